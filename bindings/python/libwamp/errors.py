@@ -1,0 +1,107 @@
+"""What can go wrong, as exceptions.
+
+`Error` is an ERROR of WAMP's: the router or a peer answered it, or an endpoint raises it to answer it.
+`LocalError` and its kinds come from this side: a wrong argument, no connection, a full queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .ffi import from_c, lib
+
+
+class WampError(Exception):
+    """The base of all exceptions of this package."""
+
+
+class Error(WampError):
+    """An ERROR of WAMP's: its URI, its arguments (a tuple) and its keyword arguments."""
+
+    uri: str
+    kwargs: dict[str, Any]
+
+    def __init__(self, uri: str, args: Iterable[Any] = (), kwargs: Mapping[str, Any] | None = None) -> None:
+        super().__init__()
+        self.uri = uri
+        self.args = tuple(args)
+        self.kwargs = dict(kwargs or {})
+
+    def __str__(self) -> str:
+        told = [str(value) for value in self.args] + [f"{key}={value!r}" for key, value in self.kwargs.items()]
+        return f"{self.uri}: {', '.join(told)}" if told else self.uri
+
+    def __repr__(self) -> str:
+        return f"Error({self.uri!r}, {list(self.args)!r}, {self.kwargs!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.uri, self.args, self.kwargs)
+
+
+class LocalError(WampError):
+    """A failure on this side, or on the way.
+
+    `status` is the library's number, `name` its name (`WAMP_ERR_CLOSED`) and `text` what that means; `detail`
+    says more about this case, and `uri` is WAMP's word for it where there is one (the reason of an ABORT).
+    """
+
+    def __init__(self, status: int, detail: str = "", uri: str = "") -> None:
+        super().__init__(status, detail, uri)
+        self.status = status
+        self.name = from_c(lib.wamp_status_name(status))
+        self.text = from_c(lib.wamp_status_text(status))
+        self.detail = detail
+        self.uri = uri
+
+    def __str__(self) -> str:
+        about = ", ".join(word for word in (self.name, self.uri) if word)
+        return f"{self.text}: {self.detail} ({about})" if self.detail else f"{self.text} ({about})"
+
+
+class NotConnected(LocalError, ConnectionError):
+    """There is no session: not reached, refused, closed or lost.
+
+    On a request, `status` WAMP_ERR_NOT_SENT and WAMP_ERR_CLOSED mean that it can be repeated safely;
+    WAMP_ERR_OUTCOME_UNKNOWN, that it may have been done.
+    """
+
+
+class QueueFull(LocalError, BufferError):
+    """More was published than could be sent. Nothing was sent now: `await session.drain()` and publish it again."""
+
+
+class TimedOut(LocalError, TimeoutError):
+    """The library waited for as long as it was told to."""
+
+
+_KINDS: dict[int, type[LocalError]] = {
+    lib.WAMP_ERR_AGAIN: QueueFull,
+    lib.WAMP_ERR_TIMEOUT: TimedOut,
+    lib.WAMP_ERR_CLOSED: NotConnected,
+    lib.WAMP_ERR_NOT_SENT: NotConnected,
+    lib.WAMP_ERR_OUTCOME_UNKNOWN: NotConnected,
+    lib.WAMP_ERR_UNREACHABLE: NotConnected,
+    lib.WAMP_ERR_HTTP: NotConnected,
+    lib.WAMP_ERR_SUBPROTOCOL: NotConnected,
+    lib.WAMP_ERR_PROTOCOL: NotConnected,
+    lib.WAMP_ERR_ABORTED: NotConnected,
+    lib.WAMP_ERR_LOST: NotConnected,
+}
+
+
+def local_error(status: int, detail: str = "", uri: str = "") -> LocalError:
+    """The exception for a status."""
+    return _KINDS.get(status, LocalError)(status, detail, uri)
+
+
+def last_error(status: int) -> LocalError:
+    """The exception for the call into the library that has just failed."""
+    return local_error(status, from_c(lib.wamp_last_error()))
+
+
+def check(status: int) -> int:
+    """Passes a good result of the library on and raises a bad one."""
+    if status < 0:
+        raise last_error(status)
+    return status

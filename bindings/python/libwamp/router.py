@@ -1,0 +1,54 @@
+"""The embedded router: for tests, demonstrations and programs of one machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from .errors import check, last_error
+from .ffi import ffi, from_c, lib, to_c
+
+
+class Router:
+    """A WAMP router inside this process.
+
+    `config` is what the library takes, as a mapping; without it realms are made as they are asked for.
+
+        with Router() as router:
+            router.listen("ws://127.0.0.1:0/ws")
+            ... connect(router.url, "realm1") ...
+    """
+
+    def __init__(self, config: Mapping[str, Any] | None = None) -> None:
+        self._handle = lib.wamp_router_new(ffi.NULL if config is None else to_c(json.dumps(config)))
+        if self._handle == ffi.NULL:
+            raise last_error(lib.WAMP_ERR_OPTION)
+
+    def __enter__(self) -> Router:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 traceback: TracebackType | None) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", ffi.NULL) != ffi.NULL:
+            lib.wamp_router_free(self._handle)
+
+    def listen(self, url: str = "ws://127.0.0.1:0/ws") -> str:
+        """Listens; port 0 takes a free one. Gives the URL to connect to."""
+        check(lib.wamp_router_listen(self._handle, to_c(url)))
+        return self.url
+
+    @property
+    def url(self) -> str:
+        """The URL to connect to, with the real port."""
+        return from_c(lib.wamp_router_url(self._handle))
+
+    def close(self) -> None:
+        """Stops the router; its sessions are lost. Closing twice is no error."""
+        if self._handle != ffi.NULL:
+            lib.wamp_router_free(self._handle)
+            self._handle = ffi.NULL

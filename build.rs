@@ -1,0 +1,104 @@
+//! Makes wamp.h in OUT_DIR (tests/header.rs compares it with include/wamp.h) and names the library.
+
+use std::path::{Path, PathBuf};
+
+fn main() {
+    println!("cargo:rerun-if-changed=src/ffi");
+    println!("cargo:rerun-if-changed=cbindgen.toml");
+    println!("cargo:rerun-if-changed=include/concepts.txt");
+    let root = PathBuf::from(env("CARGO_MANIFEST_DIR"));
+    let header = PathBuf::from(env("OUT_DIR")).join("wamp.h");
+    if let Err(error) = write_header(&root, &header) {
+        println!("cargo:warning=wamp.h was not made: {error}");
+    }
+    println!("cargo:rustc-env=WAMP_GENERATED_HEADER={}", header.display());
+    name_library();
+}
+
+fn write_header(root: &Path, header: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let mut config = cbindgen::Config::from_file(root.join("cbindgen.toml"))?;
+    config.header = Some(std::fs::read_to_string(root.join("include/concepts.txt"))?);
+    config.after_includes = Some(version());
+    config.trailer = Some(sugar().to_owned());
+    let mut builder = cbindgen::Builder::new().with_config(config);
+    // In the order of the header: types first, then the functions by object.
+    for file in [
+        "types",
+        "library",
+        "connection",
+        "session",
+        "requests",
+        "invocation",
+        "event",
+        "value",
+        "builder",
+        "router",
+    ] {
+        builder = builder.with_src(root.join(format!("src/ffi/{file}.rs")));
+    }
+    builder.generate()?.write_to_file(header);
+    Ok(())
+}
+
+/// The version macros: Cargo.toml is the one place that holds the version.
+fn version() -> String {
+    let part = |name: &str| env(&format!("CARGO_PKG_VERSION_{name}"));
+    let (major, minor, patch) = (part("MAJOR"), part("MINOR"), part("PATCH"));
+    format!(
+        "\n/** The version of this header; wamp_version() tells that of the library. */\n\
+         #define WAMP_VERSION \"{}\"\n\
+         #define WAMP_VERSION_MAJOR {major}\n\
+         #define WAMP_VERSION_MINOR {minor}\n\
+         #define WAMP_VERSION_PATCH {patch}\n\
+         /** As wamp_version_number() tells it. */\n\
+         #define WAMP_VERSION_NUMBER ({major} << 16 | {minor} << 8 | {patch})\n",
+        env("CARGO_PKG_VERSION"),
+    )
+}
+
+/// Macros that make a payload of text. In C++, where compound literals are no standard, a temporary
+/// does the same: both live until the end of the expression or block that they stand in.
+fn sugar() -> &'static str {
+    r#"/**
+ * A payload of JSON text, NUL-terminated: WAMP_ARGS("[1, \"two\"]"), WAMP_KWARGS("{\"a\": 1}"),
+ * WAMP_PAYLOAD("[1]", "{\"a\": 1}"). For the call that it is an argument of.
+ */
+#define WAMP_ARGS(args) WAMP_PAYLOAD(args, NULL)
+#define WAMP_KWARGS(kwargs) WAMP_PAYLOAD(NULL, kwargs)
+#ifdef __cplusplus
+struct wamp_text_payload {
+  wamp_payload_t payload;
+  wamp_text_payload(const char *args, const char *kwargs)
+      : payload() {
+    payload.args = args;
+    payload.kwargs = kwargs;
+    payload.encoding = WAMP_JSON;
+  }
+  operator const wamp_payload_t *() const { return &payload; }
+};
+#define WAMP_PAYLOAD(args, kwargs) \
+  (static_cast<const wamp_payload_t *>(wamp_text_payload((args), (kwargs))))
+#else
+#define WAMP_PAYLOAD(args, kwargs) \
+  (&(const wamp_payload_t){(args), 0, (kwargs), 0, WAMP_JSON, 0})
+#endif"#
+}
+
+fn name_library() {
+    let major = env("CARGO_PKG_VERSION_MAJOR");
+    match env("CARGO_CFG_TARGET_OS").as_str() {
+        "linux" | "android" | "freebsd" => {
+            println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libwamp.so.{major}");
+            // Unmapping code under running threads is a crash.
+            println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+        }
+        "macos" => {
+            println!("cargo:rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libwamp.{major}.dylib");
+        }
+        _ => {}
+    }
+}
+
+fn env(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("cargo sets {name}"))
+}

@@ -1,0 +1,1294 @@
+/*
+ * wamp.h - libwamp: a WAMP v2 client. Generated from the library's source; do not edit.
+ *
+ * A WAMP router (https://wamp-proto.org) connects programs by two patterns: publish & subscribe, and
+ * remote procedure calls that any program can offer to any other.
+ *
+ * OBJECTS
+ *
+ * A *connection* (wamp_connection_t) knows where to connect and whom to tell. Each time it is
+ * open it has one *session* (wamp_session_t) on which topics are subscribed and published,
+ * procedures registered and called. Subscriptions, registrations, calls and acknowledged
+ * publications are known by ids (int64_t, > 0): valid as soon as the function has returned,
+ * unique within their connection, never used again. A call that came in is an *invocation*
+ * (wamp_invocation_t) and wants an answer.
+ *
+ * HANDLES
+ *
+ * Pointers to these types are handles, not addresses. A handle that is NULL, freed, of another type
+ * or made up is an error (WAMP_ERR_HANDLE), never a crash; so is freeing twice. Functions that free
+ * and release never block, and are allowed in callbacks and in any order. (Ordinary pointers, that
+ * is texts, payloads, events and user_data, must be valid.)
+ *
+ * EVENTS AND CALLBACKS
+ *
+ * All that happens is told as a wamp_event_t: a view that is valid until the callback returns. Keep
+ * more of it with wamp_event_keep(). There is one type of callback, wamp_callback_t, and each place
+ * that takes one receives only what it is for; `kind` tells outcomes apart. Events of a connection
+ * come one at a time, in the order of the wire. Every request ends exactly once, also when the
+ * connection is lost: its WAMP_ERROR then says by its status whether the request was
+ * WAMP_ERR_NOT_SENT (safe to repeat) or sent with WAMP_ERR_OUTCOME_UNKNOWN. A failure that has no
+ * callback to hear it is written to the log.
+ *
+ * A user_data goes with the callbacks of each call, and a function to free it: that runs exactly
+ * once, when nothing can use the user_data any more, also when the call itself has failed.
+ *
+ * THREADS
+ *
+ * Every function may be called on any thread, at any time, and inside callbacks. The few that wait
+ * (..._sync, close with a timeout, flush, wamp_connection_session, wamp_shutdown) answer
+ * WAMP_ERR_DEADLOCK where their waiting could never end. Where callbacks run is chosen by the
+ * option "dispatch":
+ *
+ *   "thread"  (default) on a thread of the library, one at a time per connection. They may block
+ *             without stopping anything but their own connection's events.
+ *   "manual"  where the program says: in wamp_connection_dispatch(), or never, with
+ *             wamp_connection_poll() instead. wamp_connection_fd() tells an event loop when.
+ *   "inline"  on the I/O thread: the shortest way, for callbacks that never wait.
+ *
+ * The library's threads block all signals. It installs no signal handler and prints nothing unless
+ * asked (wamp_set_log(), environment variable WAMP_LOG). After fork() a child gets
+ * WAMP_ERR_FORKED.
+ *
+ * PAYLOADS
+ *
+ * Arguments travel as args, a list, and kwargs, a dict. A wamp_payload_t lends them in encoded form
+ * (WAMP_JSON: JSON text): a program with its own JSON library gives and takes text, others write
+ * with a wamp_builder_t and read with wamp_value_t lenses. What is sent is checked, and copied; what
+ * is received is parsed only when somebody looks. Bytes travel in JSON as a string of U+0000 and
+ * base64, which builder and lenses do by themselves.
+ *
+ * ERRORS
+ *
+ * Functions return int or int64_t: >= 0 is good, < 0 is WAMP_ERR_...; those that return a pointer
+ * return NULL. A call that fails has changed nothing and sent nothing. wamp_status_text() explains a
+ * status, wamp_last_error() the last failed call of the thread. What goes wrong later is told by
+ * WAMP_ERROR and WAMP_CLOSE.
+ *
+ * Queues are bounded. When more than `send_queue_bytes` wait to be sent, requests are answered with
+ * WAMP_ERR_AGAIN until WAMP_WRITABLE. When more than `receive_queue_bytes` wait to be told, the
+ * socket is no longer read, so that the router waits too; nothing is dropped.
+ *
+ * OPTIONS OF A CONNECTION (JSON object for wamp_connection_new())
+ *
+ *   url                  string, required     the router: "ws://host:port/path"
+ *   realm                string, required     the realm to join
+ *   dispatch             string, "thread"     "thread", "manual" or "inline", see above
+ *   connect_timeout      seconds, 30          for connecting, handshakes and joining together
+ *   close_timeout        seconds, 5           how long a close waits for the router's GOODBYE
+ *   headers              object, {}           HTTP headers for the WebSocket upgrade
+ *   max_message_size     bytes, 16777216      the largest message to send or to accept
+ *   send_queue_bytes     bytes, 16777216      see above
+ *   receive_queue_bytes  bytes, 16777216      see above
+ *   autoping_interval    seconds, 30          after this much silence a ping is sent; 0: never
+ *   autoping_timeout     seconds, 10          without an answer by then the connection is lost
+ *   autoping_size        bytes, 4             payload of a ping, 4 to 125
+ *   authid               string               who we say we are
+ *   authmethods          list of strings      so far ["anonymous"]
+ *   authextra            object               passed to the router as it is
+ */
+
+
+#ifndef WAMP_H
+#define WAMP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** The version of this header; wamp_version() tells that of the library. */
+#define WAMP_VERSION "0.1.0"
+#define WAMP_VERSION_MAJOR 0
+#define WAMP_VERSION_MINOR 1
+#define WAMP_VERSION_PATCH 0
+/** As wamp_version_number() tells it. */
+#define WAMP_VERSION_NUMBER (0 << 16 | 1 << 8 | 0)
+
+
+/**
+ * Success.
+ */
+#define WAMP_OK 0
+
+/**
+ * The handle is NULL, freed, or of another type.
+ */
+#define WAMP_ERR_HANDLE -1
+
+/**
+ * Another argument is missing or out of range.
+ */
+#define WAMP_ERR_ARGUMENT -2
+
+/**
+ * A text is not UTF-8.
+ */
+#define WAMP_ERR_UTF8 -3
+
+/**
+ * A URI is empty or invalid.
+ */
+#define WAMP_ERR_URI -4
+
+/**
+ * A payload is malformed; wamp_last_error() tells the byte.
+ */
+#define WAMP_ERR_PAYLOAD -5
+
+/**
+ * An option is unknown or of a wrong type, or the options are no JSON object.
+ */
+#define WAMP_ERR_OPTION -6
+
+/**
+ * The message is larger than the option `max_message_size`.
+ */
+#define WAMP_ERR_TOO_LARGE -7
+
+/**
+ * The send queue is full: wait for on_writable or wamp_connection_flush(), then try again.
+ */
+#define WAMP_ERR_AGAIN -8
+
+/**
+ * The connection or session is not open.
+ */
+#define WAMP_ERR_CLOSED -9
+
+/**
+ * Not possible in this state: opened twice, answered twice, wrong dispatch mode.
+ */
+#define WAMP_ERR_STATE -10
+
+/**
+ * No subscription, registration or call with this id (any more).
+ */
+#define WAMP_ERR_NO_SUCH_ID -11
+
+/**
+ * Waiting here could never end.
+ */
+#define WAMP_ERR_DEADLOCK -12
+
+/**
+ * The time limit has passed.
+ */
+#define WAMP_ERR_TIMEOUT -13
+
+/**
+ * This process was forked from one that used the library: its threads do not exist here.
+ */
+#define WAMP_ERR_FORKED -14
+
+/**
+ * A bug in libwamp.
+ */
+#define WAMP_ERR_INTERNAL -15
+
+/**
+ * The router or the peer answered with an error: see its URI.
+ */
+#define WAMP_ERR_REMOTE -16
+
+/**
+ * The session ended before the request was sent: it is safe to repeat.
+ */
+#define WAMP_ERR_NOT_SENT -17
+
+/**
+ * The session ended after the request was sent: it may or may not have had its effect.
+ */
+#define WAMP_ERR_OUTCOME_UNKNOWN -18
+
+/**
+ * No connection could be made.
+ */
+#define WAMP_ERR_UNREACHABLE -19
+
+/**
+ * The server answered the WebSocket upgrade with another HTTP status.
+ */
+#define WAMP_ERR_HTTP -20
+
+/**
+ * The server speaks WebSocket, but not WAMP.
+ */
+#define WAMP_ERR_SUBPROTOCOL -21
+
+/**
+ * The peer violated the protocol.
+ */
+#define WAMP_ERR_PROTOCOL -22
+
+/**
+ * The router refused or ended the session by ABORT.
+ */
+#define WAMP_ERR_ABORTED -23
+
+/**
+ * The connection was lost.
+ */
+#define WAMP_ERR_LOST -24
+
+/**
+ * Kind of event: a session is open. `wamp_id` is the session's id, `uri` the realm.
+ */
+#define WAMP_OPEN 1
+
+/**
+ * Kind of event: the connection has ended. `uri` is `closed`, `lost`, `unreachable` or
+ * `unsupported`, `message` a sentence, `status` says what went wrong (WAMP_OK: nothing), `details`
+ * are `{reason, message, retry_delay, retry_count, will_retry}` with the router's URI and words.
+ */
+#define WAMP_CLOSE 2
+
+/**
+ * Kind of event: after WAMP_ERR_AGAIN, requests are accepted again.
+ */
+#define WAMP_WRITABLE 3
+
+/**
+ * Kind of event: a subscription is active.
+ */
+#define WAMP_SUBSCRIBED 4
+
+/**
+ * Kind of event: a subscription has ended, as asked for or (with the reason as `uri`) revoked.
+ */
+#define WAMP_UNSUBSCRIBED 5
+
+/**
+ * Kind of event: somebody published. `uri` is the topic, `wamp_id` the publication's id.
+ */
+#define WAMP_EVENT 6
+
+/**
+ * Kind of event: a publication was acknowledged. `wamp_id` is its id.
+ */
+#define WAMP_PUBLISHED 7
+
+/**
+ * Kind of event: a registration is active.
+ */
+#define WAMP_REGISTERED 8
+
+/**
+ * Kind of event: a registration has ended, as asked for or (with the reason as `uri`) revoked.
+ */
+#define WAMP_UNREGISTERED 9
+
+/**
+ * Kind of event: somebody calls. `uri` is the procedure; answer through `invocation`.
+ */
+#define WAMP_INVOCATION 10
+
+/**
+ * Kind of event: a call's result. With WAMP_FLAG_PROGRESS more results follow.
+ */
+#define WAMP_RESULT 11
+
+/**
+ * Kind of event: a request failed. `uri` is the error's URI, `status` one of WAMP_ERR_REMOTE,
+ * WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN.
+ */
+#define WAMP_ERROR 12
+
+/**
+ * Flag of events. RESULT: it is a progressive one, more follow. INVOCATION: the caller welcomes
+ * progressive results.
+ */
+#define WAMP_FLAG_PROGRESS 1
+
+/**
+ * Encoding of payloads: JSON text.
+ */
+#define WAMP_JSON 1
+
+/**
+ * Flag of payloads, set by the library alone: it came from a peer.
+ */
+#define WAMP_PAYLOAD_RECEIVED 1
+
+/**
+ * Flag of payloads, set by the library alone: its builder had failed, nothing can be sent.
+ */
+#define WAMP_PAYLOAD_BROKEN 2
+
+/**
+ * Type of a value: there is none.
+ */
+#define WAMP_TYPE_NONE 0
+
+/**
+ * Type of a value: null.
+ */
+#define WAMP_TYPE_NULL 1
+
+/**
+ * Type of a value: true or false.
+ */
+#define WAMP_TYPE_BOOL 2
+
+/**
+ * Type of a value: a whole number that fits int64_t.
+ */
+#define WAMP_TYPE_INT 3
+
+/**
+ * Type of a value: a whole number beyond INT64_MAX that fits uint64_t.
+ */
+#define WAMP_TYPE_UINT 4
+
+/**
+ * Type of a value: any other number.
+ */
+#define WAMP_TYPE_DOUBLE 5
+
+/**
+ * Type of a value: UTF-8 text.
+ */
+#define WAMP_TYPE_STRING 6
+
+/**
+ * Type of a value: bytes.
+ */
+#define WAMP_TYPE_BINARY 7
+
+/**
+ * Type of a value: a list.
+ */
+#define WAMP_TYPE_LIST 8
+
+/**
+ * Type of a value: a dict.
+ */
+#define WAMP_TYPE_DICT 9
+
+/**
+ * Log level: nothing.
+ */
+#define WAMP_LOG_OFF 0
+
+/**
+ * Log level: something failed and nobody else was told.
+ */
+#define WAMP_LOG_ERROR 1
+
+/**
+ * Log level: something is odd.
+ */
+#define WAMP_LOG_WARN 2
+
+/**
+ * Log level: connections come and go.
+ */
+#define WAMP_LOG_INFO 3
+
+/**
+ * Log level: for who looks for a fault.
+ */
+#define WAMP_LOG_DEBUG 4
+
+/**
+ * Log level: everything.
+ */
+#define WAMP_LOG_TRACE 5
+
+/**
+ * Writes a payload. Made by wamp_builder_new(), freed by wamp_builder_free().
+ */
+typedef struct wamp_builder_t wamp_builder_t;
+
+/**
+ * A connection to a router. Made by wamp_connection_new(), freed by wamp_connection_free();
+ * can be opened again after it has closed.
+ */
+typedef struct wamp_connection_t wamp_connection_t;
+
+/**
+ * A call that wants an answer. Lent in WAMP_INVOCATION for the callback (or until the next poll);
+ * retain it to answer later.
+ */
+typedef struct wamp_invocation_t wamp_invocation_t;
+
+/**
+ * An event kept beyond its callback, by wamp_event_keep() or as the result of
+ * wamp_session_call_sync(). Freed by wamp_message_free().
+ */
+typedef struct wamp_message_t wamp_message_t;
+
+/**
+ * A router inside this process. Made by wamp_router_new(), freed by wamp_router_free().
+ */
+typedef struct wamp_router_t wamp_router_t;
+
+/**
+ * A session: one join of a realm. Lent in WAMP_OPEN until WAMP_CLOSE has been told; retain it to
+ * keep it longer.
+ */
+typedef struct wamp_session_t wamp_session_t;
+
+/**
+ * A read-only lens on received data. Lives as long as the event or message it was taken from.
+ */
+typedef struct wamp_value_t wamp_value_t;
+
+/**
+ * Takes a line of the log, NUL-terminated. Runs on any thread, possibly on several at once; must
+ * call nothing of the library.
+ */
+typedef void (*wamp_log_t)(int level, const char *line, void *user_data);
+
+/**
+ * Frees a `user_data`. Called exactly once, when nothing can use it any more, also when the call
+ * that it was given to has failed.
+ */
+typedef void (*wamp_free_t)(void *user_data);
+
+/**
+ * A payload, lent in either direction: encoded args and kwargs.
+ *
+ * NULL stands for none. To the library: a size of 0 with a pointer means NUL-terminated text.
+ * From the library: use the sizes, the text is not NUL-terminated; a received payload can be given
+ * to any function that sends.
+ */
+typedef struct wamp_payload_t {
+  /**
+   * One JSON list.
+   */
+  const char *args;
+  /**
+   * Its bytes.
+   */
+  size_t args_size;
+  /**
+   * One JSON object.
+   */
+  const char *kwargs;
+  /**
+   * Its bytes.
+   */
+  size_t kwargs_size;
+  /**
+   * WAMP_JSON.
+   */
+  uint32_t encoding;
+  /**
+   * 0; the library uses it.
+   */
+  uint32_t flags;
+} wamp_payload_t;
+
+/**
+ * A read-only view of something that happened. Valid for the length of the callback, or, when
+ * polled, until the next poll or dispatch of its connection. Fields are only ever appended.
+ */
+typedef struct wamp_event_t {
+  /**
+   * What happened: WAMP_OPEN ... WAMP_ERROR. Ignore kinds that you do not know.
+   */
+  uint32_t kind;
+  /**
+   * WAMP_FLAG_PROGRESS.
+   */
+  uint32_t flags;
+  /**
+   * ERROR and CLOSE: what went wrong, WAMP_ERR_*. Otherwise WAMP_OK.
+   */
+  int32_t status;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+  /**
+   * The id that the request returned: of the subscription, registration, call or publication.
+   */
+  int64_t id;
+  /**
+   * The router's id. EVENT and PUBLISHED: publication; SUBSCRIBED: subscription; REGISTERED:
+   * registration; INVOCATION: request; OPEN: session.
+   */
+  int64_t wamp_id;
+  /**
+   * What was given with the callback.
+   */
+  void *user_data;
+  /**
+   * The connection.
+   */
+  struct wamp_connection_t *connection;
+  /**
+   * The session, lent; NULL where there was none.
+   */
+  struct wamp_session_t *session;
+  /**
+   * INVOCATION: to answer with, lent.
+   */
+  struct wamp_invocation_t *invocation;
+  /**
+   * EVENT: topic. INVOCATION: procedure. ERROR: the error. CLOSE: `closed`, `lost`,
+   * `unreachable`, `unsupported`. OPEN: realm. NUL-terminated, never NULL.
+   */
+  const char *uri;
+  /**
+   * Its bytes without the NUL.
+   */
+  size_t uri_size;
+  /**
+   * CLOSE, ERROR: a sentence for people. NUL-terminated, never NULL.
+   */
+  const char *message;
+  /**
+   * Its bytes without the NUL.
+   */
+  size_t message_size;
+  /**
+   * The details dict as it was received, JSON text, not NUL-terminated; may be NULL. See
+   * wamp_event_details().
+   */
+  const char *details;
+  /**
+   * Its bytes.
+   */
+  size_t details_size;
+  /**
+   * Args and kwargs as they were received. See wamp_event_args(), wamp_event_kwargs().
+   */
+  struct wamp_payload_t payload;
+  /**
+   * Ties this view to what it shows; of no use to you.
+   */
+  uint64_t token;
+} wamp_event_t;
+
+/**
+ * The one type of callback. `event` is a view, valid until the callback returns. Which thread it
+ * runs on is decided by the option `dispatch`. It must return normally: no exception and no
+ * longjmp may leave it.
+ */
+typedef void (*wamp_callback_t)(const struct wamp_event_t *event, void *user_data);
+
+/**
+ * Tells a host's loop that events wait. Runs on any thread; must only wake the loop, and must call
+ * nothing of the library.
+ */
+typedef void (*wamp_wakeup_t)(void *user_data);
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * The version of the library in use, such as "0.1.0"; static. Compare WAMP_VERSION, which is that
+ * of the header.
+ */
+const char *wamp_version(void);
+
+/**
+ * The version as a number: major << 16 | minor << 8 | patch. Compare WAMP_VERSION_NUMBER.
+ */
+uint32_t wamp_version_number(void);
+
+/**
+ * Closes all connections and routers and joins all threads of the library, within `timeout_ms`
+ * (negative: no limit). Handles stay valid and are to be freed as always; the library can be used
+ * again afterwards. Not needed before the end of a process, but a leak checker wants it.
+ *
+ * Returns WAMP_OK, or WAMP_ERR_DEADLOCK (inside a callback), WAMP_ERR_TIMEOUT (a callback was
+ * still running), WAMP_ERR_FORKED.
+ */
+int wamp_shutdown(int timeout_ms);
+
+/**
+ * The name of a status, such as "WAMP_ERR_CLOSED"; static. "WAMP_ERR_UNKNOWN" for other numbers.
+ */
+const char *wamp_status_name(int status);
+
+/**
+ * A sentence about a status, which says what to do; static.
+ */
+const char *wamp_status_text(int status);
+
+/**
+ * The detail of the last failed call on this thread, in a sentence; "" before the first. Valid
+ * until the next failed call on this thread.
+ */
+const char *wamp_last_error(void);
+
+/**
+ * Sends the log, up to `level` (WAMP_LOG_OFF ... WAMP_LOG_TRACE), to `log`; NULL for none.
+ *
+ * Without it the library is silent, unless the environment variable WAMP_LOG names a level
+ * (`error warn info debug trace`): then lines go to standard error. `free` (may be NULL) runs
+ * exactly once, when another function takes the place or when this call fails. Returns WAMP_OK, or
+ * WAMP_ERR_ARGUMENT.
+ */
+int wamp_set_log(int level, wamp_log_t log, void *user_data, wamp_free_t free);
+
+/**
+ * A connection, not yet open.
+ *
+ * `options` is a JSON object; `url` and `realm` are required, the others are listed at the top of
+ * this header. It is copied. Returns NULL on failure, with the reason in wamp_last_error(). Free
+ * it with wamp_connection_free().
+ */
+struct wamp_connection_t *wamp_connection_new(const char *options);
+
+/**
+ * Frees a connection, in any state, also inside its own callbacks. Never blocks.
+ *
+ * An open one is closed in the background; no callback is called any more, but for one that is
+ * running. All user_data are freed: on this thread, or where a callback is running, when that
+ * returns. Handles of its sessions that were not retained end. To wait for the end of everything
+ * call wamp_connection_close() with a timeout first. Returns WAMP_OK or WAMP_ERR_HANDLE.
+ */
+int wamp_connection_free(struct wamp_connection_t *connection);
+
+/**
+ * Sets what hears WAMP_OPEN, each time that a session has been opened; NULL for nothing.
+ *
+ * `free` (may be NULL) runs exactly once: when another callback takes the place, when the
+ * connection is freed, or when this call fails. Returns WAMP_OK or WAMP_ERR_HANDLE.
+ */
+int wamp_connection_on_open(struct wamp_connection_t *connection,
+                            wamp_callback_t callback,
+                            void *user_data,
+                            wamp_free_t free);
+
+/**
+ * Sets what hears WAMP_CLOSE, exactly once after each wamp_connection_open(): when the connection
+ * was closed, was lost, or could not be made. As wamp_connection_on_open().
+ */
+int wamp_connection_on_close(struct wamp_connection_t *connection,
+                             wamp_callback_t callback,
+                             void *user_data,
+                             wamp_free_t free);
+
+/**
+ * Sets what hears WAMP_WRITABLE, once after a request was answered with WAMP_ERR_AGAIN: when half
+ * of the send queue is free. As wamp_connection_on_open().
+ */
+int wamp_connection_on_writable(struct wamp_connection_t *connection,
+                                wamp_callback_t callback,
+                                void *user_data,
+                                wamp_free_t free);
+
+/**
+ * Starts to connect and to join the realm, and returns at once: WAMP_OPEN or WAMP_CLOSE follows.
+ *
+ * Can be called again after WAMP_CLOSE. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (open
+ * already), WAMP_ERR_FORKED.
+ */
+int wamp_connection_open(struct wamp_connection_t *connection);
+
+/**
+ * Closes in order: says GOODBYE, waits for the router's, ends all requests, then tells WAMP_CLOSE.
+ *
+ * `reason` (a URI, NULL for `wamp.goodbye.normal`) and `message` (may be NULL) go to the router.
+ * With `timeout_ms` 0 it returns at once. With a positive one (negative: no limit) it is a
+ * barrier: after it no callback runs and the user_data of all requests have been freed; in manual
+ * mode it dispatches what is left on this thread. Closing is also possible while connecting.
+ *
+ * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_CLOSED (was not open; the barrier holds all the
+ * same), WAMP_ERR_DEADLOCK (timeout inside a callback), WAMP_ERR_TIMEOUT, WAMP_ERR_UTF8,
+ * WAMP_ERR_URI.
+ */
+int wamp_connection_close(struct wamp_connection_t *connection,
+                          const char *reason,
+                          const char *message,
+                          int timeout_ms);
+
+/**
+ * The open session; waits for it at most `timeout_ms` (negative: no limit).
+ *
+ * `*session` receives it, retained: give it back with wamp_session_release(). As soon as the
+ * attempt to open has failed, its failure is returned. Returns WAMP_OK, or WAMP_ERR_HANDLE,
+ * WAMP_ERR_ARGUMENT, WAMP_ERR_CLOSED (never opened, or closed), WAMP_ERR_TIMEOUT,
+ * WAMP_ERR_UNREACHABLE, WAMP_ERR_HTTP, WAMP_ERR_SUBPROTOCOL, WAMP_ERR_PROTOCOL, WAMP_ERR_ABORTED,
+ * WAMP_ERR_LOST, WAMP_ERR_DEADLOCK (in a callback of inline dispatch).
+ */
+int wamp_connection_session(struct wamp_connection_t *connection,
+                            int timeout_ms,
+                            struct wamp_session_t **session);
+
+/**
+ * 1 while a session is open, 0 if not, or WAMP_ERR_HANDLE.
+ */
+int wamp_connection_is_open(struct wamp_connection_t *connection);
+
+/**
+ * Manual mode: runs callbacks on this thread, at most `max` (0 or less: as many as wait), after
+ * waiting at most `timeout_ms` (0: not at all; negative: no limit) for the first event.
+ *
+ * Events without a callback are dropped. Returns the number of events, or WAMP_ERR_HANDLE,
+ * WAMP_ERR_STATE (not in manual mode), WAMP_ERR_DEADLOCK (inside one of these callbacks).
+ */
+int wamp_connection_dispatch(struct wamp_connection_t *connection, int max, int timeout_ms);
+
+/**
+ * Manual mode: fills an array with views of events, at most `max`, after waiting at most
+ * `timeout_ms` (0: not at all; negative: no limit) for the first. No callback runs.
+ *
+ * `event_size` is sizeof(wamp_event_t) as the program was compiled. The views, and the invocations
+ * that they lend, are valid until the next poll, dispatch, close with a timeout, or free; an
+ * invocation that was neither answered nor retained by then is answered with an error. Returns
+ * the number of events, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_STATE (not in manual
+ * mode), WAMP_ERR_DEADLOCK (inside a callback of the connection).
+ */
+int wamp_connection_poll(struct wamp_connection_t *connection,
+                         struct wamp_event_t *events,
+                         size_t event_size,
+                         int max,
+                         int timeout_ms);
+
+/**
+ * Manual mode: a file descriptor that is readable while events wait, for poll(2) and its kin.
+ *
+ * Owned by the connection and closed when that is freed; do not read from it or close it. Returns
+ * the fd (>= 0), or WAMP_ERR_HANDLE, WAMP_ERR_STATE (not in manual mode).
+ */
+int wamp_connection_fd(struct wamp_connection_t *connection);
+
+/**
+ * Manual mode, for hosts without file descriptors: `wakeup` is called on a library thread when
+ * events begin to wait, and at once if some wait already. NULL for none.
+ *
+ * `free` (may be NULL) runs exactly once: when another function takes the place, when the
+ * connection is freed, or when this call fails. Returns WAMP_OK, or WAMP_ERR_HANDLE,
+ * WAMP_ERR_STATE (not in manual mode).
+ */
+int wamp_connection_set_wakeup(struct wamp_connection_t *connection,
+                               wamp_wakeup_t wakeup,
+                               void *user_data,
+                               wamp_free_t free);
+
+/**
+ * Waits until all that requests have queued is given to the operating system, at most
+ * `timeout_ms` (negative: no limit). Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_CLOSED,
+ * WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK (in a callback of inline dispatch).
+ */
+int wamp_connection_flush(struct wamp_connection_t *connection, int timeout_ms);
+
+/**
+ * Keeps a session's handle valid beyond its close; each retain wants its wamp_session_release().
+ * The session itself ends all the same. Returns WAMP_OK or WAMP_ERR_HANDLE.
+ */
+int wamp_session_retain(struct wamp_session_t *session);
+
+/**
+ * Gives a retained session back. Returns WAMP_OK or WAMP_ERR_HANDLE.
+ */
+int wamp_session_release(struct wamp_session_t *session);
+
+/**
+ * The session's WAMP id, 1 to 2^53. Returns WAMP_ERR_HANDLE on failure.
+ */
+int64_t wamp_session_id(struct wamp_session_t *session);
+
+/**
+ * The realm that the session has joined, NUL-terminated; lives as long as the session's handle.
+ * NULL on failure.
+ */
+const char *wamp_session_realm(struct wamp_session_t *session);
+
+/**
+ * 1 while requests can be made on the session, 0 when it is over, or WAMP_ERR_HANDLE.
+ */
+int wamp_session_is_open(struct wamp_session_t *session);
+
+/**
+ * The details of the router's WELCOME as a lens on a dict: `authid`, `authrole`, `roles`, ...
+ * Lives as long as the session's handle. NULL on failure.
+ */
+const struct wamp_value_t *wamp_session_details(struct wamp_session_t *session);
+
+/**
+ * Subscribes to a topic.
+ *
+ * `options` (JSON object, may be NULL) go to the router, such as `{"match": "prefix"}`. `handler`
+ * hears WAMP_EVENT; `done` (may be NULL) hears WAMP_SUBSCRIBED or WAMP_ERROR, and
+ * WAMP_UNSUBSCRIBED if the router revokes it. Several handlers of one topic each hear each event
+ * once. Strings are copied. `free` (may be NULL) runs exactly once, also when the call fails.
+ *
+ * Returns the subscription's id (> 0, valid at once), or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT (NULL
+ * handler without manual dispatch), WAMP_ERR_UTF8, WAMP_ERR_URI, WAMP_ERR_OPTION, WAMP_ERR_AGAIN,
+ * WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker).
+ */
+int64_t wamp_session_subscribe(struct wamp_session_t *session,
+                               const char *topic,
+                               const char *options,
+                               wamp_callback_t handler,
+                               wamp_callback_t done,
+                               void *user_data,
+                               wamp_free_t free);
+
+/**
+ * Subscribes and waits for the router's answer, at most `timeout_ms` (negative: no limit).
+ *
+ * As wamp_session_subscribe(), which see. Returns the subscription's id, or also WAMP_ERR_REMOTE
+ * (the router refused: its URI is in wamp_last_error()), WAMP_ERR_TIMEOUT (given up),
+ * WAMP_ERR_DEADLOCK (in a callback of inline dispatch), WAMP_ERR_NOT_SENT,
+ * WAMP_ERR_OUTCOME_UNKNOWN.
+ */
+int64_t wamp_session_subscribe_sync(struct wamp_session_t *session,
+                                    const char *topic,
+                                    const char *options,
+                                    wamp_callback_t handler,
+                                    void *user_data,
+                                    wamp_free_t free,
+                                    int timeout_ms);
+
+/**
+ * Ends a subscription: its handler is not called any more once this returns, but for a call that
+ * is running.
+ *
+ * `done` (may be NULL) hears WAMP_UNSUBSCRIBED, always, or WAMP_ERROR. `free` (may be NULL)
+ * frees this call's `user_data`, exactly once; the subscription's own is freed too.
+ *
+ * Returns 1 if the router's subscription ends, 0 if other handlers of it remain, or
+ * WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED.
+ */
+int wamp_session_unsubscribe(struct wamp_session_t *session,
+                             int64_t subscription,
+                             wamp_callback_t done,
+                             void *user_data,
+                             wamp_free_t free);
+
+/**
+ * Ends a subscription and waits for the router's answer, at most `timeout_ms` (negative: no
+ * limit). Returns as wamp_session_unsubscribe(), or WAMP_ERR_REMOTE, WAMP_ERR_TIMEOUT,
+ * WAMP_ERR_DEADLOCK, WAMP_ERR_OUTCOME_UNKNOWN; the handler is gone in any case but
+ * WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED and WAMP_ERR_DEADLOCK.
+ */
+int wamp_session_unsubscribe_sync(struct wamp_session_t *session,
+                                  int64_t subscription,
+                                  int timeout_ms);
+
+/**
+ * Publishes an event and forgets it: nothing more is heard of it, neither success nor failure.
+ *
+ * `payload` and `options` (JSON object, such as `{"exclude_me": false}`) may be NULL; all is
+ * copied. To hear of the outcome use wamp_session_publish_ack().
+ *
+ * Returns WAMP_OK when it is queued, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8,
+ * WAMP_ERR_URI, WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED,
+ * WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker).
+ */
+int wamp_session_publish(struct wamp_session_t *session,
+                         const char *topic,
+                         const struct wamp_payload_t *payload,
+                         const char *options);
+
+/**
+ * Publishes an event and hears of the outcome.
+ *
+ * `done` (may be NULL) hears WAMP_PUBLISHED with the publication's id as `wamp_id`, or WAMP_ERROR.
+ * `free` (may be NULL) runs exactly once, also when the call fails. Returns the request's id
+ * (> 0), which the event will have, or as wamp_session_publish().
+ */
+int64_t wamp_session_publish_ack(struct wamp_session_t *session,
+                                 const char *topic,
+                                 const struct wamp_payload_t *payload,
+                                 const char *options,
+                                 wamp_callback_t done,
+                                 void *user_data,
+                                 wamp_free_t free);
+
+/**
+ * Publishes an event and waits for the router's word, at most `timeout_ms` (negative: no limit).
+ *
+ * Returns the publication's id (> 0), or as wamp_session_publish(), or WAMP_ERR_REMOTE (refused:
+ * see wamp_last_error()), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT,
+ * WAMP_ERR_OUTCOME_UNKNOWN.
+ */
+int64_t wamp_session_publish_ack_sync(struct wamp_session_t *session,
+                                      const char *topic,
+                                      const struct wamp_payload_t *payload,
+                                      const char *options,
+                                      int timeout_ms);
+
+/**
+ * Registers a procedure.
+ *
+ * `options` (JSON object, may be NULL) go to the router, such as `{"invoke": "roundrobin"}`.
+ * `handler` hears WAMP_INVOCATION and answers through `event->invocation`, at once or later;
+ * `done` (may be NULL) hears WAMP_REGISTERED or WAMP_ERROR, and WAMP_UNREGISTERED if the router
+ * revokes it. Strings are copied. `free` (may be NULL) runs exactly once, also when the call
+ * fails.
+ *
+ * Returns the registration's id (> 0, valid at once), or as wamp_session_subscribe();
+ * WAMP_ERR_STATE also where this session has registered the same procedure.
+ */
+int64_t wamp_session_register(struct wamp_session_t *session,
+                              const char *procedure,
+                              const char *options,
+                              wamp_callback_t handler,
+                              wamp_callback_t done,
+                              void *user_data,
+                              wamp_free_t free);
+
+/**
+ * Registers a procedure and waits for the router's answer, at most `timeout_ms` (negative: no
+ * limit). As wamp_session_register(); returns as wamp_session_subscribe_sync().
+ */
+int64_t wamp_session_register_sync(struct wamp_session_t *session,
+                                   const char *procedure,
+                                   const char *options,
+                                   wamp_callback_t handler,
+                                   void *user_data,
+                                   wamp_free_t free,
+                                   int timeout_ms);
+
+/**
+ * Ends a registration. Invocations that are on their way still come, until WAMP_UNREGISTERED.
+ *
+ * `done` (may be NULL) hears WAMP_UNREGISTERED or WAMP_ERROR. `free` (may be NULL) frees this
+ * call's `user_data`, exactly once. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID,
+ * WAMP_ERR_AGAIN, WAMP_ERR_CLOSED.
+ */
+int wamp_session_unregister(struct wamp_session_t *session,
+                            int64_t registration,
+                            wamp_callback_t done,
+                            void *user_data,
+                            wamp_free_t free);
+
+/**
+ * Ends a registration and waits for the router's answer, at most `timeout_ms` (negative: no
+ * limit). Returns as wamp_session_unregister(), or WAMP_ERR_REMOTE, WAMP_ERR_TIMEOUT,
+ * WAMP_ERR_DEADLOCK, WAMP_ERR_OUTCOME_UNKNOWN.
+ */
+int wamp_session_unregister_sync(struct wamp_session_t *session,
+                                 int64_t registration,
+                                 int timeout_ms);
+
+/**
+ * Calls a procedure.
+ *
+ * `payload` and `options` (JSON object, such as `{"receive_progress": true}`) may be NULL; all is
+ * copied. `done` (may be NULL) hears WAMP_RESULT or WAMP_ERROR, exactly once, also when the
+ * connection is lost; before it, where `receive_progress` was asked for, any number of WAMP_RESULT
+ * with WAMP_FLAG_PROGRESS. `free` (may be NULL) runs exactly once, also when the call fails.
+ *
+ * Returns the call's id (> 0), or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_URI,
+ * WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE,
+ * WAMP_ERR_STATE (the router is no dealer).
+ */
+int64_t wamp_session_call(struct wamp_session_t *session,
+                          const char *procedure,
+                          const struct wamp_payload_t *payload,
+                          const char *options,
+                          wamp_callback_t done,
+                          void *user_data,
+                          wamp_free_t free);
+
+/**
+ * Calls a procedure and waits for the outcome, at most `timeout_ms` (negative: no limit).
+ *
+ * `*result` (may be NULL if not wanted) receives the WAMP_RESULT, or with WAMP_ERR_REMOTE the
+ * WAMP_ERROR, to be freed by wamp_message_free(); otherwise NULL. Progressive results are skipped.
+ * Returns WAMP_OK, or as wamp_session_call(), or WAMP_ERR_REMOTE (an error came: its URI is in
+ * the message and in wamp_last_error()), WAMP_ERR_TIMEOUT (given up; a late answer is ignored),
+ * WAMP_ERR_DEADLOCK (in a callback of inline dispatch, or in one of the connection that has
+ * registered the procedure itself), WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN.
+ */
+int wamp_session_call_sync(struct wamp_session_t *session,
+                           const char *procedure,
+                           const struct wamp_payload_t *payload,
+                           const char *options,
+                           int timeout_ms,
+                           struct wamp_message_t **result);
+
+/**
+ * Keeps an invocation beyond its callback, to answer it later from any thread; each retain wants
+ * its wamp_invocation_release(). Returns WAMP_OK or WAMP_ERR_HANDLE.
+ */
+int wamp_invocation_retain(struct wamp_invocation_t *invocation);
+
+/**
+ * Gives an invocation back. If it was never answered and nobody else keeps it, the caller gets
+ * the error `wamp.error.runtime_error`, so that nobody waits for ever. Returns WAMP_OK or
+ * WAMP_ERR_HANDLE.
+ */
+int wamp_invocation_release(struct wamp_invocation_t *invocation);
+
+/**
+ * Sends a progressive result; the final answer is still to come.
+ *
+ * Only where the event had WAMP_FLAG_PROGRESS. `payload` may be NULL and is copied. Returns
+ * WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (answered, or no progress wanted), WAMP_ERR_AGAIN,
+ * WAMP_ERR_CLOSED, WAMP_ERR_PAYLOAD, WAMP_ERR_TOO_LARGE.
+ */
+int wamp_invocation_progress(struct wamp_invocation_t *invocation,
+                             const struct wamp_payload_t *payload);
+
+/**
+ * Answers an invocation with its result. From any thread, once.
+ *
+ * `payload` may be NULL and is copied. A failed call answers nothing: try again, or answer with an
+ * error. Never WAMP_ERR_AGAIN. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (answered
+ * already), WAMP_ERR_CLOSED (nobody waits any more), WAMP_ERR_PAYLOAD, WAMP_ERR_TOO_LARGE.
+ */
+int wamp_invocation_yield(struct wamp_invocation_t *invocation,
+                          const struct wamp_payload_t *payload);
+
+/**
+ * Answers an invocation with an error. From any thread, once.
+ *
+ * `uri` NULL stands for `wamp.error.runtime_error`; `payload` may be NULL. Both are copied.
+ * Returns as wamp_invocation_yield(), and WAMP_ERR_URI, WAMP_ERR_UTF8.
+ */
+int wamp_invocation_error(struct wamp_invocation_t *invocation,
+                          const char *uri,
+                          const struct wamp_payload_t *payload);
+
+/**
+ * The args of an event as a lens on a list.
+ *
+ * Returns NULL where there are none, or where they cannot be parsed. The lens lives as long as the
+ * view or message; the functions on values take NULL.
+ */
+const struct wamp_value_t *wamp_event_args(const struct wamp_event_t *event);
+
+/**
+ * The kwargs of an event as a lens on a dict; see wamp_event_args().
+ */
+const struct wamp_value_t *wamp_event_kwargs(const struct wamp_event_t *event);
+
+/**
+ * The details of an event as a lens on a dict: all that the router sent, and of an EVENT always
+ * `topic`, of an INVOCATION always `procedure`. See wamp_event_args().
+ */
+const struct wamp_value_t *wamp_event_details(const struct wamp_event_t *event);
+
+/**
+ * Keeps an event beyond its callback or poll.
+ *
+ * Returns a message, to be freed by wamp_message_free(); NULL if `event` is NULL or no longer
+ * valid. Nothing is copied but the view. The kept view lends no session and no invocation: retain
+ * those by themselves.
+ */
+struct wamp_message_t *wamp_event_keep(const struct wamp_event_t *event);
+
+/**
+ * Frees a message. Its view and the lenses taken from it end. Returns WAMP_OK or WAMP_ERR_HANDLE.
+ */
+int32_t wamp_message_free(struct wamp_message_t *message);
+
+/**
+ * The view of a message; valid until the message is freed. NULL if it is none.
+ */
+const struct wamp_event_t *wamp_message_event(struct wamp_message_t *message);
+
+/**
+ * The type: WAMP_TYPE_NULL ... WAMP_TYPE_DICT, WAMP_TYPE_NONE for NULL.
+ */
+int wamp_value_type(const struct wamp_value_t *value);
+
+/**
+ * 1 for true; 0 for everything else.
+ */
+int wamp_value_bool(const struct wamp_value_t *value);
+
+/**
+ * A number as int64_t: floating point ones lose their fraction, and what does not fit becomes the
+ * nearest that does. 0 for everything else.
+ */
+int64_t wamp_value_int(const struct wamp_value_t *value);
+
+/**
+ * A number as uint64_t; otherwise as wamp_value_int().
+ */
+uint64_t wamp_value_uint(const struct wamp_value_t *value);
+
+/**
+ * A number as double; 0 for everything else.
+ */
+double wamp_value_double(const struct wamp_value_t *value);
+
+/**
+ * A string, NUL-terminated UTF-8; lives as long as the value. `size` (may be NULL) receives its
+ * bytes: the string may hold NUL characters. NULL and size 0 for everything but strings.
+ */
+const char *wamp_value_string(const struct wamp_value_t *value, size_t *size);
+
+/**
+ * The bytes of a binary value; live as long as the value. `size` (may be NULL) receives their
+ * number. NULL and size 0 for everything else.
+ */
+const uint8_t *wamp_value_binary(const struct wamp_value_t *value, size_t *size);
+
+/**
+ * The number of entries of a list or dict; 0 for everything else.
+ */
+size_t wamp_value_size(const struct wamp_value_t *value);
+
+/**
+ * The entry of a list, or the value of a dict's entry, at `index`; NULL if there is none.
+ */
+const struct wamp_value_t *wamp_value_at(const struct wamp_value_t *value, size_t index);
+
+/**
+ * The key of a dict's entry at `index`, NUL-terminated; lives as long as the value. `size` (may be
+ * NULL) receives its bytes. NULL if there is none.
+ */
+const char *wamp_value_key(const struct wamp_value_t *value, size_t index, size_t *size);
+
+/**
+ * The value at `key` of a dict; the last one where the key stands twice; NULL if there is none.
+ */
+const struct wamp_value_t *wamp_value_get(const struct wamp_value_t *value, const char *key);
+
+/**
+ * A builder of payloads, for programs without a JSON library.
+ *
+ * Values are appended to args; a value after wamp_builder_key() at the top goes to kwargs. The
+ * first misuse sticks: everything after it fails, and so does the call that gets the payload.
+ * Returns NULL on failure. Free it with wamp_builder_free(). A builder may be used on any thread,
+ * by one at a time.
+ */
+struct wamp_builder_t *wamp_builder_new(uint32_t encoding);
+
+/**
+ * Frees a builder; its payload ends with it. Returns WAMP_OK or WAMP_ERR_HANDLE.
+ */
+int wamp_builder_free(struct wamp_builder_t *builder);
+
+/**
+ * Starts anew, also after a misuse. Returns WAMP_OK or WAMP_ERR_HANDLE.
+ */
+int wamp_builder_reset(struct wamp_builder_t *builder);
+
+/**
+ * Appends null. Returns WAMP_OK, WAMP_ERR_HANDLE or, as all these functions, WAMP_ERR_PAYLOAD
+ * where the value cannot stand or an earlier one could not.
+ */
+int wamp_builder_null(struct wamp_builder_t *builder);
+
+/**
+ * Appends true, or false for 0. Returns as wamp_builder_null().
+ */
+int wamp_builder_bool(struct wamp_builder_t *builder, int value);
+
+/**
+ * Appends a whole number. Returns as wamp_builder_null().
+ */
+int wamp_builder_int(struct wamp_builder_t *builder, int64_t value);
+
+/**
+ * Appends a whole number. Returns as wamp_builder_null().
+ */
+int wamp_builder_uint(struct wamp_builder_t *builder, uint64_t value);
+
+/**
+ * Appends a floating point number, which must be finite. Returns as wamp_builder_null().
+ */
+int wamp_builder_double(struct wamp_builder_t *builder, double value);
+
+/**
+ * Appends a UTF-8 text of `size` bytes, or NUL-terminated with size 0. It must not begin with
+ * U+0000, which marks binary values. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT,
+ * WAMP_ERR_UTF8.
+ */
+int wamp_builder_string(struct wamp_builder_t *builder, const char *text, size_t size);
+
+/**
+ * Appends `size` bytes as a binary value. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT.
+ */
+int wamp_builder_binary(struct wamp_builder_t *builder, const void *bytes, size_t size);
+
+/**
+ * Appends one value that is encoded already: `size` bytes of JSON text, or NUL-terminated with
+ * size 0. It is checked. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT.
+ */
+int wamp_builder_raw(struct wamp_builder_t *builder, const char *encoded, size_t size);
+
+/**
+ * Gives the next value its key: inside a dict, or at the top to put the value into kwargs. Returns
+ * as wamp_builder_null(), or WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
+ */
+int wamp_builder_key(struct wamp_builder_t *builder, const char *key);
+
+/**
+ * Opens a list: the values that follow are its entries, until wamp_builder_end(). Returns as
+ * wamp_builder_null().
+ */
+int wamp_builder_list(struct wamp_builder_t *builder);
+
+/**
+ * Opens a dict: keys and values in turn follow, until wamp_builder_end(). Returns as
+ * wamp_builder_null().
+ */
+int wamp_builder_dict(struct wamp_builder_t *builder);
+
+/**
+ * Closes the innermost list or dict. Returns as wamp_builder_null().
+ */
+int wamp_builder_end(struct wamp_builder_t *builder);
+
+/**
+ * What has been built, owned by the builder and valid until it is changed or freed.
+ *
+ * Never NULL: after a misuse, or for a handle that is no builder, it is a payload that makes the
+ * function that gets it fail with WAMP_ERR_PAYLOAD, so that the result need not be checked.
+ */
+const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t *builder);
+
+/**
+ * A router inside this process, for tests, demos and one machine: broker and dealer, anonymous
+ * clients, exact matching, WebSocket with JSON.
+ *
+ * `config` is a JSON object or NULL: `{"realms": ["realm1"]}` lists the realms that may be joined;
+ * without the list each is made when first joined. Returns NULL on failure, with the reason in
+ * wamp_last_error(). Free it with wamp_router_free().
+ */
+struct wamp_router_t *wamp_router_new(const char *config);
+
+/**
+ * Listens at `url`, such as "ws://127.0.0.1:8080/ws"; with port 0 the system chooses one. When it
+ * returns, clients can connect. Can be called several times.
+ *
+ * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_UNREACHABLE (the
+ * address cannot be bound), WAMP_ERR_CLOSED (after wamp_shutdown()), WAMP_ERR_FORKED.
+ */
+int wamp_router_listen(struct wamp_router_t *router, const char *url);
+
+/**
+ * The URL that the router listens at, with the real port, NUL-terminated; lives as long as the
+ * router. The first one where there are several; NULL if there is none.
+ */
+const char *wamp_router_url(struct wamp_router_t *router);
+
+/**
+ * Stops a router and frees it; its clients get a GOODBYE. Never blocks. Returns WAMP_OK or
+ * WAMP_ERR_HANDLE.
+ */
+int wamp_router_free(struct wamp_router_t *router);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* WAMP_H */
+
+/**
+ * A payload of JSON text, NUL-terminated: WAMP_ARGS("[1, \"two\"]"), WAMP_KWARGS("{\"a\": 1}"),
+ * WAMP_PAYLOAD("[1]", "{\"a\": 1}"). For the call that it is an argument of.
+ */
+#define WAMP_ARGS(args) WAMP_PAYLOAD(args, NULL)
+#define WAMP_KWARGS(kwargs) WAMP_PAYLOAD(NULL, kwargs)
+#ifdef __cplusplus
+struct wamp_text_payload {
+  wamp_payload_t payload;
+  wamp_text_payload(const char *args, const char *kwargs)
+      : payload() {
+    payload.args = args;
+    payload.kwargs = kwargs;
+    payload.encoding = WAMP_JSON;
+  }
+  operator const wamp_payload_t *() const { return &payload; }
+};
+#define WAMP_PAYLOAD(args, kwargs) \
+  (static_cast<const wamp_payload_t *>(wamp_text_payload((args), (kwargs))))
+#else
+#define WAMP_PAYLOAD(args, kwargs) \
+  (&(const wamp_payload_t){(args), 0, (kwargs), 0, WAMP_JSON, 0})
+#endif

@@ -1,0 +1,382 @@
+//! A connection: what survives its sessions. Options, callbacks, state; its task is [`super::pump`].
+//!
+//! ```text
+//!    Idle --open--> Connecting --WELCOME--> Open
+//!     ^                 |                     | close, loss, GOODBYE
+//!     |                 v                     v
+//!     +--- CLOSE ---- Closing <---------------+
+//! ```
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use serde_json::json;
+use tokio::sync::Notify;
+
+use crate::codec::{Payload, PayloadRef, Span};
+use crate::protocol::event::c_text;
+use crate::protocol::{Event, EventKind, uri};
+use crate::transport::Doorbell;
+
+use super::dispatch::{self, Dispatcher, Mode, Notice, NoticeKind};
+use super::options::Options;
+use super::pump;
+use super::session::Session;
+use super::status::{Failure, Status};
+use super::target::{Receiver, Target, wait_on};
+use super::{lock, log, runtime};
+
+/// A connection to a router.
+pub struct Connection {
+    /// How it was configured.
+    pub options: Options,
+    /// Its queue of events.
+    pub dispatcher: Dispatcher,
+    /// Wakes its I/O task.
+    pub(crate) doorbell: Doorbell,
+    /// Wakes its task before there is a session.
+    pub(super) stop: Notify,
+    state: Mutex<State>,
+    changed: Condvar,
+    callbacks: Mutex<Callbacks>,
+    /// Free for the use of [`crate::ffi`]: the handle under which C knows this connection.
+    pub handle: AtomicU64,
+}
+
+/// The places for callbacks of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slot {
+    /// A session is open.
+    Open,
+    /// The connection has ended.
+    Close,
+    /// Requests are accepted again.
+    Writable,
+}
+
+#[derive(Default)]
+struct Callbacks {
+    open: Option<Arc<dyn Target>>,
+    close: Option<Arc<dyn Target>>,
+    writable: Option<Arc<dyn Target>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Idle,
+    Connecting,
+    Open,
+    Closing,
+}
+
+struct State {
+    stage: Stage,
+    /// From HELLO to the end.
+    session: Option<Arc<Session>>,
+    /// Why the last attempt ended.
+    failure: Option<Failure>,
+    /// Local ids up to here have been used.
+    ids_above: u64,
+    freed: bool,
+}
+
+/// Why a connection ended, for on_close.
+#[derive(Debug, Clone)]
+pub struct End {
+    /// `closed`, `lost`, `unreachable` or `unsupported`.
+    pub class: &'static str,
+    /// What went wrong; [`Status::Ok`] for a close in order.
+    pub status: Status,
+    /// A sentence for people.
+    pub text: String,
+    /// The URI of the router's ABORT or GOODBYE.
+    pub reason: Option<String>,
+    /// The router's words.
+    pub message: Option<String>,
+}
+
+impl Connection {
+    /// A connection that is not open.
+    pub fn new(options: Options) -> Arc<Connection> {
+        Arc::new(Connection {
+            dispatcher: Dispatcher::new(options.dispatch, options.receive_queue_bytes),
+            options,
+            doorbell: Doorbell::default(),
+            stop: Notify::new(),
+            state: Mutex::new(State {
+                stage: Stage::Idle,
+                session: None,
+                failure: None,
+                ids_above: 0,
+                freed: false,
+            }),
+            changed: Condvar::new(),
+            callbacks: Mutex::default(),
+            handle: AtomicU64::new(0),
+        })
+    }
+
+    /// Sets a callback; the former one is returned, to be dropped where no lock is held.
+    pub fn set_callback(
+        &self,
+        slot: Slot,
+        target: Option<Arc<dyn Target>>,
+    ) -> Option<Arc<dyn Target>> {
+        let mut callbacks = lock(&self.callbacks);
+        let place = match slot {
+            Slot::Open => &mut callbacks.open,
+            Slot::Close => &mut callbacks.close,
+            Slot::Writable => &mut callbacks.writable,
+        };
+        std::mem::replace(place, target)
+    }
+
+    /// Starts to connect and returns.
+    pub fn open(self: &Arc<Self>) -> Result<(), Failure> {
+        let handle = runtime::enter_connection(self)?;
+        let mut state = lock(&self.state);
+        if state.freed {
+            return Err(Status::Handle.into());
+        }
+        if state.stage != Stage::Idle {
+            let text = "the connection is open or opening already";
+            return Err(Failure::new(Status::State, text));
+        }
+        state.stage = Stage::Connecting;
+        state.failure = None;
+        // A close that crossed with the end of an earlier attempt may have left its word behind.
+        let _ = self.stop.notified().now_or_never();
+        drop(state);
+        handle.spawn(pump::run(self.clone()));
+        Ok(())
+    }
+
+    /// Starts to close and returns.
+    pub fn start_close(&self, reason: &str, message: Option<&str>) -> Result<(), Failure> {
+        uri::check(reason, uri::Match::Exact)
+            .map_err(|error| Failure::new(Status::Uri, error.to_string()))?;
+        let mut state = lock(&self.state);
+        if state.stage == Stage::Idle {
+            return Err(Failure::new(Status::Closed, "the connection is not open"));
+        }
+        state.stage = Stage::Closing;
+        let session = state.session.clone();
+        drop(state);
+        self.changed.notify_all();
+        match session {
+            // A session that is leaving already will end without being told again.
+            Some(session) => drop(session.leave(reason, message)),
+            None => self.stop.notify_one(),
+        }
+        self.doorbell.ring();
+        Ok(())
+    }
+
+    /// Closes and waits until no callback runs and all requests have ended.
+    pub fn close(
+        self: &Arc<Self>,
+        reason: &str,
+        message: Option<&str>,
+        deadline: Instant,
+    ) -> Result<(), Failure> {
+        if Dispatcher::is_inside(self) || dispatch::in_io() {
+            let text = "a close with a timeout waits for callbacks to end, so it cannot be called \
+                        inside one; use timeout_ms 0";
+            return Err(Failure::new(Status::Deadlock, text));
+        }
+        let started = self.start_close(reason, message);
+        if matches!(&started, Err(failure) if failure.status != Status::Closed) {
+            return started;
+        }
+        let quiet = match self.dispatcher.mode() {
+            Mode::Manual => self.dispatch_until_quiet(deadline)?,
+            Mode::Thread | Mode::Inline => self.wait_until_quiet(deadline),
+        };
+        match quiet {
+            true => started,
+            false => Err(Failure::new(
+                Status::Timeout,
+                "the close did not end in time",
+            )),
+        }
+    }
+
+    /// Waits for the end of the connection and of the delivery of its events; in `manual` mode,
+    /// where only the host delivers, for the end alone.
+    pub fn wait_until_quiet(&self, deadline: Instant) -> bool {
+        let mut state = lock(&self.state);
+        while state.stage != Stage::Idle {
+            match wait_on(&self.changed, state, Some(deadline)) {
+                Some(again) => state = again,
+                None => return false,
+            }
+        }
+        drop(state);
+        self.dispatcher.mode() == Mode::Manual || self.dispatcher.wait_idle(deadline)
+    }
+
+    /// Ends everything without a further callback; never blocks. What requests and callbacks kept
+    /// is dropped on this thread, or where a callback is still running, when that returns.
+    pub fn free(&self) {
+        let mut state = lock(&self.state);
+        state.freed = true;
+        let session = state.session.clone();
+        drop(state);
+        let _ = self.start_close(uri::GOODBYE_NORMAL, None);
+        let requests = session.map(|session| session.detach());
+        let callbacks = std::mem::take(&mut *lock(&self.callbacks));
+        let wakeup = self.dispatcher.set_wakeup(None);
+        let notices = self.dispatcher.discard();
+        drop((requests, callbacks, wakeup, notices));
+    }
+
+    /// The open session; waits for it until `deadline`.
+    pub fn session(&self, deadline: Option<Instant>) -> Result<Arc<Session>, Failure> {
+        let mut state = lock(&self.state);
+        loop {
+            match (state.stage, &state.session, &state.failure) {
+                (Stage::Open, Some(session), _) => return Ok(session.clone()),
+                (Stage::Idle, _, Some(failure)) => return Err(failure.clone()),
+                (Stage::Idle, _, None) => {
+                    let text = "the connection is not open: call wamp_connection_open first";
+                    return Err(Failure::new(Status::Closed, text));
+                }
+                _ => {}
+            }
+            if dispatch::in_io() {
+                let text = "waiting for a session on an I/O thread could never end";
+                return Err(Failure::new(Status::Deadlock, text));
+            }
+            state = wait_on(&self.changed, state, deadline)
+                .ok_or_else(|| Failure::new(Status::Timeout, "no session was open in time"))?;
+        }
+    }
+
+    /// True while a session is open.
+    pub fn is_open(&self) -> bool {
+        lock(&self.state).stage == Stage::Open
+    }
+
+    /// Waits until all that was accepted is written.
+    pub fn flush(&self, deadline: Option<Instant>) -> Result<(), Failure> {
+        let session = lock(&self.state).session.clone();
+        match session {
+            Some(session) => session.flush(deadline),
+            None => Err(Failure::new(Status::Closed, "the connection is not open")),
+        }
+    }
+
+    // ===== for its task and its session =====
+
+    /// A new session over a new transport; `None` if the connection was closed meanwhile.
+    pub(super) fn begin_session(self: &Arc<Self>) -> Option<Arc<Session>> {
+        let mut state = lock(&self.state);
+        if state.stage != Stage::Connecting {
+            return None;
+        }
+        let session = Session::new(self, state.ids_above);
+        state.session = Some(session.clone());
+        Some(session)
+    }
+
+    /// WELCOME has come.
+    pub(super) fn opened(&self, session: &Arc<Session>, mut event: Event<Receiver>) -> Notice {
+        let mut state = lock(&self.state);
+        if state.stage == Stage::Connecting {
+            state.stage = Stage::Open;
+        }
+        drop(state);
+        self.changed.notify_all();
+        event.target = lock(&self.callbacks).open.clone().map(Receiver::App);
+        Notice {
+            kind: NoticeKind::Open,
+            connection: self.handle.load(Ordering::Acquire),
+            session: Some(session.clone()),
+            event,
+            status: Status::Ok,
+            text: None,
+        }
+    }
+
+    /// Requests are accepted again.
+    pub(super) fn writable(&self, session: &Arc<Session>) -> Notice {
+        Notice {
+            kind: NoticeKind::Writable,
+            connection: self.handle.load(Ordering::Acquire),
+            session: Some(session.clone()),
+            event: self.plain_event(lock(&self.callbacks).writable.clone()),
+            status: Status::Ok,
+            text: None,
+        }
+    }
+
+    /// The task has ended: tells on_close, and the connection can be opened again.
+    pub(super) fn ended(self: &Arc<Self>, end: End) {
+        log::write(log::Level::Info, || {
+            format!("{}: {}: {}", self.options.url, end.class, end.text)
+        });
+        let details = json!({
+            "reason": end.reason,
+            "message": end.message,
+            "retry_delay": null,
+            "retry_count": null,
+            "will_retry": false,
+        });
+        let frame = Bytes::from(details.to_string());
+        let mut event = self.plain_event(lock(&self.callbacks).close.clone());
+        event.uri = Some(c_text(end.class));
+        event.details = Span::of(&frame, Some(&frame));
+        event.payload = Payload::of_frame(&frame, PayloadRef::NONE);
+
+        // The session's lock comes before the state's, so it is taken while that is not held.
+        let session = lock(&self.state).session.take();
+        let ids_end = session
+            .as_ref()
+            .map(|session| session.core().protocol.ids_end());
+        let mut state = lock(&self.state);
+        state.ids_above = ids_end.unwrap_or(state.ids_above);
+        let notice = Notice {
+            kind: NoticeKind::Close,
+            connection: self.handle.load(Ordering::Acquire),
+            session,
+            event,
+            status: end.status,
+            text: Some(c_text(&end.text)),
+        };
+        let wake = match state.freed {
+            true => false,
+            false => self.dispatcher.push(self, std::iter::once(notice)),
+        };
+        state.failure = Some(match end.status {
+            Status::Ok => Failure::new(Status::Closed, "the connection has been closed"),
+            status => Failure::new(status, end.text),
+        });
+        state.stage = Stage::Idle;
+        drop(state);
+        self.changed.notify_all();
+        if wake {
+            self.dispatcher.wake();
+        }
+    }
+
+    fn dispatch_until_quiet(self: &Arc<Self>, deadline: Instant) -> Result<bool, Failure> {
+        loop {
+            self.dispatcher
+                .dispatch(self, usize::MAX, Some(Instant::now()))?;
+            if lock(&self.state).stage == Stage::Idle && self.dispatcher.is_empty() {
+                return Ok(self.dispatcher.wait_idle(deadline));
+            }
+            if Instant::now() >= deadline {
+                return Ok(false);
+            }
+            self.dispatcher.dispatch(self, usize::MAX, Some(deadline))?;
+        }
+    }
+
+    fn plain_event(&self, target: Option<Arc<dyn Target>>) -> Event<Receiver> {
+        Event::new(EventKind::Gone, 0, target.map(Receiver::App))
+    }
+}

@@ -1,0 +1,503 @@
+//! The queue of events of a connection, and the three ways in which they reach the application.
+//!
+//! | mode | who takes from the queue |
+//! |---|---|
+//! | `thread` | a worker borrowed from the pool, as long as there is something |
+//! | `manual` | the host, when it calls dispatch or poll |
+//! | `inline` | the connection's own I/O task |
+//!
+//! In each mode one at a time, in the order of the wire. The queue counts bytes: past its limit
+//! the I/O task stops reading, unless a thread waits for an answer that is still in the socket.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::ffi::CStr;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::time::Instant;
+
+use crate::protocol::{Event, EventKind};
+
+use super::connection::Connection;
+use super::os::Flag;
+use super::session::Session;
+use super::status::{Failure, Status};
+use super::target::{Receiver, wait_on};
+use super::{lock, log, runtime};
+
+/// How events reach the application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Callbacks run on a library thread, one at a time per connection.
+    Thread,
+    /// The host calls for events.
+    Manual,
+    /// Callbacks run on the I/O thread.
+    Inline,
+}
+
+/// What a notice is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoticeKind {
+    /// A session is open.
+    Open,
+    /// The connection has ended.
+    Close,
+    /// Requests are accepted again after `Again`.
+    Writable,
+    /// A request, subscription or registration.
+    Session(EventKind),
+}
+
+/// One thing for the application, with everything that its view of it needs.
+#[derive(Debug)]
+pub struct Notice {
+    /// What it is about.
+    pub kind: NoticeKind,
+    /// The application's name for the connection, see [`Connection::handle`].
+    pub connection: u64,
+    /// The session it belongs to.
+    pub session: Option<Arc<Session>>,
+    /// Ids, URI, details, payload, and whom to tell.
+    pub event: Event<Receiver>,
+    /// Failures and closes: what went wrong.
+    pub status: Status,
+    /// Failures and closes: a sentence.
+    pub text: Option<Arc<CStr>>,
+}
+
+/// Called, on a library thread, when events begin to wait in `manual` mode.
+pub trait Wakeup: Send + Sync {
+    /// Tells the host's loop.
+    fn wake(&self);
+}
+
+/// See the module's text.
+pub struct Dispatcher {
+    mode: Mode,
+    queue: Mutex<Queue>,
+    /// Something came, or a turn has ended.
+    changed: Condvar,
+    bytes: AtomicUsize,
+    limit: usize,
+    /// Threads that wait for an answer.
+    waiting: AtomicUsize,
+    /// The connection is freed: nothing is delivered any more.
+    discarding: AtomicBool,
+    flag: OnceLock<Flag>,
+    wakeup: Mutex<Option<Arc<dyn Wakeup>>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    notices: VecDeque<Notice>,
+    /// Somebody is delivering.
+    taken: bool,
+}
+
+thread_local! {
+    /// The connection whose callback runs on this thread, as an address; 0 for none.
+    static DELIVERING: Cell<usize> = const { Cell::new(0) };
+    /// This thread is in the I/O task of a connection.
+    static IN_IO: Cell<bool> = const { Cell::new(false) };
+}
+
+/// True inside any callback.
+pub fn in_callback() -> bool {
+    DELIVERING.get() != 0
+}
+
+/// True on an I/O thread, that is in callbacks of `inline` mode.
+pub fn in_io() -> bool {
+    IN_IO.get()
+}
+
+/// Marks this thread as an I/O thread until dropped.
+pub(super) struct IoScope(bool);
+
+impl IoScope {
+    pub(super) fn enter() -> IoScope {
+        IoScope(IN_IO.replace(true))
+    }
+}
+
+impl Drop for IoScope {
+    fn drop(&mut self) {
+        IN_IO.set(self.0);
+    }
+}
+
+struct DeliveryScope(usize);
+
+impl DeliveryScope {
+    fn enter(connection: &Connection) -> DeliveryScope {
+        DeliveryScope(DELIVERING.replace(std::ptr::from_ref(connection) as usize))
+    }
+}
+
+impl Drop for DeliveryScope {
+    fn drop(&mut self) {
+        DELIVERING.set(self.0);
+    }
+}
+
+impl Notice {
+    /// A rough measure of what it keeps in memory.
+    fn cost(&self) -> usize {
+        std::mem::size_of::<Notice>() + self.event.payload.frame().len()
+    }
+}
+
+impl Dispatcher {
+    /// An empty queue.
+    pub fn new(mode: Mode, limit: usize) -> Dispatcher {
+        Dispatcher {
+            mode,
+            queue: Mutex::default(),
+            changed: Condvar::new(),
+            bytes: AtomicUsize::new(0),
+            limit,
+            waiting: AtomicUsize::new(0),
+            discarding: AtomicBool::new(false),
+            flag: OnceLock::new(),
+            wakeup: Mutex::new(None),
+        }
+    }
+
+    /// How events reach the application.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// True when the application is so far behind that the socket should not be read.
+    pub fn is_full(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) > self.limit && self.waiting.load(Ordering::Acquire) == 0
+    }
+
+    /// True inside a callback of `connection`.
+    pub fn is_inside(connection: &Connection) -> bool {
+        DELIVERING.get() == std::ptr::from_ref(connection) as usize
+    }
+
+    /// Appends notices. True if the host's wakeup must be called, by [`Dispatcher::wake`], once no
+    /// lock is held.
+    #[must_use]
+    pub fn push(
+        &self,
+        connection: &Arc<Connection>,
+        notices: impl Iterator<Item = Notice>,
+    ) -> bool {
+        let mut queue = lock(&self.queue);
+        let before = queue.notices.len();
+        let mut cost = 0;
+        for notice in notices {
+            cost += notice.cost();
+            queue.notices.push_back(notice);
+        }
+        if queue.notices.len() == before {
+            return false;
+        }
+        self.bytes.fetch_add(cost, Ordering::Relaxed);
+        match self.mode {
+            Mode::Thread if !queue.taken => self.start_worker(&mut queue, connection),
+            Mode::Thread => {}
+            Mode::Inline => connection.doorbell.ring(),
+            Mode::Manual if before == 0 => {
+                if let Some(flag) = self.flag.get() {
+                    flag.raise();
+                }
+                self.changed.notify_all();
+                return true;
+            }
+            Mode::Manual => {}
+        }
+        false
+    }
+
+    /// Calls the host's wakeup. No lock may be held.
+    pub fn wake(&self) {
+        let wakeup = lock(&self.wakeup).clone();
+        if let Some(wakeup) = wakeup {
+            wakeup.wake();
+        }
+    }
+
+    /// Sets the host's wakeup; the former one is returned, to be dropped where no lock is held.
+    pub fn set_wakeup(&self, wakeup: Option<Arc<dyn Wakeup>>) -> Option<Arc<dyn Wakeup>> {
+        let waiting = !lock(&self.queue).notices.is_empty();
+        let former = std::mem::replace(&mut *lock(&self.wakeup), wakeup);
+        if waiting {
+            self.wake();
+        }
+        former
+    }
+
+    /// The fd that is readable while events wait.
+    pub fn fd(&self) -> Result<i32, Failure> {
+        self.check_manual()?;
+        let queue = lock(&self.queue);
+        if self.flag.get().is_none() {
+            let flag = Flag::new()
+                .map_err(|error| Failure::new(Status::Internal, format!("no fd: {error}")))?;
+            if !queue.notices.is_empty() {
+                flag.raise();
+            }
+            let _ = self.flag.set(flag);
+        }
+        self.flag
+            .get()
+            .map(Flag::fd)
+            .ok_or_else(|| Status::Internal.into())
+    }
+
+    /// Delivers at most `max` events on this thread; waits until `deadline` for the first one.
+    pub fn dispatch(
+        &self,
+        connection: &Arc<Connection>,
+        max: usize,
+        deadline: Option<Instant>,
+    ) -> Result<usize, Failure> {
+        let batch = self.take(connection, max, deadline, true)?;
+        if batch.is_empty() {
+            return Ok(0);
+        }
+        let mut turn = Turn {
+            dispatcher: self,
+            batch: batch.into_iter(),
+        };
+        let mut delivered = 0;
+        for notice in turn.batch.by_ref() {
+            delivered += usize::from(!notice.is_void());
+            self.deliver(connection, notice);
+        }
+        Ok(delivered)
+    }
+
+    /// Takes at most `max` events out without delivering them.
+    pub fn poll(
+        &self,
+        connection: &Arc<Connection>,
+        max: usize,
+        deadline: Option<Instant>,
+    ) -> Result<Vec<Notice>, Failure> {
+        loop {
+            let taken = self.take(connection, max, deadline, false)?;
+            if taken.is_empty() {
+                return Ok(taken);
+            }
+            for notice in &taken {
+                self.account(connection, notice);
+            }
+            let (gone, polled): (Vec<_>, Vec<_>) = taken.into_iter().partition(Notice::is_void);
+            let scope = DeliveryScope::enter(connection);
+            drop(gone);
+            drop(scope);
+            if !polled.is_empty() {
+                return Ok(polled);
+            }
+        }
+    }
+
+    /// `inline` mode: delivers all that waits. Called by the I/O task.
+    pub(super) fn drain_inline(&self, connection: &Arc<Connection>) -> bool {
+        let mut any = false;
+        loop {
+            let batch = {
+                let mut queue = lock(&self.queue);
+                if queue.notices.is_empty() {
+                    return any;
+                }
+                queue.taken = true;
+                std::mem::take(&mut queue.notices)
+            };
+            any = true;
+            let mut turn = Turn {
+                dispatcher: self,
+                batch: batch.into_iter(),
+            };
+            for notice in turn.batch.by_ref() {
+                self.deliver(connection, notice);
+            }
+        }
+    }
+
+    /// True when nothing waits in `inline` mode's queue.
+    pub(super) fn is_empty(&self) -> bool {
+        lock(&self.queue).notices.is_empty()
+    }
+
+    /// Waits until nothing waits and nobody delivers; false when the time is up.
+    pub(super) fn wait_idle(&self, deadline: Instant) -> bool {
+        let mut queue = lock(&self.queue);
+        while queue.taken || !queue.notices.is_empty() {
+            match wait_on(&self.changed, queue, Some(deadline)) {
+                Some(again) => queue = again,
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// From now on nothing is delivered. Returns what waited, to be dropped where no lock is held.
+    pub(super) fn discard(&self) -> VecDeque<Notice> {
+        self.discarding.store(true, Ordering::Release);
+        let discarded = std::mem::take(&mut lock(&self.queue).notices);
+        self.changed.notify_all();
+        discarded
+    }
+
+    /// Announces a thread that waits for an answer; see [`Dispatcher::is_full`].
+    pub(super) fn begin_wait(&self) {
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The end of [`Dispatcher::begin_wait`].
+    pub(super) fn end_wait(&self) {
+        self.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    fn check_manual(&self) -> Result<(), Failure> {
+        if self.mode == Mode::Manual {
+            return Ok(());
+        }
+        let text = "this needs the connection option \"dispatch\": \"manual\"";
+        Err(Failure::new(Status::State, text))
+    }
+
+    fn start_worker(&self, queue: &mut Queue, connection: &Arc<Connection>) {
+        queue.taken = true;
+        let worker = connection.clone();
+        if runtime::spawn_blocking(move || worker.dispatcher.work(&worker)).is_err() {
+            queue.taken = false;
+            log::write(log::Level::Warn, || {
+                "events after wamp_shutdown are not delivered".into()
+            });
+        }
+    }
+
+    /// What a worker of `thread` mode does.
+    fn work(&self, connection: &Arc<Connection>) {
+        loop {
+            let batch = {
+                let mut queue = lock(&self.queue);
+                if queue.notices.is_empty() {
+                    queue.taken = false;
+                    self.changed.notify_all();
+                    return;
+                }
+                std::mem::take(&mut queue.notices)
+            };
+            for notice in batch {
+                self.deliver(connection, notice);
+            }
+        }
+    }
+
+    /// Waits for events and takes at most `max`; with `keep_turn` the caller is the one who
+    /// delivers until its [`Turn`] ends.
+    fn take(
+        &self,
+        connection: &Arc<Connection>,
+        max: usize,
+        deadline: Option<Instant>,
+        keep_turn: bool,
+    ) -> Result<Vec<Notice>, Failure> {
+        self.check_manual()?;
+        if Dispatcher::is_inside(connection) {
+            let text = "dispatch and poll cannot be called inside a callback of their connection";
+            return Err(Failure::new(Status::Deadlock, text));
+        }
+        let mut queue = lock(&self.queue);
+        while queue.taken || queue.notices.is_empty() {
+            match wait_on(&self.changed, queue, deadline) {
+                Some(again) => queue = again,
+                None => return Ok(Vec::new()),
+            }
+        }
+        let count = max.min(queue.notices.len());
+        let taken: Vec<Notice> = queue.notices.drain(..count).collect();
+        queue.taken = keep_turn;
+        if queue.notices.is_empty()
+            && let Some(flag) = self.flag.get()
+        {
+            flag.lower();
+        }
+        Ok(taken)
+    }
+
+    fn account(&self, connection: &Connection, notice: &Notice) {
+        let cost = notice.cost();
+        let before = self.bytes.fetch_sub(cost, Ordering::Relaxed);
+        // The I/O task sleeps while the queue is full: wake it when half is free again.
+        let half = self.limit / 2;
+        if before > half && before - cost <= half {
+            connection.doorbell.ring();
+        }
+    }
+
+    fn deliver(&self, connection: &Arc<Connection>, notice: Notice) {
+        self.account(connection, &notice);
+        let _scope = DeliveryScope::enter(connection);
+        if self.discarding.load(Ordering::Acquire) || notice.is_void() {
+            return;
+        }
+        match notice.event.target.as_ref().and_then(Receiver::app) {
+            Some(target) => {
+                let told = AssertUnwindSafe(|| target.deliver(&notice));
+                if std::panic::catch_unwind(told).is_err() {
+                    log::write(log::Level::Error, || {
+                        "a panic in the delivery of an event".into()
+                    });
+                }
+            }
+            None => notice.log_unheard(),
+        }
+    }
+}
+
+impl Notice {
+    /// True if there is nothing to tell: it only brings back what the application has given.
+    fn is_void(&self) -> bool {
+        match self.kind {
+            NoticeKind::Session(EventKind::Gone) => true,
+            NoticeKind::Session(EventKind::Event) => {
+                let target = self.event.target.as_ref().and_then(Receiver::app);
+                target.is_some_and(|target| target.has_ended())
+            }
+            _ => false,
+        }
+    }
+
+    /// A failure that nobody hears of is worth a line in the log.
+    pub fn log_unheard(&self) {
+        if self.status != Status::Ok && self.kind != NoticeKind::Close {
+            log::write(log::Level::Warn, || {
+                let text = |text: &Option<Arc<CStr>>| {
+                    text.as_ref()
+                        .map(|t| t.to_string_lossy().into_owned())
+                        .unwrap_or_default()
+                };
+                format!(
+                    "request {} failed: {} {}",
+                    self.event.id,
+                    text(&self.event.uri),
+                    text(&self.text)
+                )
+            });
+        }
+    }
+}
+
+/// The right to deliver, given back when dropped, also by a panic.
+struct Turn<'d, I: Iterator<Item = Notice>> {
+    dispatcher: &'d Dispatcher,
+    batch: I,
+}
+
+impl<I: Iterator<Item = Notice>> Drop for Turn<'_, I> {
+    fn drop(&mut self) {
+        lock(&self.dispatcher.queue).taken = false;
+        self.dispatcher.changed.notify_all();
+    }
+}

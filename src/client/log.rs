@@ -1,0 +1,71 @@
+//! The log: silent unless the application sets a sink or the environment variable `WAMP_LOG`
+//! names a level (`error warn info debug trace`), which then go to standard error.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, Once};
+
+use super::lock;
+
+/// How much a line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Level {
+    /// Something failed, and nobody else was told.
+    Error = 1,
+    /// Something is odd.
+    Warn = 2,
+    /// Connections come and go.
+    Info = 3,
+    /// For who looks for a fault.
+    Debug = 4,
+    /// Everything.
+    Trace = 5,
+}
+
+const NAMES: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// Takes log lines; may be called on any thread.
+pub trait Sink: Send + Sync {
+    /// One line without its end.
+    fn line(&self, level: Level, text: &str);
+}
+
+static LEVEL: AtomicU8 = AtomicU8::new(0);
+static SINK: Mutex<Option<Arc<dyn Sink>>> = Mutex::new(None);
+
+/// Sets the sink and the highest level it wants (0: none). The former sink is returned, to be
+/// dropped where no lock is held.
+pub fn set(level: u8, sink: Option<Arc<dyn Sink>>) -> Option<Arc<dyn Sink>> {
+    read_environment();
+    let mut current = lock(&SINK);
+    LEVEL.store(
+        if sink.is_some() { level.min(5) } else { 0 },
+        Ordering::Relaxed,
+    );
+    std::mem::replace(&mut *current, sink)
+}
+
+/// Reads `WAMP_LOG`, once.
+pub fn read_environment() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let wanted = std::env::var("WAMP_LOG")
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        if let Some(level) = NAMES.iter().position(|name| *name == wanted) {
+            LEVEL.store(level as u8, Ordering::Relaxed);
+        }
+    });
+}
+
+/// Writes a line if somebody wants it.
+pub fn write(level: Level, text: impl FnOnce() -> String) {
+    if level as u8 > LEVEL.load(Ordering::Relaxed) {
+        return;
+    }
+    let sink = lock(&SINK).clone();
+    match sink {
+        Some(sink) => sink.line(level, &text()),
+        None => eprintln!("wamp {}: {}", NAMES[level as usize], text()),
+    }
+}

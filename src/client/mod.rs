@@ -1,0 +1,44 @@
+//! The client: connections with their tasks, sessions, the queue of events, the hidden runtime.
+//!
+//! Puts [`crate::protocol`] on [`crate::transport`] and hands what happens to the application.
+//! What an application *is* is left open: it is a [`Target`] per request, which [`crate::ffi`]
+//! makes of C callbacks.
+//!
+//! ```text
+//!   application thread                     I/O thread                        dispatching thread
+//!   ------------------                     ----------                        ------------------
+//!   Session::call ... --> protocol, outbox --(doorbell)--> Pump: writes
+//!                                          Pump: reads --> protocol --> Dispatcher --> Target
+//!   Waiter::wait  <------------------------------ directly ------+
+//! ```
+//!
+//! * [`connection`]: what survives sessions: options, callbacks, state. [`pump`]: its I/O task.
+//! * [`session`]: requests of one session. [`target`]: who hears of their outcome.
+//! * [`dispatch`]: the queue of events and the three ways of delivery.
+//! * [`options`]: the table of connection options. [`runtime`]: the hidden threads.
+//! * [`status`]: the outcomes that the application sees. [`log`], [`os`]: as their names say.
+
+pub mod connection;
+pub mod dispatch;
+pub mod log;
+pub mod options;
+pub mod os;
+pub mod pump;
+pub mod runtime;
+pub mod session;
+pub mod status;
+pub mod target;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub use connection::Connection;
+pub use dispatch::{Dispatcher, Mode, Notice, NoticeKind};
+pub use options::Options;
+pub use session::Session;
+pub use status::{Failure, Status};
+pub use target::{Receiver, Target};
+
+/// Locks, also after a panic elsewhere: every critical section leaves its data whole.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

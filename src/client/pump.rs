@@ -1,0 +1,531 @@
+//! The task of a connection: connects, joins, then pumps messages both ways until the end.
+//!
+//! It reads all that is ready, hands it to the protocol core under one lock, and writes all that
+//! has gathered in one go; then it sleeps until the socket, a timer or the doorbell wakes it.
+
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+
+use crate::codec::Batch;
+use crate::protocol::{Ended, Phase};
+use crate::transport::websocket::{self, Target as WebSocketTarget};
+use crate::transport::{Incoming, Transport, TransportError};
+
+use super::connection::{Connection, End};
+use super::dispatch::{IoScope, Mode};
+use super::session::Session;
+use super::status::{Failure, Status};
+
+/// How many messages are taken in before they are handled.
+const READ_AHEAD: usize = 128;
+/// How many rounds a task may go before other connections get their turn.
+const ROUNDS: usize = 64;
+/// How long the closing handshake of the transport may take after the session has ended.
+const TRANSPORT_CLOSE: Duration = Duration::from_secs(1);
+
+/// Runs one attempt from connecting to the end, and tells the connection how it ended.
+pub async fn run(connection: Arc<Connection>) {
+    let attempt = AssertUnwindSafe(attempt(&connection)).catch_unwind().await;
+    let end = attempt.unwrap_or_else(|_| {
+        let text = Status::Internal.text().trim_end_matches('\0').to_owned();
+        End {
+            class: "closed",
+            status: Status::Internal,
+            text,
+            reason: None,
+            message: None,
+        }
+    });
+    connection.ended(end);
+    if connection.dispatcher.mode() == Mode::Inline {
+        let _scope = IoScope::enter();
+        connection.dispatcher.drain_inline(&connection);
+    }
+}
+
+async fn attempt(connection: &Arc<Connection>) -> End {
+    let options = &connection.options;
+    let deadline = Instant::now() + options.connect_timeout;
+    let target = WebSocketTarget {
+        url: options.url.clone(),
+        headers: options.headers.clone(),
+        max_message_size: options.max_message_size,
+    };
+    let transport = tokio::select! {
+        biased;
+        () = connection.stop.notified() => return closed_early(),
+        connected = timeout_at(deadline, websocket::connect(&target)) => connected,
+    };
+    let transport: Box<dyn Transport> = match transport {
+        Ok(Ok(transport)) => Box::new(transport),
+        Ok(Err(error)) => return End::failed("unreachable", error.into()),
+        Err(_) => return End::failed("unreachable", slow_connect(connection)),
+    };
+    let Some(session) = connection.begin_session() else {
+        return closed_early();
+    };
+    let mut pump = Pump::new(connection.clone(), session, transport, deadline);
+    let end = poll_fn(|cx| pump.poll(cx)).await;
+    pump.finish();
+    end
+}
+
+fn closed_early() -> End {
+    let text = "closed by the application before a session was open".to_owned();
+    End {
+        class: "closed",
+        status: Status::Ok,
+        text,
+        reason: None,
+        message: None,
+    }
+}
+
+fn slow_connect(connection: &Connection) -> Failure {
+    let limit = connection.options.connect_timeout.as_secs_f64();
+    let url = &connection.options.url;
+    let text = format!("{url} let no session open within {limit} s (option `connect_timeout`)");
+    Failure::new(Status::Timeout, text)
+}
+
+impl End {
+    fn failed(class: &'static str, failure: Failure) -> End {
+        End {
+            class,
+            status: failure.status,
+            text: failure.text,
+            reason: None,
+            message: None,
+        }
+    }
+}
+
+struct Pump {
+    connection: Arc<Connection>,
+    session: Arc<Session>,
+    transport: Box<dyn Transport>,
+    frames: Vec<Bytes>,
+    /// A ping waits in the transport's buffer.
+    unflushed: bool,
+    /// What is being written, and the message to go on with.
+    sending: Option<(Batch, usize)>,
+    timer: Pin<Box<Sleep>>,
+    join_until: Option<Instant>,
+    leave_until: Option<Instant>,
+    last_received: Instant,
+    ping_until: Option<Instant>,
+    /// The session is over; the transport is closed, until this time at the latest.
+    closing: Option<(End, Instant)>,
+    /// The transport takes and gives no more.
+    broken: bool,
+    close_sent: bool,
+}
+
+impl Pump {
+    fn new(
+        connection: Arc<Connection>,
+        session: Arc<Session>,
+        transport: Box<dyn Transport>,
+        join_until: Instant,
+    ) -> Pump {
+        Pump {
+            connection,
+            session,
+            transport,
+            frames: Vec::with_capacity(READ_AHEAD),
+            unflushed: false,
+            sending: None,
+            timer: Box::pin(sleep_until(join_until)),
+            join_until: Some(join_until),
+            leave_until: None,
+            last_received: Instant::now(),
+            ping_until: None,
+            closing: None,
+            broken: false,
+            close_sent: false,
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        let _scope = IoScope::enter();
+        self.connection.doorbell.stay_awake();
+        for _ in 0..ROUNDS {
+            let mut progress = self.read(cx);
+            if self.connection.dispatcher.mode() == Mode::Inline {
+                progress |= self.connection.dispatcher.drain_inline(&self.connection);
+            }
+            progress |= self.write(cx);
+            if let Poll::Ready(end) = self.poll_closed(cx) {
+                return Poll::Ready(end);
+            }
+            if progress {
+                continue;
+            }
+            self.connection.doorbell.fall_asleep(cx);
+            if self.has_work() || self.timer_fired(cx) {
+                self.connection.doorbell.stay_awake();
+                continue;
+            }
+            return Poll::Pending;
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Reads and handles what is ready.
+    fn read(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.broken || self.connection.dispatcher.is_full() {
+            return false;
+        }
+        let mut trouble = None;
+        let mut alive = false;
+        while self.frames.len() < READ_AHEAD {
+            match self.transport.poll_receive(cx) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(Incoming::Message(frame))) => self.frames.push(frame),
+                Poll::Ready(Ok(Incoming::Alive)) => alive = true,
+                Poll::Ready(Ok(Incoming::End { code, reason })) => {
+                    trouble = Some(TransportError::Lost(closed_by_peer(code, &reason)));
+                    break;
+                }
+                Poll::Ready(Err(error)) => {
+                    trouble = Some(error);
+                    break;
+                }
+            }
+        }
+        let received = alive || !self.frames.is_empty();
+        if received {
+            self.last_received = Instant::now();
+            self.ping_until = None;
+            self.handle_frames();
+        }
+        match trouble {
+            Some(error) => {
+                self.transport_failed(error);
+                true
+            }
+            None => received,
+        }
+    }
+
+    fn handle_frames(&mut self) {
+        let mut core = self.session.core();
+        for frame in self.frames.drain(..) {
+            core.protocol.receive(&frame);
+        }
+        let wake = self.session.hand_over(&mut core);
+        let phase = core.protocol.phase();
+        let ended = core.protocol.take_ended();
+        drop(core);
+        if wake {
+            self.connection.dispatcher.wake();
+        }
+        if phase != Phase::Joining {
+            self.join_until = None;
+        }
+        if let Some(ended) = ended {
+            self.session_ended(ended);
+        }
+    }
+
+    /// Writes what has gathered.
+    fn write(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut progress = false;
+        if self.unflushed && !self.broken {
+            match self.transport.poll_flush(cx) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Err(error)) => self.transport_failed(error),
+            }
+        }
+        loop {
+            if self.broken {
+                return progress;
+            }
+            if self.sending.is_none() {
+                let batch = self.session.core().next_batch();
+                self.sending = batch.map(|batch| (batch, 0));
+            }
+            let Some((batch, next)) = &mut self.sending else {
+                return progress;
+            };
+            match self.transport.poll_send(cx, batch, next) {
+                Poll::Pending => return progress,
+                Poll::Ready(Ok(())) => progress = true,
+                Poll::Ready(Err(error)) => {
+                    self.transport_failed(error);
+                    return true;
+                }
+            }
+            let Some((batch, _)) = self.sending.take() else {
+                return progress;
+            };
+            let mut core = self.session.core();
+            let wake = self.session.batch_written(&mut core, batch);
+            drop(core);
+            if wake {
+                self.connection.dispatcher.wake();
+            }
+        }
+    }
+
+    /// After the session's end: ready once the transport is closed too, or the time is up.
+    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        self.notice_end();
+        let Some((end, until)) = &self.closing else {
+            return Poll::Pending;
+        };
+        let time_is_up = Instant::now() >= *until;
+        if !self.broken && !time_is_up {
+            if self.sending.is_some()
+                || !self.close_sent && self.transport.poll_close(cx).is_pending()
+            {
+                return Poll::Pending;
+            }
+            // The peer's own closing handshake comes through poll_receive and sets `broken`.
+            self.close_sent = true;
+            return Poll::Pending;
+        }
+        Poll::Ready(end.clone())
+    }
+
+    /// The session may have been ended by the application's thread.
+    fn notice_end(&mut self) {
+        if self.closing.is_some() {
+            return;
+        }
+        let mut core = self.session.core();
+        let phase = core.protocol.phase();
+        let ended = core.protocol.take_ended();
+        drop(core);
+        if phase == Phase::Leaving && self.leave_until.is_none() {
+            self.join_until = None;
+            self.leave_until = Some(Instant::now() + self.connection.options.close_timeout);
+        }
+        if let Some(ended) = ended {
+            self.session_ended(ended);
+        }
+    }
+
+    /// True if something came between the last look and falling asleep.
+    fn has_work(&mut self) -> bool {
+        let dispatcher = &self.connection.dispatcher;
+        if dispatcher.mode() == Mode::Inline && !dispatcher.is_empty() {
+            return true;
+        }
+        if self.closing.is_some() {
+            return false;
+        }
+        let core = self.session.core();
+        let phase = core.protocol.phase();
+        let unwritten = self.sending.is_none() && !core.protocol.outbox().is_empty();
+        unwritten || phase == Phase::Closed || phase == Phase::Leaving && self.leave_until.is_none()
+    }
+
+    // ===== time =====
+
+    /// Sets the timer; true if it has fired, which was then seen to.
+    fn timer_fired(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(next) = self.next_deadline() else {
+            return false;
+        };
+        if self.timer.deadline() != next {
+            self.timer.as_mut().reset(next);
+        }
+        if self.timer.as_mut().poll(cx).is_pending() {
+            return false;
+        }
+        self.on_deadline(Instant::now());
+        true
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        if let Some((_, until)) = &self.closing {
+            return Some(*until);
+        }
+        let ping = match self.ping_until {
+            Some(until) => Some(until),
+            None => self.connection.options.autoping_interval.map(|interval| {
+                // Setting a timer anew costs more than letting it fire once in vain.
+                let due = self.last_received + interval;
+                let set = self.timer.deadline();
+                if set > Instant::now() && set < due && self.join_until.is_none() {
+                    set
+                } else {
+                    due
+                }
+            }),
+        };
+        [self.join_until, self.leave_until, ping]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn on_deadline(&mut self, now: Instant) {
+        if self.closing.is_some() {
+            return;
+        }
+        if self.join_until.is_some_and(|until| until <= now) {
+            let failure = slow_connect(&self.connection);
+            self.give_up(End::failed("unreachable", failure));
+        } else if self.leave_until.is_some_and(|until| until <= now) {
+            let text = "closed; the router did not answer the GOODBYE in time".to_owned();
+            let (reason, message) = (None, None);
+            self.give_up(End {
+                class: "closed",
+                status: Status::Ok,
+                text,
+                reason,
+                message,
+            });
+        } else if self.ping_until.is_some_and(|until| until <= now) {
+            // A host that does not take its events keeps us from reading the pong.
+            if self.connection.dispatcher.is_full() {
+                self.ping_until = None;
+                self.last_received = now;
+                return;
+            }
+            let text = "no answer to a ping within `autoping_timeout`".to_owned();
+            self.transport_failed(TransportError::Lost(text));
+        } else {
+            self.ping_if_silent(now);
+        }
+    }
+
+    fn ping_if_silent(&mut self, now: Instant) {
+        let options = &self.connection.options;
+        let Some(interval) = options.autoping_interval else {
+            return;
+        };
+        if now < self.last_received + interval || self.ping_until.is_some() {
+            return;
+        }
+        self.ping_until = Some(now + options.autoping_timeout);
+        let payload = Bytes::from(vec![b'w'; options.autoping_size]);
+        self.unflushed = true;
+        if let Err(error) = self.transport.ping(payload) {
+            self.transport_failed(error);
+        }
+    }
+
+    // ===== ends =====
+
+    fn session_ended(&mut self, ended: Ended) {
+        let never_open = self.session.joined().is_none();
+        let end = match ended {
+            Ended::Goodbye {
+                by_us: true,
+                reason,
+                message,
+            } => End {
+                class: "closed",
+                status: Status::Ok,
+                text: "closed by the application".to_owned(),
+                reason: Some(reason),
+                message: Some(message),
+            },
+            Ended::Goodbye {
+                by_us: false,
+                reason,
+                message,
+            } => End {
+                class: "closed",
+                status: Status::Ok,
+                text: format!("closed by the router: {reason} {message}")
+                    .trim_end()
+                    .to_owned(),
+                reason: Some(reason),
+                message: Some(message),
+            },
+            Ended::Refused { reason, message } | Ended::Aborted { reason, message } => End {
+                class: "closed",
+                status: Status::Aborted,
+                text: format!("the router aborted the session: {reason} {message}")
+                    .trim_end()
+                    .to_owned(),
+                reason: Some(reason),
+                message: Some(message),
+            },
+            Ended::Challenged { method } => End {
+                class: "closed",
+                status: Status::Aborted,
+                text: format!("the router wants authentication by \"{method}\""),
+                reason: Some(crate::protocol::uri::CANNOT_AUTHENTICATE.to_owned()),
+                message: None,
+            },
+            Ended::Violation { message } => {
+                End::failed("closed", Failure::new(Status::Protocol, message))
+            }
+            Ended::Lost if never_open => End::failed("unreachable", Status::Lost.into()),
+            Ended::Lost => End::failed("lost", Status::Lost.into()),
+        };
+        self.closing
+            .get_or_insert((end, Instant::now() + TRANSPORT_CLOSE));
+    }
+
+    /// The transport takes and gives no more.
+    fn transport_failed(&mut self, error: TransportError) {
+        self.broken = true;
+        if self.closing.is_some() {
+            return;
+        }
+        let class = match error {
+            TransportError::Lost(_) if self.session.joined().is_none() => "unreachable",
+            TransportError::Lost(_) => "lost",
+            TransportError::Protocol(_) | TransportError::TooLarge(_) => "closed",
+        };
+        let mut end = End::failed(class, error.into());
+        if self.leave_until.is_some() {
+            // Many routers just close after our GOODBYE.
+            let text = "closed by the application".to_owned();
+            end = End {
+                class: "closed",
+                status: Status::Ok,
+                text,
+                ..end
+            };
+        }
+        self.give_up(end);
+    }
+
+    /// Ends the session without another word to the router.
+    fn give_up(&mut self, end: End) {
+        self.broken = true;
+        let mut core = self.session.core();
+        core.protocol.lost();
+        drop(core.protocol.take_ended());
+        let wake = self.session.hand_over(&mut core);
+        drop(core);
+        if wake {
+            self.connection.dispatcher.wake();
+        }
+        self.closing.get_or_insert((end, Instant::now()));
+    }
+
+    /// Nothing more will be written.
+    fn finish(&mut self) {
+        self.sending = None;
+        let mut core = self.session.core();
+        self.session.writing_ended(&mut core);
+    }
+}
+
+fn closed_by_peer(code: Option<u16>, reason: &str) -> String {
+    match (code, reason) {
+        (None, _) => "closed by the router without a GOODBYE".to_owned(),
+        (Some(code), "") => format!("closed by the router with WebSocket code {code}"),
+        (Some(code), reason) => {
+            format!("closed by the router with WebSocket code {code} ({reason})")
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! Takes a received JSON message apart, element by element, without parsing its payload.
+
+use std::borrow::Cow;
+
+use super::super::{CodecError, Encoding, MAX_ID, PayloadRef};
+use super::scan::{Rules, Scanner};
+use super::text::unescape;
+
+/// Reads the elements of one message in order.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    scan: Scanner<'a>,
+    first: bool,
+}
+
+impl<'a> Reader<'a> {
+    /// Opens the list that every WAMP message is.
+    pub fn new(frame: &'a [u8]) -> Result<Self, CodecError> {
+        let mut scan = Scanner::new(frame, Rules::Tolerant);
+        scan.expect(b'[', "a message is a list")?;
+        Ok(Reader { scan, first: true })
+    }
+
+    /// A whole number that is not negative, also where a peer wrote it as `3.0` or `3e0`.
+    pub fn uint(&mut self) -> Result<u64, CodecError> {
+        self.next_element()?;
+        let at = self.scan.at();
+        let wrong = |what| CodecError { at, what };
+        let mut number: u64 = 0;
+        let mut digits = 0;
+        while let Some(byte @ b'0'..=b'9') = self.scan.peek() {
+            number = number.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
+            digits += 1;
+            self.scan.bump();
+        }
+        if digits == 0 {
+            return Err(wrong("expected a whole number"));
+        }
+        if !matches!(self.scan.peek(), Some(b'.' | b'e' | b'E')) {
+            return if digits <= 19 {
+                Ok(number)
+            } else {
+                Err(wrong("number too large"))
+            };
+        }
+        self.scan.seek(at);
+        whole(self.scan.skip_value()?).ok_or_else(|| wrong("expected a whole number"))
+    }
+
+    /// An id: 1 to 2^53.
+    pub fn id(&mut self) -> Result<u64, CodecError> {
+        match self.uint()? {
+            id @ 1..=MAX_ID => Ok(id),
+            _ => Err(self.scan.error("an id is 1 to 2^53")),
+        }
+    }
+
+    /// An id or 0, as in the UNSUBSCRIBED of a revocation.
+    pub fn id_or_zero(&mut self) -> Result<u64, CodecError> {
+        match self.uint()? {
+            id @ 0..=MAX_ID => Ok(id),
+            _ => Err(self.scan.error("an id is 1 to 2^53")),
+        }
+    }
+
+    /// A string.
+    pub fn text(&mut self) -> Result<Cow<'a, str>, CodecError> {
+        self.next_element()?;
+        Ok(unescape(self.scan.skip_string()?))
+    }
+
+    /// A dict, kept as text.
+    pub fn dict(&mut self) -> Result<Dict<'a>, CodecError> {
+        self.next_element()?;
+        if self.scan.peek() != Some(b'{') {
+            return Err(self.scan.error("expected a dict"));
+        }
+        Ok(Dict {
+            text: self.scan.skip_value()?,
+        })
+    }
+
+    /// A dict where the list goes on, else `None`.
+    pub fn optional_dict(&mut self) -> Result<Option<Dict<'a>>, CodecError> {
+        if !self.has_more() {
+            Ok(None)
+        } else {
+            self.dict().map(Some)
+        }
+    }
+
+    /// The args and kwargs that end a message; `null` counts as absent.
+    pub fn payload(&mut self) -> Result<PayloadRef<'a>, CodecError> {
+        let args = self.optional_value(b'[', "args must be a list")?;
+        let kwargs = self.optional_value(b'{', "kwargs must be a dict")?;
+        Ok(PayloadRef {
+            args,
+            kwargs,
+            encoding: Encoding::Json,
+        })
+    }
+
+    /// Steps over surplus elements and checks that the message ends with its list.
+    pub fn finish(mut self) -> Result<(), CodecError> {
+        while self.has_more() {
+            self.next_element()?;
+            self.scan.skip_value()?;
+        }
+        self.scan.expect(b']', "expected ',' or ']'")?;
+        self.scan.skip_space();
+        match self.scan.peek() {
+            None => Ok(()),
+            Some(_) => Err(self.scan.error("text after the end of the message")),
+        }
+    }
+
+    fn optional_value(
+        &mut self,
+        open: u8,
+        wanted: &'static str,
+    ) -> Result<Option<&'a [u8]>, CodecError> {
+        if !self.has_more() {
+            return Ok(None);
+        }
+        self.next_element()?;
+        match self.scan.peek() {
+            Some(byte) if byte == open => self.scan.skip_value().map(Some),
+            Some(b'n') => self.scan.skip_value().map(|_| None),
+            _ => Err(self.scan.error(wanted)),
+        }
+    }
+
+    #[inline]
+    fn has_more(&mut self) -> bool {
+        self.scan.skip_space();
+        !matches!(self.scan.peek(), Some(b']') | None)
+    }
+
+    #[inline]
+    fn next_element(&mut self) -> Result<(), CodecError> {
+        if self.first {
+            self.first = false;
+        } else {
+            self.scan.expect(b',', "the message is too short")?;
+        }
+        self.scan.skip_space();
+        Ok(())
+    }
+}
+
+/// A whole number up to 2^53, also one that is written as a float.
+fn whole(text: &[u8]) -> Option<u64> {
+    let float: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    let fits = float.fract() == 0.0 && (0.0..=MAX_ID as f64).contains(&float);
+    fits.then_some(float as u64)
+}
+
+/// A Details or Options dict, kept as text and looked into on demand.
+///
+/// Unknown keys are ignored, as the specification demands; a known key of a wrong type is an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dict<'a> {
+    text: &'a [u8],
+}
+
+impl<'a> Dict<'a> {
+    /// The dict without entries.
+    pub const EMPTY: Dict<'static> = Dict { text: b"{}" };
+
+    /// Takes text that has passed [`super::check_dict`] or comes from our own writer.
+    pub fn from_checked(text: &'a [u8]) -> Dict<'a> {
+        Dict { text }
+    }
+
+    /// The dict as text.
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.text
+    }
+
+    /// True without entries.
+    pub fn is_empty(self) -> bool {
+        self.text.len() == 2
+            || self.text[1..]
+                .iter()
+                .find(|byte| !super::scan::is_space(**byte))
+                == Some(&b'}')
+    }
+
+    /// The text of the value at `key`; the last one counts where a key stands twice.
+    pub fn get(self, key: &str) -> Option<&'a [u8]> {
+        self.entries()
+            .filter(|(name, _)| *name == key.as_bytes())
+            .last()
+            .map(|(_, value)| value)
+    }
+
+    /// A bool; absent and `null` are `None`.
+    pub fn bool(self, key: &'static str) -> Result<Option<bool>, CodecError> {
+        match self.get(key) {
+            None | Some(b"null") => Ok(None),
+            Some(b"true") => Ok(Some(true)),
+            Some(b"false") => Ok(Some(false)),
+            Some(other) => Err(self.mistyped(other, "a detail that must be a bool is not")),
+        }
+    }
+
+    /// A string; absent and `null` are `None`.
+    pub fn text(self, key: &'static str) -> Result<Option<Cow<'a, str>>, CodecError> {
+        match self.get(key) {
+            None | Some(b"null") => Ok(None),
+            Some([b'"', inner @ .., b'"']) => Ok(Some(unescape(inner))),
+            Some(other) => Err(self.mistyped(other, "a detail that must be a string is not")),
+        }
+    }
+
+    /// An id; absent and `null` are `None`.
+    pub fn id(self, key: &'static str) -> Result<Option<u64>, CodecError> {
+        match self.get(key) {
+            None | Some(b"null") => Ok(None),
+            Some(text) => match whole(text) {
+                Some(id @ 1..=MAX_ID) => Ok(Some(id)),
+                _ => Err(self.mistyped(text, "a detail that must be an id is not")),
+            },
+        }
+    }
+
+    /// A dict; absent and `null` are `None`.
+    pub fn dict(self, key: &'static str) -> Result<Option<Dict<'a>>, CodecError> {
+        match self.get(key) {
+            None | Some(b"null") => Ok(None),
+            Some(text @ [b'{', ..]) => Ok(Some(Dict { text })),
+            Some(other) => Err(self.mistyped(other, "a detail that must be a dict is not")),
+        }
+    }
+
+    /// The entries in order: the key as it stands between its quotes, and the value's text.
+    pub fn entries(self) -> Entries<'a> {
+        let mut scan = Scanner::new(self.text, Rules::Tolerant);
+        scan.skip_space();
+        scan.bump();
+        scan.skip_space();
+        Entries {
+            done: scan.peek() == Some(b'}'),
+            scan,
+        }
+    }
+
+    fn mistyped(self, value: &[u8], what: &'static str) -> CodecError {
+        CodecError {
+            at: value.as_ptr() as usize - self.text.as_ptr() as usize,
+            what,
+        }
+    }
+}
+
+/// See [`Dict::entries`].
+#[derive(Debug)]
+pub struct Entries<'a> {
+    scan: Scanner<'a>,
+    done: bool,
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let key = self.scan.skip_key().ok()?;
+        let value = self.scan.skip_value().ok()?;
+        self.scan.skip_space();
+        self.done = self.scan.peek() != Some(b',');
+        self.scan.bump();
+        Some((key, value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_an_event() {
+        let frame = br#" [36, 5512315355, 4429313566, {"topic": "a.b"}, ["x", NaN], {"k": [1]}] "#;
+        let mut reader = Reader::new(frame).unwrap();
+        assert_eq!(reader.uint(), Ok(36));
+        assert_eq!(reader.id(), Ok(5512315355));
+        assert_eq!(reader.id(), Ok(4429313566));
+        let details = reader.dict().unwrap();
+        assert_eq!(details.text("topic").unwrap().as_deref(), Some("a.b"));
+        let payload = reader.payload().unwrap();
+        assert_eq!(payload.args, Some(&br#"["x", NaN]"#[..]));
+        assert_eq!(payload.kwargs, Some(&br#"{"k": [1]}"#[..]));
+        assert_eq!(reader.finish(), Ok(()));
+    }
+
+    #[test]
+    fn tolerates_float_ids_nulls_and_surplus() {
+        let mut reader =
+            Reader::new(br#"[1e1,7.0,9007199254740992.0,null,null,"new",[]]"#).unwrap();
+        assert_eq!(reader.uint(), Ok(10));
+        assert_eq!(reader.id(), Ok(7));
+        assert_eq!(reader.id(), Ok(MAX_ID));
+        assert_eq!(reader.payload(), Ok(PayloadRef::NONE));
+        assert_eq!(reader.finish(), Ok(()));
+    }
+
+    #[test]
+    fn refuses_what_is_not_an_id() {
+        for bad in [
+            "0",
+            "-1",
+            "9007199254740993",
+            "1.5",
+            "true",
+            "\"1\"",
+            "99999999999999999999",
+        ] {
+            let frame = format!("[{bad}]");
+            assert!(
+                Reader::new(frame.as_bytes()).unwrap().id().is_err(),
+                "{bad} was accepted"
+            );
+        }
+    }
+
+    #[test]
+    fn refuses_truncated_and_trailing_text() {
+        for bad in ["[", "[1", "[1,", "[1]]", "[1] x", "{}", ""] {
+            let read = Reader::new(bad.as_bytes()).and_then(|mut reader| {
+                reader.uint()?;
+                reader.finish()
+            });
+            assert!(read.is_err(), "{bad} was accepted");
+        }
+    }
+
+    #[test]
+    fn dicts_are_looked_into_on_demand() {
+        let dict = Dict::from_checked(br#"{ "a" : true , "b":{"a":1}, "a": null, "t":"x" }"#);
+        assert_eq!(dict.bool("a"), Ok(None));
+        assert_eq!(dict.dict("b").unwrap().unwrap().get("a"), Some(&b"1"[..]));
+        assert_eq!(dict.get("none"), None);
+        assert!(dict.bool("t").is_err());
+        assert!(Dict::from_checked(b"{ }").is_empty());
+        assert_eq!(Dict::from_checked(b"{ }").entries().count(), 0);
+    }
+}

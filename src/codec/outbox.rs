@@ -1,0 +1,127 @@
+//! Encoded messages that wait to be written, one after the other in one buffer.
+
+use bytes::Bytes;
+
+/// Messages in the order in which they go out.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+/// A message would be larger than the peer or the options allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the message would have {size} bytes; the limit is {limit}")]
+pub struct TooLarge {
+    /// Bytes of the encoded message.
+    pub size: usize,
+    /// Bytes allowed.
+    pub limit: usize,
+}
+
+impl Outbox {
+    /// Appends the message that `write` writes, unless it is larger than `limit`: then nothing
+    /// has changed.
+    pub fn push(&mut self, limit: usize, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), TooLarge> {
+        let start = self.bytes.len();
+        write(&mut self.bytes);
+        let size = self.bytes.len() - start;
+        if size > limit {
+            self.bytes.truncate(start);
+            return Err(TooLarge { size, limit });
+        }
+        self.ends.push(self.bytes.len());
+        Ok(())
+    }
+
+    /// The number of bytes that wait.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// True when nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Takes all messages out, as slices of one buffer; `self` is empty afterwards.
+    pub fn take(&mut self) -> Batch {
+        let bytes = Bytes::from(std::mem::take(&mut self.bytes));
+        Batch {
+            bytes,
+            ends: std::mem::take(&mut self.ends),
+        }
+    }
+
+    /// Gives the buffers of a written batch back for reuse, where nothing else holds them.
+    pub fn recycle(&mut self, batch: Batch) {
+        const KEPT: usize = 256 * 1024;
+        if !self.is_empty() || batch.bytes.len() > KEPT {
+            return;
+        }
+        if let Ok(bytes) = batch.bytes.try_into_mut() {
+            self.bytes = Vec::from(bytes);
+            self.bytes.clear();
+            self.ends = batch.ends;
+            self.ends.clear();
+        }
+    }
+}
+
+/// Messages taken from an [`Outbox`].
+#[derive(Debug)]
+pub struct Batch {
+    bytes: Bytes,
+    ends: Vec<usize>,
+}
+
+impl Batch {
+    /// The number of messages.
+    pub fn count(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The bytes of all messages.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// True without messages.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The `index`-th message.
+    pub fn message(&self, index: usize) -> Bytes {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        self.bytes.slice(start..self.ends[index])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_messages_apart() {
+        let mut outbox = Outbox::default();
+        outbox
+            .push(10, |out| out.extend_from_slice(b"one"))
+            .unwrap();
+        let refused = outbox.push(3, |out| out.extend_from_slice(b"large"));
+        assert_eq!(refused, Err(TooLarge { size: 5, limit: 3 }));
+        outbox
+            .push(10, |out| out.extend_from_slice(b"two"))
+            .unwrap();
+        assert_eq!(outbox.len(), 6);
+        let batch = outbox.take();
+        assert_eq!((batch.count(), batch.len()), (2, 6));
+        assert_eq!(
+            (&batch.message(0)[..], &batch.message(1)[..]),
+            (&b"one"[..], &b"two"[..])
+        );
+        assert!(outbox.is_empty());
+        outbox.recycle(batch);
+        assert!(outbox.is_empty() && outbox.bytes.capacity() >= 6);
+    }
+}

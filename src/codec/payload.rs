@@ -1,0 +1,132 @@
+//! Encoded args and kwargs: bytes plus their encoding, lent or owned, never parsed here.
+
+use bytes::Bytes;
+
+use super::Encoding;
+
+/// A lent payload: slices of somebody's buffer. Absent and empty are different: `[]` is a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PayloadRef<'a> {
+    /// One encoded list.
+    pub args: Option<&'a [u8]>,
+    /// One encoded dict.
+    pub kwargs: Option<&'a [u8]>,
+    /// How both are encoded.
+    pub encoding: Encoding,
+}
+
+impl<'a> PayloadRef<'a> {
+    /// No args and no kwargs.
+    pub const NONE: PayloadRef<'static> = PayloadRef {
+        args: None,
+        kwargs: None,
+        encoding: Encoding::Json,
+    };
+
+    /// A payload of JSON args alone.
+    pub fn args(args: &'a str) -> Self {
+        PayloadRef {
+            args: Some(args.as_bytes()),
+            ..PayloadRef::NONE
+        }
+    }
+
+    /// The number of encoded bytes.
+    pub fn len(&self) -> usize {
+        self.args.map_or(0, <[u8]>::len) + self.kwargs.map_or(0, <[u8]>::len)
+    }
+
+    /// True without args and kwargs.
+    pub fn is_empty(&self) -> bool {
+        self.args.is_none() && self.kwargs.is_none()
+    }
+}
+
+/// Where a slice lies in its frame; `start == end` stands for "absent" (no encoded value is empty).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// The place of `part`, which must be a slice of `frame`; absent otherwise.
+    pub fn of(frame: &[u8], part: Option<&[u8]>) -> Span {
+        let Some(part) = part else {
+            return Span::default();
+        };
+        let start = (part.as_ptr() as usize).wrapping_sub(frame.as_ptr() as usize);
+        match start.checked_add(part.len()) {
+            Some(end) if end <= frame.len() && end <= u32::MAX as usize => Span {
+                start: start as u32,
+                end: end as u32,
+            },
+            _ => Span::default(),
+        }
+    }
+
+    /// The bytes of this span in `frame`; `None` for an absent one.
+    pub fn slice(self, frame: &[u8]) -> Option<&[u8]> {
+        if self.start == self.end {
+            return None;
+        }
+        frame.get(self.start as usize..self.end as usize)
+    }
+}
+
+/// An owned payload. Shares the frame it was received in by reference count: nothing is copied.
+#[derive(Debug, Clone, Default)]
+pub struct Payload {
+    frame: Bytes,
+    args: Span,
+    kwargs: Span,
+}
+
+impl Payload {
+    /// Keeps `payload`, whose slices lie in `frame`, alive together with the frame.
+    pub fn of_frame(frame: &Bytes, payload: PayloadRef<'_>) -> Payload {
+        Payload {
+            args: Span::of(frame, payload.args),
+            kwargs: Span::of(frame, payload.kwargs),
+            frame: frame.clone(),
+        }
+    }
+
+    /// Lends args and kwargs.
+    pub fn lend(&self) -> PayloadRef<'_> {
+        PayloadRef {
+            args: self.args.slice(&self.frame),
+            kwargs: self.kwargs.slice(&self.frame),
+            encoding: Encoding::Json,
+        }
+    }
+
+    /// The frame that this payload keeps alive.
+    pub fn frame(&self) -> &Bytes {
+        &self.frame
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_shares_its_frame() {
+        let frame = Bytes::from_static(br#"[36,1,2,{},[1],{"a":2}]"#);
+        let payload = PayloadRef {
+            args: Some(&frame[11..14]),
+            kwargs: Some(&frame[15..22]),
+            encoding: Encoding::Json,
+        };
+        let owned = Payload::of_frame(&frame, payload);
+        assert_eq!(owned.lend(), payload);
+        assert_eq!(owned.lend().args, Some(&b"[1]"[..]));
+    }
+
+    #[test]
+    fn a_foreign_slice_is_absent() {
+        assert_eq!(Span::of(b"abc", Some(b"x")), Span::default());
+        assert_eq!(Span::of(b"abc", None).slice(b"abc"), None);
+    }
+}

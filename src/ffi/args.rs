@@ -1,0 +1,155 @@
+//! Arguments of the C surface, made into checked references.
+
+use std::ffi::{CStr, c_char};
+use std::time::{Duration, Instant};
+
+use crate::client::{Failure, Status};
+use crate::codec::json::{Rules, check_dict, check_list};
+use crate::codec::{CodecError, Dict, PayloadRef};
+
+use super::types::{WAMP_JSON, WAMP_PAYLOAD_BROKEN, WAMP_PAYLOAD_RECEIVED, wamp_payload_t};
+
+/// A NUL-terminated UTF-8 text that must be given.
+///
+/// # Safety
+/// `text` is NULL or points to a NUL-terminated text that outlives `'a`.
+pub unsafe fn text<'a>(text: *const c_char, name: &str) -> Result<&'a str, Failure> {
+    // SAFETY: the caller's promise.
+    unsafe { optional_text(text, name) }?
+        .ok_or_else(|| Failure::new(Status::Argument, format!("`{name}` is NULL")))
+}
+
+/// A NUL-terminated UTF-8 text that may be NULL.
+///
+/// # Safety
+/// As for [`text`].
+pub unsafe fn optional_text<'a>(
+    text: *const c_char,
+    name: &str,
+) -> Result<Option<&'a str>, Failure> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: not NULL, so by the caller's promise NUL-terminated.
+    let text = unsafe { CStr::from_ptr(text) };
+    match text.to_str() {
+        Ok(text) => Ok(Some(text)),
+        Err(error) => {
+            let at = error.valid_up_to();
+            Err(Failure::new(
+                Status::Utf8,
+                format!("`{name}` is not UTF-8 at byte {at}"),
+            ))
+        }
+    }
+}
+
+/// The options of a request: a JSON object, or NULL for none.
+///
+/// # Safety
+/// As for [`text`].
+pub unsafe fn options<'a>(options: *const c_char) -> Result<Dict<'a>, Failure> {
+    if options.is_null() {
+        return Ok(Dict::EMPTY);
+    }
+    // SAFETY: the caller's promise.
+    let text = unsafe { text(options, "options") }?;
+    let checked = check_dict(text.as_bytes(), Rules::Strict)
+        .map_err(|error| Failure::new(Status::Option, format!("options: {error}")))?;
+    Ok(Dict::from_checked(checked))
+}
+
+/// Bytes with their size; none for size 0.
+///
+/// # Safety
+/// `bytes` points to `size` readable bytes that outlive `'a`; it may be NULL if `size` is 0.
+pub unsafe fn bytes<'a>(bytes: *const u8, size: usize, name: &str) -> Result<&'a [u8], Failure> {
+    if size == 0 {
+        return Ok(&[]);
+    }
+    if bytes.is_null() || size > isize::MAX as usize {
+        let text = format!("`{name}` is NULL, or its size is impossible");
+        return Err(Failure::new(Status::Argument, text));
+    }
+    // SAFETY: not NULL, a possible size, and the caller's promise.
+    Ok(unsafe { std::slice::from_raw_parts(bytes, size) })
+}
+
+/// Text with its size; with size 0 it is NUL-terminated.
+///
+/// # Safety
+/// `text` is NULL, points to `size` readable bytes, or, with size 0, to a NUL-terminated text; it
+/// outlives `'a`.
+pub unsafe fn sized<'a>(text: *const c_char, size: usize, name: &str) -> Result<&'a [u8], Failure> {
+    if text.is_null() {
+        return Err(Failure::new(Status::Argument, format!("`{name}` is NULL")));
+    }
+    if size == 0 {
+        // SAFETY: not NULL, so by the caller's promise NUL-terminated.
+        return Ok(unsafe { CStr::from_ptr(text) }.to_bytes());
+    }
+    // SAFETY: the caller's promise.
+    unsafe { bytes(text.cast(), size, name) }
+}
+
+/// A payload, checked; NULL for none.
+///
+/// # Safety
+/// `payload` is NULL or points to a struct whose pointers are as [`sized`] wants them.
+pub unsafe fn payload<'a>(payload: *const wamp_payload_t) -> Result<PayloadRef<'a>, Failure> {
+    if payload.is_null() {
+        return Ok(PayloadRef::NONE);
+    }
+    // SAFETY: not NULL, so by the caller's promise a readable struct.
+    let payload = unsafe { &*payload };
+    if payload.flags & WAMP_PAYLOAD_BROKEN != 0 {
+        let text = "the builder of this payload had failed: check what its functions return";
+        return Err(Failure::new(Status::Payload, text));
+    }
+    if payload.encoding != WAMP_JSON {
+        let text = format!("encoding {} is unknown: use WAMP_JSON", payload.encoding);
+        return Err(Failure::new(Status::Argument, text));
+    }
+    // What a peer sent may be sent on as it is, also where it is a little more than JSON.
+    let rules = match payload.flags & WAMP_PAYLOAD_RECEIVED != 0 {
+        true => Rules::Tolerant,
+        false => Rules::Strict,
+    };
+    let part = |pointer: *const c_char, size, name| match pointer.is_null() {
+        true => Ok(None),
+        // SAFETY: the caller's promise.
+        false => unsafe { sized(pointer, size, name) }.map(Some),
+    };
+    let wrong =
+        |name: &str, error: CodecError| Failure::new(Status::Payload, format!("{name}: {error}"));
+    let args = part(payload.args, payload.args_size, "args")?
+        .map(|text| check_list(text, rules))
+        .transpose()
+        .map_err(|error| wrong("args", error))?;
+    let kwargs = part(payload.kwargs, payload.kwargs_size, "kwargs")?
+        .map(|text| check_dict(text, rules))
+        .transpose()
+        .map_err(|error| wrong("kwargs", error))?
+        // Empty ones are never sent: some peers refuse them.
+        .filter(|kwargs| !Dict::from_checked(kwargs).is_empty());
+    Ok(PayloadRef {
+        args: args.filter(|args| kwargs.is_some() || *args != b"[]"),
+        kwargs,
+        ..PayloadRef::NONE
+    })
+}
+
+/// A limit in milliseconds; `None` for a negative one: no limit.
+pub fn timeout(timeout_ms: i32) -> Option<Duration> {
+    u64::try_from(timeout_ms).ok().map(Duration::from_millis)
+}
+
+/// The end of a limit in milliseconds.
+pub fn deadline(timeout_ms: i32) -> Option<Instant> {
+    timeout(timeout_ms).map(|timeout| Instant::now() + timeout)
+}
+
+/// A local id as C gives it.
+pub fn local_id(id: i64) -> Result<u64, Failure> {
+    u64::try_from(id).map_err(|_| Status::NoSuchId.into())
+}

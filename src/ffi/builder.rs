@@ -1,0 +1,273 @@
+//! Payloads written value by value: `wamp_builder_t`.
+
+use std::ffi::{c_char, c_int};
+use std::ptr;
+use std::sync::{Arc, Mutex};
+
+use crate::client::{Failure, Status, lock};
+use crate::codec::Builder;
+use crate::codec::builder::BuildError;
+
+use super::args;
+use super::guard::guard;
+use super::slab::Slab;
+use super::types::*;
+
+pub(super) struct BuilderObject {
+    builder: Builder,
+    /// What wamp_builder_payload has lent.
+    payload: wamp_payload_t,
+}
+
+// SAFETY: the payload points into the builder, and is only read by the program that got it.
+unsafe impl Send for BuilderObject {}
+
+pub(super) static BUILDERS: Slab<Arc<Mutex<Box<BuilderObject>>>> = Slab::new();
+
+const NO_PAYLOAD: wamp_payload_t = wamp_payload_t {
+    args: ptr::null(),
+    args_size: 0,
+    kwargs: ptr::null(),
+    kwargs_size: 0,
+    encoding: WAMP_JSON,
+    flags: WAMP_PAYLOAD_BROKEN,
+};
+
+/// A struct of plain numbers and NULLs that many threads may look at.
+struct Shared(wamp_payload_t);
+// SAFETY: it is never changed and points to nothing.
+unsafe impl Sync for Shared {}
+
+static BROKEN: Shared = Shared(NO_PAYLOAD);
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
+        Failure::new(Status::Payload, error.to_string())
+    }
+}
+
+fn object(builder: *mut wamp_builder_t) -> Result<Arc<Mutex<Box<BuilderObject>>>, Failure> {
+    let key = Tag::Builder.key(builder).ok_or(Status::Handle)?;
+    BUILDERS
+        .with(key, Arc::clone)
+        .ok_or_else(|| Status::Handle.into())
+}
+
+fn build(
+    builder: *mut wamp_builder_t,
+    step: impl FnOnce(&mut Builder) -> Result<(), BuildError>,
+) -> c_int {
+    guard(|| {
+        step(&mut lock(&*object(builder)?).builder)?;
+        Ok(0)
+    })
+}
+
+/// Appends what `argument` holds; an argument that could not be read sticks like any misuse.
+fn append<T>(
+    object: &Mutex<Box<BuilderObject>>,
+    argument: Result<T, Failure>,
+    step: impl FnOnce(&mut Builder, T) -> Result<(), BuildError>,
+) -> Result<c_int, Failure> {
+    let builder = &mut lock(object).builder;
+    match argument {
+        Ok(argument) => step(builder, argument)?,
+        Err(failure) => {
+            let _ = builder.refuse(failure.text.clone());
+            return Err(failure);
+        }
+    }
+    Ok(0)
+}
+
+/// A builder of payloads, for programs without a JSON library.
+///
+/// Values are appended to args; a value after wamp_builder_key() at the top goes to kwargs. The
+/// first misuse sticks: everything after it fails, and so does the call that gets the payload.
+/// Returns NULL on failure. Free it with wamp_builder_free(). A builder may be used on any thread,
+/// by one at a time.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_builder_new(encoding: u32) -> *mut wamp_builder_t {
+    guard(|| {
+        if encoding != WAMP_JSON {
+            let text = format!("encoding {encoding} is unknown: use WAMP_JSON");
+            return Err(Failure::new(Status::Argument, text));
+        }
+        let object = BuilderObject {
+            builder: Builder::new(),
+            payload: NO_PAYLOAD,
+        };
+        let key = BUILDERS
+            .insert(Arc::new(Mutex::new(Box::new(object))))
+            .ok_or(Status::Internal)?;
+        Ok(Tag::Builder.handle(key))
+    })
+}
+
+/// Frees a builder; its payload ends with it. Returns WAMP_OK or WAMP_ERR_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_builder_free(builder: *mut wamp_builder_t) -> c_int {
+    guard(|| {
+        let key = Tag::Builder.key(builder).ok_or(Status::Handle)?;
+        BUILDERS
+            .remove(key)
+            .map(|_| 0)
+            .ok_or_else(|| Status::Handle.into())
+    })
+}
+
+/// Starts anew, also after a misuse. Returns WAMP_OK or WAMP_ERR_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_builder_reset(builder: *mut wamp_builder_t) -> c_int {
+    build(builder, |builder| {
+        builder.reset();
+        Ok(())
+    })
+}
+
+/// Appends null. Returns WAMP_OK, WAMP_ERR_HANDLE or, as all these functions, WAMP_ERR_PAYLOAD
+/// where the value cannot stand or an earlier one could not.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_builder_null(builder: *mut wamp_builder_t) -> c_int {
+    build(builder, Builder::null)
+}
+
+/// Appends true, or false for 0. Returns as wamp_builder_null().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_builder_bool(builder: *mut wamp_builder_t, value: c_int) -> c_int {
+    build(builder, |builder| builder.bool(value != 0))
+}
+
+/// Appends a whole number. Returns as wamp_builder_null().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_builder_int(builder: *mut wamp_builder_t, value: i64) -> c_int {
+    build(builder, |builder| builder.int(value))
+}
+
+/// Appends a whole number. Returns as wamp_builder_null().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_builder_uint(builder: *mut wamp_builder_t, value: u64) -> c_int {
+    build(builder, |builder| builder.uint(value))
+}
+
+/// Appends a floating point number, which must be finite. Returns as wamp_builder_null().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_builder_double(builder: *mut wamp_builder_t, value: f64) -> c_int {
+    build(builder, |builder| builder.double(value))
+}
+
+/// Appends a UTF-8 text of `size` bytes, or NUL-terminated with size 0. It must not begin with
+/// U+0000, which marks binary values. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT,
+/// WAMP_ERR_UTF8.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_builder_string(
+    builder: *mut wamp_builder_t,
+    text: *const c_char,
+    size: usize,
+) -> c_int {
+    guard(|| {
+        let object = object(builder)?;
+        // SAFETY: the caller's promise.
+        let bytes = unsafe { args::sized(text, size, "text") };
+        let text = bytes
+            .and_then(|bytes| std::str::from_utf8(bytes).map_err(|_| Failure::from(Status::Utf8)));
+        append(&object, text, |builder, text| builder.string(text))
+    })
+}
+
+/// Appends `size` bytes as a binary value. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_builder_binary(
+    builder: *mut wamp_builder_t,
+    bytes: *const std::ffi::c_void,
+    size: usize,
+) -> c_int {
+    guard(|| {
+        let object = object(builder)?;
+        // SAFETY: the caller's promise.
+        let bytes = unsafe { args::bytes(bytes.cast(), size, "bytes") };
+        append(&object, bytes, |builder, bytes| builder.binary(bytes))
+    })
+}
+
+/// Appends one value that is encoded already: `size` bytes of JSON text, or NUL-terminated with
+/// size 0. It is checked. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_builder_raw(
+    builder: *mut wamp_builder_t,
+    encoded: *const c_char,
+    size: usize,
+) -> c_int {
+    guard(|| {
+        let object = object(builder)?;
+        // SAFETY: the caller's promise.
+        let encoded = unsafe { args::sized(encoded, size, "encoded") };
+        append(&object, encoded, |builder, encoded| builder.raw(encoded))
+    })
+}
+
+/// Gives the next value its key: inside a dict, or at the top to put the value into kwargs. Returns
+/// as wamp_builder_null(), or WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_builder_key(
+    builder: *mut wamp_builder_t,
+    key: *const c_char,
+) -> c_int {
+    guard(|| {
+        let object = object(builder)?;
+        // SAFETY: the caller's promise.
+        let key = unsafe { args::text(key, "key") };
+        append(&object, key, |builder, key| builder.key(key))
+    })
+}
+
+/// Opens a list: the values that follow are its entries, until wamp_builder_end(). Returns as
+/// wamp_builder_null().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_builder_list(builder: *mut wamp_builder_t) -> c_int {
+    build(builder, Builder::list)
+}
+
+/// Opens a dict: keys and values in turn follow, until wamp_builder_end(). Returns as
+/// wamp_builder_null().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_builder_dict(builder: *mut wamp_builder_t) -> c_int {
+    build(builder, Builder::dict)
+}
+
+/// Closes the innermost list or dict. Returns as wamp_builder_null().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_builder_end(builder: *mut wamp_builder_t) -> c_int {
+    build(builder, Builder::end)
+}
+
+/// What has been built, owned by the builder and valid until it is changed or freed.
+///
+/// Never NULL: after a misuse, or for a handle that is no builder, it is a payload that makes the
+/// function that gets it fail with WAMP_ERR_PAYLOAD, so that the result need not be checked.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_builder_payload(
+    builder: *mut wamp_builder_t,
+) -> *const wamp_payload_t {
+    let built: *const wamp_payload_t = guard(|| {
+        let object = object(builder)?;
+        let mut object = lock(&*object);
+        let payload = object.builder.payload()?;
+        let part = |part: Option<&[u8]>| {
+            part.map_or((ptr::null(), 0), |part| {
+                (part.as_ptr().cast::<c_char>(), part.len())
+            })
+        };
+        let ((args, args_size), (kwargs, kwargs_size)) = (part(payload.args), part(payload.kwargs));
+        object.payload = wamp_payload_t {
+            args,
+            args_size,
+            kwargs,
+            kwargs_size,
+            encoding: WAMP_JSON,
+            flags: 0,
+        };
+        Ok(ptr::from_ref(&object.payload))
+    });
+    if built.is_null() { &BROKEN.0 } else { built }
+}

@@ -1,0 +1,373 @@
+//! Connections: `wamp_connection_t`.
+
+use std::ffi::{c_char, c_int, c_void};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::client::connection::Slot;
+use crate::client::{Connection, Failure, Mode, Options, Status, lock};
+use crate::protocol::uri;
+
+use super::args;
+use super::event::Held;
+use super::guard::guard;
+use super::session;
+use super::slab::Slab;
+use super::target::{CTarget, CWakeup, UserData};
+use super::types::*;
+
+pub(super) struct ConnectionObject {
+    client: Arc<Connection>,
+    /// The keys of the sessions that it lends; `None` once it is freed.
+    pub(super) lent: Mutex<Option<Vec<u64>>>,
+    /// What the last poll has shown.
+    polled: Mutex<Vec<Held>>,
+}
+
+pub(super) static CONNECTIONS: Slab<Arc<ConnectionObject>> = Slab::new();
+
+/// A close without a limit has one that nobody lives to see, so that no arithmetic overflows.
+const NO_LIMIT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+fn object(connection: *mut wamp_connection_t) -> Result<Arc<ConnectionObject>, Failure> {
+    let key = Tag::Connection.key(connection).ok_or(Status::Handle)?;
+    CONNECTIONS
+        .with(key, Arc::clone)
+        .ok_or_else(|| Status::Handle.into())
+}
+
+fn set_callback(
+    connection: *mut wamp_connection_t,
+    slot: Slot,
+    handler: wamp_callback_t,
+    user_data: UserData,
+) -> c_int {
+    guard(|| {
+        let object = object(connection)?;
+        let target = Arc::new(CTarget::new(handler, None, user_data));
+        drop(object.client.set_callback(slot, Some(target)));
+        Ok(0)
+    })
+}
+
+/// A connection, not yet open.
+///
+/// `options` is a JSON object; `url` and `realm` are required, the others are listed at the top of
+/// this header. It is copied. Returns NULL on failure, with the reason in wamp_last_error(). Free
+/// it with wamp_connection_free().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_new(options: *const c_char) -> *mut wamp_connection_t {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let options = Options::parse(unsafe { args::text(options, "options") }?)?;
+        let client = Connection::new(options);
+        for slot in [Slot::Open, Slot::Close] {
+            // Without a callback of the host these events still begin and end the session's loan.
+            let user_data = UserData::new(std::ptr::null_mut(), None);
+            let silent = Arc::new(CTarget::new(None, None, user_data));
+            drop(client.set_callback(slot, Some(silent)));
+        }
+        let object = ConnectionObject {
+            client: client.clone(),
+            lent: Mutex::new(Some(Vec::new())),
+            polled: Mutex::default(),
+        };
+        let key = CONNECTIONS
+            .insert(Arc::new(object))
+            .ok_or(Status::Internal)?;
+        client.handle.store(key, Ordering::Release);
+        Ok(Tag::Connection.handle(key))
+    })
+}
+
+/// Frees a connection, in any state, also inside its own callbacks. Never blocks.
+///
+/// An open one is closed in the background; no callback is called any more, but for one that is
+/// running. All user_data are freed: on this thread, or where a callback is running, when that
+/// returns. Handles of its sessions that were not retained end. To wait for the end of everything
+/// call wamp_connection_close() with a timeout first. Returns WAMP_OK or WAMP_ERR_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_free(connection: *mut wamp_connection_t) -> c_int {
+    guard(|| {
+        let key = Tag::Connection.key(connection).ok_or(Status::Handle)?;
+        let object = CONNECTIONS.remove(key).ok_or(Status::Handle)?;
+        let lent = lock(&object.lent).take();
+        object.client.free();
+        drop(std::mem::take(&mut *lock(&object.polled)));
+        for key in lent.into_iter().flatten() {
+            session::release(Tag::Session.handle(key));
+        }
+        Ok(0)
+    })
+}
+
+/// Sets what hears WAMP_OPEN, each time that a session has been opened; NULL for nothing.
+///
+/// `free` (may be NULL) runs exactly once: when another callback takes the place, when the
+/// connection is freed, or when this call fails. Returns WAMP_OK or WAMP_ERR_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_on_open(
+    connection: *mut wamp_connection_t,
+    callback: wamp_callback_t,
+    user_data: *mut c_void,
+    free: wamp_free_t,
+) -> c_int {
+    set_callback(
+        connection,
+        Slot::Open,
+        callback,
+        UserData::new(user_data, free),
+    )
+}
+
+/// Sets what hears WAMP_CLOSE, exactly once after each wamp_connection_open(): when the connection
+/// was closed, was lost, or could not be made. As wamp_connection_on_open().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_on_close(
+    connection: *mut wamp_connection_t,
+    callback: wamp_callback_t,
+    user_data: *mut c_void,
+    free: wamp_free_t,
+) -> c_int {
+    set_callback(
+        connection,
+        Slot::Close,
+        callback,
+        UserData::new(user_data, free),
+    )
+}
+
+/// Sets what hears WAMP_WRITABLE, once after a request was answered with WAMP_ERR_AGAIN: when half
+/// of the send queue is free. As wamp_connection_on_open().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_on_writable(
+    connection: *mut wamp_connection_t,
+    callback: wamp_callback_t,
+    user_data: *mut c_void,
+    free: wamp_free_t,
+) -> c_int {
+    set_callback(
+        connection,
+        Slot::Writable,
+        callback,
+        UserData::new(user_data, free),
+    )
+}
+
+/// Starts to connect and to join the realm, and returns at once: WAMP_OPEN or WAMP_CLOSE follows.
+///
+/// Can be called again after WAMP_CLOSE. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (open
+/// already), WAMP_ERR_FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_open(connection: *mut wamp_connection_t) -> c_int {
+    guard(|| object(connection)?.client.open().map(|()| 0))
+}
+
+/// Closes in order: says GOODBYE, waits for the router's, ends all requests, then tells WAMP_CLOSE.
+///
+/// `reason` (a URI, NULL for `wamp.goodbye.normal`) and `message` (may be NULL) go to the router.
+/// With `timeout_ms` 0 it returns at once. With a positive one (negative: no limit) it is a
+/// barrier: after it no callback runs and the user_data of all requests have been freed; in manual
+/// mode it dispatches what is left on this thread. Closing is also possible while connecting.
+///
+/// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_CLOSED (was not open; the barrier holds all the
+/// same), WAMP_ERR_DEADLOCK (timeout inside a callback), WAMP_ERR_TIMEOUT, WAMP_ERR_UTF8,
+/// WAMP_ERR_URI.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_close(
+    connection: *mut wamp_connection_t,
+    reason: *const c_char,
+    message: *const c_char,
+    timeout_ms: c_int,
+) -> c_int {
+    guard(|| {
+        let object = object(connection)?;
+        // SAFETY: the caller's promise.
+        let (reason, message) = unsafe {
+            (
+                args::optional_text(reason, "reason")?,
+                args::optional_text(message, "message")?,
+            )
+        };
+        let reason = reason.unwrap_or(uri::GOODBYE_NORMAL);
+        if timeout_ms == 0 {
+            return object.client.start_close(reason, message).map(|()| 0);
+        }
+        drop(std::mem::take(&mut *lock(&object.polled)));
+        let limit = args::timeout(timeout_ms).unwrap_or(NO_LIMIT);
+        object
+            .client
+            .close(reason, message, Instant::now() + limit)
+            .map(|()| 0)
+    })
+}
+
+/// The open session; waits for it at most `timeout_ms` (negative: no limit).
+///
+/// `*session` receives it, retained: give it back with wamp_session_release(). As soon as the
+/// attempt to open has failed, its failure is returned. Returns WAMP_OK, or WAMP_ERR_HANDLE,
+/// WAMP_ERR_ARGUMENT, WAMP_ERR_CLOSED (never opened, or closed), WAMP_ERR_TIMEOUT,
+/// WAMP_ERR_UNREACHABLE, WAMP_ERR_HTTP, WAMP_ERR_SUBPROTOCOL, WAMP_ERR_PROTOCOL, WAMP_ERR_ABORTED,
+/// WAMP_ERR_LOST, WAMP_ERR_DEADLOCK (in a callback of inline dispatch).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_session(
+    connection: *mut wamp_connection_t,
+    timeout_ms: c_int,
+    session: *mut *mut wamp_session_t,
+) -> c_int {
+    guard(|| {
+        let object = object(connection)?;
+        if session.is_null() {
+            return Err(Failure::new(Status::Argument, "`session` is NULL"));
+        }
+        let open = object.client.session(args::deadline(timeout_ms))?;
+        let handle = session::lend(&open);
+        session::retain(handle)?;
+        // SAFETY: not NULL, so by the caller's promise writable.
+        unsafe { *session = handle };
+        Ok(0)
+    })
+}
+
+/// 1 while a session is open, 0 if not, or WAMP_ERR_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_is_open(connection: *mut wamp_connection_t) -> c_int {
+    guard(|| Ok(c_int::from(object(connection)?.client.is_open())))
+}
+
+/// Manual mode: runs callbacks on this thread, at most `max` (0 or less: as many as wait), after
+/// waiting at most `timeout_ms` (0: not at all; negative: no limit) for the first event.
+///
+/// Events without a callback are dropped. Returns the number of events, or WAMP_ERR_HANDLE,
+/// WAMP_ERR_STATE (not in manual mode), WAMP_ERR_DEADLOCK (inside one of these callbacks).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_dispatch(
+    connection: *mut wamp_connection_t,
+    max: c_int,
+    timeout_ms: c_int,
+) -> c_int {
+    guard(|| {
+        let object = object(connection)?;
+        drop(std::mem::take(&mut *lock(&object.polled)));
+        let max = usize::try_from(max)
+            .ok()
+            .filter(|max| *max > 0)
+            .unwrap_or(usize::MAX);
+        let client = &object.client;
+        let count = client
+            .dispatcher
+            .dispatch(client, max, args::deadline(timeout_ms))?;
+        Ok(c_int::try_from(count).unwrap_or(c_int::MAX))
+    })
+}
+
+/// Manual mode: fills an array with views of events, at most `max`, after waiting at most
+/// `timeout_ms` (0: not at all; negative: no limit) for the first. No callback runs.
+///
+/// `event_size` is sizeof(wamp_event_t) as the program was compiled. The views, and the invocations
+/// that they lend, are valid until the next poll, dispatch, close with a timeout, or free; an
+/// invocation that was neither answered nor retained by then is answered with an error. Returns
+/// the number of events, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_STATE (not in manual
+/// mode), WAMP_ERR_DEADLOCK (inside a callback of the connection).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_poll(
+    connection: *mut wamp_connection_t,
+    events: *mut wamp_event_t,
+    event_size: usize,
+    max: c_int,
+    timeout_ms: c_int,
+) -> c_int {
+    guard(|| {
+        let object = object(connection)?;
+        let max = usize::try_from(max)
+            .ok()
+            .filter(|max| *max > 0 && !events.is_null());
+        let max = max.ok_or_else(|| {
+            Failure::new(
+                Status::Argument,
+                "`events` is NULL, or `max` is not positive",
+            )
+        })?;
+        if event_size < size_of::<wamp_event_t>()
+            || !event_size.is_multiple_of(align_of::<wamp_event_t>())
+        {
+            let text = "`event_size` is not sizeof(wamp_event_t): was the program compiled with \
+                        the wamp.h of this library?";
+            return Err(Failure::new(Status::Argument, text));
+        }
+        drop(std::mem::take(&mut *lock(&object.polled)));
+        let client = &object.client;
+        let notices = client
+            .dispatcher
+            .poll(client, max, args::deadline(timeout_ms))?;
+        let held: Vec<Held> = notices.into_iter().map(Held::polled).collect();
+        for (index, held) in held.iter().enumerate() {
+            // SAFETY: by the caller's promise there is room for `max` elements of `event_size`
+            // bytes; there are at most `max`, and each is at least as large as the struct.
+            unsafe {
+                let place = events.cast::<u8>().add(index * event_size);
+                std::ptr::write_bytes(place, 0, event_size);
+                place.cast::<wamp_event_t>().write(held.event());
+            }
+        }
+        let count = held.len() as c_int;
+        *lock(&object.polled) = held;
+        Ok(count)
+    })
+}
+
+/// Manual mode: a file descriptor that is readable while events wait, for poll(2) and its kin.
+///
+/// Owned by the connection and closed when that is freed; do not read from it or close it. Returns
+/// the fd (>= 0), or WAMP_ERR_HANDLE, WAMP_ERR_STATE (not in manual mode).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_fd(connection: *mut wamp_connection_t) -> c_int {
+    guard(|| object(connection)?.client.dispatcher.fd())
+}
+
+/// Manual mode, for hosts without file descriptors: `wakeup` is called on a library thread when
+/// events begin to wait, and at once if some wait already. NULL for none.
+///
+/// `free` (may be NULL) runs exactly once: when another function takes the place, when the
+/// connection is freed, or when this call fails. Returns WAMP_OK, or WAMP_ERR_HANDLE,
+/// WAMP_ERR_STATE (not in manual mode).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_set_wakeup(
+    connection: *mut wamp_connection_t,
+    wakeup: wamp_wakeup_t,
+    user_data: *mut c_void,
+    free: wamp_free_t,
+) -> c_int {
+    let user_data = UserData::new(user_data, free);
+    guard(|| {
+        let object = object(connection)?;
+        if object.client.dispatcher.mode() != Mode::Manual {
+            let text = "this needs the connection option \"dispatch\": \"manual\"";
+            return Err(Failure::new(Status::State, text));
+        }
+        drop(
+            object
+                .client
+                .dispatcher
+                .set_wakeup(CWakeup::shared(wakeup, user_data)),
+        );
+        Ok(0)
+    })
+}
+
+/// Waits until all that requests have queued is given to the operating system, at most
+/// `timeout_ms` (negative: no limit). Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_CLOSED,
+/// WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK (in a callback of inline dispatch).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_flush(
+    connection: *mut wamp_connection_t,
+    timeout_ms: c_int,
+) -> c_int {
+    guard(|| {
+        object(connection)?
+            .client
+            .flush(args::deadline(timeout_ms))
+            .map(|()| 0)
+    })
+}

@@ -1,0 +1,89 @@
+//! Functions of the library as a whole.
+
+use std::ffi::{c_char, c_int, c_void};
+
+use crate::client::{Status, log, runtime};
+
+use super::args;
+use super::guard::{self, guard};
+use super::target::{CSink, UserData};
+use super::types::*;
+
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
+
+/// The version of the library in use, such as "0.1.0"; static. Compare WAMP_VERSION, which is that
+/// of the header.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_version() -> *const c_char {
+    VERSION.as_ptr().cast()
+}
+
+/// The version as a number: major << 16 | minor << 8 | patch. Compare WAMP_VERSION_NUMBER.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_version_number() -> u32 {
+    let mut parts = env!("CARGO_PKG_VERSION")
+        .split(['.', '-'])
+        .map(|part| part.parse().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0u32);
+    next() << 16 | next() << 8 | next()
+}
+
+/// Closes all connections and routers and joins all threads of the library, within `timeout_ms`
+/// (negative: no limit). Handles stay valid and are to be freed as always; the library can be used
+/// again afterwards. Not needed before the end of a process, but a leak checker wants it.
+///
+/// Returns WAMP_OK, or WAMP_ERR_DEADLOCK (inside a callback), WAMP_ERR_TIMEOUT (a callback was
+/// still running), WAMP_ERR_FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_shutdown(timeout_ms: c_int) -> c_int {
+    guard(|| runtime::shutdown(args::timeout(timeout_ms)).map(|()| 0))
+}
+
+/// The name of a status, such as "WAMP_ERR_CLOSED"; static. "WAMP_ERR_UNKNOWN" for other numbers.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_status_name(status: c_int) -> *const c_char {
+    match Status::from_number(status) {
+        Some(status) => status.name().as_ptr().cast(),
+        None => c"WAMP_ERR_UNKNOWN".as_ptr(),
+    }
+}
+
+/// A sentence about a status, which says what to do; static.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_status_text(status: c_int) -> *const c_char {
+    match Status::from_number(status) {
+        Some(status) => status.text().as_ptr().cast(),
+        None => c"no such status".as_ptr(),
+    }
+}
+
+/// The detail of the last failed call on this thread, in a sentence; "" before the first. Valid
+/// until the next failed call on this thread.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_last_error() -> *const c_char {
+    guard::last_error()
+}
+
+/// Sends the log, up to `level` (WAMP_LOG_OFF ... WAMP_LOG_TRACE), to `log`; NULL for none.
+///
+/// Without it the library is silent, unless the environment variable WAMP_LOG names a level
+/// (`error warn info debug trace`): then lines go to standard error. `free` (may be NULL) runs
+/// exactly once, when another function takes the place or when this call fails. Returns WAMP_OK, or
+/// WAMP_ERR_ARGUMENT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_set_log(
+    level: c_int,
+    log: wamp_log_t,
+    user_data: *mut c_void,
+    free: wamp_free_t,
+) -> c_int {
+    let user_data = UserData::new(user_data, free);
+    guard(|| {
+        let level = u8::try_from(level)
+            .ok()
+            .filter(|level| c_int::from(*level) <= WAMP_LOG_TRACE);
+        let level = level.ok_or(Status::Argument)?;
+        drop(self::log::set(level, CSink::shared(log, user_data)));
+        Ok(0)
+    })
+}

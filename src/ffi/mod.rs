@@ -1,0 +1,27 @@
+//! The C surface: thin. Handles, argument checks, a guard against panics; one file per object.
+//!
+//! Everything real happens in [`crate::client`] and below. `unsafe` stands here, each time with its
+//! reason: C gives pointers that only its own promise makes valid.
+//!
+//! * [`types`]: the public structs, constants and opaque names. [`slab`]: where handles lead.
+//! * [`guard`]: what every function does first and last. [`args`]: pointers made into references.
+//! * [`library`], [`connection`], [`session`], [`requests`], [`invocation`], [`event`], [`value`],
+//!   [`builder`], [`router`]: the functions. [`target`]: C callbacks as the client knows them.
+#![allow(unsafe_code, non_camel_case_types)]
+// The safety of every function is the same and stands in the header: pointers are valid or NULL.
+#![allow(clippy::missing_safety_doc)]
+
+pub mod args;
+pub mod builder;
+pub mod connection;
+pub mod event;
+pub mod guard;
+pub mod invocation;
+pub mod library;
+pub mod requests;
+pub mod router;
+pub mod session;
+pub mod slab;
+pub mod target;
+pub mod types;
+pub mod value;

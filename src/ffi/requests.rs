@@ -1,0 +1,512 @@
+//! The requests of a session: publish, subscribe, register, call, and their `_sync` twins.
+
+use std::ffi::{c_char, c_int, c_void};
+use std::sync::Arc;
+
+use crate::client::session::cause_status;
+use crate::client::target::Waiter;
+use crate::client::{Failure, Receiver, Session, Status};
+use crate::codec::Dict;
+use crate::protocol::{Event, EventKind};
+
+use super::args;
+use super::event;
+use super::guard::guard;
+use super::session::session;
+use super::target::{CTarget, UserData};
+use super::types::*;
+
+/// Takes what C gives to hear of a request.
+fn target(
+    handler: wamp_callback_t,
+    done: wamp_callback_t,
+    user_data: *mut c_void,
+    free: wamp_free_t,
+) -> Arc<CTarget> {
+    Arc::new(CTarget::new(handler, done, UserData::new(user_data, free)))
+}
+
+/// The receiver of a request. The caller keeps its own reference until the request is made: so a
+/// refused one frees its user_data on return, when no lock is held.
+fn app(target: &Arc<CTarget>) -> Receiver {
+    Receiver::App(target.clone())
+}
+
+/// Options with `"acknowledge": true`.
+fn acknowledged(options: Dict<'_>) -> Result<Vec<u8>, Failure> {
+    match options.bool("acknowledge") {
+        Ok(Some(true)) => return Ok(options.as_bytes().to_vec()),
+        Ok(None) => {}
+        _ => {
+            let text = "option `acknowledge`: must be true here, or left out";
+            return Err(Failure::new(Status::Option, text));
+        }
+    }
+    let mut with = b"{\"acknowledge\":true".to_vec();
+    if !options.is_empty() {
+        with.push(b',');
+    }
+    with.extend_from_slice(&options.as_bytes()[1..]);
+    Ok(with)
+}
+
+/// What to say of a request that failed while a thread waited for it.
+fn failure(event: &Event<Receiver>) -> Failure {
+    let status = event.cause.map_or(Status::Internal, cause_status);
+    let uri = event
+        .uri
+        .as_ref()
+        .map(|uri| uri.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    match (status, event.payload.lend().args) {
+        (Status::Remote, Some(args)) => {
+            Failure::new(status, format!("{uri} {}", String::from_utf8_lossy(args)))
+        }
+        (Status::Remote, None) => Failure::new(status, uri),
+        _ => status.into(),
+    }
+}
+
+/// Waits for the outcome of a request; gives it up by `abandon` when the time is up.
+fn outcome(
+    session: &Session,
+    waiter: &Waiter,
+    timeout_ms: c_int,
+    abandon: impl FnOnce(),
+) -> Result<Event<Receiver>, Failure> {
+    match session.wait(waiter, args::timeout(timeout_ms)) {
+        Some(event) if event.kind == EventKind::Error => Err(failure(&event)),
+        Some(event) => Ok(event),
+        None => {
+            abandon();
+            let text = format!("no answer within {timeout_ms} ms; the request was given up");
+            Err(Failure::new(Status::Timeout, text))
+        }
+    }
+}
+
+// ===== subscribe =====
+
+/// Subscribes to a topic.
+///
+/// `options` (JSON object, may be NULL) go to the router, such as `{"match": "prefix"}`. `handler`
+/// hears WAMP_EVENT; `done` (may be NULL) hears WAMP_SUBSCRIBED or WAMP_ERROR, and
+/// WAMP_UNSUBSCRIBED if the router revokes it. Several handlers of one topic each hear each event
+/// once. Strings are copied. `free` (may be NULL) runs exactly once, also when the call fails.
+///
+/// Returns the subscription's id (> 0, valid at once), or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT (NULL
+/// handler without manual dispatch), WAMP_ERR_UTF8, WAMP_ERR_URI, WAMP_ERR_OPTION, WAMP_ERR_AGAIN,
+/// WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_subscribe(
+    session: *mut wamp_session_t,
+    topic: *const c_char,
+    options: *const c_char,
+    handler: wamp_callback_t,
+    done: wamp_callback_t,
+    user_data: *mut c_void,
+    free: wamp_free_t,
+) -> i64 {
+    let target = target(handler, done, user_data, free);
+    guard(|| {
+        let session = self::session(session)?;
+        check_handler(&session, handler)?;
+        // SAFETY: the caller's promise.
+        let (topic, options) = unsafe { (args::text(topic, "topic")?, args::options(options)?) };
+        session
+            .subscribe(topic, options, app(&target))
+            .map(|id| id as i64)
+    })
+}
+
+/// Subscribes and waits for the router's answer, at most `timeout_ms` (negative: no limit).
+///
+/// As wamp_session_subscribe(), which see. Returns the subscription's id, or also WAMP_ERR_REMOTE
+/// (the router refused: its URI is in wamp_last_error()), WAMP_ERR_TIMEOUT (given up),
+/// WAMP_ERR_DEADLOCK (in a callback of inline dispatch), WAMP_ERR_NOT_SENT,
+/// WAMP_ERR_OUTCOME_UNKNOWN.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_subscribe_sync(
+    session: *mut wamp_session_t,
+    topic: *const c_char,
+    options: *const c_char,
+    handler: wamp_callback_t,
+    user_data: *mut c_void,
+    free: wamp_free_t,
+    timeout_ms: c_int,
+) -> i64 {
+    let target = target(handler, None, user_data, free);
+    guard(|| {
+        let session = self::session(session)?;
+        check_handler(&session, handler)?;
+        session.check_wait()?;
+        // SAFETY: the caller's promise.
+        let (topic, options) = unsafe { (args::text(topic, "topic")?, args::options(options)?) };
+        let waiter = Arc::new(Waiter::default());
+        let receiver = Receiver::Both(target.clone(), waiter.clone());
+        let id = session.subscribe(topic, options, receiver)?;
+        outcome(&session, &waiter, timeout_ms, || {
+            drop(session.unsubscribe(id, None))
+        })?;
+        Ok(id as i64)
+    })
+}
+
+/// Ends a subscription: its handler is not called any more once this returns, but for a call that
+/// is running.
+///
+/// `done` (may be NULL) hears WAMP_UNSUBSCRIBED, always, or WAMP_ERROR. `free` (may be NULL)
+/// frees this call's `user_data`, exactly once; the subscription's own is freed too.
+///
+/// Returns 1 if the router's subscription ends, 0 if other handlers of it remain, or
+/// WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_unsubscribe(
+    session: *mut wamp_session_t,
+    subscription: i64,
+    done: wamp_callback_t,
+    user_data: *mut c_void,
+    free: wamp_free_t,
+) -> c_int {
+    let target = target(None, done, user_data, free);
+    guard(|| {
+        let session = self::session(session)?;
+        let id = args::local_id(subscription)?;
+        session.unsubscribe(id, Some(app(&target))).map(c_int::from)
+    })
+}
+
+/// Ends a subscription and waits for the router's answer, at most `timeout_ms` (negative: no
+/// limit). Returns as wamp_session_unsubscribe(), or WAMP_ERR_REMOTE, WAMP_ERR_TIMEOUT,
+/// WAMP_ERR_DEADLOCK, WAMP_ERR_OUTCOME_UNKNOWN; the handler is gone in any case but
+/// WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED and WAMP_ERR_DEADLOCK.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_unsubscribe_sync(
+    session: *mut wamp_session_t,
+    subscription: i64,
+    timeout_ms: c_int,
+) -> c_int {
+    guard(|| {
+        let session = self::session(session)?;
+        session.check_wait()?;
+        let waiter = Arc::new(Waiter::default());
+        let id = args::local_id(subscription)?;
+        let ended = session.unsubscribe(id, Some(Receiver::Waiter(waiter.clone())))?;
+        outcome(&session, &waiter, timeout_ms, || ())?;
+        Ok(c_int::from(ended))
+    })
+}
+
+// ===== publish =====
+
+/// Publishes an event and forgets it: nothing more is heard of it, neither success nor failure.
+///
+/// `payload` and `options` (JSON object, such as `{"exclude_me": false}`) may be NULL; all is
+/// copied. To hear of the outcome use wamp_session_publish_ack().
+///
+/// Returns WAMP_OK when it is queued, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8,
+/// WAMP_ERR_URI, WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED,
+/// WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_publish(
+    session: *mut wamp_session_t,
+    topic: *const c_char,
+    payload: *const wamp_payload_t,
+    options: *const c_char,
+) -> c_int {
+    guard(|| {
+        let session = self::session(session)?;
+        // SAFETY: the caller's promise.
+        let (topic, payload, options) = unsafe {
+            (
+                args::text(topic, "topic")?,
+                args::payload(payload)?,
+                args::options(options)?,
+            )
+        };
+        if !options.is_empty() && options.bool("acknowledge") == Ok(Some(true)) {
+            let text = "option `acknowledge`: use wamp_session_publish_ack, which hears the answer";
+            return Err(Failure::new(Status::Option, text));
+        }
+        session.publish(topic, options, payload).map(|()| 0)
+    })
+}
+
+/// Publishes an event and hears of the outcome.
+///
+/// `done` (may be NULL) hears WAMP_PUBLISHED with the publication's id as `wamp_id`, or WAMP_ERROR.
+/// `free` (may be NULL) runs exactly once, also when the call fails. Returns the request's id
+/// (> 0), which the event will have, or as wamp_session_publish().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_publish_ack(
+    session: *mut wamp_session_t,
+    topic: *const c_char,
+    payload: *const wamp_payload_t,
+    options: *const c_char,
+    done: wamp_callback_t,
+    user_data: *mut c_void,
+    free: wamp_free_t,
+) -> i64 {
+    let target = target(None, done, user_data, free);
+    guard(|| {
+        let session = self::session(session)?;
+        // SAFETY: the caller's promise.
+        let (topic, payload, options) = unsafe {
+            (
+                args::text(topic, "topic")?,
+                args::payload(payload)?,
+                args::options(options)?,
+            )
+        };
+        let options = acknowledged(options)?;
+        let options = Dict::from_checked(&options);
+        session
+            .publish_ack(topic, options, payload, app(&target))
+            .map(|id| id as i64)
+    })
+}
+
+/// Publishes an event and waits for the router's word, at most `timeout_ms` (negative: no limit).
+///
+/// Returns the publication's id (> 0), or as wamp_session_publish(), or WAMP_ERR_REMOTE (refused:
+/// see wamp_last_error()), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT,
+/// WAMP_ERR_OUTCOME_UNKNOWN.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_publish_ack_sync(
+    session: *mut wamp_session_t,
+    topic: *const c_char,
+    payload: *const wamp_payload_t,
+    options: *const c_char,
+    timeout_ms: c_int,
+) -> i64 {
+    guard(|| {
+        let session = self::session(session)?;
+        session.check_wait()?;
+        // SAFETY: the caller's promise.
+        let (topic, payload, options) = unsafe {
+            (
+                args::text(topic, "topic")?,
+                args::payload(payload)?,
+                args::options(options)?,
+            )
+        };
+        let options = acknowledged(options)?;
+        let options = Dict::from_checked(&options);
+        let waiter = Arc::new(Waiter::default());
+        let receiver = Receiver::Waiter(waiter.clone());
+        let id = session.publish_ack(topic, options, payload, receiver)?;
+        let event = outcome(&session, &waiter, timeout_ms, || drop(session.abandon(id)))?;
+        Ok(event.wamp_id as i64)
+    })
+}
+
+// ===== register =====
+
+/// Registers a procedure.
+///
+/// `options` (JSON object, may be NULL) go to the router, such as `{"invoke": "roundrobin"}`.
+/// `handler` hears WAMP_INVOCATION and answers through `event->invocation`, at once or later;
+/// `done` (may be NULL) hears WAMP_REGISTERED or WAMP_ERROR, and WAMP_UNREGISTERED if the router
+/// revokes it. Strings are copied. `free` (may be NULL) runs exactly once, also when the call
+/// fails.
+///
+/// Returns the registration's id (> 0, valid at once), or as wamp_session_subscribe();
+/// WAMP_ERR_STATE also where this session has registered the same procedure.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_register(
+    session: *mut wamp_session_t,
+    procedure: *const c_char,
+    options: *const c_char,
+    handler: wamp_callback_t,
+    done: wamp_callback_t,
+    user_data: *mut c_void,
+    free: wamp_free_t,
+) -> i64 {
+    let target = target(handler, done, user_data, free);
+    guard(|| {
+        let session = self::session(session)?;
+        check_handler(&session, handler)?;
+        // SAFETY: the caller's promise.
+        let (procedure, options) =
+            unsafe { (args::text(procedure, "procedure")?, args::options(options)?) };
+        session
+            .register(procedure, options, app(&target))
+            .map(|id| id as i64)
+    })
+}
+
+/// Registers a procedure and waits for the router's answer, at most `timeout_ms` (negative: no
+/// limit). As wamp_session_register(); returns as wamp_session_subscribe_sync().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_register_sync(
+    session: *mut wamp_session_t,
+    procedure: *const c_char,
+    options: *const c_char,
+    handler: wamp_callback_t,
+    user_data: *mut c_void,
+    free: wamp_free_t,
+    timeout_ms: c_int,
+) -> i64 {
+    let target = target(handler, None, user_data, free);
+    guard(|| {
+        let session = self::session(session)?;
+        check_handler(&session, handler)?;
+        session.check_wait()?;
+        // SAFETY: the caller's promise.
+        let (procedure, options) =
+            unsafe { (args::text(procedure, "procedure")?, args::options(options)?) };
+        let waiter = Arc::new(Waiter::default());
+        let receiver = Receiver::Both(target.clone(), waiter.clone());
+        let id = session.register(procedure, options, receiver)?;
+        outcome(&session, &waiter, timeout_ms, || {
+            drop(session.unregister(id, None))
+        })?;
+        Ok(id as i64)
+    })
+}
+
+/// Ends a registration. Invocations that are on their way still come, until WAMP_UNREGISTERED.
+///
+/// `done` (may be NULL) hears WAMP_UNREGISTERED or WAMP_ERROR. `free` (may be NULL) frees this
+/// call's `user_data`, exactly once. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID,
+/// WAMP_ERR_AGAIN, WAMP_ERR_CLOSED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_unregister(
+    session: *mut wamp_session_t,
+    registration: i64,
+    done: wamp_callback_t,
+    user_data: *mut c_void,
+    free: wamp_free_t,
+) -> c_int {
+    let target = target(None, done, user_data, free);
+    guard(|| {
+        let session = self::session(session)?;
+        let id = args::local_id(registration)?;
+        session.unregister(id, Some(app(&target))).map(|()| 0)
+    })
+}
+
+/// Ends a registration and waits for the router's answer, at most `timeout_ms` (negative: no
+/// limit). Returns as wamp_session_unregister(), or WAMP_ERR_REMOTE, WAMP_ERR_TIMEOUT,
+/// WAMP_ERR_DEADLOCK, WAMP_ERR_OUTCOME_UNKNOWN.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_unregister_sync(
+    session: *mut wamp_session_t,
+    registration: i64,
+    timeout_ms: c_int,
+) -> c_int {
+    guard(|| {
+        let session = self::session(session)?;
+        session.check_wait()?;
+        let waiter = Arc::new(Waiter::default());
+        let id = args::local_id(registration)?;
+        session.unregister(id, Some(Receiver::Waiter(waiter.clone())))?;
+        outcome(&session, &waiter, timeout_ms, || ())?;
+        Ok(0)
+    })
+}
+
+// ===== call =====
+
+/// Calls a procedure.
+///
+/// `payload` and `options` (JSON object, such as `{"receive_progress": true}`) may be NULL; all is
+/// copied. `done` (may be NULL) hears WAMP_RESULT or WAMP_ERROR, exactly once, also when the
+/// connection is lost; before it, where `receive_progress` was asked for, any number of WAMP_RESULT
+/// with WAMP_FLAG_PROGRESS. `free` (may be NULL) runs exactly once, also when the call fails.
+///
+/// Returns the call's id (> 0), or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_URI,
+/// WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE,
+/// WAMP_ERR_STATE (the router is no dealer).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_call(
+    session: *mut wamp_session_t,
+    procedure: *const c_char,
+    payload: *const wamp_payload_t,
+    options: *const c_char,
+    done: wamp_callback_t,
+    user_data: *mut c_void,
+    free: wamp_free_t,
+) -> i64 {
+    let target = target(None, done, user_data, free);
+    guard(|| {
+        let session = self::session(session)?;
+        // SAFETY: the caller's promise.
+        let (procedure, payload, options) = unsafe {
+            (
+                args::text(procedure, "procedure")?,
+                args::payload(payload)?,
+                args::options(options)?,
+            )
+        };
+        session
+            .call(procedure, options, payload, app(&target))
+            .map(|id| id as i64)
+    })
+}
+
+/// Calls a procedure and waits for the outcome, at most `timeout_ms` (negative: no limit).
+///
+/// `*result` (may be NULL if not wanted) receives the WAMP_RESULT, or with WAMP_ERR_REMOTE the
+/// WAMP_ERROR, to be freed by wamp_message_free(); otherwise NULL. Progressive results are skipped.
+/// Returns WAMP_OK, or as wamp_session_call(), or WAMP_ERR_REMOTE (an error came: its URI is in
+/// the message and in wamp_last_error()), WAMP_ERR_TIMEOUT (given up; a late answer is ignored),
+/// WAMP_ERR_DEADLOCK (in a callback of inline dispatch, or in one of the connection that has
+/// registered the procedure itself), WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_call_sync(
+    session: *mut wamp_session_t,
+    procedure: *const c_char,
+    payload: *const wamp_payload_t,
+    options: *const c_char,
+    timeout_ms: c_int,
+    result: *mut *mut wamp_message_t,
+) -> c_int {
+    if !result.is_null() {
+        // SAFETY: not NULL, so by the caller's promise writable.
+        unsafe { *result = std::ptr::null_mut() };
+    }
+    guard(|| {
+        let session = self::session(session)?;
+        // SAFETY: the caller's promise.
+        let (procedure, payload, options) = unsafe {
+            (
+                args::text(procedure, "procedure")?,
+                args::payload(payload)?,
+                args::options(options)?,
+            )
+        };
+        session.check_call_wait(procedure)?;
+        let waiter = Arc::new(Waiter::default());
+        let id = session.call(
+            procedure,
+            options,
+            payload,
+            Receiver::Waiter(waiter.clone()),
+        )?;
+        let Some(event) = session.wait(&waiter, args::timeout(timeout_ms)) else {
+            let _ = session.abandon(id);
+            let text = format!("no answer within {timeout_ms} ms; the call was given up");
+            return Err(Failure::new(Status::Timeout, text));
+        };
+        let failed = (event.kind == EventKind::Error).then(|| failure(&event));
+        let answered = failed
+            .as_ref()
+            .is_none_or(|failure| failure.status == Status::Remote);
+        if answered && !result.is_null() {
+            let message = event::message(session.notice(event))?;
+            // SAFETY: as above.
+            unsafe { *result = message };
+        }
+        failed.map_or(Ok(0), Err)
+    })
+}
+
+fn check_handler(session: &Session, handler: wamp_callback_t) -> Result<(), Failure> {
+    use crate::client::Mode;
+    if handler.is_some() || session.connection().dispatcher.mode() == Mode::Manual {
+        return Ok(());
+    }
+    let text = "`handler` is NULL: only polled connections (dispatch \"manual\") need none";
+    Err(Failure::new(Status::Argument, text))
+}

@@ -1,0 +1,126 @@
+//! The embedded router: `wamp_router_t`.
+
+use std::ffi::{CString, c_char, c_int};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Instant;
+
+use crate::client::runtime::{self, Closable};
+use crate::client::{Failure, Status};
+use crate::router::{Router, RouterError};
+
+use super::args;
+use super::guard::guard;
+use super::slab::Slab;
+use super::types::*;
+
+pub(super) struct RouterObject {
+    router: Arc<Router>,
+    url: OnceLock<CString>,
+}
+
+pub(super) static ROUTERS: Slab<Arc<RouterObject>> = Slab::new();
+
+impl Closable for RouterObject {
+    fn start_closing(&self) {
+        self.router.close();
+    }
+
+    fn wait_closed(&self, _: Instant) -> bool {
+        // Its tasks end with the runtime, whatever they do: nobody waits for them.
+        true
+    }
+}
+
+impl From<RouterError> for Failure {
+    fn from(error: RouterError) -> Self {
+        let status = match error {
+            RouterError::Config(_) => Status::Option,
+            RouterError::Url(_) => Status::Argument,
+            RouterError::Bind { .. } => Status::Unreachable,
+            RouterError::Closed => Status::Closed,
+        };
+        Failure::new(status, error.to_string())
+    }
+}
+
+fn object(router: *mut wamp_router_t) -> Result<Arc<RouterObject>, Failure> {
+    let key = Tag::Router.key(router).ok_or(Status::Handle)?;
+    ROUTERS
+        .with(key, Arc::clone)
+        .ok_or_else(|| Status::Handle.into())
+}
+
+/// A router inside this process, for tests, demos and one machine: broker and dealer, anonymous
+/// clients, exact matching, WebSocket with JSON.
+///
+/// `config` is a JSON object or NULL: `{"realms": ["realm1"]}` lists the realms that may be joined;
+/// without the list each is made when first joined. Returns NULL on failure, with the reason in
+/// wamp_last_error(). Free it with wamp_router_free().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_router_new(config: *const c_char) -> *mut wamp_router_t {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let config = unsafe { args::optional_text(config, "config") }?;
+        let object = RouterObject {
+            router: Router::new(config)?,
+            url: OnceLock::new(),
+        };
+        let key = ROUTERS.insert(Arc::new(object)).ok_or(Status::Internal)?;
+        Ok(Tag::Router.handle(key))
+    })
+}
+
+/// Listens at `url`, such as "ws://127.0.0.1:8080/ws"; with port 0 the system chooses one. When it
+/// returns, clients can connect. Can be called several times.
+///
+/// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_UNREACHABLE (the
+/// address cannot be bound), WAMP_ERR_CLOSED (after wamp_shutdown()), WAMP_ERR_FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_router_listen(
+    router: *mut wamp_router_t,
+    url: *const c_char,
+) -> c_int {
+    guard(|| {
+        let object = object(router)?;
+        // SAFETY: the caller's promise.
+        let url = unsafe { args::text(url, "url") }?;
+        let weak: Weak<RouterObject> = Arc::downgrade(&object);
+        let handle = runtime::enter(weak)?;
+        object.router.listen(url, &handle)?;
+        Ok(0)
+    })
+}
+
+/// The URL that the router listens at, with the real port, NUL-terminated; lives as long as the
+/// router. The first one where there are several; NULL if there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_router_url(router: *mut wamp_router_t) -> *const c_char {
+    let mut url: *const c_char = std::ptr::null();
+    let _: c_int = guard(|| {
+        let key = Tag::Router.key(router).ok_or(Status::Handle)?;
+        url = ROUTERS
+            .with(key, |object| match object.url.get() {
+                Some(url) => Some(url.as_ptr()),
+                None => {
+                    let url = CString::new(object.router.url()?).ok()?;
+                    Some(object.url.get_or_init(|| url).as_ptr())
+                }
+            })
+            .ok_or(Status::Handle)?
+            .ok_or_else(|| Failure::new(Status::Closed, "the router does not listen yet"))?;
+        Ok(0)
+    });
+    url
+}
+
+/// Stops a router and frees it; its clients get a GOODBYE. Never blocks. Returns WAMP_OK or
+/// WAMP_ERR_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_router_free(router: *mut wamp_router_t) -> c_int {
+    guard(|| {
+        let key = Tag::Router.key(router).ok_or(Status::Handle)?;
+        let object = ROUTERS.remove(key).ok_or(Status::Handle)?;
+        object.router.close();
+        Ok(0)
+    })
+}

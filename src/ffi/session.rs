@@ -1,0 +1,183 @@
+//! Sessions and what can be asked of them: `wamp_session_t`. Its requests are in
+//! [`super::requests`].
+
+use std::ffi::{c_char, c_int};
+use std::ptr;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+
+use crate::client::{Failure, Session, Status, lock};
+use crate::codec::Tree;
+
+use super::connection::CONNECTIONS;
+use super::guard::{guard, plain};
+use super::invocation::Refs;
+use super::slab::Slab;
+use super::types::*;
+use super::value;
+
+pub(super) struct SessionObject {
+    session: Arc<Session>,
+    refs: Refs,
+    /// The lens on WELCOME.Details, as an address, once somebody has looked.
+    details: OnceLock<usize>,
+}
+
+pub(super) static SESSIONS: Slab<Arc<SessionObject>> = Slab::new();
+
+impl Drop for SessionObject {
+    fn drop(&mut self) {
+        if let Some(details) = self.details.get() {
+            value::close(ptr::without_provenance(*details));
+        }
+    }
+}
+
+/// The handle of an open session; its connection keeps one reference until its CLOSE is told. NULL
+/// if the session was never open or its connection is freed.
+pub(super) fn lend(session: &Arc<Session>) -> *mut wamp_session_t {
+    let known = session.handle.load(Ordering::Acquire);
+    if known != 0 {
+        return Tag::Session.handle(known);
+    }
+    if session.joined().is_none() {
+        return ptr::null_mut();
+    }
+    let connection = session.connection().handle.load(Ordering::Acquire);
+    let Some(connection) = CONNECTIONS.with(connection, Arc::clone) else {
+        return ptr::null_mut();
+    };
+    let mut lent = lock(&connection.lent);
+    let known = session.handle.load(Ordering::Acquire);
+    let (0, Some(lent)) = (known, lent.as_mut()) else {
+        return Tag::Session.handle(known);
+    };
+    let object = SessionObject {
+        session: session.clone(),
+        refs: Refs::one(),
+        details: OnceLock::new(),
+    };
+    let Some(key) = SESSIONS.insert(Arc::new(object)) else {
+        return ptr::null_mut();
+    };
+    lent.push(key);
+    session.handle.store(key, Ordering::Release);
+    Tag::Session.handle(key)
+}
+
+/// The connection's own reference ends: CLOSE has been told.
+pub(super) fn end_loan(session: *mut wamp_session_t) {
+    let Ok(object) = object(session) else { return };
+    let connection = object.session.connection().handle.load(Ordering::Acquire);
+    let Some(connection) = CONNECTIONS.with(connection, Arc::clone) else {
+        return;
+    };
+    let key = Tag::Session.key(session);
+    let was_lent = match lock(&connection.lent).as_mut() {
+        Some(lent) => {
+            let before = lent.len();
+            lent.retain(|lent| Some(*lent) != key);
+            lent.len() < before
+        }
+        None => false,
+    };
+    if was_lent {
+        release(session);
+    }
+}
+
+/// Gives a reference back.
+pub(super) fn release(session: *mut wamp_session_t) -> bool {
+    let Some(key) = Tag::Session.key(session) else {
+        return false;
+    };
+    let Some(object) = SESSIONS.with(key, Arc::clone) else {
+        return false;
+    };
+    match object.refs.release() {
+        None => false,
+        Some(false) => true,
+        Some(true) => SESSIONS.remove(key).is_some(),
+    }
+}
+
+/// One more reference.
+pub(super) fn retain(session: *mut wamp_session_t) -> Result<(), Failure> {
+    match object(session)?.refs.retain() {
+        true => Ok(()),
+        false => Err(Status::Handle.into()),
+    }
+}
+
+/// The session behind a handle.
+pub(super) fn session(handle: *mut wamp_session_t) -> Result<Arc<Session>, Failure> {
+    let key = Tag::Session.key(handle).ok_or(Status::Handle)?;
+    SESSIONS
+        .with(key, |object| object.session.clone())
+        .ok_or_else(|| Status::Handle.into())
+}
+
+fn object(handle: *mut wamp_session_t) -> Result<Arc<SessionObject>, Failure> {
+    let key = Tag::Session.key(handle).ok_or(Status::Handle)?;
+    SESSIONS
+        .with(key, Arc::clone)
+        .ok_or_else(|| Status::Handle.into())
+}
+
+/// Keeps a session's handle valid beyond its close; each retain wants its wamp_session_release().
+/// The session itself ends all the same. Returns WAMP_OK or WAMP_ERR_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_retain(session: *mut wamp_session_t) -> c_int {
+    guard(|| retain(session).map(|()| 0))
+}
+
+/// Gives a retained session back. Returns WAMP_OK or WAMP_ERR_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_release(session: *mut wamp_session_t) -> c_int {
+    guard(|| match release(session) {
+        true => Ok(0),
+        false => Err(Status::Handle.into()),
+    })
+}
+
+/// The session's WAMP id, 1 to 2^53. Returns WAMP_ERR_HANDLE on failure.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_id(session: *mut wamp_session_t) -> i64 {
+    guard(|| {
+        Ok(self::session(session)?
+            .joined()
+            .map_or(0, |joined| joined.id as i64))
+    })
+}
+
+/// The realm that the session has joined, NUL-terminated; lives as long as the session's handle.
+/// NULL on failure.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_realm(session: *mut wamp_session_t) -> *const c_char {
+    guard(|| {
+        let session = self::session(session)?;
+        let joined = session.joined().ok_or(Status::Closed)?;
+        Ok(joined.realm.as_ptr())
+    })
+}
+
+/// 1 while requests can be made on the session, 0 when it is over, or WAMP_ERR_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_is_open(session: *mut wamp_session_t) -> c_int {
+    guard(|| Ok(c_int::from(self::session(session)?.is_open())))
+}
+
+/// The details of the router's WELCOME as a lens on a dict: `authid`, `authrole`, `roles`, ...
+/// Lives as long as the session's handle. NULL on failure.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_details(session: *mut wamp_session_t) -> *const wamp_value_t {
+    plain(ptr::null(), || {
+        let object = object(session).ok()?;
+        let details = object.details.get_or_init(|| {
+            let joined = object.session.joined();
+            let tree = joined.and_then(|joined| Tree::parse(&joined.details).ok());
+            tree.map_or(0, |tree| value::open(tree).addr())
+        });
+        Some(ptr::without_provenance(*details))
+    })
+}

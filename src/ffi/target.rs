@@ -1,0 +1,163 @@
+//! C callbacks and their user_data, as the client knows them.
+
+use std::ffi::c_void;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::client::dispatch::Wakeup;
+use crate::client::log::{Level, Sink};
+use crate::client::{Notice, NoticeKind, Target};
+use crate::protocol::EventKind;
+
+use super::event::{self, Lent};
+use super::types::{wamp_callback_t, wamp_free_t, wamp_log_t, wamp_wakeup_t};
+
+/// A `user_data` with its free function, which is called exactly once: when this is dropped.
+pub struct UserData {
+    pointer: *mut c_void,
+    free: wamp_free_t,
+}
+
+// SAFETY: the pointer is never dereferenced here; that user_data may be used and freed on other
+// threads is what the header tells whoever gives it.
+unsafe impl Send for UserData {}
+// SAFETY: as above; nothing is changed through a shared reference.
+unsafe impl Sync for UserData {}
+
+impl UserData {
+    /// Takes charge of a user_data.
+    pub fn new(pointer: *mut c_void, free: wamp_free_t) -> UserData {
+        UserData { pointer, free }
+    }
+
+    /// The pointer.
+    pub fn pointer(&self) -> *mut c_void {
+        self.pointer
+    }
+}
+
+impl Drop for UserData {
+    fn drop(&mut self) {
+        if let Some(free) = self.free {
+            // SAFETY: the host gave this function for this pointer; it runs once, as this is
+            // dropped once.
+            unsafe { free(self.pointer) };
+        }
+    }
+}
+
+/// The callbacks of one request, subscription or registration, or of one place of a connection.
+pub struct CTarget {
+    /// Hears EVENT, INVOCATION, and what a connection's place is for.
+    pub handler: wamp_callback_t,
+    /// Hears the outcome of the request.
+    pub done: wamp_callback_t,
+    /// Whose they are.
+    pub user_data: UserData,
+    ended: AtomicBool,
+}
+
+impl CTarget {
+    /// Callbacks and whose they are.
+    pub fn new(handler: wamp_callback_t, done: wamp_callback_t, user_data: UserData) -> CTarget {
+        CTarget {
+            handler,
+            done,
+            user_data,
+            ended: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Target for CTarget {
+    fn deliver(&self, notice: &Notice) {
+        let callback = match notice.kind {
+            NoticeKind::Session(EventKind::Gone) => return,
+            NoticeKind::Session(EventKind::Event | EventKind::Invocation) => self.handler,
+            NoticeKind::Session(_) => self.done,
+            NoticeKind::Open | NoticeKind::Close | NoticeKind::Writable => self.handler,
+        };
+        // Lent also without a callback: an invocation that nobody hears is answered with an error.
+        let lent = Lent::new(notice);
+        let Some(callback) = callback else {
+            notice.log_unheard();
+            return;
+        };
+        let view = event::View::new(notice);
+        let event = event::describe(notice, &lent, view.token(), self.user_data.pointer());
+        // SAFETY: the function and its user_data are the host's; the event and all that it points
+        // to live until the call returns.
+        unsafe { callback(&event, self.user_data.pointer()) };
+    }
+
+    fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    fn user_data(&self) -> usize {
+        self.user_data.pointer() as usize
+    }
+}
+
+/// A host's wakeup function.
+pub struct CWakeup {
+    /// The function.
+    pub wakeup: unsafe extern "C" fn(user_data: *mut c_void),
+    /// Whose it is.
+    pub user_data: UserData,
+}
+
+impl CWakeup {
+    /// `None` for a NULL function; its user_data is freed then.
+    pub fn shared(wakeup: wamp_wakeup_t, user_data: UserData) -> Option<Arc<dyn Wakeup>> {
+        Some(Arc::new(CWakeup {
+            wakeup: wakeup?,
+            user_data,
+        }))
+    }
+}
+
+impl Wakeup for CWakeup {
+    fn wake(&self) {
+        // SAFETY: the function and its user_data are the host's.
+        unsafe { (self.wakeup)(self.user_data.pointer()) };
+    }
+}
+
+/// A host's log function.
+pub struct CSink {
+    log: unsafe extern "C" fn(
+        level: std::ffi::c_int,
+        line: *const std::ffi::c_char,
+        user_data: *mut c_void,
+    ),
+    user_data: UserData,
+}
+
+impl CSink {
+    /// `None` for a NULL function; its user_data is freed then.
+    pub fn shared(log: wamp_log_t, user_data: UserData) -> Option<Arc<dyn Sink>> {
+        Some(Arc::new(CSink {
+            log: log?,
+            user_data,
+        }))
+    }
+}
+
+impl Sink for CSink {
+    fn line(&self, level: Level, text: &str) {
+        let line = crate::protocol::event::c_text(text);
+        // SAFETY: the function and its user_data are the host's; the line lives until it returns.
+        unsafe {
+            (self.log)(
+                level as std::ffi::c_int,
+                line.as_ptr(),
+                self.user_data.pointer(),
+            )
+        };
+    }
+}

@@ -1,0 +1,312 @@
+//! The two public structs, the opaque names, and the constants of wamp.h.
+
+use std::ffi::{c_char, c_int, c_void};
+
+/// Success.
+pub const WAMP_OK: c_int = 0;
+/// The handle is NULL, freed, or of another type.
+pub const WAMP_ERR_HANDLE: c_int = -1;
+/// Another argument is missing or out of range.
+pub const WAMP_ERR_ARGUMENT: c_int = -2;
+/// A text is not UTF-8.
+pub const WAMP_ERR_UTF8: c_int = -3;
+/// A URI is empty or invalid.
+pub const WAMP_ERR_URI: c_int = -4;
+/// A payload is malformed; wamp_last_error() tells the byte.
+pub const WAMP_ERR_PAYLOAD: c_int = -5;
+/// An option is unknown or of a wrong type, or the options are no JSON object.
+pub const WAMP_ERR_OPTION: c_int = -6;
+/// The message is larger than the option `max_message_size`.
+pub const WAMP_ERR_TOO_LARGE: c_int = -7;
+/// The send queue is full: wait for on_writable or wamp_connection_flush(), then try again.
+pub const WAMP_ERR_AGAIN: c_int = -8;
+/// The connection or session is not open.
+pub const WAMP_ERR_CLOSED: c_int = -9;
+/// Not possible in this state: opened twice, answered twice, wrong dispatch mode.
+pub const WAMP_ERR_STATE: c_int = -10;
+/// No subscription, registration or call with this id (any more).
+pub const WAMP_ERR_NO_SUCH_ID: c_int = -11;
+/// Waiting here could never end.
+pub const WAMP_ERR_DEADLOCK: c_int = -12;
+/// The time limit has passed.
+pub const WAMP_ERR_TIMEOUT: c_int = -13;
+/// This process was forked from one that used the library: its threads do not exist here.
+pub const WAMP_ERR_FORKED: c_int = -14;
+/// A bug in libwamp.
+pub const WAMP_ERR_INTERNAL: c_int = -15;
+/// The router or the peer answered with an error: see its URI.
+pub const WAMP_ERR_REMOTE: c_int = -16;
+/// The session ended before the request was sent: it is safe to repeat.
+pub const WAMP_ERR_NOT_SENT: c_int = -17;
+/// The session ended after the request was sent: it may or may not have had its effect.
+pub const WAMP_ERR_OUTCOME_UNKNOWN: c_int = -18;
+/// No connection could be made.
+pub const WAMP_ERR_UNREACHABLE: c_int = -19;
+/// The server answered the WebSocket upgrade with another HTTP status.
+pub const WAMP_ERR_HTTP: c_int = -20;
+/// The server speaks WebSocket, but not WAMP.
+pub const WAMP_ERR_SUBPROTOCOL: c_int = -21;
+/// The peer violated the protocol.
+pub const WAMP_ERR_PROTOCOL: c_int = -22;
+/// The router refused or ended the session by ABORT.
+pub const WAMP_ERR_ABORTED: c_int = -23;
+/// The connection was lost.
+pub const WAMP_ERR_LOST: c_int = -24;
+
+/// Kind of event: a session is open. `wamp_id` is the session's id, `uri` the realm.
+pub const WAMP_OPEN: u32 = 1;
+/// Kind of event: the connection has ended. `uri` is `closed`, `lost`, `unreachable` or
+/// `unsupported`, `message` a sentence, `status` says what went wrong (WAMP_OK: nothing), `details`
+/// are `{reason, message, retry_delay, retry_count, will_retry}` with the router's URI and words.
+pub const WAMP_CLOSE: u32 = 2;
+/// Kind of event: after WAMP_ERR_AGAIN, requests are accepted again.
+pub const WAMP_WRITABLE: u32 = 3;
+/// Kind of event: a subscription is active.
+pub const WAMP_SUBSCRIBED: u32 = 4;
+/// Kind of event: a subscription has ended, as asked for or (with the reason as `uri`) revoked.
+pub const WAMP_UNSUBSCRIBED: u32 = 5;
+/// Kind of event: somebody published. `uri` is the topic, `wamp_id` the publication's id.
+pub const WAMP_EVENT: u32 = 6;
+/// Kind of event: a publication was acknowledged. `wamp_id` is its id.
+pub const WAMP_PUBLISHED: u32 = 7;
+/// Kind of event: a registration is active.
+pub const WAMP_REGISTERED: u32 = 8;
+/// Kind of event: a registration has ended, as asked for or (with the reason as `uri`) revoked.
+pub const WAMP_UNREGISTERED: u32 = 9;
+/// Kind of event: somebody calls. `uri` is the procedure; answer through `invocation`.
+pub const WAMP_INVOCATION: u32 = 10;
+/// Kind of event: a call's result. With WAMP_FLAG_PROGRESS more results follow.
+pub const WAMP_RESULT: u32 = 11;
+/// Kind of event: a request failed. `uri` is the error's URI, `status` one of WAMP_ERR_REMOTE,
+/// WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN.
+pub const WAMP_ERROR: u32 = 12;
+
+/// Flag of events. RESULT: it is a progressive one, more follow. INVOCATION: the caller welcomes
+/// progressive results.
+pub const WAMP_FLAG_PROGRESS: u32 = 1;
+
+/// Encoding of payloads: JSON text.
+pub const WAMP_JSON: u32 = 1;
+
+/// Flag of payloads, set by the library alone: it came from a peer.
+pub const WAMP_PAYLOAD_RECEIVED: u32 = 1;
+/// Flag of payloads, set by the library alone: its builder had failed, nothing can be sent.
+pub const WAMP_PAYLOAD_BROKEN: u32 = 2;
+
+/// Type of a value: there is none.
+pub const WAMP_TYPE_NONE: c_int = 0;
+/// Type of a value: null.
+pub const WAMP_TYPE_NULL: c_int = 1;
+/// Type of a value: true or false.
+pub const WAMP_TYPE_BOOL: c_int = 2;
+/// Type of a value: a whole number that fits int64_t.
+pub const WAMP_TYPE_INT: c_int = 3;
+/// Type of a value: a whole number beyond INT64_MAX that fits uint64_t.
+pub const WAMP_TYPE_UINT: c_int = 4;
+/// Type of a value: any other number.
+pub const WAMP_TYPE_DOUBLE: c_int = 5;
+/// Type of a value: UTF-8 text.
+pub const WAMP_TYPE_STRING: c_int = 6;
+/// Type of a value: bytes.
+pub const WAMP_TYPE_BINARY: c_int = 7;
+/// Type of a value: a list.
+pub const WAMP_TYPE_LIST: c_int = 8;
+/// Type of a value: a dict.
+pub const WAMP_TYPE_DICT: c_int = 9;
+
+/// Log level: nothing.
+pub const WAMP_LOG_OFF: c_int = 0;
+/// Log level: something failed and nobody else was told.
+pub const WAMP_LOG_ERROR: c_int = 1;
+/// Log level: something is odd.
+pub const WAMP_LOG_WARN: c_int = 2;
+/// Log level: connections come and go.
+pub const WAMP_LOG_INFO: c_int = 3;
+/// Log level: for who looks for a fault.
+pub const WAMP_LOG_DEBUG: c_int = 4;
+/// Log level: everything.
+pub const WAMP_LOG_TRACE: c_int = 5;
+
+/// A connection to a router. Made by wamp_connection_new(), freed by wamp_connection_free();
+/// can be opened again after it has closed.
+pub struct wamp_connection_t(());
+/// A session: one join of a realm. Lent in WAMP_OPEN until WAMP_CLOSE has been told; retain it to
+/// keep it longer.
+pub struct wamp_session_t(());
+/// A call that wants an answer. Lent in WAMP_INVOCATION for the callback (or until the next poll);
+/// retain it to answer later.
+pub struct wamp_invocation_t(());
+/// An event kept beyond its callback, by wamp_event_keep() or as the result of
+/// wamp_session_call_sync(). Freed by wamp_message_free().
+pub struct wamp_message_t(());
+/// A read-only lens on received data. Lives as long as the event or message it was taken from.
+pub struct wamp_value_t(());
+/// Writes a payload. Made by wamp_builder_new(), freed by wamp_builder_free().
+pub struct wamp_builder_t(());
+/// A router inside this process. Made by wamp_router_new(), freed by wamp_router_free().
+pub struct wamp_router_t(());
+
+/// A payload, lent in either direction: encoded args and kwargs.
+///
+/// NULL stands for none. To the library: a size of 0 with a pointer means NUL-terminated text.
+/// From the library: use the sizes, the text is not NUL-terminated; a received payload can be given
+/// to any function that sends.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct wamp_payload_t {
+    /// One JSON list.
+    pub args: *const c_char,
+    /// Its bytes.
+    pub args_size: usize,
+    /// One JSON object.
+    pub kwargs: *const c_char,
+    /// Its bytes.
+    pub kwargs_size: usize,
+    /// WAMP_JSON.
+    pub encoding: u32,
+    /// 0; the library uses it.
+    pub flags: u32,
+}
+
+/// A read-only view of something that happened. Valid for the length of the callback, or, when
+/// polled, until the next poll or dispatch of its connection. Fields are only ever appended.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct wamp_event_t {
+    /// What happened: WAMP_OPEN ... WAMP_ERROR. Ignore kinds that you do not know.
+    pub kind: u32,
+    /// WAMP_FLAG_PROGRESS.
+    pub flags: u32,
+    /// ERROR and CLOSE: what went wrong, WAMP_ERR_*. Otherwise WAMP_OK.
+    pub status: i32,
+    /// 0.
+    pub reserved: u32,
+    /// The id that the request returned: of the subscription, registration, call or publication.
+    pub id: i64,
+    /// The router's id. EVENT and PUBLISHED: publication; SUBSCRIBED: subscription; REGISTERED:
+    /// registration; INVOCATION: request; OPEN: session.
+    pub wamp_id: i64,
+    /// What was given with the callback.
+    pub user_data: *mut c_void,
+    /// The connection.
+    pub connection: *mut wamp_connection_t,
+    /// The session, lent; NULL where there was none.
+    pub session: *mut wamp_session_t,
+    /// INVOCATION: to answer with, lent.
+    pub invocation: *mut wamp_invocation_t,
+    /// EVENT: topic. INVOCATION: procedure. ERROR: the error. CLOSE: `closed`, `lost`,
+    /// `unreachable`, `unsupported`. OPEN: realm. NUL-terminated, never NULL.
+    pub uri: *const c_char,
+    /// Its bytes without the NUL.
+    pub uri_size: usize,
+    /// CLOSE, ERROR: a sentence for people. NUL-terminated, never NULL.
+    pub message: *const c_char,
+    /// Its bytes without the NUL.
+    pub message_size: usize,
+    /// The details dict as it was received, JSON text, not NUL-terminated; may be NULL. See
+    /// wamp_event_details().
+    pub details: *const c_char,
+    /// Its bytes.
+    pub details_size: usize,
+    /// Args and kwargs as they were received. See wamp_event_args(), wamp_event_kwargs().
+    pub payload: wamp_payload_t,
+    /// Ties this view to what it shows; of no use to you.
+    pub token: u64,
+}
+
+/// The one type of callback. `event` is a view, valid until the callback returns. Which thread it
+/// runs on is decided by the option `dispatch`. It must return normally: no exception and no
+/// longjmp may leave it.
+pub type wamp_callback_t =
+    Option<unsafe extern "C" fn(event: *const wamp_event_t, user_data: *mut c_void)>;
+
+/// Frees a `user_data`. Called exactly once, when nothing can use it any more, also when the call
+/// that it was given to has failed.
+pub type wamp_free_t = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
+
+/// Tells a host's loop that events wait. Runs on any thread; must only wake the loop, and must call
+/// nothing of the library.
+pub type wamp_wakeup_t = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
+
+/// Takes a line of the log, NUL-terminated. Runs on any thread, possibly on several at once; must
+/// call nothing of the library.
+pub type wamp_log_t =
+    Option<unsafe extern "C" fn(level: c_int, line: *const c_char, user_data: *mut c_void)>;
+
+/// What a handle is, in its highest bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u64)]
+pub(super) enum Tag {
+    Connection = 1,
+    Session = 2,
+    Invocation = 3,
+    Message = 4,
+    Value = 5,
+    Builder = 6,
+    Router = 7,
+}
+
+const TAG_SHIFT: u32 = 60;
+
+impl Tag {
+    /// The handle of a slab's key.
+    pub(super) fn handle<T>(self, key: u64) -> *mut T {
+        std::ptr::without_provenance_mut(((self as u64) << TAG_SHIFT | key) as usize)
+    }
+
+    /// The slab's key of a handle; `None` if it is one of something else.
+    pub(super) fn key<T>(self, handle: *const T) -> Option<u64> {
+        let number = handle.addr() as u64;
+        (number >> TAG_SHIFT == self as u64).then_some(number & ((1 << TAG_SHIFT) - 1))
+    }
+}
+
+// Handles are numbers of 64 bits in the shape of a pointer.
+const _: () = assert!(usize::BITS == 64, "libwamp needs a 64-bit target");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Status;
+
+    #[test]
+    fn constants_and_statuses_are_the_same() {
+        for (constant, status) in [
+            (WAMP_OK, Status::Ok),
+            (WAMP_ERR_HANDLE, Status::Handle),
+            (WAMP_ERR_ARGUMENT, Status::Argument),
+            (WAMP_ERR_UTF8, Status::Utf8),
+            (WAMP_ERR_URI, Status::Uri),
+            (WAMP_ERR_PAYLOAD, Status::Payload),
+            (WAMP_ERR_OPTION, Status::Option),
+            (WAMP_ERR_TOO_LARGE, Status::TooLarge),
+            (WAMP_ERR_AGAIN, Status::Again),
+            (WAMP_ERR_CLOSED, Status::Closed),
+            (WAMP_ERR_STATE, Status::State),
+            (WAMP_ERR_NO_SUCH_ID, Status::NoSuchId),
+            (WAMP_ERR_DEADLOCK, Status::Deadlock),
+            (WAMP_ERR_TIMEOUT, Status::Timeout),
+            (WAMP_ERR_FORKED, Status::Forked),
+            (WAMP_ERR_INTERNAL, Status::Internal),
+            (WAMP_ERR_REMOTE, Status::Remote),
+            (WAMP_ERR_NOT_SENT, Status::NotSent),
+            (WAMP_ERR_OUTCOME_UNKNOWN, Status::OutcomeUnknown),
+            (WAMP_ERR_UNREACHABLE, Status::Unreachable),
+            (WAMP_ERR_HTTP, Status::Http),
+            (WAMP_ERR_SUBPROTOCOL, Status::Subprotocol),
+            (WAMP_ERR_PROTOCOL, Status::Protocol),
+            (WAMP_ERR_ABORTED, Status::Aborted),
+            (WAMP_ERR_LOST, Status::Lost),
+        ] {
+            assert_eq!(constant, status as c_int, "{}", status.name());
+        }
+    }
+
+    #[test]
+    fn handles_know_what_they_are() {
+        let handle: *mut wamp_session_t = Tag::Session.handle(5);
+        assert_eq!(Tag::Session.key(handle), Some(5));
+        assert_eq!(Tag::Connection.key(handle), None);
+        assert_eq!(Tag::Session.key(std::ptr::null::<u8>()), None);
+    }
+}

@@ -1,0 +1,226 @@
+//! Lenses on received data: `wamp_value_t`.
+//!
+//! A lens is a handle like all others, made of a tree's slot and a node's number; so a stale one
+//! finds nothing. All functions take NULL and stale lenses and then answer 0, NULL or
+//! WAMP_TYPE_NONE, so that a path into data can be written in one expression.
+
+use std::ffi::{CStr, c_char, c_int};
+use std::ptr;
+
+use crate::codec::Tree;
+use crate::codec::value::{Node, Place};
+
+use super::guard::plain;
+use super::slab::Slab;
+use super::types::*;
+
+/// Slots for a million trees, and nodes of sixteen million each.
+static TREES: Slab<Tree, 20, 16> = Slab::new();
+
+const KEY_BITS: u32 = 36;
+const NODE_BITS: u32 = 24;
+
+/// Makes a tree visible; returns the lens on the whole of it, NULL if there is no room.
+pub(super) fn open(tree: Tree) -> *const wamp_value_t {
+    match TREES.insert(tree) {
+        Some(key) => lens(key, 0),
+        None => ptr::null(),
+    }
+}
+
+/// Ends a tree and all lenses on it.
+pub(super) fn close(root: *const wamp_value_t) {
+    if let Some((key, _)) = split(root) {
+        drop(TREES.remove(key));
+    }
+}
+
+fn lens(key: u64, node: u32) -> *const wamp_value_t {
+    if u64::from(node) >= 1 << NODE_BITS {
+        return ptr::null();
+    }
+    Tag::Value.handle::<wamp_value_t>(u64::from(node) << KEY_BITS | key)
+}
+
+fn split(value: *const wamp_value_t) -> Option<(u64, u32)> {
+    let number = Tag::Value.key(value)?;
+    Some((number & ((1 << KEY_BITS) - 1), (number >> KEY_BITS) as u32))
+}
+
+/// Looks at the node behind a lens.
+fn look<R>(
+    value: *const wamp_value_t,
+    otherwise: R,
+    look: impl FnOnce(&Tree, u32, Node) -> Option<R>,
+) -> R {
+    plain(otherwise, || {
+        let (key, index) = split(value)?;
+        TREES
+            .with(key, |tree| look(tree, index, tree.node(index)?))
+            .flatten()
+    })
+}
+
+/// The lens on the node that `find` finds from the node behind a lens.
+fn go(
+    value: *const wamp_value_t,
+    find: impl FnOnce(&Tree, u32) -> Option<u32>,
+) -> *const wamp_value_t {
+    let Some((key, _)) = split(value) else {
+        return ptr::null();
+    };
+    look(value, ptr::null(), |tree, index, _| {
+        find(tree, index).map(|node| lens(key, node))
+    })
+}
+
+/// The type: WAMP_TYPE_NULL ... WAMP_TYPE_DICT, WAMP_TYPE_NONE for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_value_type(value: *const wamp_value_t) -> c_int {
+    look(value, WAMP_TYPE_NONE, |_, _, node| {
+        Some(match node {
+            Node::Null => WAMP_TYPE_NULL,
+            Node::Bool(_) => WAMP_TYPE_BOOL,
+            Node::Int(_) => WAMP_TYPE_INT,
+            Node::Uint(_) => WAMP_TYPE_UINT,
+            Node::Double(_) => WAMP_TYPE_DOUBLE,
+            Node::String(_) => WAMP_TYPE_STRING,
+            Node::Binary(_) => WAMP_TYPE_BINARY,
+            Node::List(_) => WAMP_TYPE_LIST,
+            Node::Dict(_) => WAMP_TYPE_DICT,
+        })
+    })
+}
+
+/// 1 for true; 0 for everything else.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_value_bool(value: *const wamp_value_t) -> c_int {
+    look(value, 0, |_, _, node| {
+        Some(c_int::from(node == Node::Bool(true)))
+    })
+}
+
+/// A number as int64_t: floating point ones lose their fraction, and what does not fit becomes the
+/// nearest that does. 0 for everything else.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_value_int(value: *const wamp_value_t) -> i64 {
+    look(value, 0, |_, _, node| match node {
+        Node::Int(number) => Some(number),
+        Node::Uint(number) => Some(i64::try_from(number).unwrap_or(i64::MAX)),
+        Node::Double(number) => Some(number as i64),
+        _ => None,
+    })
+}
+
+/// A number as uint64_t; otherwise as wamp_value_int().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_value_uint(value: *const wamp_value_t) -> u64 {
+    look(value, 0, |_, _, node| match node {
+        Node::Int(number) => Some(u64::try_from(number).unwrap_or(0)),
+        Node::Uint(number) => Some(number),
+        Node::Double(number) => Some(number as u64),
+        _ => None,
+    })
+}
+
+/// A number as double; 0 for everything else.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_value_double(value: *const wamp_value_t) -> f64 {
+    look(value, 0.0, |_, _, node| match node {
+        Node::Int(number) => Some(number as f64),
+        Node::Uint(number) => Some(number as f64),
+        Node::Double(number) => Some(number),
+        _ => None,
+    })
+}
+
+/// The bytes of a string or binary value: their place in the tree, and their number to `*size`.
+///
+/// # Safety
+/// `size` is NULL or writable.
+unsafe fn stored(
+    value: *const wamp_value_t,
+    size: *mut usize,
+    place: impl FnOnce(&Tree, u32, Node) -> Option<Place>,
+) -> *const u8 {
+    let found = look(value, (ptr::null(), 0), |tree, index, node| {
+        let text = tree.text(place(tree, index, node)?);
+        Some((text.as_ptr(), text.len() - 1))
+    });
+    if !size.is_null() {
+        // SAFETY: not NULL, and the caller's promise.
+        unsafe { *size = found.1 };
+    }
+    found.0
+}
+
+/// A string, NUL-terminated UTF-8; lives as long as the value. `size` (may be NULL) receives its
+/// bytes: the string may hold NUL characters. NULL and size 0 for everything but strings.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_value_string(
+    value: *const wamp_value_t,
+    size: *mut usize,
+) -> *const c_char {
+    let string = |_: &Tree, _, node| match node {
+        Node::String(place) => Some(place),
+        _ => None,
+    };
+    // SAFETY: the caller's promise.
+    unsafe { stored(value, size, string) }.cast()
+}
+
+/// The bytes of a binary value; live as long as the value. `size` (may be NULL) receives their
+/// number. NULL and size 0 for everything else.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_value_binary(
+    value: *const wamp_value_t,
+    size: *mut usize,
+) -> *const u8 {
+    let binary = |_: &Tree, _, node| match node {
+        Node::Binary(place) => Some(place),
+        _ => None,
+    };
+    // SAFETY: the caller's promise.
+    unsafe { stored(value, size, binary) }
+}
+
+/// The number of entries of a list or dict; 0 for everything else.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_value_size(value: *const wamp_value_t) -> usize {
+    look(value, 0, |tree, index, _| Some(tree.size(index)))
+}
+
+/// The entry of a list, or the value of a dict's entry, at `index`; NULL if there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_value_at(
+    value: *const wamp_value_t,
+    index: usize,
+) -> *const wamp_value_t {
+    go(value, |tree, node| tree.entry(node, index))
+}
+
+/// The key of a dict's entry at `index`, NUL-terminated; lives as long as the value. `size` (may be
+/// NULL) receives its bytes. NULL if there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_value_key(
+    value: *const wamp_value_t,
+    index: usize,
+    size: *mut usize,
+) -> *const c_char {
+    // SAFETY: the caller's promise.
+    unsafe { stored(value, size, |tree, node, _| tree.key(node, index)) }.cast()
+}
+
+/// The value at `key` of a dict; the last one where the key stands twice; NULL if there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_value_get(
+    value: *const wamp_value_t,
+    key: *const c_char,
+) -> *const wamp_value_t {
+    if key.is_null() {
+        return ptr::null();
+    }
+    // SAFETY: not NULL, so by the caller's promise NUL-terminated.
+    let key = unsafe { CStr::from_ptr(key) };
+    go(value, |tree, node| tree.get(node, key.to_bytes()))
+}

@@ -1,0 +1,9 @@
+//! libwamp: a complete WAMP v2 client behind a C ABI.
+#![deny(unsafe_code)]
+
+pub mod client;
+pub mod codec;
+pub mod ffi;
+pub mod protocol;
+pub mod router;
+pub mod transport;

@@ -1,0 +1,162 @@
+//! Every message of WAMP v2, decoded from a frame and encoded into a buffer.
+//!
+//! One struct per message, borrowed from the frame it was decoded from or from what it is encoded
+//! of; both ways it is the same struct. What a message means is left to [`super::session`] and to
+//! the router. Specification: basic profile "Messages", advanced profile "Messages".
+//!
+//! | file | messages |
+//! |---|---|
+//! | [`session`] | HELLO WELCOME ABORT CHALLENGE AUTHENTICATE GOODBYE |
+//! | [`pubsub`] | PUBLISH PUBLISHED SUBSCRIBE SUBSCRIBED UNSUBSCRIBE UNSUBSCRIBED EVENT |
+//! | [`rpc`] | CALL CANCEL RESULT REGISTER REGISTERED UNREGISTER UNREGISTERED INVOCATION INTERRUPT YIELD |
+//! | [`error`] | ERROR |
+
+pub mod error;
+pub mod pubsub;
+pub mod rpc;
+pub mod session;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::Error;
+pub use pubsub::*;
+pub use rpc::*;
+pub use session::*;
+
+use crate::codec::{CodecError, Reader};
+
+/// The type codes of messages.
+pub mod code {
+    #![allow(missing_docs)]
+    pub const HELLO: u64 = 1;
+    pub const WELCOME: u64 = 2;
+    pub const ABORT: u64 = 3;
+    pub const CHALLENGE: u64 = 4;
+    pub const AUTHENTICATE: u64 = 5;
+    pub const GOODBYE: u64 = 6;
+    pub const ERROR: u64 = 8;
+    pub const PUBLISH: u64 = 16;
+    pub const PUBLISHED: u64 = 17;
+    pub const SUBSCRIBE: u64 = 32;
+    pub const SUBSCRIBED: u64 = 33;
+    pub const UNSUBSCRIBE: u64 = 34;
+    pub const UNSUBSCRIBED: u64 = 35;
+    pub const EVENT: u64 = 36;
+    pub const CALL: u64 = 48;
+    pub const CANCEL: u64 = 49;
+    pub const RESULT: u64 = 50;
+    pub const REGISTER: u64 = 64;
+    pub const REGISTERED: u64 = 65;
+    pub const UNREGISTER: u64 = 66;
+    pub const UNREGISTERED: u64 = 67;
+    pub const INVOCATION: u64 = 68;
+    pub const INTERRUPT: u64 = 69;
+    pub const YIELD: u64 = 70;
+}
+
+/// A received message.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub enum Message<'a> {
+    Hello(Hello<'a>),
+    Welcome(Welcome<'a>),
+    Abort(Abort<'a>),
+    Challenge(Challenge<'a>),
+    Authenticate(Authenticate<'a>),
+    Goodbye(Goodbye<'a>),
+    Error(Error<'a>),
+    Publish(Publish<'a>),
+    Published(Published),
+    Subscribe(Subscribe<'a>),
+    Subscribed(Subscribed),
+    Unsubscribe(Unsubscribe),
+    Unsubscribed(Unsubscribed<'a>),
+    Event(Event<'a>),
+    Call(Call<'a>),
+    Cancel(Cancel<'a>),
+    Result(CallResult<'a>),
+    Register(Register<'a>),
+    Registered(Registered),
+    Unregister(Unregister),
+    Unregistered(Unregistered<'a>),
+    Invocation(Invocation<'a>),
+    Interrupt(Interrupt<'a>),
+    Yield(Yield<'a>),
+    /// A message of the range 256 to 1023, which is for extensions: to be ignored.
+    Extension(u64),
+}
+
+impl<'a> Message<'a> {
+    /// Decodes one message.
+    pub fn decode(frame: &'a [u8]) -> Result<Message<'a>, CodecError> {
+        let mut reader = Reader::new(frame)?;
+        let r = &mut reader;
+        let message = match r.uint()? {
+            code::HELLO => Message::Hello(Hello::read(r)?),
+            code::WELCOME => Message::Welcome(Welcome::read(r)?),
+            code::ABORT => Message::Abort(Abort::read(r)?),
+            code::CHALLENGE => Message::Challenge(Challenge::read(r)?),
+            code::AUTHENTICATE => Message::Authenticate(Authenticate::read(r)?),
+            code::GOODBYE => Message::Goodbye(Goodbye::read(r)?),
+            code::ERROR => Message::Error(Error::read(r)?),
+            code::PUBLISH => Message::Publish(Publish::read(r)?),
+            code::PUBLISHED => Message::Published(Published::read(r)?),
+            code::SUBSCRIBE => Message::Subscribe(Subscribe::read(r)?),
+            code::SUBSCRIBED => Message::Subscribed(Subscribed::read(r)?),
+            code::UNSUBSCRIBE => Message::Unsubscribe(Unsubscribe::read(r)?),
+            code::UNSUBSCRIBED => Message::Unsubscribed(Unsubscribed::read(r)?),
+            code::EVENT => Message::Event(Event::read(r)?),
+            code::CALL => Message::Call(Call::read(r)?),
+            code::CANCEL => Message::Cancel(Cancel::read(r)?),
+            code::RESULT => Message::Result(CallResult::read(r)?),
+            code::REGISTER => Message::Register(Register::read(r)?),
+            code::REGISTERED => Message::Registered(Registered::read(r)?),
+            code::UNREGISTER => Message::Unregister(Unregister::read(r)?),
+            code::UNREGISTERED => Message::Unregistered(Unregistered::read(r)?),
+            code::INVOCATION => Message::Invocation(Invocation::read(r)?),
+            code::INTERRUPT => Message::Interrupt(Interrupt::read(r)?),
+            code::YIELD => Message::Yield(Yield::read(r)?),
+            extension @ 256..=1023 => Message::Extension(extension),
+            _ => {
+                return Err(CodecError {
+                    at: 1,
+                    what: "no such message type",
+                });
+            }
+        };
+        reader.finish()?;
+        Ok(message)
+    }
+
+    /// The name of the message, as the specification writes it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Message::Hello(_) => "HELLO",
+            Message::Welcome(_) => "WELCOME",
+            Message::Abort(_) => "ABORT",
+            Message::Challenge(_) => "CHALLENGE",
+            Message::Authenticate(_) => "AUTHENTICATE",
+            Message::Goodbye(_) => "GOODBYE",
+            Message::Error(_) => "ERROR",
+            Message::Publish(_) => "PUBLISH",
+            Message::Published(_) => "PUBLISHED",
+            Message::Subscribe(_) => "SUBSCRIBE",
+            Message::Subscribed(_) => "SUBSCRIBED",
+            Message::Unsubscribe(_) => "UNSUBSCRIBE",
+            Message::Unsubscribed(_) => "UNSUBSCRIBED",
+            Message::Event(_) => "EVENT",
+            Message::Call(_) => "CALL",
+            Message::Cancel(_) => "CANCEL",
+            Message::Result(_) => "RESULT",
+            Message::Register(_) => "REGISTER",
+            Message::Registered(_) => "REGISTERED",
+            Message::Unregister(_) => "UNREGISTER",
+            Message::Unregistered(_) => "UNREGISTERED",
+            Message::Invocation(_) => "INVOCATION",
+            Message::Interrupt(_) => "INTERRUPT",
+            Message::Yield(_) => "YIELD",
+            Message::Extension(_) => "an extension message",
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The WAMP protocol, sans-IO: messages in, messages and events out.
+//!
+//! Knows no socket, no clock and no thread. [`Session`] is the client's side: commands and
+//! received frames change its state, fill its [`crate::codec::Outbox`] and produce [`Event`]s. It
+//! is generic over `H`, whatever the application wants back with each event; what that is, and
+//! when events reach the application, is left to [`crate::client`].
+//!
+//! * [`message`]: every message of the protocol, decoded and encoded.
+//! * [`session`]: the life of a session, from HELLO to GOODBYE.
+//! * [`pubsub`], [`rpc`]: its requests, and the answers to them.
+//! * [`event`]: what a session tells. [`uri`]: URIs and the rules for them.
+
+pub mod event;
+pub mod ids;
+pub mod message;
+pub mod pubsub;
+pub mod rpc;
+pub mod session;
+pub mod uri;
+
+#[cfg(test)]
+mod tests;
+
+pub use event::{Cause, Event, EventKind, RequestError};
+pub use message::Message;
+pub use session::{Config, Ended, Phase, Session};

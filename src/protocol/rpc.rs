@@ -1,0 +1,521 @@
+//! Calls, registrations and invocations of a session (basic profile, "Remote Procedure Calls").
+//!
+//! An invocation is answered exactly once, at any time, in any order; a second answer is refused
+//! here, because it would be a protocol violation on the wire.
+
+use std::collections::HashSet;
+use std::ffi::CStr;
+use std::mem;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::codec::{Dict, Payload, PayloadRef, Span};
+
+use super::event::{Cause, Event, EventKind, RequestError, c_text};
+use super::ids::IdMap;
+use super::message::{self, code};
+use super::pubsub::matching;
+use super::session::{Request, Session, Violation};
+use super::uri::{self, Match};
+
+/// The registrations of a session.
+#[derive(Debug)]
+pub(super) struct Registrations<H> {
+    /// By the router's id.
+    active: IdMap<Registration<H>>,
+    /// Where a local id is.
+    locals: IdMap<Place>,
+    /// What is registered or on its way.
+    taken: HashSet<(Arc<CStr>, Match)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Pending { request: u64 },
+    Active { registration: u64 },
+}
+
+#[derive(Debug)]
+struct Registration<H> {
+    local: u64,
+    procedure: Arc<CStr>,
+    matching: Match,
+    target: H,
+}
+
+/// A REGISTER on its way.
+#[derive(Debug)]
+pub(super) struct PendingRegister<H> {
+    local: u64,
+    procedure: Arc<CStr>,
+    matching: Match,
+    /// `None`: given up in the meantime.
+    target: Option<H>,
+}
+
+/// Invocations without a final answer, by the router's id.
+pub(super) type Invocations = IdMap<Invocation>;
+
+#[derive(Debug)]
+pub(super) struct Invocation {
+    progress: bool,
+}
+
+impl<H> PendingRegister<H> {
+    pub(super) fn into_targets(self) -> Vec<(u64, Option<H>)> {
+        vec![(self.local, self.target)]
+    }
+}
+
+impl<H> Default for Registrations<H> {
+    fn default() -> Self {
+        Registrations {
+            active: IdMap::default(),
+            locals: IdMap::default(),
+            taken: HashSet::new(),
+        }
+    }
+}
+
+impl<H> Registrations<H> {
+    pub(super) fn drain(&mut self) -> Vec<(u64, H)> {
+        let all = mem::take(self);
+        let mut targets: Vec<_> = all
+            .active
+            .into_values()
+            .map(|registration| (registration.local, registration.target))
+            .collect();
+        targets.sort_unstable_by_key(|(id, _)| *id);
+        targets
+    }
+
+    fn remove(&mut self, registration: u64) -> Option<Registration<H>> {
+        let removed = self.active.remove(&registration)?;
+        self.taken
+            .remove(&(removed.procedure.clone(), removed.matching));
+        self.locals.remove(&removed.local);
+        Some(removed)
+    }
+}
+
+impl<H: Clone> Session<H> {
+    /// Calls; Result (several with `receive_progress`) or Error follows. Returns the local id.
+    pub fn call(
+        &mut self,
+        procedure: &str,
+        options: Dict<'_>,
+        payload: PayloadRef<'_>,
+        target: H,
+    ) -> Result<u64, RequestError> {
+        self.check_dealer()?;
+        uri::check(procedure, Match::Exact)?;
+        let progress = match options.is_empty() {
+            true => false,
+            false => options
+                .bool("receive_progress")
+                .map_err(|_| RequestError::Option("receive_progress", "must be a bool"))?
+                .unwrap_or(false),
+        };
+        let request = self.request(|request, out| {
+            message::Call {
+                request,
+                options,
+                procedure: procedure.into(),
+                payload,
+            }
+            .write(out);
+        })?;
+        self.requests
+            .insert(request, Request::Call { target, progress });
+        Ok(self.request_local(request))
+    }
+
+    /// Gives up a call or an acknowledged publication without a word to the router; a late answer
+    /// is swallowed.
+    pub fn abandon(&mut self, local: u64) -> Result<(), RequestError> {
+        let request = self.local_request(local).ok_or(RequestError::NoSuchId)?;
+        match self.requests.remove(&request) {
+            Some(Request::Call { target, .. } | Request::Publish { target }) => {
+                self.emit(Event::new(EventKind::Gone, local, Some(target)));
+                Ok(())
+            }
+            Some(other) => {
+                self.requests.insert(request, other);
+                Err(RequestError::NoSuchId)
+            }
+            None => Err(RequestError::NoSuchId),
+        }
+    }
+
+    /// Registers; Registered or Error follows, then Invocations. Returns the local id.
+    pub fn register(
+        &mut self,
+        procedure: &str,
+        options: Dict<'_>,
+        target: H,
+    ) -> Result<u64, RequestError> {
+        self.check_dealer()?;
+        let matching = matching(options)?;
+        uri::check(procedure, matching)?;
+        let name = c_text(procedure);
+        if self.registrations.taken.contains(&(name.clone(), matching)) {
+            return Err(RequestError::AlreadyRegistered);
+        }
+        let request = self.request(|request, out| {
+            message::Register {
+                request,
+                options,
+                procedure: procedure.into(),
+            }
+            .write(out);
+        })?;
+        let local = self.new_local();
+        self.registrations.taken.insert((name.clone(), matching));
+        self.registrations
+            .locals
+            .insert(local, Place::Pending { request });
+        let pending = PendingRegister {
+            local,
+            procedure: name,
+            matching,
+            target: Some(target),
+        };
+        self.requests
+            .insert(request, Request::Register(Box::new(pending)));
+        Ok(local)
+    }
+
+    /// Ends a registration; Unregistered (or Error) follows, to `target`. Invocations may come
+    /// until then.
+    pub fn unregister(&mut self, local: u64, target: Option<H>) -> Result<(), RequestError> {
+        self.check_open()?;
+        match self
+            .registrations
+            .locals
+            .remove(&local)
+            .ok_or(RequestError::NoSuchId)?
+        {
+            Place::Pending { request } => {
+                let given_up = match self.requests.get_mut(&request) {
+                    Some(Request::Register(pending)) => pending.target.take(),
+                    _ => None,
+                };
+                if let Some(registrant) = given_up {
+                    self.emit(Event::failed(
+                        local,
+                        registrant,
+                        Cause::Canceled,
+                        uri::CANCELED,
+                    ));
+                }
+                self.emit(Event::new(EventKind::Unregistered, local, target));
+            }
+            Place::Active { registration } => self.send_unregister(local, registration, target),
+        }
+        Ok(())
+    }
+
+    /// True if a call of `procedure` would come back to this very session.
+    pub fn is_own_procedure(&self, procedure: &str) -> bool {
+        let mut active = self.registrations.active.values();
+        active.any(|registration| {
+            registration.matching == Match::Exact
+                && registration.procedure.to_bytes() == procedure.as_bytes()
+        })
+    }
+
+    /// Sends a progressive result of an invocation.
+    pub fn progress(&mut self, request: u64, payload: PayloadRef<'_>) -> Result<(), RequestError> {
+        self.check_open()?;
+        let invocation = self
+            .invocations
+            .get(&request)
+            .ok_or(RequestError::Answered)?;
+        if !invocation.progress {
+            return Err(RequestError::NoProgress);
+        }
+        let options = Dict::from_checked(b"{\"progress\":true}");
+        self.write(|out| {
+            message::Yield {
+                request,
+                options,
+                payload,
+            }
+            .write(out)
+        })
+    }
+
+    /// Answers an invocation with its result.
+    pub fn answer(&mut self, request: u64, payload: PayloadRef<'_>) -> Result<(), RequestError> {
+        self.check_open()?;
+        if !self.invocations.contains_key(&request) {
+            return Err(RequestError::Answered);
+        }
+        let options = Dict::EMPTY;
+        self.write(|out| {
+            message::Yield {
+                request,
+                options,
+                payload,
+            }
+            .write(out)
+        })?;
+        self.invocations.remove(&request);
+        Ok(())
+    }
+
+    /// Answers an invocation with an error.
+    pub fn answer_error(
+        &mut self,
+        request: u64,
+        error: &str,
+        payload: PayloadRef<'_>,
+    ) -> Result<(), RequestError> {
+        self.check_open()?;
+        uri::check(error, Match::Exact)?;
+        if !self.invocations.contains_key(&request) {
+            return Err(RequestError::Answered);
+        }
+        self.write(|out| write_invocation_error(request, error, payload, out))?;
+        self.invocations.remove(&request);
+        Ok(())
+    }
+
+    // ===== received =====
+
+    pub(super) fn on_result(
+        &mut self,
+        frame: &Bytes,
+        result: &message::CallResult<'_>,
+    ) -> Result<(), Violation> {
+        let is_progress = match result.details.is_empty() {
+            true => false,
+            false => result.details.bool("progress")?.unwrap_or(false),
+        };
+        let target = if is_progress {
+            self.check_issued(result.request)?;
+            match self.requests.get(&result.request) {
+                Some(Request::Call {
+                    target,
+                    progress: true,
+                }) => target.clone(),
+                // Crossbar.io passes progress on to callers that did not ask for it.
+                _ => return Ok(()),
+            }
+        } else {
+            match self.answered(result.request, code::CALL)? {
+                Some(Request::Call { target, .. }) => target,
+                _ => return Ok(()),
+            }
+        };
+        let local = self.request_local(result.request);
+        let mut event = Event::new(EventKind::Result, local, Some(target));
+        event.progress = is_progress;
+        event.details = Span::of(frame, Some(result.details.as_bytes()));
+        event.payload = Payload::of_frame(frame, result.payload);
+        self.emit(event);
+        Ok(())
+    }
+
+    pub(super) fn on_registered(
+        &mut self,
+        registered: &message::Registered,
+    ) -> Result<(), Violation> {
+        let Some(Request::Register(pending)) = self.answered(registered.request, code::REGISTER)?
+        else {
+            return Ok(());
+        };
+        let PendingRegister {
+            local,
+            procedure,
+            matching,
+            target,
+        } = *pending;
+        let registration = registered.registration;
+        let Some(target) = target else {
+            self.registrations.taken.remove(&(procedure, matching));
+            self.send_unregister(local, registration, None);
+            return Ok(());
+        };
+        if self.registrations.active.contains_key(&registration) {
+            return Err(Violation(format!(
+                "registration {registration} was given out twice"
+            )));
+        }
+        let mut event = Event::new(EventKind::Registered, local, Some(target.clone()));
+        event.wamp_id = registration;
+        event.uri = Some(procedure.clone());
+        self.registrations
+            .locals
+            .insert(local, Place::Active { registration });
+        let active = Registration {
+            local,
+            procedure,
+            matching,
+            target,
+        };
+        self.registrations.active.insert(registration, active);
+        self.emit(event);
+        Ok(())
+    }
+
+    pub(super) fn register_failed(
+        &mut self,
+        pending: PendingRegister<H>,
+        failed: impl Fn(u64, H) -> Event<H>,
+    ) {
+        self.registrations.locals.remove(&pending.local);
+        self.registrations
+            .taken
+            .remove(&(pending.procedure, pending.matching));
+        if let Some(target) = pending.target {
+            self.emit(failed(pending.local, target));
+        }
+    }
+
+    pub(super) fn on_unregistered(
+        &mut self,
+        frame: &Bytes,
+        unregistered: &message::Unregistered<'_>,
+    ) -> Result<(), Violation> {
+        if unregistered.request == 0 {
+            return self.on_registration_revoked(frame, unregistered.details);
+        }
+        if let Some(Request::Unregister {
+            local,
+            registration,
+            target,
+        }) = self.answered(unregistered.request, code::UNREGISTER)?
+        {
+            self.forget_registration(local, registration);
+            self.emit(Event::new(EventKind::Unregistered, local, target));
+        }
+        Ok(())
+    }
+
+    pub(super) fn unregister_failed(
+        &mut self,
+        local: u64,
+        registration: u64,
+        error: &message::Error<'_>,
+        target: Option<H>,
+        failed: impl Fn(u64, H) -> Event<H>,
+    ) {
+        self.forget_registration(local, registration);
+        match target {
+            Some(target) if error.error != uri::NO_SUCH_REGISTRATION => {
+                self.emit(failed(local, target));
+            }
+            target => self.emit(Event::new(EventKind::Unregistered, local, target)),
+        }
+    }
+
+    fn on_registration_revoked(
+        &mut self,
+        frame: &Bytes,
+        details: Option<Dict<'_>>,
+    ) -> Result<(), Violation> {
+        let Some(details) = details else {
+            return Ok(());
+        };
+        let Some(id) = details.id("registration")? else {
+            return Ok(());
+        };
+        let Some(registration) = self.registrations.remove(id) else {
+            return Ok(());
+        };
+        let reason = details.text("reason")?.unwrap_or_default();
+        let target = Some(registration.target);
+        let mut event = Event::new(EventKind::Unregistered, registration.local, target);
+        event.wamp_id = id;
+        event.uri = Some(c_text(&reason));
+        event.payload = Payload::of_frame(frame, PayloadRef::NONE);
+        event.details = Span::of(frame, Some(details.as_bytes()));
+        self.emit(event);
+        Ok(())
+    }
+
+    pub(super) fn on_invocation(
+        &mut self,
+        frame: &Bytes,
+        invocation: &message::Invocation<'_>,
+    ) -> Result<(), Violation> {
+        let (named, progress) = match invocation.details.is_empty() {
+            true => (None, false),
+            false => (
+                invocation.details.text("procedure")?,
+                invocation
+                    .details
+                    .bool("receive_progress")?
+                    .unwrap_or(false),
+            ),
+        };
+        let request = invocation.request;
+        let Some(registration) = self.registrations.active.get(&invocation.registration) else {
+            // Our UNREGISTER crosses with invocations: the caller must not wait for ever.
+            let error = uri::NO_SUCH_REGISTRATION;
+            let written =
+                self.write(|out| write_invocation_error(request, error, PayloadRef::NONE, out));
+            debug_assert!(written.is_ok());
+            return Ok(());
+        };
+        // A further chunk of a progressive call, which we have not announced: the first one counts.
+        if self.invocations.contains_key(&request) {
+            return Ok(());
+        }
+        let target = Some(registration.target.clone());
+        let mut event = Event::new(EventKind::Invocation, registration.local, target);
+        event.uri = Some(match (registration.matching, named) {
+            (Match::Prefix | Match::Wildcard, Some(named)) => c_text(&named),
+            _ => registration.procedure.clone(),
+        });
+        event.wamp_id = request;
+        event.progress = progress;
+        event.details = Span::of(frame, Some(invocation.details.as_bytes()));
+        event.payload = Payload::of_frame(frame, invocation.payload);
+        self.invocations.insert(request, Invocation { progress });
+        self.emit(event);
+        Ok(())
+    }
+
+    // ===== steps =====
+
+    fn send_unregister(&mut self, local: u64, registration: u64, target: Option<H>) {
+        let sent = self.request(|request, out| {
+            message::Unregister {
+                request,
+                registration,
+            }
+            .write(out);
+        });
+        if let Ok(request) = sent {
+            self.requests.insert(
+                request,
+                Request::Unregister {
+                    local,
+                    registration,
+                    target,
+                },
+            );
+        }
+    }
+
+    fn forget_registration(&mut self, local: u64, registration: u64) {
+        if let Some(removed) = self.registrations.remove(registration) {
+            self.emit(Event::new(EventKind::Gone, local, Some(removed.target)));
+        }
+    }
+}
+
+fn write_invocation_error(request: u64, error: &str, payload: PayloadRef<'_>, out: &mut Vec<u8>) {
+    let details = Dict::EMPTY;
+    message::Error {
+        kind: code::INVOCATION,
+        request,
+        details,
+        error: error.into(),
+        payload,
+    }
+    .write(out);
+}

@@ -1,0 +1,168 @@
+//! What the user of a router can set: one JSON object, parsed once into [`Config`].
+//!
+//! | key | meaning | default |
+//! |---|---|---|
+//! | `realms` | the realms that clients may join | any realm, made when its first session joins |
+//! | `hello_timeout` | seconds from the connection to HELLO | 10 |
+//! | `max_message_size` | the largest message to accept, in bytes | 16 MiB |
+//! | `send_queue_bytes` | bytes that may wait for one client before it is dropped | 256 MiB |
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::protocol::uri::{self, Match};
+
+use super::RouterError;
+
+/// The settings of a router.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Config {
+    /// The only realms there are; `None` makes realms on demand.
+    pub(super) realms: Option<Vec<String>>,
+    /// How long a client may take from the connection to HELLO.
+    pub(super) hello_timeout: Duration,
+    /// The largest message to accept, in bytes.
+    pub(super) max_message_size: usize,
+    /// How many bytes may wait for one client.
+    pub(super) send_queue_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            realms: None,
+            hello_timeout: Duration::from_secs(10),
+            max_message_size: 16 << 20,
+            send_queue_bytes: 256 << 20,
+        }
+    }
+}
+
+const KEYS: [&str; 4] = [
+    "realms",
+    "hello_timeout",
+    "max_message_size",
+    "send_queue_bytes",
+];
+
+impl Config {
+    /// Reads a JSON object; `None` is `{}`.
+    pub(super) fn parse(json: Option<&str>) -> Result<Config, RouterError> {
+        let mut config = Config::default();
+        let Some(json) = json else {
+            return Ok(config);
+        };
+        let entries: Map<String, Value> = serde_json::from_str(json)
+            .map_err(|error| RouterError::Config(format!("not a JSON object: {error}")))?;
+        for (key, value) in &entries {
+            config
+                .set(key, value)
+                .map_err(|why| RouterError::Config(format!("\"{key}\": {why}")))?;
+        }
+        Ok(config)
+    }
+
+    fn set(&mut self, key: &str, value: &Value) -> Result<(), String> {
+        match key {
+            "realms" => self.realms = Some(realms(value)?),
+            "hello_timeout" => self.hello_timeout = seconds(value)?,
+            "max_message_size" => self.max_message_size = size(value)?,
+            "send_queue_bytes" => self.send_queue_bytes = size(value)?,
+            unknown => return Err(unknown_key(unknown)),
+        }
+        Ok(())
+    }
+}
+
+fn realms(value: &Value) -> Result<Vec<String>, String> {
+    let names = value.as_array().ok_or("must be a list of realm names")?;
+    if names.is_empty() {
+        return Err("an empty list lets nobody in; without this key any realm is made".to_owned());
+    }
+    names
+        .iter()
+        .map(|name| {
+            let name = name.as_str().ok_or("must be a list of realm names")?;
+            uri::check(name, Match::Exact).map_err(|error| format!("\"{name}\": {error}"))?;
+            Ok(name.to_owned())
+        })
+        .collect()
+}
+
+fn seconds(value: &Value) -> Result<Duration, String> {
+    value
+        .as_f64()
+        .filter(|seconds| *seconds > 0.0 && *seconds <= 86_400.0)
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| "must be a number of seconds, above 0 and up to 86400".to_owned())
+}
+
+fn size(value: &Value) -> Result<usize, String> {
+    value
+        .as_u64()
+        .filter(|size| *size >= 1024)
+        .and_then(|size| usize::try_from(size).ok())
+        .ok_or_else(|| "must be a number of bytes, 1024 or more".to_owned())
+}
+
+fn unknown_key(key: &str) -> String {
+    let nearest = KEYS
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(key, known), known))
+        .min()
+        .filter(|(distance, _)| *distance <= 4);
+    match nearest {
+        Some((_, known)) => format!("unknown; did you mean \"{known}\"?"),
+        None => format!("unknown; the keys are {}", KEYS.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_read() {
+        let config = Config::parse(Some(
+            r#"{"realms": ["realm1"], "hello_timeout": 0.5, "max_message_size": 2048,
+                "send_queue_bytes": 4096}"#,
+        ));
+        let expected = Config {
+            realms: Some(vec!["realm1".to_owned()]),
+            hello_timeout: Duration::from_millis(500),
+            max_message_size: 2048,
+            send_queue_bytes: 4096,
+        };
+        assert_eq!(config.unwrap(), expected);
+        assert_eq!(Config::parse(None).unwrap(), Config::default());
+        assert_eq!(Config::parse(Some("{}")).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn an_error_tells_what_to_change() {
+        for (json, told) in [
+            ("[]", "not a JSON object"),
+            ("{", "not a JSON object"),
+            (
+                r#"{"relams": []}"#,
+                r#""relams": unknown; did you mean "realms"?"#,
+            ),
+            (
+                r#"{"completely_else": 1}"#,
+                "the keys are realms, hello_timeout",
+            ),
+            (r#"{"realms": "realm1"}"#, "must be a list"),
+            (r#"{"realms": []}"#, "lets nobody in"),
+            (
+                r#"{"realms": ["a b"]}"#,
+                r#""a b": a URI holds neither white space"#,
+            ),
+            (r#"{"hello_timeout": 0}"#, "above 0"),
+            (r#"{"max_message_size": -1}"#, "1024 or more"),
+        ] {
+            let error = Config::parse(Some(json)).unwrap_err().to_string();
+            assert!(error.contains(told), "{json}: {error}");
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! The task of one connected client: reads, has the session carry out what it read, and writes.
+//!
+//! One turn handles all messages that are ready: they are routed together, the clients that got
+//! something are told once, and what has gathered for this client is written in one go. It never
+//! stops reading, since two clients that wait for each other would never go on.
+//!
+//! ```text
+//!              HELLO: WELCOME              GOODBYE: the answer
+//!   Opening -------------------> Joined --------------------------> Ending
+//!      |                           |   anything forbidden: ABORT     ^ |
+//!      |                           |   ABORT, end of the stream      | |  all is written and
+//!      |                           |                                 | |  both have closed,
+//!      |                           |  the router closes: GOODBYE     | |  or 1 s is over
+//!      |                           +--------> Leaving -------------->+ v
+//!      |                                        |   GOODBYE, ABORT   | gone
+//!      |                                        +---> gone: 1 s      |
+//!      +-------------------------------------------------------------+
+//!        no such realm, anything but HELLO: ABORT; after hello_timeout: gone
+//! ```
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+
+use crate::codec::{Batch, Dict, PayloadRef};
+use crate::protocol::message::{Abort, Goodbye, Hello, Message};
+use crate::protocol::uri;
+use crate::transport::websocket::{self, WebSocket};
+use crate::transport::{Incoming, Transport, TransportError};
+
+use super::Shared;
+use super::peer::{Order, Peer, Rings};
+use super::realm::{End, Session};
+
+/// How long a client may take to answer GOODBYE, and to take and confirm the last messages.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The most messages, and about the most bytes, that one turn reads.
+const TURN_MESSAGES: usize = 256;
+const TURN_BYTES: usize = 1 << 20;
+
+/// How many messages are decoded and then routed under one lock of the realm.
+const CHUNK: usize = 64;
+
+/// Serves a client from the WebSocket handshake to its end.
+pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, path: Arc<str>) {
+    let Some(guest) = Guest::enter(&shared) else {
+        return;
+    };
+    let hello_due = Instant::now() + shared.config.hello_timeout;
+    let Some(transport) = shake_hands(&guest, stream, &path, hello_due).await else {
+        return;
+    };
+    let mut connection = Connection::new(&guest, transport, hello_due);
+    poll_fn(|cx| connection.poll(cx)).await;
+}
+
+/// The WebSocket handshake; `None` if it fails, takes too long, or the router closes meanwhile.
+async fn shake_hands(
+    guest: &Guest,
+    stream: TcpStream,
+    path: &str,
+    due: Instant,
+) -> Option<WebSocket> {
+    let peer = &guest.peer;
+    let handshake = websocket::accept(stream, Some(path), guest.shared.config.max_message_size);
+    let mut handshake = std::pin::pin!(timeout_at(due, handshake));
+    let done = poll_fn(|cx| {
+        peer.bell().fall_asleep(cx);
+        match peer.take_order() {
+            Some(_) => Poll::Ready(None),
+            None => handshake.as_mut().poll(cx).map(Some),
+        }
+    });
+    done.await?.ok()?.ok()
+}
+
+/// The entry in the router's list of clients, for as long as this lives.
+struct Guest {
+    shared: Arc<Shared>,
+    peer: Arc<Peer>,
+}
+
+impl Guest {
+    fn enter(shared: &Arc<Shared>) -> Option<Guest> {
+        let peer = shared.admit()?;
+        Some(Guest {
+            shared: shared.clone(),
+            peer,
+        })
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.shared.dismiss(&self.peer);
+    }
+}
+
+struct Connection<'a, T> {
+    shared: &'a Shared,
+    peer: &'a Arc<Peer>,
+    transport: T,
+    phase: Phase,
+    /// Until when the present phase may last.
+    deadline: Option<Pin<Box<Sleep>>>,
+    /// What was read and is not yet routed.
+    frames: Vec<Bytes>,
+    /// Nothing more can be read.
+    hung_up: bool,
+    /// What is being written, and how many of its messages are.
+    writing: Option<(Batch, usize)>,
+    rings: Rings,
+}
+
+/// See the module's text.
+enum Phase {
+    Opening,
+    Joined(Session),
+    Leaving,
+    Ending,
+}
+
+/// The connection can carry nothing more.
+struct Gone;
+
+impl From<TransportError> for Gone {
+    fn from(_: TransportError) -> Self {
+        Gone
+    }
+}
+
+impl<'a, T: Transport> Connection<'a, T> {
+    fn new(guest: &'a Guest, transport: T, hello_due: Instant) -> Self {
+        Connection {
+            shared: &guest.shared,
+            peer: &guest.peer,
+            transport,
+            phase: Phase::Opening,
+            deadline: Some(Box::pin(sleep_until(hello_due))),
+            frames: Vec::new(),
+            hung_up: false,
+            writing: None,
+            rings: Rings::default(),
+        }
+    }
+
+    /// Does all there is to do; ready when the connection is to be dropped.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            self.peer.bell().stay_awake();
+            let Ok(more) = self.turn(cx) else {
+                return Poll::Ready(());
+            };
+            if more {
+                // Others have their turn first.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            self.peer.bell().fall_asleep(cx);
+            if !self.peer.has_work(self.writing.is_some()) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Tells whether there may be more to read.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
+        self.obey()?;
+        let more = self.read(cx)?;
+        self.rings.ring();
+        let all_written = self.write(cx)?;
+        if all_written && matches!(self.phase, Phase::Ending) {
+            self.close(cx)?;
+        }
+        let deadline = self.deadline.as_mut();
+        if deadline.is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
+            return Err(Gone);
+        }
+        Ok(more)
+    }
+
+    fn obey(&mut self) -> Result<(), Gone> {
+        match (self.peer.take_order(), &self.phase) {
+            (None, _) | (Some(Order::Close), Phase::Leaving | Phase::Ending) => {}
+            (Some(Order::Drop), _) | (Some(Order::Close), Phase::Opening) => return Err(Gone),
+            (Some(Order::Close), Phase::Joined(_)) => {
+                self.enter(Phase::Leaving);
+                self.say_goodbye(uri::SYSTEM_SHUTDOWN);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what is ready and has it carried out. Tells whether there may be more.
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
+        let mut bytes = 0;
+        for _ in 0..TURN_MESSAGES {
+            if self.hung_up || bytes > TURN_BYTES {
+                break;
+            }
+            match self.transport.poll_receive(cx) {
+                Poll::Ready(Ok(Incoming::Message(frame))) => {
+                    bytes += frame.len();
+                    self.frames.push(frame);
+                }
+                Poll::Ready(Ok(Incoming::Alive)) => {}
+                Poll::Pending => {
+                    self.route();
+                    return Ok(false);
+                }
+                Poll::Ready(Ok(Incoming::End { .. })) => {
+                    self.hung_up = true;
+                    self.route();
+                    self.end();
+                }
+                Poll::Ready(Err(error)) => {
+                    self.hung_up = true;
+                    self.route();
+                    self.fail(error)?;
+                }
+            }
+        }
+        self.route();
+        Ok(!self.hung_up)
+    }
+
+    /// Writes what waits. Tells whether that is all.
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
+        if self.writing.is_none() {
+            self.writing = self.peer.take().map(|batch| (batch, 0));
+        }
+        let Some((batch, next)) = &mut self.writing else {
+            return Ok(true);
+        };
+        if self.transport.poll_send(cx, batch, next)?.is_pending() {
+            return Ok(false);
+        }
+        if let Some((batch, _)) = self.writing.take() {
+            self.peer.written(batch);
+        }
+        Ok(!self.peer.has_work(false))
+    }
+
+    /// Closes when all is written. The client has the last word: to drop a socket with unread data
+    /// would take back what the client has not yet read, such as an ABORT.
+    fn close(&mut self, cx: &mut Context<'_>) -> Result<(), Gone> {
+        if self.transport.poll_close(cx)?.is_ready() && self.hung_up {
+            return Err(Gone);
+        }
+        Ok(())
+    }
+
+    fn route(&mut self) {
+        let mut frames = std::mem::take(&mut self.frames);
+        let mut at = 0;
+        while at < frames.len() {
+            at += match &mut self.phase {
+                Phase::Opening => {
+                    self.open(&frames[at]);
+                    1
+                }
+                Phase::Joined(session) => {
+                    let chunk = &frames[at..frames.len().min(at + CHUNK)];
+                    if let Err(end) = route_chunk(session, chunk, &mut self.rings) {
+                        self.end_session(end);
+                    }
+                    chunk.len()
+                }
+                Phase::Leaving => {
+                    self.await_goodbye(&frames[at]);
+                    1
+                }
+                Phase::Ending => break,
+            };
+        }
+        frames.clear();
+        self.frames = frames;
+    }
+
+    fn open(&mut self, frame: &[u8]) {
+        let hello = match Message::decode(frame) {
+            Ok(Message::Hello(hello)) => hello,
+            Ok(Message::Abort(_)) => return self.end(),
+            Ok(other) => {
+                let name = other.name();
+                return self.abort(
+                    uri::PROTOCOL_VIOLATION,
+                    &format!("{name} before HELLO: a session begins with HELLO"),
+                );
+            }
+            Err(error) => return self.abort(uri::PROTOCOL_VIOLATION, &error.to_string()),
+        };
+        if let Err(why) = check_roles(&hello) {
+            return self.abort(uri::PROTOCOL_VIOLATION, &why);
+        }
+        if let Err(error) = uri::check(&hello.realm, uri::Match::Exact) {
+            return self.abort(uri::INVALID_URI, &format!("realm: {error}"));
+        }
+        let realms = &self.shared.realms;
+        match realms.join(&hello.realm, self.peer, &mut self.rings) {
+            Some(session) => self.enter(Phase::Joined(session)),
+            None => {
+                let why = format!("this router has no realm \"{}\"", hello.realm);
+                self.abort(uri::NO_SUCH_REALM, &why);
+            }
+        }
+    }
+
+    fn end_session(&mut self, end: End) {
+        match end {
+            End::Goodbye => {
+                self.end();
+                self.say_goodbye(uri::GOODBYE_AND_OUT);
+            }
+            End::Abort => self.end(),
+            End::Violation(why) => self.abort(uri::PROTOCOL_VIOLATION, &why),
+        }
+    }
+
+    /// After our GOODBYE everything but the answer is ignored.
+    fn await_goodbye(&mut self, frame: &[u8]) {
+        if let Ok(Message::Goodbye(_) | Message::Abort(_)) = Message::decode(frame) {
+            self.end();
+        }
+    }
+
+    fn fail(&mut self, error: TransportError) -> Result<(), Gone> {
+        match error {
+            TransportError::Lost(_) => return Err(Gone),
+            _ if matches!(self.phase, Phase::Ending) => return Err(Gone),
+            TransportError::Protocol(why) => self.abort(uri::PROTOCOL_VIOLATION, &why),
+            TransportError::TooLarge(why) => self.abort(PAYLOAD_SIZE_EXCEEDED, &why),
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        self.enter(Phase::Ending);
+    }
+
+    /// Enters a phase, and leaves the realm in doing so.
+    fn enter(&mut self, phase: Phase) {
+        self.deadline = match (&phase, &self.phase) {
+            (Phase::Opening | Phase::Joined(_), _) => None,
+            (Phase::Ending, Phase::Leaving | Phase::Ending) => self.deadline.take(),
+            _ => Some(Box::pin(sleep_until(Instant::now() + CLOSE_TIMEOUT))),
+        };
+        self.phase = phase;
+    }
+
+    fn say_goodbye(&mut self, reason: &str) {
+        let goodbye = Goodbye {
+            details: Dict::EMPTY,
+            reason: reason.into(),
+        };
+        self.peer.send(&mut self.rings, |out| goodbye.write(out));
+    }
+
+    /// Leaves the realm before the client is told, so that ABORT is the last message.
+    fn abort(&mut self, reason: &str, why: &str) {
+        self.end();
+        let details = serde_json::json!({ "message": why }).to_string();
+        let abort = Abort {
+            details: Dict::from_checked(details.as_bytes()),
+            reason: reason.into(),
+            payload: PayloadRef::NONE,
+        };
+        self.peer.send(&mut self.rings, |out| abort.write(out));
+    }
+}
+
+/// The client sent a message that is larger than the router accepts.
+const PAYLOAD_SIZE_EXCEEDED: &str = "wamp.error.payload_size_exceeded";
+
+/// Decodes messages, and carries out all up to the first that is none.
+fn route_chunk(session: &mut Session, frames: &[Bytes], rings: &mut Rings) -> Result<(), End> {
+    let mut messages = Vec::with_capacity(frames.len());
+    let mut broken = Ok(());
+    for frame in frames {
+        match Message::decode(frame) {
+            Ok(message) => messages.push(message),
+            Err(error) => {
+                broken = Err(End::Violation(error.to_string()));
+                break;
+            }
+        }
+    }
+    session.route(&messages, rings)?;
+    broken
+}
+
+/// A client says in HELLO which roles it plays.
+fn check_roles(hello: &Hello<'_>) -> Result<(), String> {
+    let roles = hello
+        .details
+        .dict("roles")
+        .map_err(|error| error.to_string())?;
+    let roles = roles.ok_or("HELLO without Details.roles")?;
+    let known = |role: &[u8]| matches!(role, b"publisher" | b"subscriber" | b"caller" | b"callee");
+    if roles.entries().any(|(role, _)| known(role)) {
+        return Ok(());
+    }
+    Err("HELLO.Details.roles names none of publisher, subscriber, caller, callee".to_owned())
+}

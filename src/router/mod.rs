@@ -1,0 +1,265 @@
+//! An embedded WAMP router: for tests, demos and the programs of one machine.
+//!
+//! Broker and dealer with the whole basic profile, for anonymous clients, over WebSocket and JSON.
+//! Users who outgrow it point their clients at a clustered router; nothing else changes.
+//!
+//! * `config`: what the user can set.
+//! * `connection`: the task of one client, and the states of its session.
+//! * `peer`: a client as the others see it: a place for its messages.
+//! * `realm`: realms and sessions; `broker` and `dealer` are their two halves, and
+//!   `request` is what these have in common.
+//!
+//! ```text
+//!   connection -> realm -> broker, dealer -> peer -> outbox of the receiver's connection
+//! ```
+
+mod broker;
+mod config;
+mod connection;
+mod dealer;
+mod peer;
+mod realm;
+mod request;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::TcpListener as StdListener;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+use tokio_tungstenite::tungstenite::http::Uri;
+
+use crate::codec::MAX_ID;
+use crate::protocol::ids::IdMap;
+use crate::transport::websocket;
+
+use config::Config;
+use peer::Peer;
+use realm::Realms;
+
+/// A router. It runs until [`Router::close`], or until it is dropped.
+#[derive(Debug)]
+pub struct Router {
+    shared: Arc<Shared>,
+    listeners: Mutex<Listeners>,
+}
+
+/// What went wrong, and what the user can change.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RouterError {
+    /// The configuration cannot be used.
+    #[error("router configuration: {0}")]
+    Config(String),
+    /// The URL is none to listen on.
+    #[error("cannot listen: {0}")]
+    Url(String),
+    /// The operating system does not let us listen.
+    #[error("cannot listen on {url}: {reason}; is the address this machine's, and the port free?")]
+    Bind {
+        /// Where.
+        url: String,
+        /// What the operating system says.
+        reason: String,
+    },
+    /// The router was closed.
+    #[error("the router is closed; make a new one to listen again")]
+    Closed,
+}
+
+/// What a router counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RouterStats {
+    /// Clients that are connected, whether or not they have joined a realm.
+    pub clients: usize,
+    /// Clients that were dropped because more than `send_queue_bytes` waited for them.
+    pub dropped: u64,
+}
+
+#[derive(Debug, Default)]
+struct Listeners {
+    closed: bool,
+    /// The URL of the first listener.
+    url: Option<String>,
+    tasks: Vec<AbortHandle>,
+}
+
+/// What the tasks of a router share.
+#[derive(Debug)]
+struct Shared {
+    config: Config,
+    realms: Arc<Realms>,
+    clients: Mutex<Clients>,
+    dropped: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Clients {
+    closed: bool,
+    by_id: IdMap<Arc<Peer>>,
+}
+
+impl Router {
+    /// Makes a router. `config` is a JSON object; `None` stands for `{}`. The keys are `realms` (a
+    /// list of names; without it realms are made on demand), `hello_timeout` (seconds),
+    /// `max_message_size` and `send_queue_bytes` (bytes).
+    pub fn new(config: Option<&str>) -> Result<Arc<Router>, RouterError> {
+        let config = Config::parse(config)?;
+        let shared = Shared {
+            realms: Arc::new(Realms::new(config.realms.as_deref())),
+            config,
+            clients: Mutex::default(),
+            dropped: AtomicU64::new(0),
+        };
+        Ok(Arc::new(Router {
+            shared: Arc::new(shared),
+            listeners: Mutex::default(),
+        }))
+    }
+
+    /// Listens on `ws://host:port/path`, as often as wanted; port 0 takes a free one. The address
+    /// is bound when this returns, and `runtime`, which needs I/O and time, serves the clients.
+    pub fn listen(self: &Arc<Self>, url: &str, runtime: &Handle) -> Result<(), RouterError> {
+        let endpoint = Endpoint::parse(url)?;
+        let mut listeners = locked(&self.listeners);
+        if listeners.closed {
+            return Err(RouterError::Closed);
+        }
+        let refused = |error: std::io::Error| RouterError::Bind {
+            url: url.to_owned(),
+            reason: error.to_string(),
+        };
+        let listener =
+            StdListener::bind((endpoint.host.as_str(), endpoint.port)).map_err(refused)?;
+        listener.set_nonblocking(true).map_err(refused)?;
+        let port = listener.local_addr().map_err(refused)?.port();
+        let _context = runtime.enter();
+        let listener = TcpListener::from_std(listener).map_err(refused)?;
+
+        listeners.url.get_or_insert_with(|| endpoint.url(port));
+        let task = runtime.spawn(accept(self.shared.clone(), listener, endpoint.path.into()));
+        listeners.tasks.push(task.abort_handle());
+        Ok(())
+    }
+
+    /// The URL of the first listener, with the port that it got.
+    pub fn url(&self) -> Option<String> {
+        locked(&self.listeners).url.clone()
+    }
+
+    /// What the router counted so far.
+    pub fn stats(&self) -> RouterStats {
+        RouterStats {
+            clients: locked(&self.shared.clients).by_id.len(),
+            dropped: self.shared.dropped.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Stops listening and ends all sessions with GOODBYE `wamp.close.system_shutdown`. Does not
+    /// wait: each client has a second for its answer.
+    pub fn close(&self) {
+        let mut listeners = locked(&self.listeners);
+        listeners.closed = true;
+        for task in listeners.tasks.drain(..) {
+            task.abort();
+        }
+        drop(listeners);
+        let mut clients = locked(&self.shared.clients);
+        clients.closed = true;
+        for peer in clients.by_id.values() {
+            peer.close();
+        }
+    }
+}
+
+impl Drop for Router {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Shared {
+    /// Puts a new client on the list; `None` once the router is closed.
+    fn admit(&self) -> Option<Arc<Peer>> {
+        let mut clients = locked(&self.clients);
+        if clients.closed {
+            return None;
+        }
+        let id = loop {
+            let id = fastrand::u64(1..=MAX_ID);
+            if !clients.by_id.contains_key(&id) {
+                break id;
+            }
+        };
+        let peer = Peer::new(id, self.config.send_queue_bytes);
+        clients.by_id.insert(id, peer.clone());
+        Some(peer)
+    }
+
+    fn dismiss(&self, peer: &Peer) {
+        locked(&self.clients).by_id.remove(&peer.id());
+        if peer.was_dropped() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+async fn accept(shared: Arc<Shared>, listener: TcpListener, path: Arc<str>) {
+    /// How long to wait when the process has no file descriptor left for another client.
+    const PAUSE: Duration = Duration::from_millis(50);
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        // Messages are gathered here already; the kernel need not wait for more. A failure only
+        // makes the connection slower.
+        let _ = stream.set_nodelay(true);
+        tokio::spawn(connection::serve(shared.clone(), stream, path.clone()));
+    }
+}
+
+/// Where to listen.
+#[derive(Debug)]
+struct Endpoint {
+    host: String,
+    port: u16,
+    path: String,
+}
+
+impl Endpoint {
+    fn parse(url: &str) -> Result<Endpoint, RouterError> {
+        let (host, port) = websocket::check_url(url).map_err(RouterError::Url)?;
+        let uri: Uri = url
+            .parse()
+            .map_err(|error| RouterError::Url(format!("\"{url}\" is not a URL: {error}")))?;
+        if uri.query().is_some() {
+            let why = format!("\"{url}\": leave out what follows the '?'");
+            return Err(RouterError::Url(why));
+        }
+        Ok(Endpoint {
+            host,
+            port,
+            path: uri.path().to_owned(),
+        })
+    }
+
+    /// The URL for clients, with the port that was really bound.
+    fn url(&self, port: u16) -> String {
+        let Endpoint { host, path, .. } = self;
+        if host.contains(':') {
+            format!("ws://[{host}]:{port}{path}")
+        } else {
+            format!("ws://{host}:{port}{path}")
+        }
+    }
+}
+
+/// Locks also what a panicking thread held: nothing here is left half-done across a panic.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,143 @@
+//! A connected client as the rest of the router sees it: an id, and a place for its messages.
+//!
+//! Whoever has something for a client writes it into the client's outbox and rings later, once for
+//! many messages. The task that empties the outbox is [`super::connection`].
+
+use std::sync::{Arc, Mutex};
+
+use crate::codec::{Batch, Outbox};
+use crate::transport::Doorbell;
+
+use super::locked;
+
+/// See the module's text.
+#[derive(Debug)]
+pub(super) struct Peer {
+    id: u64,
+    limit: usize,
+    bell: Doorbell,
+    queue: Mutex<Queue>,
+}
+
+/// What the router wants of the task of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Say GOODBYE: the router closes.
+    Close,
+    /// End at once: too much waits for a client that does not read.
+    Drop,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    outbox: Outbox,
+    /// Bytes that the task has taken and not yet written.
+    in_flight: usize,
+    order: Option<Order>,
+    /// Nothing is taken any more.
+    dropped: bool,
+}
+
+impl Peer {
+    /// A client for whom up to `limit` bytes may wait. Its id will be the id of its session.
+    pub(super) fn new(id: u64, limit: usize) -> Arc<Peer> {
+        Arc::new(Peer {
+            id,
+            limit,
+            bell: Doorbell::default(),
+            queue: Mutex::default(),
+        })
+    }
+
+    /// The id of this client's session.
+    #[inline]
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Where the task of this client sleeps.
+    pub(super) fn bell(&self) -> &Doorbell {
+        &self.bell
+    }
+
+    /// Appends the message that `write` writes. The client is added to `rings` unless somebody is
+    /// about to ring already: whoever found the outbox empty does.
+    #[inline]
+    pub(super) fn send(self: &Arc<Self>, rings: &mut Rings, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut queue = locked(&self.queue);
+        if queue.dropped {
+            return;
+        }
+        if queue.outbox.is_empty() {
+            rings.0.push(self.clone());
+        }
+        let room = self.limit.saturating_sub(queue.in_flight);
+        let fits = queue.outbox.push(room, write).is_ok() && queue.outbox.len() <= room;
+        if !fits {
+            queue.outbox = Outbox::default();
+            queue.dropped = true;
+            queue.order = Some(Order::Drop);
+            rings.0.push(self.clone());
+        }
+    }
+
+    /// Tells the task to close; it need not be in a session.
+    pub(super) fn close(&self) {
+        locked(&self.queue).order.get_or_insert(Order::Close);
+        self.bell.ring();
+    }
+
+    /// Takes what the router wants of the task.
+    pub(super) fn take_order(&self) -> Option<Order> {
+        locked(&self.queue).order.take()
+    }
+
+    /// Takes all messages that wait, if any.
+    pub(super) fn take(&self) -> Option<Batch> {
+        let mut queue = locked(&self.queue);
+        if queue.outbox.is_empty() {
+            return None;
+        }
+        let batch = queue.outbox.take();
+        queue.in_flight = batch.len();
+        Some(batch)
+    }
+
+    /// The batch is written.
+    pub(super) fn written(&self, batch: Batch) {
+        let mut queue = locked(&self.queue);
+        queue.in_flight = 0;
+        queue.outbox.recycle(batch);
+    }
+
+    /// True if the client was dropped because too much waited for it.
+    pub(super) fn was_dropped(&self) -> bool {
+        locked(&self.queue).dropped
+    }
+
+    /// True if the task has something to do that it can do now; `writing` says that a batch is
+    /// not yet written, so that no other can be begun.
+    pub(super) fn has_work(&self, writing: bool) -> bool {
+        let queue = locked(&self.queue);
+        queue.order.is_some() || (!writing && !queue.outbox.is_empty())
+    }
+}
+
+/// Clients that got something and must be told, at the latest when this is dropped.
+#[derive(Debug, Default)]
+pub(super) struct Rings(Vec<Arc<Peer>>);
+
+impl Rings {
+    /// Rings each client's bell.
+    pub(super) fn ring(&mut self) {
+        for peer in self.0.drain(..) {
+            peer.bell.ring();
+        }
+    }
+}
+
+impl Drop for Rings {
+    fn drop(&mut self) {
+        self.ring();
+    }
+}

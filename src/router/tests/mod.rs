@@ -1,0 +1,8 @@
+//! Tests of the whole router: [`memory`] without sockets, [`sockets`] with a real client.
+
+mod memory;
+mod sockets;
+
+/// The HELLO of a client of all roles.
+const HELLO: &str =
+    r#"[1,"realm1",{"roles":{"publisher":{},"subscriber":{},"caller":{},"callee":{}}}]"#;

@@ -1,0 +1,308 @@
+//! WebSocket (RFC 6455) by tungstenite: one WAMP message per WebSocket message.
+//!
+//! Subprotocol `wamp.2.json`, text frames. The client's and the server's side share the open
+//! connection; only the handshakes differ.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_util::{Sink, Stream};
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::error::{Error as WsError, ProtocolError, SubProtocolError};
+use tokio_tungstenite::tungstenite::handshake::server::{
+    ErrorResponse, Request as ServerRequest, Response as ServerResponse,
+};
+use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue, StatusCode, Uri};
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::{Message as WsMessage, WebSocketConfig};
+
+use crate::codec::Batch;
+
+use super::{ConnectError, Incoming, Transport, TransportError};
+
+/// The subprotocol of the JSON serialization.
+pub const JSON: &str = "wamp.2.json";
+
+/// Where to connect to, and how.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// A `ws://` URL that [`check_url`] has accepted.
+    pub url: String,
+    /// HTTP headers for the upgrade.
+    pub headers: Vec<(String, String)>,
+    /// The largest message to accept, in bytes.
+    pub max_message_size: usize,
+}
+
+/// An open WebSocket connection.
+pub struct WebSocket {
+    stream: WebSocketStream<TcpStream>,
+}
+
+/// Checks a `ws://host[:port][/path]` URL; tells host and port.
+pub fn check_url(url: &str) -> Result<(String, u16), String> {
+    let uri: Uri = url
+        .parse()
+        .map_err(|error| format!("\"{url}\" is not a URL: {error}"))?;
+    match uri.scheme_str() {
+        Some("ws") => {}
+        Some(other) => {
+            return Err(format!(
+                "\"{url}\": scheme \"{other}\" is not supported; use ws://"
+            ));
+        }
+        None => {
+            return Err(format!(
+                "\"{url}\" has no scheme; write ws://host:port/path"
+            ));
+        }
+    }
+    let host = uri.host().filter(|host| !host.is_empty());
+    let host = host.ok_or_else(|| format!("\"{url}\" names no host"))?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    Ok((host.to_owned(), uri.port_u16().unwrap_or(80)))
+}
+
+/// Checks the name and value of an HTTP header.
+pub fn check_header(name: &str, value: &str) -> Result<(), String> {
+    HeaderName::try_from(name).map_err(|_| format!("\"{name}\" is not an HTTP header name"))?;
+    HeaderValue::try_from(value).map_err(|_| format!("header \"{name}\": not an HTTP value"))?;
+    Ok(())
+}
+
+/// Connects and shakes hands.
+pub async fn connect(target: &Target) -> Result<WebSocket, ConnectError> {
+    let url = &target.url;
+    let unreachable = |reason: String| ConnectError::Unreachable {
+        url: url.clone(),
+        reason,
+    };
+    let (host, port) = check_url(url).map_err(unreachable)?;
+    let stream = TcpStream::connect((host.as_str(), port))
+        .await
+        .map_err(|error| unreachable(error.to_string()))?;
+    stream
+        .set_nodelay(true)
+        .map_err(|error| unreachable(error.to_string()))?;
+
+    let mut request = url
+        .into_client_request()
+        .map_err(|error| unreachable(error.to_string()))?;
+    let headers = request.headers_mut();
+    headers.insert("sec-websocket-protocol", HeaderValue::from_static(JSON));
+    for (name, value) in &target.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.insert(name, value);
+        }
+    }
+    let config = Some(config(target.max_message_size));
+    let (stream, _response) = tokio_tungstenite::client_async_with_config(request, stream, config)
+        .await
+        .map_err(|error| handshake_error(url, error))?;
+    Ok(WebSocket { stream })
+}
+
+/// Answers the handshake of a client that has connected to `path`; `None` takes any path.
+pub async fn accept(
+    stream: TcpStream,
+    path: Option<&str>,
+    max_message_size: usize,
+) -> Result<WebSocket, ConnectError> {
+    let peer = stream
+        .peer_addr()
+        .map_or_else(|_| "a client".to_owned(), |a| a.to_string());
+    // The error type is tungstenite's, and so is its size.
+    #[allow(clippy::result_large_err)]
+    let answer = |request: &ServerRequest, response| shake_hands(path, request, response);
+    let config = Some(config(max_message_size));
+    let stream = tokio_tungstenite::accept_hdr_async_with_config(stream, answer, config)
+        .await
+        .map_err(|error| handshake_error(&peer, error))?;
+    Ok(WebSocket { stream })
+}
+
+// The error type is tungstenite's, and so is its size.
+#[allow(clippy::result_large_err)]
+fn shake_hands(
+    path: Option<&str>,
+    request: &ServerRequest,
+    mut response: ServerResponse,
+) -> Result<ServerResponse, ErrorResponse> {
+    let refuse = |status: StatusCode, text: &str| {
+        let mut refusal = ErrorResponse::new(Some(text.to_owned()));
+        *refusal.status_mut() = status;
+        refusal
+    };
+    if path.is_some_and(|path| path != request.uri().path()) {
+        return Err(refuse(StatusCode::NOT_FOUND, "nothing is here\n"));
+    }
+    let offered = request.headers().get_all("sec-websocket-protocol");
+    let json_offered = offered
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|name| name.trim() == JSON);
+    if !json_offered {
+        return Err(refuse(
+            StatusCode::BAD_REQUEST,
+            "this router speaks wamp.2.json\n",
+        ));
+    }
+    response
+        .headers_mut()
+        .insert("sec-websocket-protocol", HeaderValue::from_static(JSON));
+    Ok(response)
+}
+
+fn config(max_message_size: usize) -> WebSocketConfig {
+    // The read buffer is zeroed before each read, so that a small one is the faster one; large
+    // messages get a larger one by themselves.
+    WebSocketConfig::default()
+        .read_buffer_size(16 * 1024)
+        .max_message_size(Some(max_message_size))
+        .max_frame_size(Some(max_message_size))
+}
+
+fn handshake_error(url: &str, error: WsError) -> ConnectError {
+    let url = url.to_owned();
+    match error {
+        WsError::Http(response) => {
+            let status = response.status().as_u16();
+            let hint = match status {
+                401 | 403 => "the server wants other credentials (see the option `headers`)",
+                404 => "is the path right?",
+                300..=399 => "redirects are not followed: give the final URL",
+                400 => "is this a WAMP router that offers wamp.2.json?",
+                _ => "is this a WAMP router?",
+            };
+            ConnectError::Http { url, status, hint }
+        }
+        WsError::Protocol(ProtocolError::SecWebSocketSubProtocolError(
+            SubProtocolError::NoSubProtocol | SubProtocolError::InvalidSubProtocol,
+        )) => ConnectError::Subprotocol { url, offered: JSON },
+        WsError::Io(error) if error.kind() != io::ErrorKind::InvalidData => {
+            ConnectError::Unreachable {
+                url,
+                reason: error.to_string(),
+            }
+        }
+        other => ConnectError::Handshake {
+            url,
+            reason: other.to_string(),
+        },
+    }
+}
+
+impl Transport for WebSocket {
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, TransportError>> {
+        let received = match ready!(Pin::new(&mut self.stream).poll_next(cx)) {
+            None => Ok(Incoming::End {
+                code: None,
+                reason: String::new(),
+            }),
+            Some(Ok(WsMessage::Text(text))) => Ok(Incoming::Message(text.into())),
+            Some(Ok(WsMessage::Close(frame))) => Ok(Incoming::End {
+                code: frame.as_ref().map(|frame| frame.code.into()),
+                reason: frame
+                    .map(|frame| frame.reason.to_string())
+                    .unwrap_or_default(),
+            }),
+            Some(Ok(WsMessage::Ping(_) | WsMessage::Pong(_))) => Ok(Incoming::Alive),
+            Some(Ok(WsMessage::Binary(_) | WsMessage::Frame(_))) => Err(TransportError::Protocol(
+                "a binary frame, where wamp.2.json has text frames".to_owned(),
+            )),
+            Some(Err(error)) => Err(error.into()),
+        };
+        Poll::Ready(received)
+    }
+
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &Batch,
+        next: &mut usize,
+    ) -> Poll<Result<(), TransportError>> {
+        let mut sink = Pin::new(&mut self.stream);
+        while *next < batch.count() {
+            ready!(sink.as_mut().poll_ready(cx))?;
+            // A raw frame spares the UTF-8 check of a text message: the codec writes nothing else.
+            let frame = Frame::message(batch.message(*next), OpCode::Data(Data::Text), true);
+            sink.as_mut().start_send(WsMessage::Frame(frame))?;
+            *next += 1;
+        }
+        sink.poll_flush(cx).map_err(TransportError::from)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+        Pin::new(&mut self.stream)
+            .poll_flush(cx)
+            .map_err(TransportError::from)
+    }
+
+    fn ping(&mut self, payload: Bytes) -> Result<(), TransportError> {
+        Pin::new(&mut self.stream)
+            .start_send(WsMessage::Ping(payload))
+            .map_err(Into::into)
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+        Pin::new(&mut self.stream)
+            .poll_close(cx)
+            .map_err(TransportError::from)
+    }
+}
+
+impl From<WsError> for TransportError {
+    fn from(error: WsError) -> Self {
+        match error {
+            WsError::Io(error) => TransportError::Lost(error.to_string()),
+            WsError::ConnectionClosed | WsError::AlreadyClosed => {
+                TransportError::Lost("closed".to_owned())
+            }
+            WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
+                TransportError::Lost("the peer closed it without a word".to_owned())
+            }
+            WsError::Protocol(
+                error @ (ProtocolError::SendAfterClosing | ProtocolError::ReceivedAfterClosing),
+            ) => TransportError::Lost(error.to_string()),
+            WsError::Capacity(error) => TransportError::TooLarge(error.to_string()),
+            other => TransportError::Protocol(other.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_checked() {
+        assert_eq!(
+            check_url("ws://127.0.0.1:8080/ws"),
+            Ok(("127.0.0.1".to_owned(), 8080))
+        );
+        assert_eq!(check_url("ws://[::1]/"), Ok(("::1".to_owned(), 80)));
+        for (bad, told) in [
+            ("127.0.0.1:8080", "scheme"),
+            ("ftp://host/", "\"ftp\" is not supported"),
+            ("/path", "no scheme"),
+            ("ws://", "not a URL"),
+            ("", "not a URL"),
+        ] {
+            let error = check_url(bad).unwrap_err();
+            assert!(error.contains(told), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn headers_are_checked() {
+        assert!(check_header("X-Token", "abc").is_ok());
+        assert!(check_header("X Token", "abc").is_err());
+        assert!(check_header("X-Token", "a\r\nb").is_err());
+    }
+}

@@ -1,0 +1,203 @@
+/* Wrong handles into every function: NULL, freed, of another type, or made up. Each is answered with its error code,
+ * and nothing crashes. */
+#include "scenario.h"
+
+#define URI "com.example.handles."
+
+/* Refused requests must free their user_data, too: all of them get the same latch, and the hits are counted. */
+static latch_t freed_gifts = LATCH;
+static long gifts;
+#define GIFT (gifts++, (void *)&freed_gifts), latch_free
+
+#define BAD(call) FAILS(call, WAMP_ERR_HANDLE)
+
+/* Freeing NULL may be told or not, but it does no harm. */
+static void bad_free(int status, const void *handle) {
+  CHECK(status == WAMP_ERR_HANDLE || (status == WAMP_OK && handle == NULL));
+}
+
+static void on_any(const wamp_event_t *event, void *user_data) {
+  (void)event;
+  (void)user_data;
+}
+
+static void on_wakeup(void *user_data) { (void)user_data; }
+
+static void as_connection(void *handle) {
+  wamp_connection_t *c = handle;
+  wamp_session_t *session = NULL;
+  wamp_event_t event;
+  BAD(wamp_connection_on_open(c, on_any, GIFT));
+  BAD(wamp_connection_on_close(c, on_any, GIFT));
+  BAD(wamp_connection_on_writable(c, on_any, GIFT));
+  BAD(wamp_connection_set_wakeup(c, on_wakeup, GIFT));
+  BAD(wamp_connection_open(c));
+  BAD(wamp_connection_close(c, NULL, NULL, 0));
+  BAD(wamp_connection_close(c, NULL, NULL, 1000));
+  BAD(wamp_connection_session(c, 1000, &session));
+  CHECK(session == NULL);
+  BAD(wamp_connection_is_open(c));
+  BAD(wamp_connection_dispatch(c, 0, 0));
+  BAD(wamp_connection_poll(c, &event, sizeof event, 1, 0));
+  BAD(wamp_connection_fd(c));
+  BAD(wamp_connection_flush(c, 1000));
+  bad_free(wamp_connection_free(c), c);
+}
+
+static void as_session(void *handle) {
+  wamp_session_t *s = handle;
+  wamp_message_t *result = NULL;
+  BAD(wamp_session_retain(s));
+  BAD(wamp_session_id(s));
+  BAD(wamp_session_is_open(s));
+  CHECK(wamp_session_realm(s) == NULL && wamp_session_details(s) == NULL);
+  BAD(wamp_session_subscribe(s, URI "x", NULL, on_any, on_any, GIFT));
+  BAD(wamp_session_unsubscribe(s, 1, on_any, GIFT));
+  BAD(wamp_session_publish(s, URI "x", NULL, NULL));
+  BAD(wamp_session_publish_ack(s, URI "x", NULL, NULL, on_any, GIFT));
+  BAD(wamp_session_register(s, URI "x", NULL, on_any, on_any, GIFT));
+  BAD(wamp_session_unregister(s, 1, on_any, GIFT));
+  BAD(wamp_session_call(s, URI "x", NULL, NULL, on_any, GIFT));
+  BAD(wamp_session_subscribe_sync(s, URI "x", NULL, on_any, GIFT, 1000));
+  BAD(wamp_session_unsubscribe_sync(s, 1, 1000));
+  BAD(wamp_session_publish_ack_sync(s, URI "x", NULL, NULL, 1000));
+  BAD(wamp_session_register_sync(s, URI "x", NULL, on_any, GIFT, 1000));
+  BAD(wamp_session_unregister_sync(s, 1, 1000));
+  BAD(wamp_session_call_sync(s, URI "x", NULL, NULL, 1000, &result));
+  CHECK(result == NULL && strlen(wamp_last_error()) > 0);
+  bad_free(wamp_session_release(s), s);
+}
+
+static void as_invocation(void *handle) {
+  wamp_invocation_t *i = handle;
+  BAD(wamp_invocation_retain(i));
+  BAD(wamp_invocation_progress(i, NULL));
+  BAD(wamp_invocation_yield(i, NULL));
+  BAD(wamp_invocation_error(i, NULL, NULL));
+  bad_free(wamp_invocation_release(i), i);
+}
+
+static void as_message(void *handle) {
+  wamp_message_t *m = handle;
+  CHECK(wamp_message_event(m) == NULL);
+  bad_free(wamp_message_free(m), m);
+}
+
+static void as_builder(void *handle) {
+  wamp_builder_t *b = handle;
+  BAD(wamp_builder_reset(b));
+  BAD(wamp_builder_null(b));
+  BAD(wamp_builder_bool(b, 1));
+  BAD(wamp_builder_int(b, 1));
+  BAD(wamp_builder_uint(b, 1));
+  BAD(wamp_builder_double(b, 1));
+  BAD(wamp_builder_string(b, "a", 1));
+  BAD(wamp_builder_binary(b, "a", 1));
+  BAD(wamp_builder_raw(b, "1", 1));
+  BAD(wamp_builder_key(b, "a"));
+  BAD(wamp_builder_list(b));
+  BAD(wamp_builder_dict(b));
+  BAD(wamp_builder_end(b));
+  CHECK(wamp_builder_payload(b) != NULL); /* one that makes the request fail, instead of going out empty */
+  bad_free(wamp_builder_free(b), b);
+}
+
+static void as_router(void *handle) {
+  wamp_router_t *r = handle;
+  BAD(wamp_router_listen(r, "ws://127.0.0.1:0/ws"));
+  CHECK(wamp_router_url(r) == NULL);
+  bad_free(wamp_router_free(r), r);
+}
+
+static void as_value(void *handle) {
+  const wamp_value_t *v = handle;
+  size_t size = 7;
+  CHECK(wamp_value_type(v) == WAMP_TYPE_NONE && wamp_value_bool(v) == 0 && wamp_value_int(v) == 0);
+  CHECK(wamp_value_uint(v) == 0 && wamp_value_double(v) == 0.0 && wamp_value_size(v) == 0);
+  CHECK(wamp_value_string(v, &size) == NULL && size == 0 && wamp_value_binary(v, NULL) == NULL);
+  CHECK(wamp_value_at(v, 0) == NULL && wamp_value_get(v, "a") == NULL && wamp_value_key(v, 0, NULL) == NULL);
+}
+
+enum { CONNECTION, SESSION, INVOCATION, MESSAGE, BUILDER, ROUTER, VALUE, TYPES };
+
+static latch_t asked = LATCH;
+static wamp_invocation_t *kept[2];
+
+static void on_slow(const wamp_event_t *event, void *user_data) {
+  (void)user_data;
+  GOOD(wamp_invocation_retain(event->invocation));
+  kept[latch_count(&asked)] = event->invocation;
+  latch_hit(&asked);
+}
+
+static void on_echo(const wamp_event_t *event, void *user_data) {
+  (void)user_data;
+  GOOD(wamp_invocation_yield(event->invocation, &event->payload));
+}
+
+/* One living object of each type. */
+static void make(void **objects) {
+  wamp_connection_t *connection = scenario_connection("thread", NULL);
+  wamp_session_t *session = scenario_join(connection);
+  long before = latch_count(&asked);
+  int64_t id = GOOD(wamp_session_register_sync(session, URI "slow", NULL, on_slow, NULL, NULL, LIMIT_MS));
+  GOOD(wamp_session_register_sync(session, URI "echo", NULL, on_echo, NULL, NULL, LIMIT_MS));
+  GOOD(wamp_session_call(session, URI "slow", NULL, NULL, on_any, NULL, NULL));
+  WAIT(asked, before + 1);
+  GOOD(wamp_session_unregister_sync(session, id, LIMIT_MS)); /* for the next ones, who offer it again */
+  objects[CONNECTION] = connection;
+  objects[SESSION] = session;
+  objects[INVOCATION] = kept[before];
+  objects[MESSAGE] = scenario_call(session, URI "echo", WAMP_ARGS("[\"text\", [1]]"), NULL);
+  objects[BUILDER] = wamp_builder_new(WAMP_JSON);
+  objects[ROUTER] = wamp_router_new(NULL);
+  objects[VALUE] = (void *)wamp_event_args(wamp_message_event(objects[MESSAGE]));
+}
+
+static void unmake(void **objects) {
+  GOOD(wamp_invocation_release(objects[INVOCATION]));
+  GOOD(wamp_message_free(objects[MESSAGE]));
+  GOOD(wamp_builder_free(objects[BUILDER]));
+  GOOD(wamp_router_free(objects[ROUTER]));
+  scenario_leave(objects[CONNECTION], objects[SESSION]);
+}
+
+static void handles(void) {
+  static void (*const as[TYPES])(void *) = {as_connection, as_session, as_invocation, as_message,
+                                            as_builder,    as_router,  as_value};
+  void *freed[TYPES], *live[TYPES], *made_up[6], *nothing[4] = {NULL, NULL, NULL, NULL};
+  wamp_event_t event;
+  int type, i;
+  made_up[0] = NULL;
+  made_up[1] = (void *)0x1234;
+  made_up[2] = (void *)-1;
+  made_up[3] = (void *)1;
+  made_up[4] = nothing;
+  made_up[5] = (void *)(UINTPTR_MAX / 2);
+  make(freed);
+  unmake(freed);
+  make(live); /* and again: some of these may stand in the places of the freed ones */
+  for (type = 0; type < TYPES; type++) {
+    CHECK(live[type] != NULL);
+    for (i = 0; i < 6; i++) as[type](made_up[i]);
+    for (i = 0; i < TYPES; i++) as[type](freed[i]);
+    for (i = 0; i < TYPES; i++)
+      if (i != type) as[type](live[i]);
+  }
+  CHECK(wamp_session_is_open(live[SESSION]) == 1); /* the right ones are none the worse for it */
+  unmake(live);
+
+  memset(&event, 0, sizeof event);
+  CHECK(wamp_event_args(NULL) == NULL && wamp_event_kwargs(NULL) == NULL && wamp_event_details(NULL) == NULL);
+  CHECK(wamp_event_keep(NULL) == NULL && wamp_event_args(&event) == NULL && wamp_event_keep(&event) == NULL);
+  event.token = 0x123456789abcdef;
+  CHECK(wamp_event_args(&event) == NULL && wamp_event_details(&event) == NULL && wamp_event_keep(&event) == NULL);
+}
+
+int main(int argc, char **argv) {
+  scenario_begin(argc, argv, "local_handles");
+  handles();
+  WAIT(freed_gifts, gifts);
+  CHECK(latch_count(&freed_gifts) == gifts);
+  return scenario_end();
+}

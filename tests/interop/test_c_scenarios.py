@@ -1,0 +1,49 @@
+"""The C scenarios, against Crossbar.io instead of the embedded router.
+
+WAMP_C_BIN names the directory of the built programs; WAMP_TEST_COUNT sets how much the long ones do.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+from programs import Program
+
+DIRECTORY = os.environ.get("WAMP_C_BIN")
+MODES = ("thread", "manual", "inline")
+LIMIT = 300
+COUNT = "100000"
+
+
+def scenarios() -> list[tuple[Path, tuple[str, ...]]]:
+    if not DIRECTORY:
+        return []
+    programs = [
+        path
+        for path in sorted(Path(DIRECTORY).iterdir())
+        if path.is_file() and not path.suffix and os.access(path, os.X_OK) and not path.name.startswith("local_")
+    ]
+    return [
+        (program, (mode,) if mode else ())
+        for program in programs
+        for mode in (MODES if program.name == "order" else ("",))
+    ]
+
+
+SCENARIOS = scenarios()
+
+
+@pytest.mark.skipif(not DIRECTORY, reason="WAMP_C_BIN does not name the directory of the built C scenarios")
+def test_there_are_scenarios():
+    assert SCENARIOS
+
+
+@pytest.mark.parametrize(("program", "mode"), SCENARIOS, ids=["-".join([p.name, *mode]) for p, mode in SCENARIOS])
+def test_scenario(crossbar, environment, program, mode):
+    running = Program(
+        [str(program), crossbar.url, crossbar.realm, *mode], {"WAMP_TEST_COUNT": COUNT, **environment}
+    )
+    try:
+        running.good(LIMIT)
+    finally:
+        running.end()
