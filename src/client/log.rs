@@ -1,6 +1,7 @@
 //! The log: silent unless the application sets a sink or the environment variable `WAMP_LOG`
 //! names a level (`error warn info debug trace`), which then go to standard error.
 
+use std::io::Write;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, Once};
 
@@ -66,6 +67,12 @@ pub fn write(level: Level, text: impl FnOnce() -> String) {
     let sink = lock(&SINK).clone();
     match sink {
         Some(sink) => sink.line(level, &text()),
-        None => eprintln!("wamp {}: {}", NAMES[level as usize], text()),
+        // A host may have closed its standard error: that is no reason to panic.
+        None => drop(writeln!(
+            std::io::stderr(),
+            "wamp {}: {}",
+            NAMES[level as usize],
+            text()
+        )),
     }
 }

@@ -7,6 +7,8 @@ use bytes::Bytes;
 pub struct Outbox {
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    /// The buffers of an earlier batch, for the time when these are taken.
+    spare: Option<(Vec<u8>, Vec<usize>)>,
 }
 
 /// A message would be larger than the peer or the options allow.
@@ -46,24 +48,24 @@ impl Outbox {
 
     /// Takes all messages out, as slices of one buffer; `self` is empty afterwards.
     pub fn take(&mut self) -> Batch {
-        let bytes = Bytes::from(std::mem::take(&mut self.bytes));
+        let (bytes, ends) = self.spare.take().unwrap_or_default();
         Batch {
-            bytes,
-            ends: std::mem::take(&mut self.ends),
+            bytes: Bytes::from(std::mem::replace(&mut self.bytes, bytes)),
+            ends: std::mem::replace(&mut self.ends, ends),
         }
     }
 
     /// Gives the buffers of a written batch back for reuse, where nothing else holds them.
     pub fn recycle(&mut self, batch: Batch) {
         const KEPT: usize = 256 * 1024;
-        if !self.is_empty() || batch.bytes.len() > KEPT {
+        if batch.bytes.len() > KEPT {
             return;
         }
         if let Ok(bytes) = batch.bytes.try_into_mut() {
-            self.bytes = Vec::from(bytes);
-            self.bytes.clear();
-            self.ends = batch.ends;
-            self.ends.clear();
+            let (mut bytes, mut ends) = (Vec::from(bytes), batch.ends);
+            bytes.clear();
+            ends.clear();
+            self.spare = Some((bytes, ends));
         }
     }
 }
@@ -122,6 +124,13 @@ mod tests {
         );
         assert!(outbox.is_empty());
         outbox.recycle(batch);
-        assert!(outbox.is_empty() && outbox.bytes.capacity() >= 6);
+        outbox
+            .push(10, |out| out.extend_from_slice(b"three"))
+            .unwrap();
+        assert_eq!(outbox.take().message(0), "three");
+        assert!(
+            outbox.is_empty() && outbox.bytes.capacity() >= 6,
+            "the buffer came back"
+        );
     }
 }

@@ -11,7 +11,7 @@ use crate::protocol::uri;
 
 use super::args;
 use super::event::Held;
-use super::guard::guard;
+use super::guard::{guard, quiet_panics};
 use super::session;
 use super::slab::Slab;
 use super::target::{CTarget, CWakeup, UserData};
@@ -59,6 +59,7 @@ fn set_callback(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_new(options: *const c_char) -> *mut wamp_connection_t {
     guard(|| {
+        quiet_panics();
         // SAFETY: the caller's promise.
         let options = Options::parse(unsafe { args::text(options, "options") }?)?;
         let client = Connection::new(options);

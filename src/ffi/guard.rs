@@ -1,13 +1,16 @@
 //! What every exported function does first and last: fork check, panic guard, last error.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CString, c_char};
 use std::panic::AssertUnwindSafe;
+use std::sync::Once;
 
 use crate::client::{Failure, Status, log, os};
 
 thread_local! {
     static LAST_ERROR: RefCell<CString> = RefCell::default();
+    /// This thread is inside [`contain`].
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// A result type of the C surface.
@@ -47,13 +50,10 @@ pub fn guard<T: Outcome>(body: impl FnOnce() -> Result<T, Failure>) -> T {
     if os::forked() {
         return T::failed(Status::Forked);
     }
-    match std::panic::catch_unwind(AssertUnwindSafe(body)) {
-        Ok(Ok(value)) => value,
-        Ok(Err(failure)) => fail(failure),
-        Err(_) => {
-            log::write(log::Level::Error, || "a panic inside libwamp".to_owned());
-            fail(Status::Internal.into())
-        }
+    match contain(body) {
+        Some(Ok(value)) => value,
+        Some(Err(failure)) => fail(failure),
+        None => fail(Status::Internal.into()),
     }
 }
 
@@ -63,10 +63,16 @@ pub fn plain<T>(otherwise: T, body: impl FnOnce() -> Option<T>) -> T {
     if os::forked() {
         return otherwise;
     }
-    std::panic::catch_unwind(AssertUnwindSafe(body))
-        .ok()
-        .flatten()
-        .unwrap_or(otherwise)
+    contain(body).flatten().unwrap_or(otherwise)
+}
+
+/// Runs `body`; a panic in it becomes `None` and a line in the log.
+#[inline]
+fn contain<T>(body: impl FnOnce() -> T) -> Option<T> {
+    let outer = GUARDED.replace(true);
+    let result = std::panic::catch_unwind(AssertUnwindSafe(body)).ok();
+    GUARDED.set(outer);
+    result
 }
 
 #[cold]
@@ -82,4 +88,23 @@ pub fn last_error() -> *const c_char {
     LAST_ERROR
         .try_with(|last| last.borrow().as_ptr())
         .unwrap_or(c"".as_ptr())
+}
+
+/// From now on panics on the library's threads and inside [`guard`] go to the log instead of
+/// standard error, where a host does not expect them. Others are left to whom they belong.
+pub fn quiet_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let former = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let ours = std::thread::current()
+                .name()
+                .is_some_and(|name| name.starts_with("wamp-"));
+            if ours || GUARDED.get() {
+                log::write(log::Level::Error, || panic.to_string());
+            } else {
+                former(panic);
+            }
+        }));
+    });
 }

@@ -9,7 +9,7 @@ use crate::client::{Failure, Status};
 use crate::router::{Router, RouterError};
 
 use super::args;
-use super::guard::guard;
+use super::guard::{guard, quiet_panics};
 use super::slab::Slab;
 use super::types::*;
 
@@ -59,6 +59,7 @@ fn object(router: *mut wamp_router_t) -> Result<Arc<RouterObject>, Failure> {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_new(config: *const c_char) -> *mut wamp_router_t {
     guard(|| {
+        quiet_panics();
         // SAFETY: the caller's promise.
         let config = unsafe { args::optional_text(config, "config") }?;
         let object = RouterObject {

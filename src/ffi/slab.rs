@@ -168,7 +168,7 @@ mod tests {
             12345,
             u64::MAX,
             u64::MAX >> 4,
-            1 << 28,
+            2 << 28,
             77 << 28 | 499,
         ] {
             assert_eq!(slab.with(made_up, |value| *value), None, "{made_up}");

@@ -21,7 +21,7 @@ READY = "Ok, local node configuration ran successfully."
 START_LIMIT = 120
 STOP_LIMIT = 30
 
-sys.path.insert(0, str(BINDING / "tests"))
+sys.path[:0] = [str(BINDING), str(BINDING / "tests")]
 
 
 @dataclass(frozen=True)

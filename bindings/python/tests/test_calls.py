@@ -330,21 +330,6 @@ def test_options_reach_the_router(url, realm):
     run(main())
 
 
-def test_pattern_based_registration(url, realm):
-    async def main():
-        async with libwamp.connect(url, realm) as session:
-            prefix = uri("prefix")
-
-            def which(*, invocation):
-                return invocation.procedure
-
-            await session.register(prefix, which, {"match": "prefix"}, details_arg="invocation")
-            assert await session.call(f"{prefix}.one") == f"{prefix}.one"
-            assert await session.call(f"{prefix}.two.three") == f"{prefix}.two.three"
-
-    run(main())
-
-
 def test_many_calls_at_once(url, realm):
     async def main():
         async with libwamp.connect(url, realm) as callee, libwamp.connect(url, realm) as caller:

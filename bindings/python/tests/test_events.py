@@ -159,21 +159,6 @@ def test_several_handlers_of_a_topic(url, realm):
     run(main())
 
 
-def test_pattern_based_subscription(url, realm):
-    async def main():
-        async with libwamp.connect(url, realm) as publisher, libwamp.connect(url, realm) as subscriber:
-            prefix, topics = uri("prefix"), asyncio.Queue()
-            await subscriber.subscribe(
-                prefix, lambda *, event: topics.put_nowait(event.topic), {"match": "prefix"}, details_arg="event"
-            )
-            publisher.publish(f"{prefix}.one")
-            publisher.publish(f"{prefix}.two.three")
-            assert await topics.get() == f"{prefix}.one"
-            assert await topics.get() == f"{prefix}.two.three"
-
-    run(main())
-
-
 @pytest.mark.parametrize("kind", ["function", "coroutine"])
 def test_a_failing_handler_is_told_to_the_loop(url, realm, kind):
     async def main():
