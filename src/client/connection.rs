@@ -346,9 +346,11 @@ impl Connection {
             status: end.status,
             text: Some(c_text(&end.text)),
         };
+        // What the notice of a freed connection keeps is dropped once no lock is held.
+        let mut notice = Some(notice);
         let wake = match state.freed {
             true => false,
-            false => self.dispatcher.push(self, std::iter::once(notice)),
+            false => self.dispatcher.push(self, notice.take().into_iter()),
         };
         state.failure = Some(match end.status {
             Status::Ok => Failure::new(Status::Closed, "the connection has been closed"),
@@ -357,6 +359,7 @@ impl Connection {
         state.stage = Stage::Idle;
         drop(state);
         self.changed.notify_all();
+        drop(notice);
         if wake {
             self.dispatcher.wake();
         }

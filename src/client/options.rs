@@ -372,6 +372,20 @@ mod tests {
     }
 
     #[test]
+    fn the_header_lists_all_options() {
+        let header = include_str!("../../include/concepts.txt");
+        let (_, listed) = header.split_once("OPTIONS OF A CONNECTION").unwrap();
+        for spec in TABLE {
+            let line = format!("\n *   {} ", spec.name);
+            assert!(
+                listed.contains(&line),
+                "`{}` is not in include/concepts.txt",
+                spec.name
+            );
+        }
+    }
+
+    #[test]
     fn defaults_are_what_the_table_says() {
         let mut options = Options::default();
         for spec in TABLE {
