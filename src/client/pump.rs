@@ -158,6 +158,11 @@ impl Pump {
         let _scope = IoScope::enter();
         self.connection.doorbell.stay_awake();
         for _ in 0..ROUNDS {
+            // A peer that never falls silent must not keep time from passing.
+            let now = Instant::now();
+            if self.next_deadline(now).is_some_and(|next| next <= now) {
+                self.on_deadline(now);
+            }
             let mut progress = self.read(cx);
             if self.connection.dispatcher.mode() == Mode::Inline {
                 progress |= self.connection.dispatcher.drain_inline(&self.connection);
@@ -182,12 +187,12 @@ impl Pump {
 
     /// Reads and handles what is ready.
     fn read(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.broken || self.connection.dispatcher.is_full() {
+        if self.broken || self.connection.dispatcher.is_full() || self.is_clogged() {
             return false;
         }
         let mut trouble = None;
         let mut alive = false;
-        while self.frames.len() < READ_AHEAD {
+        for _ in 0..READ_AHEAD {
             match self.transport.poll_receive(cx) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(Incoming::Message(frame))) => self.frames.push(frame),
@@ -209,12 +214,23 @@ impl Pump {
             self.handle_frames();
         }
         match trouble {
+            Some(TransportError::Message(what)) => {
+                self.session.core().protocol.violated(what);
+                self.handle_frames();
+                true
+            }
             Some(error) => {
                 self.transport_failed(error);
                 true
             }
             None => received,
         }
+    }
+
+    /// True if the peer takes so little that what it makes us answer would fill our memory.
+    fn is_clogged(&self) -> bool {
+        let limit = self.connection.options.send_queue_bytes;
+        self.sending.is_some() && self.session.core().backlog() > limit.saturating_mul(2)
     }
 
     fn handle_frames(&mut self) {
@@ -335,7 +351,7 @@ impl Pump {
 
     /// Sets the timer; true if it has fired, which was then seen to.
     fn timer_fired(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(next) = self.next_deadline() else {
+        let Some(next) = self.next_deadline(Instant::now()) else {
             return false;
         };
         if self.timer.deadline() != next {
@@ -348,7 +364,7 @@ impl Pump {
         true
     }
 
-    fn next_deadline(&self) -> Option<Instant> {
+    fn next_deadline(&self, now: Instant) -> Option<Instant> {
         if let Some((_, until)) = &self.closing {
             return Some(*until);
         }
@@ -358,7 +374,7 @@ impl Pump {
                 // Setting a timer anew costs more than letting it fire once in vain.
                 let due = self.last_received + interval;
                 let set = self.timer.deadline();
-                if set > Instant::now() && set < due && self.join_until.is_none() {
+                if set > now && set < due && self.join_until.is_none() {
                     set
                 } else {
                     due
@@ -482,7 +498,9 @@ impl Pump {
         let class = match error {
             TransportError::Lost(_) if self.session.joined().is_none() => "unreachable",
             TransportError::Lost(_) => "lost",
-            TransportError::Protocol(_) | TransportError::TooLarge(_) => "closed",
+            TransportError::Protocol(_)
+            | TransportError::Message(_)
+            | TransportError::TooLarge(_) => "closed",
         };
         let mut end = End::failed(class, error.into());
         if self.leave_until.is_some() {

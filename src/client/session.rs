@@ -51,6 +51,8 @@ pub(super) struct Core {
     want_writable: bool,
     /// Somebody waits in flush.
     flushing: usize,
+    /// The transport is gone: what was not written never will be.
+    writing_ended: bool,
 }
 
 impl std::fmt::Debug for Session {
@@ -78,6 +80,7 @@ impl Session {
                 in_flight: 0,
                 want_writable: false,
                 flushing: 0,
+                writing_ended: false,
             }),
             written: Condvar::new(),
             joined: OnceLock::new(),
@@ -232,21 +235,21 @@ impl Session {
         self.check_wait()?;
         let mut core = lock(&self.core);
         core.flushing += 1;
-        let mut result = Ok(());
-        while core.backlog() > 0 {
-            if core.protocol.phase() == Phase::Closed {
-                result = Err(Status::Closed.into());
-                break;
+        let result = loop {
+            if core.writing_ended {
+                break Err(Status::Closed.into());
+            }
+            if core.backlog() == 0 {
+                break Ok(());
             }
             match wait_on(&self.written, core, deadline) {
                 Some(again) => core = again,
                 None => {
                     core = lock(&self.core);
-                    result = Err(Failure::new(Status::Timeout, "not all was written in time"));
-                    break;
+                    break Err(Failure::new(Status::Timeout, "not all was written in time"));
                 }
             }
-        }
+        };
         core.flushing -= 1;
         result
     }
@@ -330,6 +333,7 @@ impl Session {
     /// The transport is gone: nothing more is written.
     pub(super) fn writing_ended(&self, core: &mut Core) {
         core.in_flight = 0;
+        core.writing_ended = true;
         drop(core.protocol.take_outbox());
         self.written.notify_all();
     }

@@ -242,7 +242,7 @@ impl From<TransportError> for Failure {
     fn from(error: TransportError) -> Self {
         let status = match error {
             TransportError::Lost(_) => Status::Lost,
-            TransportError::Protocol(_) => Status::Protocol,
+            TransportError::Protocol(_) | TransportError::Message(_) => Status::Protocol,
             TransportError::TooLarge(_) => Status::TooLarge,
         };
         Failure::new(status, error.to_string())

@@ -326,23 +326,26 @@ impl<H: Clone> Session<H> {
         else {
             return Ok(());
         };
+        let registration = registered.registration;
+        if self.registrations.active.contains_key(&registration) {
+            // Its registrant has yet to hear how it ended: with the session.
+            self.requests
+                .insert(registered.request, Request::Register(pending));
+            return Err(Violation(format!(
+                "registration {registration} was given out twice"
+            )));
+        }
         let PendingRegister {
             local,
             procedure,
             matching,
             target,
         } = *pending;
-        let registration = registered.registration;
         let Some(target) = target else {
             self.registrations.taken.remove(&(procedure, matching));
             self.send_unregister(local, registration, None);
             return Ok(());
         };
-        if self.registrations.active.contains_key(&registration) {
-            return Err(Violation(format!(
-                "registration {registration} was given out twice"
-            )));
-        }
         let mut event = Event::new(EventKind::Registered, local, Some(target.clone()));
         event.wamp_id = registration;
         event.uri = Some(procedure.clone());

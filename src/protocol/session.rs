@@ -284,14 +284,15 @@ impl<H: Clone> Session<H> {
         let Err(Violation(what)) = handled else {
             return;
         };
-        // After our GOODBYE everything but the answer is ignored.
-        if self.phase != Phase::Leaving {
-            self.violated(what);
-        }
+        self.violated(what);
     }
 
-    /// The peer broke a rule that only the transport can see.
+    /// The peer broke a rule, possibly one that only the transport can see. After our GOODBYE
+    /// everything but the answer is ignored.
     pub fn violated(&mut self, what: String) {
+        if matches!(self.phase, Phase::Leaving | Phase::Closed) {
+            return;
+        }
         self.send_abort(uri::PROTOCOL_VIOLATION, &what);
         self.end(Ended::Violation { message: what });
     }
@@ -379,8 +380,13 @@ impl<H: Clone> Session<H> {
         let Some(roles) = welcome.details.dict("roles")? else {
             return Err(Violation("the WELCOME has no roles".to_owned()));
         };
-        self.is_broker = roles.get("broker").is_some();
-        self.is_dealer = roles.get("dealer").is_some();
+        self.is_broker = roles.dict("broker")?.is_some();
+        self.is_dealer = roles.dict("dealer")?.is_some();
+        if !self.is_broker && !self.is_dealer {
+            return Err(Violation(
+                "the WELCOME announces neither broker nor dealer".to_owned(),
+            ));
+        }
         self.phase = Phase::Open;
         let mut event = Event::new(EventKind::Joined, 0, None);
         event.wamp_id = welcome.session;

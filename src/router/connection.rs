@@ -335,7 +335,9 @@ impl<'a, T: Transport> Connection<'a, T> {
         match error {
             TransportError::Lost(_) => return Err(Gone),
             _ if matches!(self.phase, Phase::Ending) => return Err(Gone),
-            TransportError::Protocol(why) => self.abort(uri::PROTOCOL_VIOLATION, &why),
+            TransportError::Protocol(why) | TransportError::Message(why) => {
+                self.abort(uri::PROTOCOL_VIOLATION, &why)
+            }
             TransportError::TooLarge(why) => self.abort(PAYLOAD_SIZE_EXCEEDED, &why),
         }
         Ok(())

@@ -66,6 +66,9 @@ pub enum TransportError {
     /// The peer broke the rules of the transport.
     #[error("the peer broke the transport's protocol: {0}")]
     Protocol(String),
+    /// A message of another kind than was agreed on.
+    #[error("the peer broke the protocol: {0}")]
+    Message(String),
     /// A message beyond our limit came in.
     #[error("a received message is larger than `max_message_size` allows: {0}")]
     TooLarge(String),

@@ -28,6 +28,10 @@ use super::{ConnectError, Incoming, Transport, TransportError};
 /// The subprotocol of the JSON serialization.
 pub const JSON: &str = "wamp.2.json";
 
+/// Room in the write buffer beside a message: a peer that pings and does not read must not fill
+/// our memory with pongs. It is more than what is buffered of messages before it is written.
+const PONG_BYTES: usize = 1024 * 1024;
+
 /// Where to connect to, and how.
 #[derive(Debug, Clone)]
 pub struct Target {
@@ -164,6 +168,7 @@ fn config(max_message_size: usize) -> WebSocketConfig {
     // messages get a larger one by themselves.
     WebSocketConfig::default()
         .read_buffer_size(16 * 1024)
+        .max_write_buffer_size(max_message_size + PONG_BYTES)
         .max_message_size(Some(max_message_size))
         .max_frame_size(Some(max_message_size))
 }
@@ -185,6 +190,10 @@ fn handshake_error(url: &str, error: WsError) -> ConnectError {
         WsError::Protocol(ProtocolError::SecWebSocketSubProtocolError(
             SubProtocolError::NoSubProtocol | SubProtocolError::InvalidSubProtocol,
         )) => ConnectError::Subprotocol { url, offered: JSON },
+        WsError::Protocol(ProtocolError::HandshakeIncomplete) => {
+            let reason = "it closed the connection before it answered".to_owned();
+            ConnectError::Unreachable { url, reason }
+        }
         WsError::Io(error) if error.kind() != io::ErrorKind::InvalidData => {
             ConnectError::Unreachable {
                 url,
@@ -206,14 +215,17 @@ impl Transport for WebSocket {
                 reason: String::new(),
             }),
             Some(Ok(WsMessage::Text(text))) => Ok(Incoming::Message(text.into())),
-            Some(Ok(WsMessage::Close(frame))) => Ok(Incoming::End {
-                code: frame.as_ref().map(|frame| frame.code.into()),
-                reason: frame
+            Some(Ok(WsMessage::Close(frame))) => {
+                // The answer to a closing frame, which RFC 6455 demands, waits in a buffer.
+                let _ = Pin::new(&mut self.stream).poll_flush(cx);
+                let code = frame.as_ref().map(|frame| frame.code.into());
+                let reason = frame
                     .map(|frame| frame.reason.to_string())
-                    .unwrap_or_default(),
-            }),
+                    .unwrap_or_default();
+                Ok(Incoming::End { code, reason })
+            }
             Some(Ok(WsMessage::Ping(_) | WsMessage::Pong(_))) => Ok(Incoming::Alive),
-            Some(Ok(WsMessage::Binary(_) | WsMessage::Frame(_))) => Err(TransportError::Protocol(
+            Some(Ok(WsMessage::Binary(_) | WsMessage::Frame(_))) => Err(TransportError::Message(
                 "a binary frame, where wamp.2.json has text frames".to_owned(),
             )),
             Some(Err(error)) => Err(error.into()),
@@ -232,8 +244,12 @@ impl Transport for WebSocket {
             ready!(sink.as_mut().poll_ready(cx))?;
             // A raw frame spares the UTF-8 check of a text message: the codec writes nothing else.
             let frame = Frame::message(batch.message(*next), OpCode::Data(Data::Text), true);
-            sink.as_mut().start_send(WsMessage::Frame(frame))?;
-            *next += 1;
+            match sink.as_mut().start_send(WsMessage::Frame(frame)) {
+                Ok(()) => *next += 1,
+                // Pongs have taken the room: it comes back when they are written.
+                Err(WsError::WriteBufferFull(_)) => ready!(sink.as_mut().poll_flush(cx))?,
+                Err(error) => return Poll::Ready(Err(error.into())),
+            }
         }
         sink.poll_flush(cx).map_err(TransportError::from)
     }

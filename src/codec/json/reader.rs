@@ -33,7 +33,7 @@ impl<'a> Reader<'a> {
             digits += 1;
             self.scan.bump();
         }
-        if digits == 0 {
+        if digits == 0 || digits > 1 && self.scan.byte_at(at) == Some(b'0') {
             return Err(wrong("expected a whole number"));
         }
         if !matches!(self.scan.peek(), Some(b'.' | b'e' | b'E')) {

@@ -98,6 +98,11 @@ impl<'a> Scanner<'a> {
         self.text.get(self.at).copied()
     }
 
+    /// The byte at an offset that [`Scanner::at`] told.
+    pub fn byte_at(&self, at: usize) -> Option<u8> {
+        self.text.get(at).copied()
+    }
+
     /// Steps over the byte that [`Scanner::peek`] showed.
     #[inline]
     pub fn bump(&mut self) {

@@ -1,0 +1,186 @@
+//! The C programs of the tree against the release library: the scenarios of tests/c in every dispatch mode, plain and
+//! under valgrind, and the examples.
+
+mod support;
+
+use std::collections::VecDeque;
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use support::{compile, has, read, run, scratch, skip, source};
+
+/// Two processors are usual in continuous integration, and each program has several threads.
+const AT_ONCE: usize = 2;
+const LIMIT: Duration = Duration::from_secs(900);
+const MODES: &[&str] = &["thread", "manual", "inline"];
+
+/// valgrind runs one thread at a time, and each of them some twenty times slower: long scenarios do less there.
+const LESS: &[(&str, &str)] = &[("WAMP_TEST_COUNT", "2000"), ("WAMP_TEST_BYTES", "200000")];
+
+/// The status that valgrind gives to a program in which it found something.
+const FOUND: &str = "99";
+
+/// One program to run.
+struct Job {
+    program: PathBuf,
+    arguments: Vec<String>,
+    under_valgrind: bool,
+    wanted: Wanted,
+}
+
+#[derive(Clone)]
+enum Wanted {
+    /// Ends with status 0, and its output has this line.
+    Line(String),
+    /// Ends with status 1: it told why it could not do its work.
+    Failure,
+}
+
+#[test]
+fn scenarios() {
+    let mut jobs = Vec::new();
+    let programs = build("tests/c", "c-scenarios");
+    for under_valgrind in [false, true] {
+        for program in &programs {
+            let name = name(program);
+            let modes = if read(&format!("tests/c/{name}.c")).contains("scenario.mode") {
+                MODES
+            } else {
+                &["thread"]
+            };
+            for mode in modes {
+                jobs.push(Job {
+                    program: program.clone(),
+                    arguments: vec![String::new(), String::new(), (*mode).to_owned()],
+                    under_valgrind,
+                    wanted: Wanted::Line(format!("ok: {name}")),
+                });
+            }
+        }
+    }
+    assert!(programs.len() >= 10, "most scenarios have gone");
+    run_all(jobs);
+}
+
+#[test]
+fn examples() {
+    let url = format!("ws://127.0.0.1:{}/ws", closed_port());
+    let programs = build("examples-c", "c-examples");
+    assert!(programs.iter().any(|program| name(program) == "quickstart"));
+    let mut jobs = Vec::new();
+    for under_valgrind in [false, true] {
+        for program in &programs {
+            let quickstart = name(program) == "quickstart";
+            jobs.push(Job {
+                program: program.clone(),
+                arguments: if quickstart {
+                    Vec::new()
+                } else {
+                    vec![url.clone()]
+                },
+                under_valgrind,
+                wanted: if quickstart {
+                    Wanted::Line("2 + 3 = 5".to_owned())
+                } else {
+                    Wanted::Failure
+                },
+            });
+        }
+    }
+    run_all(jobs);
+}
+
+/// Compiles each C program of a folder.
+fn build(folder: &str, name: &str) -> Vec<PathBuf> {
+    let directory = scratch(name);
+    let mut files: Vec<PathBuf> = fs::read_dir(source(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
+        .collect();
+    files.sort();
+    let programs = files.iter().map(|file| {
+        let program = directory.join(file.file_stem().unwrap());
+        compile(file, &program);
+        program
+    });
+    programs.collect()
+}
+
+fn name(program: &Path) -> String {
+    program.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+/// A port that refuses connections: nothing listens there any more. That another program takes it within the seconds of
+/// the test is as good as impossible, because systems hand out free ports in turn.
+fn closed_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+fn run_all(mut jobs: Vec<Job>) {
+    if !has("valgrind") {
+        skip(
+            "valgrind is not installed: C programs were not checked for leaks and invalid memory accesses",
+        );
+        jobs.retain(|job| !job.under_valgrind);
+    }
+    // The tests of this file take turns.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let queue = Mutex::new(VecDeque::from(jobs));
+    let failures = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let Some(job) = queue.lock().unwrap().pop_front() else {
+                        break;
+                    };
+                    if let Err(story) = job.run() {
+                        failures.lock().unwrap().push(story);
+                    }
+                }
+            });
+        }
+    });
+    let failures = failures.into_inner().unwrap();
+    assert!(
+        failures.is_empty(),
+        "{} failed:\n\n{}",
+        failures.len(),
+        failures.join("\n----\n")
+    );
+}
+
+impl Job {
+    /// What went wrong, if anything did.
+    fn run(&self) -> Result<(), String> {
+        let mut command = if self.under_valgrind {
+            let mut valgrind = Command::new("valgrind");
+            valgrind.args([
+                "--quiet",
+                "--leak-check=full",
+                "--errors-for-leak-kinds=definite,possible",
+                "--show-leak-kinds=definite,possible",
+                "--fair-sched=yes",
+                "--child-silent-after-fork=yes",
+            ]);
+            valgrind.arg(format!("--error-exitcode={FOUND}"));
+            valgrind.arg(&self.program).envs(LESS.iter().copied());
+            valgrind
+        } else {
+            Command::new(&self.program)
+        };
+        let ended = run(command.args(&self.arguments), LIMIT);
+        let good = match &self.wanted {
+            Wanted::Line(line) => ended.is_good() && ended.output.lines().any(|said| said == line),
+            Wanted::Failure => ended.status.is_some_and(|status| status.code() == Some(1)),
+        };
+        if good { Ok(()) } else { Err(ended.story()) }
+    }
+}

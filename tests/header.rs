@@ -1,0 +1,198 @@
+//! include/wamp.h: it is what the source makes, every C and C++ compiler takes it, and values and layouts are those that
+//! programs were compiled with.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::mem::{offset_of, size_of};
+use std::path::Path;
+
+use support::{compiler, good, list, read, scratch, source};
+use wamp::ffi::types::{wamp_event_t, wamp_payload_t};
+
+const WARNINGS: &[&str] = &["-Wall", "-Wextra", "-pedantic", "-Werror"];
+const C: &[&str] = &["c99", "c11", "c17"];
+const CPP: &[&str] = &["c++11", "c++17", "c++20"];
+
+#[test]
+fn the_header_is_fresh() {
+    let made = fs::read_to_string(env!("WAMP_GENERATED_HEADER")).expect("build.rs makes wamp.h");
+    let place = source("include/wamp.h");
+    if std::env::var_os("WAMP_UPDATE_HEADER").is_some() {
+        // At once, because other tests read it meanwhile.
+        let new = place.with_extension("h.new");
+        fs::write(&new, &made).unwrap();
+        fs::rename(&new, &place).unwrap();
+    }
+    assert!(
+        fs::read_to_string(&place).unwrap_or_default() == made,
+        "include/wamp.h is not what src/ffi makes; to renew it: WAMP_UPDATE_HEADER=1 cargo test --test header"
+    );
+}
+
+#[test]
+fn it_compiles_alone_in_every_language() {
+    check("alone", "#include <wamp.h>\nint here;\n");
+}
+
+#[test]
+fn the_payload_macros_work_in_every_language() {
+    check(
+        "macros",
+        r#"#include <wamp.h>
+int use(wamp_session_t *session, const char *text);
+int use(wamp_session_t *session, const char *text) {
+  int status = wamp_session_publish(session, "a.b", WAMP_ARGS("[1, \"two\"]"), NULL);
+  if (status >= 0) status = wamp_session_publish(session, "a.b", WAMP_ARGS(text), NULL);
+  if (status >= 0) status = wamp_session_publish(session, "a.b", WAMP_KWARGS("{\"a\": 1}"), NULL);
+  if (status >= 0) status = wamp_session_publish(session, "a.b", WAMP_PAYLOAD("[1]", "{\"a\": 1}"), NULL);
+  return status;
+}
+"#,
+    );
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    let mut code = String::from("#include <wamp.h>\n");
+    for part in ["MAJOR", "MINOR", "PATCH"] {
+        let value = match part {
+            "MAJOR" => env!("CARGO_PKG_VERSION_MAJOR"),
+            "MINOR" => env!("CARGO_PKG_VERSION_MINOR"),
+            _ => env!("CARGO_PKG_VERSION_PATCH"),
+        };
+        hold(&mut code, &format!("WAMP_VERSION_{part} == {value}"));
+    }
+    hold(
+        &mut code,
+        "WAMP_VERSION_NUMBER == (WAMP_VERSION_MAJOR << 16 | WAMP_VERSION_MINOR << 8 | WAMP_VERSION_PATCH)",
+    );
+    let text = concat!(
+        "sizeof WAMP_VERSION == sizeof \"",
+        env!("CARGO_PKG_VERSION"),
+        "\""
+    );
+    hold(&mut code, text);
+    check_c11("version", &code);
+    let line = concat!("#define WAMP_VERSION \"", env!("CARGO_PKG_VERSION"), "\"\n");
+    assert!(read("include/wamp.h").contains(line));
+}
+
+#[test]
+fn constants_keep_their_values() {
+    let listed: BTreeMap<String, i64> = list("tests/abi/constants.txt")
+        .iter()
+        .map(|line| {
+            let (name, value) = line.split_once(' ').expect("a name and a value");
+            (name.to_owned(), value.parse().expect("a whole number"))
+        })
+        .collect();
+    let header = read("include/wamp.h");
+    let defined: BTreeMap<String, i64> = header
+        .lines()
+        .filter_map(|line| line.strip_prefix("#define ")?.split_once(' '))
+        .filter(|(name, _)| !name.starts_with("WAMP_VERSION") && !name.contains('('))
+        .map(|(name, value)| (name.to_owned(), value.parse().expect("a plain number")))
+        .collect();
+    assert!(defined.len() > 50, "the header's constants were not found");
+    assert_eq!(
+        defined, listed,
+        "constants of wamp.h (left) and of tests/abi/constants.txt (right)"
+    );
+    let mut code = String::from("#include <wamp.h>\n");
+    for (name, value) in &listed {
+        hold(&mut code, &format!("{name} == ({value})"));
+    }
+    check_c11("constants", &code);
+}
+
+/// The size of a struct, and of each field its name and offset. Fails to compile where a field is missing here.
+macro_rules! layout {
+    ($type:ident { $($field:ident),* }) => {{
+        fn _all_fields(whole: $type) {
+            let $type { $($field: _),* } = whole;
+        }
+        (stringify!($type), size_of::<$type>(), vec![$((stringify!($field), offset_of!($type, $field))),*])
+    }};
+}
+
+#[test]
+fn structs_keep_their_layout() {
+    let structs = [
+        layout!(wamp_payload_t {
+            args,
+            args_size,
+            kwargs,
+            kwargs_size,
+            encoding,
+            flags
+        }),
+        layout!(wamp_event_t {
+            kind,
+            flags,
+            status,
+            reserved,
+            id,
+            wamp_id,
+            user_data,
+            connection,
+            session,
+            invocation,
+            uri,
+            uri_size,
+            message,
+            message_size,
+            details,
+            details_size,
+            payload,
+            token
+        }),
+    ];
+    let mut lines = Vec::new();
+    let mut code = String::from("#include <stddef.h>\n#include <wamp.h>\n");
+    for (name, size, fields) in structs {
+        lines.push(format!("{name} {size}"));
+        hold(&mut code, &format!("sizeof({name}) == {size}"));
+        for (field, offset) in fields {
+            lines.push(format!("{name}.{field} {offset}"));
+            hold(&mut code, &format!("offsetof({name}, {field}) == {offset}"));
+        }
+    }
+    assert_eq!(
+        lines,
+        list("tests/abi/layout.txt"),
+        "the layout in Rust (left) and in tests/abi/layout.txt (right)"
+    );
+    check_c11("layout", &code);
+}
+
+fn hold(code: &mut String, fact: &str) {
+    writeln!(code, "_Static_assert({fact}, \"\");").unwrap();
+}
+
+/// Compiles the same text in each version of both languages.
+fn check(name: &str, code: &str) {
+    let directory = scratch(&format!("header-{name}"));
+    for (cpp, standards) in [(false, C), (true, CPP)] {
+        let file = directory.join(if cpp { "test.cpp" } else { "test.c" });
+        fs::write(&file, code).unwrap();
+        for standard in standards {
+            compile_only(&file, cpp, standard);
+        }
+    }
+}
+
+fn check_c11(name: &str, code: &str) {
+    let file = scratch(&format!("header-{name}")).join("test.c");
+    fs::write(&file, code).unwrap();
+    compile_only(&file, false, "c11");
+}
+
+fn compile_only(file: &Path, cpp: bool, standard: &str) {
+    let mut command = compiler(cpp);
+    command.arg(format!("-std={standard}")).args(WARNINGS);
+    command.args(["-c", "-o", "/dev/null"]).arg(file);
+    good(&mut command);
+}

@@ -1,0 +1,48 @@
+//! Hostile routers: the C surface of the library against a scripted peer that refuses, lies, stalls,
+//! floods and falls over.
+//!
+//! Whatever the peer does, the program is told once and in words, every request ends once, every
+//! `user_data` is freed once, and nothing hangs.
+//!
+//! | module | what the peer does |
+//! |---|---|
+//! | [`connecting`] | answers the upgrade badly, slowly or not at all |
+//! | [`joining`] | answers HELLO badly |
+//! | [`fatal`], [`harmless`] | sends what ends an open session, and what must not |
+//! | [`frames`] | breaks WebSocket below the messages |
+//! | [`ends`] | ends the session, or vanishes |
+//! | [`closing`] | misbehaves while we close or free |
+//! | [`silence`] | stops answering, or never stops talking |
+//! | [`slow`] | does not read |
+//! | [`storm`] | sends noise |
+//!
+//! [`peer`] is the router's side, [`client`] ours and [`told`] what it hears; [`scene`] is an open
+//! session with requests of every kind in it.
+
+mod client;
+mod closing;
+mod connecting;
+mod ends;
+mod fatal;
+mod frames;
+mod harmless;
+mod joining;
+mod peer;
+mod scene;
+mod silence;
+mod slow;
+mod storm;
+mod told;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Runs `case` for every row, and then names all rows that failed.
+fn every<R>(rows: impl IntoIterator<Item = (&'static str, R)>, case: impl Fn(&'static str, R)) {
+    let mut failed = Vec::new();
+    for (what, row) in rows {
+        if catch_unwind(AssertUnwindSafe(|| case(what, row))).is_err() {
+            failed.push(what);
+        }
+    }
+    assert!(failed.is_empty(), "these failed: {failed:#?}");
+}

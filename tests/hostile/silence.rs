@@ -1,0 +1,163 @@
+//! Peers that say nothing for too long, and peers that never stop.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use wamp::ffi::types::*;
+
+use super::client::Client;
+use super::every;
+use super::peer::{self, PING, PONG, Peer, Wire};
+use super::scene::Scene;
+
+#[test]
+fn a_peer_that_answers_no_ping_is_lost() {
+    let options = json!({"autoping_interval": 0.1, "autoping_timeout": 0.2, "autoping_size": 9});
+    let (scene, peer) = Scene::open("deaf", options, |wire| {
+        let ping = wire.read().expect("a ping");
+        assert_eq!((ping.head, ping.payload.len()), (PING, 9));
+        while wire.read().is_some() {}
+    });
+    let told = scene.client.closed();
+    assert!(told.message.contains("ping"), "{}", told.message);
+    scene.lose(WAMP_ERR_LOST, "lost");
+    peer.done();
+}
+
+#[test]
+fn a_peer_that_shows_life_stays() {
+    type Sign = fn(&mut Wire, &[u8]);
+    let rows: [(&str, Sign); 4] = [
+        ("pongs", |wire, payload| wire.frame(PONG, payload)),
+        ("other pongs", |wire, _| wire.frame(PONG, b"other")),
+        ("pings", |wire, _| wire.frame(PING, b"")),
+        ("messages", |wire, _| wire.text("[256]")),
+    ];
+    every(rows, |what, live| {
+        let options = json!({"autoping_interval": 0.05, "autoping_timeout": 0.4});
+        let (scene, peer) = Scene::open(what, options, move |wire| {
+            let mut pings = 0;
+            while pings < 5 {
+                let frame = wire.read().expect("the client stays");
+                if frame.head == PING {
+                    pings += 1;
+                    live(wire, &frame.payload);
+                }
+            }
+            wire.text("[50,4,{}]");
+            wire.text("[17,5,1]");
+            wire.polite();
+        });
+        assert_eq!(scene.client.outcome(scene.call).kind, WAMP_RESULT);
+        scene.client.outcome(scene.publication);
+        assert_eq!(scene.client.close(10_000), WAMP_OK, "{what}");
+        scene.client.closed_as(WAMP_OK, "closed");
+        scene.client.finish();
+        peer.done();
+    });
+}
+
+#[test]
+fn half_a_frame_is_no_sign_of_life_for_ever() {
+    let options = json!({"autoping_interval": 0.1, "autoping_timeout": 0.2});
+    let (scene, peer) = Scene::open("half a frame", options, |wire| {
+        wire.raw(b"\x81\x7e\x10\x00[36,20,1");
+        while wire.read().is_some() {}
+    });
+    scene.lose(WAMP_ERR_LOST, "lost");
+    peer.done();
+}
+
+/// A time limit of 0.3 s, and time for a busy machine.
+const SOON: Duration = Duration::from_secs(2);
+
+/// Writes `bytes` over and over, until the client is gone.
+fn flood(wire: &mut Wire, bytes: &[u8]) {
+    let chunk = bytes.repeat(64 * 1024 / bytes.len());
+    let deadline = Instant::now() + peer::LIMIT;
+    while wire.try_raw(&chunk) {
+        assert!(Instant::now() < deadline, "the client does not go");
+    }
+}
+
+#[test]
+fn a_flood_instead_of_welcome_does_not_outlast_the_time_limit() {
+    let rows: [(&str, &[u8]); 3] = [
+        ("extensions", b"\x81\x05[256]"),
+        ("pings", b"\x89\x00"),
+        ("pongs", b"\x8a\x00"),
+    ];
+    every(rows, |what, bytes| {
+        let peer = Peer::greeted(|wire| flood(wire, bytes));
+        let start = Instant::now();
+        let client = Client::open(what, &peer.url, json!({"connect_timeout": 0.3}));
+        client.closed_as(WAMP_ERR_TIMEOUT, "unreachable");
+        let took = start.elapsed();
+        assert!(took < SOON, "{what}: {took:?}");
+        client.finish();
+        peer.done();
+    });
+}
+
+#[test]
+fn a_flood_instead_of_goodbye_does_not_outlast_the_time_limit() {
+    let rows: [(&str, &[u8]); 3] = [
+        ("extensions", b"\x81\x05[256]"),
+        ("events", b"\x81\x10[36,20,1,{},[1]]"),
+        ("pings", b"\x89\x00"),
+    ];
+    every(rows, |what, bytes| {
+        let options = json!({"close_timeout": 0.3});
+        let (scene, peer) = Scene::open(what, options, |wire| flood(wire, bytes));
+        scene.client.first(WAMP_REGISTERED);
+        let start = Instant::now();
+        assert_eq!(scene.client.close(8_000), WAMP_OK, "{what}");
+        let took = start.elapsed();
+        assert!(took < SOON, "{what}: {took:?}");
+        scene.lose(WAMP_OK, "closed");
+        peer.done();
+    });
+}
+
+#[test]
+fn a_flood_after_a_violation_does_not_keep_the_client() {
+    let (scene, peer) = Scene::open("flood", json!({}), |wire| {
+        wire.text("[]");
+        flood(wire, b"\x81\x05[256]");
+    });
+    scene.lose(WAMP_ERR_PROTOCOL, "closed");
+    peer.done();
+}
+
+#[test]
+fn one_flood_does_not_stop_another_connection() {
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let options = json!({"close_timeout": 0.2});
+    let (scene, peer) = Scene::open("flood", options, move |wire| {
+        let chunk = peer::frame(peer::TEXT, b"[256]").repeat(10_000);
+        while stopped.try_recv().is_err() {
+            assert!(wire.try_raw(&chunk), "the client stays");
+        }
+        wire.end();
+    });
+    scene.client.first(WAMP_REGISTERED);
+    let other = Peer::joined(|wire| {
+        for id in 1..=100 {
+            wire.message().expect("a CALL");
+            wire.text(&format!("[50,{id},{{}}]"));
+        }
+        wire.polite()
+    });
+    let mut client = Client::open("beside it", &other.url, json!({}));
+    client.join();
+    for _ in 0..100 {
+        let call = client.call(c"com.call");
+        assert_eq!(client.outcome(call).kind, WAMP_RESULT);
+    }
+    stop.send(()).expect("the flood goes on");
+    assert_eq!(client.close(10_000), WAMP_OK);
+    client.finish();
+    other.done();
+    scene.lose(WAMP_ERR_LOST, "lost");
+    peer.done();
+}
