@@ -2,10 +2,16 @@
 //!
 //! ```text
 //!    Idle --open--> Connecting --WELCOME--> Open
-//!     ^                 |                     | close, loss, GOODBYE
-//!     |                 v                     v
+//!     ^              ^  |                     |
+//!     |         time |  | failure             | loss
+//!     |              |  v                     |
+//!     |             Waiting <-----------------+
+//!     |                 | close               | close
 //!     +--- CLOSE ---- Closing <---------------+
 //! ```
+//!
+//! A failure or loss that is retried tells CLOSE too, with `will_retry`; the last CLOSE after an
+//! open is the one without.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -24,6 +30,7 @@ use crate::transport::Doorbell;
 use super::dispatch::{self, Dispatcher, Mode, Notice, NoticeKind};
 use super::options::Options;
 use super::pump;
+use super::retry::Next;
 use super::session::Session;
 use super::status::{Failure, Status};
 use super::target::{Receiver, Target, wait_on};
@@ -39,6 +46,8 @@ pub struct Connection {
     pub(crate) doorbell: Doorbell,
     /// Wakes its task before there is a session.
     pub(super) stop: Notify,
+    /// Ends its wait for the next attempt.
+    pub(super) again: Notify,
     state: Mutex<State>,
     changed: Condvar,
     callbacks: Mutex<Callbacks>,
@@ -69,6 +78,8 @@ enum Stage {
     Idle,
     Connecting,
     Open,
+    /// For the time of the next attempt.
+    Waiting,
     Closing,
 }
 
@@ -80,6 +91,12 @@ struct State {
     failure: Option<Failure>,
     /// Local ids up to here have been used.
     ids_above: u64,
+    /// There has been a session since open.
+    was_open: bool,
+    /// Attempts after the first.
+    retries: u32,
+    /// The application wants no more attempts.
+    give_up: bool,
     freed: bool,
 }
 
@@ -106,11 +123,15 @@ impl Connection {
             options,
             doorbell: Doorbell::default(),
             stop: Notify::new(),
+            again: Notify::new(),
             state: Mutex::new(State {
                 stage: Stage::Idle,
                 session: None,
                 failure: None,
                 ids_above: 0,
+                was_open: false,
+                retries: 0,
+                give_up: false,
                 freed: false,
             }),
             changed: Condvar::new(),
@@ -141,14 +162,20 @@ impl Connection {
         if state.freed {
             return Err(Status::Handle.into());
         }
+        if state.stage == Stage::Waiting {
+            self.again.notify_one();
+            return Ok(());
+        }
         if state.stage != Stage::Idle {
             let text = "the connection is open or opening already";
             return Err(Failure::new(Status::State, text));
         }
         state.stage = Stage::Connecting;
         state.failure = None;
+        (state.was_open, state.retries, state.give_up) = (false, 0, false);
         // A close that crossed with the end of an earlier attempt may have left its word behind.
         let _ = self.stop.notified().now_or_never();
+        let _ = self.again.notified().now_or_never();
         drop(state);
         handle.spawn(pump::run(self.clone()));
         Ok(())
@@ -173,6 +200,28 @@ impl Connection {
         }
         self.doorbell.ring();
         Ok(())
+    }
+
+    /// Ends the wait for the next attempt: it is made now.
+    pub fn reconnect_now(&self) -> Result<(), Failure> {
+        if lock(&self.state).stage != Stage::Waiting {
+            let text = "the connection does not wait for a retry";
+            return Err(Failure::new(Status::State, text));
+        }
+        self.again.notify_one();
+        Ok(())
+    }
+
+    /// No more attempts are made until the next open. True if one was waited for.
+    pub fn stop_retrying(&self) -> bool {
+        let mut state = lock(&self.state);
+        state.give_up = true;
+        let waiting = state.stage == Stage::Waiting;
+        drop(state);
+        if waiting {
+            self.stop.notify_one();
+        }
+        waiting
     }
 
     /// Closes and waits until no callback runs and all requests have ended.
@@ -260,6 +309,21 @@ impl Connection {
         lock(&self.state).stage == Stage::Open
     }
 
+    /// True while the transport is up, whether or not the session is open already.
+    pub fn is_connected(&self) -> bool {
+        lock(&self.state).session.is_some()
+    }
+
+    /// True from a failure or loss that is retried until a session is open or all is given up.
+    pub fn is_retrying(&self) -> bool {
+        let state = lock(&self.state);
+        match state.stage {
+            Stage::Waiting => true,
+            Stage::Connecting => state.retries > 0,
+            Stage::Idle | Stage::Open | Stage::Closing => false,
+        }
+    }
+
     /// Waits until all that was accepted is written.
     pub fn flush(&self, deadline: Option<Instant>) -> Result<(), Failure> {
         let session = lock(&self.state).session.clone();
@@ -288,6 +352,8 @@ impl Connection {
         if state.stage == Stage::Connecting {
             state.stage = Stage::Open;
         }
+        state.was_open = true;
+        state.retries = 0;
         drop(state);
         self.changed.notify_all();
         event.target = lock(&self.callbacks).open.clone().map(Receiver::App);
@@ -313,17 +379,72 @@ impl Connection {
         }
     }
 
-    /// The task has ended: tells on_close, and the connection can be opened again.
-    pub(super) fn ended(self: &Arc<Self>, end: End) {
+    /// How an attempt's end looks from the whole of the connection: what fails after there has
+    /// been a session is `lost`.
+    pub(super) fn classify(&self, mut end: End) -> End {
+        if end.class == "unreachable" && lock(&self.state).was_open {
+            end.class = "lost";
+        }
+        end
+    }
+
+    /// True if the attempt that has just ended had an open session.
+    pub(super) fn had_session(&self) -> bool {
+        let state = lock(&self.state);
+        state
+            .session
+            .as_ref()
+            .is_some_and(|session| session.joined().is_some())
+    }
+
+    /// Whether to try again after `end`.
+    pub(super) fn wants_retry(&self, end: &End) -> bool {
+        let state = lock(&self.state);
+        if state.give_up || state.freed || state.stage == Stage::Closing {
+            return false;
+        }
+        match end.class {
+            "lost" => true,
+            "unreachable" => self.options.retry_if_unreachable,
+            // A violation would happen again.
+            _ if end.status == Status::Protocol => false,
+            _ => end
+                .reason
+                .as_ref()
+                .is_some_and(|uri| self.options.retry_reasons.contains(uri)),
+        }
+    }
+
+    /// The wait for the next attempt is over; false if there shall be none.
+    pub(super) fn begin_retry(&self) -> bool {
+        let mut state = lock(&self.state);
+        if state.stage != Stage::Waiting || state.give_up {
+            return false;
+        }
+        state.stage = Stage::Connecting;
+        true
+    }
+
+    /// True if the application closes the connection.
+    pub(super) fn is_closing(&self) -> bool {
+        lock(&self.state).stage == Stage::Closing
+    }
+
+    /// An attempt has ended: tells on_close. Without a further attempt (`next`) the connection can
+    /// be opened again.
+    pub(super) fn ended(self: &Arc<Self>, end: End, next: Option<Next>) {
         log::write(log::Level::Info, || {
-            format!("{}: {}: {}", self.options.url, end.class, end.text)
+            let then = next.map_or(String::new(), |next| {
+                format!("; next attempt in {:?}", next.delay)
+            });
+            format!("{}: {}: {}{then}", self.options.url, end.class, end.text)
         });
         let details = json!({
             "reason": end.reason,
             "message": end.message,
-            "retry_delay": null,
-            "retry_count": null,
-            "will_retry": false,
+            "retry_delay": next.map(|next| next.delay.as_secs_f64()),
+            "retry_count": next.map(|next| next.count),
+            "will_retry": next.is_some(),
         });
         let frame = Bytes::from(details.to_string());
         let mut event = self.plain_event(lock(&self.callbacks).close.clone());
@@ -356,7 +477,15 @@ impl Connection {
             Status::Ok => Failure::new(Status::Closed, "the connection has been closed"),
             status => Failure::new(status, end.text),
         });
-        state.stage = Stage::Idle;
+        match next {
+            // A close may have come since wants_retry: then the wait ends at once.
+            Some(next) if state.stage != Stage::Closing => {
+                state.stage = Stage::Waiting;
+                state.retries = next.count;
+            }
+            Some(_) => self.stop.notify_one(),
+            None => state.stage = Stage::Idle,
+        }
         drop(state);
         self.changed.notify_all();
         drop(notice);

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! * [`connection`]: what survives sessions: options, callbacks, state. [`pump`]: its I/O task.
-//! * [`session`]: requests of one session. [`target`]: who hears of their outcome.
+//! * [`retry`]: when to try again. [`session`]: requests of one session. [`target`]: who hears of their outcome.
 //! * [`dispatch`]: the queue of events and the three ways of delivery.
 //! * [`options`]: the table of connection options. [`runtime`]: the hidden threads.
 //! * [`status`]: the outcomes that the application sees. [`log`], [`os`]: as their names say.
@@ -24,6 +24,7 @@ pub mod log;
 pub mod options;
 pub mod os;
 pub mod pump;
+pub mod retry;
 pub mod runtime;
 pub mod session;
 pub mod status;

@@ -8,6 +8,7 @@ use crate::protocol::uri::{self, Match};
 use crate::transport::websocket;
 
 use super::dispatch::Mode;
+use super::retry::Policy;
 use super::status::{Failure, Status};
 
 /// The options of a connection, checked.
@@ -27,6 +28,9 @@ pub struct Options {
     pub autoping_interval: Option<Duration>,
     pub autoping_timeout: Duration,
     pub autoping_size: usize,
+    pub retry: Policy,
+    pub retry_if_unreachable: bool,
+    pub retry_reasons: Vec<String>,
     pub authid: Option<String>,
     pub authmethods: Option<Vec<String>>,
     pub authextra: Option<Map<String, Value>>,
@@ -47,6 +51,9 @@ impl Default for Options {
             autoping_interval: Some(Duration::from_secs(30)),
             autoping_timeout: Duration::from_secs(10),
             autoping_size: 4,
+            retry: Policy::default(),
+            retry_if_unreachable: false,
+            retry_reasons: Vec::new(),
             authid: None,
             authmethods: None,
             authextra: None,
@@ -185,6 +192,79 @@ pub const TABLE: &[Spec] = &[
         set: |options, value| bytes(value, 4, 125).map(|size| options.autoping_size = size),
     },
     Spec {
+        name: "max_retries",
+        kind: "integer",
+        default: "15",
+        text: "How often to try again after a loss; 0 for never, -1 without limit.",
+        set: |options, value| {
+            let count = value
+                .as_i64()
+                .filter(|count| (-1..=1_000_000_000).contains(count));
+            let count = count.ok_or("must be a whole number, -1 (no limit) or more")?;
+            options.retry.max_retries = u32::try_from(count).ok();
+            Ok(())
+        },
+    },
+    Spec {
+        name: "initial_retry_delay",
+        kind: "number (seconds)",
+        default: "1.5",
+        text: "The mean delay before the first retry.",
+        set: |options, value| number(value, 1e6).map(|delay| options.retry.initial = delay),
+    },
+    Spec {
+        name: "max_retry_delay",
+        kind: "number (seconds)",
+        default: "300",
+        text: "The longest delay before a retry.",
+        set: |options, value| number(value, 1e6).map(|delay| options.retry.max = delay),
+    },
+    Spec {
+        name: "retry_delay_growth",
+        kind: "number",
+        default: "1.5",
+        text: "What the mean delay is multiplied with after each retry.",
+        set: |options, value| number(value, 1e6).map(|growth| options.retry.growth = growth),
+    },
+    Spec {
+        name: "retry_delay_jitter",
+        kind: "number",
+        default: "0.1",
+        text: "The standard deviation of a delay, as a fraction of its mean.",
+        set: |options, value| number(value, 1e6).map(|jitter| options.retry.jitter = jitter),
+    },
+    Spec {
+        name: "retry_if_unreachable",
+        kind: "bool",
+        default: "false",
+        text: "Try again also where no session could be opened in the first place.",
+        set: |options, value| {
+            options.retry_if_unreachable = value.as_bool().ok_or("must be true or false")?;
+            Ok(())
+        },
+    },
+    Spec {
+        name: "retry_reasons",
+        kind: "list of strings",
+        default: "[]",
+        text: "URIs of a router's GOODBYE or ABORT after which to try again, such as \
+               \"wamp.close.system_shutdown\".",
+        set: |options, value| {
+            let list = value.as_array().ok_or("must be a list of URIs")?;
+            options.retry_reasons = list.iter().map(text).collect::<Result<_, _>>()?;
+            match options
+                .retry_reasons
+                .iter()
+                .find(|uri| AUTH_FAILURES.contains(&uri.as_str()))
+            {
+                None => Ok(()),
+                Some(uri) => Err(format!(
+                    "\"{uri}\": a failed authentication is never retried"
+                )),
+            }
+        },
+    },
+    Spec {
         name: "authid",
         kind: "string",
         default: "none",
@@ -217,6 +297,21 @@ pub const TABLE: &[Spec] = &[
             Ok(())
         },
     },
+];
+
+/// What routers refuse credentials with: trying again would not help, and may lock an account.
+const AUTH_FAILURES: &[&str] = &[
+    "wamp.error.authentication_denied",
+    "wamp.error.authentication_failed",
+    "wamp.error.authentication_required",
+    "wamp.error.authorization_denied",
+    "wamp.error.authorization_failed",
+    "wamp.error.authorization_required",
+    "wamp.error.cannot_authenticate",
+    "wamp.error.no_auth_method",
+    "wamp.error.no_matching_auth_method",
+    "wamp.error.no_such_principal",
+    "wamp.error.not_authorized",
 ];
 
 impl Options {
@@ -316,6 +411,13 @@ fn seconds(value: &Value) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
 }
 
+fn number(value: &Value, most: f64) -> Result<f64, String> {
+    let number = value
+        .as_f64()
+        .filter(|number| (0.0..=most).contains(number));
+    number.ok_or_else(|| format!("must be a number, 0 to {most}"))
+}
+
 fn bytes(value: &Value, least: u64, most: u64) -> Result<usize, String> {
     let wrong = || format!("must be a number of bytes, {least} to {most}");
     let size = value
@@ -366,6 +468,10 @@ mod tests {
         assert!(with(r#""dispatch":"threads""#).contains("must be \"thread\""));
         assert!(with(r#""max_message_size":1.5"#).contains("number of bytes"));
         assert!(with(r#""headers":{"a b":"c"}"#).contains("not an HTTP header name"));
+        assert!(with(r#""max_retries":-2"#).contains("-1 (no limit)"));
+        assert!(with(r#""retry_delay_jitter":"x""#).contains("must be a number"));
+        let refused = with(r#""retry_reasons":["wamp.error.not_authorized"]"#);
+        assert!(refused.contains("never retried"), "{refused}");
         assert!(with(r#""authmethods":["ticket"]"#).contains("\"ticket\" is not known"));
         assert!(told(r#"{"url":"ws://h","realm":"a b"}"#).contains("white space"));
         assert!(told(r#"{"url":"tcp://h","realm":"r"}"#).contains("not supported"));

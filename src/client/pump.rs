@@ -1,4 +1,5 @@
-//! The task of a connection: connects, joins, then pumps messages both ways until the end.
+//! The task of a connection: connects, joins, pumps messages both ways until the end, and tries
+//! again.
 //!
 //! It reads all that is ready, hands it to the protocol core under one lock, and writes all that
 //! has gathered in one go; then it sleeps until the socket, a timer or the doorbell wakes it.
@@ -21,6 +22,7 @@ use crate::transport::{Incoming, Transport, TransportError};
 
 use super::connection::{Connection, End};
 use super::dispatch::{IoScope, Mode};
+use super::retry::{Next, Retry, normal};
 use super::session::Session;
 use super::status::{Failure, Status};
 
@@ -31,23 +33,57 @@ const ROUNDS: usize = 64;
 /// How long the closing handshake of the transport may take after the session has ended.
 const TRANSPORT_CLOSE: Duration = Duration::from_secs(1);
 
-/// Runs one attempt from connecting to the end, and tells the connection how it ended.
+/// Runs a connection from its open to its end: an attempt, and as many more as its options want.
 pub async fn run(connection: Arc<Connection>) {
-    let attempt = AssertUnwindSafe(attempt(&connection)).catch_unwind().await;
-    let end = attempt.unwrap_or_else(|_| {
-        let text = Status::Internal.text().trim_end_matches('\0').to_owned();
-        End {
-            class: "closed",
-            status: Status::Internal,
-            text,
-            reason: None,
-            message: None,
+    let mut retry = Retry::new(connection.options.retry);
+    loop {
+        let attempt = AssertUnwindSafe(attempt(&connection)).catch_unwind().await;
+        let end = connection.classify(attempt.unwrap_or_else(|_| internal_error()));
+        if connection.had_session() {
+            retry.reset();
         }
-    });
-    connection.ended(end);
+        let next = match connection.wants_retry(&end) {
+            true => retry.next(normal(fastrand::f64(), fastrand::f64())),
+            false => None,
+        };
+        tell_end(&connection, end.clone(), next);
+        let Some(next) = next else { return };
+        tokio::select! {
+            biased;
+            () = connection.stop.notified() => {}
+            () = connection.again.notified() => {}
+            () = tokio::time::sleep(next.delay) => {}
+        }
+        if !connection.begin_retry() {
+            let end = match connection.is_closing() {
+                true => closed_early(),
+                false => End {
+                    text: format!("{}; no more attempts are wanted", end.text),
+                    ..end
+                },
+            };
+            tell_end(&connection, end, None);
+            return;
+        }
+    }
+}
+
+fn tell_end(connection: &Arc<Connection>, end: End, next: Option<Next>) {
+    connection.ended(end, next);
     if connection.dispatcher.mode() == Mode::Inline {
         let _scope = IoScope::enter();
-        connection.dispatcher.drain_inline(&connection);
+        connection.dispatcher.drain_inline(connection);
+    }
+}
+
+fn internal_error() -> End {
+    let text = Status::Internal.text().trim_end_matches('\0').to_owned();
+    End {
+        class: "closed",
+        status: Status::Internal,
+        text,
+        reason: None,
+        message: None,
     }
 }
 

@@ -122,8 +122,9 @@ pub unsafe extern "C" fn wamp_connection_on_open(
     )
 }
 
-/// Sets what hears WAMP_CLOSE, exactly once after each wamp_connection_open(): when the connection
-/// was closed, was lost, or could not be made. As wamp_connection_on_open().
+/// Sets what hears WAMP_CLOSE: when the connection was closed, was lost, or could not be made. After
+/// each wamp_connection_open() exactly one comes whose details lack `will_retry`: it is the last.
+/// As wamp_connection_on_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_on_close(
     connection: *mut wamp_connection_t,
@@ -355,6 +356,39 @@ pub unsafe extern "C" fn wamp_connection_set_wakeup(
         );
         Ok(0)
     })
+}
+
+/// 1 while the transport is up, whether or not the session is open already; 0 if not, or
+/// WAMP_ERR_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_is_connected(connection: *mut wamp_connection_t) -> c_int {
+    guard(|| Ok(c_int::from(object(connection)?.client.is_connected())))
+}
+
+/// 1 from a loss that is retried until a session is open again or all is given up; 0 otherwise, or
+/// WAMP_ERR_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_is_retrying(connection: *mut wamp_connection_t) -> c_int {
+    guard(|| Ok(c_int::from(object(connection)?.client.is_retrying())))
+}
+
+/// Makes the next attempt now instead of after its delay. Returns WAMP_OK, or WAMP_ERR_HANDLE,
+/// WAMP_ERR_STATE (no attempt is waited for).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_reconnect_now(
+    connection: *mut wamp_connection_t,
+) -> c_int {
+    guard(|| object(connection)?.client.reconnect_now().map(|()| 0))
+}
+
+/// Makes no more attempts until the next wamp_connection_open(); an open session stays. If an
+/// attempt was waited for, a last WAMP_CLOSE follows, without `will_retry`. Returns 1 if one was
+/// waited for, 0 if not, or WAMP_ERR_HANDLE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_stop_retrying(
+    connection: *mut wamp_connection_t,
+) -> c_int {
+    guard(|| Ok(c_int::from(object(connection)?.client.stop_retrying())))
 }
 
 /// Waits until all that requests have queued is given to the operating system, at most

@@ -1,0 +1,182 @@
+//! When to try again: the delays between attempts, as AutobahnJS has them, with its faults mended.
+//!
+//! The n-th delay is drawn from a normal distribution around `initial * growth^n`, capped at the
+//! maximum, with `jitter` times the mean as its deviation; then it is clamped to 0 .. maximum. So
+//! clients that lost their router at once stay apart also at the cap. Count and delay start anew
+//! only when a session has been open: a proxy that accepts and drops is no success.
+//!
+//! Knows no clock and no random numbers: both are passed in.
+
+use std::time::Duration;
+
+/// The options about retrying.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Policy {
+    /// Attempts after a failure; `None` without limit.
+    pub max_retries: Option<u32>,
+    /// The mean of the first delay, in seconds.
+    pub initial: f64,
+    /// The longest delay, in seconds.
+    pub max: f64,
+    /// What the mean is multiplied with after each attempt.
+    pub growth: f64,
+    /// The deviation, as a fraction of the mean.
+    pub jitter: f64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Policy {
+            max_retries: Some(15),
+            initial: 1.5,
+            max: 300.0,
+            growth: 1.5,
+            jitter: 0.1,
+        }
+    }
+}
+
+/// Where in the series of delays a connection is.
+#[derive(Debug, Clone)]
+pub struct Retry {
+    policy: Policy,
+    count: u32,
+    mean: f64,
+}
+
+/// A retry that is due.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Next {
+    /// How many retries there have been with this one.
+    pub count: u32,
+    /// How long to wait for it.
+    pub delay: Duration,
+}
+
+impl Retry {
+    /// At the start of the series.
+    pub fn new(policy: Policy) -> Retry {
+        Retry {
+            policy,
+            count: 0,
+            mean: policy.initial,
+        }
+    }
+
+    /// A session has been open: the series starts anew.
+    pub fn reset(&mut self) {
+        *self = Retry::new(self.policy);
+    }
+
+    /// The next retry, drawn with `sample` of the standard normal distribution; `None` when there
+    /// have been enough.
+    pub fn next(&mut self, sample: f64) -> Option<Next> {
+        if self
+            .policy
+            .max_retries
+            .is_some_and(|most| self.count >= most)
+        {
+            return None;
+        }
+        let mean = self.mean.min(self.policy.max);
+        let seconds = (mean + sample * mean * self.policy.jitter).clamp(0.0, self.policy.max);
+        self.count = self.count.saturating_add(1);
+        self.mean = (mean * self.policy.growth).min(self.policy.max);
+        let delay = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        Some(Next {
+            count: self.count,
+            delay,
+        })
+    }
+}
+
+/// A sample of the standard normal distribution (Box and Muller) made of two of the uniform one
+/// over 0 .. 1.
+pub fn normal(first: f64, second: f64) -> f64 {
+    // 1 - x: the logarithm of 0 has no place here.
+    (-2.0 * (1.0 - first).ln()).sqrt() * (std::f64::consts::TAU * second).cos()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(next: Option<Next>) -> f64 {
+        next.unwrap().delay.as_secs_f64()
+    }
+
+    #[test]
+    fn delays_grow_to_the_maximum() {
+        let mut retry = Retry::new(Policy {
+            max_retries: None,
+            ..Policy::default()
+        });
+        let means: Vec<f64> = (0..20).map(|_| seconds(retry.next(0.0))).collect();
+        assert!(
+            means
+                .iter()
+                .zip([1.5, 2.25, 3.375])
+                .all(|(mean, wanted)| (mean - wanted).abs() < 1e-6)
+        );
+        assert!(means.windows(2).all(|two| two[1] >= two[0]));
+        assert_eq!(means.last(), Some(&300.0));
+    }
+
+    #[test]
+    fn jitter_is_kept_at_the_maximum() {
+        let policy = Policy {
+            initial: 1000.0,
+            ..Policy::default()
+        };
+        let mut retry = Retry::new(policy);
+        assert_eq!(seconds(retry.next(-1.0)), 270.0);
+        assert_eq!(seconds(retry.next(1.0)), 300.0);
+        assert_eq!(seconds(retry.next(-100.0)), 0.0);
+    }
+
+    #[test]
+    fn the_number_of_retries_is_limited() {
+        let count = |max_retries| {
+            let mut retry = Retry::new(Policy {
+                max_retries,
+                ..Policy::default()
+            });
+            (0..100)
+                .map_while(|_| retry.next(0.0))
+                .last()
+                .map_or(0, |last| last.count)
+        };
+        assert_eq!(count(Some(0)), 0);
+        assert_eq!(count(Some(15)), 15);
+        assert_eq!(count(None), 100);
+    }
+
+    #[test]
+    fn an_open_session_starts_the_series_anew() {
+        let mut retry = Retry::new(Policy {
+            max_retries: Some(2),
+            ..Policy::default()
+        });
+        assert!(retry.next(0.0).is_some() && retry.next(0.0).is_some());
+        assert_eq!(retry.next(0.0), None);
+        retry.reset();
+        let next = retry.next(0.0).unwrap();
+        assert_eq!((next.count, next.delay), (1, Duration::from_millis(1500)));
+    }
+
+    #[test]
+    fn samples_are_normal() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let samples: Vec<f64> = (0..100_000)
+            .map(|_| normal(random.f64(), random.f64()))
+            .collect();
+        let mean = samples.iter().sum::<f64>() / samples.len() as f64;
+        let variance =
+            samples.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / samples.len() as f64;
+        assert!(
+            mean.abs() < 0.02 && (variance - 1.0).abs() < 0.02,
+            "{mean} {variance}"
+        );
+        assert!(normal(0.0, 0.0).is_finite() && normal(1.0 - f64::EPSILON, 0.5).is_finite());
+    }
+}
