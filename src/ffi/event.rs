@@ -3,7 +3,7 @@
 //! The struct that C sees points into a [`Notice`]. Its token leads to a slot that says where the
 //! notice is, as long as it is lent: so a stale view finds nothing.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 use std::sync::Arc;
@@ -49,6 +49,49 @@ impl Drop for Shown {
 
 static VIEWS: Slab<Shown> = Slab::new();
 
+/// Slots of [`VIEWS`] that this thread has leased: an event comes and goes without a look at the
+/// list that all threads share.
+struct Leased(RefCell<Vec<u32>>);
+
+impl Leased {
+    const MOST: usize = 512;
+
+    fn take() -> Option<u32> {
+        let own = LEASED
+            .try_with(|leased| leased.0.borrow_mut().pop())
+            .ok()
+            .flatten();
+        own.or_else(|| VIEWS.lease())
+    }
+
+    fn keep(slot: u32) {
+        let kept = LEASED.try_with(|leased| {
+            let mut slots = leased.0.borrow_mut();
+            let room = slots.len() < Leased::MOST;
+            if room {
+                slots.push(slot);
+            }
+            room
+        });
+        if !kept.unwrap_or(false) {
+            VIEWS.give_back(slot);
+        }
+    }
+}
+
+impl Drop for Leased {
+    fn drop(&mut self) {
+        self.0
+            .borrow_mut()
+            .drain(..)
+            .for_each(|slot| VIEWS.give_back(slot));
+    }
+}
+
+thread_local! {
+    static LEASED: Leased = const { Leased(RefCell::new(Vec::new())) };
+}
+
 /// As long as it lives, its token leads to the notice, which must live at least as long.
 pub struct View(u64);
 
@@ -62,7 +105,8 @@ impl View {
             kwargs: lens(),
             details: lens(),
         };
-        View(VIEWS.insert(shown).unwrap_or(0))
+        let token = Leased::take().and_then(|slot| VIEWS.fill(slot, shown));
+        View(token.unwrap_or(0))
     }
 
     /// What leads to the notice.
@@ -73,7 +117,10 @@ impl View {
 
 impl Drop for View {
     fn drop(&mut self) {
-        drop(VIEWS.remove(self.0));
+        if let Some((slot, shown)) = VIEWS.empty(self.0) {
+            drop(shown);
+            Leased::keep(slot);
+        }
     }
 }
 

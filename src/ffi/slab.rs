@@ -48,14 +48,39 @@ impl<T, const INDEX: u32, const GENERATION: u32> Slab<T, INDEX, GENERATION> {
 
     /// Keeps `value`; returns its key, or `None` when all slots are in use.
     pub fn insert(&self, value: T) -> Option<u64> {
+        self.fill(self.lease()?, value)
+    }
+
+    /// Takes an empty slot for the caller's own use, until [`Slab::give_back`]: who fills and
+    /// empties slots all the time spares the common list of free ones.
+    pub fn lease(&self) -> Option<u32> {
         let freed = lock(&self.free).pop_front();
-        let index = match freed {
-            Some(index) => index,
-            None => self.new_slot()?,
-        };
-        let mut slot = lock(&self.slot(index)?.0);
+        freed.or_else(|| self.new_slot())
+    }
+
+    /// Keeps `value` in a leased slot; returns its key.
+    pub fn fill(&self, leased: u32, value: T) -> Option<u64> {
+        let mut slot = lock(&self.slot(leased)?.0);
         slot.1 = Some(value);
-        Some(slot.0 << INDEX | u64::from(index))
+        Some(slot.0 << INDEX | u64::from(leased))
+    }
+
+    /// Takes the value behind `key` out of a leased slot, which stays leased. From now on the key
+    /// is stale.
+    pub fn empty(&self, key: u64) -> Option<(u32, T)> {
+        let (index, generation) = Self::split(key)?;
+        let mut slot = lock(&self.slot(index)?.0);
+        if slot.0 != generation {
+            return None;
+        }
+        let value = slot.1.take()?;
+        slot.0 = Self::next(generation);
+        Some((index, value))
+    }
+
+    /// Ends a lease.
+    pub fn give_back(&self, leased: u32) {
+        lock(&self.free).push_back(leased);
     }
 
     /// Shows the value behind `key` to `look`. The slot is locked meanwhile.
@@ -70,15 +95,8 @@ impl<T, const INDEX: u32, const GENERATION: u32> Slab<T, INDEX, GENERATION> {
 
     /// Takes the value behind `key` out. From now on the key is stale.
     pub fn remove(&self, key: u64) -> Option<T> {
-        let (index, generation) = Self::split(key)?;
-        let mut slot = lock(&self.slot(index)?.0);
-        if slot.0 != generation {
-            return None;
-        }
-        let value = slot.1.take()?;
-        slot.0 = Self::next(generation);
-        drop(slot);
-        lock(&self.free).push_back(index);
+        let (index, value) = self.empty(key)?;
+        self.give_back(index);
         Some(value)
     }
 

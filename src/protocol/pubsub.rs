@@ -221,16 +221,14 @@ impl<H: Clone> Session<H> {
             _ => subscription.topic.clone(),
         };
         let details = Span::of(frame, Some(event.details.as_bytes()));
-        let mut events = Vec::with_capacity(subscription.handlers.len());
         for (local, target) in &subscription.handlers {
             let mut told = Event::new(EventKind::Event, *local, Some(target.clone()));
             told.wamp_id = event.publication;
             told.uri = Some(topic.clone());
             told.details = details;
             told.payload = Payload::of_frame(frame, event.payload);
-            events.push(told);
+            self.events.push(told);
         }
-        events.into_iter().for_each(|event| self.emit(event));
         Ok(())
     }
 

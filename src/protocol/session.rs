@@ -103,7 +103,7 @@ pub struct Session<H> {
     config: Config,
     ended: Option<Ended>,
     outbox: Outbox,
-    events: Vec<Event<H>>,
+    pub(super) events: Vec<Event<H>>,
     /// The id of the last request.
     last_request: u64,
     /// Requests up to this one have been given to the transport.
