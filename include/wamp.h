@@ -65,6 +65,14 @@
  * status, wamp_last_error() the last failed call of the thread. What goes wrong later is told by
  * WAMP_ERROR and WAMP_CLOSE.
  *
+ * RECONNECTION
+ *
+ * A connection that is lost is opened again by itself, after a delay that grows; each new session
+ * is told by WAMP_OPEN, where topics are subscribed and procedures registered anew. WAMP_CLOSE says
+ * in its details whether there will be another attempt (`will_retry`, `retry_delay`,
+ * `retry_count`); after the last one there is none. wamp_connection_stop_retrying(), also in that
+ * very callback, and wamp_connection_close() end the attempts.
+ *
  * Queues are bounded. When more than `send_queue_bytes` wait to be sent, requests are answered with
  * WAMP_ERR_AGAIN until WAMP_WRITABLE. When more than `receive_queue_bytes` wait to be told, the
  * socket is no longer read, so that the router waits too; nothing is dropped.
@@ -83,6 +91,13 @@
  *   autoping_interval    seconds, 30          after this much silence a ping is sent; 0: never
  *   autoping_timeout     seconds, 10          without an answer by then the connection is lost
  *   autoping_size        bytes, 4             payload of a ping, 4 to 125
+ *   max_retries          integer, 15          how often to try again after a loss; 0: never, -1: always
+ *   initial_retry_delay  seconds, 1.5         the mean delay before the first retry
+ *   max_retry_delay      seconds, 300         the longest delay before a retry
+ *   retry_delay_growth   number, 1.5          factor of the mean delay after each retry
+ *   retry_delay_jitter   number, 0.1          deviation of a delay, as a fraction of its mean
+ *   retry_if_unreachable bool, false          try again also where no session could be opened at all
+ *   retry_reasons        list of URIs, []     GOODBYEs and ABORTs of the router after which to try again
  *   authid               string               who we say we are
  *   authmethods          list of strings      so far ["anonymous"]
  *   authextra            object               passed to the router as it is
@@ -655,8 +670,9 @@ int wamp_connection_on_open(struct wamp_connection_t *connection,
                             wamp_free_t free);
 
 /**
- * Sets what hears WAMP_CLOSE, exactly once after each wamp_connection_open(): when the connection
- * was closed, was lost, or could not be made. As wamp_connection_on_open().
+ * Sets what hears WAMP_CLOSE: when the connection was closed, was lost, or could not be made. After
+ * each wamp_connection_open() exactly one comes whose details lack `will_retry`: it is the last.
+ * As wamp_connection_on_open().
  */
 int wamp_connection_on_close(struct wamp_connection_t *connection,
                              wamp_callback_t callback,
@@ -760,6 +776,31 @@ int wamp_connection_set_wakeup(struct wamp_connection_t *connection,
                                wamp_wakeup_t wakeup,
                                void *user_data,
                                wamp_free_t free);
+
+/**
+ * 1 while the transport is up, whether or not the session is open already; 0 if not, or
+ * WAMP_ERR_HANDLE.
+ */
+int wamp_connection_is_connected(struct wamp_connection_t *connection);
+
+/**
+ * 1 from a loss that is retried until a session is open again or all is given up; 0 otherwise, or
+ * WAMP_ERR_HANDLE.
+ */
+int wamp_connection_is_retrying(struct wamp_connection_t *connection);
+
+/**
+ * Makes the next attempt now instead of after its delay. Returns WAMP_OK, or WAMP_ERR_HANDLE,
+ * WAMP_ERR_STATE (no attempt is waited for).
+ */
+int wamp_connection_reconnect_now(struct wamp_connection_t *connection);
+
+/**
+ * Makes no more attempts until the next wamp_connection_open(); an open session stays. If an
+ * attempt was waited for, a last WAMP_CLOSE follows, without `will_retry`. Returns 1 if one was
+ * waited for, 0 if not, or WAMP_ERR_HANDLE.
+ */
+int wamp_connection_stop_retrying(struct wamp_connection_t *connection);
 
 /**
  * Waits until all that requests have queued is given to the operating system, at most

@@ -37,6 +37,10 @@ static void as_connection(void *handle) {
   BAD(wamp_connection_session(c, 1000, &session));
   CHECK(session == NULL);
   BAD(wamp_connection_is_open(c));
+  BAD(wamp_connection_is_connected(c));
+  BAD(wamp_connection_is_retrying(c));
+  BAD(wamp_connection_reconnect_now(c));
+  BAD(wamp_connection_stop_retrying(c));
   BAD(wamp_connection_dispatch(c, 0, 0));
   BAD(wamp_connection_poll(c, &event, sizeof event, 1, 0));
   BAD(wamp_connection_fd(c));

@@ -43,7 +43,7 @@ impl Client {
     /// A connection to `url`, opened; `options` are further ones.
     pub fn open(what: &str, url: &str, options: Value) -> Client {
         let manual = options["dispatch"] == "manual";
-        let mut all = json!({"url": url, "realm": "realm1"});
+        let mut all = json!({"url": url, "realm": "realm1", "max_retries": 0});
         let given = options.as_object().expect("an object").clone();
         all.as_object_mut().expect("an object").extend(given);
         let options = CString::new(all.to_string()).expect("no NUL");
@@ -238,12 +238,11 @@ impl Client {
     pub fn closed(&self) -> Told {
         let opened = self.opened;
         let told = self.until("CLOSE", |told| {
-            let mut closes = told.iter().filter(|told| told.kind == WAMP_CLOSE);
+            let mut closes = told.iter().filter(|told| told.is_last());
             closes.nth(opened - 1).cloned()
         });
         let what = &self.what;
         assert!(told.message.len() > 5, "{what}: no sentence: {told:?}");
-        assert_eq!(told.reason()["will_retry"], false, "{what}: {told:?}");
         told
     }
 
@@ -253,6 +252,40 @@ impl Client {
         let how = (told.status, told.uri.as_str());
         assert_eq!(how, (status, class), "{}: {told:?}", self.what);
         told
+    }
+
+    /// Waits until the connection was lost or failed for the `nth` time, and wants to try again.
+    pub fn retries(&self, nth: usize) -> Told {
+        self.until("CLOSE with will_retry", |told| {
+            let mut closes = told
+                .iter()
+                .filter(|told| told.kind == WAMP_CLOSE && !told.is_last());
+            closes.nth(nth - 1).cloned()
+        })
+    }
+
+    /// Makes the next attempt now; returns the status.
+    pub fn reconnect_now(&self) -> i32 {
+        // SAFETY: a handle.
+        unsafe { wamp_connection_reconnect_now(self.connection) }
+    }
+
+    /// Wants no more attempts; returns the status.
+    pub fn stop_retrying(&self) -> i32 {
+        // SAFETY: a handle.
+        unsafe { wamp_connection_stop_retrying(self.connection) }
+    }
+
+    /// Connected, open, retrying: what the connection says of itself.
+    pub fn state(&self) -> (i32, i32, i32) {
+        // SAFETY: a handle.
+        unsafe {
+            (
+                wamp_connection_is_connected(self.connection),
+                wamp_connection_is_open(self.connection),
+                wamp_connection_is_retrying(self.connection),
+            )
+        }
     }
 
     /// Closes; with a time limit (in ms) waits for the end.
@@ -309,7 +342,11 @@ impl Client {
                 assert_eq!(ends, 1, "{what}: ticket {number} in {told:#?}");
             }
         }
-        let closes = self.all(WAMP_CLOSE).len();
+        let closes = self
+            .all(WAMP_CLOSE)
+            .iter()
+            .filter(|told| told.is_last())
+            .count();
         assert_eq!(closes, self.opened, "{}: CLOSE", self.what);
         self.leave();
     }

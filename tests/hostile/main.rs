@@ -15,6 +15,7 @@
 //! | [`silence`] | stops answering, or never stops talking |
 //! | [`slow`] | does not read |
 //! | [`storm`] | sends noise |
+//! | [`reconnect`] | goes and comes back, or does not |
 //!
 //! [`peer`] is the router's side, [`client`] ours and [`told`] what it hears; [`scene`] is an open
 //! session with requests of every kind in it.
@@ -28,6 +29,7 @@ mod frames;
 mod harmless;
 mod joining;
 mod peer;
+mod reconnect;
 mod scene;
 mod silence;
 mod slow;

@@ -31,7 +31,7 @@ pub const WELCOME: &str = r#"[2,9129137332,{"roles":{"broker":{},"dealer":{}}}]"
 /// A scripted router and, in the end, what its script returned.
 #[must_use = "call done()"]
 pub struct Peer<T> {
-    /// Where it listens, for one connection.
+    /// Where it listens.
     pub url: String,
     result: Receiver<T>,
 }
@@ -39,16 +39,20 @@ pub struct Peer<T> {
 impl<T: Send + 'static> Peer<T> {
     /// The script gets the connection as it is.
     pub fn raw(script: impl FnOnce(TcpStream) -> T + Send + 'static) -> Peer<T> {
+        Peer::listening(|listener| {
+            let stream = accept(&listener);
+            drop(listener);
+            script(stream)
+        })
+    }
+
+    /// The script gets the listener, for as many connections as it likes.
+    pub fn listening(script: impl FnOnce(TcpListener) -> T + Send + 'static) -> Peer<T> {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let (sender, result) = channel();
         thread::spawn(move || {
-            let (stream, _) = listener.accept().expect("a client");
-            drop(listener);
-            stream.set_read_timeout(Some(LIMIT)).expect("a time limit");
-            stream.set_write_timeout(Some(LIMIT)).expect("a time limit");
-            stream.set_nodelay(true).expect("no delay");
-            let _ = sender.send(script(stream));
+            let _ = sender.send(script(listener));
         });
         let url = format!("ws://{address}/ws");
         Peer { url, result }
@@ -56,12 +60,7 @@ impl<T: Send + 'static> Peer<T> {
 
     /// The script begins when HELLO has come.
     pub fn greeted(script: impl FnOnce(&mut Wire) -> T + Send + 'static) -> Peer<T> {
-        Peer::raw(move |stream| {
-            let mut wire = Wire::upgrade(stream);
-            let hello = wire.message().expect("a HELLO");
-            assert_eq!((&hello[0], &hello[1]), (&1.into(), &"realm1".into()));
-            script(&mut wire)
-        })
+        Peer::raw(move |stream| script(&mut Wire::greet(stream)))
     }
 
     /// The script begins when WELCOME has been sent.
@@ -80,6 +79,15 @@ impl<T: Send + 'static> Peer<T> {
             Err(RecvTimeoutError::Disconnected) => panic!("the peer's script failed"),
         }
     }
+}
+
+/// The next connection.
+pub fn accept(listener: &TcpListener) -> TcpStream {
+    let (stream, _) = listener.accept().expect("a client");
+    stream.set_read_timeout(Some(LIMIT)).expect("a time limit");
+    stream.set_write_timeout(Some(LIMIT)).expect("a time limit");
+    stream.set_nodelay(true).expect("no delay");
+    stream
 }
 
 /// What a router does from some point on.
@@ -106,6 +114,21 @@ impl Wire {
         let answer = accepted(&request(&mut stream));
         stream.write_all(answer.as_bytes()).expect("written");
         Wire::over(stream)
+    }
+
+    /// Answers the upgrade and takes the HELLO.
+    pub fn greet(stream: TcpStream) -> Wire {
+        let mut wire = Wire::upgrade(stream);
+        let hello = wire.message().expect("a HELLO");
+        assert_eq!((&hello[0], &hello[1]), (&1.into(), &"realm1".into()));
+        wire
+    }
+
+    /// Answers everything as it should be until the session is open.
+    pub fn welcome(stream: TcpStream) -> Wire {
+        let mut wire = Wire::greet(stream);
+        wire.text(WELCOME);
+        wire
     }
 
     /// After an upgrade that the script has answered itself.

@@ -37,6 +37,11 @@ impl Told {
         serde_json::from_str(&self.details).expect("details of a CLOSE are JSON")
     }
 
+    /// True for the CLOSE after which no attempt is made.
+    pub fn is_last(&self) -> bool {
+        self.kind == WAMP_CLOSE && self.reason()["will_retry"] == false
+    }
+
     /// True if nothing follows for the request that it is about.
     pub fn is_outcome(&self) -> bool {
         match self.kind {
