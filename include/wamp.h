@@ -245,6 +245,11 @@
 #define WAMP_ERR_LOST -24
 
 /**
+ * The request was given up by the application.
+ */
+#define WAMP_ERR_CANCELED -25
+
+/**
  * Kind of event: a session is open. `wamp_id` is the session's id, `uri` the realm.
  */
 #define WAMP_OPEN 1
@@ -303,7 +308,7 @@
 
 /**
  * Kind of event: a request failed. `uri` is the error's URI, `status` one of WAMP_ERR_REMOTE,
- * WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN.
+ * WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN, WAMP_ERR_CANCELED, WAMP_ERR_TIMEOUT.
  */
 #define WAMP_ERROR 12
 
@@ -1005,7 +1010,9 @@ int wamp_session_unregister_sync(struct wamp_session_t *session,
  * Calls a procedure.
  *
  * `payload` and `options` (JSON object, such as `{"receive_progress": true}`) may be NULL; all is
- * copied. `done` (may be NULL) hears WAMP_RESULT or WAMP_ERROR, exactly once, also when the
+ * copied. With the option `timeout` (milliseconds) the call is given up after that time without a
+ * result, whether or not the router knows time limits: WAMP_ERROR `wamp.error.timeout` with status
+ * WAMP_ERR_TIMEOUT. `done` (may be NULL) hears WAMP_RESULT or WAMP_ERROR, exactly once, also when the
  * connection is lost; before it, where `receive_progress` was asked for, any number of WAMP_RESULT
  * with WAMP_FLAG_PROGRESS. `free` (may be NULL) runs exactly once, also when the call fails.
  *
@@ -1037,6 +1044,19 @@ int wamp_session_call_sync(struct wamp_session_t *session,
                            const char *options,
                            int timeout_ms,
                            struct wamp_message_t **result);
+
+/**
+ * Gives a call up.
+ *
+ * `options` (JSON object, may be NULL) hold `mode`: "skip" and "killnowait" (the default) end the
+ * call at once: `done` hears WAMP_ERROR `wamp.error.canceled` with status WAMP_ERR_CANCELED, and an
+ * answer that comes later is ignored. "kill" waits for what the router answers, which may be a
+ * result; a router that does not announce call canceling is not asked, and the call ends at once.
+ * (Crossbar.io never answers a "kill" for a callee that cannot be interrupted: give such a call a
+ * `timeout`.) Never WAMP_ERR_AGAIN. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID (the
+ * call has ended), WAMP_ERR_OPTION, WAMP_ERR_UTF8, WAMP_ERR_CLOSED.
+ */
+int wamp_session_cancel(struct wamp_session_t *session, int64_t call, const char *options);
 
 /**
  * Keeps an invocation beyond its callback, to answer it later from any thread; each retain wants

@@ -358,6 +358,8 @@ impl Options {
                     "subscription_revocation": true,
                 }},
                 "caller": {"features": {
+                    "call_canceling": true,
+                    "call_timeout": true,
                     "caller_identification": true,
                     "progressive_call_results": true,
                 }},

@@ -417,7 +417,13 @@ impl Pump {
                 }
             }),
         };
-        [self.join_until, self.leave_until, ping]
+        let call = self
+            .session
+            .core()
+            .protocol
+            .next_timeout()
+            .map(Instant::from_std);
+        [self.join_until, self.leave_until, ping, call]
             .into_iter()
             .flatten()
             .min()
@@ -427,6 +433,7 @@ impl Pump {
         if self.closing.is_some() {
             return;
         }
+        self.end_late_calls(now);
         if self.join_until.is_some_and(|until| until <= now) {
             let failure = slow_connect(&self.connection);
             self.give_up(End::failed("unreachable", failure));
@@ -451,6 +458,16 @@ impl Pump {
             self.transport_failed(TransportError::Lost(text));
         } else {
             self.ping_if_silent(now);
+        }
+    }
+
+    fn end_late_calls(&mut self, now: Instant) {
+        let mut core = self.session.core();
+        core.protocol.handle_timeout(now.into_std());
+        let wake = self.session.hand_over(&mut core);
+        drop(core);
+        if wake {
+            self.connection.dispatcher.wake();
         }
     }
 

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::codec::{Batch, Dict, PayloadRef};
 use crate::protocol::event::c_text;
-use crate::protocol::{self, Cause, Event, EventKind, Phase, RequestError};
+use crate::protocol::{self, CancelMode, Cause, Event, EventKind, Phase, RequestError};
 
 use super::connection::Connection;
 use super::dispatch::{self, Dispatcher, Notice, NoticeKind};
@@ -162,7 +162,12 @@ impl Session {
         payload: PayloadRef<'_>,
         receiver: Receiver,
     ) -> Result<u64, Failure> {
-        self.request(|core| core.call(procedure, options, payload, receiver))
+        self.request(|core| core.call(procedure, options, payload, receiver, Instant::now))
+    }
+
+    /// CANCEL, or giving up here where the router does not know it.
+    pub fn cancel(&self, local: u64, mode: CancelMode) -> Result<(), Failure> {
+        self.command(|core| core.cancel(local, mode))
     }
 
     /// Gives up a call or acknowledged publication; a late answer is swallowed.
@@ -443,7 +448,9 @@ fn tell_waiter(event: Event<Receiver>) {
 /// The status of a failed request.
 pub fn cause_status(cause: Cause) -> Status {
     match cause {
-        Cause::Remote | Cause::Canceled => Status::Remote,
+        Cause::Remote => Status::Remote,
+        Cause::Canceled => Status::Canceled,
+        Cause::Timeout => Status::Timeout,
         Cause::NotSent => Status::NotSent,
         Cause::OutcomeUnknown => Status::OutcomeUnknown,
     }

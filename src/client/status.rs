@@ -33,6 +33,7 @@ pub enum Status {
     Protocol = -22,
     Aborted = -23,
     Lost = -24,
+    Canceled = -25,
 }
 
 /// Every status with its name and the sentence about it, NUL-terminated for C.
@@ -157,6 +158,11 @@ const TABLE: &[(Status, &str, &str)] = &[
         Status::Lost,
         "WAMP_ERR_LOST\0",
         "the connection was lost: open it again\0",
+    ),
+    (
+        Status::Canceled,
+        "WAMP_ERR_CANCELED\0",
+        "the request was given up by the application\0",
     ),
 ];
 

@@ -7,7 +7,7 @@ use crate::client::session::cause_status;
 use crate::client::target::Waiter;
 use crate::client::{Failure, Receiver, Session, Status};
 use crate::codec::Dict;
-use crate::protocol::{Event, EventKind};
+use crate::protocol::{CancelMode, Event, EventKind};
 
 use super::args;
 use super::event;
@@ -411,7 +411,9 @@ pub unsafe extern "C" fn wamp_session_unregister_sync(
 /// Calls a procedure.
 ///
 /// `payload` and `options` (JSON object, such as `{"receive_progress": true}`) may be NULL; all is
-/// copied. `done` (may be NULL) hears WAMP_RESULT or WAMP_ERROR, exactly once, also when the
+/// copied. With the option `timeout` (milliseconds) the call is given up after that time without a
+/// result, whether or not the router knows time limits: WAMP_ERROR `wamp.error.timeout` with status
+/// WAMP_ERR_TIMEOUT. `done` (may be NULL) hears WAMP_RESULT or WAMP_ERROR, exactly once, also when the
 /// connection is lost; before it, where `receive_progress` was asked for, any number of WAMP_RESULT
 /// with WAMP_FLAG_PROGRESS. `free` (may be NULL) runs exactly once, also when the call fails.
 ///
@@ -485,7 +487,7 @@ pub unsafe extern "C" fn wamp_session_call_sync(
             Receiver::Waiter(waiter.clone()),
         )?;
         let Some(event) = session.wait(&waiter, args::timeout(timeout_ms)) else {
-            let _ = session.abandon(id);
+            let _ = session.cancel(id, CancelMode::KillNoWait);
             let text = format!("no answer within {timeout_ms} ms; the call was given up");
             return Err(Failure::new(Status::Timeout, text));
         };
@@ -499,6 +501,30 @@ pub unsafe extern "C" fn wamp_session_call_sync(
             unsafe { *result = message };
         }
         failed.map_or(Ok(0), Err)
+    })
+}
+
+/// Gives a call up.
+///
+/// `options` (JSON object, may be NULL) hold `mode`: "skip" and "killnowait" (the default) end the
+/// call at once: `done` hears WAMP_ERROR `wamp.error.canceled` with status WAMP_ERR_CANCELED, and an
+/// answer that comes later is ignored. "kill" waits for what the router answers, which may be a
+/// result; a router that does not announce call canceling is not asked, and the call ends at once.
+/// (Crossbar.io never answers a "kill" for a callee that cannot be interrupted: give such a call a
+/// `timeout`.) Never WAMP_ERR_AGAIN. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID (the
+/// call has ended), WAMP_ERR_OPTION, WAMP_ERR_UTF8, WAMP_ERR_CLOSED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_cancel(
+    session: *mut wamp_session_t,
+    call: i64,
+    options: *const c_char,
+) -> c_int {
+    guard(|| {
+        let session = self::session(session)?;
+        // SAFETY: the caller's promise.
+        let options = unsafe { args::options(options) }?;
+        let mode = CancelMode::of_options(options)?;
+        session.cancel(args::local_id(call)?, mode).map(|()| 0)
     })
 }
 

@@ -53,6 +53,9 @@ pub const WAMP_ERR_ABORTED: c_int = -23;
 /// The connection was lost.
 pub const WAMP_ERR_LOST: c_int = -24;
 
+/// The request was given up by the application.
+pub const WAMP_ERR_CANCELED: c_int = -25;
+
 /// Kind of event: a session is open. `wamp_id` is the session's id, `uri` the realm.
 pub const WAMP_OPEN: u32 = 1;
 /// Kind of event: the connection has ended. `uri` is `closed`, `lost`, `unreachable` or
@@ -78,7 +81,7 @@ pub const WAMP_INVOCATION: u32 = 10;
 /// Kind of event: a call's result. With WAMP_FLAG_PROGRESS more results follow.
 pub const WAMP_RESULT: u32 = 11;
 /// Kind of event: a request failed. `uri` is the error's URI, `status` one of WAMP_ERR_REMOTE,
-/// WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN.
+/// WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN, WAMP_ERR_CANCELED, WAMP_ERR_TIMEOUT.
 pub const WAMP_ERROR: u32 = 12;
 
 /// Flag of events. RESULT: it is a progressive one, more follow. INVOCATION: the caller welcomes
@@ -297,6 +300,7 @@ mod tests {
             (WAMP_ERR_PROTOCOL, Status::Protocol),
             (WAMP_ERR_ABORTED, Status::Aborted),
             (WAMP_ERR_LOST, Status::Lost),
+            (WAMP_ERR_CANCELED, Status::Canceled),
         ] {
             assert_eq!(constant, status as c_int, "{}", status.name());
         }

@@ -45,6 +45,8 @@ pub enum Cause {
     OutcomeUnknown,
     /// The application gave the request up.
     Canceled,
+    /// Its time limit has passed.
+    Timeout,
 }
 
 /// One thing that happened, for the application.

@@ -7,9 +7,11 @@
 //!
 //! * [`message`]: every message of the protocol, decoded and encoded.
 //! * [`session`]: the life of a session, from HELLO to GOODBYE.
+//! * [`cancel`]: calls that are given up.
 //! * [`pubsub`], [`rpc`]: its requests, and the answers to them.
 //! * [`event`]: what a session tells. [`uri`]: URIs and the rules for them.
 
+pub mod cancel;
 pub mod event;
 pub mod ids;
 pub mod message;
@@ -21,6 +23,7 @@ pub mod uri;
 #[cfg(test)]
 mod tests;
 
+pub use cancel::CancelMode;
 pub use event::{Cause, Event, EventKind, RequestError};
 pub use message::Message;
 pub use session::{Config, Ended, Phase, Session};

@@ -7,11 +7,13 @@ use std::collections::HashSet;
 use std::ffi::CStr;
 use std::mem;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 
 use crate::codec::{Dict, Payload, PayloadRef, Span};
 
+use super::cancel;
 use super::event::{Cause, Event, EventKind, RequestError, c_text};
 use super::ids::IdMap;
 use super::message::{self, code};
@@ -100,22 +102,28 @@ impl<H> Registrations<H> {
 }
 
 impl<H: Clone> Session<H> {
-    /// Calls; Result (several with `receive_progress`) or Error follows. Returns the local id.
+    /// Calls; Result (several with `receive_progress`) or Error follows. With the option `timeout`
+    /// (milliseconds) it is given up that long after `now`, or after a progressive result. Returns
+    /// the local id.
     pub fn call(
         &mut self,
         procedure: &str,
         options: Dict<'_>,
         payload: PayloadRef<'_>,
         target: H,
+        now: impl FnOnce() -> Instant,
     ) -> Result<u64, RequestError> {
         self.check_dealer()?;
         uri::check(procedure, Match::Exact)?;
-        let progress = match options.is_empty() {
-            true => false,
-            false => options
-                .bool("receive_progress")
-                .map_err(|_| RequestError::Option("receive_progress", "must be a bool"))?
-                .unwrap_or(false),
+        let (progress, timeout) = match options.is_empty() {
+            true => (false, None),
+            false => (
+                options
+                    .bool("receive_progress")
+                    .map_err(|_| RequestError::Option("receive_progress", "must be a bool"))?
+                    .unwrap_or(false),
+                cancel::timeout(options)?,
+            ),
         };
         let request = self.request(|request, out| {
             message::Call {
@@ -126,8 +134,17 @@ impl<H: Clone> Session<H> {
             }
             .write(out);
         })?;
-        self.requests
-            .insert(request, Request::Call { target, progress });
+        self.requests.insert(
+            request,
+            Request::Call {
+                target,
+                progress,
+                canceled: false,
+            },
+        );
+        if let Some(each) = timeout {
+            self.limits.set(request, now(), each);
+        }
         Ok(self.request_local(request))
     }
 
@@ -137,6 +154,7 @@ impl<H: Clone> Session<H> {
         let request = self.local_request(local).ok_or(RequestError::NoSuchId)?;
         match self.requests.remove(&request) {
             Some(Request::Call { target, .. } | Request::Publish { target }) => {
+                self.limits.remove(request);
                 self.emit(Event::new(EventKind::Gone, local, Some(target)));
                 Ok(())
             }
@@ -299,7 +317,11 @@ impl<H: Clone> Session<H> {
                 Some(Request::Call {
                     target,
                     progress: true,
-                }) => target.clone(),
+                    ..
+                }) => {
+                    self.limits.touch(result.request);
+                    target.clone()
+                }
                 // Crossbar.io passes progress on to callers that did not ask for it.
                 _ => return Ok(()),
             }

@@ -23,6 +23,7 @@ use bytes::Bytes;
 
 use crate::codec::{Batch, CodecError, Dict, Outbox, Payload, PayloadRef, Span};
 
+use super::cancel::Limits;
 use super::event::{Cause, Event, EventKind, RequestError, c_text};
 use super::ids::IdMap;
 use super::message::{self, Message, code};
@@ -111,10 +112,13 @@ pub struct Session<H> {
     last_local: u64,
     is_broker: bool,
     is_dealer: bool,
+    /// The dealer announces call_canceling.
+    pub(super) cancels_calls: bool,
     pub(super) requests: IdMap<Request<H>>,
     pub(super) subscriptions: Subscriptions<H>,
     pub(super) registrations: Registrations<H>,
     pub(super) invocations: Invocations,
+    pub(super) limits: Limits,
 }
 
 /// A request that waits for its answer.
@@ -123,6 +127,7 @@ pub(super) enum Request<H> {
     Call {
         target: H,
         progress: bool,
+        canceled: bool,
     },
     Publish {
         target: H,
@@ -174,6 +179,8 @@ impl<H: Clone> Session<H> {
             last_local: 0,
             is_broker: false,
             is_dealer: false,
+            cancels_calls: false,
+            limits: Limits::default(),
             requests: IdMap::default(),
             subscriptions: Subscriptions::default(),
             registrations: Registrations::default(),
@@ -382,6 +389,18 @@ impl<H: Clone> Session<H> {
         };
         self.is_broker = roles.dict("broker")?.is_some();
         self.is_dealer = roles.dict("dealer")?.is_some();
+        if let Some(features) = roles
+            .dict("dealer")?
+            .map(|role| role.dict("features"))
+            .transpose()?
+        {
+            let features = features.unwrap_or(Dict::EMPTY);
+            // Both spellings stand in the specification.
+            let announced = ["call_canceling", "call_cancelling"];
+            self.cancels_calls = announced
+                .iter()
+                .any(|name| features.get(name) == Some(b"true"));
+        }
         if !self.is_broker && !self.is_dealer {
             return Err(Violation(
                 "the WELCOME announces neither broker nor dealer".to_owned(),
@@ -474,7 +493,10 @@ impl<H: Clone> Session<H> {
         self.check_issued(request)?;
         match self.requests.get(&request) {
             None if is_request(code) => Ok(None),
-            Some(pending) if pending.code() == code => Ok(self.requests.remove(&request)),
+            Some(pending) if pending.code() == code => {
+                self.limits.remove(request);
+                Ok(self.requests.remove(&request))
+            }
             _ => Err(Violation(format!(
                 "an answer of type {code} to request {request}"
             ))),
@@ -568,6 +590,7 @@ impl<H: Clone> Session<H> {
         self.ended = Some(ended);
         self.fail_requests();
         self.invocations.clear();
+        self.limits = Limits::default();
         let (mut gone, leaving) = self.subscriptions.drain();
         for (id, target) in leaving {
             self.emit(Event::new(EventKind::Unsubscribed, id, target));

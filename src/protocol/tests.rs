@@ -1,7 +1,10 @@
 //! A client's session against scripted frames: each test plays the router's part.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 
+use super::cancel::CancelMode;
 use super::event::{Cause, Event, EventKind, RequestError};
 use super::session::{Config, Ended, Phase, Session};
 use crate::codec::{Dict, PayloadRef};
@@ -78,7 +81,13 @@ impl Client {
     fn call(&mut self, options: &'static str, target: &'static str) -> u64 {
         let options = Dict::from_checked(options.as_bytes());
         self.session
-            .call("com.p", options, PayloadRef::args("[1]"), target)
+            .call(
+                "com.p",
+                options,
+                PayloadRef::args("[1]"),
+                target,
+                Instant::now,
+            )
             .unwrap()
     }
 
@@ -216,12 +225,12 @@ fn requests_need_an_open_session_and_a_role() {
     let mut client = Client::new();
     let call = client
         .session
-        .call("com.p", Dict::EMPTY, PayloadRef::NONE, "x");
+        .call("com.p", Dict::EMPTY, PayloadRef::NONE, "x", Instant::now);
     assert_eq!(call, Err(RequestError::Closed));
     client.receive(r#"[2,77,{"roles":{"broker":{}}}]"#);
     let call = client
         .session
-        .call("com.p", Dict::EMPTY, PayloadRef::NONE, "x");
+        .call("com.p", Dict::EMPTY, PayloadRef::NONE, "x", Instant::now);
     assert_eq!(call, Err(RequestError::NoRole("dealer")));
     assert!(
         client
@@ -344,6 +353,104 @@ fn ids_of_an_earlier_session_stay_stale() {
         second.session.abandon(stale + 1),
         Err(RequestError::NoSuchId)
     );
+}
+
+// ===== calls that are given up =====
+
+/// A session with a router that announces call canceling.
+fn canceling() -> Client {
+    let mut client = Client::new();
+    client.receive(r#"[2,77,{"roles":{"dealer":{"features":{"call_canceling":true}}}}]"#);
+    client.told();
+    client
+}
+
+#[test]
+fn a_canceled_call_ends_at_once_and_a_late_answer_is_swallowed() {
+    let mut client = canceling();
+    let call = client.call("{}", "call");
+    client.sent();
+    client.session.cancel(call, CancelMode::Skip).unwrap();
+    assert_eq!(client.sent(), [r#"[49,1,{"mode":"skip"}]"#]);
+    let events = client.events();
+    assert_eq!((events[0].cause, events.len()), (Some(Cause::Canceled), 1));
+    assert_eq!(events[0].uri.as_deref(), Some(c"wamp.error.canceled"));
+    let again = client.session.cancel(call, CancelMode::Skip);
+    assert_eq!(again, Err(RequestError::NoSuchId));
+    client.receive(r#"[8,48,1,{},"wamp.error.canceled"]"#);
+    client.receive("[50,1,{}]");
+    assert!(client.told().is_empty() && client.session.phase() == Phase::Open);
+}
+
+#[test]
+fn kill_waits_for_the_answer() {
+    let mut client = canceling();
+    let call = client.call("{}", "call");
+    client.sent();
+    client.session.cancel(call, CancelMode::Kill).unwrap();
+    client.session.cancel(call, CancelMode::Kill).unwrap();
+    assert_eq!(client.sent(), [r#"[49,1,{"mode":"kill"}]"#], "sent once");
+    assert!(client.told().is_empty());
+    client.receive("[50,1,{},[1]]");
+    assert_eq!(client.told(), ["Result 2 call"]);
+}
+
+#[test]
+fn a_router_that_cannot_cancel_is_not_asked() {
+    let mut client = Client::joined();
+    let call = client.call("{}", "call");
+    client.sent();
+    client.session.cancel(call, CancelMode::Kill).unwrap();
+    assert!(client.sent().is_empty());
+    assert_eq!(client.told(), ["Error 2 call"]);
+}
+
+#[test]
+fn a_call_ends_when_its_time_is_up() {
+    let mut client = canceling();
+    let before = Instant::now();
+    client.call(r#"{"timeout":1000}"#, "slow");
+    client.call(r#"{"timeout":1000}"#, "answered");
+    client.call("{}", "patient");
+    client.receive("[50,2,{}]");
+    client.sent();
+    client.told();
+    let due = client.session.next_timeout().unwrap();
+    assert!(due >= before + Duration::from_secs(1));
+    client
+        .session
+        .handle_timeout(due - Duration::from_millis(1));
+    assert!(client.told().is_empty());
+    client.session.handle_timeout(due + Duration::from_secs(9));
+    let events = client.events();
+    assert_eq!(
+        (events[0].target, events[0].cause),
+        (Some("slow"), Some(Cause::Timeout))
+    );
+    assert_eq!((events.len(), client.session.next_timeout()), (1, None));
+    assert_eq!(client.sent(), [r#"[49,1,{"mode":"killnowait"}]"#]);
+}
+
+#[test]
+fn progress_sets_the_time_anew() {
+    let mut client = canceling();
+    client.call(r#"{"timeout":1000,"receive_progress":true}"#, "call");
+    client.receive(r#"[50,1,{"progress":true}]"#);
+    let due = client.session.next_timeout().unwrap();
+    client.told();
+    client.session.handle_timeout(due);
+    assert!(client.told().is_empty());
+    assert_eq!(
+        client.session.next_timeout(),
+        Some(due + Duration::from_secs(1))
+    );
+    client.session.handle_timeout(due + Duration::from_secs(1));
+    assert_eq!(client.told(), ["Error 2 call"]);
+    let options = Dict::from_checked(br#"{"timeout":"soon"}"#);
+    let refused = client
+        .session
+        .call("com.p", options, PayloadRef::NONE, "x", Instant::now);
+    assert!(matches!(refused, Err(RequestError::Option("timeout", _))));
 }
 
 // ===== subscriptions =====

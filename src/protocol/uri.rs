@@ -113,6 +113,8 @@ pub const CANNOT_AUTHENTICATE: &str = "wamp.error.cannot_authenticate";
 pub const RUNTIME_ERROR: &str = "wamp.error.runtime_error";
 /// The request was given up.
 pub const CANCELED: &str = "wamp.error.canceled";
+/// The request's time limit has passed.
+pub const TIMEOUT: &str = "wamp.error.timeout";
 /// No such registration.
 pub const NO_SUCH_REGISTRATION: &str = "wamp.error.no_such_registration";
 /// No such subscription.

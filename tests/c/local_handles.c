@@ -62,6 +62,7 @@ static void as_session(void *handle) {
   BAD(wamp_session_register(s, URI "x", NULL, on_any, on_any, GIFT));
   BAD(wamp_session_unregister(s, 1, on_any, GIFT));
   BAD(wamp_session_call(s, URI "x", NULL, NULL, on_any, GIFT));
+  BAD(wamp_session_cancel(s, 2, NULL));
   BAD(wamp_session_subscribe_sync(s, URI "x", NULL, on_any, GIFT, 1000));
   BAD(wamp_session_unsubscribe_sync(s, 1, 1000));
   BAD(wamp_session_publish_ack_sync(s, URI "x", NULL, NULL, 1000));

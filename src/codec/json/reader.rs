@@ -213,6 +213,17 @@ impl<'a> Dict<'a> {
         }
     }
 
+    /// A whole number; absent and `null` are `None`.
+    pub fn uint(self, key: &'static str) -> Result<Option<u64>, CodecError> {
+        match self.get(key) {
+            None | Some(b"null") => Ok(None),
+            Some(text) => match whole(text) {
+                Some(number) => Ok(Some(number)),
+                None => Err(self.mistyped(text, "a detail that must be a whole number is not")),
+            },
+        }
+    }
+
     /// An id; absent and `null` are `None`.
     pub fn id(self, key: &'static str) -> Result<Option<u64>, CodecError> {
         match self.get(key) {
