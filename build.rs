@@ -59,7 +59,8 @@ fn version() -> String {
 /// Macros that make a payload of text. In C++, where compound literals are no standard, a temporary
 /// does the same: both live until the end of the expression or block that they stand in.
 fn sugar() -> &'static str {
-    r#"/**
+    r#"#ifndef WAMP_PAYLOAD
+/**
  * A payload of JSON text, NUL-terminated: WAMP_ARGS("[1, \"two\"]"), WAMP_KWARGS("{\"a\": 1}"),
  * WAMP_PAYLOAD("[1]", "{\"a\": 1}"). For the call that it is an argument of.
  */
@@ -81,7 +82,8 @@ struct wamp_text_payload {
 #else
 #define WAMP_PAYLOAD(args, kwargs) \
   (&(const wamp_payload_t){(args), 0, (kwargs), 0, WAMP_JSON, 0})
-#endif"#
+#endif
+#endif /* WAMP_PAYLOAD */"#
 }
 
 fn name_library() {

@@ -160,7 +160,7 @@
 #define WAMP_ERR_TOO_LARGE -7
 
 /**
- * The send queue is full: wait for on_writable or wamp_connection_flush(), then try again.
+ * The send queue is full: wait for WAMP_WRITABLE or wamp_connection_flush(), then try again.
  */
 #define WAMP_ERR_AGAIN -8
 
@@ -489,7 +489,7 @@ typedef struct wamp_payload_t {
    */
   size_t kwargs_size;
   /**
-   * WAMP_JSON.
+   * WAMP_JSON; 0 is refused.
    */
   uint32_t encoding;
   /**
@@ -500,7 +500,7 @@ typedef struct wamp_payload_t {
 
 /**
  * A read-only view of something that happened. Valid for the length of the callback, or, when
- * polled, until the next poll or dispatch of its connection. Fields are only ever appended.
+ * polled, until the next poll, dispatch, close with a timeout, or free of its connection. Fields are only ever appended.
  */
 typedef struct wamp_event_t {
   /**
@@ -529,7 +529,7 @@ typedef struct wamp_event_t {
    */
   int64_t wamp_id;
   /**
-   * What was given with the callback.
+   * What was given with the callback. In a kept message it may have been freed.
    */
   void *user_data;
   /**
@@ -658,7 +658,8 @@ struct wamp_connection_t *wamp_connection_new(const char *options);
  *
  * An open one is closed in the background; no callback is called any more, but for one that is
  * running. All user_data are freed: on this thread, or where a callback is running, when that
- * returns. Handles of its sessions that were not retained end. To wait for the end of everything
+ * returns. A thread that waits in dispatch or poll returns with WAMP_ERR_HANDLE. Handles of its
+ * sessions that were not retained end. To wait for the end of everything
  * call wamp_connection_close() with a timeout first. Returns WAMP_OK or WAMP_ERR_HANDLE.
  */
 int wamp_connection_free(struct wamp_connection_t *connection);
@@ -707,7 +708,8 @@ int wamp_connection_open(struct wamp_connection_t *connection);
  * `reason` (a URI, NULL for `wamp.goodbye.normal`) and `message` (may be NULL) go to the router.
  * With `timeout_ms` 0 it returns at once. With a positive one (negative: no limit) it is a
  * barrier: after it no callback runs and the user_data of all requests have been freed; in manual
- * mode it dispatches what is left on this thread. Closing is also possible while connecting.
+ * mode it dispatches what is left on this thread. A callback that opens the connection again makes
+ * the wait last until that ends, too. Closing is also possible while connecting.
  *
  * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_CLOSED (was not open; the barrier holds all the
  * same), WAMP_ERR_DEADLOCK (timeout inside a callback), WAMP_ERR_TIMEOUT, WAMP_ERR_UTF8,
@@ -721,7 +723,7 @@ int wamp_connection_close(struct wamp_connection_t *connection,
 /**
  * The open session; waits for it at most `timeout_ms` (negative: no limit).
  *
- * `*session` receives it, retained: give it back with wamp_session_release(). As soon as the
+ * `*session` receives it, retained (give it back with wamp_session_release()), or NULL on failure. As soon as the
  * attempt to open has failed, its failure is returned. Returns WAMP_OK, or WAMP_ERR_HANDLE,
  * WAMP_ERR_ARGUMENT, WAMP_ERR_CLOSED (never opened, or closed), WAMP_ERR_TIMEOUT,
  * WAMP_ERR_UNREACHABLE, WAMP_ERR_HTTP, WAMP_ERR_SUBPROTOCOL, WAMP_ERR_PROTOCOL, WAMP_ERR_ABORTED,
@@ -764,14 +766,17 @@ int wamp_connection_poll(struct wamp_connection_t *connection,
 /**
  * Manual mode: a file descriptor that is readable while events wait, for poll(2) and its kin.
  *
- * Owned by the connection and closed when that is freed; do not read from it or close it. Returns
+ * Owned by the connection, do not read from it or close it. It is closed when the connection is
+ * freed and no session or message of it is kept any more; take it out of your loop before. Returns
  * the fd (>= 0), or WAMP_ERR_HANDLE, WAMP_ERR_STATE (not in manual mode).
  */
 int wamp_connection_fd(struct wamp_connection_t *connection);
 
 /**
- * Manual mode, for hosts without file descriptors: `wakeup` is called on a library thread when
- * events begin to wait, and at once if some wait already. NULL for none.
+ * Manual mode, for hosts without file descriptors: `wakeup` is called when events begin to wait, on
+ * whatever thread makes them wait, also one that is inside a function of this connection: so it must
+ * take no lock that the program holds while it calls the library. It is called at once if some wait
+ * already. NULL for none.
  *
  * `free` (may be NULL) runs exactly once: when another function takes the place, when the
  * connection is freed, or when this call fails. Returns WAMP_OK, or WAMP_ERR_HANDLE,
@@ -821,7 +826,8 @@ int wamp_connection_flush(struct wamp_connection_t *connection, int timeout_ms);
 int wamp_session_retain(struct wamp_session_t *session);
 
 /**
- * Gives a retained session back. Returns WAMP_OK or WAMP_ERR_HANDLE.
+ * Gives a retained session back. Returns WAMP_OK, or WAMP_ERR_HANDLE, also for one that this program
+ * did not retain.
  */
 int wamp_session_release(struct wamp_session_t *session);
 
@@ -962,7 +968,8 @@ int64_t wamp_session_publish_ack_sync(struct wamp_session_t *session,
  * fails.
  *
  * Returns the registration's id (> 0, valid at once), or as wamp_session_subscribe();
- * WAMP_ERR_STATE also where this session has registered the same procedure.
+ * WAMP_ERR_STATE also where this session has registered the same procedure, or its unregistering is
+ * not answered yet.
  */
 int64_t wamp_session_register(struct wamp_session_t *session,
                               const char *procedure,
@@ -1067,7 +1074,7 @@ int wamp_invocation_retain(struct wamp_invocation_t *invocation);
 /**
  * Gives an invocation back. If it was never answered and nobody else keeps it, the caller gets
  * the error `wamp.error.runtime_error`, so that nobody waits for ever. Returns WAMP_OK or
- * WAMP_ERR_HANDLE.
+ * WAMP_ERR_HANDLE, also for one that this program did not retain.
  */
 int wamp_invocation_release(struct wamp_invocation_t *invocation);
 
@@ -1330,6 +1337,7 @@ int wamp_router_free(struct wamp_router_t *router);
 
 #endif  /* WAMP_H */
 
+#ifndef WAMP_PAYLOAD
 /**
  * A payload of JSON text, NUL-terminated: WAMP_ARGS("[1, \"two\"]"), WAMP_KWARGS("{\"a\": 1}"),
  * WAMP_PAYLOAD("[1]", "{\"a\": 1}"). For the call that it is an argument of.
@@ -1353,3 +1361,4 @@ struct wamp_text_payload {
 #define WAMP_PAYLOAD(args, kwargs) \
   (&(const wamp_payload_t){(args), 0, (kwargs), 0, WAMP_JSON, 0})
 #endif
+#endif /* WAMP_PAYLOAD */

@@ -21,6 +21,8 @@ const MODES: &[&str] = &["thread", "manual", "inline"];
 /// valgrind runs one thread at a time, and each of them some twenty times slower: long scenarios do less there.
 const LESS: &[(&str, &str)] = &[("WAMP_TEST_COUNT", "2000"), ("WAMP_TEST_BYTES", "200000")];
 
+/// Threads that a shutdown does not wait for look like leaks when the program ends.
+const NOT_UNDER_VALGRIND: &[&str] = &["local_impatient"];
 /// The status that valgrind gives to a program in which it found something.
 const FOUND: &str = "99";
 
@@ -47,6 +49,9 @@ fn scenarios() {
     for under_valgrind in [false, true] {
         for program in &programs {
             let name = name(program);
+            if under_valgrind && NOT_UNDER_VALGRIND.contains(&name.as_ref()) {
+                continue;
+            }
             let modes = if read(&format!("tests/c/{name}.c")).contains("scenario.mode") {
                 MODES
             } else {
@@ -77,11 +82,7 @@ fn examples() {
             let quickstart = name(program) == "quickstart";
             jobs.push(Job {
                 program: program.clone(),
-                arguments: if quickstart {
-                    Vec::new()
-                } else {
-                    vec![url.clone()]
-                },
+                arguments: if quickstart { Vec::new() } else { vec![url.clone()] },
                 under_valgrind,
                 wanted: if quickstart {
                     Wanted::Line("2 + 3 = 5".to_owned())
@@ -149,12 +150,7 @@ fn run_all(mut jobs: Vec<Job>) {
         }
     });
     let failures = failures.into_inner().unwrap();
-    assert!(
-        failures.is_empty(),
-        "{} failed:\n\n{}",
-        failures.len(),
-        failures.join("\n----\n")
-    );
+    assert!(failures.is_empty(), "{} failed:\n\n{}", failures.len(), failures.join("\n----\n"));
 }
 
 impl Job {

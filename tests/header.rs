@@ -34,7 +34,8 @@ fn the_header_is_fresh() {
 
 #[test]
 fn it_compiles_alone_in_every_language() {
-    check("alone", "#include <wamp.h>\nint here;\n");
+    check("alone", "#include <wamp.h>
+#include <wamp.h>\nint here;\n");
 }
 
 #[test]
@@ -69,11 +70,7 @@ fn the_version_is_that_of_the_package() {
         &mut code,
         "WAMP_VERSION_NUMBER == (WAMP_VERSION_MAJOR << 16 | WAMP_VERSION_MINOR << 8 | WAMP_VERSION_PATCH)",
     );
-    let text = concat!(
-        "sizeof WAMP_VERSION == sizeof \"",
-        env!("CARGO_PKG_VERSION"),
-        "\""
-    );
+    let text = concat!("sizeof WAMP_VERSION == sizeof \"", env!("CARGO_PKG_VERSION"), "\"");
     hold(&mut code, text);
     check_c11("version", &code);
     let line = concat!("#define WAMP_VERSION \"", env!("CARGO_PKG_VERSION"), "\"\n");
@@ -121,14 +118,7 @@ macro_rules! layout {
 #[test]
 fn structs_keep_their_layout() {
     let structs = [
-        layout!(wamp_payload_t {
-            args,
-            args_size,
-            kwargs,
-            kwargs_size,
-            encoding,
-            flags
-        }),
+        layout!(wamp_payload_t { args, args_size, kwargs, kwargs_size, encoding, flags }),
         layout!(wamp_event_t {
             kind,
             flags,

@@ -14,10 +14,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 #[test]
 fn everything_is_in_its_place() {
     let stage = scratch("install-stage");
-    install(&[
-        format!("DESTDIR={}", stage.display()),
-        "PREFIX=/opt/wamp".to_owned(),
-    ]);
+    install(&[format!("DESTDIR={}", stage.display()), "PREFIX=/opt/wamp".to_owned()]);
     let mut found = Vec::new();
     walk(&stage, &stage, &mut found);
     found.sort();
@@ -38,15 +35,10 @@ fn everything_is_in_its_place() {
     let directory = stage.join("opt/wamp/lib");
     let link = |name: &str| fs::read_link(directory.join(name)).unwrap();
     assert_eq!(link("libwamp.so"), Path::new("libwamp.so.0"));
-    assert_eq!(
-        link("libwamp.so.0"),
-        Path::new(&format!("libwamp.so.{VERSION}"))
-    );
-    for made in [
-        "pkgconfig/wamp.pc",
-        "cmake/Wamp/WampConfig.cmake",
-        "cmake/Wamp/WampConfigVersion.cmake",
-    ] {
+    assert_eq!(link("libwamp.so.0"), Path::new(&format!("libwamp.so.{VERSION}")));
+    for made in
+        ["pkgconfig/wamp.pc", "cmake/Wamp/WampConfig.cmake", "cmake/Wamp/WampConfigVersion.cmake"]
+    {
         let text = fs::read_to_string(directory.join(made)).unwrap();
         assert!(text.contains(VERSION), "{made} does not name the version");
         assert!(!text.contains('@'), "{made} has gaps that were not filled");
@@ -77,11 +69,7 @@ fn a_program_is_built_by_pkg_config() {
     let linked = directory.join("static");
     let mut command = consumer(&linked);
     for flag in package(&["--static", "--cflags", "--libs"]) {
-        command.arg(if flag == "-lwamp" {
-            "-l:libwamp.a"
-        } else {
-            &flag
-        });
+        command.arg(if flag == "-lwamp" { "-l:libwamp.a" } else { &flag });
     }
     good(&mut command);
     assert!(!needs_libwamp(&linked));

@@ -119,9 +119,7 @@ fn try_sh(directory: &Path, exports: &str, text: &str, place: &str) -> Option<St
         }
     }
     if text.contains("pkg-config") && !has("pkg-config") {
-        skip(&format!(
-            "{place}: pkg-config is not installed: this block was not run"
-        ));
+        skip(&format!("{place}: pkg-config is not installed: this block was not run"));
         return None;
     }
     library();
@@ -175,11 +173,8 @@ fn blocks(text: &str) -> Vec<Block> {
             after_a_block &= line.is_empty();
             continue;
         };
-        let inside: Vec<&str> = lines
-            .by_ref()
-            .map(|(_, line)| line)
-            .take_while(|line| *line != "```")
-            .collect();
+        let inside: Vec<&str> =
+            lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```").collect();
         let text = inside.join("\n") + "\n";
         if language == "text" {
             assert!(after_a_block, "line {}: whose output?", number + 1);

@@ -10,19 +10,11 @@ use support::{compiler, good, library, list, source};
 #[test]
 fn exactly_the_listed_symbols_are_exported() {
     let table = good(
-        Command::new("nm")
-            .args(["-D", "--defined-only", "-P"])
-            .arg(library().join("libwamp.so")),
+        Command::new("nm").args(["-D", "--defined-only", "-P"]).arg(library().join("libwamp.so")),
     );
-    let exported: BTreeSet<String> = table
-        .lines()
-        .filter_map(|line| Some(line.split_whitespace().next()?.to_owned()))
-        .collect();
-    assert_eq!(
-        exported,
-        listed(),
-        "exported (left), and listed in tests/abi/symbols.txt (right)"
-    );
+    let exported: BTreeSet<String> =
+        table.lines().filter_map(|line| Some(line.split_whitespace().next()?.to_owned())).collect();
+    assert_eq!(exported, listed(), "exported (left), and listed in tests/abi/symbols.txt (right)");
     for name in &exported {
         assert!(name.starts_with("wamp_"), "{name} is not in our name space");
     }
@@ -41,11 +33,8 @@ fn the_header_declares_exactly_the_listed_symbols() {
 
 #[test]
 fn the_library_has_its_lasting_name_and_is_never_unloaded() {
-    let dynamic = good(
-        Command::new("readelf")
-            .args(["-d", "-W"])
-            .arg(library().join("libwamp.so")),
-    );
+    let dynamic =
+        good(Command::new("readelf").args(["-d", "-W"]).arg(library().join("libwamp.so")));
     let entry = |tag: &str| dynamic.lines().find(|line| line.contains(tag));
     let name = entry("(SONAME)").expect("a SONAME");
     assert!(name.ends_with("[libwamp.so.0]"), "{name}");

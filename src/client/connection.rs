@@ -1,4 +1,4 @@
-//! A connection: what survives its sessions. Options, callbacks, state; its task is [`super::pump`].
+//! A connection: what survives its sessions. Options, callbacks, state; its task is in [`super::attempts`].
 //!
 //! ```text
 //!    Idle --open--> Connecting --WELCOME--> Open
@@ -14,7 +14,7 @@
 //! open is the one without.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -27,9 +27,9 @@ use crate::protocol::event::c_text;
 use crate::protocol::{Event, EventKind, uri};
 use crate::transport::Doorbell;
 
+use super::attempts;
 use super::dispatch::{self, Dispatcher, Mode, Notice, NoticeKind};
 use super::options::Options;
-use super::pump;
 use super::retry::Next;
 use super::session::Session;
 use super::status::{Failure, Status};
@@ -38,6 +38,7 @@ use super::{lock, log, runtime};
 
 /// A connection to a router.
 pub struct Connection {
+    me: Weak<Connection>,
     /// How it was configured.
     pub options: Options,
     /// Its queue of events.
@@ -118,7 +119,8 @@ pub struct End {
 impl Connection {
     /// A connection that is not open.
     pub fn new(options: Options) -> Arc<Connection> {
-        Arc::new(Connection {
+        Arc::new_cyclic(|me| Connection {
+            me: me.clone(),
             dispatcher: Dispatcher::new(options.dispatch, options.receive_queue_bytes),
             options,
             doorbell: Doorbell::default(),
@@ -157,7 +159,6 @@ impl Connection {
 
     /// Starts to connect and returns.
     pub fn open(self: &Arc<Self>) -> Result<(), Failure> {
-        let handle = runtime::enter_connection(self)?;
         let mut state = lock(&self.state);
         if state.freed {
             return Err(Status::Handle.into());
@@ -177,7 +178,13 @@ impl Connection {
         let _ = self.stop.notified().now_or_never();
         let _ = self.again.notified().now_or_never();
         drop(state);
-        handle.spawn(pump::run(self.clone()));
+        // Begun under the runtime's lock, which comes after the state's.
+        let user: Weak<Connection> = Arc::downgrade(self);
+        if let Err(failure) = runtime::spawn(user, attempts::run(self.clone())) {
+            lock(&self.state).stage = Stage::Idle;
+            self.changed.notify_all();
+            return Err(failure);
+        }
         Ok(())
     }
 
@@ -246,10 +253,7 @@ impl Connection {
         };
         match quiet {
             true => started,
-            false => Err(Failure::new(
-                Status::Timeout,
-                "the close did not end in time",
-            )),
+            false => Err(Failure::new(Status::Timeout, "the close did not end in time")),
         }
     }
 
@@ -335,6 +339,18 @@ impl Connection {
 
     // ===== for its task and its session =====
 
+    pub(super) fn shared(&self) -> Option<Arc<Connection>> {
+        self.me.upgrade()
+    }
+
+    /// The attempt is over, in whatever way: what its session still owes is told.
+    pub(super) fn abandon_session(&self) {
+        let session = lock(&self.state).session.clone();
+        if let Some(session) = session {
+            session.abandon_all();
+        }
+    }
+
     /// A new session over a new transport; `None` if the connection was closed meanwhile.
     pub(super) fn begin_session(self: &Arc<Self>) -> Option<Arc<Session>> {
         let mut state = lock(&self.state);
@@ -391,10 +407,7 @@ impl Connection {
     /// True if the attempt that has just ended had an open session.
     pub(super) fn had_session(&self) -> bool {
         let state = lock(&self.state);
-        state
-            .session
-            .as_ref()
-            .is_some_and(|session| session.joined().is_some())
+        state.session.as_ref().is_some_and(|session| session.joined().is_some())
     }
 
     /// Whether to try again after `end`.
@@ -408,10 +421,7 @@ impl Connection {
             "unreachable" => self.options.retry_if_unreachable,
             // A violation would happen again.
             _ if end.status == Status::Protocol => false,
-            _ => end
-                .reason
-                .as_ref()
-                .is_some_and(|uri| self.options.retry_reasons.contains(uri)),
+            _ => end.reason.as_ref().is_some_and(|uri| self.options.retry_reasons.contains(uri)),
         }
     }
 
@@ -434,9 +444,8 @@ impl Connection {
     /// be opened again.
     pub(super) fn ended(self: &Arc<Self>, end: End, next: Option<Next>) {
         log::write(log::Level::Info, || {
-            let then = next.map_or(String::new(), |next| {
-                format!("; next attempt in {:?}", next.delay)
-            });
+            let then =
+                next.map_or(String::new(), |next| format!("; next attempt in {:?}", next.delay));
             format!("{}: {}: {}{then}", self.options.url, end.class, end.text)
         });
         let details = json!({
@@ -454,9 +463,7 @@ impl Connection {
 
         // The session's lock comes before the state's, so it is taken while that is not held.
         let session = lock(&self.state).session.take();
-        let ids_end = session
-            .as_ref()
-            .map(|session| session.core().protocol.ids_end());
+        let ids_end = session.as_ref().map(|session| session.core().protocol.ids_end());
         let mut state = lock(&self.state);
         state.ids_above = ids_end.unwrap_or(state.ids_above);
         let notice = Notice {
@@ -496,8 +503,7 @@ impl Connection {
 
     fn dispatch_until_quiet(self: &Arc<Self>, deadline: Instant) -> Result<bool, Failure> {
         loop {
-            self.dispatcher
-                .dispatch(self, usize::MAX, Some(Instant::now()))?;
+            self.dispatcher.dispatch(self, usize::MAX, Some(Instant::now()))?;
             if lock(&self.state).stage == Stage::Idle && self.dispatcher.is_empty() {
                 return Ok(self.dispatcher.wait_idle(deadline));
             }

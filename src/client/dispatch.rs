@@ -9,7 +9,7 @@
 //! In each mode one at a time, in the order of the wire. The queue counts bytes: past its limit
 //! the I/O task stops reading, unless a thread waits for an answer that is still in the socket.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ffi::CStr;
 use std::panic::AssertUnwindSafe;
@@ -67,7 +67,7 @@ pub struct Notice {
     pub text: Option<Arc<CStr>>,
 }
 
-/// Called, on a library thread, when events begin to wait in `manual` mode.
+/// Called when events begin to wait in `manual` mode, on the thread that makes them wait.
 pub trait Wakeup: Send + Sync {
     /// Tells the host's loop.
     fn wake(&self);
@@ -97,15 +97,15 @@ struct Queue {
 }
 
 thread_local! {
-    /// The connection whose callback runs on this thread, as an address; 0 for none.
-    static DELIVERING: Cell<usize> = const { Cell::new(0) };
+    /// The connections whose callbacks run on this thread, as addresses, innermost last.
+    static DELIVERING: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
     /// This thread is in the I/O task of a connection.
     static IN_IO: Cell<bool> = const { Cell::new(false) };
 }
 
 /// True inside any callback.
 pub fn in_callback() -> bool {
-    DELIVERING.get() != 0
+    DELIVERING.with_borrow(|delivering| !delivering.is_empty())
 }
 
 /// True on an I/O thread, that is in callbacks of `inline` mode.
@@ -128,17 +128,19 @@ impl Drop for IoScope {
     }
 }
 
-struct DeliveryScope(usize);
+struct DeliveryScope;
 
 impl DeliveryScope {
     fn enter(connection: &Connection) -> DeliveryScope {
-        DeliveryScope(DELIVERING.replace(std::ptr::from_ref(connection) as usize))
+        let address = std::ptr::from_ref(connection) as usize;
+        DELIVERING.with_borrow_mut(|delivering| delivering.push(address));
+        DeliveryScope
     }
 }
 
 impl Drop for DeliveryScope {
     fn drop(&mut self) {
-        DELIVERING.set(self.0);
+        DELIVERING.with_borrow_mut(|delivering| delivering.pop());
     }
 }
 
@@ -177,7 +179,8 @@ impl Dispatcher {
 
     /// True inside a callback of `connection`.
     pub fn is_inside(connection: &Connection) -> bool {
-        DELIVERING.get() == std::ptr::from_ref(connection) as usize
+        let address = std::ptr::from_ref(connection) as usize;
+        DELIVERING.with_borrow(|delivering| delivering.contains(&address))
     }
 
     /// Appends notices. True if the host's wakeup must be called, by [`Dispatcher::wake`], once no
@@ -189,6 +192,11 @@ impl Dispatcher {
         notices: impl Iterator<Item = Notice>,
     ) -> bool {
         let mut queue = lock(&self.queue);
+        if self.discarding.load(Ordering::Acquire) {
+            drop(queue);
+            notices.for_each(drop);
+            return false;
+        }
         let before = queue.notices.len();
         let mut cost = 0;
         for notice in notices {
@@ -225,8 +233,8 @@ impl Dispatcher {
 
     /// Sets the host's wakeup; the former one is returned, to be dropped where no lock is held.
     pub fn set_wakeup(&self, wakeup: Option<Arc<dyn Wakeup>>) -> Option<Arc<dyn Wakeup>> {
-        let waiting = !lock(&self.queue).notices.is_empty();
         let former = std::mem::replace(&mut *lock(&self.wakeup), wakeup);
+        let waiting = !lock(&self.queue).notices.is_empty();
         if waiting {
             self.wake();
         }
@@ -245,10 +253,7 @@ impl Dispatcher {
             }
             let _ = self.flag.set(flag);
         }
-        self.flag
-            .get()
-            .map(Flag::fd)
-            .ok_or_else(|| Status::Internal.into())
+        self.flag.get().map(Flag::fd).ok_or_else(|| Status::Internal.into())
     }
 
     /// Delivers at most `max` events on this thread; waits until `deadline` for the first one.
@@ -262,10 +267,7 @@ impl Dispatcher {
         if batch.is_empty() {
             return Ok(0);
         }
-        let mut turn = Turn {
-            dispatcher: self,
-            batch: batch.into_iter(),
-        };
+        let mut turn = Turn { dispatcher: self, batch: batch.into_iter() };
         let mut delivered = 0;
         for notice in turn.batch.by_ref() {
             delivered += usize::from(!notice.is_void());
@@ -305,24 +307,36 @@ impl Dispatcher {
         loop {
             let batch = {
                 let mut queue = lock(&self.queue);
-                if queue.notices.is_empty() {
+                // Who delivers at the moment will see to these too.
+                if queue.taken || queue.notices.is_empty() {
                     return any;
                 }
                 queue.taken = true;
                 std::mem::take(&mut queue.notices)
             };
             any = true;
-            let mut turn = Turn {
-                dispatcher: self,
-                batch: batch.into_iter(),
-            };
+            let mut turn = Turn { dispatcher: self, batch: batch.into_iter() };
             for notice in turn.batch.by_ref() {
                 self.deliver(connection, notice);
             }
         }
     }
 
-    /// True when nothing waits in `inline` mode's queue.
+    /// True if something waits and nobody delivers.
+    pub(super) fn wants_draining(&self) -> bool {
+        let queue = lock(&self.queue);
+        !queue.taken && !queue.notices.is_empty()
+    }
+
+    /// After the end of all threads: delivers what is left on this one. In `manual` mode that is
+    /// left to the host.
+    pub(super) fn drain_last(&self, connection: &Arc<Connection>) {
+        if self.mode != Mode::Manual {
+            self.drain_inline(connection);
+        }
+    }
+
+    /// True when nothing waits.
     pub(super) fn is_empty(&self) -> bool {
         lock(&self.queue).notices.is_empty()
     }
@@ -341,8 +355,10 @@ impl Dispatcher {
 
     /// From now on nothing is delivered. Returns what waited, to be dropped where no lock is held.
     pub(super) fn discard(&self) -> VecDeque<Notice> {
+        let mut queue = lock(&self.queue);
         self.discarding.store(true, Ordering::Release);
-        let discarded = std::mem::take(&mut lock(&self.queue).notices);
+        let discarded = std::mem::take(&mut queue.notices);
+        drop(queue);
         self.changed.notify_all();
         discarded
     }
@@ -367,12 +383,13 @@ impl Dispatcher {
 
     fn start_worker(&self, queue: &mut Queue, connection: &Arc<Connection>) {
         queue.taken = true;
-        let worker = connection.clone();
-        if runtime::spawn_blocking(move || worker.dispatcher.work(&worker)).is_err() {
+        let work = || {
+            let mut worker = Worker { connection: connection.clone(), ran: false };
+            move || worker.run()
+        };
+        if runtime::spawn_blocking(work).is_err() {
             queue.taken = false;
-            log::write(log::Level::Warn, || {
-                "events after wamp_shutdown are not delivered".into()
-            });
+            log::write(log::Level::Warn, || "events after wamp_shutdown are not delivered".into());
         }
     }
 
@@ -410,6 +427,9 @@ impl Dispatcher {
         }
         let mut queue = lock(&self.queue);
         while queue.taken || queue.notices.is_empty() {
+            if self.discarding.load(Ordering::Acquire) {
+                return Err(Failure::new(Status::Handle, "the connection was freed"));
+            }
             match wait_on(&self.changed, queue, deadline) {
                 Some(again) => queue = again,
                 None => return Ok(Vec::new()),
@@ -439,6 +459,8 @@ impl Dispatcher {
     fn deliver(&self, connection: &Arc<Connection>, notice: Notice) {
         self.account(connection, &notice);
         let _scope = DeliveryScope::enter(connection);
+        // Dropped before the scope ends: what is freed with it is still inside the delivery.
+        let notice = notice;
         if self.discarding.load(Ordering::Acquire) || notice.is_void() {
             return;
         }
@@ -446,9 +468,7 @@ impl Dispatcher {
             Some(target) => {
                 let told = AssertUnwindSafe(|| target.deliver(&notice));
                 if std::panic::catch_unwind(told).is_err() {
-                    log::write(log::Level::Error, || {
-                        "a panic in the delivery of an event".into()
-                    });
+                    log::write(log::Level::Error, || "a panic in the delivery of an event".into());
                 }
             }
             None => notice.log_unheard(),
@@ -474,9 +494,7 @@ impl Notice {
         if self.status != Status::Ok && self.kind != NoticeKind::Close {
             log::write(log::Level::Warn, || {
                 let text = |text: &Option<Arc<CStr>>| {
-                    text.as_ref()
-                        .map(|t| t.to_string_lossy().into_owned())
-                        .unwrap_or_default()
+                    text.as_ref().map(|t| t.to_string_lossy().into_owned()).unwrap_or_default()
                 };
                 format!(
                     "request {} failed: {} {}",
@@ -485,6 +503,29 @@ impl Notice {
                     text(&self.text)
                 )
             });
+        }
+    }
+}
+
+/// Delivers in `thread` mode. One that never ran, as the library was shut down, gives its turn back.
+struct Worker {
+    connection: Arc<Connection>,
+    ran: bool,
+}
+
+impl Worker {
+    fn run(&mut self) {
+        self.ran = true;
+        self.connection.dispatcher.work(&self.connection);
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if !self.ran {
+            let dispatcher = &self.connection.dispatcher;
+            lock(&dispatcher.queue).taken = false;
+            dispatcher.changed.notify_all();
         }
     }
 }

@@ -39,10 +39,7 @@ static SINK: Mutex<Option<Arc<dyn Sink>>> = Mutex::new(None);
 pub fn set(level: u8, sink: Option<Arc<dyn Sink>>) -> Option<Arc<dyn Sink>> {
     read_environment();
     let mut current = lock(&SINK);
-    LEVEL.store(
-        if sink.is_some() { level.min(5) } else { 0 },
-        Ordering::Relaxed,
-    );
+    LEVEL.store(if sink.is_some() { level.min(5) } else { 0 }, Ordering::Relaxed);
     std::mem::replace(&mut *current, sink)
 }
 
@@ -50,9 +47,7 @@ pub fn set(level: u8, sink: Option<Arc<dyn Sink>>) -> Option<Arc<dyn Sink>> {
 pub fn read_environment() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let wanted = std::env::var("WAMP_LOG")
-            .unwrap_or_default()
-            .to_ascii_lowercase();
+        let wanted = std::env::var("WAMP_LOG").unwrap_or_default().to_ascii_lowercase();
         if let Some(level) = NAMES.iter().position(|name| *name == wanted) {
             LEVEL.store(level as u8, Ordering::Relaxed);
         }
@@ -68,11 +63,6 @@ pub fn write(level: Level, text: impl FnOnce() -> String) {
     match sink {
         Some(sink) => sink.line(level, &text()),
         // A host may have closed its standard error: that is no reason to panic.
-        None => drop(writeln!(
-            std::io::stderr(),
-            "wamp {}: {}",
-            NAMES[level as usize],
-            text()
-        )),
+        None => drop(writeln!(std::io::stderr(), "wamp {}: {}", NAMES[level as usize], text())),
     }
 }

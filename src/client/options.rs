@@ -197,9 +197,7 @@ pub const TABLE: &[Spec] = &[
         default: "15",
         text: "How often to try again after a loss; 0 for never, -1 without limit.",
         set: |options, value| {
-            let count = value
-                .as_i64()
-                .filter(|count| (-1..=1_000_000_000).contains(count));
+            let count = value.as_i64().filter(|count| (-1..=1_000_000_000).contains(count));
             let count = count.ok_or("must be a whole number, -1 (no limit) or more")?;
             options.retry.max_retries = u32::try_from(count).ok();
             Ok(())
@@ -252,15 +250,9 @@ pub const TABLE: &[Spec] = &[
         set: |options, value| {
             let list = value.as_array().ok_or("must be a list of URIs")?;
             options.retry_reasons = list.iter().map(text).collect::<Result<_, _>>()?;
-            match options
-                .retry_reasons
-                .iter()
-                .find(|uri| AUTH_FAILURES.contains(&uri.as_str()))
-            {
+            match options.retry_reasons.iter().find(|uri| AUTH_FAILURES.contains(&uri.as_str())) {
                 None => Ok(()),
-                Some(uri) => Err(format!(
-                    "\"{uri}\": a failed authentication is never retried"
-                )),
+                Some(uri) => Err(format!("\"{uri}\": a failed authentication is never retried")),
             }
         },
     },
@@ -322,9 +314,7 @@ impl Options {
             .map_err(|error| wrong(format!("the options are not JSON: {error}")))?;
         let Value::Object(given) = value else {
             let example = "{\"url\": \"ws://127.0.0.1:8080/ws\", \"realm\": \"realm1\"}";
-            return Err(wrong(format!(
-                "the options must be a JSON object, such as {example}"
-            )));
+            return Err(wrong(format!("the options must be a JSON object, such as {example}")));
         };
         let mut options = Options::default();
         for (name, value) in &given {
@@ -398,10 +388,7 @@ pub fn unknown(name: &str, known: impl Iterator<Item = &'static str>) -> String 
 }
 
 fn text(value: &Value) -> Result<String, String> {
-    value
-        .as_str()
-        .map(str::to_owned)
-        .ok_or_else(|| "must be a string".to_owned())
+    value.as_str().map(str::to_owned).ok_or_else(|| "must be a string".to_owned())
 }
 
 fn seconds(value: &Value) -> Result<Duration, String> {
@@ -414,18 +401,13 @@ fn seconds(value: &Value) -> Result<Duration, String> {
 }
 
 fn number(value: &Value, most: f64) -> Result<f64, String> {
-    let number = value
-        .as_f64()
-        .filter(|number| (0.0..=most).contains(number));
+    let number = value.as_f64().filter(|number| (0.0..=most).contains(number));
     number.ok_or_else(|| format!("must be a number, 0 to {most}"))
 }
 
 fn bytes(value: &Value, least: u64, most: u64) -> Result<usize, String> {
     let wrong = || format!("must be a number of bytes, {least} to {most}");
-    let size = value
-        .as_u64()
-        .filter(|size| (least..=most).contains(size))
-        .ok_or_else(wrong)?;
+    let size = value.as_u64().filter(|size| (least..=most).contains(size)).ok_or_else(wrong)?;
     usize::try_from(size).map_err(|_| wrong())
 }
 
@@ -446,10 +428,7 @@ mod tests {
                 "headers": {"X-A": "b"}, "autoping_interval": 0}"#,
         )
         .unwrap();
-        assert_eq!(
-            (options.url.as_str(), options.realm.as_str()),
-            ("ws://h/ws", "r")
-        );
+        assert_eq!((options.url.as_str(), options.realm.as_str()), ("ws://h/ws", "r"));
         assert_eq!(options.dispatch, Mode::Manual);
         assert_eq!(options.connect_timeout, Duration::from_millis(500));
         assert_eq!(options.headers, [("X-A".to_owned(), "b".to_owned())]);
@@ -485,11 +464,7 @@ mod tests {
         let (_, listed) = header.split_once("OPTIONS OF A CONNECTION").unwrap();
         for spec in TABLE {
             let line = format!("\n *   {} ", spec.name);
-            assert!(
-                listed.contains(&line),
-                "`{}` is not in include/concepts.txt",
-                spec.name
-            );
+            assert!(listed.contains(&line), "`{}` is not in include/concepts.txt", spec.name);
         }
     }
 
@@ -502,12 +477,7 @@ mod tests {
             };
             let before = format!("{options:?}");
             (spec.set)(&mut options, &value).unwrap();
-            assert_eq!(
-                format!("{options:?}"),
-                before,
-                "the default of `{}`",
-                spec.name
-            );
+            assert_eq!(format!("{options:?}"), before, "the default of `{}`", spec.name);
         }
     }
 }

@@ -118,10 +118,7 @@ impl Flag {
         let (near, far_end) = std::os::unix::net::UnixStream::pair()?;
         near.set_nonblocking(true)?;
         far_end.set_nonblocking(true)?;
-        Ok(Flag {
-            fd: near.into(),
-            far_end,
-        })
+        Ok(Flag { fd: near.into(), far_end })
     }
 
     /// Makes the fd readable.

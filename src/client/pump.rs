@@ -1,28 +1,23 @@
-//! The task of a connection: connects, joins, pumps messages both ways until the end, and tries
-//! again.
+//! Pumps the messages of one session both ways, from its HELLO to its end.
 //!
 //! It reads all that is ready, hands it to the protocol core under one lock, and writes all that
 //! has gathered in one go; then it sleeps until the socket, a timer or the doorbell wakes it.
 
-use std::future::poll_fn;
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::FutureExt;
-use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::codec::Batch;
 use crate::protocol::{Ended, Phase};
-use crate::transport::websocket::{self, Target as WebSocketTarget};
 use crate::transport::{Incoming, Transport, TransportError};
 
+use super::attempts::slow_connect;
 use super::connection::{Connection, End};
 use super::dispatch::{IoScope, Mode};
-use super::retry::{Next, Retry, normal};
 use super::session::Session;
 use super::status::{Failure, Status};
 
@@ -33,122 +28,14 @@ const ROUNDS: usize = 64;
 /// How long the closing handshake of the transport may take after the session has ended.
 const TRANSPORT_CLOSE: Duration = Duration::from_secs(1);
 
-/// Runs a connection from its open to its end: an attempt, and as many more as its options want.
-pub async fn run(connection: Arc<Connection>) {
-    let mut retry = Retry::new(connection.options.retry);
-    loop {
-        let attempt = AssertUnwindSafe(attempt(&connection)).catch_unwind().await;
-        let end = connection.classify(attempt.unwrap_or_else(|_| internal_error()));
-        if connection.had_session() {
-            retry.reset();
-        }
-        let next = match connection.wants_retry(&end) {
-            true => retry.next(normal(fastrand::f64(), fastrand::f64())),
-            false => None,
-        };
-        tell_end(&connection, end.clone(), next);
-        let Some(next) = next else { return };
-        tokio::select! {
-            biased;
-            () = connection.stop.notified() => {}
-            () = connection.again.notified() => {}
-            () = tokio::time::sleep(next.delay) => {}
-        }
-        if !connection.begin_retry() {
-            let end = match connection.is_closing() {
-                true => closed_early(),
-                false => End {
-                    text: format!("{}; no more attempts are wanted", end.text),
-                    ..end
-                },
-            };
-            tell_end(&connection, end, None);
-            return;
-        }
-    }
-}
-
-fn tell_end(connection: &Arc<Connection>, end: End, next: Option<Next>) {
-    connection.ended(end, next);
-    if connection.dispatcher.mode() == Mode::Inline {
-        let _scope = IoScope::enter();
-        connection.dispatcher.drain_inline(connection);
-    }
-}
-
-fn internal_error() -> End {
-    let text = Status::Internal.text().trim_end_matches('\0').to_owned();
-    End {
-        class: "closed",
-        status: Status::Internal,
-        text,
-        reason: None,
-        message: None,
-    }
-}
-
-async fn attempt(connection: &Arc<Connection>) -> End {
-    let options = &connection.options;
-    let deadline = Instant::now() + options.connect_timeout;
-    let target = WebSocketTarget {
-        url: options.url.clone(),
-        headers: options.headers.clone(),
-        max_message_size: options.max_message_size,
-    };
-    let transport = tokio::select! {
-        biased;
-        () = connection.stop.notified() => return closed_early(),
-        connected = timeout_at(deadline, websocket::connect(&target)) => connected,
-    };
-    let transport: Box<dyn Transport> = match transport {
-        Ok(Ok(transport)) => Box::new(transport),
-        Ok(Err(error)) => return End::failed("unreachable", error.into()),
-        Err(_) => return End::failed("unreachable", slow_connect(connection)),
-    };
-    let Some(session) = connection.begin_session() else {
-        return closed_early();
-    };
-    let mut pump = Pump::new(connection.clone(), session, transport, deadline);
-    let end = poll_fn(|cx| pump.poll(cx)).await;
-    pump.finish();
-    end
-}
-
-fn closed_early() -> End {
-    let text = "closed by the application before a session was open".to_owned();
-    End {
-        class: "closed",
-        status: Status::Ok,
-        text,
-        reason: None,
-        message: None,
-    }
-}
-
-fn slow_connect(connection: &Connection) -> Failure {
-    let limit = connection.options.connect_timeout.as_secs_f64();
-    let url = &connection.options.url;
-    let text = format!("{url} let no session open within {limit} s (option `connect_timeout`)");
-    Failure::new(Status::Timeout, text)
-}
-
-impl End {
-    fn failed(class: &'static str, failure: Failure) -> End {
-        End {
-            class,
-            status: failure.status,
-            text: failure.text,
-            reason: None,
-            message: None,
-        }
-    }
-}
-
-struct Pump {
+/// The two ends, the protocol's and the transport's, and the time.
+pub(super) struct Pump {
     connection: Arc<Connection>,
     session: Arc<Session>,
     transport: Box<dyn Transport>,
     frames: Vec<Bytes>,
+    /// The socket was not read, as the application is behind.
+    skipped: bool,
     /// A ping waits in the transport's buffer.
     unflushed: bool,
     /// What is being written, and the message to go on with.
@@ -166,7 +53,7 @@ struct Pump {
 }
 
 impl Pump {
-    fn new(
+    pub(super) fn new(
         connection: Arc<Connection>,
         session: Arc<Session>,
         transport: Box<dyn Transport>,
@@ -177,6 +64,7 @@ impl Pump {
             session,
             transport,
             frames: Vec::with_capacity(READ_AHEAD),
+            skipped: false,
             unflushed: false,
             sending: None,
             timer: Box::pin(sleep_until(join_until)),
@@ -190,7 +78,7 @@ impl Pump {
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let _scope = IoScope::enter();
         self.connection.doorbell.stay_awake();
         for _ in 0..ROUNDS {
@@ -223,7 +111,8 @@ impl Pump {
 
     /// Reads and handles what is ready.
     fn read(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.broken || self.connection.dispatcher.is_full() || self.is_clogged() {
+        self.skipped = self.connection.dispatcher.is_full();
+        if self.broken || self.skipped || self.is_clogged() {
             return false;
         }
         let mut trouble = None;
@@ -274,13 +163,11 @@ impl Pump {
         for frame in self.frames.drain(..) {
             core.protocol.receive(&frame);
         }
-        let wake = self.session.hand_over(&mut core);
+        let after = self.session.hand_over(&mut core);
         let phase = core.protocol.phase();
         let ended = core.protocol.take_ended();
         drop(core);
-        if wake {
-            self.connection.dispatcher.wake();
-        }
+        after.run(&self.connection);
         if phase != Phase::Joining {
             self.join_until = None;
         }
@@ -371,7 +258,11 @@ impl Pump {
     /// True if something came between the last look and falling asleep.
     fn has_work(&mut self) -> bool {
         let dispatcher = &self.connection.dispatcher;
-        if dispatcher.mode() == Mode::Inline && !dispatcher.is_empty() {
+        if dispatcher.mode() == Mode::Inline && dispatcher.wants_draining() {
+            return true;
+        }
+        // The application may have caught up after the look and before the sleep.
+        if self.skipped && !self.broken && !dispatcher.is_full() {
             return true;
         }
         if self.closing.is_some() {
@@ -410,23 +301,11 @@ impl Pump {
                 // Setting a timer anew costs more than letting it fire once in vain.
                 let due = self.last_received + interval;
                 let set = self.timer.deadline();
-                if set > now && set < due && self.join_until.is_none() {
-                    set
-                } else {
-                    due
-                }
+                if set > now && set < due && self.join_until.is_none() { set } else { due }
             }),
         };
-        let call = self
-            .session
-            .core()
-            .protocol
-            .next_timeout()
-            .map(Instant::from_std);
-        [self.join_until, self.leave_until, ping, call]
-            .into_iter()
-            .flatten()
-            .min()
+        let call = self.session.core().protocol.next_timeout().map(Instant::from_std);
+        [self.join_until, self.leave_until, ping, call].into_iter().flatten().min()
     }
 
     fn on_deadline(&mut self, now: Instant) {
@@ -440,13 +319,7 @@ impl Pump {
         } else if self.leave_until.is_some_and(|until| until <= now) {
             let text = "closed; the router did not answer the GOODBYE in time".to_owned();
             let (reason, message) = (None, None);
-            self.give_up(End {
-                class: "closed",
-                status: Status::Ok,
-                text,
-                reason,
-                message,
-            });
+            self.give_up(End { class: "closed", status: Status::Ok, text, reason, message });
         } else if self.ping_until.is_some_and(|until| until <= now) {
             // A host that does not take its events keeps us from reading the pong.
             if self.connection.dispatcher.is_full() {
@@ -464,11 +337,9 @@ impl Pump {
     fn end_late_calls(&mut self, now: Instant) {
         let mut core = self.session.core();
         core.protocol.handle_timeout(now.into_std());
-        let wake = self.session.hand_over(&mut core);
+        let after = self.session.hand_over(&mut core);
         drop(core);
-        if wake {
-            self.connection.dispatcher.wake();
-        }
+        after.run(&self.connection);
     }
 
     fn ping_if_silent(&mut self, now: Instant) {
@@ -492,27 +363,17 @@ impl Pump {
     fn session_ended(&mut self, ended: Ended) {
         let never_open = self.session.joined().is_none();
         let end = match ended {
-            Ended::Goodbye {
-                by_us: true,
-                reason,
-                message,
-            } => End {
+            Ended::Goodbye { by_us: true, reason, message } => End {
                 class: "closed",
                 status: Status::Ok,
                 text: "closed by the application".to_owned(),
                 reason: Some(reason),
                 message: Some(message),
             },
-            Ended::Goodbye {
-                by_us: false,
-                reason,
-                message,
-            } => End {
+            Ended::Goodbye { by_us: false, reason, message } => End {
                 class: "closed",
                 status: Status::Ok,
-                text: format!("closed by the router: {reason} {message}")
-                    .trim_end()
-                    .to_owned(),
+                text: format!("closed by the router: {reason} {message}").trim_end().to_owned(),
                 reason: Some(reason),
                 message: Some(message),
             },
@@ -538,8 +399,7 @@ impl Pump {
             Ended::Lost if never_open => End::failed("unreachable", Status::Lost.into()),
             Ended::Lost => End::failed("lost", Status::Lost.into()),
         };
-        self.closing
-            .get_or_insert((end, Instant::now() + TRANSPORT_CLOSE));
+        self.closing.get_or_insert((end, Instant::now() + TRANSPORT_CLOSE));
     }
 
     /// The transport takes and gives no more.
@@ -559,12 +419,7 @@ impl Pump {
         if self.leave_until.is_some() {
             // Many routers just close after our GOODBYE.
             let text = "closed by the application".to_owned();
-            end = End {
-                class: "closed",
-                status: Status::Ok,
-                text,
-                ..end
-            };
+            end = End { class: "closed", status: Status::Ok, text, ..end };
         }
         self.give_up(end);
     }
@@ -575,16 +430,14 @@ impl Pump {
         let mut core = self.session.core();
         core.protocol.lost();
         drop(core.protocol.take_ended());
-        let wake = self.session.hand_over(&mut core);
+        let after = self.session.hand_over(&mut core);
         drop(core);
-        if wake {
-            self.connection.dispatcher.wake();
-        }
+        after.run(&self.connection);
         self.closing.get_or_insert((end, Instant::now()));
     }
 
     /// Nothing more will be written.
-    fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         self.sending = None;
         let mut core = self.session.core();
         self.session.writing_ended(&mut core);

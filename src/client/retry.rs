@@ -26,13 +26,7 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Policy {
-            max_retries: Some(15),
-            initial: 1.5,
-            max: 300.0,
-            growth: 1.5,
-            jitter: 0.1,
-        }
+        Policy { max_retries: Some(15), initial: 1.5, max: 300.0, growth: 1.5, jitter: 0.1 }
     }
 }
 
@@ -56,11 +50,7 @@ pub struct Next {
 impl Retry {
     /// At the start of the series.
     pub fn new(policy: Policy) -> Retry {
-        Retry {
-            policy,
-            count: 0,
-            mean: policy.initial,
-        }
+        Retry { policy, count: 0, mean: policy.initial }
     }
 
     /// A session has been open: the series starts anew.
@@ -71,11 +61,7 @@ impl Retry {
     /// The next retry, drawn with `sample` of the standard normal distribution; `None` when there
     /// have been enough.
     pub fn next(&mut self, sample: f64) -> Option<Next> {
-        if self
-            .policy
-            .max_retries
-            .is_some_and(|most| self.count >= most)
-        {
+        if self.policy.max_retries.is_some_and(|most| self.count >= most) {
             return None;
         }
         let mean = self.mean.min(self.policy.max);
@@ -83,10 +69,7 @@ impl Retry {
         self.count = self.count.saturating_add(1);
         self.mean = (mean * self.policy.growth).min(self.policy.max);
         let delay = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        Some(Next {
-            count: self.count,
-            delay,
-        })
+        Some(Next { count: self.count, delay })
     }
 }
 
@@ -107,16 +90,10 @@ mod tests {
 
     #[test]
     fn delays_grow_to_the_maximum() {
-        let mut retry = Retry::new(Policy {
-            max_retries: None,
-            ..Policy::default()
-        });
+        let mut retry = Retry::new(Policy { max_retries: None, ..Policy::default() });
         let means: Vec<f64> = (0..20).map(|_| seconds(retry.next(0.0))).collect();
         assert!(
-            means
-                .iter()
-                .zip([1.5, 2.25, 3.375])
-                .all(|(mean, wanted)| (mean - wanted).abs() < 1e-6)
+            means.iter().zip([1.5, 2.25, 3.375]).all(|(mean, wanted)| (mean - wanted).abs() < 1e-6)
         );
         assert!(means.windows(2).all(|two| two[1] >= two[0]));
         assert_eq!(means.last(), Some(&300.0));
@@ -124,10 +101,7 @@ mod tests {
 
     #[test]
     fn jitter_is_kept_at_the_maximum() {
-        let policy = Policy {
-            initial: 1000.0,
-            ..Policy::default()
-        };
+        let policy = Policy { initial: 1000.0, ..Policy::default() };
         let mut retry = Retry::new(policy);
         assert_eq!(seconds(retry.next(-1.0)), 270.0);
         assert_eq!(seconds(retry.next(1.0)), 300.0);
@@ -137,14 +111,8 @@ mod tests {
     #[test]
     fn the_number_of_retries_is_limited() {
         let count = |max_retries| {
-            let mut retry = Retry::new(Policy {
-                max_retries,
-                ..Policy::default()
-            });
-            (0..100)
-                .map_while(|_| retry.next(0.0))
-                .last()
-                .map_or(0, |last| last.count)
+            let mut retry = Retry::new(Policy { max_retries, ..Policy::default() });
+            (0..100).map_while(|_| retry.next(0.0)).last().map_or(0, |last| last.count)
         };
         assert_eq!(count(Some(0)), 0);
         assert_eq!(count(Some(15)), 15);
@@ -153,10 +121,7 @@ mod tests {
 
     #[test]
     fn an_open_session_starts_the_series_anew() {
-        let mut retry = Retry::new(Policy {
-            max_retries: Some(2),
-            ..Policy::default()
-        });
+        let mut retry = Retry::new(Policy { max_retries: Some(2), ..Policy::default() });
         assert!(retry.next(0.0).is_some() && retry.next(0.0).is_some());
         assert_eq!(retry.next(0.0), None);
         retry.reset();
@@ -167,16 +132,11 @@ mod tests {
     #[test]
     fn samples_are_normal() {
         let mut random = fastrand::Rng::with_seed(7);
-        let samples: Vec<f64> = (0..100_000)
-            .map(|_| normal(random.f64(), random.f64()))
-            .collect();
+        let samples: Vec<f64> = (0..100_000).map(|_| normal(random.f64(), random.f64())).collect();
         let mean = samples.iter().sum::<f64>() / samples.len() as f64;
         let variance =
             samples.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / samples.len() as f64;
-        assert!(
-            mean.abs() < 0.02 && (variance - 1.0).abs() < 0.02,
-            "{mean} {variance}"
-        );
+        assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.02, "{mean} {variance}");
         assert!(normal(0.0, 0.0).is_finite() && normal(1.0 - f64::EPSILON, 0.5).is_finite());
     }
 }

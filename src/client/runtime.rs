@@ -2,9 +2,9 @@
 //!
 //! Two I/O threads serve all connections; callbacks of `thread` dispatch run on a pool that grows
 //! while they block and shrinks again. All threads are named `wamp-*` and block all signals.
-//! `shutdown` joins them; a later use makes a new runtime.
+//! `shutdown` joins them, unless a callback outlasts its time limit; a later use makes a new runtime.
 
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -23,6 +23,8 @@ const STACK_BYTES: usize = 2 * 1024 * 1024;
 struct Hidden {
     runtime: Runtime,
     closers: Vec<Weak<dyn Closable>>,
+    /// Nothing new may begin.
+    closing: bool,
 }
 
 /// What runs on the runtime and must end before it.
@@ -31,39 +33,59 @@ pub trait Closable: Send + Sync {
     fn start_closing(&self);
     /// Waits for the end; false if it did not come in time.
     fn wait_closed(&self, deadline: Instant) -> bool;
+    /// The runtime is gone: sees to what is left.
+    fn finish(&self);
 }
 
 static HIDDEN: Mutex<Option<Hidden>> = Mutex::new(None);
 
 /// A handle of the runtime, on which `user` lives from now on.
 pub fn enter(user: Weak<dyn Closable>) -> Result<Handle, Failure> {
+    with_runtime(user, Handle::clone)
+}
+
+/// Runs `task` on the runtime, on which `user` lives from now on.
+pub fn spawn(
+    user: Weak<dyn Closable>,
+    task: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Failure> {
+    with_runtime(user, |handle| drop(handle.spawn(task)))
+}
+
+fn with_runtime<T>(
+    user: Weak<dyn Closable>,
+    begin: impl FnOnce(&Handle) -> T,
+) -> Result<T, Failure> {
     if os::forked() {
         return Err(Status::Forked.into());
     }
     let mut hidden = lock(&HIDDEN);
     if hidden.is_none() {
-        *hidden = Some(Hidden {
-            runtime: start()?,
-            closers: Vec::new(),
-        });
+        *hidden = Some(Hidden { runtime: start()?, closers: Vec::new(), closing: false });
     }
     let Some(hidden) = hidden.as_mut() else {
         return Err(Status::Internal.into());
     };
+    if hidden.closing {
+        let text = "the library is being shut down: wait until wamp_shutdown has returned";
+        return Err(Failure::new(Status::Closed, text));
+    }
     if hidden.closers.len() == hidden.closers.capacity() {
         hidden.closers.retain(|closer| closer.strong_count() > 0);
     }
     if !hidden.closers.iter().any(|closer| closer.ptr_eq(&user)) {
         hidden.closers.push(user);
     }
-    Ok(hidden.runtime.handle().clone())
+    Ok(begin(hidden.runtime.handle()))
 }
 
-/// Runs `work` on a thread that may block.
-pub fn spawn_blocking(work: impl FnOnce() + Send + 'static) -> Result<(), Status> {
+/// Runs what `make` makes on a thread that may block. Without a runtime nothing is made.
+pub fn spawn_blocking<W: FnOnce() + Send + 'static>(
+    make: impl FnOnce() -> W,
+) -> Result<(), Status> {
     match &*lock(&HIDDEN) {
         Some(hidden) => {
-            hidden.runtime.spawn_blocking(work);
+            hidden.runtime.spawn_blocking(make());
             Ok(())
         }
         None => Err(Status::Closed),
@@ -83,28 +105,25 @@ pub fn shutdown(timeout: Option<Duration>) -> Result<(), Failure> {
     }
     // A limit of a century is none, and no arithmetic overflows.
     let deadline = Instant::now() + timeout.unwrap_or(Duration::from_secs(100 * 365 * 24 * 3600));
-    let closers: Vec<_> = match &*lock(&HIDDEN) {
-        Some(hidden) => hidden.closers.iter().filter_map(Weak::upgrade).collect(),
+    let closers: Vec<_> = match &mut *lock(&HIDDEN) {
+        Some(hidden) => {
+            hidden.closing = true;
+            hidden.closers.iter().filter_map(Weak::upgrade).collect()
+        }
         None => return Ok(()),
     };
     closers.iter().for_each(|closer| closer.start_closing());
-    let late = closers
-        .iter()
-        .filter(|closer| !closer.wait_closed(deadline))
-        .count();
-    drop(closers);
+    let late = closers.iter().filter(|closer| !closer.wait_closed(deadline)).count();
     let Some(hidden) = lock(&HIDDEN).take() else {
         return Ok(());
     };
     let rest = deadline.saturating_duration_since(Instant::now());
     hidden.runtime.shutdown_timeout(rest);
+    closers.iter().for_each(|closer| closer.finish());
     if late == 0 && (timeout.is_none() || Instant::now() < deadline) {
         return Ok(());
     }
-    Err(Failure::new(
-        Status::Timeout,
-        "a callback was still running when the time was up",
-    ))
+    Err(Failure::new(Status::Timeout, "a callback was still running when the time was up"))
 }
 
 fn start() -> Result<Runtime, Failure> {
@@ -134,10 +153,10 @@ impl Closable for Connection {
     fn wait_closed(&self, deadline: Instant) -> bool {
         self.wait_until_quiet(deadline)
     }
-}
 
-/// Registers a connection with the runtime.
-pub fn enter_connection(connection: &Arc<Connection>) -> Result<Handle, Failure> {
-    let weak: Weak<Connection> = Arc::downgrade(connection);
-    enter(weak)
+    fn finish(&self) {
+        if let Some(me) = self.shared() {
+            me.dispatcher.drain_last(&me);
+        }
+    }
 }

@@ -55,11 +55,28 @@ pub(super) struct Core {
     writing_ended: bool,
 }
 
+/// What handing events over has left to do.
+#[must_use]
+#[derive(Default)]
+pub(super) struct After {
+    wake: bool,
+    /// References of which the last one frees what is the application's.
+    spent: Vec<Receiver>,
+}
+
+impl After {
+    /// Does it. No lock may be held.
+    pub(super) fn run(self, connection: &Connection) {
+        drop(self.spent);
+        if self.wake {
+            connection.dispatcher.wake();
+        }
+    }
+}
+
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session")
-            .field("joined", &self.joined)
-            .finish_non_exhaustive()
+        f.debug_struct("Session").field("joined", &self.joined).finish_non_exhaustive()
     }
 }
 
@@ -147,6 +164,16 @@ impl Session {
         receiver: Receiver,
     ) -> Result<u64, Failure> {
         self.request(|core| core.register(procedure, options, receiver))
+    }
+
+    /// As [`Session::unsubscribe`], of a subscription that nobody knows: never put off.
+    pub fn give_up_subscription(&self, local: u64) {
+        let _ = self.command(|core| core.unsubscribe(local, None));
+    }
+
+    /// As [`Session::unregister`], of a registration that nobody knows: never put off.
+    pub fn give_up_registration(&self, local: u64) {
+        let _ = self.command(|core| core.unregister(local, None));
     }
 
     /// UNREGISTER.
@@ -262,16 +289,15 @@ impl Session {
     /// Ends all requests and handlers and returns what they kept, for the caller to drop.
     pub(super) fn detach(&self) -> Vec<Event<Receiver>> {
         let mut core = lock(&self.core);
-        core.protocol.lost();
+        core.protocol.detach();
+        core.want_writable = false;
         let events: Vec<_> = core.protocol.take_events().collect();
         drop(core);
         self.written.notify_all();
-        let (waiters, rest): (Vec<_>, Vec<_>) = events.into_iter().partition(|e| {
-            e.target
-                .as_ref()
-                .is_some_and(|t| t.waiter(e.kind).is_some())
-        });
-        waiters.into_iter().for_each(tell_waiter);
+        let (waiters, rest): (Vec<_>, Vec<_>) = events
+            .into_iter()
+            .partition(|e| e.target.as_ref().is_some_and(|t| t.waiter(e.kind).is_some()));
+        drop(waiters.into_iter().filter_map(tell_waiter).collect::<Vec<_>>());
         rest
     }
 
@@ -281,17 +307,18 @@ impl Session {
         lock(&self.core)
     }
 
-    /// Gives the core's events to their receivers. True if the host must be woken, see
-    /// [`Dispatcher::push`].
-    #[must_use]
-    pub(super) fn hand_over(&self, core: &mut Core) -> bool {
+    /// Gives the core's events to their receivers. What is left to do is for a time when no lock is
+    /// held.
+    pub(super) fn hand_over(&self, core: &mut Core) -> After {
+        let mut after = After::default();
         let Some(me) = self.me.upgrade() else {
-            return false;
+            return after;
         };
         if !core.protocol.has_events() {
-            return false;
+            return after;
         }
         let is_open = core.protocol.phase() == Phase::Open;
+        let spent = &mut after.spent;
         let events = core.protocol.take_events();
         let notices = events.filter_map(|event| {
             if event.kind == EventKind::Gone
@@ -303,17 +330,15 @@ impl Session {
             if event.kind == EventKind::Joined {
                 return Some(me.welcomed(event));
             }
-            let waits = event
-                .target
-                .as_ref()
-                .is_some_and(|t| t.waiter(event.kind).is_some());
+            let waits = event.target.as_ref().is_some_and(|t| t.waiter(event.kind).is_some());
             if waits {
-                tell_waiter(event);
+                spent.extend(tell_waiter(event));
                 return None;
             }
             Some(me.notice(event))
         });
-        self.connection.dispatcher.push(&self.connection, notices)
+        after.wake = self.connection.dispatcher.push(&self.connection, notices);
+        after
     }
 
     /// A written batch comes back. True if the host must be woken.
@@ -330,9 +355,17 @@ impl Session {
         }
         core.want_writable = false;
         let notice = self.connection.writable(self);
-        self.connection
-            .dispatcher
-            .push(&self.connection, std::iter::once(notice))
+        self.connection.dispatcher.push(&self.connection, std::iter::once(notice))
+    }
+
+    /// Its task ends, in whatever way: what still waits has its end too.
+    pub(super) fn abandon_all(&self) {
+        let mut core = lock(&self.core);
+        core.protocol.lost();
+        let after = self.hand_over(&mut core);
+        self.writing_ended(&mut core);
+        drop(core);
+        after.run(&self.connection);
     }
 
     /// The transport is gone: nothing more is written.
@@ -375,14 +408,9 @@ impl Session {
         run: impl FnOnce(&mut protocol::Session<Receiver>) -> Result<T, RequestError>,
     ) -> Result<T, Failure> {
         let result = run(&mut core.protocol);
-        let wake = match core.protocol.has_events() {
-            true => self.hand_over(&mut core),
-            false => false,
-        };
+        let after = self.hand_over(&mut core);
         drop(core);
-        if wake {
-            self.connection.dispatcher.wake();
-        }
+        after.run(&self.connection);
         self.connection.doorbell.ring();
         result.map_err(Failure::from)
     }
@@ -430,19 +458,17 @@ impl Core {
     }
 }
 
-fn tell_waiter(event: Event<Receiver>) {
+/// Hands an event to the thread that waits for it. The waiter is not to keep what the event would
+/// bring back: that is returned.
+fn tell_waiter(mut event: Event<Receiver>) -> Option<Receiver> {
+    let receiver = event.target.take()?;
     // Who waits for the outcome of a call is not interested in its progress.
-    if event.progress {
-        return;
-    }
-    let waiter = event
-        .target
-        .as_ref()
-        .and_then(|target| target.waiter(event.kind))
-        .cloned();
-    if let Some(waiter) = waiter {
+    if !event.progress
+        && let Some(waiter) = receiver.waiter(event.kind)
+    {
         waiter.tell(event);
     }
+    Some(receiver)
 }
 
 /// The status of a failed request.

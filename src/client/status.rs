@@ -49,11 +49,7 @@ const TABLE: &[(Status, &str, &str)] = &[
         "WAMP_ERR_ARGUMENT\0",
         "an argument is missing or out of range: see the function's text in wamp.h\0",
     ),
-    (
-        Status::Utf8,
-        "WAMP_ERR_UTF8\0",
-        "a text is not UTF-8: encode it as UTF-8\0",
-    ),
+    (Status::Utf8, "WAMP_ERR_UTF8\0", "a text is not UTF-8: encode it as UTF-8\0"),
     (
         Status::Uri,
         "WAMP_ERR_URI\0",
@@ -99,11 +95,7 @@ const TABLE: &[(Status, &str, &str)] = &[
         "WAMP_ERR_DEADLOCK\0",
         "waiting here could never end: use the function without _sync, or call it outside callbacks\0",
     ),
-    (
-        Status::Timeout,
-        "WAMP_ERR_TIMEOUT\0",
-        "the time limit has passed\0",
-    ),
+    (Status::Timeout, "WAMP_ERR_TIMEOUT\0", "the time limit has passed\0"),
     (
         Status::Forked,
         "WAMP_ERR_FORKED\0",
@@ -154,25 +146,14 @@ const TABLE: &[(Status, &str, &str)] = &[
         "WAMP_ERR_ABORTED\0",
         "the router refused the session: check the realm and the credentials\0",
     ),
-    (
-        Status::Lost,
-        "WAMP_ERR_LOST\0",
-        "the connection was lost: open it again\0",
-    ),
-    (
-        Status::Canceled,
-        "WAMP_ERR_CANCELED\0",
-        "the request was given up by the application\0",
-    ),
+    (Status::Lost, "WAMP_ERR_LOST\0", "the connection was lost: open it again\0"),
+    (Status::Canceled, "WAMP_ERR_CANCELED\0", "the request was given up by the application\0"),
 ];
 
 impl Status {
     /// The status with this number.
     pub fn from_number(number: i32) -> Option<Status> {
-        TABLE
-            .iter()
-            .map(|row| row.0)
-            .find(|status| *status as i32 == number)
+        TABLE.iter().map(|row| row.0).find(|status| *status as i32 == number)
     }
 
     /// The name in wamp.h, NUL-terminated.
@@ -202,10 +183,7 @@ pub struct Failure {
 impl Failure {
     /// A failure with its own words.
     pub fn new(status: Status, text: impl Into<String>) -> Failure {
-        Failure {
-            status,
-            text: text.into(),
-        }
+        Failure { status, text: text.into() }
     }
 }
 

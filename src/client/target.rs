@@ -101,17 +101,9 @@ pub(crate) fn wait_on<'m, T>(
 ) -> Option<std::sync::MutexGuard<'m, T>> {
     use std::sync::PoisonError;
     let Some(deadline) = deadline else {
-        return Some(
-            condition
-                .wait(guard)
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        return Some(condition.wait(guard).unwrap_or_else(PoisonError::into_inner));
     };
-    let rest = deadline
-        .checked_duration_since(Instant::now())
-        .filter(|rest| !rest.is_zero())?;
-    let waited = condition
-        .wait_timeout(guard, rest)
-        .unwrap_or_else(PoisonError::into_inner);
+    let rest = deadline.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero())?;
+    let waited = condition.wait_timeout(guard, rest).unwrap_or_else(PoisonError::into_inner);
     Some(waited.0)
 }

@@ -144,8 +144,7 @@ impl Builder {
             }
             None => {
                 self.to_kwargs = true;
-                self.kwargs
-                    .push(if self.kwargs.is_empty() { b'{' } else { b',' });
+                self.kwargs.push(if self.kwargs.is_empty() { b'{' } else { b',' });
             }
         }
         let out = self.out();
@@ -227,9 +226,7 @@ impl Builder {
                     self.out().push(b',');
                 }
             }
-            None => self
-                .args
-                .push(if self.args.is_empty() { b'[' } else { b',' }),
+            None => self.args.push(if self.args.is_empty() { b'[' } else { b',' }),
         }
         Ok(())
     }
@@ -241,11 +238,7 @@ impl Builder {
     }
 
     fn out(&mut self) -> &mut Vec<u8> {
-        if self.to_kwargs {
-            &mut self.kwargs
-        } else {
-            &mut self.args
-        }
+        if self.to_kwargs { &mut self.kwargs } else { &mut self.args }
     }
 
     fn alive(&self) -> Built {
@@ -328,30 +321,16 @@ mod tests {
     fn misuse_is_told_apart() {
         let misuse = |build: fn(&mut Builder) -> Built| {
             let mut builder = Builder::new();
-            build(&mut builder)
-                .err()
-                .or_else(|| builder.payload().err())
+            build(&mut builder).err().or_else(|| builder.payload().err())
         };
-        assert_eq!(
-            misuse(|b| b.dict().and(b.int(1))),
-            Some(BuildError::KeyMissing)
-        );
-        assert_eq!(
-            misuse(|b| b.list().and(b.key("a"))),
-            Some(BuildError::KeyMisplaced)
-        );
-        assert_eq!(
-            misuse(|b| b.key("a").and(b.key("b"))),
-            Some(BuildError::KeyMisplaced)
-        );
+        assert_eq!(misuse(|b| b.dict().and(b.int(1))), Some(BuildError::KeyMissing));
+        assert_eq!(misuse(|b| b.list().and(b.key("a"))), Some(BuildError::KeyMisplaced));
+        assert_eq!(misuse(|b| b.key("a").and(b.key("b"))), Some(BuildError::KeyMisplaced));
         assert_eq!(misuse(|b| b.list()), Some(BuildError::StillOpen));
         assert_eq!(misuse(|b| b.key("a")), Some(BuildError::StillOpen));
         assert_eq!(misuse(|b| b.double(f64::NAN)), Some(BuildError::NotFinite));
         assert_eq!(misuse(|b| b.string("\0x")), Some(BuildError::LeadingNul));
         assert!(matches!(misuse(|b| b.raw(b"[")), Some(BuildError::Raw(_))));
-        assert_eq!(
-            misuse(|b| (0..128).try_for_each(|_| b.list())),
-            Some(BuildError::TooDeep)
-        );
+        assert_eq!(misuse(|b| (0..128).try_for_each(|_| b.list())), Some(BuildError::TooDeep));
     }
 }

@@ -36,6 +36,12 @@ impl Outbox {
         Ok(())
     }
 
+    /// Throws away what waits.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
     /// The number of bytes that wait.
     pub fn len(&self) -> usize {
         self.bytes.len()
@@ -107,30 +113,18 @@ mod tests {
     #[test]
     fn keeps_messages_apart() {
         let mut outbox = Outbox::default();
-        outbox
-            .push(10, |out| out.extend_from_slice(b"one"))
-            .unwrap();
+        outbox.push(10, |out| out.extend_from_slice(b"one")).unwrap();
         let refused = outbox.push(3, |out| out.extend_from_slice(b"large"));
         assert_eq!(refused, Err(TooLarge { size: 5, limit: 3 }));
-        outbox
-            .push(10, |out| out.extend_from_slice(b"two"))
-            .unwrap();
+        outbox.push(10, |out| out.extend_from_slice(b"two")).unwrap();
         assert_eq!(outbox.len(), 6);
         let batch = outbox.take();
         assert_eq!((batch.count(), batch.len()), (2, 6));
-        assert_eq!(
-            (&batch.message(0)[..], &batch.message(1)[..]),
-            (&b"one"[..], &b"two"[..])
-        );
+        assert_eq!((&batch.message(0)[..], &batch.message(1)[..]), (&b"one"[..], &b"two"[..]));
         assert!(outbox.is_empty());
         outbox.recycle(batch);
-        outbox
-            .push(10, |out| out.extend_from_slice(b"three"))
-            .unwrap();
+        outbox.push(10, |out| out.extend_from_slice(b"three")).unwrap();
         assert_eq!(outbox.take().message(0), "three");
-        assert!(
-            outbox.is_empty() && outbox.bytes.capacity() >= 6,
-            "the buffer came back"
-        );
+        assert!(outbox.is_empty() && outbox.bytes.capacity() >= 6, "the buffer came back");
     }
 }

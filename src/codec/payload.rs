@@ -17,18 +17,12 @@ pub struct PayloadRef<'a> {
 
 impl<'a> PayloadRef<'a> {
     /// No args and no kwargs.
-    pub const NONE: PayloadRef<'static> = PayloadRef {
-        args: None,
-        kwargs: None,
-        encoding: Encoding::Json,
-    };
+    pub const NONE: PayloadRef<'static> =
+        PayloadRef { args: None, kwargs: None, encoding: Encoding::Json };
 
     /// A payload of JSON args alone.
     pub fn args(args: &'a str) -> Self {
-        PayloadRef {
-            args: Some(args.as_bytes()),
-            ..PayloadRef::NONE
-        }
+        PayloadRef { args: Some(args.as_bytes()), ..PayloadRef::NONE }
     }
 
     /// The number of encoded bytes.
@@ -57,10 +51,9 @@ impl Span {
         };
         let start = (part.as_ptr() as usize).wrapping_sub(frame.as_ptr() as usize);
         match start.checked_add(part.len()) {
-            Some(end) if end <= frame.len() && end <= u32::MAX as usize => Span {
-                start: start as u32,
-                end: end as u32,
-            },
+            Some(end) if end <= frame.len() && end <= u32::MAX as usize => {
+                Span { start: start as u32, end: end as u32 }
+            }
             _ => Span::default(),
         }
     }

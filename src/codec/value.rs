@@ -59,10 +59,7 @@ impl Tree {
     /// Parses one JSON value.
     pub fn parse(json: &[u8]) -> Result<Tree, CodecError> {
         if json.len() > u32::MAX as usize / 2 {
-            return Err(CodecError {
-                at: json.len(),
-                what: "too large for a value lens",
-            });
+            return Err(CodecError { at: json.len(), what: "too large for a value lens" });
         }
         let mut tree = Tree::default();
         let mut scan = Scanner::new(json, Rules::Tolerant);
@@ -82,16 +79,12 @@ impl Tree {
     /// The string at `place`, with the NUL that follows it.
     pub fn text(&self, place: Place) -> &[u8] {
         let start = place.start as usize;
-        self.text
-            .get(start..=start + place.len as usize)
-            .unwrap_or(b"\0")
+        self.text.get(start..=start + place.len as usize).unwrap_or(b"\0")
     }
 
     /// The bytes at `place`.
     pub fn bytes(&self, place: Place) -> &[u8] {
-        self.text(place)
-            .split_last()
-            .map_or(&[], |(_, bytes)| bytes)
+        self.text(place).split_last().map_or(&[], |(_, bytes)| bytes)
     }
 
     /// How many entries the node has; 0 unless it is a list or dict.
@@ -131,10 +124,9 @@ impl Tree {
 
     /// The value at `key` of a dict; the last one where the key stands twice.
     pub fn get(&self, index: u32, key: &[u8]) -> Option<u32> {
-        let entry = (0..self.size(index)).rev().find(|entry| {
-            self.key(index, *entry)
-                .is_some_and(|place| self.bytes(place) == key)
-        })?;
+        let entry = (0..self.size(index))
+            .rev()
+            .find(|entry| self.key(index, *entry).is_some_and(|place| self.bytes(place) == key))?;
         self.entry(index, entry)
     }
 
@@ -210,20 +202,14 @@ impl Tree {
     }
 
     fn store(&mut self, bytes: &[u8]) -> Place {
-        let place = Place {
-            start: self.text.len() as u32,
-            len: bytes.len() as u32,
-        };
+        let place = Place { start: self.text.len() as u32, len: bytes.len() as u32 };
         self.text.extend_from_slice(bytes);
         self.text.push(0);
         place
     }
 
     fn link(&mut self, entries: &[Link], count: usize) -> Place {
-        let place = Place {
-            start: self.links.len() as u32,
-            len: count as u32,
-        };
+        let place = Place { start: self.links.len() as u32, len: count as u32 };
         self.links.extend_from_slice(entries);
         place
     }
@@ -276,9 +262,7 @@ mod tests {
         assert_eq!(string(&tree, tree.entry(dict, 0).unwrap()), "x\u{e9}");
         assert_eq!(string(&tree, tree.get(dict, b"a").unwrap()), "last");
         assert_eq!(tree.size(tree.get(dict, b"b").unwrap()), 2);
-        let Some(Node::Binary(place)) = tree.node(tree.entry(0, 2).unwrap()) else {
-            panic!()
-        };
+        let Some(Node::Binary(place)) = tree.node(tree.entry(0, 2).unwrap()) else { panic!() };
         assert_eq!(tree.bytes(place), [0, 255]);
         assert_eq!(tree.text(place), [0, 255, 0]);
         assert_eq!((tree.entry(0, 3), tree.get(0, b"a")), (None, None));
@@ -289,10 +273,7 @@ mod tests {
         let kind = |text: &str| Tree::parse(text.as_bytes()).unwrap().node(0).unwrap();
         assert_eq!(kind("-9223372036854775808"), Node::Int(i64::MIN));
         assert_eq!(kind("18446744073709551615"), Node::Uint(u64::MAX));
-        assert_eq!(
-            kind("18446744073709551616"),
-            Node::Double(18446744073709551616.0)
-        );
+        assert_eq!(kind("18446744073709551616"), Node::Double(18446744073709551616.0));
         assert_eq!(kind("1.0"), Node::Double(1.0));
         assert_eq!(kind("-Infinity"), Node::Double(f64::NEG_INFINITY));
         assert!(matches!(kind("NaN"), Node::Double(nan) if nan.is_nan()));

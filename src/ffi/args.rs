@@ -36,10 +36,7 @@ pub unsafe fn optional_text<'a>(
         Ok(text) => Ok(Some(text)),
         Err(error) => {
             let at = error.valid_up_to();
-            Err(Failure::new(
-                Status::Utf8,
-                format!("`{name}` is not UTF-8 at byte {at}"),
-            ))
+            Err(Failure::new(Status::Utf8, format!("`{name}` is not UTF-8 at byte {at}")))
         }
     }
 }

@@ -48,9 +48,7 @@ impl From<BuildError> for Failure {
 
 fn object(builder: *mut wamp_builder_t) -> Result<Arc<Mutex<Box<BuilderObject>>>, Failure> {
     let key = Tag::Builder.key(builder).ok_or(Status::Handle)?;
-    BUILDERS
-        .with(key, Arc::clone)
-        .ok_or_else(|| Status::Handle.into())
+    BUILDERS.with(key, Arc::clone).ok_or_else(|| Status::Handle.into())
 }
 
 fn build(
@@ -93,13 +91,9 @@ pub unsafe extern "C" fn wamp_builder_new(encoding: u32) -> *mut wamp_builder_t 
             let text = format!("encoding {encoding} is unknown: use WAMP_JSON");
             return Err(Failure::new(Status::Argument, text));
         }
-        let object = BuilderObject {
-            builder: Builder::new(),
-            payload: NO_PAYLOAD,
-        };
-        let key = BUILDERS
-            .insert(Arc::new(Mutex::new(Box::new(object))))
-            .ok_or(Status::Internal)?;
+        let object = BuilderObject { builder: Builder::new(), payload: NO_PAYLOAD };
+        let key =
+            BUILDERS.insert(Arc::new(Mutex::new(Box::new(object)))).ok_or(Status::Internal)?;
         Ok(Tag::Builder.handle(key))
     })
 }
@@ -109,10 +103,7 @@ pub unsafe extern "C" fn wamp_builder_new(encoding: u32) -> *mut wamp_builder_t 
 pub unsafe extern "C" fn wamp_builder_free(builder: *mut wamp_builder_t) -> c_int {
     guard(|| {
         let key = Tag::Builder.key(builder).ok_or(Status::Handle)?;
-        BUILDERS
-            .remove(key)
-            .map(|_| 0)
-            .ok_or_else(|| Status::Handle.into())
+        BUILDERS.remove(key).map(|_| 0).ok_or_else(|| Status::Handle.into())
     })
 }
 
@@ -254,19 +245,11 @@ pub unsafe extern "C" fn wamp_builder_payload(
         let mut object = lock(&*object);
         let payload = object.builder.payload()?;
         let part = |part: Option<&[u8]>| {
-            part.map_or((ptr::null(), 0), |part| {
-                (part.as_ptr().cast::<c_char>(), part.len())
-            })
+            part.map_or((ptr::null(), 0), |part| (part.as_ptr().cast::<c_char>(), part.len()))
         };
         let ((args, args_size), (kwargs, kwargs_size)) = (part(payload.args), part(payload.kwargs));
-        object.payload = wamp_payload_t {
-            args,
-            args_size,
-            kwargs,
-            kwargs_size,
-            encoding: WAMP_JSON,
-            flags: 0,
-        };
+        object.payload =
+            wamp_payload_t { args, args_size, kwargs, kwargs_size, encoding: WAMP_JSON, flags: 0 };
         Ok(ptr::from_ref(&object.payload))
     });
     if built.is_null() { &BROKEN.0 } else { built }

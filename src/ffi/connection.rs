@@ -32,9 +32,7 @@ const NO_LIMIT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 fn object(connection: *mut wamp_connection_t) -> Result<Arc<ConnectionObject>, Failure> {
     let key = Tag::Connection.key(connection).ok_or(Status::Handle)?;
-    CONNECTIONS
-        .with(key, Arc::clone)
-        .ok_or_else(|| Status::Handle.into())
+    CONNECTIONS.with(key, Arc::clone).ok_or_else(|| Status::Handle.into())
 }
 
 fn set_callback(
@@ -74,9 +72,7 @@ pub unsafe extern "C" fn wamp_connection_new(options: *const c_char) -> *mut wam
             lent: Mutex::new(Some(Vec::new())),
             polled: Mutex::default(),
         };
-        let key = CONNECTIONS
-            .insert(Arc::new(object))
-            .ok_or(Status::Internal)?;
+        let key = CONNECTIONS.insert(Arc::new(object)).ok_or(Status::Internal)?;
         client.handle.store(key, Ordering::Release);
         Ok(Tag::Connection.handle(key))
     })
@@ -86,7 +82,8 @@ pub unsafe extern "C" fn wamp_connection_new(options: *const c_char) -> *mut wam
 ///
 /// An open one is closed in the background; no callback is called any more, but for one that is
 /// running. All user_data are freed: on this thread, or where a callback is running, when that
-/// returns. Handles of its sessions that were not retained end. To wait for the end of everything
+/// returns. A thread that waits in dispatch or poll returns with WAMP_ERR_HANDLE. Handles of its
+/// sessions that were not retained end. To wait for the end of everything
 /// call wamp_connection_close() with a timeout first. Returns WAMP_OK or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_free(connection: *mut wamp_connection_t) -> c_int {
@@ -97,7 +94,7 @@ pub unsafe extern "C" fn wamp_connection_free(connection: *mut wamp_connection_t
         object.client.free();
         drop(std::mem::take(&mut *lock(&object.polled)));
         for key in lent.into_iter().flatten() {
-            session::release(Tag::Session.handle(key));
+            session::end_loan_of_freed(Tag::Session.handle(key));
         }
         Ok(0)
     })
@@ -114,12 +111,7 @@ pub unsafe extern "C" fn wamp_connection_on_open(
     user_data: *mut c_void,
     free: wamp_free_t,
 ) -> c_int {
-    set_callback(
-        connection,
-        Slot::Open,
-        callback,
-        UserData::new(user_data, free),
-    )
+    set_callback(connection, Slot::Open, callback, UserData::new(user_data, free))
 }
 
 /// Sets what hears WAMP_CLOSE: when the connection was closed, was lost, or could not be made. After
@@ -132,12 +124,7 @@ pub unsafe extern "C" fn wamp_connection_on_close(
     user_data: *mut c_void,
     free: wamp_free_t,
 ) -> c_int {
-    set_callback(
-        connection,
-        Slot::Close,
-        callback,
-        UserData::new(user_data, free),
-    )
+    set_callback(connection, Slot::Close, callback, UserData::new(user_data, free))
 }
 
 /// Sets what hears WAMP_WRITABLE, once after a request was answered with WAMP_ERR_AGAIN: when half
@@ -149,12 +136,7 @@ pub unsafe extern "C" fn wamp_connection_on_writable(
     user_data: *mut c_void,
     free: wamp_free_t,
 ) -> c_int {
-    set_callback(
-        connection,
-        Slot::Writable,
-        callback,
-        UserData::new(user_data, free),
-    )
+    set_callback(connection, Slot::Writable, callback, UserData::new(user_data, free))
 }
 
 /// Starts to connect and to join the realm, and returns at once: WAMP_OPEN or WAMP_CLOSE follows.
@@ -171,7 +153,8 @@ pub unsafe extern "C" fn wamp_connection_open(connection: *mut wamp_connection_t
 /// `reason` (a URI, NULL for `wamp.goodbye.normal`) and `message` (may be NULL) go to the router.
 /// With `timeout_ms` 0 it returns at once. With a positive one (negative: no limit) it is a
 /// barrier: after it no callback runs and the user_data of all requests have been freed; in manual
-/// mode it dispatches what is left on this thread. Closing is also possible while connecting.
+/// mode it dispatches what is left on this thread. A callback that opens the connection again makes
+/// the wait last until that ends, too. Closing is also possible while connecting.
 ///
 /// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_CLOSED (was not open; the barrier holds all the
 /// same), WAMP_ERR_DEADLOCK (timeout inside a callback), WAMP_ERR_TIMEOUT, WAMP_ERR_UTF8,
@@ -187,10 +170,7 @@ pub unsafe extern "C" fn wamp_connection_close(
         let object = object(connection)?;
         // SAFETY: the caller's promise.
         let (reason, message) = unsafe {
-            (
-                args::optional_text(reason, "reason")?,
-                args::optional_text(message, "message")?,
-            )
+            (args::optional_text(reason, "reason")?, args::optional_text(message, "message")?)
         };
         let reason = reason.unwrap_or(uri::GOODBYE_NORMAL);
         if timeout_ms == 0 {
@@ -198,16 +178,13 @@ pub unsafe extern "C" fn wamp_connection_close(
         }
         drop(std::mem::take(&mut *lock(&object.polled)));
         let limit = args::timeout(timeout_ms).unwrap_or(NO_LIMIT);
-        object
-            .client
-            .close(reason, message, Instant::now() + limit)
-            .map(|()| 0)
+        object.client.close(reason, message, Instant::now() + limit).map(|()| 0)
     })
 }
 
 /// The open session; waits for it at most `timeout_ms` (negative: no limit).
 ///
-/// `*session` receives it, retained: give it back with wamp_session_release(). As soon as the
+/// `*session` receives it, retained (give it back with wamp_session_release()), or NULL on failure. As soon as the
 /// attempt to open has failed, its failure is returned. Returns WAMP_OK, or WAMP_ERR_HANDLE,
 /// WAMP_ERR_ARGUMENT, WAMP_ERR_CLOSED (never opened, or closed), WAMP_ERR_TIMEOUT,
 /// WAMP_ERR_UNREACHABLE, WAMP_ERR_HTTP, WAMP_ERR_SUBPROTOCOL, WAMP_ERR_PROTOCOL, WAMP_ERR_ABORTED,
@@ -223,10 +200,13 @@ pub unsafe extern "C" fn wamp_connection_session(
         if session.is_null() {
             return Err(Failure::new(Status::Argument, "`session` is NULL"));
         }
+        // SAFETY: not NULL, so by the caller's promise writable.
+        unsafe { *session = std::ptr::null_mut() };
         let open = object.client.session(args::deadline(timeout_ms))?;
         let handle = session::lend(&open);
-        session::retain(handle)?;
-        // SAFETY: not NULL, so by the caller's promise writable.
+        // It may have been closed, and its loan ended, in this very moment.
+        session::retain(handle).map_err(|_| Failure::from(Status::Closed))?;
+        // SAFETY: as above.
         unsafe { *session = handle };
         Ok(0)
     })
@@ -252,14 +232,9 @@ pub unsafe extern "C" fn wamp_connection_dispatch(
     guard(|| {
         let object = object(connection)?;
         drop(std::mem::take(&mut *lock(&object.polled)));
-        let max = usize::try_from(max)
-            .ok()
-            .filter(|max| *max > 0)
-            .unwrap_or(usize::MAX);
+        let max = usize::try_from(max).ok().filter(|max| *max > 0).unwrap_or(usize::MAX);
         let client = &object.client;
-        let count = client
-            .dispatcher
-            .dispatch(client, max, args::deadline(timeout_ms))?;
+        let count = client.dispatcher.dispatch(client, max, args::deadline(timeout_ms))?;
         Ok(c_int::try_from(count).unwrap_or(c_int::MAX))
     })
 }
@@ -282,14 +257,9 @@ pub unsafe extern "C" fn wamp_connection_poll(
 ) -> c_int {
     guard(|| {
         let object = object(connection)?;
-        let max = usize::try_from(max)
-            .ok()
-            .filter(|max| *max > 0 && !events.is_null());
+        let max = usize::try_from(max).ok().filter(|max| *max > 0 && !events.is_null());
         let max = max.ok_or_else(|| {
-            Failure::new(
-                Status::Argument,
-                "`events` is NULL, or `max` is not positive",
-            )
+            Failure::new(Status::Argument, "`events` is NULL, or `max` is not positive")
         })?;
         if event_size < size_of::<wamp_event_t>()
             || !event_size.is_multiple_of(align_of::<wamp_event_t>())
@@ -300,9 +270,7 @@ pub unsafe extern "C" fn wamp_connection_poll(
         }
         drop(std::mem::take(&mut *lock(&object.polled)));
         let client = &object.client;
-        let notices = client
-            .dispatcher
-            .poll(client, max, args::deadline(timeout_ms))?;
+        let notices = client.dispatcher.poll(client, max, args::deadline(timeout_ms))?;
         let held: Vec<Held> = notices.into_iter().map(Held::polled).collect();
         for (index, held) in held.iter().enumerate() {
             // SAFETY: by the caller's promise there is room for `max` elements of `event_size`
@@ -314,22 +282,27 @@ pub unsafe extern "C" fn wamp_connection_poll(
             }
         }
         let count = held.len() as c_int;
-        *lock(&object.polled) = held;
+        // What the former ones keep is freed once the lock is not held.
+        let former = std::mem::replace(&mut *lock(&object.polled), held);
+        drop(former);
         Ok(count)
     })
 }
 
 /// Manual mode: a file descriptor that is readable while events wait, for poll(2) and its kin.
 ///
-/// Owned by the connection and closed when that is freed; do not read from it or close it. Returns
+/// Owned by the connection, do not read from it or close it. It is closed when the connection is
+/// freed and no session or message of it is kept any more; take it out of your loop before. Returns
 /// the fd (>= 0), or WAMP_ERR_HANDLE, WAMP_ERR_STATE (not in manual mode).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_fd(connection: *mut wamp_connection_t) -> c_int {
     guard(|| object(connection)?.client.dispatcher.fd())
 }
 
-/// Manual mode, for hosts without file descriptors: `wakeup` is called on a library thread when
-/// events begin to wait, and at once if some wait already. NULL for none.
+/// Manual mode, for hosts without file descriptors: `wakeup` is called when events begin to wait, on
+/// whatever thread makes them wait, also one that is inside a function of this connection: so it must
+/// take no lock that the program holds while it calls the library. It is called at once if some wait
+/// already. NULL for none.
 ///
 /// `free` (may be NULL) runs exactly once: when another function takes the place, when the
 /// connection is freed, or when this call fails. Returns WAMP_OK, or WAMP_ERR_HANDLE,
@@ -348,12 +321,7 @@ pub unsafe extern "C" fn wamp_connection_set_wakeup(
             let text = "this needs the connection option \"dispatch\": \"manual\"";
             return Err(Failure::new(Status::State, text));
         }
-        drop(
-            object
-                .client
-                .dispatcher
-                .set_wakeup(CWakeup::shared(wakeup, user_data)),
-        );
+        drop(object.client.dispatcher.set_wakeup(CWakeup::shared(wakeup, user_data)));
         Ok(0)
     })
 }
@@ -399,10 +367,5 @@ pub unsafe extern "C" fn wamp_connection_flush(
     connection: *mut wamp_connection_t,
     timeout_ms: c_int,
 ) -> c_int {
-    guard(|| {
-        object(connection)?
-            .client
-            .flush(args::deadline(timeout_ms))
-            .map(|()| 0)
-    })
+    guard(|| object(connection)?.client.flush(args::deadline(timeout_ms)).map(|()| 0))
 }

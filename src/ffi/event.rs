@@ -57,10 +57,7 @@ impl Leased {
     const MOST: usize = 512;
 
     fn take() -> Option<u32> {
-        let own = LEASED
-            .try_with(|leased| leased.0.borrow_mut().pop())
-            .ok()
-            .flatten();
+        let own = LEASED.try_with(|leased| leased.0.borrow_mut().pop()).ok().flatten();
         own.or_else(|| VIEWS.lease())
     }
 
@@ -81,10 +78,7 @@ impl Leased {
 
 impl Drop for Leased {
     fn drop(&mut self) {
-        self.0
-            .borrow_mut()
-            .drain(..)
-            .for_each(|slot| VIEWS.give_back(slot));
+        self.0.borrow_mut().drain(..).for_each(|slot| VIEWS.give_back(slot));
     }
 }
 
@@ -99,12 +93,7 @@ impl View {
     /// Shows `notice`, which must not move or end before the view is dropped.
     pub fn new(notice: &Notice) -> View {
         let lens = || Cell::new(Lens::Unopened);
-        let shown = Shown {
-            notice,
-            args: lens(),
-            kwargs: lens(),
-            details: lens(),
-        };
+        let shown = Shown { notice, args: lens(), kwargs: lens(), details: lens() };
         let token = Leased::take().and_then(|slot| VIEWS.fill(slot, shown));
         View(token.unwrap_or(0))
     }
@@ -140,22 +129,15 @@ impl Lent {
             }
             _ => ptr::null_mut(),
         };
-        let session = notice
-            .session
-            .as_ref()
-            .map_or(ptr::null_mut(), session::lend);
-        Lent {
-            session,
-            invocation,
-            closes: notice.kind == NoticeKind::Close,
-        }
+        let session = notice.session.as_ref().map_or(ptr::null_mut(), session::lend);
+        Lent { session, invocation, closes: notice.kind == NoticeKind::Close }
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
         if !self.invocation.is_null() {
-            invocation::release(self.invocation);
+            invocation::end_loan(self.invocation);
         }
         if self.closes && !self.session.is_null() {
             session::end_loan(self.session);
@@ -181,39 +163,21 @@ impl Held {
     /// Shows a notice until the next poll.
     pub fn polled(notice: Notice) -> Held {
         let notice = Box::new(notice);
-        let target = notice
-            .event
-            .target
-            .as_ref()
-            .and_then(|receiver| receiver.app());
+        let target = notice.event.target.as_ref().and_then(|receiver| receiver.app());
         let user_data = target.map_or(0, |target| target.user_data());
         let user_data = ptr::with_exposed_provenance_mut(user_data);
-        Held {
-            view: View::new(&notice),
-            lent: Some(Lent::new(&notice)),
-            notice,
-            user_data,
-        }
+        Held { view: View::new(&notice), lent: Some(Lent::new(&notice)), notice, user_data }
     }
 
     /// Keeps a notice as long as the program likes. Its user_data is remembered, not kept alive.
     pub fn kept(notice: Notice, user_data: *mut c_void) -> Held {
         let notice = Box::new(notice);
-        Held {
-            view: View::new(&notice),
-            lent: None,
-            notice,
-            user_data,
-        }
+        Held { view: View::new(&notice), lent: None, notice, user_data }
     }
 
     /// The view of it.
     pub fn event(&self) -> wamp_event_t {
-        let unlent = Lent {
-            session: ptr::null_mut(),
-            invocation: ptr::null_mut(),
-            closes: false,
-        };
+        let unlent = Lent { session: ptr::null_mut(), invocation: ptr::null_mut(), closes: false };
         let lent = self.lent.as_ref().unwrap_or(&unlent);
         describe(&self.notice, lent, self.view.token(), self.user_data)
     }
@@ -231,11 +195,7 @@ pub fn describe(notice: &Notice, lent: &Lent, token: u64, user_data: *mut c_void
     let (details, details_size) = part(event.details());
     wamp_event_t {
         kind: kind(notice.kind),
-        flags: if event.progress {
-            WAMP_FLAG_PROGRESS
-        } else {
-            0
-        },
+        flags: if event.progress { WAMP_FLAG_PROGRESS } else { 0 },
         status: notice.status as i32,
         reserved: 0,
         id: event.id as i64,
@@ -260,20 +220,11 @@ fn payload(notice: &Notice) -> wamp_payload_t {
     let (args, args_size) = part(payload.args);
     let (kwargs, kwargs_size) = part(payload.kwargs);
     let flags = WAMP_PAYLOAD_RECEIVED;
-    wamp_payload_t {
-        args,
-        args_size,
-        kwargs,
-        kwargs_size,
-        encoding: WAMP_JSON,
-        flags,
-    }
+    wamp_payload_t { args, args_size, kwargs, kwargs_size, encoding: WAMP_JSON, flags }
 }
 
 fn part(bytes: Option<&[u8]>) -> (*const c_char, usize) {
-    bytes.map_or((ptr::null(), 0), |bytes| {
-        (bytes.as_ptr().cast(), bytes.len())
-    })
+    bytes.map_or((ptr::null(), 0), |bytes| (bytes.as_ptr().cast(), bytes.len()))
 }
 
 fn kind(kind: NoticeKind) -> u32 {
@@ -311,10 +262,9 @@ impl Shown {
         let tree = match which {
             Which::Args => payload.args.map(Tree::parse),
             Which::Kwargs => payload.kwargs.map(Tree::parse),
-            Which::Details => notice
-                .event
-                .details()
-                .map(|details| Tree::parse(&with_uri(details, notice))),
+            Which::Details => {
+                notice.event.details().map(|details| Tree::parse(&with_uri(details, notice)))
+            }
         };
         let root = match tree {
             Some(Ok(tree)) => value::open(tree),
@@ -389,10 +339,7 @@ fn keep(mut notice: Notice, user_data: *mut c_void) -> Result<*mut wamp_message_
     // A message must not delay the freeing of somebody's user_data.
     notice.event.target = None;
     let held = Held::kept(notice, user_data);
-    let object = Arc::new(MessageObject {
-        event: held.event(),
-        _held: held,
-    });
+    let object = Arc::new(MessageObject { event: held.event(), _held: held });
     let key = MESSAGES.insert(object).ok_or(Status::Internal)?;
     Ok(Tag::Message.handle(key))
 }
@@ -442,20 +389,10 @@ pub unsafe extern "C" fn wamp_event_keep(event: *const wamp_event_t) -> *mut wam
             event.target = None;
             let (session, text) = (notice.session.clone(), notice.text.clone());
             let (kind, connection) = (notice.kind, notice.connection);
-            Notice {
-                kind,
-                connection,
-                session,
-                event,
-                status: notice.status,
-                text,
-            }
+            Notice { kind, connection, session, event, status: notice.status, text }
         };
         let notice = VIEWS.with(token, copy).ok_or_else(|| {
-            Failure::new(
-                Status::Argument,
-                "the event is no longer valid: keep it in its callback",
-            )
+            Failure::new(Status::Argument, "the event is no longer valid: keep it in its callback")
         })?;
         keep(notice, user_data)
     })
@@ -466,10 +403,7 @@ pub unsafe extern "C" fn wamp_event_keep(event: *const wamp_event_t) -> *mut wam
 pub unsafe extern "C" fn wamp_message_free(message: *mut wamp_message_t) -> i32 {
     guard(|| {
         let key = Tag::Message.key(message).ok_or(Status::Handle)?;
-        MESSAGES
-            .remove(key)
-            .map(|_| 0)
-            .ok_or_else(|| Status::Handle.into())
+        MESSAGES.remove(key).map(|_| 0).ok_or_else(|| Status::Handle.into())
     })
 }
 

@@ -48,7 +48,7 @@ impl<T> Outcome for *mut T {
 #[inline]
 pub fn guard<T: Outcome>(body: impl FnOnce() -> Result<T, Failure>) -> T {
     if os::forked() {
-        return T::failed(Status::Forked);
+        return fail(Status::Forked.into());
     }
     match contain(body) {
         Some(Ok(value)) => value,
@@ -85,9 +85,7 @@ fn fail<T: Outcome>(failure: Failure) -> T {
 
 /// The text of the last failure on this thread.
 pub fn last_error() -> *const c_char {
-    LAST_ERROR
-        .try_with(|last| last.borrow().as_ptr())
-        .unwrap_or(c"".as_ptr())
+    LAST_ERROR.try_with(|last| last.borrow().as_ptr()).unwrap_or(c"".as_ptr())
 }
 
 /// From now on panics on the library's threads and inside [`guard`] go to the log instead of
@@ -97,9 +95,7 @@ pub fn quiet_panics() {
     ONCE.call_once(|| {
         let former = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            let ours = std::thread::current()
-                .name()
-                .is_some_and(|name| name.starts_with("wamp-"));
+            let ours = std::thread::current().name().is_some_and(|name| name.starts_with("wamp-"));
             if ours || GUARDED.get() {
                 log::write(log::Level::Error, || panic.to_string());
             } else {

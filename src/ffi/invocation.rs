@@ -2,10 +2,9 @@
 
 use std::ffi::{c_char, c_int};
 use std::ptr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use crate::client::{Failure, Session, Status};
+use crate::client::{Failure, Session, Status, lock};
 use crate::codec::PayloadRef;
 use crate::protocol::uri;
 
@@ -22,75 +21,68 @@ pub(super) struct InvocationObject {
 
 pub(super) static INVOCATIONS: Slab<Arc<InvocationObject>> = Slab::new();
 
-/// A count of references that ends once.
-pub(super) struct Refs(AtomicUsize);
+/// The references to a lent object: those of the host, and the loan. It ends once, with the last.
+pub(super) struct Refs(Mutex<(usize, bool)>);
 
 impl Refs {
-    /// One reference.
-    pub(super) const fn one() -> Refs {
-        Refs(AtomicUsize::new(1))
+    /// A loan alone.
+    pub(super) const fn lent() -> Refs {
+        Refs(Mutex::new((0, true)))
     }
 
-    /// One more; false if the count has ended.
+    /// One more of the host; false if all have ended.
     pub(super) fn retain(&self) -> bool {
-        let more = |count| (count > 0).then_some(count + 1);
-        self.0
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, more)
-            .is_ok()
+        let (retained, lent) = &mut *lock(&self.0);
+        let alive = *retained > 0 || *lent;
+        *retained += usize::from(alive);
+        alive
     }
 
-    /// One less; `Some(true)` for the last one, `None` if the count has ended before.
+    /// One less of the host. `Some(true)`: it was the last of all; `None`: there was none.
     pub(super) fn release(&self) -> Option<bool> {
-        let less = |count: usize| count.checked_sub(1);
-        let before = self
-            .0
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, less)
-            .ok()?;
-        Some(before == 1)
+        let (retained, lent) = &mut *lock(&self.0);
+        *retained = retained.checked_sub(1)?;
+        Some(*retained == 0 && !*lent)
+    }
+
+    /// The loan ends. True if it was the last of all.
+    pub(super) fn end_loan(&self) -> bool {
+        let (retained, lent) = &mut *lock(&self.0);
+        std::mem::take(lent) && *retained == 0
     }
 }
 
-/// A handle with one reference, which the lender must release.
+/// A handle, lent until [`end_loan`].
 pub(super) fn lend(session: &Arc<Session>, request: u64) -> *mut wamp_invocation_t {
-    let object = InvocationObject {
-        session: session.clone(),
-        request,
-        refs: Refs::one(),
-    };
+    let object = InvocationObject { session: session.clone(), request, refs: Refs::lent() };
     match INVOCATIONS.insert(Arc::new(object)) {
         Some(key) => Tag::Invocation.handle(key),
         None => ptr::null_mut(),
     }
 }
 
-/// Gives a reference back; the last one without an answer sends an error.
-pub(super) fn release(invocation: *mut wamp_invocation_t) -> bool {
-    let Some(key) = Tag::Invocation.key(invocation) else {
-        return false;
-    };
-    let Some(object) = INVOCATIONS.with(key, Arc::clone) else {
-        return false;
-    };
-    match object.refs.release() {
-        None => false,
-        Some(false) => true,
-        Some(true) => {
-            drop(INVOCATIONS.remove(key));
-            let text = PayloadRef::args("[\"the callee did not answer\"]");
-            // Refused if there was an answer, or the session is over: then all is well.
-            let _ = object
-                .session
-                .answer_error(object.request, uri::RUNTIME_ERROR, text);
-            true
-        }
+/// The callback or poll that it was lent to is over.
+pub(super) fn end_loan(invocation: *mut wamp_invocation_t) {
+    if let Ok(object) = object(invocation)
+        && object.refs.end_loan()
+    {
+        forget(invocation, &object);
     }
+}
+
+/// Nobody has a reference any more: without an answer an error is sent.
+fn forget(invocation: *mut wamp_invocation_t, object: &InvocationObject) {
+    if let Some(key) = Tag::Invocation.key(invocation) {
+        drop(INVOCATIONS.remove(key));
+    }
+    let text = PayloadRef::args("[\"the callee did not answer\"]");
+    // Refused if there was an answer, or the session is over: then all is well.
+    let _ = object.session.answer_error(object.request, uri::RUNTIME_ERROR, text);
 }
 
 fn object(invocation: *mut wamp_invocation_t) -> Result<Arc<InvocationObject>, Failure> {
     let key = Tag::Invocation.key(invocation).ok_or(Status::Handle)?;
-    INVOCATIONS
-        .with(key, Arc::clone)
-        .ok_or_else(|| Status::Handle.into())
+    INVOCATIONS.with(key, Arc::clone).ok_or_else(|| Status::Handle.into())
 }
 
 /// Keeps an invocation beyond its callback, to answer it later from any thread; each retain wants
@@ -105,12 +97,15 @@ pub unsafe extern "C" fn wamp_invocation_retain(invocation: *mut wamp_invocation
 
 /// Gives an invocation back. If it was never answered and nobody else keeps it, the caller gets
 /// the error `wamp.error.runtime_error`, so that nobody waits for ever. Returns WAMP_OK or
-/// WAMP_ERR_HANDLE.
+/// WAMP_ERR_HANDLE, also for one that this program did not retain.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_invocation_release(invocation: *mut wamp_invocation_t) -> c_int {
-    guard(|| match release(invocation) {
-        true => Ok(0),
-        false => Err(Status::Handle.into()),
+    guard(|| {
+        let object = object(invocation)?;
+        if object.refs.release().ok_or(Status::Handle)? {
+            forget(invocation, &object);
+        }
+        Ok(0)
     })
 }
 
@@ -166,9 +161,6 @@ pub unsafe extern "C" fn wamp_invocation_error(
         let uri = unsafe { args::optional_text(uri, "uri") }?.unwrap_or(uri::RUNTIME_ERROR);
         // SAFETY: the caller's promise.
         let payload = unsafe { args::payload(payload) }?;
-        object
-            .session
-            .answer_error(object.request, uri, payload)
-            .map(|()| 0)
+        object.session.answer_error(object.request, uri, payload).map(|()| 0)
     })
 }

@@ -21,9 +21,8 @@ pub unsafe extern "C" fn wamp_version() -> *const c_char {
 /// The version as a number: major << 16 | minor << 8 | patch. Compare WAMP_VERSION_NUMBER.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_version_number() -> u32 {
-    let mut parts = env!("CARGO_PKG_VERSION")
-        .split(['.', '-'])
-        .map(|part| part.parse().unwrap_or(0));
+    let mut parts =
+        env!("CARGO_PKG_VERSION").split(['.', '-']).map(|part| part.parse().unwrap_or(0));
     let mut next = || parts.next().unwrap_or(0u32);
     next() << 16 | next() << 8 | next()
 }
@@ -79,9 +78,7 @@ pub unsafe extern "C" fn wamp_set_log(
 ) -> c_int {
     let user_data = UserData::new(user_data, free);
     guard(|| {
-        let level = u8::try_from(level)
-            .ok()
-            .filter(|level| c_int::from(*level) <= WAMP_LOG_TRACE);
+        let level = u8::try_from(level).ok().filter(|level| c_int::from(*level) <= WAMP_LOG_TRACE);
         let level = level.ok_or(Status::Argument)?;
         drop(self::log::set(level, CSink::shared(log, user_data)));
         Ok(0)

@@ -53,11 +53,7 @@ fn acknowledged(options: Dict<'_>) -> Result<Vec<u8>, Failure> {
 /// What to say of a request that failed while a thread waited for it.
 fn failure(event: &Event<Receiver>) -> Failure {
     let status = event.cause.map_or(Status::Internal, cause_status);
-    let uri = event
-        .uri
-        .as_ref()
-        .map(|uri| uri.to_string_lossy().into_owned())
-        .unwrap_or_default();
+    let uri = event.uri.as_ref().map(|uri| uri.to_string_lossy().into_owned()).unwrap_or_default();
     match (status, event.payload.lend().args) {
         (Status::Remote, Some(args)) => {
             Failure::new(status, format!("{uri} {}", String::from_utf8_lossy(args)))
@@ -113,9 +109,7 @@ pub unsafe extern "C" fn wamp_session_subscribe(
         check_handler(&session, handler)?;
         // SAFETY: the caller's promise.
         let (topic, options) = unsafe { (args::text(topic, "topic")?, args::options(options)?) };
-        session
-            .subscribe(topic, options, app(&target))
-            .map(|id| id as i64)
+        session.subscribe(topic, options, app(&target)).map(|id| id as i64)
     })
 }
 
@@ -145,9 +139,7 @@ pub unsafe extern "C" fn wamp_session_subscribe_sync(
         let waiter = Arc::new(Waiter::default());
         let receiver = Receiver::Both(target.clone(), waiter.clone());
         let id = session.subscribe(topic, options, receiver)?;
-        outcome(&session, &waiter, timeout_ms, || {
-            drop(session.unsubscribe(id, None))
-        })?;
+        outcome(&session, &waiter, timeout_ms, || session.give_up_subscription(id))?;
         Ok(id as i64)
     })
 }
@@ -218,11 +210,7 @@ pub unsafe extern "C" fn wamp_session_publish(
         let session = self::session(session)?;
         // SAFETY: the caller's promise.
         let (topic, payload, options) = unsafe {
-            (
-                args::text(topic, "topic")?,
-                args::payload(payload)?,
-                args::options(options)?,
-            )
+            (args::text(topic, "topic")?, args::payload(payload)?, args::options(options)?)
         };
         if !options.is_empty() && options.bool("acknowledge") == Ok(Some(true)) {
             let text = "option `acknowledge`: use wamp_session_publish_ack, which hears the answer";
@@ -252,17 +240,11 @@ pub unsafe extern "C" fn wamp_session_publish_ack(
         let session = self::session(session)?;
         // SAFETY: the caller's promise.
         let (topic, payload, options) = unsafe {
-            (
-                args::text(topic, "topic")?,
-                args::payload(payload)?,
-                args::options(options)?,
-            )
+            (args::text(topic, "topic")?, args::payload(payload)?, args::options(options)?)
         };
         let options = acknowledged(options)?;
         let options = Dict::from_checked(&options);
-        session
-            .publish_ack(topic, options, payload, app(&target))
-            .map(|id| id as i64)
+        session.publish_ack(topic, options, payload, app(&target)).map(|id| id as i64)
     })
 }
 
@@ -284,11 +266,7 @@ pub unsafe extern "C" fn wamp_session_publish_ack_sync(
         session.check_wait()?;
         // SAFETY: the caller's promise.
         let (topic, payload, options) = unsafe {
-            (
-                args::text(topic, "topic")?,
-                args::payload(payload)?,
-                args::options(options)?,
-            )
+            (args::text(topic, "topic")?, args::payload(payload)?, args::options(options)?)
         };
         let options = acknowledged(options)?;
         let options = Dict::from_checked(&options);
@@ -311,7 +289,8 @@ pub unsafe extern "C" fn wamp_session_publish_ack_sync(
 /// fails.
 ///
 /// Returns the registration's id (> 0, valid at once), or as wamp_session_subscribe();
-/// WAMP_ERR_STATE also where this session has registered the same procedure.
+/// WAMP_ERR_STATE also where this session has registered the same procedure, or its unregistering is
+/// not answered yet.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_register(
     session: *mut wamp_session_t,
@@ -329,9 +308,7 @@ pub unsafe extern "C" fn wamp_session_register(
         // SAFETY: the caller's promise.
         let (procedure, options) =
             unsafe { (args::text(procedure, "procedure")?, args::options(options)?) };
-        session
-            .register(procedure, options, app(&target))
-            .map(|id| id as i64)
+        session.register(procedure, options, app(&target)).map(|id| id as i64)
     })
 }
 
@@ -358,9 +335,7 @@ pub unsafe extern "C" fn wamp_session_register_sync(
         let waiter = Arc::new(Waiter::default());
         let receiver = Receiver::Both(target.clone(), waiter.clone());
         let id = session.register(procedure, options, receiver)?;
-        outcome(&session, &waiter, timeout_ms, || {
-            drop(session.unregister(id, None))
-        })?;
+        outcome(&session, &waiter, timeout_ms, || session.give_up_registration(id))?;
         Ok(id as i64)
     })
 }
@@ -435,15 +410,9 @@ pub unsafe extern "C" fn wamp_session_call(
         let session = self::session(session)?;
         // SAFETY: the caller's promise.
         let (procedure, payload, options) = unsafe {
-            (
-                args::text(procedure, "procedure")?,
-                args::payload(payload)?,
-                args::options(options)?,
-            )
+            (args::text(procedure, "procedure")?, args::payload(payload)?, args::options(options)?)
         };
-        session
-            .call(procedure, options, payload, app(&target))
-            .map(|id| id as i64)
+        session.call(procedure, options, payload, app(&target)).map(|id| id as i64)
     })
 }
 
@@ -472,29 +441,18 @@ pub unsafe extern "C" fn wamp_session_call_sync(
         let session = self::session(session)?;
         // SAFETY: the caller's promise.
         let (procedure, payload, options) = unsafe {
-            (
-                args::text(procedure, "procedure")?,
-                args::payload(payload)?,
-                args::options(options)?,
-            )
+            (args::text(procedure, "procedure")?, args::payload(payload)?, args::options(options)?)
         };
         session.check_call_wait(procedure)?;
         let waiter = Arc::new(Waiter::default());
-        let id = session.call(
-            procedure,
-            options,
-            payload,
-            Receiver::Waiter(waiter.clone()),
-        )?;
+        let id = session.call(procedure, options, payload, Receiver::Waiter(waiter.clone()))?;
         let Some(event) = session.wait(&waiter, args::timeout(timeout_ms)) else {
             let _ = session.cancel(id, CancelMode::KillNoWait);
             let text = format!("no answer within {timeout_ms} ms; the call was given up");
             return Err(Failure::new(Status::Timeout, text));
         };
         let failed = (event.kind == EventKind::Error).then(|| failure(&event));
-        let answered = failed
-            .as_ref()
-            .is_none_or(|failure| failure.status == Status::Remote);
+        let answered = failed.as_ref().is_none_or(|failure| failure.status == Status::Remote);
         if answered && !result.is_null() {
             let message = event::message(session.notice(event))?;
             // SAFETY: as above.

@@ -29,6 +29,8 @@ impl Closable for RouterObject {
         // Its tasks end with the runtime, whatever they do: nobody waits for them.
         true
     }
+
+    fn finish(&self) {}
 }
 
 impl From<RouterError> for Failure {
@@ -45,9 +47,7 @@ impl From<RouterError> for Failure {
 
 fn object(router: *mut wamp_router_t) -> Result<Arc<RouterObject>, Failure> {
     let key = Tag::Router.key(router).ok_or(Status::Handle)?;
-    ROUTERS
-        .with(key, Arc::clone)
-        .ok_or_else(|| Status::Handle.into())
+    ROUTERS.with(key, Arc::clone).ok_or_else(|| Status::Handle.into())
 }
 
 /// A router inside this process, for tests, demos and one machine: broker and dealer, anonymous
@@ -62,10 +62,7 @@ pub unsafe extern "C" fn wamp_router_new(config: *const c_char) -> *mut wamp_rou
         quiet_panics();
         // SAFETY: the caller's promise.
         let config = unsafe { args::optional_text(config, "config") }?;
-        let object = RouterObject {
-            router: Router::new(config)?,
-            url: OnceLock::new(),
-        };
+        let object = RouterObject { router: Router::new(config)?, url: OnceLock::new() };
         let key = ROUTERS.insert(Arc::new(object)).ok_or(Status::Internal)?;
         Ok(Tag::Router.handle(key))
     })

@@ -52,11 +52,8 @@ pub(super) fn lend(session: &Arc<Session>) -> *mut wamp_session_t {
     let (0, Some(lent)) = (known, lent.as_mut()) else {
         return Tag::Session.handle(known);
     };
-    let object = SessionObject {
-        session: session.clone(),
-        refs: Refs::one(),
-        details: OnceLock::new(),
-    };
+    let object =
+        SessionObject { session: session.clone(), refs: Refs::lent(), details: OnceLock::new() };
     let Some(key) = SESSIONS.insert(Arc::new(object)) else {
         return ptr::null_mut();
     };
@@ -81,23 +78,21 @@ pub(super) fn end_loan(session: *mut wamp_session_t) {
         }
         None => false,
     };
-    if was_lent {
-        release(session);
+    if was_lent && object.refs.end_loan() {
+        forget(session);
     }
 }
 
-/// Gives a reference back.
-pub(super) fn release(session: *mut wamp_session_t) -> bool {
-    let Some(key) = Tag::Session.key(session) else {
-        return false;
-    };
-    let Some(object) = SESSIONS.with(key, Arc::clone) else {
-        return false;
-    };
-    match object.refs.release() {
-        None => false,
-        Some(false) => true,
-        Some(true) => SESSIONS.remove(key).is_some(),
+/// The connection is freed, with the loan of its session.
+pub(super) fn end_loan_of_freed(session: *mut wamp_session_t) {
+    if object(session).is_ok_and(|object| object.refs.end_loan()) {
+        forget(session);
+    }
+}
+
+fn forget(session: *mut wamp_session_t) {
+    if let Some(key) = Tag::Session.key(session) {
+        drop(SESSIONS.remove(key));
     }
 }
 
@@ -112,16 +107,12 @@ pub(super) fn retain(session: *mut wamp_session_t) -> Result<(), Failure> {
 /// The session behind a handle.
 pub(super) fn session(handle: *mut wamp_session_t) -> Result<Arc<Session>, Failure> {
     let key = Tag::Session.key(handle).ok_or(Status::Handle)?;
-    SESSIONS
-        .with(key, |object| object.session.clone())
-        .ok_or_else(|| Status::Handle.into())
+    SESSIONS.with(key, |object| object.session.clone()).ok_or_else(|| Status::Handle.into())
 }
 
 fn object(handle: *mut wamp_session_t) -> Result<Arc<SessionObject>, Failure> {
     let key = Tag::Session.key(handle).ok_or(Status::Handle)?;
-    SESSIONS
-        .with(key, Arc::clone)
-        .ok_or_else(|| Status::Handle.into())
+    SESSIONS.with(key, Arc::clone).ok_or_else(|| Status::Handle.into())
 }
 
 /// Keeps a session's handle valid beyond its close; each retain wants its wamp_session_release().
@@ -131,23 +122,22 @@ pub unsafe extern "C" fn wamp_session_retain(session: *mut wamp_session_t) -> c_
     guard(|| retain(session).map(|()| 0))
 }
 
-/// Gives a retained session back. Returns WAMP_OK or WAMP_ERR_HANDLE.
+/// Gives a retained session back. Returns WAMP_OK, or WAMP_ERR_HANDLE, also for one that this program
+/// did not retain.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_release(session: *mut wamp_session_t) -> c_int {
-    guard(|| match release(session) {
-        true => Ok(0),
-        false => Err(Status::Handle.into()),
+    guard(|| {
+        if object(session)?.refs.release().ok_or(Status::Handle)? {
+            forget(session);
+        }
+        Ok(0)
     })
 }
 
 /// The session's WAMP id, 1 to 2^53. Returns WAMP_ERR_HANDLE on failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_id(session: *mut wamp_session_t) -> i64 {
-    guard(|| {
-        Ok(self::session(session)?
-            .joined()
-            .map_or(0, |joined| joined.id as i64))
-    })
+    guard(|| Ok(self::session(session)?.joined().map_or(0, |joined| joined.id as i64)))
 }
 
 /// The realm that the session has joined, NUL-terminated; lives as long as the session's handle.

@@ -128,11 +128,9 @@ impl<T, const INDEX: u32, const GENERATION: u32> Slab<T, INDEX, GENERATION> {
             return None;
         }
         let (chunk, _) = place(index);
-        self.chunks.get(chunk)?.get_or_init(|| {
-            (0..FIRST << chunk)
-                .map(|_| Slot(Mutex::new((1, None))))
-                .collect()
-        });
+        self.chunks
+            .get(chunk)?
+            .get_or_init(|| (0..FIRST << chunk).map(|_| Slot(Mutex::new((1, None)))).collect());
         Some(index)
     }
 
@@ -146,10 +144,7 @@ impl<T, const INDEX: u32, const GENERATION: u32> Slab<T, INDEX, GENERATION> {
 fn place(index: u32) -> (usize, usize) {
     let shifted = u64::from(index) + u64::from(FIRST);
     let chunk = shifted.ilog2() - FIRST.ilog2();
-    (
-        chunk as usize,
-        (shifted - (u64::from(FIRST) << chunk)) as usize,
-    )
+    (chunk as usize, (shifted - (u64::from(FIRST) << chunk)) as usize)
 }
 
 #[cfg(test)]
@@ -173,22 +168,10 @@ mod tests {
         assert_eq!(slab.remove(keys[300]), Some(300));
         assert_eq!(slab.remove(keys[300]), None);
         let again = slab.insert(7).unwrap();
-        assert_eq!(
-            again & 0xfff_ffff,
-            keys[300] & 0xfff_ffff,
-            "the slot is reused"
-        );
+        assert_eq!(again & 0xfff_ffff, keys[300] & 0xfff_ffff, "the slot is reused");
         assert_eq!(slab.with(keys[300], |value| *value), None);
         assert_eq!(slab.with(again, |value| *value), Some(7));
-        for made_up in [
-            0,
-            1,
-            12345,
-            u64::MAX,
-            u64::MAX >> 4,
-            2 << 28,
-            77 << 28 | 499,
-        ] {
+        for made_up in [0, 1, 12345, u64::MAX, u64::MAX >> 4, 2 << 28, 77 << 28 | 499] {
             assert_eq!(slab.with(made_up, |value| *value), None, "{made_up}");
         }
     }
@@ -199,11 +182,7 @@ mod tests {
         let keys: Vec<_> = (0..4).map(|value| slab.insert(value).unwrap()).collect();
         assert_eq!(slab.insert(4), None);
         for round in 0..10 {
-            let key = if round == 0 {
-                keys[0]
-            } else {
-                slab.insert(0).unwrap()
-            };
+            let key = if round == 0 { keys[0] } else { slab.insert(0).unwrap() };
             assert!(key < 1 << 4);
             assert!(slab.remove(key).is_some());
         }

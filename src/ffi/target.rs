@@ -60,12 +60,7 @@ pub struct CTarget {
 impl CTarget {
     /// Callbacks and whose they are.
     pub fn new(handler: wamp_callback_t, done: wamp_callback_t, user_data: UserData) -> CTarget {
-        CTarget {
-            handler,
-            done,
-            user_data,
-            ended: AtomicBool::new(false),
-        }
+        CTarget { handler, done, user_data, ended: AtomicBool::new(false) }
     }
 }
 
@@ -114,10 +109,7 @@ pub struct CWakeup {
 impl CWakeup {
     /// `None` for a NULL function; its user_data is freed then.
     pub fn shared(wakeup: wamp_wakeup_t, user_data: UserData) -> Option<Arc<dyn Wakeup>> {
-        Some(Arc::new(CWakeup {
-            wakeup: wakeup?,
-            user_data,
-        }))
+        Some(Arc::new(CWakeup { wakeup: wakeup?, user_data }))
     }
 }
 
@@ -141,10 +133,7 @@ pub struct CSink {
 impl CSink {
     /// `None` for a NULL function; its user_data is freed then.
     pub fn shared(log: wamp_log_t, user_data: UserData) -> Option<Arc<dyn Sink>> {
-        Some(Arc::new(CSink {
-            log: log?,
-            user_data,
-        }))
+        Some(Arc::new(CSink { log: log?, user_data }))
     }
 }
 
@@ -152,12 +141,6 @@ impl Sink for CSink {
     fn line(&self, level: Level, text: &str) {
         let line = crate::protocol::event::c_text(text);
         // SAFETY: the function and its user_data are the host's; the line lives until it returns.
-        unsafe {
-            (self.log)(
-                level as std::ffi::c_int,
-                line.as_ptr(),
-                self.user_data.pointer(),
-            )
-        };
+        unsafe { (self.log)(level as std::ffi::c_int, line.as_ptr(), self.user_data.pointer()) };
     }
 }

@@ -18,7 +18,7 @@ pub const WAMP_ERR_PAYLOAD: c_int = -5;
 pub const WAMP_ERR_OPTION: c_int = -6;
 /// The message is larger than the option `max_message_size`.
 pub const WAMP_ERR_TOO_LARGE: c_int = -7;
-/// The send queue is full: wait for on_writable or wamp_connection_flush(), then try again.
+/// The send queue is full: wait for WAMP_WRITABLE or wamp_connection_flush(), then try again.
 pub const WAMP_ERR_AGAIN: c_int = -8;
 /// The connection or session is not open.
 pub const WAMP_ERR_CLOSED: c_int = -9;
@@ -165,14 +165,14 @@ pub struct wamp_payload_t {
     pub kwargs: *const c_char,
     /// Its bytes.
     pub kwargs_size: usize,
-    /// WAMP_JSON.
+    /// WAMP_JSON; 0 is refused.
     pub encoding: u32,
     /// 0; the library uses it.
     pub flags: u32,
 }
 
 /// A read-only view of something that happened. Valid for the length of the callback, or, when
-/// polled, until the next poll or dispatch of its connection. Fields are only ever appended.
+/// polled, until the next poll, dispatch, close with a timeout, or free of its connection. Fields are only ever appended.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct wamp_event_t {
@@ -189,7 +189,7 @@ pub struct wamp_event_t {
     /// The router's id. EVENT and PUBLISHED: publication; SUBSCRIBED: subscription; REGISTERED:
     /// registration; INVOCATION: request; OPEN: session.
     pub wamp_id: i64,
-    /// What was given with the callback.
+    /// What was given with the callback. In a kept message it may have been freed.
     pub user_data: *mut c_void,
     /// The connection.
     pub connection: *mut wamp_connection_t,

@@ -55,9 +55,7 @@ fn look<R>(
 ) -> R {
     plain(otherwise, || {
         let (key, index) = split(value)?;
-        TREES
-            .with(key, |tree| look(tree, index, tree.node(index)?))
-            .flatten()
+        TREES.with(key, |tree| look(tree, index, tree.node(index)?)).flatten()
     })
 }
 
@@ -69,9 +67,7 @@ fn go(
     let Some((key, _)) = split(value) else {
         return ptr::null();
     };
-    look(value, ptr::null(), |tree, index, _| {
-        find(tree, index).map(|node| lens(key, node))
-    })
+    look(value, ptr::null(), |tree, index, _| find(tree, index).map(|node| lens(key, node)))
 }
 
 /// The type: WAMP_TYPE_NULL ... WAMP_TYPE_DICT, WAMP_TYPE_NONE for NULL.
@@ -95,9 +91,7 @@ pub unsafe extern "C" fn wamp_value_type(value: *const wamp_value_t) -> c_int {
 /// 1 for true; 0 for everything else.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_value_bool(value: *const wamp_value_t) -> c_int {
-    look(value, 0, |_, _, node| {
-        Some(c_int::from(node == Node::Bool(true)))
-    })
+    look(value, 0, |_, _, node| Some(c_int::from(node == Node::Bool(true))))
 }
 
 /// A number as int64_t: floating point ones lose their fraction, and what does not fit becomes the

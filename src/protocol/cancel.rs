@@ -74,14 +74,7 @@ impl Limits {
     pub(super) fn set(&mut self, request: u64, now: Instant, each: Duration) {
         let due = now + each;
         self.by_time.insert((due, request));
-        self.by_request.insert(
-            request,
-            Limit {
-                due,
-                each,
-                touched: false,
-            },
-        );
+        self.by_request.insert(request, Limit { due, each, touched: false });
     }
 
     /// A progressive result has come: the time begins anew.
@@ -121,9 +114,7 @@ impl Limits {
 pub(super) fn timeout(options: Dict<'_>) -> Result<Option<Duration>, RequestError> {
     let wrong = RequestError::Option("timeout", "must be a whole number of milliseconds");
     let timeout = options.uint("timeout").map_err(|_| wrong)?;
-    Ok(timeout
-        .filter(|ms| *ms > 0)
-        .map(|ms| Duration::from_millis(ms.min(MAX_TIMEOUT_MS))))
+    Ok(timeout.filter(|ms| *ms > 0).map(|ms| Duration::from_millis(ms.min(MAX_TIMEOUT_MS))))
 }
 
 /// A century: so that no sum overflows.
@@ -169,12 +160,7 @@ impl<H: Clone> Session<H> {
     fn give_up(&mut self, request: u64, cause: Cause, uri: &str) {
         if let Some(Request::Call { target, .. }) = self.requests.remove(&request) {
             self.limits.remove(request);
-            self.emit(Event::failed(
-                self.request_local(request),
-                target,
-                cause,
-                uri,
-            ));
+            self.emit(Event::failed(self.request_local(request), target, cause, uri));
         }
     }
 

@@ -6,12 +6,13 @@
 //! when events reach the application, is left to [`crate::client`].
 //!
 //! * [`message`]: every message of the protocol, decoded and encoded.
-//! * [`session`]: the life of a session, from HELLO to GOODBYE.
+//! * [`session`]: the life of a session, from HELLO to GOODBYE; [`ended`]: its ends.
 //! * [`cancel`]: calls that are given up.
 //! * [`pubsub`], [`rpc`]: its requests, and the answers to them.
 //! * [`event`]: what a session tells. [`uri`]: URIs and the rules for them.
 
 pub mod cancel;
+pub mod ended;
 pub mod event;
 pub mod ids;
 pub mod message;
@@ -24,6 +25,7 @@ pub mod uri;
 mod tests;
 
 pub use cancel::CancelMode;
+pub use ended::Ended;
 pub use event::{Cause, Event, EventKind, RequestError};
 pub use message::Message;
-pub use session::{Config, Ended, Phase, Session};
+pub use session::{Config, Phase, Session};

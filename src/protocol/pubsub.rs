@@ -69,10 +69,7 @@ pub(super) struct PendingSubscribe<H> {
 
 impl<H> PendingSubscribe<H> {
     pub(super) fn into_targets(self) -> Leaving<H> {
-        self.waiting
-            .into_iter()
-            .map(|(id, target)| (id, Some(target)))
-            .collect()
+        self.waiting.into_iter().map(|(id, target)| (id, Some(target))).collect()
     }
 }
 
@@ -101,8 +98,7 @@ impl<H> Subscriptions<H> {
 
     /// Forgets a router's subscription; a later SUBSCRIBE for the same goes over the wire again.
     fn remove(&mut self, subscription: u64) -> Option<Subscription<H>> {
-        self.by_key
-            .retain(|_, place| *place != Place::Active { subscription });
+        self.by_key.retain(|_, place| *place != Place::Active { subscription });
         self.active.remove(&subscription)
     }
 
@@ -123,13 +119,7 @@ impl<H: Clone> Session<H> {
         self.check_broker()?;
         uri::check(topic, Match::Exact)?;
         self.request(|request, out| {
-            message::Publish {
-                request,
-                options,
-                topic: topic.into(),
-                payload,
-            }
-            .write(out);
+            message::Publish { request, options, topic: topic.into(), payload }.write(out);
         })?;
         Ok(())
     }
@@ -146,13 +136,7 @@ impl<H: Clone> Session<H> {
         self.check_broker()?;
         uri::check(topic, Match::Exact)?;
         let request = self.request(|request, out| {
-            message::Publish {
-                request,
-                options,
-                topic: topic.into(),
-                payload,
-            }
-            .write(out);
+            message::Publish { request, options, topic: topic.into(), payload }.write(out);
         })?;
         self.requests.insert(request, Request::Publish { target });
         Ok(self.request_local(request))
@@ -171,13 +155,7 @@ impl<H: Clone> Session<H> {
         let key: Key = (c_text(topic), options.as_bytes().into());
         // A retained event comes only with a SUBSCRIBE of one's own.
         let shareable = !matches!(options.bool("get_retained"), Ok(Some(true)));
-        match self
-            .subscriptions
-            .by_key
-            .get(&key)
-            .copied()
-            .filter(|_| shareable)
-        {
+        match self.subscriptions.by_key.get(&key).copied().filter(|_| shareable) {
             Some(Place::Active { subscription }) => Ok(self.join_active(subscription, target)),
             Some(Place::Pending { request }) => Ok(self.join_pending(request, target)),
             None => self.subscribe_anew(topic, options, key, matching, target),
@@ -188,12 +166,7 @@ impl<H: Clone> Session<H> {
     /// handler, so that the router's subscription ends.
     pub fn unsubscribe(&mut self, local: u64, target: Option<H>) -> Result<bool, RequestError> {
         self.check_open()?;
-        match self
-            .subscriptions
-            .locals
-            .remove(&local)
-            .ok_or(RequestError::NoSuchId)?
-        {
+        match self.subscriptions.locals.remove(&local).ok_or(RequestError::NoSuchId)? {
             Place::Pending { request } => Ok(self.unsubscribe_pending(request, local, target)),
             Place::Active { subscription } => {
                 Ok(self.unsubscribe_active(subscription, local, target))
@@ -255,16 +228,14 @@ impl<H: Clone> Session<H> {
         };
         let id = subscribed.subscription;
         let (topic, all) = (pending.key.0.clone(), &mut self.subscriptions);
-        all.pending
-            .retain(|(request, _)| *request != subscribed.request);
+        all.pending.retain(|(request, _)| *request != subscribed.request);
         let subscription = all.active.entry(id).or_insert_with(|| Subscription {
             topic: topic.clone(),
             matching: pending.matching,
             handlers: Vec::new(),
             leaving: Vec::new(),
         });
-        all.by_key
-            .insert(pending.key, Place::Active { subscription: id });
+        all.by_key.insert(pending.key, Place::Active { subscription: id });
         let mut events = Vec::with_capacity(pending.waiting.len());
         for (local, target) in pending.waiting {
             all.locals.insert(local, Place::Active { subscription: id });
@@ -285,12 +256,8 @@ impl<H: Clone> Session<H> {
         pending: PendingSubscribe<H>,
         failed: impl Fn(u64, H) -> Event<H>,
     ) {
-        self.subscriptions
-            .pending
-            .retain(|(waiting, _)| *waiting != request);
-        self.subscriptions
-            .by_key
-            .retain(|_, place| *place != Place::Pending { request });
+        self.subscriptions.pending.retain(|(waiting, _)| *waiting != request);
+        self.subscriptions.by_key.retain(|_, place| *place != Place::Pending { request });
         for (local, target) in pending.waiting {
             self.subscriptions.locals.remove(&local);
             self.emit(failed(local, target));
@@ -357,33 +324,21 @@ impl<H: Clone> Session<H> {
         target: H,
     ) -> Result<u64, RequestError> {
         let request = self.request(|request, out| {
-            message::Subscribe {
-                request,
-                options,
-                topic: topic.into(),
-            }
-            .write(out);
+            message::Subscribe { request, options, topic: topic.into() }.write(out);
         })?;
         let local = self.new_local();
         let all = &mut self.subscriptions;
         all.pending.push((request, key.0.clone()));
         all.locals.insert(local, Place::Pending { request });
         all.by_key.insert(key.clone(), Place::Pending { request });
-        let pending = PendingSubscribe {
-            key,
-            matching,
-            waiting: vec![(local, target)],
-        };
-        self.requests
-            .insert(request, Request::Subscribe(Box::new(pending)));
+        let pending = PendingSubscribe { key, matching, waiting: vec![(local, target)] };
+        self.requests.insert(request, Request::Subscribe(Box::new(pending)));
         Ok(local)
     }
 
     fn join_active(&mut self, id: u64, target: H) -> u64 {
         let local = self.new_local();
-        self.subscriptions
-            .locals
-            .insert(local, Place::Active { subscription: id });
+        self.subscriptions.locals.insert(local, Place::Active { subscription: id });
         let mut event = Event::new(EventKind::Subscribed, local, Some(target.clone()));
         event.wamp_id = id;
         if let Some(subscription) = self.subscriptions.active.get_mut(&id) {
@@ -396,9 +351,7 @@ impl<H: Clone> Session<H> {
 
     fn join_pending(&mut self, request: u64, target: H) -> u64 {
         let local = self.new_local();
-        self.subscriptions
-            .locals
-            .insert(local, Place::Pending { request });
+        self.subscriptions.locals.insert(local, Place::Pending { request });
         if let Some(Request::Subscribe(pending)) = self.requests.get_mut(&request) {
             pending.waiting.push((local, target));
         }
@@ -413,12 +366,7 @@ impl<H: Clone> Session<H> {
         let given_up = at.map(|at| pending.waiting.remove(at));
         let is_last = pending.waiting.is_empty();
         if let Some((local, subscriber)) = given_up {
-            self.emit(Event::failed(
-                local,
-                subscriber,
-                Cause::Canceled,
-                uri::CANCELED,
-            ));
+            self.emit(Event::failed(local, subscriber, Cause::Canceled, uri::CANCELED));
         }
         self.emit(Event::new(EventKind::Unsubscribed, local, target));
         is_last
@@ -429,11 +377,7 @@ impl<H: Clone> Session<H> {
             return true;
         };
         let topic = subscription.topic.clone();
-        if let Some(at) = subscription
-            .handlers
-            .iter()
-            .position(|(id, _)| *id == local)
-        {
+        if let Some(at) = subscription.handlers.iter().position(|(id, _)| *id == local) {
             let (local, handler) = subscription.handlers.remove(at);
             self.emit(Event::new(EventKind::Gone, local, Some(handler)));
         }
@@ -471,11 +415,7 @@ impl<H: Clone> Session<H> {
             }
             self.subscriptions.remove(id);
             let sent = self.request(|request, out| {
-                message::Unsubscribe {
-                    request,
-                    subscription: id,
-                }
-                .write(out);
+                message::Unsubscribe { request, subscription: id }.write(out);
             });
             if let Ok(request) = sent {
                 self.requests.insert(request, Request::Unsubscribe(leaving));

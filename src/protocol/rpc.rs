@@ -72,11 +72,7 @@ impl<H> PendingRegister<H> {
 
 impl<H> Default for Registrations<H> {
     fn default() -> Self {
-        Registrations {
-            active: IdMap::default(),
-            locals: IdMap::default(),
-            taken: HashSet::new(),
-        }
+        Registrations { active: IdMap::default(), locals: IdMap::default(), taken: HashSet::new() }
     }
 }
 
@@ -94,8 +90,7 @@ impl<H> Registrations<H> {
 
     fn remove(&mut self, registration: u64) -> Option<Registration<H>> {
         let removed = self.active.remove(&registration)?;
-        self.taken
-            .remove(&(removed.procedure.clone(), removed.matching));
+        self.taken.remove(&(removed.procedure.clone(), removed.matching));
         self.locals.remove(&removed.local);
         Some(removed)
     }
@@ -126,22 +121,9 @@ impl<H: Clone> Session<H> {
             ),
         };
         let request = self.request(|request, out| {
-            message::Call {
-                request,
-                options,
-                procedure: procedure.into(),
-                payload,
-            }
-            .write(out);
+            message::Call { request, options, procedure: procedure.into(), payload }.write(out);
         })?;
-        self.requests.insert(
-            request,
-            Request::Call {
-                target,
-                progress,
-                canceled: false,
-            },
-        );
+        self.requests.insert(request, Request::Call { target, progress, canceled: false });
         if let Some(each) = timeout {
             self.limits.set(request, now(), each);
         }
@@ -181,26 +163,13 @@ impl<H: Clone> Session<H> {
             return Err(RequestError::AlreadyRegistered);
         }
         let request = self.request(|request, out| {
-            message::Register {
-                request,
-                options,
-                procedure: procedure.into(),
-            }
-            .write(out);
+            message::Register { request, options, procedure: procedure.into() }.write(out);
         })?;
         let local = self.new_local();
         self.registrations.taken.insert((name.clone(), matching));
-        self.registrations
-            .locals
-            .insert(local, Place::Pending { request });
-        let pending = PendingRegister {
-            local,
-            procedure: name,
-            matching,
-            target: Some(target),
-        };
-        self.requests
-            .insert(request, Request::Register(Box::new(pending)));
+        self.registrations.locals.insert(local, Place::Pending { request });
+        let pending = PendingRegister { local, procedure: name, matching, target: Some(target) };
+        self.requests.insert(request, Request::Register(Box::new(pending)));
         Ok(local)
     }
 
@@ -208,24 +177,14 @@ impl<H: Clone> Session<H> {
     /// until then.
     pub fn unregister(&mut self, local: u64, target: Option<H>) -> Result<(), RequestError> {
         self.check_open()?;
-        match self
-            .registrations
-            .locals
-            .remove(&local)
-            .ok_or(RequestError::NoSuchId)?
-        {
+        match self.registrations.locals.remove(&local).ok_or(RequestError::NoSuchId)? {
             Place::Pending { request } => {
                 let given_up = match self.requests.get_mut(&request) {
                     Some(Request::Register(pending)) => pending.target.take(),
                     _ => None,
                 };
                 if let Some(registrant) = given_up {
-                    self.emit(Event::failed(
-                        local,
-                        registrant,
-                        Cause::Canceled,
-                        uri::CANCELED,
-                    ));
+                    self.emit(Event::failed(local, registrant, Cause::Canceled, uri::CANCELED));
                 }
                 self.emit(Event::new(EventKind::Unregistered, local, target));
             }
@@ -246,22 +205,12 @@ impl<H: Clone> Session<H> {
     /// Sends a progressive result of an invocation.
     pub fn progress(&mut self, request: u64, payload: PayloadRef<'_>) -> Result<(), RequestError> {
         self.check_open()?;
-        let invocation = self
-            .invocations
-            .get(&request)
-            .ok_or(RequestError::Answered)?;
+        let invocation = self.invocations.get(&request).ok_or(RequestError::Answered)?;
         if !invocation.progress {
             return Err(RequestError::NoProgress);
         }
         let options = Dict::from_checked(b"{\"progress\":true}");
-        self.write(|out| {
-            message::Yield {
-                request,
-                options,
-                payload,
-            }
-            .write(out)
-        })
+        self.write(|out| message::Yield { request, options, payload }.write(out))
     }
 
     /// Answers an invocation with its result.
@@ -271,14 +220,7 @@ impl<H: Clone> Session<H> {
             return Err(RequestError::Answered);
         }
         let options = Dict::EMPTY;
-        self.write(|out| {
-            message::Yield {
-                request,
-                options,
-                payload,
-            }
-            .write(out)
-        })?;
+        self.write(|out| message::Yield { request, options, payload }.write(out))?;
         self.invocations.remove(&request);
         Ok(())
     }
@@ -314,11 +256,7 @@ impl<H: Clone> Session<H> {
         let target = if is_progress {
             self.check_issued(result.request)?;
             match self.requests.get(&result.request) {
-                Some(Request::Call {
-                    target,
-                    progress: true,
-                    ..
-                }) => {
+                Some(Request::Call { target, progress: true, .. }) => {
                     self.limits.touch(result.request);
                     target.clone()
                 }
@@ -351,18 +289,10 @@ impl<H: Clone> Session<H> {
         let registration = registered.registration;
         if self.registrations.active.contains_key(&registration) {
             // Its registrant has yet to hear how it ended: with the session.
-            self.requests
-                .insert(registered.request, Request::Register(pending));
-            return Err(Violation(format!(
-                "registration {registration} was given out twice"
-            )));
+            self.requests.insert(registered.request, Request::Register(pending));
+            return Err(Violation(format!("registration {registration} was given out twice")));
         }
-        let PendingRegister {
-            local,
-            procedure,
-            matching,
-            target,
-        } = *pending;
+        let PendingRegister { local, procedure, matching, target } = *pending;
         let Some(target) = target else {
             self.registrations.taken.remove(&(procedure, matching));
             self.send_unregister(local, registration, None);
@@ -371,15 +301,8 @@ impl<H: Clone> Session<H> {
         let mut event = Event::new(EventKind::Registered, local, Some(target.clone()));
         event.wamp_id = registration;
         event.uri = Some(procedure.clone());
-        self.registrations
-            .locals
-            .insert(local, Place::Active { registration });
-        let active = Registration {
-            local,
-            procedure,
-            matching,
-            target,
-        };
+        self.registrations.locals.insert(local, Place::Active { registration });
+        let active = Registration { local, procedure, matching, target };
         self.registrations.active.insert(registration, active);
         self.emit(event);
         Ok(())
@@ -391,9 +314,7 @@ impl<H: Clone> Session<H> {
         failed: impl Fn(u64, H) -> Event<H>,
     ) {
         self.registrations.locals.remove(&pending.local);
-        self.registrations
-            .taken
-            .remove(&(pending.procedure, pending.matching));
+        self.registrations.taken.remove(&(pending.procedure, pending.matching));
         if let Some(target) = pending.target {
             self.emit(failed(pending.local, target));
         }
@@ -407,11 +328,8 @@ impl<H: Clone> Session<H> {
         if unregistered.request == 0 {
             return self.on_registration_revoked(frame, unregistered.details);
         }
-        if let Some(Request::Unregister {
-            local,
-            registration,
-            target,
-        }) = self.answered(unregistered.request, code::UNREGISTER)?
+        if let Some(Request::Unregister { local, registration, target }) =
+            self.answered(unregistered.request, code::UNREGISTER)?
         {
             self.forget_registration(local, registration);
             self.emit(Event::new(EventKind::Unregistered, local, target));
@@ -470,10 +388,7 @@ impl<H: Clone> Session<H> {
             true => (None, false),
             false => (
                 invocation.details.text("procedure")?,
-                invocation
-                    .details
-                    .bool("receive_progress")?
-                    .unwrap_or(false),
+                invocation.details.bool("receive_progress")?.unwrap_or(false),
             ),
         };
         let request = invocation.request;
@@ -508,21 +423,10 @@ impl<H: Clone> Session<H> {
 
     fn send_unregister(&mut self, local: u64, registration: u64, target: Option<H>) {
         let sent = self.request(|request, out| {
-            message::Unregister {
-                request,
-                registration,
-            }
-            .write(out);
+            message::Unregister { request, registration }.write(out);
         });
         if let Ok(request) = sent {
-            self.requests.insert(
-                request,
-                Request::Unregister {
-                    local,
-                    registration,
-                    target,
-                },
-            );
+            self.requests.insert(request, Request::Unregister { local, registration, target });
         }
     }
 
@@ -535,12 +439,6 @@ impl<H: Clone> Session<H> {
 
 fn write_invocation_error(request: u64, error: &str, payload: PayloadRef<'_>, out: &mut Vec<u8>) {
     let details = Dict::EMPTY;
-    message::Error {
-        kind: code::INVOCATION,
-        request,
-        details,
-        error: error.into(),
-        payload,
-    }
-    .write(out);
+    message::Error { kind: code::INVOCATION, request, details, error: error.into(), payload }
+        .write(out);
 }

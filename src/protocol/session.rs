@@ -17,13 +17,12 @@
 //! What is fatal and what is ignored: a router may be sloppy or late, but what cannot be meant for
 //! this session ends it. Requests and their answers are in [`super::pubsub`] and [`super::rpc`].
 
-use std::mem;
-
 use bytes::Bytes;
 
 use crate::codec::{Batch, CodecError, Dict, Outbox, Payload, PayloadRef, Span};
 
 use super::cancel::Limits;
+use super::ended::{Ended, message_details, why};
 use super::event::{Cause, Event, EventKind, RequestError, c_text};
 use super::ids::IdMap;
 use super::message::{self, Message, code};
@@ -57,58 +56,18 @@ pub enum Phase {
     Closed,
 }
 
-/// How a session ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ended {
-    /// The router refused it by ABORT.
-    Refused {
-        /// The URI of the refusal.
-        reason: String,
-        /// The router's words.
-        message: String,
-    },
-    /// The router wants authentication that we cannot give.
-    Challenged {
-        /// The method that it wants.
-        method: String,
-    },
-    /// The router aborted the open session.
-    Aborted {
-        /// The URI of the reason.
-        reason: String,
-        /// The router's words.
-        message: String,
-    },
-    /// GOODBYE has been said on both sides.
-    Goodbye {
-        /// We said it first.
-        by_us: bool,
-        /// The URI in the router's GOODBYE.
-        reason: String,
-        /// The router's words.
-        message: String,
-    },
-    /// The peer violated the protocol.
-    Violation {
-        /// How.
-        message: String,
-    },
-    /// The transport is gone.
-    Lost,
-}
-
 /// One session of a client.
 #[derive(Debug)]
 pub struct Session<H> {
     pub(super) phase: Phase,
     config: Config,
-    ended: Option<Ended>,
-    outbox: Outbox,
+    pub(super) ended: Option<Ended>,
+    pub(super) outbox: Outbox,
     pub(super) events: Vec<Event<H>>,
     /// The id of the last request.
-    last_request: u64,
+    pub(super) last_request: u64,
     /// Requests up to this one have been given to the transport.
-    given: u64,
+    pub(super) given: u64,
     last_local: u64,
     is_broker: bool,
     is_dealer: bool,
@@ -191,11 +150,7 @@ impl<H: Clone> Session<H> {
         let details = session.config.hello.clone();
         session.send(|out| {
             let details = Dict::from_checked(&details);
-            message::Hello {
-                realm: realm.into(),
-                details,
-            }
-            .write(out);
+            message::Hello { realm: realm.into(), details }.write(out);
         });
         session
     }
@@ -262,11 +217,7 @@ impl<H: Clone> Session<H> {
                 let details = message_details(message);
                 self.send(|out| {
                     let details = Dict::from_checked(&details);
-                    message::Goodbye {
-                        details,
-                        reason: reason.into(),
-                    }
-                    .write(out);
+                    message::Goodbye { details, reason: reason.into() }.write(out);
                 });
                 self.phase = Phase::Leaving;
             }
@@ -274,8 +225,16 @@ impl<H: Clone> Session<H> {
         Ok(())
     }
 
-    /// The transport is gone, or nothing more is expected from it.
+    /// The transport is gone, or nothing more is expected from it: nothing more is sent either.
     pub fn lost(&mut self) {
+        self.outbox.clear();
+        self.end(Ended::Lost);
+    }
+
+    /// Nobody is interested any more. What waits in the outbox may still be sent, so no request
+    /// counts as unsent.
+    pub fn detach(&mut self) {
+        self.given = self.last_request;
         self.end(Ended::Lost);
     }
 
@@ -319,17 +278,12 @@ impl<H: Clone> Session<H> {
                 Ok(())
             }
             (Phase::Joining, Message::Extension(_)) => Ok(()),
-            (Phase::Joining, other) => Err(Violation(format!(
-                "received {} before WELCOME",
-                other.name()
-            ))),
+            (Phase::Joining, other) => {
+                Err(Violation(format!("received {} before WELCOME", other.name())))
+            }
             (Phase::Leaving, Message::Goodbye(goodbye)) => {
                 let (reason, message) = why(&goodbye.reason, goodbye.details);
-                self.end(Ended::Goodbye {
-                    by_us: true,
-                    reason,
-                    message,
-                });
+                self.end(Ended::Goodbye { by_us: true, reason, message });
                 Ok(())
             }
             (Phase::Leaving | Phase::Closed, _) => Ok(()),
@@ -350,19 +304,12 @@ impl<H: Clone> Session<H> {
             Message::Unregistered(unregistered) => self.on_unregistered(frame, &unregistered),
             Message::Goodbye(goodbye) => {
                 let (reason, message) = why(&goodbye.reason, goodbye.details);
+                self.drop_unsent();
                 self.send(|out| {
                     let reason = uri::GOODBYE_AND_OUT.into();
-                    message::Goodbye {
-                        details: Dict::EMPTY,
-                        reason,
-                    }
-                    .write(out);
+                    message::Goodbye { details: Dict::EMPTY, reason }.write(out);
                 });
-                self.end(Ended::Goodbye {
-                    by_us: false,
-                    reason,
-                    message,
-                });
+                self.end(Ended::Goodbye { by_us: false, reason, message });
                 Ok(())
             }
             Message::Abort(abort) => {
@@ -372,10 +319,7 @@ impl<H: Clone> Session<H> {
             }
             // We have not announced call_canceling; some routers interrupt all the same.
             Message::Interrupt(_) | Message::Extension(_) => Ok(()),
-            other => Err(Violation(format!(
-                "received {} in an open session",
-                other.name()
-            ))),
+            other => Err(Violation(format!("received {} in an open session", other.name()))),
         }
     }
 
@@ -389,22 +333,16 @@ impl<H: Clone> Session<H> {
         };
         self.is_broker = roles.dict("broker")?.is_some();
         self.is_dealer = roles.dict("dealer")?.is_some();
-        if let Some(features) = roles
-            .dict("dealer")?
-            .map(|role| role.dict("features"))
-            .transpose()?
+        if let Some(features) =
+            roles.dict("dealer")?.map(|role| role.dict("features")).transpose()?
         {
             let features = features.unwrap_or(Dict::EMPTY);
             // Both spellings stand in the specification.
             let announced = ["call_canceling", "call_cancelling"];
-            self.cancels_calls = announced
-                .iter()
-                .any(|name| features.get(name) == Some(b"true"));
+            self.cancels_calls = announced.iter().any(|name| features.get(name) == Some(b"true"));
         }
         if !self.is_broker && !self.is_dealer {
-            return Err(Violation(
-                "the WELCOME announces neither broker nor dealer".to_owned(),
-            ));
+            return Err(Violation("the WELCOME announces neither broker nor dealer".to_owned()));
         }
         self.phase = Phase::Open;
         let mut event = Event::new(EventKind::Joined, 0, None);
@@ -447,11 +385,7 @@ impl<H: Clone> Session<H> {
                 }
             }
             Request::Register(pending) => self.register_failed(*pending, cause),
-            Request::Unregister {
-                local,
-                registration,
-                target,
-            } => {
+            Request::Unregister { local, registration, target } => {
                 self.unregister_failed(local, registration, error, target, cause);
             }
         }
@@ -466,13 +400,8 @@ impl<H: Clone> Session<H> {
         write: impl FnOnce(u64, &mut Vec<u8>),
     ) -> Result<u64, RequestError> {
         self.check_open()?;
-        let id = if self.last_request == crate::codec::MAX_ID {
-            1
-        } else {
-            self.last_request + 1
-        };
-        self.outbox
-            .push(self.config.max_message_size, |out| write(id, out))?;
+        let id = if self.last_request == crate::codec::MAX_ID { 1 } else { self.last_request + 1 };
+        self.outbox.push(self.config.max_message_size, |out| write(id, out))?;
         self.last_request = id;
         Ok(id)
     }
@@ -497,45 +426,29 @@ impl<H: Clone> Session<H> {
                 self.limits.remove(request);
                 Ok(self.requests.remove(&request))
             }
-            _ => Err(Violation(format!(
-                "an answer of type {code} to request {request}"
-            ))),
+            _ => Err(Violation(format!("an answer of type {code} to request {request}"))),
         }
     }
 
     pub(super) fn check_issued(&self, request: u64) -> Result<(), Violation> {
         if request > self.last_request {
-            return Err(Violation(format!(
-                "an answer to request {request}, which was never made"
-            )));
+            return Err(Violation(format!("an answer to request {request}, which was never made")));
         }
         Ok(())
     }
 
     pub(super) fn check_open(&self) -> Result<(), RequestError> {
-        if self.phase == Phase::Open {
-            Ok(())
-        } else {
-            Err(RequestError::Closed)
-        }
+        if self.phase == Phase::Open { Ok(()) } else { Err(RequestError::Closed) }
     }
 
     pub(super) fn check_broker(&self) -> Result<(), RequestError> {
         self.check_open()?;
-        if self.is_broker {
-            Ok(())
-        } else {
-            Err(RequestError::NoRole("broker"))
-        }
+        if self.is_broker { Ok(()) } else { Err(RequestError::NoRole("broker")) }
     }
 
     pub(super) fn check_dealer(&self) -> Result<(), RequestError> {
         self.check_open()?;
-        if self.is_dealer {
-            Ok(())
-        } else {
-            Err(RequestError::NoRole("dealer"))
-        }
+        if self.is_dealer { Ok(()) } else { Err(RequestError::NoRole("dealer")) }
     }
 
     /// The local id of a call or publication: even, made of its request id.
@@ -558,98 +471,9 @@ impl<H: Clone> Session<H> {
     pub(super) fn emit(&mut self, event: Event<H>) {
         self.events.push(event);
     }
-
-    // ===== ends =====
-
-    fn send_abort(&mut self, reason: &str, text: &str) {
-        let details = message_details(Some(text));
-        // Three elements: autobahn refuses the longer form.
-        self.send(|out| {
-            let details = Dict::from_checked(&details);
-            let payload = PayloadRef::NONE;
-            message::Abort {
-                details,
-                reason: reason.into(),
-                payload,
-            }
-            .write(out);
-        });
-    }
-
-    /// Sends one of the messages that open and close a session: no limit applies to them.
-    fn send(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        let pushed = self.outbox.push(usize::MAX, write);
-        debug_assert!(pushed.is_ok());
-    }
-
-    fn end(&mut self, ended: Ended) {
-        if self.phase == Phase::Closed {
-            return;
-        }
-        self.phase = Phase::Closed;
-        self.ended = Some(ended);
-        self.fail_requests();
-        self.invocations.clear();
-        self.limits = Limits::default();
-        let (mut gone, leaving) = self.subscriptions.drain();
-        for (id, target) in leaving {
-            self.emit(Event::new(EventKind::Unsubscribed, id, target));
-        }
-        gone.extend(self.registrations.drain());
-        for (id, target) in gone {
-            self.emit(Event::new(EventKind::Gone, id, Some(target)));
-        }
-    }
-
-    fn fail_requests(&mut self) {
-        let mut requests: Vec<_> = mem::take(&mut self.requests).into_iter().collect();
-        requests.sort_unstable_by_key(|(id, _)| *id);
-        for (request, pending) in requests {
-            let cause = if request > self.given {
-                Cause::NotSent
-            } else {
-                Cause::OutcomeUnknown
-            };
-            let failed = |id, target| Event::failed(id, target, cause, uri::NETWORK_FAILURE);
-            let targets: Vec<(u64, Option<H>)> = match pending {
-                Request::Call { target, .. } | Request::Publish { target } => {
-                    vec![(self.request_local(request), Some(target))]
-                }
-                Request::Subscribe(pending) => pending.into_targets(),
-                Request::Unsubscribe(leaving) => leaving,
-                Request::Register(pending) => pending.into_targets(),
-                Request::Unregister { local, target, .. } => vec![(local, target)],
-            };
-            for (id, target) in targets {
-                if let Some(target) = target {
-                    self.emit(failed(id, target));
-                }
-            }
-        }
-    }
 }
 
 fn is_request(code: u64) -> bool {
     use code::{CALL, PUBLISH, REGISTER, SUBSCRIBE, UNREGISTER, UNSUBSCRIBE};
-    matches!(
-        code,
-        PUBLISH | SUBSCRIBE | UNSUBSCRIBE | CALL | REGISTER | UNREGISTER
-    )
-}
-
-/// The reason and the message of an ABORT or GOODBYE. A message of a wrong type is not worth
-/// failing for: the session is at its end.
-fn why(reason: &str, details: Dict<'_>) -> (String, String) {
-    let message = details.text("message").ok().flatten().unwrap_or_default();
-    (reason.to_owned(), message.into_owned())
-}
-
-fn message_details(message: Option<&str>) -> Vec<u8> {
-    let mut details = b"{".to_vec();
-    if let Some(message) = message {
-        details.extend_from_slice(b"\"message\":");
-        crate::codec::json::text::write_string(&mut details, message);
-    }
-    details.push(b'}');
-    details
+    matches!(code, PUBLISH | SUBSCRIBE | UNSUBSCRIBE | CALL | REGISTER | UNREGISTER)
 }

@@ -60,29 +60,16 @@ pub fn check(uri: &str, matching: Match) -> Result<(), UriError> {
             _ => component_len += 1,
         }
     }
-    conclude(
-        bytes.is_empty(),
-        empty_component,
-        component_len == 0,
-        matching,
-    )
+    conclude(bytes.is_empty(), empty_component, component_len == 0, matching)
 }
 
 fn check_unicode(uri: &str, matching: Match) -> Result<(), UriError> {
-    if uri
-        .chars()
-        .any(|character| character == '#' || character.is_whitespace())
-    {
+    if uri.chars().any(|character| character == '#' || character.is_whitespace()) {
         return Err(UriError::Character);
     }
     let mut components = uri.split('.').rev();
     let last_empty = components.next().is_none_or(str::is_empty);
-    conclude(
-        uri.is_empty(),
-        components.any(str::is_empty),
-        last_empty,
-        matching,
-    )
+    conclude(uri.is_empty(), components.any(str::is_empty), last_empty, matching)
 }
 
 fn conclude(
@@ -145,11 +132,7 @@ mod tests {
         }
         assert_eq!(check("", Match::Exact), Err(UriError::Empty));
         for bad in ["a b", "a\tb", "a#b", "ü\u{a0}b", "ü#"] {
-            assert_eq!(
-                check(bad, Match::Exact),
-                Err(UriError::Character),
-                "{bad:?}"
-            );
+            assert_eq!(check(bad, Match::Exact), Err(UriError::Character), "{bad:?}");
         }
         for bad in [".", "a.", ".a", "a..b", "ü.", "ü..b", ".ü"] {
             assert_eq!(check(bad, Match::Exact), Err(UriError::Component), "{bad}");

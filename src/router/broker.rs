@@ -47,20 +47,11 @@ impl Broker {
         check_option(message.options, "match", "exact")?;
         check_uri(&message.topic)?;
         let subscription = self.subscription(&message.topic);
-        subscription
-            .subscribers
-            .entry(from.id())
-            .or_insert_with(|| from.clone());
+        subscription.subscribers.entry(from.id()).or_insert_with(|| from.clone());
         let id = subscription.id;
         let topic = self.topics[&id].clone();
-        self.sessions
-            .entry(from.id())
-            .or_default()
-            .insert(id, topic);
-        let answer = Subscribed {
-            request: message.request,
-            subscription: id,
-        };
+        self.sessions.entry(from.id()).or_default().insert(id, topic);
+        let answer = Subscribed { request: message.request, subscription: id };
         from.send(rings, |out| answer.write(out));
         Ok(())
     }
@@ -79,10 +70,7 @@ impl Broker {
             return Err(Fault::refused(uri::NO_SUCH_SUBSCRIPTION, why));
         };
         self.remove(from, &topic);
-        let answer = Unsubscribed {
-            request: message.request,
-            details: None,
-        };
+        let answer = Unsubscribed { request: message.request, details: None };
         from.send(rings, |out| answer.write(out));
         Ok(())
     }
@@ -96,20 +84,13 @@ impl Broker {
     ) -> Result<(), Fault> {
         let options = PublishOptions::read(message.options)?;
         if let Err(refused) = check_own_uri(&message.topic) {
-            return if options.acknowledge {
-                Err(refused)
-            } else {
-                Ok(())
-            };
+            return if options.acknowledge { Err(refused) } else { Ok(()) };
         }
         let publication = fastrand::u64(1..=MAX_ID);
         let excluded = options.exclude_me.then(|| from.id());
         self.deliver(excluded, message, publication, rings);
         if options.acknowledge {
-            let answer = Published {
-                request: message.request,
-                publication,
-            };
+            let answer = Published { request: message.request, publication };
             from.send(rings, |out| answer.write(out));
         }
         Ok(())
@@ -170,10 +151,7 @@ impl Broker {
         let id = self.last_subscription;
         self.subscriptions
             .entry(topic.into())
-            .or_insert_with(|| Subscription {
-                id,
-                subscribers: IdMap::default(),
-            })
+            .or_insert_with(|| Subscription { id, subscribers: IdMap::default() })
     }
 
     /// Takes a subscriber away, and the subscription with the last one.
@@ -198,10 +176,7 @@ struct PublishOptions {
 impl PublishOptions {
     fn read(options: Dict<'_>) -> Result<Self, Fault> {
         if options.is_empty() {
-            return Ok(PublishOptions {
-                acknowledge: false,
-                exclude_me: true,
-            });
+            return Ok(PublishOptions { acknowledge: false, exclude_me: true });
         }
         Ok(PublishOptions {
             acknowledge: options.bool("acknowledge")?.unwrap_or(false),

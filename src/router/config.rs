@@ -39,12 +39,7 @@ impl Default for Config {
     }
 }
 
-const KEYS: [&str; 4] = [
-    "realms",
-    "hello_timeout",
-    "max_message_size",
-    "send_queue_bytes",
-];
+const KEYS: [&str; 4] = ["realms", "hello_timeout", "max_message_size", "send_queue_bytes"];
 
 impl Config {
     /// Reads a JSON object; `None` is `{}`.
@@ -144,20 +139,11 @@ mod tests {
         for (json, told) in [
             ("[]", "not a JSON object"),
             ("{", "not a JSON object"),
-            (
-                r#"{"relams": []}"#,
-                r#""relams": unknown; did you mean "realms"?"#,
-            ),
-            (
-                r#"{"completely_else": 1}"#,
-                "the keys are realms, hello_timeout",
-            ),
+            (r#"{"relams": []}"#, r#""relams": unknown; did you mean "realms"?"#),
+            (r#"{"completely_else": 1}"#, "the keys are realms, hello_timeout"),
             (r#"{"realms": "realm1"}"#, "must be a list"),
             (r#"{"realms": []}"#, "lets nobody in"),
-            (
-                r#"{"realms": ["a b"]}"#,
-                r#""a b": a URI holds neither white space"#,
-            ),
+            (r#"{"realms": ["a b"]}"#, r#""a b": a URI holds neither white space"#),
             (r#"{"hello_timeout": 0}"#, "above 0"),
             (r#"{"max_message_size": -1}"#, "1024 or more"),
         ] {

@@ -90,10 +90,7 @@ struct Guest {
 impl Guest {
     fn enter(shared: &Arc<Shared>) -> Option<Guest> {
         let peer = shared.admit()?;
-        Some(Guest {
-            shared: shared.clone(),
-            peer,
-        })
+        Some(Guest { shared: shared.clone(), peer })
     }
 }
 
@@ -358,10 +355,7 @@ impl<'a, T: Transport> Connection<'a, T> {
     }
 
     fn say_goodbye(&mut self, reason: &str) {
-        let goodbye = Goodbye {
-            details: Dict::EMPTY,
-            reason: reason.into(),
-        };
+        let goodbye = Goodbye { details: Dict::EMPTY, reason: reason.into() };
         self.peer.send(&mut self.rings, |out| goodbye.write(out));
     }
 
@@ -400,10 +394,7 @@ fn route_chunk(session: &mut Session, frames: &[Bytes], rings: &mut Rings) -> Re
 
 /// A client says in HELLO which roles it plays.
 fn check_roles(hello: &Hello<'_>) -> Result<(), String> {
-    let roles = hello
-        .details
-        .dict("roles")
-        .map_err(|error| error.to_string())?;
+    let roles = hello.details.dict("roles").map_err(|error| error.to_string())?;
     let roles = roles.ok_or("HELLO without Details.roles")?;
     let known = |role: &[u8]| matches!(role, b"publisher" | b"subscriber" | b"caller" | b"callee");
     if roles.entries().any(|(role, _)| known(role)) {

@@ -93,15 +93,9 @@ impl Dealer {
         let id = self.last_registration;
         let own = self.sessions.entry(from.id()).or_default();
         own.procedures.insert(id, procedure.clone());
-        let registration = Registration {
-            id,
-            callee: from.clone(),
-        };
+        let registration = Registration { id, callee: from.clone() };
         self.registrations.insert(procedure, registration);
-        let answer = Registered {
-            request: message.request,
-            registration: id,
-        };
+        let answer = Registered { request: message.request, registration: id };
         from.send(rings, |out| answer.write(out));
         Ok(())
     }
@@ -120,10 +114,7 @@ impl Dealer {
             return Err(Fault::refused(uri::NO_SUCH_REGISTRATION, why));
         };
         self.registrations.remove(&procedure);
-        let answer = Unregistered {
-            request: message.request,
-            details: None,
-        };
+        let answer = Unregistered { request: message.request, details: None };
         from.send(rings, |out| answer.write(out));
         Ok(())
     }
@@ -145,16 +136,9 @@ impl Dealer {
         let asked = self.sessions.entry(callee.id()).or_default();
         asked.last_invocation += 1;
         let invocation = asked.last_invocation;
-        let pending = Pending {
-            caller: from.clone(),
-            request: message.request,
-            progress,
-        };
+        let pending = Pending { caller: from.clone(), request: message.request, progress };
         asked.invocations.insert(invocation, pending);
-        let call = Asked {
-            callee: callee.id(),
-            invocation,
-        };
+        let call = Asked { callee: callee.id(), invocation };
         let own = self.sessions.entry(from.id()).or_default();
         own.calls.insert(message.request, call);
 
@@ -184,11 +168,8 @@ impl Dealer {
         let Some(pending) = self.answered(from, message.request) else {
             return Ok(());
         };
-        let answer = CallResult {
-            request: pending.request,
-            details: Dict::EMPTY,
-            payload: message.payload,
-        };
+        let answer =
+            CallResult { request: pending.request, details: Dict::EMPTY, payload: message.payload };
         pending.caller.send(rings, |out| answer.write(out));
         Ok(())
     }
@@ -274,9 +255,5 @@ fn receive_progress(options: Dict<'_>) -> Result<bool, Fault> {
 }
 
 fn flag(set: bool, details: &'static [u8]) -> Dict<'static> {
-    if set {
-        Dict::from_checked(details)
-    } else {
-        Dict::EMPTY
-    }
+    if set { Dict::from_checked(details) } else { Dict::EMPTY }
 }

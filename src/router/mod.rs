@@ -115,10 +115,7 @@ impl Router {
             clients: Mutex::default(),
             dropped: AtomicU64::new(0),
         };
-        Ok(Arc::new(Router {
-            shared: Arc::new(shared),
-            listeners: Mutex::default(),
-        }))
+        Ok(Arc::new(Router { shared: Arc::new(shared), listeners: Mutex::default() }))
     }
 
     /// Listens on `ws://host:port/path`, as often as wanted; port 0 takes a free one. The address
@@ -241,11 +238,7 @@ impl Endpoint {
             let why = format!("\"{url}\": leave out what follows the '?'");
             return Err(RouterError::Url(why));
         }
-        Ok(Endpoint {
-            host,
-            port,
-            path: uri.path().to_owned(),
-        })
+        Ok(Endpoint { host, port, path: uri.path().to_owned() })
     }
 
     /// The URL for clients, with the port that was really bound.

@@ -41,12 +41,7 @@ struct Queue {
 impl Peer {
     /// A client for whom up to `limit` bytes may wait. Its id will be the id of its session.
     pub(super) fn new(id: u64, limit: usize) -> Arc<Peer> {
-        Arc::new(Peer {
-            id,
-            limit,
-            bell: Doorbell::default(),
-            queue: Mutex::default(),
-        })
+        Arc::new(Peer { id, limit, bell: Doorbell::default(), queue: Mutex::default() })
     }
 
     /// The id of this client's session.

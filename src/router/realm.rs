@@ -89,10 +89,8 @@ impl Realms {
         drop(by_name);
 
         let details = welcome_details(name);
-        let welcome = Welcome {
-            session: peer.id(),
-            details: Dict::from_checked(details.as_bytes()),
-        };
+        let welcome =
+            Welcome { session: peer.id(), details: Dict::from_checked(details.as_bytes()) };
         peer.send(rings, |out| welcome.write(out));
         Some(Session {
             realms: self.clone(),

@@ -52,10 +52,7 @@ impl Refusal {
             request,
             details: Dict::EMPTY,
             error: self.error.into(),
-            payload: PayloadRef {
-                args: Some(&args),
-                ..PayloadRef::NONE
-            },
+            payload: PayloadRef { args: Some(&args), ..PayloadRef::NONE },
         };
         error.write(out);
     }

@@ -24,10 +24,7 @@ pub struct Doorbell {
 
 impl Default for Doorbell {
     fn default() -> Self {
-        Doorbell {
-            awake: AtomicBool::new(true),
-            waker: AtomicWaker::new(),
-        }
+        Doorbell { awake: AtomicBool::new(true), waker: AtomicWaker::new() }
     }
 }
 

@@ -50,20 +50,14 @@ pub struct WebSocket {
 
 /// Checks a `ws://host[:port][/path]` URL; tells host and port.
 pub fn check_url(url: &str) -> Result<(String, u16), String> {
-    let uri: Uri = url
-        .parse()
-        .map_err(|error| format!("\"{url}\" is not a URL: {error}"))?;
+    let uri: Uri = url.parse().map_err(|error| format!("\"{url}\" is not a URL: {error}"))?;
     match uri.scheme_str() {
         Some("ws") => {}
         Some(other) => {
-            return Err(format!(
-                "\"{url}\": scheme \"{other}\" is not supported; use ws://"
-            ));
+            return Err(format!("\"{url}\": scheme \"{other}\" is not supported; use ws://"));
         }
         None => {
-            return Err(format!(
-                "\"{url}\" has no scheme; write ws://host:port/path"
-            ));
+            return Err(format!("\"{url}\" has no scheme; write ws://host:port/path"));
         }
     }
     let host = uri.host().filter(|host| !host.is_empty());
@@ -82,21 +76,14 @@ pub fn check_header(name: &str, value: &str) -> Result<(), String> {
 /// Connects and shakes hands.
 pub async fn connect(target: &Target) -> Result<WebSocket, ConnectError> {
     let url = &target.url;
-    let unreachable = |reason: String| ConnectError::Unreachable {
-        url: url.clone(),
-        reason,
-    };
+    let unreachable = |reason: String| ConnectError::Unreachable { url: url.clone(), reason };
     let (host, port) = check_url(url).map_err(unreachable)?;
     let stream = TcpStream::connect((host.as_str(), port))
         .await
         .map_err(|error| unreachable(error.to_string()))?;
-    stream
-        .set_nodelay(true)
-        .map_err(|error| unreachable(error.to_string()))?;
+    stream.set_nodelay(true).map_err(|error| unreachable(error.to_string()))?;
 
-    let mut request = url
-        .into_client_request()
-        .map_err(|error| unreachable(error.to_string()))?;
+    let mut request = url.into_client_request().map_err(|error| unreachable(error.to_string()))?;
     let headers = request.headers_mut();
     headers.insert("sec-websocket-protocol", HeaderValue::from_static(JSON));
     for (name, value) in &target.headers {
@@ -117,9 +104,7 @@ pub async fn accept(
     path: Option<&str>,
     max_message_size: usize,
 ) -> Result<WebSocket, ConnectError> {
-    let peer = stream
-        .peer_addr()
-        .map_or_else(|_| "a client".to_owned(), |a| a.to_string());
+    let peer = stream.peer_addr().map_or_else(|_| "a client".to_owned(), |a| a.to_string());
     // The error type is tungstenite's, and so is its size.
     #[allow(clippy::result_large_err)]
     let answer = |request: &ServerRequest, response| shake_hands(path, request, response);
@@ -152,14 +137,9 @@ fn shake_hands(
         .flat_map(|value| value.split(','))
         .any(|name| name.trim() == JSON);
     if !json_offered {
-        return Err(refuse(
-            StatusCode::BAD_REQUEST,
-            "this router speaks wamp.2.json\n",
-        ));
+        return Err(refuse(StatusCode::BAD_REQUEST, "this router speaks wamp.2.json\n"));
     }
-    response
-        .headers_mut()
-        .insert("sec-websocket-protocol", HeaderValue::from_static(JSON));
+    response.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(JSON));
     Ok(response)
 }
 
@@ -195,33 +175,22 @@ fn handshake_error(url: &str, error: WsError) -> ConnectError {
             ConnectError::Unreachable { url, reason }
         }
         WsError::Io(error) if error.kind() != io::ErrorKind::InvalidData => {
-            ConnectError::Unreachable {
-                url,
-                reason: error.to_string(),
-            }
+            ConnectError::Unreachable { url, reason: error.to_string() }
         }
-        other => ConnectError::Handshake {
-            url,
-            reason: other.to_string(),
-        },
+        other => ConnectError::Handshake { url, reason: other.to_string() },
     }
 }
 
 impl Transport for WebSocket {
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, TransportError>> {
         let received = match ready!(Pin::new(&mut self.stream).poll_next(cx)) {
-            None => Ok(Incoming::End {
-                code: None,
-                reason: String::new(),
-            }),
+            None => Ok(Incoming::End { code: None, reason: String::new() }),
             Some(Ok(WsMessage::Text(text))) => Ok(Incoming::Message(text.into())),
             Some(Ok(WsMessage::Close(frame))) => {
                 // The answer to a closing frame, which RFC 6455 demands, waits in a buffer.
                 let _ = Pin::new(&mut self.stream).poll_flush(cx);
                 let code = frame.as_ref().map(|frame| frame.code.into());
-                let reason = frame
-                    .map(|frame| frame.reason.to_string())
-                    .unwrap_or_default();
+                let reason = frame.map(|frame| frame.reason.to_string()).unwrap_or_default();
                 Ok(Incoming::End { code, reason })
             }
             Some(Ok(WsMessage::Ping(_) | WsMessage::Pong(_))) => Ok(Incoming::Alive),
@@ -255,21 +224,15 @@ impl Transport for WebSocket {
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        Pin::new(&mut self.stream)
-            .poll_flush(cx)
-            .map_err(TransportError::from)
+        Pin::new(&mut self.stream).poll_flush(cx).map_err(TransportError::from)
     }
 
     fn ping(&mut self, payload: Bytes) -> Result<(), TransportError> {
-        Pin::new(&mut self.stream)
-            .start_send(WsMessage::Ping(payload))
-            .map_err(Into::into)
+        Pin::new(&mut self.stream).start_send(WsMessage::Ping(payload)).map_err(Into::into)
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        Pin::new(&mut self.stream)
-            .poll_close(cx)
-            .map_err(TransportError::from)
+        Pin::new(&mut self.stream).poll_close(cx).map_err(TransportError::from)
     }
 }
 
@@ -298,10 +261,7 @@ mod tests {
 
     #[test]
     fn urls_are_checked() {
-        assert_eq!(
-            check_url("ws://127.0.0.1:8080/ws"),
-            Ok(("127.0.0.1".to_owned(), 8080))
-        );
+        assert_eq!(check_url("ws://127.0.0.1:8080/ws"), Ok(("127.0.0.1".to_owned(), 8080)));
         assert_eq!(check_url("ws://[::1]/"), Ok(("::1".to_owned(), 80)));
         for (bad, told) in [
             ("127.0.0.1:8080", "scheme"),

@@ -61,11 +61,8 @@ impl Client {
             lenient: false,
             finished: false,
         };
-        for set in [
-            wamp_connection_on_open,
-            wamp_connection_on_close,
-            wamp_connection_on_writable,
-        ] {
+        for set in [wamp_connection_on_open, wamp_connection_on_close, wamp_connection_on_writable]
+        {
             let ticket = client.ticket(false);
             // SAFETY: the ticket lives until it was freed.
             let set = unsafe { set(connection, Some(heard), ticket, Some(freed)) };
@@ -220,10 +217,7 @@ impl Client {
     /// All that was told of a kind so far.
     pub fn all(&self, kind: u32) -> Vec<Told> {
         let told = self.inbox.told();
-        told.iter()
-            .filter(|told| told.kind == kind)
-            .cloned()
-            .collect()
+        told.iter().filter(|told| told.kind == kind).cloned().collect()
     }
 
     /// How a request ended.
@@ -257,9 +251,7 @@ impl Client {
     /// Waits until the connection was lost or failed for the `nth` time, and wants to try again.
     pub fn retries(&self, nth: usize) -> Told {
         self.until("CLOSE with will_retry", |told| {
-            let mut closes = told
-                .iter()
-                .filter(|told| told.kind == WAMP_CLOSE && !told.is_last());
+            let mut closes = told.iter().filter(|told| told.kind == WAMP_CLOSE && !told.is_last());
             closes.nth(nth - 1).cloned()
         })
     }
@@ -342,11 +334,7 @@ impl Client {
                 assert_eq!(ends, 1, "{what}: ticket {number} in {told:#?}");
             }
         }
-        let closes = self
-            .all(WAMP_CLOSE)
-            .iter()
-            .filter(|told| told.is_last())
-            .count();
+        let closes = self.all(WAMP_CLOSE).iter().filter(|told| told.is_last()).count();
         assert_eq!(closes, self.opened, "{}: CLOSE", self.what);
         self.leave();
     }

@@ -137,9 +137,7 @@ fn closed_at_once() {
         client.closed_as(WAMP_OK, "closed");
         client.finish();
         // The client may have been too quick to connect at all.
-        drop(std::net::TcpStream::connect(
-            &peer.url[5..peer.url.len() - 3],
-        ));
+        drop(std::net::TcpStream::connect(&peer.url[5..peer.url.len() - 3]));
         peer.done();
     }
 }

@@ -17,19 +17,10 @@ type Row = (fn(&str) -> Vec<u8>, i32, &'static str);
 fn bad_answers_to_the_upgrade() {
     let rows: [(&str, Row); 16] = [
         ("404", (|_| http("404 Not Found"), WAMP_ERR_HTTP, "path")),
-        (
-            "401",
-            (|_| http("401 Unauthorized"), WAMP_ERR_HTTP, "headers"),
-        ),
-        (
-            "403",
-            (|_| http("403 Forbidden"), WAMP_ERR_HTTP, "credentials"),
-        ),
+        ("401", (|_| http("401 Unauthorized"), WAMP_ERR_HTTP, "headers")),
+        ("403", (|_| http("403 Forbidden"), WAMP_ERR_HTTP, "credentials")),
         ("302", (|_| http("302 Found"), WAMP_ERR_HTTP, "redirect")),
-        (
-            "500",
-            (|_| http("500 Internal Server Error"), WAMP_ERR_HTTP, "500"),
-        ),
+        ("500", (|_| http("500 Internal Server Error"), WAMP_ERR_HTTP, "500")),
         ("200", (|_| http("200 OK"), WAMP_ERR_HTTP, "200")),
         (
             "no subprotocol",
@@ -82,19 +73,11 @@ fn bad_answers_to_the_upgrade() {
         ),
         (
             "garbage",
-            (
-                |_| b"\x00\xff\x13\x37 what?\r\n\r\n".to_vec(),
-                WAMP_ERR_PROTOCOL,
-                "another service",
-            ),
+            (|_| b"\x00\xff\x13\x37 what?\r\n\r\n".to_vec(), WAMP_ERR_PROTOCOL, "another service"),
         ),
         (
             "another protocol",
-            (
-                |_| b"SSH-2.0-OpenSSH_9.9\r\n\r\n".to_vec(),
-                WAMP_ERR_PROTOCOL,
-                "another service",
-            ),
+            (|_| b"SSH-2.0-OpenSSH_9.9\r\n\r\n".to_vec(), WAMP_ERR_PROTOCOL, "another service"),
         ),
         (
             "TLS",
@@ -188,9 +171,7 @@ fn it_never_finishes_its_answer() {
     every(rows, |what, size| {
         let peer = Peer::raw(move |mut stream| {
             let answer = peer::accepted(&peer::request(&mut stream));
-            stream
-                .write_all(&answer.as_bytes()[..size])
-                .expect("written");
+            stream.write_all(&answer.as_bytes()[..size]).expect("written");
             wait_for_end(&mut stream);
         });
         let client = Client::open(what, &peer.url, json!({"connect_timeout": 0.2}));

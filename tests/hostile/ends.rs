@@ -5,7 +5,7 @@ use wamp::ffi::types::*;
 
 use super::client::Client;
 use super::every;
-use super::peer::{self, CLOSE, Peer, Script, Wire};
+use super::peer::{self, CLOSE, LIMIT, Peer, Script, Wire};
 use super::scene::Scene;
 
 #[test]
@@ -19,10 +19,7 @@ fn the_router_closes_the_websocket() {
         ("3000", (b"\x0b\xb8", "3000")),
         ("4444", (b"\x11\x5cmine", "4444")),
         ("a code that is none", (b"\x00\x05", "closed by the router")),
-        (
-            "1006, which is never sent",
-            (b"\x03\xee", "closed by the router"),
-        ),
+        ("1006, which is never sent", (b"\x03\xee", "closed by the router")),
     ];
     every(rows, |what, (payload, word)| {
         let (scene, peer) = Scene::open(what, json!({}), move |wire| {
@@ -89,17 +86,10 @@ fn the_router_says_goodbye() {
                 "back soon",
             ),
         ),
-        (
-            "killed",
-            (r#"[6,{},"wamp.close.killed"]"#, "wamp.close.killed", ""),
-        ),
+        ("killed", (r#"[6,{},"wamp.close.killed"]"#, "wamp.close.killed", "")),
         (
             "with more elements",
-            (
-                r#"[6,{"message":7},"wamp.close.normal",[],{}]"#,
-                "wamp.close.normal",
-                "",
-            ),
+            (r#"[6,{"message":7},"wamp.close.normal",[],{}]"#, "wamp.close.normal", ""),
         ),
     ];
     every(rows, |what, (goodbye, reason, message)| {
@@ -239,4 +229,33 @@ fn a_call_that_waits_ends_too() {
         client.finish();
         peer.done();
     });
+}
+
+/// "Not sent" means that it is safe to repeat: so it must not be sent afterwards either.
+#[test]
+fn what_was_not_sent_is_never_sent() {
+    let (say_goodbye, told) = std::sync::mpsc::channel();
+    let peer = Peer::joined(move |wire| {
+        told.recv_timeout(LIMIT).expect("the client has filled the socket");
+        wire.text(r#"[6,{},"wamp.close.system_shutdown"]"#);
+        wire.polite()
+    });
+    let options = json!({"send_queue_bytes": 256 << 20});
+    let mut client = Client::open("not sent", &peer.url, options);
+    client.join();
+    // More than any socket takes: what follows stays behind.
+    for _ in 0..1000 {
+        assert_eq!(client.publish(c"com.t", 32 << 10), WAMP_OK);
+    }
+    let flush = client.flusher();
+    assert_eq!(flush(100), WAMP_ERR_TIMEOUT, "the socket is full");
+    assert_eq!(client.publish(c"com.t", 32 << 10), WAMP_OK);
+    let call = client.call(c"com.transfer.money");
+    say_goodbye.send(()).expect("a peer");
+    assert_eq!(client.outcome(call).status, WAMP_ERR_NOT_SENT);
+    client.closed_as(WAMP_OK, "closed");
+    client.finish();
+    let messages = peer.done();
+    assert!(messages.iter().all(|message| message[0] != 48), "it was sent all the same");
+    assert!(messages.iter().any(|message| message[0] == 6), "the GOODBYE was answered");
 }

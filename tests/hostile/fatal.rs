@@ -24,9 +24,7 @@ fn messages_out_of_place() {
         ("UNREGISTER", "[66,1,30]"),
         ("YIELD", "[70,1,{}]"),
     ];
-    every(rows, |what, message| {
-        violation(what, |wire| wire.text(message))
-    });
+    every(rows, |what, message| violation(what, |wire| wire.text(message)));
 }
 
 #[test]
@@ -71,9 +69,7 @@ fn no_messages() {
         ("minus NaN", "[36,20,1,{},[-NaN]]"),
         ("a bad extension", "[256,]"),
     ];
-    every(rows, |what, message| {
-        violation(what, |wire| wire.text(message))
-    });
+    every(rows, |what, message| violation(what, |wire| wire.text(message)));
 }
 
 #[test]
@@ -96,9 +92,7 @@ fn types_that_are_none() {
         ("infinity", "[1e999]"),
         ("with a leading zero", "[036,20,1,{}]"),
     ];
-    every(rows, |what, message| {
-        violation(what, |wire| wire.text(message))
-    });
+    every(rows, |what, message| violation(what, |wire| wire.text(message)));
 }
 
 #[test]
@@ -149,14 +143,8 @@ fn elements_of_wrong_types() {
         ("RESULT, args a dict", "[50,4,{},{}]"),
         ("INVOCATION too short", "[68,1,30]"),
         ("INVOCATION, details a list", "[68,1,30,[]]"),
-        (
-            "INVOCATION, procedure a list",
-            r#"[68,1,30,{"procedure":[]}]"#,
-        ),
-        (
-            "INVOCATION, receive_progress a string",
-            r#"[68,1,30,{"receive_progress":"yes"}]"#,
-        ),
+        ("INVOCATION, procedure a list", r#"[68,1,30,{"procedure":[]}]"#),
+        ("INVOCATION, receive_progress a string", r#"[68,1,30,{"receive_progress":"yes"}]"#),
         ("INVOCATION, args a number", "[68,1,30,{},5]"),
         ("INVOCATION, id 0", "[68,0,30,{}]"),
         ("INTERRUPT too short", "[69,1]"),
@@ -169,18 +157,9 @@ fn elements_of_wrong_types() {
         ("SUBSCRIBED too short", "[33,1]"),
         ("UNSUBSCRIBED too short", "[35]"),
         ("UNSUBSCRIBED, details a list", "[35,0,[]]"),
-        (
-            "UNSUBSCRIBED, subscription a string",
-            r#"[35,0,{"subscription":"20"}]"#,
-        ),
-        (
-            "UNREGISTERED, registration 0",
-            r#"[67,0,{"registration":0}]"#,
-        ),
-        (
-            "UNSUBSCRIBED, reason a number",
-            r#"[35,0,{"subscription":20,"reason":1}]"#,
-        ),
+        ("UNSUBSCRIBED, subscription a string", r#"[35,0,{"subscription":"20"}]"#),
+        ("UNREGISTERED, registration 0", r#"[67,0,{"registration":0}]"#),
+        ("UNSUBSCRIBED, reason a number", r#"[35,0,{"subscription":20,"reason":1}]"#),
         ("REGISTERED too short", "[65,2]"),
         ("UNREGISTERED too short", "[67]"),
         ("GOODBYE too short", "[6,{}]"),
@@ -189,9 +168,7 @@ fn elements_of_wrong_types() {
         ("ABORT too short", "[3,{}]"),
         ("ABORT, reason null", "[3,{},null]"),
     ];
-    every(rows, |what, message| {
-        violation(what, |wire| wire.text(message))
-    });
+    every(rows, |what, message| violation(what, |wire| wire.text(message)));
 }
 
 #[test]
@@ -208,9 +185,7 @@ fn answers_to_what_was_never_asked() {
         ("the next request", "[50,6,{}]"),
         ("the last id", "[50,9007199254740992,{}]"),
     ];
-    every(rows, |what, message| {
-        violation(what, |wire| wire.text(message))
-    });
+    every(rows, |what, message| violation(what, |wire| wire.text(message)));
 }
 
 #[test]
@@ -227,14 +202,9 @@ fn answers_of_another_kind() {
         ("ERROR(HELLO)", r#"[8,1,4,{},"com.x"]"#),
         ("ERROR(0)", r#"[8,0,4,{},"com.x"]"#),
         ("ERROR(256)", r#"[8,256,4,{},"com.x"]"#),
-        (
-            "ERROR(INVOCATION) for what is done",
-            r#"[8,68,3,{},"com.x"]"#,
-        ),
+        ("ERROR(INVOCATION) for what is done", r#"[8,68,3,{},"com.x"]"#),
     ];
-    every(rows, |what, message| {
-        violation(what, |wire| wire.text(message))
-    });
+    every(rows, |what, message| violation(what, |wire| wire.text(message)));
 }
 
 #[test]

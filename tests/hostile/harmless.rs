@@ -22,15 +22,9 @@ fn ignored_messages() {
         ("late UNSUBSCRIBED", &["[35,1]", "[35,3]"]),
         ("late UNREGISTERED", &["[67,2]"]),
         ("late progress", &[r#"[50,3,{"progress":true},[1]]"#]),
-        (
-            "progress that nobody wanted",
-            &[r#"[50,4,{"progress":true},[1]]"#],
-        ),
+        ("progress that nobody wanted", &[r#"[50,4,{"progress":true},[1]]"#]),
         ("late ERROR of another kind", &[r#"[8,32,3,{},"com.x"]"#]),
-        (
-            "ERROR(CANCEL)",
-            &[r#"[8,49,4,{},"com.x"]"#, r#"[8,49,99,{},"com.x"]"#],
-        ),
+        ("ERROR(CANCEL)", &[r#"[8,49,4,{},"com.x"]"#, r#"[8,49,99,{},"com.x"]"#]),
         ("INTERRUPT", &["[69,1,{}]", r#"[69,77,{"mode":"kill"}]"#]),
         (
             "revocation of what is not there",
@@ -43,10 +37,7 @@ fn ignored_messages() {
                 "[67,0,{}]",
             ],
         ),
-        (
-            "unknown details",
-            &[r#"[36,99,1,{"x_new":[{}],"_y":null}]"#],
-        ),
+        ("unknown details", &[r#"[36,99,1,{"x_new":[{}],"_y":null}]"#]),
         ("surplus elements", &["[36,99,1,{},[],{},7,[8],{\"a\":1}]"]),
         ("spaces", &[" [ 36 ,\n99\t,\r1 , { } ] \n"]),
     ];
@@ -114,11 +105,7 @@ fn event(what: &'static str, end: String) -> Told {
     assert_eq!(events.len(), 1, "{what}");
     client.finish();
     let told = events.remove(0);
-    assert_eq!(
-        (told.wamp_id, told.uri.as_str()),
-        (9, "com.topic"),
-        "{what}"
-    );
+    assert_eq!((told.wamp_id, told.uri.as_str()), (9, "com.topic"), "{what}");
     told
 }
 
@@ -133,10 +120,7 @@ fn odd_payloads_are_delivered() {
         ("empty ones", ("{},[],{}", "[]", "{}")),
         ("surplus", (r#"{},[1],{"a":2},"more""#, "[1]", r#"{"a":2}"#)),
         ("NaN", ("{},[NaN]", "[NaN]", "")),
-        (
-            "infinities",
-            ("{},[Infinity,-Infinity]", "[Infinity,-Infinity]", ""),
-        ),
+        ("infinities", ("{},[Infinity,-Infinity]", "[Infinity,-Infinity]", "")),
         (
             "large numbers",
             (
@@ -153,22 +137,10 @@ fn odd_payloads_are_delivered() {
                 "",
             ),
         ),
-        (
-            "half a surrogate",
-            (r#"{},["\ud800"]"#, r#"["\ud800"]"#, ""),
-        ),
-        (
-            "binary that is none",
-            (r#"{},["\u0000***"]"#, r#"["\u0000***"]"#, ""),
-        ),
-        (
-            "a key twice",
-            (r#"{},[],{"a":1,"a":2}"#, "[]", r#"{"a":1,"a":2}"#),
-        ),
-        (
-            "a control character",
-            ("{},[\"\u{1}\t\"]", "[\"\u{1}\t\"]", ""),
-        ),
+        ("half a surrogate", (r#"{},["\ud800"]"#, r#"["\ud800"]"#, "")),
+        ("binary that is none", (r#"{},["\u0000***"]"#, r#"["\u0000***"]"#, "")),
+        ("a key twice", (r#"{},[],{"a":1,"a":2}"#, "[]", r#"{"a":1,"a":2}"#)),
+        ("a control character", ("{},[\"\u{1}\t\"]", "[\"\u{1}\t\"]", "")),
     ];
     every(rows, |what, (end, args, kwargs)| {
         let told = event(what, end.to_owned());
@@ -236,12 +208,7 @@ fn errors_arrive_with_all_they_carry() {
         wire.text(r#"[8,16,5,{},"wamp.error.not_authorized"]"#);
         wire.polite()
     });
-    let Scene {
-        client,
-        call,
-        publication,
-        ..
-    } = scene;
+    let Scene { client, call, publication, .. } = scene;
     let told = client.outcome(call);
     let how = (told.kind, told.status, told.uri.as_str());
     assert_eq!(how, (WAMP_ERROR, WAMP_ERR_REMOTE, "com.err"));

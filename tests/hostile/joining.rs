@@ -37,10 +37,7 @@ fn what_is_no_answer_to_hello_is_a_violation() {
         ("WELCOME, id 0", r#"[2,0,{"roles":{}}]"#),
         ("WELCOME, id negative", r#"[2,-1,{"roles":{}}]"#),
         ("WELCOME, id a string", r#"[2,"1",{"roles":{}}]"#),
-        (
-            "WELCOME, id too large",
-            r#"[2,9007199254740993,{"roles":{}}]"#,
-        ),
+        ("WELCOME, id too large", r#"[2,9007199254740993,{"roles":{}}]"#),
         ("WELCOME, truncated", r#"[2,1,{"roles":{}}"#),
         ("ABORT without reason", "[3,{}]"),
         ("ABORT, reason a number", "[3,{},7]"),
@@ -61,10 +58,7 @@ fn what_is_no_answer_to_hello_is_a_violation() {
 
 #[test]
 fn what_may_come_before_welcome() {
-    let rows = [
-        ("an extension", "[256]"),
-        ("an extension with more", r#"[1023,{"a":[1]},"x"]"#),
-    ];
+    let rows = [("an extension", "[256]"), ("an extension with more", r#"[1023,{"a":[1]},"x"]"#)];
     every(rows, |what, message| {
         let peer = Peer::greeted(|wire| {
             wire.text(message);
@@ -96,35 +90,19 @@ fn a_refusal_is_told_with_the_routers_words() {
         ),
         (
             "without",
-            (
-                r#"[3,{},"wamp.error.no_such_realm"]"#,
-                json!("wamp.error.no_such_realm"),
-                json!(""),
-            ),
+            (r#"[3,{},"wamp.error.no_such_realm"]"#, json!("wamp.error.no_such_realm"), json!("")),
         ),
         (
             "with a payload",
-            (
-                r#"[3,{"message":5},"com.x",["a"],{"b":1}]"#,
-                json!("com.x"),
-                json!(""),
-            ),
+            (r#"[3,{"message":5},"com.x",["a"],{"b":1}]"#, json!("com.x"), json!("")),
         ),
         (
             "with a NUL in it",
-            (
-                r#"[3,{"message":"a\u0000b"},"com.\u0000x"]"#,
-                json!("com.\0x"),
-                json!("a\0b"),
-            ),
+            (r#"[3,{"message":"a\u0000b"},"com.\u0000x"]"#, json!("com.\0x"), json!("a\0b")),
         ),
         (
             "with half a surrogate",
-            (
-                r#"[3,{"message":"a\ud800b"},"com.x"]"#,
-                json!("com.x"),
-                json!("a\u{fffd}b"),
-            ),
+            (r#"[3,{"message":"a\ud800b"},"com.x"]"#, json!("com.x"), json!("a\u{fffd}b")),
         ),
     ];
     every(rows, |what, (abort, reason, message)| {

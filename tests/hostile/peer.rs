@@ -247,10 +247,7 @@ impl Wire {
 
 /// Makes the end of the connection, which follows when its last holder lets go, a reset.
 pub fn reset(stream: &TcpStream) {
-    let linger = libc::linger {
-        l_onoff: 1,
-        l_linger: 0,
-    };
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
     // SAFETY: the fd is open, and the option's value is the struct that SO_LINGER wants.
     let set = unsafe {
         libc::setsockopt(
@@ -295,10 +292,7 @@ pub fn request(stream: &mut TcpStream) -> String {
 
 /// The right answer to an upgrade request.
 pub fn accepted(request: &str) -> String {
-    answer(
-        &accept_key(request),
-        "Sec-WebSocket-Protocol: wamp.2.json\r\n",
-    )
+    answer(&accept_key(request), "Sec-WebSocket-Protocol: wamp.2.json\r\n")
 }
 
 /// An upgrade with this key, and these further headers.

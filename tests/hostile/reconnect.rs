@@ -53,10 +53,7 @@ fn a_lost_connection_is_opened_again() {
         assert_eq!((lost.status, lost.uri.as_str()), (WAMP_ERR_LOST, "lost"));
         // A session was open in between: the count begins anew.
         let reason = lost.reason();
-        assert_eq!(
-            (&reason["retry_count"], &reason["will_retry"]),
-            (&json!(1), &json!(true))
-        );
+        assert_eq!((&reason["retry_count"], &reason["will_retry"]), (&json!(1), &json!(true)));
         let delay = reason["retry_delay"].as_f64().expect("a number");
         assert!((0.0..=0.02).contains(&delay), "{delay}");
         assert_eq!(client.outcome(call).status, WAMP_ERR_OUTCOME_UNKNOWN);
@@ -81,11 +78,8 @@ fn attempts_end_after_max_retries() {
     // What fails after there has been a session is lost, not unreachable.
     let last = client.closed_as(WAMP_ERR_UNREACHABLE, "lost");
     assert_eq!(last.reason()["retry_count"], Value::Null);
-    let counts: Vec<Value> = client
-        .all(WAMP_CLOSE)
-        .iter()
-        .map(|told| told.reason()["retry_count"].clone())
-        .collect();
+    let counts: Vec<Value> =
+        client.all(WAMP_CLOSE).iter().map(|told| told.reason()["retry_count"].clone()).collect();
     assert_eq!(counts, [json!(1), json!(2), json!(3), Value::Null]);
     assert_eq!(client.state(), (0, 0, 0));
     client.finish();
@@ -153,10 +147,7 @@ fn a_goodbye_is_tried_again_only_for_listed_reasons() {
     let mut client = Client::open("GOODBYE, listed", &peer.url, options);
     client.join();
     client.call(c"com.p");
-    assert_eq!(
-        client.retries(1).reason()["reason"],
-        "wamp.close.system_shutdown"
-    );
+    assert_eq!(client.retries(1).reason()["reason"], "wamp.close.system_shutdown");
     client.join();
     assert_eq!(client.close(10_000), WAMP_OK);
     client.finish();

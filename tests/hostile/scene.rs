@@ -48,12 +48,7 @@ impl Scene {
         let early = client.call(c"com.early");
         let call = client.call(c"com.call");
         let publication = client.publish_ack(c"com.topic");
-        let scene = Scene {
-            client,
-            early,
-            call,
-            publication,
-        };
+        let scene = Scene { client, early, call, publication };
         (scene, peer)
     }
 
@@ -117,10 +112,7 @@ pub fn harmless<T: Send + 'static>(
     assert_eq!((told.kind, told.wamp_id), (WAMP_PUBLISHED, 777));
     let after = scene.client.call(c"com.after");
     let told = scene.client.outcome(after);
-    assert_eq!(
-        (told.kind, told.args.as_str()),
-        (WAMP_RESULT, "[\"after\"]")
-    );
+    assert_eq!((told.kind, told.args.as_str()), (WAMP_RESULT, "[\"after\"]"));
     assert_eq!(scene.client.close(10_000), WAMP_OK, "{what}");
     scene.client.closed_as(WAMP_OK, "closed");
     (scene.client, peer.done())

@@ -82,11 +82,8 @@ fn flood(wire: &mut Wire, bytes: &[u8]) {
 
 #[test]
 fn a_flood_instead_of_welcome_does_not_outlast_the_time_limit() {
-    let rows: [(&str, &[u8]); 3] = [
-        ("extensions", b"\x81\x05[256]"),
-        ("pings", b"\x89\x00"),
-        ("pongs", b"\x8a\x00"),
-    ];
+    let rows: [(&str, &[u8]); 3] =
+        [("extensions", b"\x81\x05[256]"), ("pings", b"\x89\x00"), ("pongs", b"\x8a\x00")];
     every(rows, |what, bytes| {
         let peer = Peer::greeted(|wire| flood(wire, bytes));
         let start = Instant::now();

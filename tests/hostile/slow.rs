@@ -45,10 +45,7 @@ fn fill(client: &Client) -> usize {
     let taken = clog(client);
     let queued = (0..100).take_while(|_| client.publish(c"com.topic", 10_000) == WAMP_OK);
     let queued = queued.count();
-    assert!(
-        queued < 11,
-        "100 KB are the limit, and {queued} of 10 KB were taken"
-    );
+    assert!(queued < 11, "100 KB are the limit, and {queued} of 10 KB were taken");
     taken + queued
 }
 

@@ -47,11 +47,7 @@ fn noise_in_frames() {
                 let at = rng.usize(..frame.len().min(4));
                 frame[at] = rng.u8(..);
             }
-            let cut = if rng.u8(..4) == 0 {
-                rng.usize(..frame.len())
-            } else {
-                frame.len()
-            };
+            let cut = if rng.u8(..4) == 0 { rng.usize(..frame.len()) } else { frame.len() };
             wire.raw(&frame[..cut]);
         }
     });

@@ -14,15 +14,8 @@ use std::time::Duration;
 pub const LIMIT: Duration = Duration::from_secs(600);
 
 /// What C programs of this tree are compiled with.
-pub const STRICT_C: &[&str] = &[
-    "-std=c99",
-    "-D_POSIX_C_SOURCE=200809L",
-    "-Wall",
-    "-Wextra",
-    "-pedantic",
-    "-Werror",
-    "-g",
-];
+pub const STRICT_C: &[&str] =
+    &["-std=c99", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra", "-pedantic", "-Werror", "-g"];
 
 /// The top of the source tree.
 pub fn root() -> &'static Path {
@@ -44,10 +37,7 @@ pub fn read(path: &str) -> String {
 pub fn list(path: &str) -> Vec<String> {
     let lines = read(path);
     let lines = lines.lines().map(str::trim);
-    lines
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .map(str::to_owned)
-        .collect()
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
 }
 
 /// Cargo's target directory.
@@ -122,10 +112,7 @@ pub fn compiler(cpp: bool) -> Command {
 pub fn compile(file: &Path, program: &Path) {
     let mut command = compiler(false);
     command.args(STRICT_C).arg(file).arg("-o").arg(program);
-    command
-        .arg("-L")
-        .arg(library())
-        .args(["-lwamp", "-lpthread"]);
+    command.arg("-L").arg(library()).args(["-lwamp", "-lpthread"]);
     command.arg(format!("-Wl,-rpath,{}", library().display()));
     good(&mut command);
 }
@@ -166,9 +153,7 @@ pub fn run(command: &mut Command, limit: Duration) -> Ended {
     let (mut output, end) = std::io::pipe().unwrap();
     command.stdin(Stdio::null());
     command.stdout(end.try_clone().unwrap()).stderr(end);
-    let mut child = command
-        .spawn()
-        .unwrap_or_else(|error| panic!("{shown}: {error}"));
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{shown}: {error}"));
     // The command holds the pipe's other end until it is given something else.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let (said, hear) = mpsc::channel();

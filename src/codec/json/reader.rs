@@ -37,11 +37,7 @@ impl<'a> Reader<'a> {
             return Err(wrong("expected a whole number"));
         }
         if !matches!(self.scan.peek(), Some(b'.' | b'e' | b'E')) {
-            return if digits <= 19 {
-                Ok(number)
-            } else {
-                Err(wrong("number too large"))
-            };
+            return if digits <= 19 { Ok(number) } else { Err(wrong("number too large")) };
         }
         self.scan.seek(at);
         whole(self.scan.skip_value()?).ok_or_else(|| wrong("expected a whole number"))
@@ -75,29 +71,19 @@ impl<'a> Reader<'a> {
         if self.scan.peek() != Some(b'{') {
             return Err(self.scan.error("expected a dict"));
         }
-        Ok(Dict {
-            text: self.scan.skip_value()?,
-        })
+        Ok(Dict { text: self.scan.skip_value()? })
     }
 
     /// A dict where the list goes on, else `None`.
     pub fn optional_dict(&mut self) -> Result<Option<Dict<'a>>, CodecError> {
-        if !self.has_more() {
-            Ok(None)
-        } else {
-            self.dict().map(Some)
-        }
+        if !self.has_more() { Ok(None) } else { self.dict().map(Some) }
     }
 
     /// The args and kwargs that end a message; `null` counts as absent.
     pub fn payload(&mut self) -> Result<PayloadRef<'a>, CodecError> {
         let args = self.optional_value(b'[', "args must be a list")?;
         let kwargs = self.optional_value(b'{', "kwargs must be a dict")?;
-        Ok(PayloadRef {
-            args,
-            kwargs,
-            encoding: Encoding::Json,
-        })
+        Ok(PayloadRef { args, kwargs, encoding: Encoding::Json })
     }
 
     /// Steps over surplus elements and checks that the message ends with its list.
@@ -180,18 +166,12 @@ impl<'a> Dict<'a> {
     /// True without entries.
     pub fn is_empty(self) -> bool {
         self.text.len() == 2
-            || self.text[1..]
-                .iter()
-                .find(|byte| !super::scan::is_space(**byte))
-                == Some(&b'}')
+            || self.text[1..].iter().find(|byte| !super::scan::is_space(**byte)) == Some(&b'}')
     }
 
     /// The text of the value at `key`; the last one counts where a key stands twice.
     pub fn get(self, key: &str) -> Option<&'a [u8]> {
-        self.entries()
-            .filter(|(name, _)| *name == key.as_bytes())
-            .last()
-            .map(|(_, value)| value)
+        self.entries().filter(|(name, _)| *name == key.as_bytes()).last().map(|(_, value)| value)
     }
 
     /// A bool; absent and `null` are `None`.
@@ -250,17 +230,11 @@ impl<'a> Dict<'a> {
         scan.skip_space();
         scan.bump();
         scan.skip_space();
-        Entries {
-            done: scan.peek() == Some(b'}'),
-            scan,
-        }
+        Entries { done: scan.peek() == Some(b'}'), scan }
     }
 
     fn mistyped(self, value: &[u8], what: &'static str) -> CodecError {
-        CodecError {
-            at: value.as_ptr() as usize - self.text.as_ptr() as usize,
-            what,
-        }
+        CodecError { at: value.as_ptr() as usize - self.text.as_ptr() as usize, what }
     }
 }
 
@@ -319,20 +293,9 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_an_id() {
-        for bad in [
-            "0",
-            "-1",
-            "9007199254740993",
-            "1.5",
-            "true",
-            "\"1\"",
-            "99999999999999999999",
-        ] {
+        for bad in ["0", "-1", "9007199254740993", "1.5", "true", "\"1\"", "99999999999999999999"] {
             let frame = format!("[{bad}]");
-            assert!(
-                Reader::new(frame.as_bytes()).unwrap().id().is_err(),
-                "{bad} was accepted"
-            );
+            assert!(Reader::new(frame.as_bytes()).unwrap().id().is_err(), "{bad} was accepted");
         }
     }
 

@@ -17,31 +17,18 @@ pub enum Rules {
 
 /// Checks that `text` is one JSON list and returns it without the space around it.
 pub fn check_list(text: &[u8], rules: Rules) -> Result<&[u8], CodecError> {
-    check_container(
-        text,
-        rules,
-        b'[',
-        "expected a JSON list, such as [1, \"two\"],",
-    )
+    check_container(text, rules, b'[', "expected a JSON list, such as [1, \"two\"],")
 }
 
 /// Checks that `text` is one JSON object and returns it without the space around it.
 pub fn check_dict(text: &[u8], rules: Rules) -> Result<&[u8], CodecError> {
-    check_container(
-        text,
-        rules,
-        b'{',
-        "expected a JSON object, such as {\"key\": 1},",
-    )
+    check_container(text, rules, b'{', "expected a JSON object, such as {\"key\": 1},")
 }
 
 /// Checks that `text` is one JSON value and returns it without the space around it.
 pub fn check_value(text: &[u8], rules: Rules) -> Result<&[u8], CodecError> {
     if let Err(error) = std::str::from_utf8(text) {
-        return Err(CodecError {
-            at: error.valid_up_to(),
-            what: "not UTF-8",
-        });
+        return Err(CodecError { at: error.valid_up_to(), what: "not UTF-8" });
     }
     let mut scanner = Scanner::new(text, rules);
     let value = scanner.skip_value()?;
@@ -60,10 +47,7 @@ fn check_container<'a>(
 ) -> Result<&'a [u8], CodecError> {
     match text.iter().position(|byte| !is_space(*byte)) {
         Some(at) if text[at] != open => Err(CodecError { at, what: wanted }),
-        None => Err(CodecError {
-            at: text.len(),
-            what: wanted,
-        }),
+        None => Err(CodecError { at: text.len(), what: wanted }),
         Some(_) => check_value(text, rules),
     }
 }
@@ -313,19 +297,14 @@ fn plain_run(text: &[u8]) -> usize {
     const BLOCK: usize = 32;
     let mut run = 0;
     for block in text.chunks_exact(BLOCK) {
-        let special = block
-            .iter()
-            .fold(0u8, |seen, byte| seen | u8::from(is_special(*byte)));
+        let special = block.iter().fold(0u8, |seen, byte| seen | u8::from(is_special(*byte)));
         if special != 0 {
             break;
         }
         run += BLOCK;
     }
     let rest = &text[run..];
-    run + rest
-        .iter()
-        .position(|byte| is_special(*byte))
-        .unwrap_or(rest.len())
+    run + rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len())
 }
 
 #[inline]
@@ -422,10 +401,7 @@ mod tests {
             "\"\n\"",
             "[1],[2]",
         ] {
-            assert!(
-                check_value(bad.as_bytes(), Rules::Strict).is_err(),
-                "{bad} was accepted"
-            );
+            assert!(check_value(bad.as_bytes(), Rules::Strict).is_err(), "{bad} was accepted");
         }
     }
 
@@ -435,10 +411,7 @@ mod tests {
         assert_eq!(check_list(b"  {}", Rules::Strict).unwrap_err().at, 2);
         assert_eq!(
             check_value(b"[\"\xff\"]", Rules::Strict).unwrap_err(),
-            CodecError {
-                at: 2,
-                what: "not UTF-8"
-            }
+            CodecError { at: 2, what: "not UTF-8" }
         );
     }
 

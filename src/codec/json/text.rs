@@ -60,10 +60,7 @@ fn unicode_escape(text: &[u8]) -> (char, usize) {
     match unit(6) {
         Some(second) if first < 0xdc00 && (0xdc00..0xe000).contains(&second) => {
             let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-            (
-                char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER),
-                12,
-            )
+            (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 12)
         }
         _ => (char::REPLACEMENT_CHARACTER, 6),
     }
@@ -122,10 +119,7 @@ mod tests {
 
     #[test]
     fn resolves_escapes() {
-        assert_eq!(
-            unescape(br#"a\"\\\/\b\f\n\r\t\u00e9"#),
-            "a\"\\/\u{8}\u{c}\n\r\t\u{e9}"
-        );
+        assert_eq!(unescape(br#"a\"\\\/\b\f\n\r\t\u00e9"#), "a\"\\/\u{8}\u{c}\n\r\t\u{e9}");
         assert_eq!(unescape(br"\ud83d\ude00!"), "\u{1f600}!");
         assert_eq!(unescape(br"\ud83d!\ude00"), "\u{fffd}!\u{fffd}");
     }

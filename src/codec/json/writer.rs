@@ -65,8 +65,7 @@ impl<'o> Writer<'o> {
     }
 
     fn digits(&mut self, number: u64) {
-        self.out
-            .extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     }
 }
 
@@ -77,10 +76,7 @@ mod tests {
     #[test]
     fn writes_and_splices() {
         let mut out = Vec::new();
-        let payload = PayloadRef {
-            kwargs: Some(br#"{"a":1}"#),
-            ..PayloadRef::NONE
-        };
+        let payload = PayloadRef { kwargs: Some(br#"{"a":1}"#), ..PayloadRef::NONE };
         Writer::new(&mut out, 16)
             .uint(1)
             .dict(Dict::EMPTY)
@@ -93,14 +89,8 @@ mod tests {
     #[test]
     fn an_absent_payload_writes_nothing() {
         let mut out = Vec::new();
-        Writer::new(&mut out, 17)
-            .uint(1)
-            .payload(PayloadRef::NONE)
-            .end();
-        Writer::new(&mut out, 17)
-            .uint(2)
-            .payload(PayloadRef::args("[]"))
-            .end();
+        Writer::new(&mut out, 17).uint(1).payload(PayloadRef::NONE).end();
+        Writer::new(&mut out, 17).uint(2).payload(PayloadRef::args("[]")).end();
         assert_eq!(out, b"[17,1][17,2,[]]");
     }
 }

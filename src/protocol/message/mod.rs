@@ -119,10 +119,7 @@ impl<'a> Message<'a> {
             code::YIELD => Message::Yield(Yield::read(r)?),
             extension @ 256..=1023 => Message::Extension(extension),
             _ => {
-                return Err(CodecError {
-                    at: 1,
-                    what: "no such message type",
-                });
+                return Err(CodecError { at: 1, what: "no such message type" });
             }
         };
         reader.finish()?;

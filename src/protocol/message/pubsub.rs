@@ -51,18 +51,12 @@ pub struct Published {
 
 impl Published {
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, CodecError> {
-        Ok(Published {
-            request: r.id()?,
-            publication: r.id()?,
-        })
+        Ok(Published { request: r.id()?, publication: r.id()? })
     }
 
     /// Appends the encoded message.
     pub fn write(&self, out: &mut Vec<u8>) {
-        Writer::new(out, code::PUBLISHED)
-            .uint(self.request)
-            .uint(self.publication)
-            .end();
+        Writer::new(out, code::PUBLISHED).uint(self.request).uint(self.publication).end();
     }
 }
 
@@ -79,11 +73,7 @@ pub struct Subscribe<'a> {
 
 impl<'a> Subscribe<'a> {
     pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
-        Ok(Subscribe {
-            request: r.id()?,
-            options: r.dict()?,
-            topic: r.text()?,
-        })
+        Ok(Subscribe { request: r.id()?, options: r.dict()?, topic: r.text()? })
     }
 
     /// Appends the encoded message.
@@ -107,18 +97,12 @@ pub struct Subscribed {
 
 impl Subscribed {
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, CodecError> {
-        Ok(Subscribed {
-            request: r.id()?,
-            subscription: r.id()?,
-        })
+        Ok(Subscribed { request: r.id()?, subscription: r.id()? })
     }
 
     /// Appends the encoded message.
     pub fn write(&self, out: &mut Vec<u8>) {
-        Writer::new(out, code::SUBSCRIBED)
-            .uint(self.request)
-            .uint(self.subscription)
-            .end();
+        Writer::new(out, code::SUBSCRIBED).uint(self.request).uint(self.subscription).end();
     }
 }
 
@@ -133,18 +117,12 @@ pub struct Unsubscribe {
 
 impl Unsubscribe {
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, CodecError> {
-        Ok(Unsubscribe {
-            request: r.id()?,
-            subscription: r.id()?,
-        })
+        Ok(Unsubscribe { request: r.id()?, subscription: r.id()? })
     }
 
     /// Appends the encoded message.
     pub fn write(&self, out: &mut Vec<u8>) {
-        Writer::new(out, code::UNSUBSCRIBE)
-            .uint(self.request)
-            .uint(self.subscription)
-            .end();
+        Writer::new(out, code::UNSUBSCRIBE).uint(self.request).uint(self.subscription).end();
     }
 }
 
@@ -159,10 +137,7 @@ pub struct Unsubscribed<'a> {
 
 impl<'a> Unsubscribed<'a> {
     pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
-        Ok(Unsubscribed {
-            request: r.id_or_zero()?,
-            details: r.optional_dict()?,
-        })
+        Ok(Unsubscribed { request: r.id_or_zero()?, details: r.optional_dict()? })
     }
 
     /// Appends the encoded message.

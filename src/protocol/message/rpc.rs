@@ -51,18 +51,12 @@ pub struct Cancel<'a> {
 
 impl<'a> Cancel<'a> {
     pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
-        Ok(Cancel {
-            request: r.id()?,
-            options: r.dict()?,
-        })
+        Ok(Cancel { request: r.id()?, options: r.dict()? })
     }
 
     /// Appends the encoded message.
     pub fn write(&self, out: &mut Vec<u8>) {
-        Writer::new(out, code::CANCEL)
-            .uint(self.request)
-            .dict(self.options)
-            .end();
+        Writer::new(out, code::CANCEL).uint(self.request).dict(self.options).end();
     }
 }
 
@@ -79,11 +73,7 @@ pub struct CallResult<'a> {
 
 impl<'a> CallResult<'a> {
     pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
-        Ok(CallResult {
-            request: r.id()?,
-            details: r.dict()?,
-            payload: r.payload()?,
-        })
+        Ok(CallResult { request: r.id()?, details: r.dict()?, payload: r.payload()? })
     }
 
     /// Appends the encoded message.
@@ -109,11 +99,7 @@ pub struct Register<'a> {
 
 impl<'a> Register<'a> {
     pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
-        Ok(Register {
-            request: r.id()?,
-            options: r.dict()?,
-            procedure: r.text()?,
-        })
+        Ok(Register { request: r.id()?, options: r.dict()?, procedure: r.text()? })
     }
 
     /// Appends the encoded message.
@@ -137,18 +123,12 @@ pub struct Registered {
 
 impl Registered {
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, CodecError> {
-        Ok(Registered {
-            request: r.id()?,
-            registration: r.id()?,
-        })
+        Ok(Registered { request: r.id()?, registration: r.id()? })
     }
 
     /// Appends the encoded message.
     pub fn write(&self, out: &mut Vec<u8>) {
-        Writer::new(out, code::REGISTERED)
-            .uint(self.request)
-            .uint(self.registration)
-            .end();
+        Writer::new(out, code::REGISTERED).uint(self.request).uint(self.registration).end();
     }
 }
 
@@ -163,18 +143,12 @@ pub struct Unregister {
 
 impl Unregister {
     pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, CodecError> {
-        Ok(Unregister {
-            request: r.id()?,
-            registration: r.id()?,
-        })
+        Ok(Unregister { request: r.id()?, registration: r.id()? })
     }
 
     /// Appends the encoded message.
     pub fn write(&self, out: &mut Vec<u8>) {
-        Writer::new(out, code::UNREGISTER)
-            .uint(self.request)
-            .uint(self.registration)
-            .end();
+        Writer::new(out, code::UNREGISTER).uint(self.request).uint(self.registration).end();
     }
 }
 
@@ -189,10 +163,7 @@ pub struct Unregistered<'a> {
 
 impl<'a> Unregistered<'a> {
     pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
-        Ok(Unregistered {
-            request: r.id_or_zero()?,
-            details: r.optional_dict()?,
-        })
+        Ok(Unregistered { request: r.id_or_zero()?, details: r.optional_dict()? })
     }
 
     /// Appends the encoded message.
@@ -251,18 +222,12 @@ pub struct Interrupt<'a> {
 
 impl<'a> Interrupt<'a> {
     pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
-        Ok(Interrupt {
-            request: r.id()?,
-            options: r.dict()?,
-        })
+        Ok(Interrupt { request: r.id()?, options: r.dict()? })
     }
 
     /// Appends the encoded message.
     pub fn write(&self, out: &mut Vec<u8>) {
-        Writer::new(out, code::INTERRUPT)
-            .uint(self.request)
-            .dict(self.options)
-            .end();
+        Writer::new(out, code::INTERRUPT).uint(self.request).dict(self.options).end();
     }
 }
 
@@ -279,11 +244,7 @@ pub struct Yield<'a> {
 
 impl<'a> Yield<'a> {
     pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
-        Ok(Yield {
-            request: r.id()?,
-            options: r.dict()?,
-            payload: r.payload()?,
-        })
+        Ok(Yield { request: r.id()?, options: r.dict()?, payload: r.payload()? })
     }
 
     /// Appends the encoded message.

@@ -17,18 +17,12 @@ pub struct Hello<'a> {
 
 impl<'a> Hello<'a> {
     pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
-        Ok(Hello {
-            realm: r.text()?,
-            details: r.dict()?,
-        })
+        Ok(Hello { realm: r.text()?, details: r.dict()? })
     }
 
     /// Appends the encoded message.
     pub fn write(&self, out: &mut Vec<u8>) {
-        Writer::new(out, code::HELLO)
-            .text(&self.realm)
-            .dict(self.details)
-            .end();
+        Writer::new(out, code::HELLO).text(&self.realm).dict(self.details).end();
     }
 }
 
@@ -43,18 +37,12 @@ pub struct Welcome<'a> {
 
 impl<'a> Welcome<'a> {
     pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
-        Ok(Welcome {
-            session: r.id()?,
-            details: r.dict()?,
-        })
+        Ok(Welcome { session: r.id()?, details: r.dict()? })
     }
 
     /// Appends the encoded message.
     pub fn write(&self, out: &mut Vec<u8>) {
-        Writer::new(out, code::WELCOME)
-            .uint(self.session)
-            .dict(self.details)
-            .end();
+        Writer::new(out, code::WELCOME).uint(self.session).dict(self.details).end();
     }
 }
 
@@ -71,11 +59,7 @@ pub struct Abort<'a> {
 
 impl<'a> Abort<'a> {
     pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
-        Ok(Abort {
-            details: r.dict()?,
-            reason: r.text()?,
-            payload: r.payload()?,
-        })
+        Ok(Abort { details: r.dict()?, reason: r.text()?, payload: r.payload()? })
     }
 
     /// Appends the encoded message.
@@ -99,18 +83,12 @@ pub struct Challenge<'a> {
 
 impl<'a> Challenge<'a> {
     pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
-        Ok(Challenge {
-            method: r.text()?,
-            extra: r.dict()?,
-        })
+        Ok(Challenge { method: r.text()?, extra: r.dict()? })
     }
 
     /// Appends the encoded message.
     pub fn write(&self, out: &mut Vec<u8>) {
-        Writer::new(out, code::CHALLENGE)
-            .text(&self.method)
-            .dict(self.extra)
-            .end();
+        Writer::new(out, code::CHALLENGE).text(&self.method).dict(self.extra).end();
     }
 }
 
@@ -125,18 +103,12 @@ pub struct Authenticate<'a> {
 
 impl<'a> Authenticate<'a> {
     pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
-        Ok(Authenticate {
-            signature: r.text()?,
-            extra: r.dict()?,
-        })
+        Ok(Authenticate { signature: r.text()?, extra: r.dict()? })
     }
 
     /// Appends the encoded message.
     pub fn write(&self, out: &mut Vec<u8>) {
-        Writer::new(out, code::AUTHENTICATE)
-            .text(&self.signature)
-            .dict(self.extra)
-            .end();
+        Writer::new(out, code::AUTHENTICATE).text(&self.signature).dict(self.extra).end();
     }
 }
 
@@ -151,17 +123,11 @@ pub struct Goodbye<'a> {
 
 impl<'a> Goodbye<'a> {
     pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
-        Ok(Goodbye {
-            details: r.dict()?,
-            reason: r.text()?,
-        })
+        Ok(Goodbye { details: r.dict()?, reason: r.text()? })
     }
 
     /// Appends the encoded message.
     pub fn write(&self, out: &mut Vec<u8>) {
-        Writer::new(out, code::GOODBYE)
-            .dict(self.details)
-            .text(&self.reason)
-            .end();
+        Writer::new(out, code::GOODBYE).dict(self.details).text(&self.reason).end();
     }
 }

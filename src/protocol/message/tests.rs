@@ -81,11 +81,7 @@ fn every_message_survives_the_way_there_and_back() {
 fn every_truncated_message_is_refused() {
     for sample in SAMPLES {
         for end in 0..sample.len() {
-            assert!(
-                Message::decode(&sample.as_bytes()[..end]).is_err(),
-                "{}",
-                &sample[..end]
-            );
+            assert!(Message::decode(&sample.as_bytes()[..end]).is_err(), "{}", &sample[..end]);
         }
     }
 }
@@ -93,19 +89,8 @@ fn every_truncated_message_is_refused() {
 #[test]
 fn unknown_types_are_told_apart() {
     assert_eq!(Message::decode(b"[1023,1]"), Ok(Message::Extension(1023)));
-    for bad in [
-        "[7,1]",
-        "[1024]",
-        "[0]",
-        "[\"16\",1]",
-        "[]",
-        "[-1]",
-        "[true]",
-    ] {
-        assert!(
-            Message::decode(bad.as_bytes()).is_err(),
-            "{bad} was accepted"
-        );
+    for bad in ["[7,1]", "[1024]", "[0]", "[\"16\",1]", "[]", "[-1]", "[true]"] {
+        assert!(Message::decode(bad.as_bytes()).is_err(), "{bad} was accepted");
     }
 }
 
@@ -122,10 +107,7 @@ fn wrong_positional_types_are_refused() {
         "[36,1,2,{},[foo]]",
         "[36,1,2,{},[1,2}]",
     ] {
-        assert!(
-            Message::decode(bad.as_bytes()).is_err(),
-            "{bad} was accepted"
-        );
+        assert!(Message::decode(bad.as_bytes()).is_err(), "{bad} was accepted");
     }
 }
 

@@ -22,10 +22,7 @@ impl Client {
     fn join(realms: &Arc<Realms>, id: u64) -> Client {
         let peer = Peer::new(id, 1 << 20);
         let session = realms.join("realm1", &peer, &mut Rings::default());
-        let client = Client {
-            session: session.expect("realms are made on demand"),
-            peer,
-        };
+        let client = Client { session: session.expect("realms are made on demand"), peer };
         assert_eq!(client.hears()[0][0], 2);
         client
     }
@@ -135,17 +132,9 @@ fn pubsub_requests_are_refused_with_a_reason() {
     let mut client = Client::join(&realms, 1);
     let refusals = [
         (r#"[32,1,{},"a b"]"#, 32, "wamp.error.invalid_uri"),
-        (
-            r#"[32,2,{"match":"wildcard"},"a..b"]"#,
-            32,
-            "wamp.error.option_not_allowed",
-        ),
+        (r#"[32,2,{"match":"wildcard"},"a..b"]"#, 32, "wamp.error.option_not_allowed"),
         (r#"[34,3,9]"#, 34, "wamp.error.no_such_subscription"),
-        (
-            r#"[16,4,{"acknowledge":true},"wamp.x"]"#,
-            16,
-            "wamp.error.invalid_uri",
-        ),
+        (r#"[16,4,{"acknowledge":true},"wamp.x"]"#, 16, "wamp.error.invalid_uri"),
     ];
     for (at, (frame, kind, uri)) in refusals.into_iter().enumerate() {
         client.says(frame);
@@ -173,10 +162,7 @@ fn a_call_goes_to_the_callee_and_back() {
     caller.says(r#"[48,2,{},"com.add"]"#);
     assert_eq!(callee.hears_one(), json!([68, 2, 1, {}]));
     callee.says(r#"[8,68,2,{"x":1},"com.myapp.bad",["no"],{}]"#);
-    assert_eq!(
-        caller.hears_one(),
-        json!([8, 48, 2, {}, "com.myapp.bad", ["no"], {}])
-    );
+    assert_eq!(caller.hears_one(), json!([8, 48, 2, {}, "com.myapp.bad", ["no"], {}]));
 
     // Answers come once: late, double and foreign ones go nowhere.
     callee.says(r#"[70,2,{}]"#);
@@ -221,28 +207,12 @@ fn rpc_requests_are_refused_with_a_reason() {
     a.says(r#"[64,1,{},"com.add"]"#);
     a.hears();
     let refusals = [
-        (
-            r#"[64,1,{},"com.add"]"#,
-            64,
-            "wamp.error.procedure_already_exists",
-        ),
+        (r#"[64,1,{},"com.add"]"#, 64, "wamp.error.procedure_already_exists"),
         (r#"[64,2,{},"wamp.mine"]"#, 64, "wamp.error.invalid_uri"),
-        (
-            r#"[64,3,{"match":"prefix"},"com."]"#,
-            64,
-            "wamp.error.option_not_allowed",
-        ),
-        (
-            r#"[64,4,{"invoke":"random"},"com.x"]"#,
-            64,
-            "wamp.error.option_not_allowed",
-        ),
+        (r#"[64,3,{"match":"prefix"},"com."]"#, 64, "wamp.error.option_not_allowed"),
+        (r#"[64,4,{"invoke":"random"},"com.x"]"#, 64, "wamp.error.option_not_allowed"),
         (r#"[66,5,1]"#, 66, "wamp.error.no_such_registration"),
-        (
-            r#"[48,6,{},"com.none"]"#,
-            48,
-            "wamp.error.no_such_procedure",
-        ),
+        (r#"[48,6,{},"com.none"]"#, 48, "wamp.error.no_such_procedure"),
         (r#"[48,7,{},"com..none"]"#, 48, "wamp.error.invalid_uri"),
     ];
     for (at, (frame, kind, uri)) in refusals.into_iter().enumerate() {
@@ -293,12 +263,7 @@ fn a_session_can_call_itself() {
     client.says(r#"[70,1,{},[1]]"#);
     assert_eq!(
         client.hears(),
-        [
-            json!([65, 1, 1]),
-            json!([68, 1, 1, {}]),
-            json!([68, 2, 1, {}]),
-            json!([50, 2, {}, [1]]),
-        ]
+        [json!([65, 1, 1]), json!([68, 1, 1, {}]), json!([68, 2, 1, {}]), json!([50, 2, {}, [1]]),]
     );
 }
 
@@ -320,10 +285,7 @@ fn violations_end_the_session() {
         }
     }
     let mut client = Client::join(&realms, 1);
-    assert_eq!(
-        client.tries(r#"[6,{},"wamp.close.normal"]"#),
-        Err(End::Goodbye)
-    );
+    assert_eq!(client.tries(r#"[6,{},"wamp.close.normal"]"#), Err(End::Goodbye));
     assert_eq!(client.tries(r#"[3,{},"com.myapp.bye"]"#), Err(End::Abort));
     client.says(r#"[49,1,{"mode":"skip"}]"#);
     client.says(r#"[337,1]"#);

@@ -24,16 +24,12 @@ struct Client {
 
 fn router(config: &str) -> Arc<Router> {
     let router = Router::new(Some(config)).unwrap();
-    router
-        .listen("ws://127.0.0.1:0/ws", &Handle::current())
-        .unwrap();
+    router.listen("ws://127.0.0.1:0/ws", &Handle::current()).unwrap();
     router
 }
 
 async fn soon<T>(event: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, event)
-        .await
-        .expect("nothing came")
+    tokio::time::timeout(PATIENCE, event).await.expect("nothing came")
 }
 
 impl Client {
@@ -43,9 +39,7 @@ impl Client {
         let stream = TcpStream::connect(address).await?;
         let mut request = url.into_client_request()?;
         let subprotocol = HeaderValue::from_static("wamp.2.json");
-        request
-            .headers_mut()
-            .insert("sec-websocket-protocol", subprotocol);
+        request.headers_mut().insert("sec-websocket-protocol", subprotocol);
         let (stream, _) = soon(tokio_tungstenite::client_async(request, stream)).await?;
         Ok(Client { stream })
     }
@@ -59,9 +53,7 @@ impl Client {
     }
 
     async fn says(&mut self, frame: &str) {
-        soon(self.stream.send(WsMessage::text(frame)))
-            .await
-            .unwrap();
+        soon(self.stream.send(WsMessage::text(frame))).await.unwrap();
     }
 
     async fn hears(&mut self) -> Value {
@@ -129,20 +121,13 @@ async fn a_flood_passes_in_order() {
         for invocation in 1..=CALLS {
             let received = callee.hears().await;
             assert_eq!(received[1], invocation);
-            callee
-                .says(&json!([70, invocation, {}, received[4]]).to_string())
-                .await;
+            callee.says(&json!([70, invocation, {}, received[4]]).to_string()).await;
         }
     };
-    soon(async { tokio::join!(caller.stream.flush(), echo).0 })
-        .await
-        .unwrap();
+    soon(async { tokio::join!(caller.stream.flush(), echo).0 }).await.unwrap();
     for request in 1..=CALLS {
         let result = caller.hears().await;
-        assert_eq!(
-            (&result[1], &result[3][0]),
-            (&json!(request), &json!(filler))
-        );
+        assert_eq!((&result[1], &result[3][0]), (&json!(request), &json!(filler)));
     }
 }
 
@@ -185,9 +170,7 @@ async fn the_last_words_of_a_lost_client_count() {
         let mut callee = Client::join(&router).await;
         callee.says(r#"[64,1,{},"com.add"]"#).await;
         callee.hears().await;
-        caller
-            .says(&format!(r#"[48,{request},{{}},"com.add"]"#))
-            .await;
+        caller.says(&format!(r#"[48,{request},{{}},"com.add"]"#)).await;
         callee.hears().await;
         callee.says(r#"[70,1,{}]"#).await;
         drop(callee);
@@ -212,16 +195,8 @@ async fn the_protocol_is_kept() {
         (r#"[32,1,{},"a.b"]"#, violation, "SUBSCRIBE before HELLO"),
         (r#"[1,"realm1",{}]"#, violation, "without Details.roles"),
         (r#"[1,"realm1",{"roles":{}}]"#, violation, "names none of"),
-        (
-            &format!(r#"[1,"realm2",{roles}]"#),
-            "wamp.error.no_such_realm",
-            "\"realm2\"",
-        ),
-        (
-            &format!(r#"[1,"a b",{roles}]"#),
-            "wamp.error.invalid_uri",
-            "white space",
-        ),
+        (&format!(r#"[1,"realm2",{roles}]"#), "wamp.error.no_such_realm", "\"realm2\""),
+        (&format!(r#"[1,"a b",{roles}]"#), "wamp.error.invalid_uri", "white space"),
     ] {
         let mut client = Client::connect(&url).await.unwrap();
         client.says(frame).await;
@@ -240,16 +215,12 @@ async fn the_protocol_is_kept() {
     }
 
     let mut client = Client::join(&router).await;
-    soon(client.stream.send(WsMessage::binary(&b"[1]"[..])))
-        .await
-        .unwrap();
+    soon(client.stream.send(WsMessage::binary(&b"[1]"[..]))).await.unwrap();
     let abort = client.hears().await;
     assert_eq!((&abort[0], &abort[2]), (&json!(3), &json!(violation)));
 
     let mut client = Client::join(&router).await;
-    client
-        .says(&format!(r#"[16,1,{{}},"a.b",["{}"]]"#, "x".repeat(3000)))
-        .await;
+    client.says(&format!(r#"[16,1,{{}},"a.b",["{}"]]"#, "x".repeat(3000))).await;
     let abort = client.hears().await;
     assert_eq!(abort[2], "wamp.error.payload_size_exceeded");
 
@@ -290,13 +261,7 @@ async fn closing_says_goodbye_to_all() {
     let mut polite = Client::join(&router).await;
     let mut rude = Client::join(&router).await;
     let waiting = Client::connect(&router.url().unwrap()).await.unwrap();
-    assert_eq!(
-        router.stats(),
-        RouterStats {
-            clients: 3,
-            dropped: 0
-        }
-    );
+    assert_eq!(router.stats(), RouterStats { clients: 3, dropped: 0 });
 
     router.close();
     let goodbye = json!([6, {}, "wamp.close.system_shutdown"]);
@@ -339,10 +304,7 @@ async fn what_cannot_be_listened_on_is_told() {
     let second = Router::new(None).unwrap();
     let handle = Handle::current();
     for (url, told) in [
-        (
-            url.as_str(),
-            "is the address this machine's, and the port free?",
-        ),
+        (url.as_str(), "is the address this machine's, and the port free?"),
         ("127.0.0.1:0", "scheme"),
         ("http://127.0.0.1:0/", "use ws://"),
         ("ws://127.0.0.1:0/ws?x=1", "leave out what follows the '?'"),
