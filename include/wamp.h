@@ -61,9 +61,10 @@
  * ERRORS
  *
  * Functions return int or int64_t: >= 0 is good, < 0 is WAMP_ERR_...; those that return a pointer
- * return NULL. A call that fails has changed nothing and sent nothing. wamp_status_text() explains a
- * status, wamp_last_error() the last failed call of the thread. What goes wrong later is told by
- * WAMP_ERROR and WAMP_CLOSE.
+ * return NULL. A call that is refused has changed nothing and sent nothing; a _sync one that waited
+ * tells by its status what became of its request. wamp_status_text() explains a status,
+ * wamp_last_error() the last failed call of the thread (ask in a statement of its own, C has no order
+ * of arguments). What goes wrong later is told by WAMP_ERROR and WAMP_CLOSE.
  *
  * RECONNECTION
  *
@@ -85,7 +86,7 @@
  *   connect_timeout      seconds, 30          for connecting, handshakes and joining together
  *   close_timeout        seconds, 5           how long a close waits for the router's GOODBYE
  *   headers              object, {}           HTTP headers for the WebSocket upgrade
- *   max_message_size     bytes, 16777216      the largest message to send or to accept
+ *   max_message_size     bytes, 16777216      the largest message to send or to accept, 1024 to 2^30
  *   send_queue_bytes     bytes, 16777216      see above
  *   receive_queue_bytes  bytes, 16777216      see above
  *   autoping_interval    seconds, 30          after this much silence a ping is sent; 0: never
@@ -1306,7 +1307,8 @@ const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t *builder
  *
  * `config` is a JSON object or NULL: `{"realms": ["realm1"]}` lists the realms that may be joined;
  * without the list each is made when first joined. Returns NULL on failure, with the reason in
- * wamp_last_error(). Free it with wamp_router_free().
+ * wamp_last_error(). Its largest message is `max_message_size` (16 MiB) of its configuration. Free it
+ * with wamp_router_free().
  */
 struct wamp_router_t *wamp_router_new(const char *config);
 

@@ -55,7 +55,8 @@ fn object(router: *mut wamp_router_t) -> Result<Arc<RouterObject>, Failure> {
 ///
 /// `config` is a JSON object or NULL: `{"realms": ["realm1"]}` lists the realms that may be joined;
 /// without the list each is made when first joined. Returns NULL on failure, with the reason in
-/// wamp_last_error(). Free it with wamp_router_free().
+/// wamp_last_error(). Its largest message is `max_message_size` (16 MiB) of its configuration. Free it
+/// with wamp_router_free().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_new(config: *const c_char) -> *mut wamp_router_t {
     guard(|| {
