@@ -1,6 +1,8 @@
-//! Tests of the whole router: [`memory`] without sockets, [`sockets`] with a real client.
+//! Tests of the whole router: [`memory`] without sockets, [`pair`] with the client's own sessions,
+//! [`sockets`] with a real client.
 
 mod memory;
+mod pair;
 mod sockets;
 
 /// The HELLO of a client of all roles.
