@@ -111,9 +111,7 @@ async fn attempt(connection: &Arc<Connection>) -> End {
         return closed_early();
     };
     let mut pump = Pump::new(connection.clone(), session, transport, deadline);
-    let end = poll_fn(|cx| pump.poll(cx)).await;
-    pump.finish();
-    end
+    poll_fn(|cx| pump.poll(cx)).await
 }
 
 fn closed_early() -> End {

@@ -1,4 +1,5 @@
-//! A connection: what survives its sessions. Options, callbacks, state; its task is in [`super::attempts`].
+//! A connection: what survives its sessions. Options, callbacks, state; its task is in
+//! [`super::attempts`].
 //!
 //! ```text
 //!    Idle --open--> Connecting --WELCOME--> Open

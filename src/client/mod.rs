@@ -14,7 +14,8 @@
 //!
 //! * [`connection`]: what survives sessions: options, callbacks, state. [`attempts`]: its task,
 //!   [`pump`]: what that does while a session lasts.
-//! * [`retry`]: when to try again. [`session`]: requests of one session. [`target`]: who hears of their outcome.
+//! * [`retry`]: when to try again.
+//! * [`session`]: requests of one session. [`target`]: who hears of their outcome.
 //! * [`dispatch`]: the queue of events and the three ways of delivery.
 //! * [`options`]: the table of connection options. [`runtime`]: the hidden threads.
 //! * [`status`]: the outcomes that the application sees. [`log`], [`os`]: as their names say.

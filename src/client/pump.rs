@@ -209,11 +209,9 @@ impl Pump {
                 return progress;
             };
             let mut core = self.session.core();
-            let wake = self.session.batch_written(&mut core, batch);
+            let after = self.session.batch_written(&mut core, batch);
             drop(core);
-            if wake {
-                self.connection.dispatcher.wake();
-            }
+            after.run(&self.connection);
         }
     }
 
@@ -434,13 +432,6 @@ impl Pump {
         drop(core);
         after.run(&self.connection);
         self.closing.get_or_insert((end, Instant::now()));
-    }
-
-    /// Nothing more will be written.
-    pub(super) fn finish(&mut self) {
-        self.sending = None;
-        let mut core = self.session.core();
-        self.session.writing_ended(&mut core);
     }
 }
 

@@ -341,9 +341,9 @@ impl Session {
         after
     }
 
-    /// A written batch comes back. True if the host must be woken.
-    #[must_use]
-    pub(super) fn batch_written(self: &Arc<Self>, core: &mut Core, batch: Batch) -> bool {
+    /// A written batch comes back. As [`Session::hand_over`].
+    pub(super) fn batch_written(self: &Arc<Self>, core: &mut Core, batch: Batch) -> After {
+        let mut after = After::default();
         core.in_flight = 0;
         core.protocol.recycle(batch);
         if core.flushing > 0 {
@@ -351,11 +351,12 @@ impl Session {
         }
         let limit = self.connection.options.send_queue_bytes;
         if !core.want_writable || core.backlog() > limit / 2 {
-            return false;
+            return after;
         }
         core.want_writable = false;
         let notice = self.connection.writable(self);
-        self.connection.dispatcher.push(&self.connection, std::iter::once(notice))
+        after.wake = self.connection.dispatcher.push(&self.connection, std::iter::once(notice));
+        after
     }
 
     /// Its task ends, in whatever way: what still waits has its end too.
