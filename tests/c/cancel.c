@@ -15,11 +15,6 @@ static void on_slow(const wamp_event_t *event, void *user_data) {
   latch_hit(&asked);
 }
 
-static void on_echo(const wamp_event_t *event, void *user_data) {
-  (void)user_data;
-  GOOD(wamp_invocation_yield(event->invocation, &event->payload));
-}
-
 /* The kept invocation is answered after all. */
 static void answer_late(int index) {
   int status = wamp_invocation_yield(kept[index], WAMP_ARGS("[\"too late\"]"));
@@ -83,7 +78,7 @@ int main(int argc, char **argv) {
   serving = scenario_join(callee);
   caller = scenario_join(calling);
   GOOD(wamp_session_register_sync(serving, URI "slow", NULL, on_slow, NULL, NULL, LIMIT_MS));
-  GOOD(wamp_session_register_sync(serving, URI "echo", NULL, on_echo, NULL, NULL, LIMIT_MS));
+  GOOD(wamp_session_register_sync(serving, URI "echo", NULL, scenario_echo, NULL, NULL, LIMIT_MS));
 
   canceled(caller, NULL, 0);
   canceled(caller, "{\"mode\": \"skip\"}", 1);

@@ -4,11 +4,6 @@
 
 #define URI "com.example.deadlock."
 
-static void on_echo(const wamp_event_t *event, void *user_data) {
-  (void)user_data;
-  GOOD(wamp_invocation_yield(event->invocation, &event->payload));
-}
-
 static latch_t refused = LATCH; /* user_data of refused requests: hit when it is freed */
 
 /* A callback in inline mode stands on the I/O thread, which every wait needs: so nothing may wait here. */
@@ -18,9 +13,9 @@ static void on_inline(const wamp_event_t *event, void *user_data) {
   FAILS(wamp_session_call_sync(session, URI "far", NULL, NULL, LIMIT_MS, &result), WAMP_ERR_DEADLOCK);
   CHECK(result == NULL);
   FAILS(wamp_session_publish_ack_sync(session, URI "x", NULL, NULL, LIMIT_MS), WAMP_ERR_DEADLOCK);
-  FAILS(wamp_session_subscribe_sync(session, URI "x", NULL, on_echo, &refused, latch_free, LIMIT_MS),
+  FAILS(wamp_session_subscribe_sync(session, URI "x", NULL, scenario_echo, &refused, latch_free, LIMIT_MS),
         WAMP_ERR_DEADLOCK);
-  FAILS(wamp_session_register_sync(session, URI "x", NULL, on_echo, &refused, latch_free, LIMIT_MS),
+  FAILS(wamp_session_register_sync(session, URI "x", NULL, scenario_echo, &refused, latch_free, LIMIT_MS),
         WAMP_ERR_DEADLOCK);
   FAILS(wamp_session_unsubscribe_sync(session, event->id, LIMIT_MS), WAMP_ERR_DEADLOCK);
   FAILS(wamp_connection_close(event->connection, NULL, NULL, LIMIT_MS), WAMP_ERR_DEADLOCK);
@@ -70,7 +65,7 @@ static void try_mode(const char *mode, wamp_callback_t callback, wamp_session_t 
   latch_t ran = LATCH; /* outlives the connection, so it may live here */
   wamp_connection_t *connection = scenario_connection(mode, NULL);
   wamp_session_t *session = scenario_join(connection);
-  GOOD(wamp_session_register_sync(session, URI "own", NULL, on_echo, NULL, NULL, LIMIT_MS));
+  GOOD(wamp_session_register_sync(session, URI "own", NULL, scenario_echo, NULL, NULL, LIMIT_MS));
   GOOD(wamp_session_subscribe_sync(session, URI "topic", NULL, callback, &ran, NULL, LIMIT_MS));
   GOOD(wamp_session_publish(publisher, URI "topic", NULL, NULL));
   GOOD(wamp_session_publish(publisher, URI "topic", NULL, NULL));
@@ -86,7 +81,7 @@ int main(int argc, char **argv) {
   scenario_begin(argc, argv, "local_deadlock");
   a = scenario_connection("thread", NULL);
   far = scenario_join(a);
-  GOOD(wamp_session_register_sync(far, URI "far", NULL, on_echo, NULL, NULL, LIMIT_MS));
+  GOOD(wamp_session_register_sync(far, URI "far", NULL, scenario_echo, NULL, NULL, LIMIT_MS));
 
   try_mode("inline", on_inline, far);
   WAIT(refused, 4);

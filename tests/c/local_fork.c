@@ -8,11 +8,6 @@
 
 #define URI "com.example.fork."
 
-static void on_echo(const wamp_event_t *event, void *user_data) {
-  (void)user_data;
-  GOOD(wamp_invocation_yield(event->invocation, &event->payload));
-}
-
 /* Runs in the child. The number of the first expectation that failed, or 0. */
 static int in_the_child(wamp_connection_t *connection, wamp_session_t *session) {
   wamp_session_t *other = NULL;
@@ -23,20 +18,20 @@ static int in_the_child(wamp_connection_t *connection, wamp_session_t *session) 
       {wamp_connection_open(connection)},
       {wamp_connection_session(connection, LIMIT_MS, &other)},
       {wamp_connection_is_open(connection)},
-      {wamp_connection_on_open(connection, on_echo, NULL, NULL)},
+      {wamp_connection_on_open(connection, scenario_echo, NULL, NULL)},
       {wamp_connection_flush(connection, LIMIT_MS)},
       {wamp_session_retain(session)},
       {wamp_session_id(session)},
       {wamp_session_is_open(session)},
       {wamp_session_publish(session, URI "x", NULL, NULL)},
-      {wamp_session_publish_ack(session, URI "x", NULL, NULL, on_echo, NULL, NULL)},
+      {wamp_session_publish_ack(session, URI "x", NULL, NULL, scenario_echo, NULL, NULL)},
       {wamp_session_publish_ack_sync(session, URI "x", NULL, NULL, LIMIT_MS)},
-      {wamp_session_call(session, URI "echo", NULL, NULL, on_echo, NULL, NULL)},
+      {wamp_session_call(session, URI "echo", NULL, NULL, scenario_echo, NULL, NULL)},
       {wamp_session_call_sync(session, URI "echo", NULL, NULL, LIMIT_MS, &result)},
-      {wamp_session_subscribe(session, URI "x", NULL, on_echo, NULL, NULL, NULL)},
-      {wamp_session_subscribe_sync(session, URI "x", NULL, on_echo, NULL, NULL, LIMIT_MS)},
-      {wamp_session_register(session, URI "y", NULL, on_echo, NULL, NULL, NULL)},
-      {wamp_session_register_sync(session, URI "y", NULL, on_echo, NULL, NULL, LIMIT_MS)},
+      {wamp_session_subscribe(session, URI "x", NULL, scenario_echo, NULL, NULL, NULL)},
+      {wamp_session_subscribe_sync(session, URI "x", NULL, scenario_echo, NULL, NULL, LIMIT_MS)},
+      {wamp_session_register(session, URI "y", NULL, scenario_echo, NULL, NULL, NULL)},
+      {wamp_session_register_sync(session, URI "y", NULL, scenario_echo, NULL, NULL, LIMIT_MS)},
       {wamp_session_release(session)},
       {wamp_connection_close(connection, NULL, NULL, LIMIT_MS)},
       {wamp_connection_free(connection)},
@@ -86,7 +81,7 @@ int main(int argc, char **argv) {
   b = scenario_connection(scenario.mode, NULL);
   callee = scenario_join(a);
   caller = scenario_join(b);
-  GOOD(wamp_session_register_sync(callee, URI "echo", NULL, on_echo, NULL, NULL, LIMIT_MS));
+  GOOD(wamp_session_register_sync(callee, URI "echo", NULL, scenario_echo, NULL, NULL, LIMIT_MS));
   id = wamp_session_id(caller);
 
   for (i = 0; i < 3; i++) {

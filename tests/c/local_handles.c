@@ -135,18 +135,13 @@ static void on_slow(const wamp_event_t *event, void *user_data) {
   latch_hit(&asked);
 }
 
-static void on_echo(const wamp_event_t *event, void *user_data) {
-  (void)user_data;
-  GOOD(wamp_invocation_yield(event->invocation, &event->payload));
-}
-
 /* One living object of each type. */
 static void make(void **objects) {
   wamp_connection_t *connection = scenario_connection("thread", NULL);
   wamp_session_t *session = scenario_join(connection);
   long before = latch_count(&asked);
   int64_t id = GOOD(wamp_session_register_sync(session, URI "slow", NULL, on_slow, NULL, NULL, LIMIT_MS));
-  GOOD(wamp_session_register_sync(session, URI "echo", NULL, on_echo, NULL, NULL, LIMIT_MS));
+  GOOD(wamp_session_register_sync(session, URI "echo", NULL, scenario_echo, NULL, NULL, LIMIT_MS));
   GOOD(wamp_session_call(session, URI "slow", NULL, NULL, on_any, NULL, NULL));
   WAIT(asked, before + 1);
   GOOD(wamp_session_unregister_sync(session, id, LIMIT_MS)); /* for the next ones, who offer it again */

@@ -40,11 +40,6 @@ static void on_slow(const wamp_event_t *event, void *user_data) {
   latch_hit(&asked);
 }
 
-static void on_echo(const wamp_event_t *event, void *user_data) {
-  (void)user_data;
-  GOOD(wamp_invocation_yield(event->invocation, &event->payload));
-}
-
 /* After a shutdown an object may be gone already; both answers are right, a crash is not. */
 static void gone(int64_t status) { CHECK(status >= 0 || status == WAMP_ERR_HANDLE); }
 
@@ -103,7 +98,7 @@ static void once_more(int argc, char **argv) {
   scenario_url(argc, argv); /* a new router */
   connection = scenario_connection(scenario.mode, NULL);
   session = scenario_join(connection);
-  GOOD(wamp_session_register_sync(session, URI "echo", NULL, on_echo, NULL, NULL, LIMIT_MS));
+  GOOD(wamp_session_register_sync(session, URI "echo", NULL, scenario_echo, NULL, NULL, LIMIT_MS));
   answer = scenario_call(session, URI "echo", WAMP_ARGS("[\"again\"]"), NULL);
   SAME(wamp_value_string(wamp_value_at(wamp_event_args(wamp_message_event(answer)), 0), NULL), "again");
   GOOD(wamp_message_free(answer));

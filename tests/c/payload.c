@@ -6,11 +6,6 @@
 
 #define URI "com.example.payload."
 
-static void on_echo(const wamp_event_t *event, void *user_data) {
-  (void)user_data;
-  GOOD(wamp_invocation_yield(event->invocation, &event->payload));
-}
-
 /* Sends an event on to another topic, as it came. */
 static void on_forward(const wamp_event_t *event, void *user_data) {
   (void)user_data;
@@ -182,7 +177,7 @@ int main(int argc, char **argv) {
   b = scenario_connection(scenario.mode, NULL);
   far = scenario_join(a);
   near = scenario_join(b);
-  GOOD(wamp_session_register_sync(far, URI "echo", NULL, on_echo, NULL, NULL, LIMIT_MS));
+  GOOD(wamp_session_register_sync(far, URI "echo", NULL, scenario_echo, NULL, NULL, LIMIT_MS));
   GOOD(wamp_session_subscribe_sync(far, URI "in", NULL, on_forward, NULL, NULL, LIMIT_MS));
 
   big(near);

@@ -308,6 +308,12 @@ static inline wamp_message_t *scenario_call(wamp_session_t *session, const char 
   return inbox.kept[0];
 }
 
+/* A procedure that returns its arguments. */
+static inline void scenario_echo(const wamp_event_t *event, void *user_data) {
+  (void)user_data;
+  GOOD(wamp_invocation_yield(event->invocation, &event->payload));
+}
+
 /* The end of every scenario: nothing may be left, and the library must stop cleanly. */
 static inline int scenario_end(void) {
   if (scenario.router) GOOD(wamp_router_free(scenario.router));

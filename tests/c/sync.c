@@ -7,11 +7,6 @@
 static latch_t asked = LATCH;
 static wamp_invocation_t *kept;
 
-static void on_echo(const wamp_event_t *event, void *user_data) {
-  (void)user_data;
-  GOOD(wamp_invocation_yield(event->invocation, &event->payload));
-}
-
 static void on_fail(const wamp_event_t *event, void *user_data) {
   (void)user_data;
   GOOD(wamp_invocation_error(event->invocation, URI "error.no", WAMP_ARGS("[\"because\"]")));
@@ -80,9 +75,9 @@ static void time_limits(wamp_session_t *caller) {
 
 static void registrations(wamp_session_t *callee, wamp_session_t *caller) {
   latch_t freed = LATCH;
-  int64_t id = GOOD(wamp_session_register_sync(callee, URI "brief", NULL, on_echo, &freed, latch_free, LIMIT_MS));
+  int64_t id = GOOD(wamp_session_register_sync(callee, URI "brief", NULL, scenario_echo, &freed, latch_free, LIMIT_MS));
   CHECK(id > 0 && latch_count(&freed) == 0);
-  FAILS(wamp_session_register_sync(caller, URI "brief", NULL, on_echo, NULL, NULL, LIMIT_MS), WAMP_ERR_REMOTE);
+  FAILS(wamp_session_register_sync(caller, URI "brief", NULL, scenario_echo, NULL, NULL, LIMIT_MS), WAMP_ERR_REMOTE);
   CHECK(strstr(wamp_last_error(), "wamp.error.procedure_already_exists") != NULL);
   GOOD(wamp_session_call_sync(caller, URI "brief", NULL, NULL, LIMIT_MS, NULL));
   GOOD(wamp_session_unregister_sync(callee, id, LIMIT_MS));
@@ -124,7 +119,7 @@ int main(int argc, char **argv) {
   b = scenario_connection(scenario.mode, NULL);
   callee = scenario_join(a);
   caller = scenario_join(b);
-  GOOD(wamp_session_register_sync(callee, URI "echo", NULL, on_echo, NULL, NULL, LIMIT_MS));
+  GOOD(wamp_session_register_sync(callee, URI "echo", NULL, scenario_echo, NULL, NULL, LIMIT_MS));
   GOOD(wamp_session_register_sync(callee, URI "fail", NULL, on_fail, NULL, NULL, LIMIT_MS));
   GOOD(wamp_session_register_sync(callee, URI "slow", NULL, on_slow, NULL, NULL, LIMIT_MS));
 

@@ -13,11 +13,6 @@ typedef struct worker_t {
   latch_t results, acknowledged, done;
 } worker_t;
 
-static void on_echo(const wamp_event_t *event, void *user_data) {
-  (void)user_data;
-  GOOD(wamp_invocation_yield(event->invocation, &event->payload));
-}
-
 static void on_event(const wamp_event_t *event, void *user_data) {
   (void)event;
   latch_hit(user_data);
@@ -91,7 +86,7 @@ int main(int argc, char **argv) {
   b = scenario_connection(scenario.mode, NULL);
   receiver = scenario_join(a);
   sender = scenario_join(b);
-  GOOD(wamp_session_register_sync(receiver, URI "echo", NULL, on_echo, NULL, NULL, LIMIT_MS));
+  GOOD(wamp_session_register_sync(receiver, URI "echo", NULL, scenario_echo, NULL, NULL, LIMIT_MS));
   GOOD(wamp_session_subscribe_sync(receiver, URI "topic", NULL, on_event, &events, NULL, LIMIT_MS));
 
   for (i = 0; i < THREADS; i++) {
