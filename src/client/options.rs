@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::protocol::features;
 use crate::protocol::uri::{self, Match};
 use crate::transport::websocket;
 
 use super::dispatch::Mode;
+use super::end::AUTH_FAILURES;
+use super::log;
 use super::retry::Policy;
 use super::status::{Failure, Status};
 
@@ -15,12 +18,12 @@ use super::status::{Failure, Status};
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]
 pub struct Options {
-    pub url: String,
+    /// At least one.
+    pub transports: Vec<TransportOptions>,
     pub realm: String,
     pub dispatch: Mode,
     pub connect_timeout: Duration,
     pub close_timeout: Duration,
-    pub headers: Vec<(String, String)>,
     pub max_message_size: usize,
     pub send_queue_bytes: usize,
     pub receive_queue_bytes: usize,
@@ -34,17 +37,55 @@ pub struct Options {
     pub authid: Option<String>,
     pub authmethods: Option<Vec<String>>,
     pub authextra: Option<Map<String, Value>>,
+    pub trace: bool,
+}
+
+/// One way to the router.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[allow(missing_docs)]
+pub struct TransportOptions {
+    pub kind: Kind,
+    pub url: String,
+    /// HTTP headers of the handshake.
+    pub headers: Vec<(String, String)>,
+}
+
+/// The kinds of transports, by the names of AutobahnJS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs)]
+pub enum Kind {
+    #[default]
+    WebSocket,
+    RawSocket,
+    LongPoll,
+}
+
+impl Kind {
+    /// The value of `type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::WebSocket => "websocket",
+            Kind::RawSocket => "rawsocket",
+            Kind::LongPoll => "longpoll",
+        }
+    }
+
+    fn parse(name: &str) -> Result<Kind, String> {
+        let kinds = [Kind::WebSocket, Kind::RawSocket, Kind::LongPoll];
+        kinds.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
+            format!("type \"{name}\": must be \"websocket\", \"rawsocket\" or \"longpoll\"")
+        })
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
         Options {
-            url: String::new(),
+            transports: vec![TransportOptions::default()],
             realm: String::new(),
             dispatch: Mode::Thread,
             connect_timeout: Duration::from_secs(30),
             close_timeout: Duration::from_secs(5),
-            headers: Vec::new(),
             max_message_size: 16 << 20,
             send_queue_bytes: 16 << 20,
             receive_queue_bytes: 16 << 20,
@@ -57,6 +98,7 @@ impl Default for Options {
             authid: None,
             authmethods: None,
             authextra: None,
+            trace: false,
         }
     }
 }
@@ -79,11 +121,26 @@ pub const TABLE: &[Spec] = &[
     Spec {
         name: "url",
         kind: "string",
-        default: "required",
+        default: "required, or transports",
         text: "The router: ws://host:port/path.",
         set: |options, value| {
-            options.url = text(value)?;
-            websocket::check_url(&options.url).map(|_| ())
+            let url = text(value)?;
+            websocket::check_url(&url)?;
+            options.transports[0].url = url;
+            Ok(())
+        },
+    },
+    Spec {
+        name: "transports",
+        kind: "list of objects",
+        default: "[{url}]",
+        text: "Instead of url: the ways to the router, each {\"type\": \"websocket\", \"url\": ..., \
+               \"headers\": ...}. They are tried in order, the one that worked last time first.",
+        set: |options, value| {
+            let list = value.as_array().filter(|list| !list.is_empty());
+            let list = list.ok_or("must be a list of objects, and not an empty one")?;
+            options.transports = list.iter().map(transport).collect::<Result<_, _>>()?;
+            Ok(())
         },
     },
     Spec {
@@ -131,12 +188,12 @@ pub const TABLE: &[Spec] = &[
         default: "{}",
         text: "HTTP headers to send with the WebSocket upgrade.",
         set: |options, value| {
-            let object = value.as_object().ok_or("must be an object of strings")?;
-            options.headers.clear();
-            for (name, value) in object {
-                let value = text(value)?;
-                websocket::check_header(name, &value)?;
-                options.headers.push((name.clone(), value));
+            let headers = headers(value)?;
+            for transport in &mut options.transports {
+                // What an entry of `transports` says itself counts more.
+                if transport.headers.is_empty() {
+                    transport.headers.clone_from(&headers);
+                }
             }
             Ok(())
         },
@@ -289,22 +346,22 @@ pub const TABLE: &[Spec] = &[
             Ok(())
         },
     },
+    Spec {
+        name: "trace",
+        kind: "bool",
+        default: "false",
+        text: "Write every message to the log, secrets masked; also by the environment variable \
+               WAMP_TRACE=1.",
+        set: |options, value| {
+            options.trace = value.as_bool().ok_or("must be true or false")?;
+            Ok(())
+        },
+    },
 ];
 
-/// What routers refuse credentials with: trying again would not help, and may lock an account.
-const AUTH_FAILURES: &[&str] = &[
-    "wamp.error.authentication_denied",
-    "wamp.error.authentication_failed",
-    "wamp.error.authentication_required",
-    "wamp.error.authorization_denied",
-    "wamp.error.authorization_failed",
-    "wamp.error.authorization_required",
-    "wamp.error.cannot_authenticate",
-    "wamp.error.no_auth_method",
-    "wamp.error.no_matching_auth_method",
-    "wamp.error.no_such_principal",
-    "wamp.error.not_authorized",
-];
+/// What an attempt may be made with in another way than the one before; see [`super::hook`].
+const CHANGEABLE: &[&str] =
+    &["url", "transports", "headers", "realm", "authid", "authmethods", "authextra"];
 
 impl Options {
     /// Parses the JSON object that an application gives.
@@ -317,50 +374,75 @@ impl Options {
             return Err(wrong(format!("the options must be a JSON object, such as {example}")));
         };
         let mut options = Options::default();
-        for (name, value) in &given {
-            let Some(spec) = TABLE.iter().find(|spec| spec.name == name) else {
-                return Err(wrong(unknown(name, TABLE.iter().map(|spec| spec.name))));
-            };
-            (spec.set)(&mut options, value)
-                .map_err(|error| wrong(format!("option `{name}`: {error}")))?;
-        }
-        for required in ["url", "realm"] {
-            if !given.contains_key(required) {
-                return Err(wrong(format!("option `{required}` is missing")));
+        options.set_all(&given)?;
+        match (given.contains_key("url"), given.contains_key("transports")) {
+            (false, false) => return Err(wrong("option `url` is missing".to_owned())),
+            (true, true) => {
+                let text = "give `url` or `transports`, not both";
+                return Err(wrong(text.to_owned()));
             }
+            _ => {}
         }
+        if !given.contains_key("realm") {
+            return Err(wrong("option `realm` is missing".to_owned()));
+        }
+        options.trace |= log::wants_trace();
         Ok(options)
     }
 
-    /// HELLO.Details: what we are and can do.
-    pub fn hello(&self) -> Vec<u8> {
+    /// The same with some options changed, as a hook before an attempt may.
+    pub fn changed(&self, json: &str) -> Result<Options, Failure> {
+        let wrong = |text: String| Failure::new(Status::Option, text);
+        let given: Map<String, Value> = serde_json::from_str(json)
+            .map_err(|error| wrong(format!("the changes are no JSON object: {error}")))?;
+        if let Some(fixed) = given.keys().find(|name| {
+            TABLE.iter().any(|spec| spec.name == *name) && !CHANGEABLE.contains(&name.as_str())
+        }) {
+            let may = CHANGEABLE.join(", ");
+            return Err(wrong(format!("option `{fixed}` holds for all attempts; use {may}")));
+        }
+        let mut options = self.clone();
+        if given.contains_key("url") {
+            let headers = std::mem::take(&mut options.transports).swap_remove(0).headers;
+            options.transports = vec![TransportOptions { headers, ..TransportOptions::default() }];
+        }
+        if given.contains_key("headers") && !given.contains_key("transports") {
+            options.transports.iter_mut().for_each(|transport| transport.headers.clear());
+        }
+        options.set_all(&given)?;
+        Ok(options)
+    }
+
+    /// Takes the given options in the order of the table, where those that others build on come
+    /// first.
+    fn set_all(&mut self, given: &Map<String, Value>) -> Result<(), Failure> {
+        let wrong = |text: String| Failure::new(Status::Option, text);
+        for name in given.keys() {
+            if !TABLE.iter().any(|spec| spec.name == name) {
+                return Err(wrong(unknown(name, TABLE.iter().map(|spec| spec.name))));
+            }
+        }
+        for spec in TABLE {
+            if let Some(value) = given.get(spec.name) {
+                let name = spec.name;
+                (spec.set)(self, value)
+                    .map_err(|error| wrong(format!("option `{name}`: {error}")))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// HELLO.Details: what we are and can do. `extra` are the entries of `authextra` that the
+    /// login adds; those of the application count more.
+    pub fn hello(&self, extra: Map<String, Value>) -> Vec<u8> {
+        let roles = features::OURS.iter().map(|(role, features)| {
+            let features: Map<String, Value> =
+                features.iter().map(|feature| ((*feature).to_owned(), true.into())).collect();
+            ((*role).to_owned(), serde_json::json!({ "features": features }))
+        });
         let mut details = serde_json::json!({
             "agent": concat!("libwamp/", env!("CARGO_PKG_VERSION")),
-            "roles": {
-                "publisher": {"features": {
-                    "publisher_exclusion": true,
-                    "publisher_identification": true,
-                    "subscriber_blackwhite_listing": true,
-                }},
-                "subscriber": {"features": {
-                    "pattern_based_subscription": true,
-                    "publisher_identification": true,
-                    "subscription_revocation": true,
-                }},
-                "caller": {"features": {
-                    "call_canceling": true,
-                    "call_timeout": true,
-                    "caller_identification": true,
-                    "progressive_call_results": true,
-                }},
-                "callee": {"features": {
-                    "caller_identification": true,
-                    "pattern_based_registration": true,
-                    "progressive_call_results": true,
-                    "registration_revocation": true,
-                    "shared_registration": true,
-                }},
-            },
+            "roles": roles.collect::<Map<_, _>>(),
         });
         if let Some(authid) = &self.authid {
             details["authid"] = authid.as_str().into();
@@ -368,8 +450,10 @@ impl Options {
         if let Some(methods) = &self.authmethods {
             details["authmethods"] = methods.clone().into();
         }
-        if let Some(extra) = &self.authextra {
-            details["authextra"] = extra.clone().into();
+        let mut authextra = extra;
+        authextra.extend(self.authextra.clone().unwrap_or_default());
+        if !authextra.is_empty() || self.authextra.is_some() {
+            details["authextra"] = authextra.into();
         }
         details.to_string().into_bytes()
     }
@@ -385,6 +469,37 @@ pub fn unknown(name: &str, known: impl Iterator<Item = &'static str>) -> String 
         Some((_, nearest)) => format!("option `{name}`: unknown; did you mean `{nearest}`?"),
         None => format!("option `{name}`: unknown; see wamp_connection_new in wamp.h"),
     }
+}
+
+/// One entry of `transports`.
+fn transport(value: &Value) -> Result<TransportOptions, String> {
+    let entry = value.as_object().ok_or("each transport must be an object")?;
+    let mut transport = TransportOptions::default();
+    for (name, value) in entry {
+        match name.as_str() {
+            "type" => transport.kind = Kind::parse(&text(value)?)?,
+            "url" => transport.url = text(value)?,
+            "headers" => transport.headers = headers(value)?,
+            other => return Err(unknown(other, ["type", "url", "headers"].into_iter())),
+        }
+    }
+    if transport.url.is_empty() {
+        return Err("each transport must have a `url`".to_owned());
+    }
+    if transport.kind == Kind::WebSocket {
+        websocket::check_url(&transport.url)?;
+    }
+    Ok(transport)
+}
+
+fn headers(value: &Value) -> Result<Vec<(String, String)>, String> {
+    let object = value.as_object().ok_or("must be an object of strings")?;
+    let checked = object.iter().map(|(name, value)| {
+        let value = text(value)?;
+        websocket::check_header(name, &value)?;
+        Ok((name.clone(), value))
+    });
+    checked.collect()
 }
 
 fn text(value: &Value) -> Result<String, String> {
@@ -428,10 +543,11 @@ mod tests {
                 "headers": {"X-A": "b"}, "autoping_interval": 0}"#,
         )
         .unwrap();
-        assert_eq!((options.url.as_str(), options.realm.as_str()), ("ws://h/ws", "r"));
+        let transport = &options.transports[0];
+        assert_eq!((transport.url.as_str(), options.realm.as_str()), ("ws://h/ws", "r"));
         assert_eq!(options.dispatch, Mode::Manual);
         assert_eq!(options.connect_timeout, Duration::from_millis(500));
-        assert_eq!(options.headers, [("X-A".to_owned(), "b".to_owned())]);
+        assert_eq!(transport.headers, [("X-A".to_owned(), "b".to_owned())]);
         assert_eq!(options.autoping_interval, None);
     }
 
@@ -466,6 +582,29 @@ mod tests {
             let line = format!("\n *   {} ", spec.name);
             assert!(listed.contains(&line), "`{}` is not in include/concepts.txt", spec.name);
         }
+    }
+
+    /// `docs/OPTIONS.md` is made of the table: WAMP_UPDATE_DOCS=1 writes it.
+    #[test]
+    fn the_documentation_is_made_of_the_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/OPTIONS.md");
+        let head = include_str!("options.md");
+        let mut page = head.to_owned();
+        for Spec { name, kind, default, text, .. } in TABLE {
+            let cell = |text: &str| text.replace('|', "\\|");
+            let changeable = if CHANGEABLE.contains(name) { "yes" } else { "" };
+            page += &format!(
+                "| `{name}` | {} | {} | {changeable} | {} |\n",
+                cell(kind),
+                cell(default),
+                cell(text)
+            );
+        }
+        if std::env::var_os("WAMP_UPDATE_DOCS").is_some() {
+            std::fs::write(path, &page).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(written == page, "docs/OPTIONS.md is stale: WAMP_UPDATE_DOCS=1 cargo test options");
     }
 
     #[test]

@@ -41,6 +41,7 @@ impl Side {
             hello: b"{}".to_vec(),
             max_message_size: 1 << 20,
             ids_above: 0,
+            gate: None,
         });
         // The HELLO is for the connection, which has been left out.
         drop(client.take_outbox());
@@ -142,7 +143,9 @@ impl Side {
             }
             5 => {
                 if let Some(invocation) = self.invocations.pop() {
-                    self.client.answer(invocation, PayloadRef::args("[3]")).expect("answered");
+                    self.client
+                        .answer(invocation, Dict::EMPTY, PayloadRef::args("[3]"))
+                        .expect("answered");
                 }
             }
             6 => {
