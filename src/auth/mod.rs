@@ -27,7 +27,7 @@ pub use secret::Secret;
 /// What a client can answer challenges with.
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
-    /// Who we say we are. WAMP-CRA leaves it to the router to miss it; SCRAM cannot do without.
+    /// Who we say we are. SCRAM cannot do without; other methods leave it to the router.
     pub authid: Option<String>,
     /// For the method `ticket`.
     pub ticket: Option<Secret>,
