@@ -1407,8 +1407,8 @@ int wamp_auth_scram_salted_password(const char *kdf,
 /**
  * The ClientProof of SCRAM: the signature for AUTHENTICATE. `salted_password`: what
  * wamp_auth_scram_salted_password() wrote; `auth_message`: the AuthMessage of RFC 5802, such as
- * "n=joe,r=<client nonce>,r=<nonce>,s=<salt>,i=<iterations>,c=biws,r=<nonce>" (with an empty `c=`
- * for Crossbar.io's method "scram").
+ * "n=joe,r=OURS,r=BOTH,s=SALT,i=4096,c=biws,r=BOTH", where OURS and BOTH are the nonces of HELLO and
+ * of the challenge. Crossbar.io's method "scram" has nothing behind `c=`.
  *
  * Writes base64 to `out`, 44 characters; returns as wamp_auth_cra_derive_key().
  */

@@ -65,6 +65,12 @@ pub enum AuthError {
         /// The highest one that is accepted.
         most: u64,
     },
+    /// The memory that argon2 was told to use is not there.
+    #[error(
+        "hashing the password takes {0} KiB of memory, which the system does not give: store it \
+         on the router with a lower memory cost"
+    )]
+    NoMemory(u32),
     /// The router could not prove who it is.
     #[error("the router is not authentic: {0}")]
     RouterNotAuthentic(&'static str),
