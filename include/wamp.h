@@ -80,7 +80,7 @@
  *
  * OPTIONS OF A CONNECTION (JSON object for wamp_connection_new())
  *
- *   url                  string, required     the router: "ws://host:port/path"
+ *   url                  string, required     the router: "ws://host:port/path", or "wss://..." with TLS
  *   realm                string, required     the realm to join
  *   dispatch             string, "thread"     "thread", "manual" or "inline", see above
  *   connect_timeout      seconds, 30          for connecting, handshakes and joining together
@@ -99,9 +99,21 @@
  *   retry_delay_jitter   number, 0.1          deviation of a delay, as a fraction of its mean
  *   retry_if_unreachable bool, false          try again also where no session could be opened at all
  *   retry_reasons        list of URIs, []     GOODBYEs and ABORTs of the router after which to try again
+ *   tlsConfiguration     object, {}           for wss://, see below
  *   authid               string               who we say we are
  *   authmethods          list of strings      so far ["anonymous"]
  *   authextra            object               passed to the router as it is
+ *
+ * tlsConfiguration, where `ca`, `cert` and `key` are PEM texts or paths of PEM files, read at once:
+ *
+ *   ca                   string               the authorities to trust, instead of the system's
+ *   cert, key            strings              our certificate, with its chain, and its private key
+ *   server_name          string, URL's host   the name to ask for, and to find in the certificate
+ *   min_version          string, "1.2"        the least version of TLS: "1.2" or "1.3"
+ *   pins                 list of strings      keys that the server may have: "sha256/" and the base64 of the
+ *                                             SHA-256 of its certificate's SubjectPublicKeyInfo
+ *   verify               bool, true           false: any certificate will do, unless there are `pins`; without
+ *                                             these each connection writes a warning into the log
  */
 
 
@@ -249,6 +261,11 @@
  * The request was given up by the application.
  */
 #define WAMP_ERR_CANCELED -25
+
+/**
+ * TLS failed: the certificates do not suit, or one side speaks in clear.
+ */
+#define WAMP_ERR_TLS -26
 
 /**
  * Kind of event: a session is open. `wamp_id` is the session's id, `uri` the realm.

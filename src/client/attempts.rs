@@ -9,11 +9,12 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 
-use crate::transport::Transport;
-use crate::transport::websocket::{self, Target as WebSocketTarget};
+use crate::transport::{self, ConnectError, Endpoint, Target};
 
 use super::connection::{Connection, End};
 use super::dispatch::{IoScope, Mode};
+use super::log::{self, Level};
+use super::options::Options;
 use super::pump::Pump;
 use super::retry::{Next, Retry, normal};
 use super::status::{Failure, Status};
@@ -92,18 +93,17 @@ fn internal_error() -> End {
 async fn attempt(connection: &Arc<Connection>) -> End {
     let options = &connection.options;
     let deadline = Instant::now() + options.connect_timeout;
-    let target = WebSocketTarget {
-        url: options.url.clone(),
-        headers: options.headers.clone(),
-        max_message_size: options.max_message_size,
+    let target = match target(options) {
+        Ok(target) => target,
+        Err(error) => return End::failed("unreachable", error.into()),
     };
     let transport = tokio::select! {
         biased;
         () = connection.stop.notified() => return closed_early(),
-        connected = timeout_at(deadline, websocket::connect(&target)) => connected,
+        connected = timeout_at(deadline, transport::connect(&target)) => connected,
     };
-    let transport: Box<dyn Transport> = match transport {
-        Ok(Ok(transport)) => Box::new(transport),
+    let transport = match transport {
+        Ok(Ok(transport)) => transport,
         Ok(Err(error)) => return End::failed("unreachable", error.into()),
         Err(_) => return End::failed("unreachable", slow_connect(connection)),
     };
@@ -112,6 +112,22 @@ async fn attempt(connection: &Arc<Connection>) -> End {
     };
     let mut pump = Pump::new(connection.clone(), session, transport, deadline);
     poll_fn(|cx| pump.poll(cx)).await
+}
+
+fn target(options: &Options) -> Result<Target, ConnectError> {
+    let endpoint = Endpoint::parse(&options.url)
+        .map_err(|reason| ConnectError::Unreachable { url: options.url.clone(), reason })?;
+    if let Some(warning) = options.tls.warning()
+        && endpoint.is_secure()
+    {
+        log::write(Level::Warn, || format!("{endpoint}: {warning}"));
+    }
+    Ok(Target {
+        endpoint,
+        headers: options.headers.clone(),
+        max_message_size: options.max_message_size,
+        tls: options.tls.clone(),
+    })
 }
 
 fn closed_early() -> End {

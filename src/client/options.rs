@@ -1,11 +1,12 @@
 //! The options of a connection, in one table that parses, checks and documents them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use crate::protocol::uri::{self, Match};
-use crate::transport::websocket;
+use crate::transport::{Endpoint, TlsOptions, websocket};
 
 use super::dispatch::Mode;
 use super::retry::Policy;
@@ -31,6 +32,7 @@ pub struct Options {
     pub retry: Policy,
     pub retry_if_unreachable: bool,
     pub retry_reasons: Vec<String>,
+    pub tls: Arc<TlsOptions>,
     pub authid: Option<String>,
     pub authmethods: Option<Vec<String>>,
     pub authextra: Option<Map<String, Value>>,
@@ -54,6 +56,7 @@ impl Default for Options {
             retry: Policy::default(),
             retry_if_unreachable: false,
             retry_reasons: Vec::new(),
+            tls: Arc::default(),
             authid: None,
             authmethods: None,
             authextra: None,
@@ -80,10 +83,10 @@ pub const TABLE: &[Spec] = &[
         name: "url",
         kind: "string",
         default: "required",
-        text: "The router: ws://host:port/path.",
+        text: "The router: ws://host:port/path, or wss:// with TLS.",
         set: |options, value| {
             options.url = text(value)?;
-            websocket::check_url(&options.url).map(|_| ())
+            Endpoint::parse(&options.url).map(|_| ())
         },
     },
     Spec {
@@ -254,6 +257,19 @@ pub const TABLE: &[Spec] = &[
                 None => Ok(()),
                 Some(uri) => Err(format!("\"{uri}\": a failed authentication is never retried")),
             }
+        },
+    },
+    Spec {
+        name: "tlsConfiguration",
+        kind: "object",
+        default: "{}",
+        text: "For wss://: `ca`, `cert` and `key` (PEM, or paths of PEM files), `server_name`, \
+               `min_version` (\"1.2\" or \"1.3\"), `pins` (list of \"sha256/BASE64\" of the server's \
+               public key), `verify` (false takes any server).",
+        set: |options, value| {
+            let object = value.as_object().ok_or("must be an object")?;
+            options.tls = Arc::new(TlsOptions::parse(object)?);
+            Ok(())
         },
     },
     Spec {
@@ -456,6 +472,8 @@ mod tests {
         assert!(with(r#""authmethods":["ticket"]"#).contains("\"ticket\" is not known"));
         assert!(told(r#"{"url":"ws://h","realm":"a b"}"#).contains("white space"));
         assert!(told(r#"{"url":"tcp://h","realm":"r"}"#).contains("not supported"));
+        let refused = with(r#""tlsConfiguration":{"verfy":false}"#);
+        assert!(refused.contains("`tlsConfiguration`: `verfy`: unknown; did you mean `verify`?"));
     }
 
     #[test]

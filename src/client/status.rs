@@ -34,6 +34,7 @@ pub enum Status {
     Aborted = -23,
     Lost = -24,
     Canceled = -25,
+    Tls = -26,
 }
 
 /// Every status with its name and the sentence about it, NUL-terminated for C.
@@ -148,6 +149,11 @@ const TABLE: &[(Status, &str, &str)] = &[
     ),
     (Status::Lost, "WAMP_ERR_LOST\0", "the connection was lost: open it again\0"),
     (Status::Canceled, "WAMP_ERR_CANCELED\0", "the request was given up by the application\0"),
+    (
+        Status::Tls,
+        "WAMP_ERR_TLS\0",
+        "TLS failed: check the certificates, and that the scheme of the URL is the port's\0",
+    ),
 ];
 
 impl Status {
@@ -214,7 +220,12 @@ impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
         let status = match error {
             ConnectError::Unreachable { .. } => Status::Unreachable,
-            ConnectError::Http { .. } => Status::Http,
+            ConnectError::Tls { .. } | ConnectError::SpeaksTls { .. } => Status::Tls,
+            ConnectError::Http { .. }
+            | ConnectError::Unauthorized { .. }
+            | ConnectError::Forbidden { .. }
+            | ConnectError::NotFound { .. }
+            | ConnectError::Redirect { .. } => Status::Http,
             ConnectError::Subprotocol { .. } => Status::Subprotocol,
             ConnectError::Handshake { .. } => Status::Protocol,
         };

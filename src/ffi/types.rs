@@ -55,6 +55,8 @@ pub const WAMP_ERR_LOST: c_int = -24;
 
 /// The request was given up by the application.
 pub const WAMP_ERR_CANCELED: c_int = -25;
+/// TLS failed: the certificates do not suit, or one side speaks in clear.
+pub const WAMP_ERR_TLS: c_int = -26;
 
 /// Kind of event: a session is open. `wamp_id` is the session's id, `uri` the realm.
 pub const WAMP_OPEN: u32 = 1;
@@ -301,6 +303,7 @@ mod tests {
             (WAMP_ERR_ABORTED, Status::Aborted),
             (WAMP_ERR_LOST, Status::Lost),
             (WAMP_ERR_CANCELED, Status::Canceled),
+            (WAMP_ERR_TLS, Status::Tls),
         ] {
             assert_eq!(constant, status as c_int, "{}", status.name());
         }
