@@ -90,7 +90,7 @@
  *
  * OPTIONS OF A CONNECTION (JSON object for wamp_connection_new())
  *
- *   url                  string, required     the router: "ws://host:port/path"
+ *   url                  string, required     the router: "ws://host:port/path", or "wss://..." with TLS
  *   transports           list of objects      instead of url: {"type", "url", "headers"} each, tried in
  *                                             order, the one that worked last time first
  *   realm                string, required     the realm to join
@@ -111,10 +111,30 @@
  *   retry_delay_jitter   number, 0.1          deviation of a delay, as a fraction of its mean
  *   retry_if_unreachable bool, false          try again also where no session could be opened at all
  *   retry_reasons        list of URIs, []     GOODBYEs and ABORTs of the router after which to try again
+ *   tlsConfiguration     object, {}           for wss://, see below
  *   authid               string               who we say we are
- *   authmethods          list of strings      so far ["anonymous"]
+ *   authmethods          list of strings      what to offer: "anonymous", "ticket", "wampcra", "scram",
+ *                                             "wamp-scram", "cryptosign"; without it what follows serves
+ *   ticket               string               answers "ticket"
+ *   secret               string               answers "wampcra", "scram" and "wamp-scram"
+ *   privkey              string               answers "cryptosign": hex digits of the seed, an OpenSSH key, or
+ *                                             the path of a file with one of these
+ *   router_key           string, hex          the public key that the router must prove to have (cryptosign)
+ *   channel_binding      string               "tls-exporter": the login is bound to its TLS connection
+ *   scram_raw            bool, false          for "scram" with argon2 keys made as the specification says
  *   authextra            object               passed to the router as it is
  *   trace                bool, false          every message to the log, secrets masked; also WAMP_TRACE=1
+ *
+ * tlsConfiguration, where `ca`, `cert` and `key` are PEM texts or paths of PEM files, read at once:
+ *
+ *   ca                   string               the authorities to trust, instead of the system's
+ *   cert, key            strings              our certificate, with its chain, and its private key
+ *   server_name          string, URL's host   the name to ask for, and to find in the certificate
+ *   min_version          string, "1.2"        the least version of TLS: "1.2" or "1.3"
+ *   pins                 list of strings      keys that the server may have: "sha256/" and the base64 of the
+ *                                             SHA-256 of its certificate's SubjectPublicKeyInfo
+ *   verify               bool, true           false: any certificate will do, unless there are `pins`; without
+ *                                             these each connection writes a warning into the log
  */
 
 
@@ -272,6 +292,11 @@
  * The library or the router cannot do this.
  */
 #define WAMP_ERR_UNSUPPORTED -27
+
+/**
+ * TLS failed: the certificates do not suit, or one side speaks in clear.
+ */
+#define WAMP_ERR_TLS -28
 
 /**
  * Kind of event: a session is open. `wamp_id` is the session's id, `uri` the realm.

@@ -11,15 +11,14 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 
-use crate::transport::Transport;
-use crate::transport::websocket::{self, Target as WebSocketTarget};
+use crate::transport::{self, Target, Transport};
 
 use super::connection::Connection;
 use super::dispatch::{IoScope, Mode};
 use super::end::End;
 use super::hook::Decision;
 use super::log;
-use super::options::{Kind, Options, TransportOptions};
+use super::options::{Options, TransportOptions};
 use super::pump::Pump;
 use super::retry::{Next, Retry, normal};
 use super::status::{Failure, Status};
@@ -174,32 +173,36 @@ async fn carry(
         Ok(Err(end)) => return end,
         Err(_) => return End::failed("unreachable", slow_connect(options, &chosen.url)),
     };
-    let Some(session) = connection.begin_session(options, index) else {
-        return closed_early();
+    let session = match connection.begin_session(options, index, transport.channel_id()) {
+        Ok(Some(session)) => session,
+        Ok(None) => return closed_early(),
+        Err(failure) => return End::failed("closed", failure),
     };
     let mut pump = Pump::new(connection.clone(), session, transport, until);
-    poll_fn(|cx| pump.poll(cx)).await
+    let end = poll_fn(|cx| pump.poll(cx)).await;
+    connection.abandon_session();
+    end
 }
 
 async fn connect(options: &Options, chosen: &TransportOptions) -> Result<Box<dyn Transport>, End> {
-    match chosen.kind {
-        Kind::WebSocket => {
-            let target = WebSocketTarget {
-                url: chosen.url.clone(),
-                headers: chosen.headers.clone(),
-                max_message_size: options.max_message_size,
-            };
-            match websocket::connect(&target).await {
-                Ok(transport) => Ok(Box::new(transport)),
-                Err(error) => Err(End::failed("unreachable", error.into())),
-            }
-        }
-        Kind::RawSocket | Kind::LongPoll => {
-            let name = chosen.kind.name();
-            let text = format!("{}: this library makes no {name} transport", chosen.url);
-            Err(End::failed("unsupported", Failure::new(Status::Unsupported, text)))
-        }
+    let Some(endpoint) = chosen.endpoint.clone() else {
+        let name = chosen.kind.name();
+        let text = format!("{}: this library makes no {name} transport", chosen.url);
+        return Err(End::failed("unsupported", Failure::new(Status::Unsupported, text)));
+    };
+    let tls = chosen.tls.as_ref().unwrap_or(&options.tls);
+    if let Some(warning) = tls.warning()
+        && endpoint.is_secure()
+    {
+        log::write(log::Level::Warn, || format!("{endpoint}: {warning}"));
     }
+    let target = Target {
+        endpoint,
+        headers: chosen.headers.clone(),
+        max_message_size: options.max_message_size,
+        tls: tls.clone(),
+    };
+    transport::connect(&target).await.map_err(|error| End::failed("unreachable", error.into()))
 }
 
 /// What to say when the time for connecting is up.

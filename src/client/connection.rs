@@ -34,6 +34,7 @@ use super::dispatch::{self, Dispatcher, Mode};
 use super::durable::{DurableKind, Durables};
 use super::end::End;
 use super::hook::Attempt;
+use super::login::Login;
 use super::notice::{Notice, NoticeKind};
 use super::options::Options;
 use super::prefixes::Prefixes;
@@ -455,7 +456,7 @@ impl Connection {
             json!({
                 "url": options.transports[0].url,
                 "realm": options.realm,
-                "authid": options.authid,
+                "authid": options.credentials.authid,
                 "retry_count": retries,
             })
             .to_string(),
@@ -511,18 +512,22 @@ impl Connection {
         self: &Arc<Self>,
         options: &Arc<Options>,
         transport: usize,
-    ) -> Option<Arc<Session>> {
+        channel_id: Option<[u8; 32]>,
+    ) -> Result<Option<Arc<Session>>, Failure> {
+        let asks = self.callbacks.receiver(Slot::Challenge).is_some();
+        let login = Login::new(options, channel_id, asks)?;
         let mut state = lock(&self.state);
         if state.stage != Stage::Connecting {
-            return None;
+            return Ok(None);
         }
         state.sessions += 1;
-        let session = Session::new(self, options, transport, state.sessions, state.ids_above);
+        let (serial, above) = (state.sessions, state.ids_above);
+        let session = Session::new(self, options, transport, login, serial, above);
         let former = state.session.replace(session.clone());
         drop(state);
         // A transport that was tried before carried one that never opened.
         drop(former);
-        Some(session)
+        Ok(Some(session))
     }
 
     /// WELCOME has come.

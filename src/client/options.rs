@@ -1,12 +1,14 @@
 //! The options of a connection, in one table that parses, checks and documents them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::auth::{self, Credentials, Secret, key_file};
 use crate::protocol::features;
 use crate::protocol::uri::{self, Match};
-use crate::transport::websocket;
+use crate::transport::{Endpoint, TlsOptions, websocket};
 
 use super::dispatch::Mode;
 use super::end::AUTH_FAILURES;
@@ -34,20 +36,26 @@ pub struct Options {
     pub retry: Policy,
     pub retry_if_unreachable: bool,
     pub retry_reasons: Vec<String>,
-    pub authid: Option<String>,
+    pub tls: Arc<TlsOptions>,
+    /// What answers challenges, and who we say we are.
+    pub credentials: Credentials,
     pub authmethods: Option<Vec<String>>,
     pub authextra: Option<Map<String, Value>>,
     pub trace: bool,
 }
 
 /// One way to the router.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 #[allow(missing_docs)]
 pub struct TransportOptions {
     pub kind: Kind,
     pub url: String,
+    /// Where it leads; `None` for a kind of transport that there is not.
+    pub endpoint: Option<Endpoint>,
     /// HTTP headers of the handshake.
     pub headers: Vec<(String, String)>,
+    /// Instead of the option for all.
+    pub tls: Option<Arc<TlsOptions>>,
 }
 
 /// The kinds of transports, by the names of AutobahnJS.
@@ -95,7 +103,8 @@ impl Default for Options {
             retry: Policy::default(),
             retry_if_unreachable: false,
             retry_reasons: Vec::new(),
-            authid: None,
+            tls: Arc::default(),
+            credentials: Credentials::default(),
             authmethods: None,
             authextra: None,
             trace: false,
@@ -122,10 +131,10 @@ pub const TABLE: &[Spec] = &[
         name: "url",
         kind: "string",
         default: "required, or transports",
-        text: "The router: ws://host:port/path.",
+        text: "The router: ws://host:port/path, or wss:// with TLS.",
         set: |options, value| {
             let url = text(value)?;
-            websocket::check_url(&url)?;
+            options.transports[0].endpoint = Some(Endpoint::parse(&url)?);
             options.transports[0].url = url;
             Ok(())
         },
@@ -135,7 +144,7 @@ pub const TABLE: &[Spec] = &[
         kind: "list of objects",
         default: "[{url}]",
         text: "Instead of url: the ways to the router, each {\"type\": \"websocket\", \"url\": ..., \
-               \"headers\": ...}. They are tried in order, the one that worked last time first.",
+               \"headers\": ..., \"tlsConfiguration\": ...}. They are tried in order, the one that worked last time first.",
         set: |options, value| {
             let list = value.as_array().filter(|list| !list.is_empty());
             let list = list.ok_or("must be a list of objects, and not an empty one")?;
@@ -314,24 +323,104 @@ pub const TABLE: &[Spec] = &[
         },
     },
     Spec {
+        name: "tlsConfiguration",
+        kind: "object",
+        default: "{}",
+        text: "For wss://: `ca`, `cert` and `key` (PEM, or paths of PEM files), `server_name`, \
+               `min_version` (\"1.2\" or \"1.3\"), `pins` (list of \"sha256/BASE64\" of the server's \
+               public key), `verify` (false takes any server).",
+        set: |options, value| {
+            options.tls = tls(value)?;
+            Ok(())
+        },
+    },
+    Spec {
         name: "authid",
         kind: "string",
         default: "none",
         text: "Who we say we are.",
-        set: |options, value| text(value).map(|authid| options.authid = Some(authid)),
+        set: |options, value| text(value).map(|authid| options.credentials.authid = Some(authid)),
     },
     Spec {
         name: "authmethods",
         kind: "list of strings",
         default: "none",
-        text: "The authentication methods to offer; so far \"anonymous\" alone.",
+        text: "The authentication methods to offer, in this order: \"anonymous\", \"ticket\", \
+               \"wampcra\", \"scram\" (Crossbar.io), \"wamp-scram\", \"cryptosign\", or one that \
+               on_challenge answers. Without it, those that the credentials serve. Name the one that \
+               your router has set up: routers try no second one.",
         set: |options, value| {
             let list = value.as_array().ok_or("must be a list of strings")?;
-            let methods: Vec<String> = list.iter().map(text).collect::<Result<_, _>>()?;
-            if let Some(other) = methods.iter().find(|method| *method != "anonymous") {
-                return Err(format!("\"{other}\" is not known; use \"anonymous\""));
-            }
-            options.authmethods = Some(methods);
+            options.authmethods = Some(list.iter().map(text).collect::<Result<_, _>>()?);
+            Ok(())
+        },
+    },
+    Spec {
+        name: "ticket",
+        kind: "string",
+        default: "none",
+        text: "Answers a \"ticket\" challenge.",
+        set: |options, value| {
+            options.credentials.ticket = Some(Secret::new(text(value)?));
+            Ok(())
+        },
+    },
+    Spec {
+        name: "secret",
+        kind: "string",
+        default: "none",
+        text: "The password: answers \"wampcra\", \"scram\" and \"wamp-scram\" challenges.",
+        set: |options, value| {
+            options.credentials.secret = Some(Secret::new(text(value)?));
+            Ok(())
+        },
+    },
+    Spec {
+        name: "privkey",
+        kind: "string",
+        default: "none",
+        text: "The Ed25519 key: answers a \"cryptosign\" challenge. 64 hex digits of the seed, the text \
+               of an OpenSSH key file, or the path of a file with one of these or the 32 bytes.",
+        set: |options, value| {
+            let key = key_file::load(&text(value)?).map_err(|error| error.to_string())?;
+            options.credentials.privkey = Some(key);
+            Ok(())
+        },
+    },
+    Spec {
+        name: "router_key",
+        kind: "string (64 hex digits)",
+        default: "none",
+        text: "The router's public Ed25519 key: only a router that proves in \"cryptosign\" to have it \
+               is believed.",
+        set: |options, value| {
+            let key = auth::unhex(&text(value)?).ok_or("must be 64 hex digits")?;
+            options.credentials.router_key = Some(key);
+            Ok(())
+        },
+    },
+    Spec {
+        name: "channel_binding",
+        kind: "string",
+        default: "none",
+        text: "\"tls-exporter\" binds \"cryptosign\" and \"wamp-scram\" to the TLS connection; a router \
+               that cannot is refused.",
+        set: |options, value| {
+            options.credentials.channel_binding = match value.as_str() {
+                Some("tls-exporter") => true,
+                _ => return Err("must be \"tls-exporter\", or left out".to_owned()),
+            };
+            Ok(())
+        },
+    },
+    Spec {
+        name: "scram_raw",
+        kind: "bool",
+        default: "false",
+        text: "For \"scram\" with argon2: the router's keys were made of the hash itself, and not of \
+               its base64 text as Autobahn's tools do.",
+        set: |options, value| {
+            options.credentials.scram_raw = value.as_bool().ok_or("must be true or false")?;
             Ok(())
         },
     },
@@ -360,8 +449,18 @@ pub const TABLE: &[Spec] = &[
 ];
 
 /// What an attempt may be made with in another way than the one before; see [`super::hook`].
-const CHANGEABLE: &[&str] =
-    &["url", "transports", "headers", "realm", "authid", "authmethods", "authextra"];
+const CHANGEABLE: &[&str] = &[
+    "url",
+    "transports",
+    "headers",
+    "realm",
+    "authid",
+    "authmethods",
+    "authextra",
+    "ticket",
+    "secret",
+    "privkey",
+];
 
 impl Options {
     /// Parses the JSON object that an application gives.
@@ -432,9 +531,19 @@ impl Options {
         Ok(())
     }
 
-    /// HELLO.Details: what we are and can do. `extra` are the entries of `authextra` that the
-    /// login adds; those of the application count more.
-    pub fn hello(&self, extra: Map<String, Value>) -> Vec<u8> {
+    /// The authentication methods to offer; none where there is nothing to choose from.
+    pub fn methods(&self) -> Vec<String> {
+        let Credentials { ticket, secret, privkey, .. } = &self.credentials;
+        let any = ticket.is_some() || secret.is_some() || privkey.is_some();
+        match &self.authmethods {
+            Some(methods) => methods.clone(),
+            None if any => self.credentials.methods().into_iter().map(str::to_owned).collect(),
+            None => Vec::new(),
+        }
+    }
+
+    /// HELLO.Details: what we are and can do, with this `authextra`.
+    pub fn hello(&self, authextra: Map<String, Value>) -> Vec<u8> {
         let roles = features::OURS.iter().map(|(role, features)| {
             let features: Map<String, Value> =
                 features.iter().map(|feature| ((*feature).to_owned(), true.into())).collect();
@@ -444,14 +553,13 @@ impl Options {
             "agent": concat!("libwamp/", env!("CARGO_PKG_VERSION")),
             "roles": roles.collect::<Map<_, _>>(),
         });
-        if let Some(authid) = &self.authid {
+        if let Some(authid) = &self.credentials.authid {
             details["authid"] = authid.as_str().into();
         }
-        if let Some(methods) = &self.authmethods {
-            details["authmethods"] = methods.clone().into();
+        let methods = self.methods();
+        if !methods.is_empty() {
+            details["authmethods"] = methods.into();
         }
-        let mut authextra = extra;
-        authextra.extend(self.authextra.clone().unwrap_or_default());
         if !authextra.is_empty() || self.authextra.is_some() {
             details["authextra"] = authextra.into();
         }
@@ -480,16 +588,25 @@ fn transport(value: &Value) -> Result<TransportOptions, String> {
             "type" => transport.kind = Kind::parse(&text(value)?)?,
             "url" => transport.url = text(value)?,
             "headers" => transport.headers = headers(value)?,
-            other => return Err(unknown(other, ["type", "url", "headers"].into_iter())),
+            "tlsConfiguration" => transport.tls = Some(tls(value)?),
+            other => {
+                let known = ["type", "url", "headers", "tlsConfiguration"];
+                return Err(unknown(other, known.into_iter()));
+            }
         }
     }
     if transport.url.is_empty() {
         return Err("each transport must have a `url`".to_owned());
     }
     if transport.kind == Kind::WebSocket {
-        websocket::check_url(&transport.url)?;
+        transport.endpoint = Some(Endpoint::parse(&transport.url)?);
     }
     Ok(transport)
+}
+
+fn tls(value: &Value) -> Result<Arc<TlsOptions>, String> {
+    let object = value.as_object().ok_or("must be an object")?;
+    TlsOptions::parse(object).map(Arc::new)
 }
 
 fn headers(value: &Value) -> Result<Vec<(String, String)>, String> {
@@ -569,9 +686,25 @@ mod tests {
         assert!(with(r#""retry_delay_jitter":"x""#).contains("must be a number"));
         let refused = with(r#""retry_reasons":["wamp.error.not_authorized"]"#);
         assert!(refused.contains("never retried"), "{refused}");
-        assert!(with(r#""authmethods":["ticket"]"#).contains("\"ticket\" is not known"));
+        assert!(with(r#""authmethods":"ticket""#).contains("must be a list"));
+        assert!(with(r#""ticket":5"#).contains("must be a string"));
+        assert!(with(r#""privkey":"not a key""#).contains("option `privkey`"));
+        assert!(with(r#""router_key":"abc""#).contains("64 hex digits"));
+        assert!(with(r#""channel_binding":"tls-unique""#).contains("must be \"tls-exporter\""));
+        assert!(with(r#""trace":1"#).contains("must be true or false"));
+        assert!(with(r#""transports":[{"url":"ws://h"}]"#).contains("not both"));
+        let several = |list: &str| told(&format!(r#"{{"realm":"r","transports":{list}}}"#));
+        assert!(several("[]").contains("not an empty one"));
+        assert!(several(r#"[{"type":"websocket"}]"#).contains("must have a `url`"));
+        assert!(
+            several(r#"[{"type":"carrier pigeon","url":"x"}]"#).contains("must be \"websocket")
+        );
+        assert!(several(r#"[{"url":"ws://h","header":{}}]"#).contains("did you mean `headers`?"));
+        assert!(several(r#"[{"url":"tcp://h"}]"#).contains("not supported"));
         assert!(told(r#"{"url":"ws://h","realm":"a b"}"#).contains("white space"));
         assert!(told(r#"{"url":"tcp://h","realm":"r"}"#).contains("not supported"));
+        let refused = with(r#""tlsConfiguration":{"verfy":false}"#);
+        assert!(refused.contains("`tlsConfiguration`: `verfy`: unknown; did you mean `verify`?"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use crate::codec::{Batch, Dict, PayloadRef};
 use crate::protocol::event::c_text;
@@ -112,13 +113,13 @@ impl Session {
         connection: &Arc<Connection>,
         options: &Arc<Options>,
         transport: usize,
+        login: Login,
         serial: u64,
         ids_above: u64,
     ) -> Arc<Session> {
-        let login = Login::new(options);
         let config = protocol::Config {
             realm: options.realm.clone(),
-            hello: login.hello(options),
+            hello: login.hello(),
             max_message_size: options.max_message_size,
             ids_above,
             gate: login.gate(),
@@ -579,9 +580,9 @@ impl Session {
                 // Too late where the session has ended meanwhile: then nobody waits for it.
                 let _ = match session.login.answer(&method, extra) {
                     Ok(answer) => {
-                        let extra = answer.extra.to_string();
+                        let extra = Value::Object(answer.extra).to_string();
                         let extra = Dict::from_checked(extra.as_bytes());
-                        session.authenticate(round, &answer.signature, extra)
+                        session.authenticate(round, answer.signature.expose(), extra)
                     }
                     Err(why) => session.refuse_challenge(round, uri::CANNOT_AUTHENTICATE, &why),
                 };

@@ -36,6 +36,7 @@ pub enum Status {
     Canceled = -25,
     Auth = -26,
     Unsupported = -27,
+    Tls = -28,
 }
 
 /// Every status with its name and the sentence about it, NUL-terminated for C.
@@ -160,6 +161,11 @@ const TABLE: &[(Status, &str, &str)] = &[
         "WAMP_ERR_UNSUPPORTED\0",
         "the library or the router cannot do this: see wamp_session_features\0",
     ),
+    (
+        Status::Tls,
+        "WAMP_ERR_TLS\0",
+        "TLS failed: check the certificates, and that the scheme of the URL is the port's\0",
+    ),
 ];
 
 impl Status {
@@ -229,7 +235,12 @@ impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
         let status = match error {
             ConnectError::Unreachable { .. } => Status::Unreachable,
-            ConnectError::Http { .. } => Status::Http,
+            ConnectError::Tls { .. } | ConnectError::SpeaksTls { .. } => Status::Tls,
+            ConnectError::Http { .. }
+            | ConnectError::Unauthorized { .. }
+            | ConnectError::Forbidden { .. }
+            | ConnectError::NotFound { .. }
+            | ConnectError::Redirect { .. } => Status::Http,
             ConnectError::Subprotocol { .. } => Status::Subprotocol,
             ConnectError::Handshake { .. } => Status::Protocol,
         };

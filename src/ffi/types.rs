@@ -58,6 +58,8 @@ pub const WAMP_ERR_CANCELED: c_int = -25;
 pub const WAMP_ERR_AUTH: c_int = -26;
 /// The library or the router cannot do this.
 pub const WAMP_ERR_UNSUPPORTED: c_int = -27;
+/// TLS failed: the certificates do not suit, or one side speaks in clear.
+pub const WAMP_ERR_TLS: c_int = -28;
 
 /// Kind of event: a session is open. `wamp_id` is the session's id, `uri` the realm.
 pub const WAMP_OPEN: u32 = 1;
@@ -343,6 +345,7 @@ mod tests {
             (WAMP_ERR_CANCELED, Status::Canceled),
             (WAMP_ERR_AUTH, Status::Auth),
             (WAMP_ERR_UNSUPPORTED, Status::Unsupported),
+            (WAMP_ERR_TLS, Status::Tls),
         ] {
             assert_eq!(constant, status as c_int, "{}", status.name());
         }

@@ -3,12 +3,21 @@
 //! A [`Transport`] is an open connection that takes and gives messages as bytes; what is in them
 //! is left to [`crate::protocol`], and when to read and write is left to the task that owns it.
 //!
-//! * [`websocket`]: `ws://`, both the client's and the server's side.
+//! * [`websocket`]: `ws://` and `wss://`, both the client's and the server's side.
+//! * [`tls`]: what is below `wss://`.
+//! * [`endpoint`]: URLs; `dial`: connections to them; `stream`: what these are made of.
+//! * [`error`]: what goes wrong with all this.
 //! * [`doorbell`]: how other threads tell the owning task that there is something to write.
 
+mod dial;
 pub mod doorbell;
+pub mod endpoint;
+pub mod error;
+mod stream;
+pub mod tls;
 pub mod websocket;
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -16,6 +25,10 @@ use bytes::Bytes;
 use crate::codec::Batch;
 
 pub use doorbell::Doorbell;
+pub use endpoint::Endpoint;
+pub use error::{ConnectError, TransportError};
+pub use stream::Stream;
+pub use tls::TlsOptions;
 
 /// An open connection to a peer.
 pub trait Transport: Send {
@@ -39,6 +52,12 @@ pub trait Transport: Send {
 
     /// Closes in order. Ready when our side of the closing handshake is written.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>>;
+
+    /// What binds an authentication to this very TLS connection: "tls-exporter" of RFC 9266. `None`
+    /// without TLS 1.3.
+    fn channel_id(&self) -> Option<[u8; 32]> {
+        None
+    }
 }
 
 /// What a transport received.
@@ -57,62 +76,38 @@ pub enum Incoming {
     },
 }
 
-/// Why a transport failed after it was open.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TransportError {
-    /// The connection broke: end of stream without a closing handshake, reset, time-out.
-    #[error("the connection was lost: {0}")]
-    Lost(String),
-    /// The peer broke the rules of the transport.
-    #[error("the peer broke the transport's protocol: {0}")]
-    Protocol(String),
-    /// A message of another kind than was agreed on.
-    #[error("the peer broke the protocol: {0}")]
-    Message(String),
-    /// A message beyond our limit came in.
-    #[error("a received message is larger than `max_message_size` allows: {0}")]
-    TooLarge(String),
+/// Where to connect to, and how.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Where.
+    pub endpoint: Endpoint,
+    /// HTTP headers for the upgrade to WebSocket.
+    pub headers: Vec<(String, String)>,
+    /// The largest message to accept, in bytes.
+    pub max_message_size: usize,
+    /// Of use where the endpoint is secure.
+    pub tls: Arc<TlsOptions>,
 }
 
-/// Why a connection could not be made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConnectError {
-    /// No connection: refused, no route, no such host.
-    #[error("cannot reach {url}: {reason}; is the router running there?")]
-    Unreachable {
-        /// Where to.
-        url: String,
-        /// What the operating system says.
-        reason: String,
-    },
-    /// The server answered the upgrade with another HTTP status.
-    #[error("{url} answered HTTP {status} instead of upgrading to WebSocket; {hint}")]
-    Http {
-        /// Where to.
-        url: String,
-        /// The status it answered.
-        status: u16,
-        /// What to check.
-        hint: &'static str,
-    },
-    /// The server speaks WebSocket, but none of our subprotocols.
-    #[error(
-        "{url} speaks WebSocket but not {offered}; is this a WAMP router, and that path its WAMP endpoint?"
-    )]
-    Subprotocol {
-        /// Where to.
-        url: String,
-        /// What we offered.
-        offered: &'static str,
-    },
-    /// The server's answer is no WebSocket handshake.
-    #[error(
-        "{url} did not answer with a WebSocket handshake ({reason}); is another service there?"
-    )]
-    Handshake {
-        /// Where to.
-        url: String,
-        /// What was wrong with the answer.
-        reason: String,
-    },
+/// Connects, with all the handshakes there are. Takes as long as it takes: the caller has a time
+/// limit.
+pub async fn connect(target: &Target) -> Result<Box<dyn Transport>, ConnectError> {
+    let stream = reach(target).await?;
+    let transport = websocket::connect(stream, target).await?;
+    Ok(Box::new(transport))
+}
+
+/// The connection on which the transport's own handshake begins.
+async fn reach(target: &Target) -> Result<Stream, ConnectError> {
+    let endpoint = &target.endpoint;
+    let url = || endpoint.to_string();
+    let tcp = dial::tcp(&endpoint.host, endpoint.port)
+        .await
+        .map_err(|error| ConnectError::Unreachable { url: url(), reason: error.to_string() })?;
+    if !endpoint.secure {
+        return Ok(tcp.into());
+    }
+    tls::connect(&target.tls, &endpoint.host, tcp)
+        .await
+        .map_err(|error| ConnectError::Tls { url: url(), error })
 }

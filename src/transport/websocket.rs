@@ -8,22 +8,24 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use futures_util::{Sink, Stream};
-use tokio::net::TcpStream;
+use futures_util::{Sink, Stream as _};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::{Error as WsError, ProtocolError, SubProtocolError};
 use tokio_tungstenite::tungstenite::handshake::server::{
     ErrorResponse, Request as ServerRequest, Response as ServerResponse,
 };
-use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue, StatusCode, Uri};
+use tokio_tungstenite::tungstenite::http::{
+    HeaderName, HeaderValue, Response as HttpResponse, StatusCode, Uri,
+};
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::{Message as WsMessage, WebSocketConfig};
 
 use crate::codec::Batch;
 
-use super::{ConnectError, Incoming, Transport, TransportError};
+use super::stream::{Clues, Stream};
+use super::{ConnectError, Incoming, Target, Transport, TransportError, tls};
 
 /// The subprotocol of the JSON serialization.
 pub const JSON: &str = "wamp.2.json";
@@ -32,20 +34,9 @@ pub const JSON: &str = "wamp.2.json";
 /// our memory with pongs. It is more than what is buffered of messages before it is written.
 const PONG_BYTES: usize = 1024 * 1024;
 
-/// Where to connect to, and how.
-#[derive(Debug, Clone)]
-pub struct Target {
-    /// A `ws://` URL that [`check_url`] has accepted.
-    pub url: String,
-    /// HTTP headers for the upgrade.
-    pub headers: Vec<(String, String)>,
-    /// The largest message to accept, in bytes.
-    pub max_message_size: usize,
-}
-
 /// An open WebSocket connection.
 pub struct WebSocket {
-    stream: WebSocketStream<TcpStream>,
+    stream: WebSocketStream<Stream>,
 }
 
 /// Checks a `ws://host[:port][/path]` URL; tells host and port.
@@ -73,17 +64,13 @@ pub fn check_header(name: &str, value: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Connects and shakes hands.
-pub async fn connect(target: &Target) -> Result<WebSocket, ConnectError> {
-    let url = &target.url;
-    let unreachable = |reason: String| ConnectError::Unreachable { url: url.clone(), reason };
-    let (host, port) = check_url(url).map_err(unreachable)?;
-    let stream = TcpStream::connect((host.as_str(), port))
-        .await
-        .map_err(|error| unreachable(error.to_string()))?;
-    stream.set_nodelay(true).map_err(|error| unreachable(error.to_string()))?;
-
-    let mut request = url.into_client_request().map_err(|error| unreachable(error.to_string()))?;
+/// Shakes hands with the server at the other end of `stream`.
+pub(super) async fn connect(stream: Stream, target: &Target) -> Result<WebSocket, ConnectError> {
+    let url = target.endpoint.to_string();
+    let mut request = match url.as_str().into_client_request() {
+        Ok(request) => request,
+        Err(error) => return Err(ConnectError::Unreachable { url, reason: error.to_string() }),
+    };
     let headers = request.headers_mut();
     headers.insert("sec-websocket-protocol", HeaderValue::from_static(JSON));
     for (name, value) in &target.headers {
@@ -92,26 +79,28 @@ pub async fn connect(target: &Target) -> Result<WebSocket, ConnectError> {
         }
     }
     let config = Some(config(target.max_message_size));
+    let clues = stream.clues();
     let (stream, _response) = tokio_tungstenite::client_async_with_config(request, stream, config)
         .await
-        .map_err(|error| handshake_error(url, error))?;
+        .map_err(|error| handshake_error(url, error, &clues))?;
     Ok(WebSocket { stream })
 }
 
 /// Answers the handshake of a client that has connected to `path`; `None` takes any path.
 pub async fn accept(
-    stream: TcpStream,
+    stream: impl Into<Stream>,
     path: Option<&str>,
     max_message_size: usize,
 ) -> Result<WebSocket, ConnectError> {
-    let peer = stream.peer_addr().map_or_else(|_| "a client".to_owned(), |a| a.to_string());
+    let stream = stream.into();
+    let (peer, clues) = (stream.peer(), stream.clues());
     // The error type is tungstenite's, and so is its size.
     #[allow(clippy::result_large_err)]
     let answer = |request: &ServerRequest, response| shake_hands(path, request, response);
     let config = Some(config(max_message_size));
     let stream = tokio_tungstenite::accept_hdr_async_with_config(stream, answer, config)
         .await
-        .map_err(|error| handshake_error(&peer, error))?;
+        .map_err(|error| handshake_error(peer, error, &clues))?;
     Ok(WebSocket { stream })
 }
 
@@ -153,32 +142,48 @@ fn config(max_message_size: usize) -> WebSocketConfig {
         .max_frame_size(Some(max_message_size))
 }
 
-fn handshake_error(url: &str, error: WsError) -> ConnectError {
-    let url = url.to_owned();
+fn handshake_error(url: String, error: WsError, clues: &Clues) -> ConnectError {
+    if clues.tls_alert() {
+        return ConnectError::SpeaksTls { url, scheme: "wss" };
+    }
     match error {
-        WsError::Http(response) => {
-            let status = response.status().as_u16();
-            let hint = match status {
-                401 | 403 => "the server wants other credentials (see the option `headers`)",
-                404 => "is the path right?",
-                300..=399 => "redirects are not followed: give the final URL",
-                400 => "is this a WAMP router that offers wamp.2.json?",
-                _ => "is this a WAMP router?",
-            };
-            ConnectError::Http { url, status, hint }
-        }
+        WsError::Http(response) => refused(url, &response),
         WsError::Protocol(ProtocolError::SecWebSocketSubProtocolError(
             SubProtocolError::NoSubProtocol | SubProtocolError::InvalidSubProtocol,
         )) => ConnectError::Subprotocol { url, offered: JSON },
         WsError::Protocol(ProtocolError::HandshakeIncomplete) => {
+            if let Some(error) = tls::explain_loss(clues.certificate) {
+                return ConnectError::Tls { url, error };
+            }
             let reason = "it closed the connection before it answered".to_owned();
             ConnectError::Unreachable { url, reason }
         }
-        WsError::Io(error) if error.kind() != io::ErrorKind::InvalidData => {
-            ConnectError::Unreachable { url, reason: error.to_string() }
-        }
+        WsError::Io(error) => match tls::explain(&error, clues.certificate) {
+            Some(error) => ConnectError::Tls { url, error },
+            None if error.kind() == io::ErrorKind::InvalidData => {
+                ConnectError::Handshake { url, reason: error.to_string() }
+            }
+            None => ConnectError::Unreachable { url, reason: error.to_string() },
+        },
         other => ConnectError::Handshake { url, reason: other.to_string() },
     }
+}
+
+fn refused(url: String, response: &HttpResponse<Option<Vec<u8>>>) -> ConnectError {
+    let hint = match response.status().as_u16() {
+        401 => return ConnectError::Unauthorized { url },
+        403 => return ConnectError::Forbidden { url },
+        404 => return ConnectError::NotFound { url },
+        status @ 300..=399 => {
+            let location = response.headers().get("location");
+            let location = location.and_then(|to| to.to_str().ok()).map(str::to_owned);
+            return ConnectError::Redirect { url, status, location };
+        }
+        400 => "is this a WAMP router that offers wamp.2.json, and no port for TLS (wss://) alone?",
+        502..=504 => "a proxy is there, but the router behind it does not answer",
+        _ => "is this a WAMP router?",
+    };
+    ConnectError::Http { url, status: response.status().as_u16(), hint }
 }
 
 impl Transport for WebSocket {
@@ -234,11 +239,19 @@ impl Transport for WebSocket {
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
         Pin::new(&mut self.stream).poll_close(cx).map_err(TransportError::from)
     }
+
+    fn channel_id(&self) -> Option<[u8; 32]> {
+        self.stream.get_ref().channel_id()
+    }
 }
 
 impl From<WsError> for TransportError {
     fn from(error: WsError) -> Self {
         match error {
+            // What rustls says of a stream that ends without its "close_notify".
+            WsError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                TransportError::Lost("the peer closed it without a word".to_owned())
+            }
             WsError::Io(error) => TransportError::Lost(error.to_string()),
             WsError::ConnectionClosed | WsError::AlreadyClosed => {
                 TransportError::Lost("closed".to_owned())

@@ -19,7 +19,7 @@ fn bad_answers_to_the_upgrade() {
         ("404", (|_| http("404 Not Found"), WAMP_ERR_HTTP, "path")),
         ("401", (|_| http("401 Unauthorized"), WAMP_ERR_HTTP, "headers")),
         ("403", (|_| http("403 Forbidden"), WAMP_ERR_HTTP, "credentials")),
-        ("302", (|_| http("302 Found"), WAMP_ERR_HTTP, "redirect")),
+        ("302", (|_| http("302 Found"), WAMP_ERR_HTTP, "redirect to /there")),
         ("500", (|_| http("500 Internal Server Error"), WAMP_ERR_HTTP, "500")),
         ("200", (|_| http("200 OK"), WAMP_ERR_HTTP, "200")),
         (
@@ -79,14 +79,7 @@ fn bad_answers_to_the_upgrade() {
             "another protocol",
             (|_| b"SSH-2.0-OpenSSH_9.9\r\n\r\n".to_vec(), WAMP_ERR_PROTOCOL, "another service"),
         ),
-        (
-            "TLS",
-            (
-                |_| b"\x15\x03\x01\x00\x02\x02\x46\r\n\r\n".to_vec(),
-                WAMP_ERR_PROTOCOL,
-                "another service",
-            ),
-        ),
+        ("TLS", (|_| b"\x15\x03\x01\x00\x02\x02\x46".to_vec(), WAMP_ERR_TLS, "wss://")),
         (
             "headers without end",
             (

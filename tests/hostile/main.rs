@@ -7,6 +7,7 @@
 //! | module | what the peer does |
 //! |---|---|
 //! | [`connecting`] | answers the upgrade badly, slowly or not at all |
+//! | [`tls`] | has no good certificate, wants one, or does not speak TLS |
 //! | [`joining`] | answers HELLO badly |
 //! | [`fatal`], [`harmless`] | sends what ends an open session, and what must not |
 //! | [`frames`] | breaks WebSocket below the messages |
@@ -17,9 +18,11 @@
 //! | [`storm`] | sends noise |
 //! | [`reconnect`] | goes and comes back, or does not |
 //!
-//! [`peer`] is the router's side, [`client`] ours and [`told`] what it hears; [`scene`] is an open
+//! [`authority`] signs certificates; [`peer`] is the router's side, [`client`] ours and [`told`] what it hears; [`scene`] is an open
 //! session with requests of every kind in it.
 
+#[path = "../../src/transport/tls/testing.rs"]
+mod authority;
 mod client;
 mod closing;
 mod connecting;
@@ -34,6 +37,7 @@ mod scene;
 mod silence;
 mod slow;
 mod storm;
+mod tls;
 mod told;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -261,6 +261,19 @@ pub fn reset(stream: &TcpStream) {
     assert_eq!(set, 0);
 }
 
+/// Takes what comes first, says this, and hangs up.
+pub fn say(mut stream: TcpStream, bytes: &[u8]) {
+    hear(&mut stream);
+    stream.write_all(bytes).expect("written");
+}
+
+/// Takes what comes first.
+pub fn hear(stream: &mut TcpStream) {
+    let mut first = [0; 4096];
+    let size = stream.read(&mut first).expect("the client speaks first");
+    assert!(size > 0, "the client speaks first");
+}
+
 /// A server's frame.
 pub fn frame(head: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![head];

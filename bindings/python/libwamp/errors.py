@@ -87,6 +87,7 @@ _KINDS: dict[int, type[LocalError]] = {
     lib.WAMP_ERR_PROTOCOL: NotConnected,
     lib.WAMP_ERR_ABORTED: NotConnected,
     lib.WAMP_ERR_LOST: NotConnected,
+    lib.WAMP_ERR_TLS: NotConnected,
 }
 
 

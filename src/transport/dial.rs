@@ -1,0 +1,177 @@
+//! Opens TCP connections to hosts with several addresses, by "happy eyeballs" (RFC 8305): when an
+//! address does not answer, the next is tried beside it and not after it, so that a broken route,
+//! often that of IPv6, costs a moment and not the whole time limit.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::sleep;
+
+/// How long an address has for itself, before the next one is tried too.
+const STAGGER: Duration = Duration::from_millis(250);
+
+/// Connects to the first address of the host that answers.
+pub(super) async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+    let addresses = lookup_host((host, port)).await?;
+    let stream = race(interleave(addresses.collect())).await?;
+    // Messages are gathered before they are written: the kernel need not wait for more.
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    let mut untried = addresses.into_iter();
+    let mut attempts = FuturesUnordered::new();
+    let mut failures = Vec::new();
+    loop {
+        if let Some(address) = untried.next() {
+            attempts.push(async move { (address, TcpStream::connect(address).await) });
+        } else if attempts.is_empty() {
+            return Err(all_failed(failures));
+        }
+        tokio::select! {
+            biased;
+            Some((address, outcome)) = attempts.next() => match outcome {
+                Ok(stream) => return Ok(stream),
+                Err(error) => failures.push((address, error)),
+            },
+            () = sleep(STAGGER), if untried.len() > 0 => {}
+        }
+    }
+}
+
+/// The system's order, which knows what is reachable, with the families in turn.
+fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let Some(first) = addresses.first().copied() else {
+        return addresses;
+    };
+    let (one, other): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv4() == first.is_ipv4());
+    let mut other = other.into_iter();
+    let mut mixed = Vec::new();
+    for address in one {
+        mixed.push(address);
+        mixed.extend(other.next());
+    }
+    mixed.extend(other);
+    mixed
+}
+
+fn all_failed(mut failures: Vec<(SocketAddr, io::Error)>) -> io::Error {
+    match failures.len() {
+        0 => io::Error::new(io::ErrorKind::NotFound, "the host has no address"),
+        1 => failures.remove(0).1,
+        _ => {
+            let kind = failures[0].1.kind();
+            let texts: Vec<_> =
+                failures.iter().map(|(address, error)| format!("{address}: {error}")).collect();
+            io::Error::new(kind, texts.join("; "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream as StdStream};
+    use std::time::Instant;
+
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+
+    /// A loopback address whose connections are never made: its queue is full.
+    struct BlackHole {
+        address: SocketAddr,
+        _listener: Socket,
+        _queued: Vec<Socket>,
+    }
+
+    impl BlackHole {
+        fn new() -> BlackHole {
+            let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+            listener.bind(&any.into()).unwrap();
+            listener.listen(0).unwrap();
+            let address = listener.local_addr().unwrap().as_socket().unwrap();
+            let mut queued = Vec::new();
+            loop {
+                let filler = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+                let connected = filler.connect_timeout(&address.into(), Duration::from_millis(200));
+                queued.push(filler);
+                match connected {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == io::ErrorKind::TimedOut => break,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            BlackHole { address, _listener: listener, _queued: queued }
+        }
+    }
+
+    fn refusing() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_black_hole_costs_a_moment() {
+        let hole = BlackHole::new();
+        let good = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = good.local_addr().unwrap();
+        let begin = Instant::now();
+        let stream = race(vec![hole.address, address]).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), address);
+        // The second SYN into the hole would be sent after a second.
+        assert!(begin.elapsed() >= STAGGER && begin.elapsed() < Duration::from_secs(5));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_costs_nothing() {
+        let good = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = good.local_addr().unwrap();
+        let begin = Instant::now();
+        let stream = race(vec![refusing(), refusing(), address]).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), address);
+        assert!(begin.elapsed() < 2 * STAGGER, "{:?}", begin.elapsed());
+        let (_peer, from) = good.accept().unwrap();
+        assert_eq!(from, stream.local_addr().unwrap());
+    }
+
+    #[tokio::test]
+    async fn every_failure_is_told() {
+        let (one, other) = (refusing(), refusing());
+        let error = race(vec![one]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(error.raw_os_error(), Some(libc::ECONNREFUSED));
+        let error = race(vec![one, other]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        let text = error.to_string();
+        assert!(text.contains(&one.to_string()) && text.contains(&other.to_string()), "{text}");
+        assert_eq!(race(Vec::new()).await.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn names_are_looked_up() {
+        let good = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = good.local_addr().unwrap().port();
+        let stream = tcp("localhost", port).await.unwrap();
+        assert!(stream.nodelay().unwrap());
+        drop::<StdStream>(good.accept().unwrap().0);
+    }
+
+    #[test]
+    fn families_take_turns() {
+        let addresses = |list: &[&str]| -> Vec<SocketAddr> {
+            list.iter().map(|address| address.parse().unwrap()).collect()
+        };
+        let system = ["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "2.2.2.2:1"];
+        let mixed = ["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"];
+        assert_eq!(interleave(addresses(&system)), addresses(&mixed));
+        let system = ["1.1.1.1:1", "[::1]:1", "[::2]:1"];
+        assert_eq!(interleave(addresses(&system)), addresses(&system));
+    }
+}

@@ -1,0 +1,115 @@
+//! Why a transport could not be opened, or failed: each reason told apart, in words that say what
+//! to change.
+
+use super::tls::TlsError;
+
+/// Why a transport failed after it was open.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TransportError {
+    /// The connection broke: end of stream without a closing handshake, reset, time-out.
+    #[error("the connection was lost: {0}")]
+    Lost(String),
+    /// The peer broke the rules of the transport.
+    #[error("the peer broke the transport's protocol: {0}")]
+    Protocol(String),
+    /// A message of another kind than was agreed on.
+    #[error("the peer broke the protocol: {0}")]
+    Message(String),
+    /// A message beyond our limit came in.
+    #[error("a received message is larger than `max_message_size` allows: {0}")]
+    TooLarge(String),
+}
+
+/// Why a connection could not be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// No connection: refused, no route, no such host.
+    #[error("cannot reach {url}: {reason}; is the router running there?")]
+    Unreachable {
+        /// Where to.
+        url: String,
+        /// What the operating system says.
+        reason: String,
+    },
+    /// The TLS handshake failed, or what follows it for want of a client certificate.
+    #[error("{url}: {error}")]
+    Tls {
+        /// Where to.
+        url: String,
+        /// What was wrong.
+        error: TlsError,
+    },
+    /// We spoke in clear, and the server answered with TLS.
+    #[error("{url} speaks TLS; write {scheme}:// instead")]
+    SpeaksTls {
+        /// Where to.
+        url: String,
+        /// The scheme to use.
+        scheme: &'static str,
+    },
+    /// HTTP 401: the server wants credentials before it lets us upgrade.
+    #[error(
+        "{url} answered HTTP 401: it wants credentials; give them in the option `headers`, for \
+         instance as \"Authorization\""
+    )]
+    Unauthorized {
+        /// Where to.
+        url: String,
+    },
+    /// HTTP 403: the server knows what we gave, and does not let us in.
+    #[error(
+        "{url} answered HTTP 403: it does not let us in; are the credentials in the option \
+         `headers` right, and does it take this origin?"
+    )]
+    Forbidden {
+        /// Where to.
+        url: String,
+    },
+    /// HTTP 404: nothing is there.
+    #[error("{url} answered HTTP 404: nothing is there; is the path right?")]
+    NotFound {
+        /// Where to.
+        url: String,
+    },
+    /// HTTP 3xx: the server sends us elsewhere, where we do not go by ourselves.
+    #[error("{url} answered HTTP {status}: a redirect{}; redirects are not followed: give the \
+             final URL", location.as_ref().map_or(String::new(), |to| format!(" to {to}")))]
+    Redirect {
+        /// Where to.
+        url: String,
+        /// The status it answered.
+        status: u16,
+        /// Where it sends us.
+        location: Option<String>,
+    },
+    /// The server answered the upgrade with another HTTP status.
+    #[error("{url} answered HTTP {status} instead of upgrading to WebSocket; {hint}")]
+    Http {
+        /// Where to.
+        url: String,
+        /// The status it answered.
+        status: u16,
+        /// What to check.
+        hint: &'static str,
+    },
+    /// The server speaks WebSocket, but none of our subprotocols.
+    #[error(
+        "{url} speaks WebSocket but not {offered}; is this a WAMP router, and that path its WAMP endpoint?"
+    )]
+    Subprotocol {
+        /// Where to.
+        url: String,
+        /// What we offered.
+        offered: &'static str,
+    },
+    /// The server's answer is no WebSocket handshake.
+    #[error(
+        "{url} did not answer with a WebSocket handshake ({reason}); is another service there?"
+    )]
+    Handshake {
+        /// Where to.
+        url: String,
+        /// What was wrong with the answer.
+        reason: String,
+    },
+}

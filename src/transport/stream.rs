@@ -1,0 +1,177 @@
+//! The bytes below a transport: a socket, in clear or with TLS over it.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsStream;
+use tokio_rustls::rustls::ProtocolVersion;
+
+/// The label of a channel binding by RFC 9266, "tls-exporter".
+const BINDING: &[u8] = b"EXPORTER-Channel-Binding";
+
+/// A connected socket, with or without TLS.
+#[derive(Debug)]
+pub struct Stream {
+    kind: Kind,
+    clues: Arc<Clues>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Tcp(TcpStream),
+    // TLS has much state: a connection in clear shall not carry its size about.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// What a connection has shown of the other side; looked into when a handshake over it fails.
+#[derive(Debug, Default)]
+pub(super) struct Clues {
+    /// Above the byte, a bit that there is one.
+    first_byte: AtomicU16,
+    /// Whether a TLS server has asked for a client certificate.
+    pub(super) certificate: Certificate,
+}
+
+/// Whether a TLS server has asked for a client certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Certificate {
+    /// It has not.
+    #[default]
+    NotAsked,
+    /// It has, and we had none.
+    Missing,
+    /// It has, and we gave one.
+    Given,
+}
+
+impl Clues {
+    /// The first byte that the other side sent in clear was that of a TLS alert.
+    pub(super) fn tls_alert(&self) -> bool {
+        const ALERT: u16 = 21;
+        self.first_byte.load(Ordering::Relaxed) == FIRST | ALERT
+    }
+}
+
+const FIRST: u16 = 0x100;
+
+impl Stream {
+    pub(super) fn tls(stream: TlsStream<TcpStream>, certificate: Certificate) -> Stream {
+        let clues = Clues { certificate, ..Clues::default() };
+        Stream { kind: Kind::Tls(Box::new(stream)), clues: Arc::new(clues) }
+    }
+
+    pub(super) fn clues(&self) -> Arc<Clues> {
+        self.clues.clone()
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_resumed(&self) -> bool {
+        use tokio_rustls::rustls::HandshakeKind::Resumed;
+        matches!(&self.kind, Kind::Tls(tls) if tls.get_ref().1.handshake_kind() == Some(Resumed))
+    }
+
+    /// The other end, in words.
+    pub(super) fn peer(&self) -> String {
+        let tcp = match &self.kind {
+            Kind::Tcp(tcp) => tcp,
+            Kind::Tls(tls) => tls.get_ref().0,
+        };
+        tcp.peer_addr().map_or_else(|_| "a client".to_owned(), |address| address.to_string())
+    }
+
+    /// See [`super::Transport::channel_id`].
+    pub(super) fn channel_id(&self) -> Option<[u8; 32]> {
+        let Kind::Tls(tls) = &self.kind else {
+            return None;
+        };
+        // With TLS 1.2 it would be unique only where both sides know the extended master secret.
+        let exported = match &**tls {
+            TlsStream::Client(tls) => {
+                let (_, tls) = tls.get_ref();
+                (tls.protocol_version(), tls.export_keying_material([0; 32], BINDING, None))
+            }
+            TlsStream::Server(tls) => {
+                let (_, tls) = tls.get_ref();
+                (tls.protocol_version(), tls.export_keying_material([0; 32], BINDING, None))
+            }
+        };
+        match exported {
+            (Some(ProtocolVersion::TLSv1_3), id) => id.ok(),
+            _ => None,
+        }
+    }
+}
+
+impl From<TcpStream> for Stream {
+    fn from(stream: TcpStream) -> Stream {
+        Stream { kind: Kind::Tcp(stream), clues: Arc::default() }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        match &mut this.kind {
+            Kind::Tls(tls) => Pin::new(tls).poll_read(cx, buffer),
+            Kind::Tcp(tcp) => {
+                let before = buffer.filled().len();
+                ready!(Pin::new(tcp).poll_read(cx, buffer))?;
+                if this.clues.first_byte.load(Ordering::Relaxed) == 0
+                    && let Some(byte) = buffer.filled().get(before)
+                {
+                    this.clues.first_byte.store(FIRST | u16::from(*byte), Ordering::Relaxed);
+                }
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+}
+
+/// One of the functions of [`AsyncWrite`], on whatever is there.
+macro_rules! forward {
+    ($self:ident.$function:ident($($argument:expr),*)) => {
+        match &mut $self.kind {
+            Kind::Tcp(stream) => Pin::new(stream).$function($($argument),*),
+            Kind::Tls(stream) => Pin::new(stream).$function($($argument),*),
+        }
+    };
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        forward!(self.poll_write(cx, bytes))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        forward!(self.poll_write_vectored(cx, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        forward!(self.poll_flush(cx))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        forward!(self.poll_shutdown(cx))
+    }
+}

@@ -1,0 +1,118 @@
+//! TLS over a socket, by rustls: the client's side, and the server's for the embedded router.
+//!
+//! * `options`: what an application can set, parsed and loaded once.
+//! * `verify`: whether a server's certificate is good enough.
+//! * `pem`: certificates and keys out of texts and files.
+//! * `identity`: the client's certificate, and whether a server wanted it.
+//! * `error`: what can go wrong, each told apart.
+//!
+//! A server's certificate is verified against the roots of the system, or against those that the
+//! application gives; who wants less must spell it out. The provider of cryptography is named
+//! where it is used, so that a host with another rustls in it is not disturbed.
+
+mod error;
+mod identity;
+mod options;
+mod pem;
+mod verify;
+
+#[cfg(test)]
+pub(in crate::transport) mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use super::ConnectError;
+use super::stream::{Certificate, Stream};
+
+pub use error::TlsError;
+pub use options::TlsOptions;
+
+pub(super) use error::{explain, explain_loss};
+
+/// Shakes hands with the server at `host` (a name, or an address without brackets).
+pub(super) async fn connect(
+    options: &TlsOptions,
+    host: &str,
+    tcp: TcpStream,
+) -> Result<Stream, TlsError> {
+    let name = match &options.server_name {
+        Some(name) => name.clone(),
+        None => ServerName::try_from(host.to_owned())
+            .map_err(|_| TlsError::Other(format!("\"{host}\" is no name of a TLS server")))?,
+    };
+    let connector = TlsConnector::from(options.config().await?);
+    let connected = connector.connect(name, tcp).await;
+    let certificate = options.identity.take_note();
+    connected.map(|tls| Stream::tls(tls.into(), certificate)).map_err(|error| {
+        explain(&error, certificate).unwrap_or_else(|| TlsError::Closed(error.to_string()))
+    })
+}
+
+/// The server's side: a certificate with its key and, where clients must have a certificate too,
+/// the authorities that sign theirs.
+#[derive(Clone)]
+pub struct Acceptor(TlsAcceptor);
+
+/// The private key is not shown.
+impl fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Acceptor")
+    }
+}
+
+impl Acceptor {
+    /// Each is a PEM text or the path of a PEM file. With `client_ca` a client without a
+    /// certificate that it has signed is refused.
+    pub fn new(cert: &str, key: &str, client_ca: Option<&str>) -> Result<Acceptor, String> {
+        let identity = pem::identity(cert, key)?;
+        let (chain, key) = (identity.chain, identity.key);
+        let builder = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?;
+        let builder = match client_ca {
+            None => builder.with_no_client_auth(),
+            Some(ca) => {
+                let roots = Arc::new(pem::roots(ca).map_err(|why| format!("`client_ca`: {why}"))?);
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider());
+                let verifier = verifier.build().map_err(|error| format!("`client_ca`: {error}"))?;
+                builder.with_client_cert_verifier(verifier)
+            }
+        };
+        let config = builder
+            .with_single_cert(chain, key)
+            .map_err(|error| format!("`cert` and `key` do not go together: {error}"))?;
+        Ok(Acceptor::from(config))
+    }
+
+    /// Shakes hands with a client that has connected.
+    pub async fn accept(&self, tcp: TcpStream) -> Result<Stream, ConnectError> {
+        let address = tcp.peer_addr();
+        let tls = self.0.accept(tcp).await.map_err(|error| {
+            let url = address.map_or_else(|_| "a client".to_owned(), |a| a.to_string());
+            let error = explain(&error, Certificate::NotAsked);
+            ConnectError::Tls { url, error: error.unwrap_or(TlsError::Closed(String::new())) }
+        })?;
+        Ok(Stream::tls(tls.into(), Certificate::NotAsked))
+    }
+}
+
+impl From<ServerConfig> for Acceptor {
+    fn from(config: ServerConfig) -> Acceptor {
+        Acceptor(Arc::new(config).into())
+    }
+}
+
+/// The cryptography of every connection here.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
