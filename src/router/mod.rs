@@ -14,12 +14,22 @@
 //! ```
 
 mod broker;
+mod clock;
 mod config;
 mod connection;
+mod deadlines;
 mod dealer;
+mod details;
+mod history;
+mod identity;
+mod meta;
+mod notice;
+mod pattern;
 mod peer;
+mod publication;
 mod realm;
 mod request;
+mod testament;
 
 #[cfg(test)]
 mod tests;
@@ -36,6 +46,7 @@ use tokio_tungstenite::tungstenite::http::Uri;
 
 use crate::codec::MAX_ID;
 use crate::protocol::ids::IdMap;
+use crate::protocol::uri;
 use crate::transport::websocket;
 
 use config::Config;
@@ -110,7 +121,7 @@ impl Router {
     pub fn new(config: Option<&str>) -> Result<Arc<Router>, RouterError> {
         let config = Config::parse(config)?;
         let shared = Shared {
-            realms: Arc::new(Realms::new(config.realms.as_deref())),
+            realms: Arc::new(Realms::new(&config)),
             config,
             clients: Mutex::default(),
             dropped: AtomicU64::new(0),
@@ -168,7 +179,7 @@ impl Router {
         let mut clients = locked(&self.shared.clients);
         clients.closed = true;
         for peer in clients.by_id.values() {
-            peer.close();
+            peer.say_goodbye(uri::SYSTEM_SHUTDOWN, None);
         }
     }
 }
