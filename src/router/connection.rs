@@ -21,6 +21,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -258,6 +259,9 @@ impl<'a, T: Transport> Connection<'a, T> {
     fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
         if self.writing.is_none() {
             self.writing = self.peer.take().map(|batch| (batch, 0));
+            if let Some((batch, _)) = &self.writing {
+                self.shared.sent.fetch_add(batch.count() as u64, Ordering::Relaxed);
+            }
         }
         let Some((batch, next)) = &mut self.writing else {
             return Ok(true);
@@ -281,7 +285,11 @@ impl<'a, T: Transport> Connection<'a, T> {
     }
 
     fn route(&mut self) {
+        if self.frames.is_empty() {
+            return;
+        }
         let mut frames = std::mem::take(&mut self.frames);
+        self.shared.received.fetch_add(frames.len() as u64, Ordering::Relaxed);
         let mut at = 0;
         while at < frames.len() {
             at += match &mut self.phase {

@@ -55,17 +55,6 @@ impl Details {
         self
     }
 
-    /// Adds all entries of `other`.
-    pub(super) fn append(&mut self, other: &Details) -> &mut Self {
-        if self.open.is_empty() {
-            self.open.extend_from_slice(&other.open);
-        } else if !other.is_empty() {
-            self.open.push(b',');
-            self.open.extend_from_slice(&other.open[1..]);
-        }
-        self
-    }
-
     /// Ends them.
     pub(super) fn finish(mut self) -> Finished {
         if !self.open.is_empty() {
@@ -170,14 +159,9 @@ mod tests {
         let mut details = Details::default();
         assert_eq!(details.clone().finish().dict(), Dict::EMPTY);
         details.flag("progress").uint("caller", 7).text("topic", "a\"b");
-        let mut other = Details::default();
-        other.raw(b"ppt_scheme", b"\"mqtt\"").append(&Details::default());
-        details.append(&other);
+        details.raw(b"ppt_scheme", b"\"mqtt\"");
         let expected = r#"{"progress":true,"caller":7,"topic":"a\"b","ppt_scheme":"mqtt"}"#;
-        assert_eq!(details.clone().finish().dict().as_bytes(), expected.as_bytes());
-        let mut copy = Details::default();
-        copy.append(&details);
-        assert_eq!(copy, details);
+        assert_eq!(details.finish().dict().as_bytes(), expected.as_bytes());
     }
 
     #[test]

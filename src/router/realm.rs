@@ -105,11 +105,6 @@ impl Realms {
         }
     }
 
-    /// True if the realm can be joined.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.is_on_demand() || locked(&self.by_name).contains_key(name)
-    }
-
     /// Lets `peer` join the realm and welcomes it; `None` if there is no such realm.
     pub(super) fn join(
         self: &Arc<Self>,

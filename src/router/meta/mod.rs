@@ -4,8 +4,8 @@
 //!
 //! What the meta *topics* tell is [`super::notice`].
 //!
-//! * [`sessions`]: `wamp.session.*`
-//! * [`tables`]: `wamp.registration.*` and `wamp.subscription.*`
+//! * `sessions` has `wamp.session.*`.
+//! * `tables` has `wamp.registration.*` and `wamp.subscription.*`.
 
 mod sessions;
 mod tables;

@@ -69,7 +69,7 @@ fn a_call_in_parts_needs_all_three() {
 
 #[test]
 fn a_repeated_request_id_is_no_part() {
-    let (mut callee, mut caller) = pair();
+    let (callee, mut caller) = pair();
     caller.says(r#"[48,1,{},"com.sum"]"#);
     callee.hears();
     let again = caller.tries(r#"[48,1,{},"com.sum"]"#);
