@@ -33,6 +33,7 @@ fn write_header(root: &Path, header: &Path) -> Result<(), Box<dyn std::error::Er
         "value",
         "builder",
         "router",
+        "auth",
     ] {
         builder = builder.with_src(root.join(format!("src/ffi/{file}.rs")));
     }

@@ -1367,6 +1367,100 @@ int wamp_router_kick(struct wamp_router_t *router, int64_t session, const char *
  */
 int wamp_router_free(struct wamp_router_t *router);
 
+/**
+ * The key that a salted WAMP-CRA secret stands for: what a router may keep instead of the secret,
+ * and what wamp_auth_cra_sign() wants when the challenge has a `salt`.
+ *
+ * `iterations` and `keylen` are those of the challenge; 0 stands for the usual 1000 and 32. The
+ * text is base64, and it is this text that is used as the key.
+ *
+ * Like the other wamp_auth_... functions it needs no connection and may be called on any thread.
+ * The result is written to `out`, which the caller owns, with a NUL at its end. Returns the number
+ * of its characters, NUL not counted. If that is not less than `out_size`, it did not fit and
+ * nothing but an empty text was written, so that (NULL, 0) asks for the size. Otherwise
+ * WAMP_ERR_ARGUMENT (a cost that is out of range, too: see wamp_last_error()), WAMP_ERR_UTF8.
+ */
+int wamp_auth_cra_derive_key(const char *secret,
+                             const char *salt,
+                             uint32_t iterations,
+                             uint32_t keylen,
+                             char *out,
+                             size_t out_size);
+
+/**
+ * The signature of a WAMP-CRA challenge, which is signed as it came. `key` is the secret or, if the
+ * challenge has a `salt`, what wamp_auth_cra_derive_key() made of it.
+ *
+ * Writes base64 to `out`, 44 characters; returns as wamp_auth_cra_derive_key().
+ */
+int wamp_auth_cra_sign(const char *key, const char *challenge, char *out, size_t out_size);
+
+/**
+ * The public key of a private key for cryptosign, as routers and `authextra.pubkey` want it.
+ *
+ * `privkey` is a seed of 64 hexadecimal digits, or the text or path of a key file: OpenSSH or
+ * PKCS#8, of the type ed25519, without passphrase. Writes 64 hexadecimal digits to `out`; returns
+ * as wamp_auth_cra_derive_key(), WAMP_ERR_ARGUMENT also for what is no such key.
+ */
+int wamp_auth_cryptosign_public_key(const char *privkey, char *out, size_t out_size);
+
+/**
+ * Signs a cryptosign challenge. `privkey` as for wamp_auth_cryptosign_public_key(); `challenge`:
+ * 64 hexadecimal digits, as they came; `channel_id`: 64 hexadecimal digits if the login is bound to
+ * its TLS channel, else NULL.
+ *
+ * Writes to `out` what AUTHENTICATE wants, 192 hexadecimal digits: the signature, and what was
+ * signed. Returns as wamp_auth_cra_derive_key().
+ */
+int wamp_auth_cryptosign_sign(const char *privkey,
+                              const char *challenge,
+                              const char *channel_id,
+                              char *out,
+                              size_t out_size);
+
+/**
+ * The SaltedPassword of SCRAM, with which proofs are made and stored keys too. Takes as long as its
+ * costs say, up to some seconds.
+ *
+ * `kdf`, `salt` (base64), `iterations` and `memory` (KiB; only for argon2) are those of the
+ * challenge. The spelling of `kdf` matters: "pbkdf2" and "argon2id13" are the specification's;
+ * "argon2id-13" is that of Crossbar.io and Autobahn, where the base64 text of the hash takes the
+ * place of the hash, and the password is taken as it is, without SASLprep. Costs below 4096
+ * iterations of pbkdf2 or 512 KiB of memory are refused, and so are absurdly high ones.
+ *
+ * Writes base64 to `out`; returns as wamp_auth_cra_derive_key().
+ */
+int wamp_auth_scram_salted_password(const char *kdf,
+                                    const char *password,
+                                    const char *salt,
+                                    uint32_t iterations,
+                                    uint32_t memory,
+                                    char *out,
+                                    size_t out_size);
+
+/**
+ * The ClientProof of SCRAM: the signature for AUTHENTICATE. `salted_password`: what
+ * wamp_auth_scram_salted_password() wrote; `auth_message`: the AuthMessage of RFC 5802, such as
+ * "n=joe,r=OURS,r=BOTH,s=SALT,i=4096,c=biws,r=BOTH", where OURS and BOTH are the nonces of HELLO and
+ * of the challenge. Crossbar.io's method "scram" has nothing behind `c=`.
+ *
+ * Writes base64 to `out`, 44 characters; returns as wamp_auth_cra_derive_key().
+ */
+int wamp_auth_scram_client_proof(const char *salted_password,
+                                 const char *auth_message,
+                                 char *out,
+                                 size_t out_size);
+
+/**
+ * The ServerSignature of SCRAM, by which a client knows the router: compare it with
+ * `authextra.verifier` of WELCOME, or Crossbar.io's `scram_server_signature`. Arguments and result
+ * as for wamp_auth_scram_client_proof().
+ */
+int wamp_auth_scram_server_signature(const char *salted_password,
+                                     const char *auth_message,
+                                     char *out,
+                                     size_t out_size);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus

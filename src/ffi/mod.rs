@@ -6,12 +6,13 @@
 //! * [`types`]: the public structs, constants and opaque names. [`slab`]: where handles lead.
 //! * [`guard`]: what every function does first and last. [`args`]: pointers made into references.
 //! * [`library`], [`connection`], [`session`], [`requests`], [`invocation`], [`event`], [`value`],
-//!   [`builder`], [`router`]: the functions. [`target`]: C callbacks as the client knows them.
+//!   [`builder`], [`router`], [`auth`]: the functions. [`target`]: C callbacks as the client knows them.
 #![allow(unsafe_code, non_camel_case_types)]
 // The safety of every function is the same and stands in the header: pointers are valid or NULL.
 #![allow(clippy::missing_safety_doc)]
 
 pub mod args;
+pub mod auth;
 pub mod builder;
 pub mod connection;
 pub mod event;
