@@ -752,6 +752,12 @@ const char *wamp_status_text(int status);
 const char *wamp_last_error(void);
 
 /**
+ * Frees a text that a function of this library has given away: one whose comment says so. NULL is
+ * fine.
+ */
+void wamp_free(void *text);
+
+/**
  * Sends the log, up to `level` (WAMP_LOG_OFF ... WAMP_LOG_TRACE), to `log`; NULL for none.
  *
  * Without it the library is silent, unless the environment variable WAMP_LOG names a level
@@ -1736,13 +1742,21 @@ int wamp_builder_end(struct wamp_builder_t *builder);
 const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t *builder);
 
 /**
- * A router inside this process, for tests, demos and one machine: broker and dealer, anonymous
- * clients, exact matching, WebSocket with JSON.
+ * A router inside this process, for tests, demos and one machine: broker and dealer with the
+ * features that clients can ask for, WebSocket with JSON.
  *
- * `config` is a JSON object or NULL: `{"realms": ["realm1"]}` lists the realms that may be joined;
- * without the list each is made when first joined. Returns NULL on failure, with the reason in
- * wamp_last_error(). Its largest message is `max_message_size` (16 MiB) of its configuration. Free it
- * with wamp_router_free().
+ * `config` is a JSON object or NULL, with these keys:
+ *
+ * | key                | value          | meaning                                              |
+ * |--------------------|----------------|------------------------------------------------------|
+ * | `realms`           | list of names  | the realms that may be joined; without it, any       |
+ * | `hello_timeout`    | seconds, 10    | from the connection to HELLO                         |
+ * | `max_message_size` | bytes, 16 MiB  | the largest message that is accepted                 |
+ * | `send_queue_bytes` | bytes, 256 MiB | may wait for a client before it is dropped           |
+ * | `disclose`         | object         | `caller`, `publisher`: true tells always who it is   |
+ * | `event_history`    | number, 0      | how many past publications each realm keeps          |
+ *
+ * Returns NULL on failure, with the reason in wamp_last_error(). Free it with wamp_router_free().
  */
 struct wamp_router_t *wamp_router_new(const char *config);
 
@@ -1760,6 +1774,26 @@ int wamp_router_listen(struct wamp_router_t *router, const char *url);
  * router. The first one where there are several; NULL if there is none.
  */
 const char *wamp_router_url(struct wamp_router_t *router);
+
+/**
+ * What the router counts, as a JSON object: `clients` (connected, joined or not), `sessions`,
+ * `subscriptions`, `registrations`, `pending_calls`, `messages_in`, `messages_out`, `dropped`
+ * (clients that did not read, see `send_queue_bytes`).
+ *
+ * The text is the caller's: free it with wamp_free(). NULL on failure, with the reason in
+ * wamp_last_error().
+ */
+char *wamp_router_stats(struct wamp_router_t *router);
+
+/**
+ * Ends the session with the id `session` (0: all clients). With a `reason`, a URI, the router says
+ * GOODBYE; without (NULL) it cuts the connection without a word, as if the network had failed. For
+ * tests of what programs do then. Never waits for the clients.
+ *
+ * Returns how many clients there were, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT (a negative session),
+ * WAMP_ERR_UTF8, WAMP_ERR_URI, WAMP_ERR_NO_SUCH_ID (no such session).
+ */
+int wamp_router_kick(struct wamp_router_t *router, int64_t session, const char *reason);
 
 /**
  * Stops a router and frees it; its clients get a GOODBYE. Never blocks. Returns WAMP_OK or
