@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 
-use crate::transport::{self, ConnectError, Endpoint, Target};
+use crate::transport::{self, ConnectError, Endpoint, Keepalive, Target};
 
 use super::connection::{Connection, End};
 use super::dispatch::{IoScope, Mode};
@@ -107,7 +107,7 @@ async fn attempt(connection: &Arc<Connection>) -> End {
         Ok(Err(error)) => return End::failed("unreachable", error.into()),
         Err(_) => return End::failed("unreachable", slow_connect(connection)),
     };
-    let Some(session) = connection.begin_session() else {
+    let Some(session) = connection.begin_session(transport.max_send()) else {
         return closed_early();
     };
     let mut pump = Pump::new(connection.clone(), session, transport, deadline);
@@ -127,6 +127,9 @@ fn target(options: &Options) -> Result<Target, ConnectError> {
         headers: options.headers.clone(),
         max_message_size: options.max_message_size,
         tls: options.tls.clone(),
+        keepalive: options
+            .autoping_interval
+            .map(|idle| Keepalive { idle, timeout: options.autoping_timeout }),
     })
 }
 

@@ -352,13 +352,14 @@ impl Connection {
         }
     }
 
-    /// A new session over a new transport; `None` if the connection was closed meanwhile.
-    pub(super) fn begin_session(self: &Arc<Self>) -> Option<Arc<Session>> {
+    /// A new session over a new transport, whose peer accepts messages of `max_send` bytes; `None`
+    /// if the connection was closed meanwhile.
+    pub(super) fn begin_session(self: &Arc<Self>, max_send: usize) -> Option<Arc<Session>> {
         let mut state = lock(&self.state);
         if state.stage != Stage::Connecting {
             return None;
         }
-        let session = Session::new(self, state.ids_above);
+        let session = Session::new(self, state.ids_above, max_send);
         state.session = Some(session.clone());
         Some(session)
     }

@@ -83,7 +83,8 @@ pub const TABLE: &[Spec] = &[
         name: "url",
         kind: "string",
         default: "required",
-        text: "The router: ws://host:port/path, or wss:// with TLS.",
+        text: "The router: ws://host:port/path or rs://host:port; wss:// or rss:// with TLS; \
+               ws+unix:///path.sock:/path or rs+unix:///path.sock.",
         set: |options, value| {
             options.url = text(value)?;
             Endpoint::parse(&options.url).map(|_| ())
@@ -263,7 +264,7 @@ pub const TABLE: &[Spec] = &[
         name: "tlsConfiguration",
         kind: "object",
         default: "{}",
-        text: "For wss://: `ca`, `cert` and `key` (PEM, or paths of PEM files), `server_name`, \
+        text: "For wss:// and rss://: `ca`, `cert` and `key` (PEM, or paths of PEM files), `server_name`, \
                `min_version` (\"1.2\" or \"1.3\"), `pins` (list of \"sha256/BASE64\" of the server's \
                public key), `verify` (false takes any server).",
         set: |options, value| {

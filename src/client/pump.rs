@@ -45,6 +45,8 @@ pub(super) struct Pump {
     leave_until: Option<Instant>,
     last_received: Instant,
     ping_until: Option<Instant>,
+    /// `None`: no pings.
+    ping_interval: Option<Duration>,
     /// The session is over; the transport is closed, until this time at the latest.
     closing: Option<(End, Instant)>,
     /// The transport takes and gives no more.
@@ -59,6 +61,7 @@ impl Pump {
         transport: Box<dyn Transport>,
         join_until: Instant,
     ) -> Pump {
+        let ping_interval = connection.options.autoping_interval.filter(|_| transport.pings());
         Pump {
             connection,
             session,
@@ -72,6 +75,7 @@ impl Pump {
             leave_until: None,
             last_received: Instant::now(),
             ping_until: None,
+            ping_interval,
             closing: None,
             broken: false,
             close_sent: false,
@@ -295,7 +299,7 @@ impl Pump {
         }
         let ping = match self.ping_until {
             Some(until) => Some(until),
-            None => self.connection.options.autoping_interval.map(|interval| {
+            None => self.ping_interval.map(|interval| {
                 // Setting a timer anew costs more than letting it fire once in vain.
                 let due = self.last_received + interval;
                 let set = self.timer.deadline();
@@ -342,7 +346,7 @@ impl Pump {
 
     fn ping_if_silent(&mut self, now: Instant) {
         let options = &self.connection.options;
-        let Some(interval) = options.autoping_interval else {
+        let Some(interval) = self.ping_interval else {
             return;
         };
         if now < self.last_received + interval || self.ping_until.is_some() {
@@ -411,7 +415,8 @@ impl Pump {
             TransportError::Lost(_) => "lost",
             TransportError::Protocol(_)
             | TransportError::Message(_)
-            | TransportError::TooLarge(_) => "closed",
+            | TransportError::TooLarge(_)
+            | TransportError::PeerLimit { .. } => "closed",
         };
         let mut end = End::failed(class, error.into());
         if self.leave_until.is_some() {

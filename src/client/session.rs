@@ -81,12 +81,16 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    pub(super) fn new(connection: &Arc<Connection>, ids_above: u64) -> Arc<Session> {
+    pub(super) fn new(
+        connection: &Arc<Connection>,
+        ids_above: u64,
+        max_send: usize,
+    ) -> Arc<Session> {
         let options = &connection.options;
         let config = protocol::Config {
             realm: options.realm.clone(),
             hello: options.hello(),
-            max_message_size: options.max_message_size,
+            max_message_size: options.max_message_size.min(max_send),
             ids_above,
         };
         Arc::new_cyclic(|me| Session {
