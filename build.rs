@@ -26,13 +26,18 @@ fn write_header(root: &Path, header: &Path) -> Result<(), Box<dyn std::error::Er
         "types",
         "library",
         "connection",
+        "attempt",
+        "challenge",
+        "durable",
         "session",
         "requests",
         "invocation",
         "event",
+        "report",
         "value",
         "builder",
         "router",
+        "auth",
     ] {
         builder = builder.with_src(root.join(format!("src/ffi/{file}.rs")));
     }

@@ -69,10 +69,20 @@
  * RECONNECTION
  *
  * A connection that is lost is opened again by itself, after a delay that grows; each new session
- * is told by WAMP_OPEN, where topics are subscribed and procedures registered anew. WAMP_CLOSE says
- * in its details whether there will be another attempt (`will_retry`, `retry_delay`,
- * `retry_count`); after the last one there is none. wamp_connection_stop_retrying(), also in that
- * very callback, and wamp_connection_close() end the attempts.
+ * is told by WAMP_OPEN. What a session has subscribed and registered ends with it; what the
+ * connection has (wamp_connection_subscribe(), wamp_connection_register()) is made anew in each
+ * session, under the same id. WAMP_CLOSE says in its details whether there will be another attempt
+ * (`will_retry`, `retry_delay`, `retry_count`); after the last one there is none.
+ * wamp_connection_stop_retrying(), also in that very callback, and wamp_connection_close() end the
+ * attempts. wamp_connection_on_connect() is asked before each, for addresses and credentials that
+ * change.
+ *
+ * AUTHENTICATION
+ *
+ * The options `authid` and `ticket`, `secret` (WAMP-CRA, SCRAM) or `privkey` (cryptosign) answer the
+ * router's challenges by themselves; wamp_connection_on_challenge() answers in the program's own way,
+ * with the help of wamp_auth_... functions. A failure ends the connection with WAMP_ERR_AUTH and is
+ * never retried. Secrets are not logged, and wiped from memory when they are no longer needed.
  *
  * Queues are bounded. When more than `send_queue_bytes` wait to be sent, requests are answered with
  * WAMP_ERR_AGAIN until WAMP_WRITABLE. When more than `receive_queue_bytes` wait to be told, the
@@ -83,6 +93,9 @@
  *   url                  string, required     the router: "ws://host:port/path" (WebSocket), "rs://host:port"
  *                                             (RawSocket); with TLS "wss://...", "rss://..."; on a Unix
  *                                             socket "ws+unix:///path.sock:/path", "rs+unix:///path.sock"
+ *   transports           list of objects      instead of url: {"type", "url", "headers", "tlsConfiguration"}
+ *                                             each, tried in order, the one that worked last time first; a
+ *                                             "rawsocket" may have "host" and "port", or "path", for its url
  *   realm                string, required     the realm to join
  *   dispatch             string, "thread"     "thread", "manual" or "inline", see above
  *   connect_timeout      seconds, 30          for connecting, handshakes and joining together
@@ -103,8 +116,17 @@
  *   retry_reasons        list of URIs, []     GOODBYEs and ABORTs of the router after which to try again
  *   tlsConfiguration     object, {}           for wss:// and rss://, see below
  *   authid               string               who we say we are
- *   authmethods          list of strings      so far ["anonymous"]
+ *   authmethods          list of strings      what to offer: "anonymous", "ticket", "wampcra", "scram",
+ *                                             "wamp-scram", "cryptosign"; without it what follows serves
+ *   ticket               string               answers "ticket"
+ *   secret               string               answers "wampcra", "scram" and "wamp-scram"
+ *   privkey              string               answers "cryptosign": hex digits of the seed, an OpenSSH key, or
+ *                                             the path of a file with one of these
+ *   router_key           string, hex          the public key that the router must prove to have (cryptosign)
+ *   channel_binding      string               "tls-exporter": the login is bound to its TLS connection
+ *   scram_raw            bool, false          for "scram" with argon2 keys made as the specification says
  *   authextra            object               passed to the router as it is
+ *   trace                bool, false          every message to the log, secrets masked; also WAMP_TRACE=1
  *
  * tlsConfiguration, where `ca`, `cert` and `key` are PEM texts or paths of PEM files, read at once:
  *
@@ -260,14 +282,24 @@
 #define WAMP_ERR_LOST -24
 
 /**
- * The request was given up by the application.
+ * The request was given up: by the application, or an invocation by its caller.
  */
 #define WAMP_ERR_CANCELED -25
 
 /**
+ * The authentication failed, on either side.
+ */
+#define WAMP_ERR_AUTH -26
+
+/**
+ * The library or the router cannot do this.
+ */
+#define WAMP_ERR_UNSUPPORTED -27
+
+/**
  * TLS failed: the certificates do not suit, or one side speaks in clear.
  */
-#define WAMP_ERR_TLS -26
+#define WAMP_ERR_TLS -28
 
 /**
  * Kind of event: a session is open. `wamp_id` is the session's id, `uri` the realm.
@@ -333,10 +365,58 @@
 #define WAMP_ERROR 12
 
 /**
+ * Kind of event: the caller has given an invocation up. `wamp_id` and `id` are those of its
+ * WAMP_INVOCATION, `invocation` is its handle if it was retained, `details` hold `mode`.
+ */
+#define WAMP_INTERRUPT 13
+
+/**
+ * Kind of event: the router wants to know who we are. `uri` is the method, `details` are what came
+ * with it; answer through `challenge`.
+ */
+#define WAMP_CHALLENGE 14
+
+/**
+ * Kind of event: an attempt to connect is about to be made. `details` are `{url, realm, authid,
+ * retry_count}`; decide through `attempt`.
+ */
+#define WAMP_CONNECT 15
+
+/**
+ * Kind of event: a durable subscription or registration is active again. `details` are `{outage}`
+ * with the seconds that it was not.
+ */
+#define WAMP_RESTORED 16
+
+/**
+ * Kind of event: a durable subscription or registration is out of service until WAMP_RESTORED, as
+ * its session has ended.
+ */
+#define WAMP_SUSPENDED 17
+
+/**
+ * Kind of event: the program's own code has failed, as wamp_event_failed() tells, or a request with
+ * no callback to hear it. `message` is a sentence, ids and `uri` are those of what it was about.
+ */
+#define WAMP_USER_ERROR 18
+
+/**
+ * Kind of event: no transport could be made, the peer violated the protocol, or there was no answer
+ * to a challenge. `message` is a sentence, `status` says what; WAMP_CLOSE follows.
+ */
+#define WAMP_INTERNAL_ERROR 19
+
+/**
  * Flag of events. RESULT: it is a progressive one, more follow. INVOCATION: the caller welcomes
  * progressive results.
  */
 #define WAMP_FLAG_PROGRESS 1
+
+/**
+ * Flag of events. INVOCATION: more input of the same call follows, as another WAMP_INVOCATION with
+ * the same `wamp_id`. To keep one handle for all of them, retain it.
+ */
+#define WAMP_FLAG_MORE 2
 
 /**
  * Encoding of payloads: JSON text.
@@ -434,9 +514,21 @@
 #define WAMP_LOG_TRACE 5
 
 /**
+ * An attempt to connect that waits for the program's word. Lent in WAMP_CONNECT for the callback (or
+ * until the next poll); retain it to decide later.
+ */
+typedef struct wamp_attempt_t wamp_attempt_t;
+
+/**
  * Writes a payload. Made by wamp_builder_new(), freed by wamp_builder_free().
  */
 typedef struct wamp_builder_t wamp_builder_t;
+
+/**
+ * A router's question who we are. Lent in WAMP_CHALLENGE for the callback (or until the next poll);
+ * retain it to answer later.
+ */
+typedef struct wamp_challenge_t wamp_challenge_t;
 
 /**
  * A connection to a router. Made by wamp_connection_new(), freed by wamp_connection_free();
@@ -524,15 +616,15 @@ typedef struct wamp_payload_t {
  */
 typedef struct wamp_event_t {
   /**
-   * What happened: WAMP_OPEN ... WAMP_ERROR. Ignore kinds that you do not know.
+   * What happened: WAMP_OPEN ... WAMP_INTERNAL_ERROR. Ignore kinds that you do not know.
    */
   uint32_t kind;
   /**
-   * WAMP_FLAG_PROGRESS.
+   * WAMP_FLAG_PROGRESS, WAMP_FLAG_MORE.
    */
   uint32_t flags;
   /**
-   * ERROR and CLOSE: what went wrong, WAMP_ERR_*. Otherwise WAMP_OK.
+   * ERROR, CLOSE, USER_ERROR, INTERNAL_ERROR: what went wrong, WAMP_ERR_*. Otherwise WAMP_OK.
    */
   int32_t status;
   /**
@@ -561,7 +653,7 @@ typedef struct wamp_event_t {
    */
   struct wamp_session_t *session;
   /**
-   * INVOCATION: to answer with, lent.
+   * INVOCATION: to answer with, lent. INTERRUPT: the same, if it was retained.
    */
   struct wamp_invocation_t *invocation;
   /**
@@ -574,7 +666,7 @@ typedef struct wamp_event_t {
    */
   size_t uri_size;
   /**
-   * CLOSE, ERROR: a sentence for people. NUL-terminated, never NULL.
+   * CLOSE, ERROR, USER_ERROR, INTERNAL_ERROR: a sentence for people. NUL-terminated, never NULL.
    */
   const char *message;
   /**
@@ -598,6 +690,14 @@ typedef struct wamp_event_t {
    * Ties this view to what it shows; of no use to you.
    */
   uint64_t token;
+  /**
+   * CHALLENGE: to answer with, lent.
+   */
+  struct wamp_challenge_t *challenge;
+  /**
+   * CONNECT: to decide with, lent.
+   */
+  struct wamp_attempt_t *attempt;
 } wamp_event_t;
 
 /**
@@ -653,6 +753,12 @@ const char *wamp_status_text(int status);
  * until the next failed call on this thread.
  */
 const char *wamp_last_error(void);
+
+/**
+ * Frees a text that a function of this library has given away: one whose comment says so. NULL is
+ * fine.
+ */
+void wamp_free(void *text);
 
 /**
  * Sends the log, up to `level` (WAMP_LOG_OFF ... WAMP_LOG_TRACE), to `log`; NULL for none.
@@ -713,6 +819,54 @@ int wamp_connection_on_writable(struct wamp_connection_t *connection,
                                 wamp_callback_t callback,
                                 void *user_data,
                                 wamp_free_t free);
+
+/**
+ * Sets what hears WAMP_CONNECT before each attempt to connect, the first and those after a loss: for
+ * credentials that expire, or an address that changes.
+ *
+ * It decides through `event->attempt`: at once, or, having retained it, later and from any thread;
+ * the attempt waits so long. An event that decides nothing lets the attempt be made. With a NULL
+ * callback nobody is asked, but in manual mode the event comes by wamp_connection_poll(). As
+ * wamp_connection_on_open().
+ */
+int wamp_connection_on_connect(struct wamp_connection_t *connection,
+                               wamp_callback_t callback,
+                               void *user_data,
+                               wamp_free_t free);
+
+/**
+ * Sets what hears WAMP_CHALLENGE when the router wants to know who we are.
+ *
+ * It answers through `event->challenge`: at once, or, having retained it, later and from any
+ * thread, within `connect_timeout`; an event that answers nothing ends the attempt to join. There may
+ * be several rounds. Without a callback the options `ticket`, `secret` and `privkey` answer. With a
+ * NULL callback in manual mode the event comes by wamp_connection_poll(). As
+ * wamp_connection_on_open().
+ */
+int wamp_connection_on_challenge(struct wamp_connection_t *connection,
+                                 wamp_callback_t callback,
+                                 void *user_data,
+                                 wamp_free_t free);
+
+/**
+ * Sets what hears WAMP_USER_ERROR: when a handler reports its failure by wamp_event_failed(), and
+ * when a request fails that has no callback to hear it. Without one they go to the log. As
+ * wamp_connection_on_open().
+ */
+int wamp_connection_on_user_error(struct wamp_connection_t *connection,
+                                  wamp_callback_t callback,
+                                  void *user_data,
+                                  wamp_free_t free);
+
+/**
+ * Sets what hears WAMP_INTERNAL_ERROR: when no transport can be made, when the peer violates the
+ * protocol, when there is no answer to a challenge. WAMP_CLOSE follows. Without one it goes to the
+ * log. As wamp_connection_on_open().
+ */
+int wamp_connection_on_internal_error(struct wamp_connection_t *connection,
+                                      wamp_callback_t callback,
+                                      void *user_data,
+                                      wamp_free_t free);
 
 /**
  * Starts to connect and to join the realm, and returns at once: WAMP_OPEN or WAMP_CLOSE follows.
@@ -838,6 +992,135 @@ int wamp_connection_stop_retrying(struct wamp_connection_t *connection);
  * WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK (in a callback of inline dispatch).
  */
 int wamp_connection_flush(struct wamp_connection_t *connection, int timeout_ms);
+
+/**
+ * Keeps an attempt beyond its callback, to decide later from any thread: it waits so long. Each
+ * retain wants its wamp_attempt_release(). Returns WAMP_OK or WAMP_ERR_HANDLE.
+ */
+int wamp_attempt_retain(struct wamp_attempt_t *attempt);
+
+/**
+ * Gives an attempt back. If nothing was decided and nobody else keeps it, it is made as it is.
+ * Returns WAMP_OK or WAMP_ERR_HANDLE, also for one that this program did not retain.
+ */
+int wamp_attempt_release(struct wamp_attempt_t *attempt);
+
+/**
+ * Makes the attempt. From any thread, once.
+ *
+ * `changes` (JSON object, NULL for none) holds options of the connection that shall be different
+ * from now on: `url`, `transports`, `headers`, `realm`, `authid`, `authmethods`, `authextra`, `ticket`,
+ * `secret`, `privkey`; it is copied. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_UTF8,
+ * WAMP_ERR_OPTION (nothing is decided then), WAMP_ERR_STATE (decided already).
+ */
+int wamp_attempt_proceed(struct wamp_attempt_t *attempt,
+                         const char *changes);
+
+/**
+ * Makes neither this attempt nor any after it: WAMP_CLOSE with WAMP_ERR_CANCELED follows. `message`
+ * (may be NULL) stands in it. Returns as wamp_attempt_proceed().
+ */
+int wamp_attempt_abandon(struct wamp_attempt_t *attempt, const char *message);
+
+/**
+ * Keeps a challenge beyond its callback, to answer it later from any thread; each retain wants its
+ * wamp_challenge_release(). Returns WAMP_OK or WAMP_ERR_HANDLE.
+ */
+int wamp_challenge_retain(struct wamp_challenge_t *challenge);
+
+/**
+ * Gives a challenge back. If it was never answered and nobody else keeps it, the attempt to join
+ * ends with `wamp.error.cannot_authenticate`. Returns WAMP_OK or WAMP_ERR_HANDLE, also for one that
+ * this program did not retain.
+ */
+int wamp_challenge_release(struct wamp_challenge_t *challenge);
+
+/**
+ * Answers a challenge. From any thread, once.
+ *
+ * `signature` is what the method wants: the ticket itself, a signature (see wamp_auth_cra_sign()
+ * and its neighbours). `extra` (JSON object, may be NULL) goes with it. Both are copied. The
+ * router may challenge again, then accepts (WAMP_OPEN) or refuses (WAMP_CLOSE). Returns WAMP_OK, or
+ * WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION, WAMP_ERR_STATE (answered
+ * already), WAMP_ERR_CLOSED (too late).
+ */
+int wamp_challenge_reply(struct wamp_challenge_t *challenge,
+                         const char *signature,
+                         const char *extra);
+
+/**
+ * Gives up joining: ABORT goes to the router, and WAMP_CLOSE with WAMP_ERR_AUTH follows; there is no
+ * further attempt.
+ *
+ * `reason` is a URI, NULL for `wamp.error.cannot_authenticate`; `message` (may be NULL) is a text for
+ * people. Returns as wamp_challenge_reply(), and WAMP_ERR_URI.
+ */
+int wamp_challenge_abort(struct wamp_challenge_t *challenge,
+                         const char *reason,
+                         const char *message);
+
+/**
+ * Subscribes to a topic for as long as the connection lives: in each of its sessions, the present
+ * one and those to come.
+ *
+ * May be called before wamp_connection_open(). `options` (JSON object, may be NULL) go to the
+ * router each time. `handler` hears WAMP_EVENT. `done` (may be NULL) hears WAMP_SUBSCRIBED the first
+ * time and WAMP_RESTORED after each later join, WAMP_SUSPENDED when its session has ended (events
+ * published until WAMP_RESTORED are missed), WAMP_ERROR when a session's router refuses it (the
+ * next join tries again), WAMP_UNSUBSCRIBED when the router revokes it (as well). They have been
+ * asked for before WAMP_OPEN is told. Strings are copied. `free` (may be NULL) runs exactly once,
+ * also when the call fails.
+ *
+ * Returns the subscription's id (> 0), which stays the same, for wamp_connection_unsubscribe(); or
+ * WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT (NULL handler without manual dispatch), WAMP_ERR_UTF8,
+ * WAMP_ERR_URI, WAMP_ERR_OPTION.
+ */
+int64_t wamp_connection_subscribe(struct wamp_connection_t *connection,
+                                  const char *topic,
+                                  const char *options,
+                                  wamp_callback_t handler,
+                                  wamp_callback_t done,
+                                  void *user_data,
+                                  wamp_free_t free);
+
+/**
+ * Ends a subscription of the connection. As wamp_session_unsubscribe(); where no session is open
+ * `done` hears WAMP_UNSUBSCRIBED all the same. Returns 1 if the router's subscription ends (or there
+ * was none), 0 if other handlers of it remain, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID.
+ */
+int wamp_connection_unsubscribe(struct wamp_connection_t *connection,
+                                int64_t subscription,
+                                wamp_callback_t done,
+                                void *user_data,
+                                wamp_free_t free);
+
+/**
+ * Registers a procedure for as long as the connection lives: in each of its sessions, the present
+ * one and those to come.
+ *
+ * As wamp_connection_subscribe(), with WAMP_INVOCATION, WAMP_REGISTERED and WAMP_UNREGISTERED. A
+ * procedure that exists already (`wamp.error.procedure_already_exists`: after a loss the router may
+ * not yet have noticed that our former session is gone) is tried again after 0.1 s, 0.2 s ... 10 s,
+ * each time with a WAMP_ERROR. Returns as wamp_connection_subscribe(), or WAMP_ERR_STATE (this
+ * connection has registered it already).
+ */
+int64_t wamp_connection_register(struct wamp_connection_t *connection,
+                                 const char *procedure,
+                                 const char *options,
+                                 wamp_callback_t handler,
+                                 wamp_callback_t done,
+                                 void *user_data,
+                                 wamp_free_t free);
+
+/**
+ * Ends a registration of the connection. As wamp_session_unregister(); where no session is open
+ * `done` hears WAMP_UNREGISTERED all the same. Returns 1, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID.
+ */
+int wamp_connection_unregister(struct wamp_connection_t *connection,
+                               int64_t registration,
+                               wamp_callback_t done,
+                               void *user_data,
+                               wamp_free_t free);
 
 /**
  * Keeps a session's handle valid beyond its close; each retain wants its wamp_session_release().
@@ -1045,7 +1328,8 @@ int wamp_session_unregister_sync(struct wamp_session_t *session,
  *
  * Returns the call's id (> 0), or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_URI,
  * WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE,
- * WAMP_ERR_STATE (the router is no dealer).
+ * WAMP_ERR_STATE (the router is no dealer), WAMP_ERR_UNSUPPORTED (the options need a feature that
+ * the router does not announce: `progress`, `ppt_scheme`).
  */
 int64_t wamp_session_call(struct wamp_session_t *session,
                           const char *procedure,
@@ -1054,6 +1338,21 @@ int64_t wamp_session_call(struct wamp_session_t *session,
                           wamp_callback_t done,
                           void *user_data,
                           wamp_free_t free);
+
+/**
+ * Sends more input of a call that was made with the option `{"progress": true}` (progressive call
+ * invocations): the callee gets it as a further WAMP_INVOCATION.
+ *
+ * `call` is the id that wamp_session_call() returned. `options` with `"progress": true` announce
+ * still more; without, or NULL, this is the last. `payload` may be NULL; all is copied. Returns
+ * WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID (the call has ended), WAMP_ERR_STATE (it was made
+ * without `progress`, was canceled, or the last input has been sent), WAMP_ERR_UTF8,
+ * WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE.
+ */
+int wamp_session_call_more(struct wamp_session_t *session,
+                           int64_t call,
+                           const struct wamp_payload_t *payload,
+                           const char *options);
 
 /**
  * Calls a procedure and waits for the outcome, at most `timeout_ms` (negative: no limit).
@@ -1102,8 +1401,9 @@ int wamp_invocation_release(struct wamp_invocation_t *invocation);
  * Sends a progressive result; the final answer is still to come.
  *
  * Only where the event had WAMP_FLAG_PROGRESS. `payload` may be NULL and is copied. Returns
- * WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (answered, or no progress wanted), WAMP_ERR_AGAIN,
- * WAMP_ERR_CLOSED, WAMP_ERR_PAYLOAD, WAMP_ERR_TOO_LARGE.
+ * WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (answered, or no progress wanted), WAMP_ERR_CANCELED
+ * (the caller has given up), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_PAYLOAD,
+ * WAMP_ERR_TOO_LARGE.
  */
 int wamp_invocation_progress(struct wamp_invocation_t *invocation,
                              const struct wamp_payload_t *payload);
@@ -1113,10 +1413,21 @@ int wamp_invocation_progress(struct wamp_invocation_t *invocation,
  *
  * `payload` may be NULL and is copied. A failed call answers nothing: try again, or answer with an
  * error. Never WAMP_ERR_AGAIN. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (answered
- * already), WAMP_ERR_CLOSED (nobody waits any more), WAMP_ERR_PAYLOAD, WAMP_ERR_TOO_LARGE.
+ * already), WAMP_ERR_CANCELED (the caller has given up), WAMP_ERR_CLOSED (nobody waits any more),
+ * WAMP_ERR_PAYLOAD, WAMP_ERR_TOO_LARGE.
  */
 int wamp_invocation_yield(struct wamp_invocation_t *invocation,
                           const struct wamp_payload_t *payload);
+
+/**
+ * As wamp_invocation_yield(), with `options` (JSON object, may be NULL) that go to the router, such
+ * as those of payload passthru (`ppt_scheme` ...). With `{"progress": true}` it is a progressive
+ * result, as by wamp_invocation_progress(). Returns as they do, and WAMP_ERR_OPTION,
+ * WAMP_ERR_UTF8, WAMP_ERR_UNSUPPORTED (the router does not announce what the options need).
+ */
+int wamp_invocation_yield_with(struct wamp_invocation_t *invocation,
+                               const struct wamp_payload_t *payload,
+                               const char *options);
 
 /**
  * Answers an invocation with an error. From any thread, once.
@@ -1127,6 +1438,29 @@ int wamp_invocation_yield(struct wamp_invocation_t *invocation,
 int wamp_invocation_error(struct wamp_invocation_t *invocation,
                           const char *uri,
                           const struct wamp_payload_t *payload);
+
+/**
+ * 1 if nobody waits for the answer any more: the caller has canceled the call or is gone, or our
+ * session has ended. 0 while somebody does, also after the answer; or WAMP_ERR_HANDLE. A callee
+ * that works for long looks here from time to time, or waits for wamp_invocation_on_interrupt().
+ */
+int wamp_invocation_is_canceled(struct wamp_invocation_t *invocation);
+
+/**
+ * Sets what hears WAMP_INTERRUPT, when the caller cancels the call; one that has come already is
+ * told too. Retain the invocation first.
+ *
+ * `details` of the event hold `mode` and possibly `reason`. After the callback (or, polled, at the
+ * next poll) the caller gets `wamp.error.canceled`, unless the callback has answered otherwise; with
+ * mode "killnowait" nobody waits for an answer any more, and one is refused with
+ * WAMP_ERR_CANCELED. `free` (may be NULL) runs exactly once: after the event, when the invocation
+ * has been answered, or when this call fails. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE
+ * (answered already), WAMP_ERR_CLOSED.
+ */
+int wamp_invocation_on_interrupt(struct wamp_invocation_t *invocation,
+                                 wamp_callback_t callback,
+                                 void *user_data,
+                                 wamp_free_t free);
 
 /**
  * The args of an event as a lens on a list.
@@ -1157,6 +1491,16 @@ const struct wamp_value_t *wamp_event_details(const struct wamp_event_t *event);
 struct wamp_message_t *wamp_event_keep(const struct wamp_event_t *event);
 
 /**
+ * Tells the library that the program's handling of an event has failed; for handlers, and for
+ * bindings in whose language they can throw.
+ *
+ * on_user_error hears WAMP_USER_ERROR with `message` (may be NULL), or it is written to the log. An
+ * invocation without an answer is answered with `wamp.error.runtime_error` and `message`. Returns
+ * WAMP_OK, or WAMP_ERR_ARGUMENT (NULL, or no longer valid), WAMP_ERR_UTF8.
+ */
+int32_t wamp_event_failed(const struct wamp_event_t *event, const char *message);
+
+/**
  * Frees a message. Its view and the lenses taken from it end. Returns WAMP_OK or WAMP_ERR_HANDLE.
  */
 int32_t wamp_message_free(struct wamp_message_t *message);
@@ -1165,6 +1509,86 @@ int32_t wamp_message_free(struct wamp_message_t *message);
  * The view of a message; valid until the message is freed. NULL if it is none.
  */
 const struct wamp_event_t *wamp_message_event(struct wamp_message_t *message);
+
+/**
+ * The features of the session, role by role, as the kwargs of a message.
+ *
+ * Under `publisher`, `subscriber`, `caller` and `callee` stand our features with true where the
+ * router announces them too, false where it does not; under `broker` and `dealer` all that the
+ * router announces. To be freed by wamp_message_free(). NULL on failure.
+ */
+struct wamp_message_t *wamp_session_features(struct wamp_session_t *session);
+
+/**
+ * The subscriptions that are active on the session, as the args of a message: dicts with `id` (as
+ * the request returned it), `wamp_id` (the router's), `topic` and `match`. Those of the connection are
+ * among them under their ids within this session. To be freed by wamp_message_free(). NULL on
+ * failure.
+ */
+struct wamp_message_t *wamp_session_subscriptions(struct wamp_session_t *session);
+
+/**
+ * The registrations that are active on the session, as the args of a message: dicts with `id`,
+ * `wamp_id`, `procedure` and `match`. As wamp_session_subscriptions().
+ */
+struct wamp_message_t *wamp_session_registrations(struct wamp_session_t *session);
+
+/**
+ * The transport that is up, as the kwargs of a message: `type` ("websocket", "rawsocket",
+ * "longpoll"), `url`, `protocol` (such as "wamp.2.json"); "none" and nulls where there is none. To be
+ * freed by wamp_message_free(). NULL on failure.
+ */
+struct wamp_message_t *wamp_connection_transport(struct wamp_connection_t *connection);
+
+/**
+ * What the connection has done since it was made, as the kwargs of a message.
+ *
+ * `received` and `sent`: `bytes`, and `messages` by type. `round_trip`: seconds from the last ping to
+ * its answer, or null. `pending`: requests without an answer. `send_queue_bytes`,
+ * `receive_queue_bytes`, `receive_queue_events`: what waits. `sessions`, `reconnects`: how many
+ * there have been. `last_end`: null, or `class`, `reason` and `message` of the last WAMP_CLOSE.
+ * `handlers`: `events` told, and `seconds` that callbacks have taken (not counted where events are
+ * polled). To be freed by wamp_message_free(). NULL on failure.
+ */
+struct wamp_message_t *wamp_connection_stats(struct wamp_connection_t *connection);
+
+/**
+ * Lets `shortcut` stand for a URI prefix: after `wamp_session_prefix(session, "api",
+ * "com.myapp.service")` every function takes "api:add2" for "com.myapp.service.add2".
+ *
+ * `prefix` must be whole components of a URI; NULL removes the shortcut. Shortcuts hold in the
+ * later sessions of the connection too. Strings are copied. Returns WAMP_OK, or WAMP_ERR_HANDLE,
+ * WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_URI.
+ */
+int wamp_session_prefix(struct wamp_session_t *session, const char *shortcut, const char *prefix);
+
+/**
+ * Writes the URI that `text` stands for into `uri`, NUL-terminated, at most `uri_size` bytes: `text`
+ * itself, unless it begins with a known shortcut. Seldom needed, as every function resolves by
+ * itself.
+ *
+ * Returns the URI's bytes without the NUL, also where they did not fit (as snprintf does; `uri` may
+ * be NULL with size 0), or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
+ */
+int wamp_session_resolve(struct wamp_session_t *session,
+                         const char *text,
+                         char *uri,
+                         size_t uri_size);
+
+/**
+ * Writes a line to the log, whatever its level: `WAMP session <id> on '<realm>' at <ms> ms: <text>`,
+ * where the time counts from the beginning of the session. It goes to the function of
+ * wamp_set_log(), or to standard error. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT,
+ * WAMP_ERR_UTF8.
+ */
+int wamp_session_log(struct wamp_session_t *session,
+                     const char *text);
+
+/**
+ * A callback that writes its event to the log, as wamp_session_log() does: what came, with args and
+ * kwargs. To be passed wherever a wamp_callback_t is wanted. An invocation is not answered by it.
+ */
+void wamp_log_event(const struct wamp_event_t *event, void *_user_data);
 
 /**
  * The type: WAMP_TYPE_NULL ... WAMP_TYPE_DICT, WAMP_TYPE_NONE for NULL.
@@ -1321,13 +1745,21 @@ int wamp_builder_end(struct wamp_builder_t *builder);
 const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t *builder);
 
 /**
- * A router inside this process, for tests, demos and one machine: broker and dealer, anonymous
- * clients, exact matching, WebSocket with JSON.
+ * A router inside this process, for tests, demos and one machine: broker and dealer with the
+ * features that clients can ask for, WebSocket with JSON.
  *
- * `config` is a JSON object or NULL: `{"realms": ["realm1"]}` lists the realms that may be joined;
- * without the list each is made when first joined. Returns NULL on failure, with the reason in
- * wamp_last_error(). Its largest message is `max_message_size` (16 MiB) of its configuration. Free it
- * with wamp_router_free().
+ * `config` is a JSON object or NULL, with these keys:
+ *
+ * | key                | value          | meaning                                              |
+ * |--------------------|----------------|------------------------------------------------------|
+ * | `realms`           | list of names  | the realms that may be joined; without it, any       |
+ * | `hello_timeout`    | seconds, 10    | from the connection to HELLO                         |
+ * | `max_message_size` | bytes, 16 MiB  | the largest message that is accepted                 |
+ * | `send_queue_bytes` | bytes, 256 MiB | may wait for a client before it is dropped           |
+ * | `disclose`         | object         | `caller`, `publisher`: true tells always who it is   |
+ * | `event_history`    | number, 0      | how many past publications each realm keeps          |
+ *
+ * Returns NULL on failure, with the reason in wamp_last_error(). Free it with wamp_router_free().
  */
 struct wamp_router_t *wamp_router_new(const char *config);
 
@@ -1347,10 +1779,124 @@ int wamp_router_listen(struct wamp_router_t *router, const char *url);
 const char *wamp_router_url(struct wamp_router_t *router);
 
 /**
+ * What the router counts, as a JSON object: `clients` (connected, joined or not), `sessions`,
+ * `subscriptions`, `registrations`, `pending_calls`, `messages_in`, `messages_out`, `dropped`
+ * (clients that did not read, see `send_queue_bytes`).
+ *
+ * The text is the caller's: free it with wamp_free(). NULL on failure, with the reason in
+ * wamp_last_error().
+ */
+char *wamp_router_stats(struct wamp_router_t *router);
+
+/**
+ * Ends the session with the id `session` (0: all clients). With a `reason`, a URI, the router says
+ * GOODBYE; without (NULL) it cuts the connection without a word, as if the network had failed. For
+ * tests of what programs do then. Never waits for the clients.
+ *
+ * Returns how many clients there were, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT (a negative session),
+ * WAMP_ERR_UTF8, WAMP_ERR_URI, WAMP_ERR_NO_SUCH_ID (no such session).
+ */
+int wamp_router_kick(struct wamp_router_t *router, int64_t session, const char *reason);
+
+/**
  * Stops a router and frees it; its clients get a GOODBYE. Never blocks. Returns WAMP_OK or
  * WAMP_ERR_HANDLE.
  */
 int wamp_router_free(struct wamp_router_t *router);
+
+/**
+ * The key that a salted WAMP-CRA secret stands for: what a router may keep instead of the secret,
+ * and what wamp_auth_cra_sign() wants when the challenge has a `salt`.
+ *
+ * `iterations` and `keylen` are those of the challenge; 0 stands for the usual 1000 and 32. The
+ * text is base64, and it is this text that is used as the key.
+ *
+ * Like the other wamp_auth_... functions it needs no connection and may be called on any thread.
+ * The result is written to `out`, which the caller owns, with a NUL at its end. Returns the number
+ * of its characters, NUL not counted. If that is not less than `out_size`, it did not fit and
+ * nothing but an empty text was written, so that (NULL, 0) asks for the size. Otherwise
+ * WAMP_ERR_ARGUMENT (a cost that is out of range, too: see wamp_last_error()), WAMP_ERR_UTF8.
+ */
+int wamp_auth_cra_derive_key(const char *secret,
+                             const char *salt,
+                             uint32_t iterations,
+                             uint32_t keylen,
+                             char *out,
+                             size_t out_size);
+
+/**
+ * The signature of a WAMP-CRA challenge, which is signed as it came. `key` is the secret or, if the
+ * challenge has a `salt`, what wamp_auth_cra_derive_key() made of it.
+ *
+ * Writes base64 to `out`, 44 characters; returns as wamp_auth_cra_derive_key().
+ */
+int wamp_auth_cra_sign(const char *key, const char *challenge, char *out, size_t out_size);
+
+/**
+ * The public key of a private key for cryptosign, as routers and `authextra.pubkey` want it.
+ *
+ * `privkey` is a seed of 64 hexadecimal digits, or the text or path of a key file: OpenSSH or
+ * PKCS#8, of the type ed25519, without passphrase. Writes 64 hexadecimal digits to `out`; returns
+ * as wamp_auth_cra_derive_key(), WAMP_ERR_ARGUMENT also for what is no such key.
+ */
+int wamp_auth_cryptosign_public_key(const char *privkey, char *out, size_t out_size);
+
+/**
+ * Signs a cryptosign challenge. `privkey` as for wamp_auth_cryptosign_public_key(); `challenge`:
+ * 64 hexadecimal digits, as they came; `channel_id`: 64 hexadecimal digits if the login is bound to
+ * its TLS channel, else NULL.
+ *
+ * Writes to `out` what AUTHENTICATE wants, 192 hexadecimal digits: the signature, and what was
+ * signed. Returns as wamp_auth_cra_derive_key().
+ */
+int wamp_auth_cryptosign_sign(const char *privkey,
+                              const char *challenge,
+                              const char *channel_id,
+                              char *out,
+                              size_t out_size);
+
+/**
+ * The SaltedPassword of SCRAM, with which proofs are made and stored keys too. Takes as long as its
+ * costs say, up to some seconds.
+ *
+ * `kdf`, `salt` (base64), `iterations` and `memory` (KiB; only for argon2) are those of the
+ * challenge. The spelling of `kdf` matters: "pbkdf2" and "argon2id13" are the specification's;
+ * "argon2id-13" is that of Crossbar.io and Autobahn, where the base64 text of the hash takes the
+ * place of the hash, and the password is taken as it is, without SASLprep. Costs below 4096
+ * iterations of pbkdf2 or 512 KiB of memory are refused, and so are absurdly high ones.
+ *
+ * Writes base64 to `out`; returns as wamp_auth_cra_derive_key().
+ */
+int wamp_auth_scram_salted_password(const char *kdf,
+                                    const char *password,
+                                    const char *salt,
+                                    uint32_t iterations,
+                                    uint32_t memory,
+                                    char *out,
+                                    size_t out_size);
+
+/**
+ * The ClientProof of SCRAM: the signature for AUTHENTICATE. `salted_password`: what
+ * wamp_auth_scram_salted_password() wrote; `auth_message`: the AuthMessage of RFC 5802, such as
+ * "n=joe,r=OURS,r=BOTH,s=SALT,i=4096,c=biws,r=BOTH", where OURS and BOTH are the nonces of HELLO and
+ * of the challenge. Crossbar.io's method "scram" has nothing behind `c=`.
+ *
+ * Writes base64 to `out`, 44 characters; returns as wamp_auth_cra_derive_key().
+ */
+int wamp_auth_scram_client_proof(const char *salted_password,
+                                 const char *auth_message,
+                                 char *out,
+                                 size_t out_size);
+
+/**
+ * The ServerSignature of SCRAM, by which a client knows the router: compare it with
+ * `authextra.verifier` of WELCOME, or Crossbar.io's `scram_server_signature`. Arguments and result
+ * as for wamp_auth_scram_client_proof().
+ */
+int wamp_auth_scram_server_signature(const char *salted_password,
+                                     const char *auth_message,
+                                     char *out,
+                                     size_t out_size);
 
 #ifdef __cplusplus
 }  // extern "C"

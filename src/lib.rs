@@ -1,6 +1,7 @@
 //! libwamp: a complete WAMP v2 client behind a C ABI.
 #![deny(unsafe_code)]
 
+pub mod auth;
 pub mod client;
 pub mod codec;
 pub mod ffi;

@@ -136,7 +136,9 @@ fn structs_keep_their_layout() {
             details,
             details_size,
             payload,
-            token
+            token,
+            challenge,
+            attempt
         }),
     ];
     let mut lines = Vec::new();

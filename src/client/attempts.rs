@@ -1,6 +1,8 @@
 //! The task of a connection: attempts to open it, one after the other, until nobody wants another.
 //!
-//! What happens within an attempt, once the transport is up, is left to [`super::pump`].
+//! An attempt asks the application (on_connect), then tries the transports in order, the one that
+//! worked last time first, until one carries a session. What happens once a transport is up is
+//! left to [`super::pump`].
 
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
@@ -9,12 +11,14 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 
-use crate::transport::{self, ConnectError, Endpoint, Keepalive, Target};
+use crate::transport::{self, Keepalive, Target, Transport};
 
-use super::connection::{Connection, End};
+use super::connection::Connection;
 use super::dispatch::{IoScope, Mode};
-use super::log::{self, Level};
-use super::options::Options;
+use super::end::End;
+use super::hook::Decision;
+use super::log;
+use super::options::{Options, TransportOptions};
 use super::pump::Pump;
 use super::retry::{Next, Retry, normal};
 use super::status::{Failure, Status};
@@ -79,6 +83,11 @@ impl Drop for Task {
 
 fn tell_end(connection: &Arc<Connection>, end: End, next: Option<Next>) {
     connection.ended(end, next);
+    deliver_inline(connection);
+}
+
+/// Outside of a session nobody else delivers in `inline` mode.
+fn deliver_inline(connection: &Arc<Connection>) {
     if connection.dispatcher.mode() == Mode::Inline {
         let _scope = IoScope::enter();
         connection.dispatcher.drain_inline(connection);
@@ -86,69 +95,128 @@ fn tell_end(connection: &Arc<Connection>, end: End, next: Option<Next>) {
 }
 
 fn internal_error() -> End {
-    let text = Status::Internal.text().trim_end_matches('\0').to_owned();
-    End { class: "closed", status: Status::Internal, text, reason: None, message: None }
-}
-
-async fn attempt(connection: &Arc<Connection>) -> End {
-    let options = &connection.options;
-    let deadline = Instant::now() + options.connect_timeout;
-    let target = match target(options) {
-        Ok(target) => target,
-        Err(error) => return End::failed("unreachable", error.into()),
-    };
-    let transport = tokio::select! {
-        biased;
-        () = connection.stop.notified() => return closed_early(),
-        connected = timeout_at(deadline, transport::connect(&target)) => connected,
-    };
-    let transport = match transport {
-        Ok(Ok(transport)) => transport,
-        Ok(Err(error)) => return End::failed("unreachable", error.into()),
-        Err(_) => return End::failed("unreachable", slow_connect(connection)),
-    };
-    let Some(session) = connection.begin_session(transport.max_send()) else {
-        return closed_early();
-    };
-    let mut pump = Pump::new(connection.clone(), session, transport, deadline);
-    poll_fn(|cx| pump.poll(cx)).await
-}
-
-fn target(options: &Options) -> Result<Target, ConnectError> {
-    let endpoint = Endpoint::parse(&options.url)
-        .map_err(|reason| ConnectError::Unreachable { url: options.url.clone(), reason })?;
-    if let Some(warning) = options.tls.warning()
-        && endpoint.is_secure()
-    {
-        log::write(Level::Warn, || format!("{endpoint}: {warning}"));
-    }
-    Ok(Target {
-        endpoint,
-        headers: options.headers.clone(),
-        max_message_size: options.max_message_size,
-        tls: options.tls.clone(),
-        keepalive: options
-            .autoping_interval
-            .map(|idle| Keepalive { idle, timeout: options.autoping_timeout }),
-    })
+    End::failed("closed", Status::Internal.into())
 }
 
 fn closed_early() -> End {
-    let text = "closed by the application before a session was open".to_owned();
-    End { class: "closed", status: Status::Ok, text, reason: None, message: None }
+    End::closed("closed by the application before a session was open")
+}
+
+async fn attempt(connection: &Arc<Connection>) -> End {
+    let options = match ask(connection).await {
+        Ok(options) => options,
+        Err(end) => return end,
+    };
+    let transports = &options.transports;
+    let deadline = Instant::now() + options.connect_timeout;
+    let first = connection.last_good(transports.len());
+    let mut worst = None;
+    for tried in 0..transports.len() {
+        let index = (first + tried) % transports.len();
+        // What is left of the time is shared by those that are left: a black hole must not eat all.
+        let left = (transports.len() - tried) as u32;
+        let until = Instant::now() + deadline.saturating_duration_since(Instant::now()) / left;
+        let begun = Instant::now();
+        let end = carry(connection, &options, index, until).await;
+        if end.class == "closed" || connection.had_session() || connection.is_closing() {
+            return end;
+        }
+        log::write(log::Level::Info, || {
+            let url = &transports[index].url;
+            format!("{url}: {} after {:.0?}: {}", end.class, begun.elapsed(), end.text)
+        });
+        // That nothing could be reached tells more than that another could not be made.
+        if worst.as_ref().is_none_or(|worst: &End| worst.class == "unsupported") {
+            worst = Some(end);
+        }
+    }
+    worst.unwrap_or_else(internal_error)
+}
+
+/// Asks the application, if it wants to be asked, with what to make the attempt.
+async fn ask(connection: &Arc<Connection>) -> Result<Arc<Options>, End> {
+    let Some(attempt) = connection.begin_attempt() else {
+        return Ok(connection.current_options());
+    };
+    deliver_inline(connection);
+    let decision = tokio::select! {
+        biased;
+        () = connection.stop.notified() => return Err(closed_early()),
+        decision = attempt.decision() => decision,
+    };
+    match decision {
+        Decision::Proceed(options) => {
+            connection.set_options(options.clone());
+            Ok(options)
+        }
+        Decision::Abandon(text) => {
+            Err(End { status: Status::Canceled, ..End::closed(format!("given up: {text}")) })
+        }
+    }
+}
+
+/// Connects by one of the transports, and carries a session over it until its end.
+async fn carry(
+    connection: &Arc<Connection>,
+    options: &Arc<Options>,
+    index: usize,
+    until: Instant,
+) -> End {
+    let chosen = &options.transports[index];
+    let connected = tokio::select! {
+        biased;
+        () = connection.stop.notified() => return closed_early(),
+        connected = timeout_at(until, connect(options, chosen)) => connected,
+    };
+    let transport = match connected {
+        Ok(Ok(transport)) => transport,
+        Ok(Err(end)) => return end,
+        Err(_) => return End::failed("unreachable", slow_connect(options, &chosen.url)),
+    };
+    let (channel_id, max_send) = (transport.channel_id(), transport.max_send());
+    let session = match connection.begin_session(options, index, channel_id, max_send) {
+        Ok(Some(session)) => session,
+        Ok(None) => return closed_early(),
+        Err(failure) => return End::failed("closed", failure),
+    };
+    let mut pump = Pump::new(connection.clone(), session, transport, until);
+    let end = poll_fn(|cx| pump.poll(cx)).await;
+    connection.abandon_session();
+    end
+}
+
+async fn connect(options: &Options, chosen: &TransportOptions) -> Result<Box<dyn Transport>, End> {
+    let Some(endpoint) = chosen.endpoint.clone() else {
+        let name = chosen.kind.name();
+        let text = format!("{}: this library makes no {name} transport", chosen.url);
+        return Err(End::failed("unsupported", Failure::new(Status::Unsupported, text)));
+    };
+    let tls = chosen.tls.as_ref().unwrap_or(&options.tls);
+    if let Some(warning) = tls.warning()
+        && endpoint.is_secure()
+    {
+        log::write(log::Level::Warn, || format!("{endpoint}: {warning}"));
+    }
+    let timeout = options.autoping_timeout;
+    let target = Target {
+        endpoint,
+        headers: chosen.headers.clone(),
+        max_message_size: options.max_message_size,
+        tls: tls.clone(),
+        keepalive: options.autoping_interval.map(|idle| Keepalive { idle, timeout }),
+    };
+    transport::connect(&target).await.map_err(|error| End::failed("unreachable", error.into()))
 }
 
 /// What to say when the time for connecting is up.
-pub(super) fn slow_connect(connection: &Connection) -> Failure {
-    let limit = connection.options.connect_timeout.as_secs_f64();
-    let url = &connection.options.url;
-    let text = format!("{url} let no session open within {limit} s (option `connect_timeout`)");
+pub(super) fn slow_connect(options: &Options, url: &str) -> Failure {
+    let limit = options.connect_timeout.as_secs_f64();
+    let text = match options.transports.len() {
+        1 => format!("{url} let no session open within {limit} s (option `connect_timeout`)"),
+        several => format!(
+            "{url} let no session open in its share of {limit} s for {several} transports (option \
+             `connect_timeout`)"
+        ),
+    };
     Failure::new(Status::Timeout, text)
-}
-
-impl End {
-    /// An end that is a failure.
-    pub(super) fn failed(class: &'static str, failure: Failure) -> End {
-        End { class, status: failure.status, text: failure.text, reason: None, message: None }
-    }
 }

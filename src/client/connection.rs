@@ -14,25 +14,33 @@
 //! A failure or loss that is retried tells CLOSE too, with `will_retry`; the last CLOSE after an
 //! open is the one without.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
-use crate::codec::{Payload, PayloadRef, Span};
+use crate::codec::{Dict, Payload, PayloadRef, Span};
 use crate::protocol::event::c_text;
-use crate::protocol::{Event, EventKind, uri};
-use crate::transport::Doorbell;
+use crate::protocol::{Event, EventKind, RequestError, uri};
+use crate::transport::{Doorbell, websocket};
 
 use super::attempts;
-use super::dispatch::{self, Dispatcher, Mode, Notice, NoticeKind};
+use super::callbacks::{Callbacks, Slot};
+use super::dispatch::{self, Dispatcher, Mode};
+use super::durable::{DurableKind, Durables};
+use super::end::End;
+use super::hook::Attempt;
+use super::login::Login;
+use super::notice::{Notice, NoticeKind};
 use super::options::Options;
+use super::prefixes::Prefixes;
 use super::retry::Next;
 use super::session::Session;
+use super::stats::Traffic;
 use super::status::{Failure, Status};
 use super::target::{Receiver, Target, wait_on};
 use super::{lock, log, runtime};
@@ -52,27 +60,13 @@ pub struct Connection {
     pub(super) again: Notify,
     state: Mutex<State>,
     changed: Condvar,
-    callbacks: Mutex<Callbacks>,
+    /// Who hears of what.
+    pub callbacks: Callbacks,
+    /// Its URI shortcuts.
+    pub prefixes: Prefixes,
+    pub(super) durables: Durables,
     /// Free for the use of [`crate::ffi`]: the handle under which C knows this connection.
     pub handle: AtomicU64,
-}
-
-/// The places for callbacks of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Slot {
-    /// A session is open.
-    Open,
-    /// The connection has ended.
-    Close,
-    /// Requests are accepted again.
-    Writable,
-}
-
-#[derive(Default)]
-struct Callbacks {
-    open: Option<Arc<dyn Target>>,
-    close: Option<Arc<dyn Target>>,
-    writable: Option<Arc<dyn Target>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +81,18 @@ enum Stage {
 
 struct State {
     stage: Stage,
+    /// What attempts are made with.
+    current: Arc<Options>,
+    /// Which of the transports worked last.
+    last_good: usize,
+    /// Sessions so far.
+    sessions: u64,
+    /// What the sessions that have ended have carried.
+    traffic: Traffic,
+    /// Sessions after a loss, since it was made.
+    reconnects: u64,
+    /// How the last attempt or session ended.
+    last_end: Option<End>,
     /// From HELLO to the end.
     session: Option<Arc<Session>>,
     /// Why the last attempt ended.
@@ -102,24 +108,10 @@ struct State {
     freed: bool,
 }
 
-/// Why a connection ended, for on_close.
-#[derive(Debug, Clone)]
-pub struct End {
-    /// `closed`, `lost`, `unreachable` or `unsupported`.
-    pub class: &'static str,
-    /// What went wrong; [`Status::Ok`] for a close in order.
-    pub status: Status,
-    /// A sentence for people.
-    pub text: String,
-    /// The URI of the router's ABORT or GOODBYE.
-    pub reason: Option<String>,
-    /// The router's words.
-    pub message: Option<String>,
-}
-
 impl Connection {
     /// A connection that is not open.
     pub fn new(options: Options) -> Arc<Connection> {
+        let current = Arc::new(options.clone());
         Arc::new_cyclic(|me| Connection {
             me: me.clone(),
             dispatcher: Dispatcher::new(options.dispatch, options.receive_queue_bytes),
@@ -129,6 +121,12 @@ impl Connection {
             again: Notify::new(),
             state: Mutex::new(State {
                 stage: Stage::Idle,
+                current,
+                last_good: 0,
+                sessions: 0,
+                traffic: Traffic::default(),
+                reconnects: 0,
+                last_end: None,
                 session: None,
                 failure: None,
                 ids_above: 0,
@@ -138,24 +136,11 @@ impl Connection {
                 freed: false,
             }),
             changed: Condvar::new(),
-            callbacks: Mutex::default(),
+            callbacks: Callbacks::default(),
+            prefixes: Prefixes::default(),
+            durables: Durables::default(),
             handle: AtomicU64::new(0),
         })
-    }
-
-    /// Sets a callback; the former one is returned, to be dropped where no lock is held.
-    pub fn set_callback(
-        &self,
-        slot: Slot,
-        target: Option<Arc<dyn Target>>,
-    ) -> Option<Arc<dyn Target>> {
-        let mut callbacks = lock(&self.callbacks);
-        let place = match slot {
-            Slot::Open => &mut callbacks.open,
-            Slot::Close => &mut callbacks.close,
-            Slot::Writable => &mut callbacks.writable,
-        };
-        std::mem::replace(place, target)
     }
 
     /// Starts to connect and returns.
@@ -281,10 +266,11 @@ impl Connection {
         drop(state);
         let _ = self.start_close(uri::GOODBYE_NORMAL, None);
         let requests = session.map(|session| session.detach());
-        let callbacks = std::mem::take(&mut *lock(&self.callbacks));
+        let callbacks = self.callbacks.take();
+        let durables = self.durables.take();
         let wakeup = self.dispatcher.set_wakeup(None);
         let notices = self.dispatcher.discard();
-        drop((requests, callbacks, wakeup, notices));
+        drop((requests, callbacks, durables, wakeup, notices));
     }
 
     /// The open session; waits for it until `deadline`.
@@ -329,6 +315,99 @@ impl Connection {
         }
     }
 
+    /// The transport that is up: its kind, URL and subprotocol.
+    pub fn transport(&self) -> Option<(&'static str, String, &'static str)> {
+        let session = lock(&self.state).session.clone()?;
+        let transport = &session.options().transports[session.transport()];
+        Some((transport.kind.name(), transport.url.clone(), websocket::JSON))
+    }
+
+    /// Declares a subscription or registration that outlives sessions. Returns its id.
+    pub fn declare(
+        self: &Arc<Self>,
+        kind: DurableKind,
+        uri: &str,
+        options: Dict<'_>,
+        target: Arc<dyn Target>,
+    ) -> Result<u64, Failure> {
+        let uri = &*self.prefixes.resolve(uri);
+        uri::check(uri, uri::matching(options)?).map_err(RequestError::from)?;
+        if kind == DurableKind::Registration && self.durables.is_registered(uri, options) {
+            return Err(RequestError::AlreadyRegistered.into());
+        }
+        let state = lock(&self.state);
+        if state.freed {
+            return Err(Status::Handle.into());
+        }
+        let durable = self.durables.declare(kind, uri, options, target);
+        let session = state.session.clone();
+        drop(state);
+        if let Some(session) = session {
+            session.place(&durable);
+        }
+        Ok(durable.id())
+    }
+
+    /// Ends a declaration; `receiver` hears of it. True if the router's subscription ends too.
+    pub fn retract(
+        self: &Arc<Self>,
+        kind: DurableKind,
+        id: u64,
+        receiver: Receiver,
+    ) -> Result<bool, Failure> {
+        let durable = self.durables.remove(id, kind).ok_or(RequestError::NoSuchId)?;
+        let session = lock(&self.state).session.clone();
+        let ended = session
+            .as_ref()
+            .and_then(|session| session.end_durable(&durable, kind, receiver.clone()));
+        ended.unwrap_or_else(|| {
+            let kind = match kind {
+                DurableKind::Subscription => EventKind::Unsubscribed,
+                DurableKind::Registration => EventKind::Unregistered,
+            };
+            let event = Event::new(kind, id, Some(receiver));
+            self.tell(Notice::new(NoticeKind::Session(kind), self, event));
+            Ok(true)
+        })
+    }
+
+    /// What it has done so far, as JSON.
+    pub fn stats(&self) -> Value {
+        // The session's lock comes before the state's.
+        let session = lock(&self.state).session.clone();
+        let current = session.map(|session| {
+            let core = session.core();
+            (core.traffic.clone(), core.protocol.pending(), core.backlog())
+        });
+        let state = lock(&self.state);
+        let mut traffic = state.traffic.clone();
+        let (mut pending, mut unsent) = (0, 0);
+        if let Some((of_session, requests, bytes)) = &current {
+            traffic.add(of_session);
+            (pending, unsent) = (*requests, *bytes);
+        }
+        let (events, event_bytes) = self.dispatcher.backlog();
+        let mut stats = Map::new();
+        traffic.describe(&mut stats);
+        let last_end = state
+            .last_end
+            .as_ref()
+            .map(|end| json!({"class": end.class, "reason": end.reason, "message": end.text}));
+        for (key, value) in [
+            ("pending", json!(pending)),
+            ("send_queue_bytes", json!(unsent)),
+            ("receive_queue_bytes", json!(event_bytes)),
+            ("receive_queue_events", json!(events)),
+            ("sessions", json!(state.sessions)),
+            ("reconnects", json!(state.reconnects)),
+            ("last_end", json!(last_end)),
+            ("handlers", self.dispatcher.handlers.describe()),
+        ] {
+            stats.insert(key.to_owned(), value);
+        }
+        Value::Object(stats)
+    }
+
     /// Waits until all that was accepted is written.
     pub fn flush(&self, deadline: Option<Instant>) -> Result<(), Failure> {
         let session = lock(&self.state).session.clone();
@@ -352,16 +431,105 @@ impl Connection {
         }
     }
 
+    /// With what the next attempt is made.
+    pub(super) fn current_options(&self) -> Arc<Options> {
+        lock(&self.state).current.clone()
+    }
+
+    /// The application has changed what attempts are made with.
+    pub(super) fn set_options(&self, options: Arc<Options>) {
+        lock(&self.state).current = options;
+    }
+
+    /// Which of `count` transports to try first.
+    pub(super) fn last_good(&self, count: usize) -> usize {
+        lock(&self.state).last_good % count.max(1)
+    }
+
+    /// Tells on_connect, if there is one, of the attempt that it returns.
+    pub(super) fn begin_attempt(self: &Arc<Self>) -> Option<Arc<Attempt>> {
+        let receiver = self.callbacks.receiver(Slot::Connect)?;
+        let state = lock(&self.state);
+        let (options, retries) = (state.current.clone(), state.retries);
+        drop(state);
+        let frame = Bytes::from(
+            json!({
+                "url": options.transports[0].url,
+                "realm": options.realm,
+                "authid": options.credentials.authid,
+                "retry_count": retries,
+            })
+            .to_string(),
+        );
+        let mut event = Event::new(EventKind::Gone, 0, Some(receiver));
+        event.uri = Some(c_text(&options.transports[0].url));
+        event.details = Span::of(&frame, Some(&frame));
+        event.payload = Payload::of_frame(&frame, PayloadRef::NONE);
+        let attempt = Arc::new(Attempt::new(options));
+        let notice = Notice::new(NoticeKind::Connect, self, event);
+        self.tell(Notice { attempt: Some(attempt.clone()), ..notice });
+        Some(attempt)
+    }
+
+    /// Puts a notice into the queue. No lock may be held.
+    pub fn tell(self: &Arc<Self>, notice: Notice) {
+        let mut notice = Some(notice);
+        let wake = match lock(&self.state).freed {
+            true => false,
+            false => self.dispatcher.push(self, notice.take().into_iter()),
+        };
+        drop(notice);
+        if wake {
+            self.dispatcher.wake();
+        }
+    }
+
+    /// A notice that nobody wanted to hear: a failure is told to on_user_error, or logged.
+    pub(super) fn unheard(&self, notice: &Notice) {
+        let is_failure = notice.status != Status::Ok
+            && matches!(notice.kind, NoticeKind::Session(_) | NoticeKind::Restored);
+        if is_failure && let Some(receiver) = self.callbacks.receiver(Slot::UserError) {
+            let told = Notice { kind: NoticeKind::UserError, ..notice.copy() };
+            if receiver.app().is_some_and(|target| target.deliver(&told)) {
+                return;
+            }
+        }
+        notice.log_unheard();
+    }
+
+    /// The application's own code has failed: tells on_user_error, in turn with the other events.
+    pub fn report(self: &Arc<Self>, about: &Notice, text: &str) {
+        let mut notice = about.copy();
+        notice.kind = NoticeKind::UserError;
+        notice.status = Status::Remote;
+        notice.text = Some(c_text(text));
+        notice.event.target = self.callbacks.receiver(Slot::UserError);
+        self.tell(notice);
+    }
+
     /// A new session over a new transport, whose peer accepts messages of `max_send` bytes; `None`
     /// if the connection was closed meanwhile.
-    pub(super) fn begin_session(self: &Arc<Self>, max_send: usize) -> Option<Arc<Session>> {
+    pub(super) fn begin_session(
+        self: &Arc<Self>,
+        options: &Arc<Options>,
+        transport: usize,
+        channel_id: Option<[u8; 32]>,
+        max_send: usize,
+    ) -> Result<Option<Arc<Session>>, Failure> {
+        let asks = self.callbacks.receiver(Slot::Challenge).is_some();
+        let login = Login::new(options, channel_id, asks)?;
         let mut state = lock(&self.state);
         if state.stage != Stage::Connecting {
-            return None;
+            return Ok(None);
         }
-        let session = Session::new(self, state.ids_above, max_send);
-        state.session = Some(session.clone());
-        Some(session)
+        state.sessions += 1;
+        let (serial, above) = (state.sessions, state.ids_above);
+        let session = Session::new(self, options, transport, login, serial, above, max_send);
+        let former = state.session.replace(session.clone());
+        drop(state);
+        // A transport that was tried before carried one that never opened.
+        drop(former);
+        Ok(Some(session))
     }
 
     /// WELCOME has come.
@@ -370,31 +538,20 @@ impl Connection {
         if state.stage == Stage::Connecting {
             state.stage = Stage::Open;
         }
+        state.last_good = session.transport();
+        state.reconnects += u64::from(state.was_open);
         state.was_open = true;
         state.retries = 0;
         drop(state);
         self.changed.notify_all();
-        event.target = lock(&self.callbacks).open.clone().map(Receiver::App);
-        Notice {
-            kind: NoticeKind::Open,
-            connection: self.handle.load(Ordering::Acquire),
-            session: Some(session.clone()),
-            event,
-            status: Status::Ok,
-            text: None,
-        }
+        event.target = self.callbacks.receiver(Slot::Open);
+        Notice { session: Some(session.clone()), ..Notice::new(NoticeKind::Open, self, event) }
     }
 
     /// Requests are accepted again.
     pub(super) fn writable(&self, session: &Arc<Session>) -> Notice {
-        Notice {
-            kind: NoticeKind::Writable,
-            connection: self.handle.load(Ordering::Acquire),
-            session: Some(session.clone()),
-            event: self.plain_event(lock(&self.callbacks).writable.clone()),
-            status: Status::Ok,
-            text: None,
-        }
+        let event = self.plain_event(Slot::Writable);
+        Notice { session: Some(session.clone()), ..Notice::new(NoticeKind::Writable, self, event) }
     }
 
     /// How an attempt's end looks from the whole of the connection: what fails after there has
@@ -421,8 +578,8 @@ impl Connection {
         match end.class {
             "lost" => true,
             "unreachable" => self.options.retry_if_unreachable,
-            // A violation would happen again.
-            _ if end.status == Status::Protocol => false,
+            // A violation would happen again, and so would a refusal of what we are.
+            _ if matches!(end.status, Status::Protocol | Status::Auth | Status::Canceled) => false,
             _ => end.reason.as_ref().is_some_and(|uri| self.options.retry_reasons.contains(uri)),
         }
     }
@@ -448,7 +605,8 @@ impl Connection {
         log::write(log::Level::Info, || {
             let then =
                 next.map_or(String::new(), |next| format!("; next attempt in {:?}", next.delay));
-            format!("{}: {}: {}{then}", self.options.url, end.class, end.text)
+            let realm = &self.options.realm;
+            format!("connection to '{realm}' {}: {}{then}", end.class, end.text)
         });
         let details = json!({
             "reason": end.reason,
@@ -458,29 +616,40 @@ impl Connection {
             "will_retry": next.is_some(),
         });
         let frame = Bytes::from(details.to_string());
-        let mut event = self.plain_event(lock(&self.callbacks).close.clone());
+        let mut event = self.plain_event(Slot::Close);
         event.uri = Some(c_text(end.class));
         event.details = Span::of(&frame, Some(&frame));
         event.payload = Payload::of_frame(&frame, PayloadRef::NONE);
 
         // The session's lock comes before the state's, so it is taken while that is not held.
         let session = lock(&self.state).session.take();
-        let ids_end = session.as_ref().map(|session| session.core().protocol.ids_end());
-        let mut state = lock(&self.state);
-        state.ids_above = ids_end.unwrap_or(state.ids_above);
-        let notice = Notice {
-            kind: NoticeKind::Close,
-            connection: self.handle.load(Ordering::Acquire),
-            session,
-            event,
+        let done = session.as_ref().map(|session| {
+            let core = session.core();
+            (core.protocol.ids_end(), core.traffic.clone())
+        });
+        let internal = end.is_internal().then(|| Notice {
+            session: session.clone(),
             status: end.status,
             text: Some(c_text(&end.text)),
+            ..Notice::new(NoticeKind::InternalError, self, self.plain_event(Slot::InternalError))
+        });
+        let close = Notice {
+            session,
+            status: end.status,
+            text: Some(c_text(&end.text)),
+            ..Notice::new(NoticeKind::Close, self, event)
         };
-        // What the notice of a freed connection keeps is dropped once no lock is held.
-        let mut notice = Some(notice);
+        // What the notices of a freed connection keep is dropped once no lock is held.
+        let mut notices: Vec<_> = internal.into_iter().chain([close]).collect();
+        let mut state = lock(&self.state);
+        if let Some((ids_end, traffic)) = done {
+            state.ids_above = ids_end;
+            state.traffic.add(&traffic);
+        }
+        state.last_end = Some(end.clone());
         let wake = match state.freed {
             true => false,
-            false => self.dispatcher.push(self, notice.take().into_iter()),
+            false => self.dispatcher.push(self, notices.drain(..)),
         };
         state.failure = Some(match end.status {
             Status::Ok => Failure::new(Status::Closed, "the connection has been closed"),
@@ -497,7 +666,7 @@ impl Connection {
         }
         drop(state);
         self.changed.notify_all();
-        drop(notice);
+        drop(notices);
         if wake {
             self.dispatcher.wake();
         }
@@ -516,7 +685,7 @@ impl Connection {
         }
     }
 
-    fn plain_event(&self, target: Option<Arc<dyn Target>>) -> Event<Receiver> {
-        Event::new(EventKind::Gone, 0, target.map(Receiver::App))
+    fn plain_event(&self, slot: Slot) -> Event<Receiver> {
+        Event::new(EventKind::Gone, 0, self.callbacks.receiver(slot))
     }
 }

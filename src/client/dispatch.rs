@@ -11,17 +11,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::ffi::CStr;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Instant;
 
-use crate::protocol::{Event, EventKind};
-
 use super::connection::Connection;
+use super::notice::Notice;
 use super::os::Flag;
-use super::session::Session;
+use super::stats::HandlerTime;
 use super::status::{Failure, Status};
 use super::target::{Receiver, wait_on};
 use super::{lock, log, runtime};
@@ -35,36 +33,6 @@ pub enum Mode {
     Manual,
     /// Callbacks run on the I/O thread.
     Inline,
-}
-
-/// What a notice is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoticeKind {
-    /// A session is open.
-    Open,
-    /// The connection has ended.
-    Close,
-    /// Requests are accepted again after `Again`.
-    Writable,
-    /// A request, subscription or registration.
-    Session(EventKind),
-}
-
-/// One thing for the application, with everything that its view of it needs.
-#[derive(Debug)]
-pub struct Notice {
-    /// What it is about.
-    pub kind: NoticeKind,
-    /// The application's name for the connection, see [`Connection::handle`].
-    pub connection: u64,
-    /// The session it belongs to.
-    pub session: Option<Arc<Session>>,
-    /// Ids, URI, details, payload, and whom to tell.
-    pub event: Event<Receiver>,
-    /// Failures and closes: what went wrong.
-    pub status: Status,
-    /// Failures and closes: a sentence.
-    pub text: Option<Arc<CStr>>,
 }
 
 /// Called when events begin to wait in `manual` mode, on the thread that makes them wait.
@@ -87,6 +55,8 @@ pub struct Dispatcher {
     discarding: AtomicBool,
     flag: OnceLock<Flag>,
     wakeup: Mutex<Option<Arc<dyn Wakeup>>>,
+    /// What callbacks have taken.
+    pub handlers: HandlerTime,
 }
 
 #[derive(Default)]
@@ -144,13 +114,6 @@ impl Drop for DeliveryScope {
     }
 }
 
-impl Notice {
-    /// A rough measure of what it keeps in memory.
-    fn cost(&self) -> usize {
-        std::mem::size_of::<Notice>() + self.event.payload.frame().len()
-    }
-}
-
 impl Dispatcher {
     /// An empty queue.
     pub fn new(mode: Mode, limit: usize) -> Dispatcher {
@@ -164,6 +127,7 @@ impl Dispatcher {
             discarding: AtomicBool::new(false),
             flag: OnceLock::new(),
             wakeup: Mutex::new(None),
+            handlers: HandlerTime::default(),
         }
     }
 
@@ -267,12 +231,14 @@ impl Dispatcher {
         if batch.is_empty() {
             return Ok(0);
         }
+        let begun = Instant::now();
         let mut turn = Turn { dispatcher: self, batch: batch.into_iter() };
         let mut delivered = 0;
         for notice in turn.batch.by_ref() {
             delivered += usize::from(!notice.is_void());
             self.deliver(connection, notice);
         }
+        self.handlers.add(begun.elapsed(), delivered);
         Ok(delivered)
     }
 
@@ -315,10 +281,12 @@ impl Dispatcher {
                 std::mem::take(&mut queue.notices)
             };
             any = true;
+            let (begun, count) = (Instant::now(), batch.len());
             let mut turn = Turn { dispatcher: self, batch: batch.into_iter() };
             for notice in turn.batch.by_ref() {
                 self.deliver(connection, notice);
             }
+            self.handlers.add(begun.elapsed(), count);
         }
     }
 
@@ -334,6 +302,11 @@ impl Dispatcher {
         if self.mode != Mode::Manual {
             self.drain_inline(connection);
         }
+    }
+
+    /// The events and bytes that wait.
+    pub(super) fn backlog(&self) -> (usize, usize) {
+        (lock(&self.queue).notices.len(), self.bytes.load(Ordering::Relaxed))
     }
 
     /// True when nothing waits.
@@ -405,9 +378,11 @@ impl Dispatcher {
                 }
                 std::mem::take(&mut queue.notices)
             };
+            let (begun, count) = (Instant::now(), batch.len());
             for notice in batch {
                 self.deliver(connection, notice);
             }
+            self.handlers.add(begun.elapsed(), count);
         }
     }
 
@@ -464,45 +439,14 @@ impl Dispatcher {
         if self.discarding.load(Ordering::Acquire) || notice.is_void() {
             return;
         }
-        match notice.event.target.as_ref().and_then(Receiver::app) {
-            Some(target) => {
-                let told = AssertUnwindSafe(|| target.deliver(&notice));
-                if std::panic::catch_unwind(told).is_err() {
-                    log::write(log::Level::Error, || "a panic in the delivery of an event".into());
-                }
+        let told = AssertUnwindSafe(|| {
+            let target = notice.event.target.as_ref().and_then(Receiver::app);
+            if !target.is_some_and(|target| target.deliver(&notice)) {
+                connection.unheard(&notice);
             }
-            None => notice.log_unheard(),
-        }
-    }
-}
-
-impl Notice {
-    /// True if there is nothing to tell: it only brings back what the application has given.
-    fn is_void(&self) -> bool {
-        match self.kind {
-            NoticeKind::Session(EventKind::Gone) => true,
-            NoticeKind::Session(EventKind::Event) => {
-                let target = self.event.target.as_ref().and_then(Receiver::app);
-                target.is_some_and(|target| target.has_ended())
-            }
-            _ => false,
-        }
-    }
-
-    /// A failure that nobody hears of is worth a line in the log.
-    pub fn log_unheard(&self) {
-        if self.status != Status::Ok && self.kind != NoticeKind::Close {
-            log::write(log::Level::Warn, || {
-                let text = |text: &Option<Arc<CStr>>| {
-                    text.as_ref().map(|t| t.to_string_lossy().into_owned()).unwrap_or_default()
-                };
-                format!(
-                    "request {} failed: {} {}",
-                    self.event.id,
-                    text(&self.event.uri),
-                    text(&self.text)
-                )
-            });
+        });
+        if std::panic::catch_unwind(told).is_err() {
+            log::write(log::Level::Error, || "a panic in the delivery of an event".into());
         }
     }
 }

@@ -56,13 +56,22 @@ pub fn read_environment() {
 
 /// Writes a line if somebody wants it.
 pub fn write(level: Level, text: impl FnOnce() -> String) {
-    if level as u8 > LEVEL.load(Ordering::Relaxed) {
-        return;
+    if level as u8 <= LEVEL.load(Ordering::Relaxed) {
+        tell(level, &text());
     }
+}
+
+/// Writes a line that was asked for by itself, whatever the level.
+pub fn tell(level: Level, text: &str) {
     let sink = lock(&SINK).clone();
     match sink {
-        Some(sink) => sink.line(level, &text()),
+        Some(sink) => sink.line(level, text),
         // A host may have closed its standard error: that is no reason to panic.
-        None => drop(writeln!(std::io::stderr(), "wamp {}: {}", NAMES[level as usize], text())),
+        None => drop(writeln!(std::io::stderr(), "wamp {}: {text}", NAMES[level as usize])),
     }
+}
+
+/// True if the environment variable `WAMP_TRACE` asks for a trace of all messages.
+pub fn wants_trace() -> bool {
+    std::env::var_os("WAMP_TRACE").is_some_and(|value| !value.is_empty() && value != "0")
 }

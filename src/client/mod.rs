@@ -12,31 +12,44 @@
 //!   Waiter::wait  <------------------------------ directly ------+
 //! ```
 //!
-//! * [`connection`]: what survives sessions: options, callbacks, state. [`attempts`]: its task,
-//!   [`pump`]: what that does while a session lasts.
-//! * [`retry`]: when to try again.
-//! * [`session`]: requests of one session. [`target`]: who hears of their outcome.
-//! * [`dispatch`]: the queue of events and the three ways of delivery.
+//! * [`connection`]: what survives sessions: options, [`callbacks`], state. [`attempts`]: its task,
+//!   [`pump`]: what that does while a session lasts, [`end`]: how it ended.
+//! * [`retry`]: when to try again. [`hook`]: the application's word before an attempt.
+//! * [`session`]: requests of one session. [`target`]: who hears of their outcome. [`login`]: the
+//!   answers to challenges.
+//! * [`durable`]: what is re-established after every join. [`prefixes`]: URI shortcuts.
+//! * [`notice`], [`dispatch`]: what the application is told, the queue of it, and the three ways of
+//!   delivery.
 //! * [`options`]: the table of connection options. [`runtime`]: the hidden threads.
+//! * [`stats`]: numbers and the trace.
 //! * [`status`]: the outcomes that the application sees. [`log`], [`os`]: as their names say.
 
 pub mod attempts;
+pub mod callbacks;
 pub mod connection;
 pub mod dispatch;
+pub mod durable;
+pub mod end;
+pub mod hook;
 pub mod log;
+pub mod login;
+pub mod notice;
 pub mod options;
 pub mod os;
+pub mod prefixes;
 pub mod pump;
 pub mod retry;
 pub mod runtime;
 pub mod session;
+pub mod stats;
 pub mod status;
 pub mod target;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use connection::Connection;
-pub use dispatch::{Dispatcher, Mode, Notice, NoticeKind};
+pub use dispatch::{Dispatcher, Mode};
+pub use notice::{Notice, NoticeKind};
 pub use options::Options;
 pub use session::Session;
 pub use status::{Failure, Status};

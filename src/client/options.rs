@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::auth::{self, Credentials, Secret, key_file};
+use crate::protocol::features;
 use crate::protocol::uri::{self, Match};
-use crate::transport::{Endpoint, TlsOptions, websocket};
+use crate::transport::{Endpoint, Protocol, TlsOptions, websocket};
 
 use super::dispatch::Mode;
+use super::end::AUTH_FAILURES;
+use super::log;
 use super::retry::Policy;
 use super::status::{Failure, Status};
 
@@ -16,12 +20,12 @@ use super::status::{Failure, Status};
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]
 pub struct Options {
-    pub url: String,
+    /// At least one.
+    pub transports: Vec<TransportOptions>,
     pub realm: String,
     pub dispatch: Mode,
     pub connect_timeout: Duration,
     pub close_timeout: Duration,
-    pub headers: Vec<(String, String)>,
     pub max_message_size: usize,
     pub send_queue_bytes: usize,
     pub receive_queue_bytes: usize,
@@ -33,20 +37,63 @@ pub struct Options {
     pub retry_if_unreachable: bool,
     pub retry_reasons: Vec<String>,
     pub tls: Arc<TlsOptions>,
-    pub authid: Option<String>,
+    /// What answers challenges, and who we say we are.
+    pub credentials: Credentials,
     pub authmethods: Option<Vec<String>>,
     pub authextra: Option<Map<String, Value>>,
+    pub trace: bool,
+}
+
+/// One way to the router.
+#[derive(Debug, Clone, Default)]
+#[allow(missing_docs)]
+pub struct TransportOptions {
+    pub kind: Kind,
+    pub url: String,
+    /// Where it leads; `None` for a kind of transport that there is not.
+    pub endpoint: Option<Endpoint>,
+    /// HTTP headers of the handshake.
+    pub headers: Vec<(String, String)>,
+    /// Instead of the option for all.
+    pub tls: Option<Arc<TlsOptions>>,
+}
+
+/// The kinds of transports, by the names of AutobahnJS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs)]
+pub enum Kind {
+    #[default]
+    WebSocket,
+    RawSocket,
+    LongPoll,
+}
+
+impl Kind {
+    /// The value of `type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::WebSocket => "websocket",
+            Kind::RawSocket => "rawsocket",
+            Kind::LongPoll => "longpoll",
+        }
+    }
+
+    fn parse(name: &str) -> Result<Kind, String> {
+        let kinds = [Kind::WebSocket, Kind::RawSocket, Kind::LongPoll];
+        kinds.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
+            format!("type \"{name}\": must be \"websocket\", \"rawsocket\" or \"longpoll\"")
+        })
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
         Options {
-            url: String::new(),
+            transports: vec![TransportOptions::default()],
             realm: String::new(),
             dispatch: Mode::Thread,
             connect_timeout: Duration::from_secs(30),
             close_timeout: Duration::from_secs(5),
-            headers: Vec::new(),
             max_message_size: 16 << 20,
             send_queue_bytes: 16 << 20,
             receive_queue_bytes: 16 << 20,
@@ -57,9 +104,10 @@ impl Default for Options {
             retry_if_unreachable: false,
             retry_reasons: Vec::new(),
             tls: Arc::default(),
-            authid: None,
+            credentials: Credentials::default(),
             authmethods: None,
             authextra: None,
+            trace: false,
         }
     }
 }
@@ -82,12 +130,24 @@ pub const TABLE: &[Spec] = &[
     Spec {
         name: "url",
         kind: "string",
-        default: "required",
+        default: "required, or transports",
         text: "The router: ws://host:port/path or rs://host:port; wss:// or rss:// with TLS; \
                ws+unix:///path.sock:/path or rs+unix:///path.sock.",
+        set: |options, value| options.transports[0].set_url(text(value)?, None),
+    },
+    Spec {
+        name: "transports",
+        kind: "list of objects",
+        default: "[{url}]",
+        text: "Instead of url: the ways to the router, each {\"type\": \"websocket\" or \"rawsocket\", \
+               \"url\": ..., \"headers\": ..., \"tlsConfiguration\": ...}; a rawsocket may have \"host\" \
+               and \"port\", or the \"path\" of a Unix socket, instead of \"url\". They are tried in \
+               order, the one that worked last time first.",
         set: |options, value| {
-            options.url = text(value)?;
-            Endpoint::parse(&options.url).map(|_| ())
+            let list = value.as_array().filter(|list| !list.is_empty());
+            let list = list.ok_or("must be a list of objects, and not an empty one")?;
+            options.transports = list.iter().map(transport).collect::<Result<_, _>>()?;
+            Ok(())
         },
     },
     Spec {
@@ -135,12 +195,12 @@ pub const TABLE: &[Spec] = &[
         default: "{}",
         text: "HTTP headers to send with the WebSocket upgrade.",
         set: |options, value| {
-            let object = value.as_object().ok_or("must be an object of strings")?;
-            options.headers.clear();
-            for (name, value) in object {
-                let value = text(value)?;
-                websocket::check_header(name, &value)?;
-                options.headers.push((name.clone(), value));
+            let headers = headers(value)?;
+            for transport in &mut options.transports {
+                // What an entry of `transports` says itself counts more.
+                if transport.headers.is_empty() {
+                    transport.headers.clone_from(&headers);
+                }
             }
             Ok(())
         },
@@ -268,8 +328,7 @@ pub const TABLE: &[Spec] = &[
                `min_version` (\"1.2\" or \"1.3\"), `pins` (list of \"sha256/BASE64\" of the server's \
                public key), `verify` (false takes any server).",
         set: |options, value| {
-            let object = value.as_object().ok_or("must be an object")?;
-            options.tls = Arc::new(TlsOptions::parse(object)?);
+            options.tls = tls(value)?;
             Ok(())
         },
     },
@@ -278,20 +337,88 @@ pub const TABLE: &[Spec] = &[
         kind: "string",
         default: "none",
         text: "Who we say we are.",
-        set: |options, value| text(value).map(|authid| options.authid = Some(authid)),
+        set: |options, value| text(value).map(|authid| options.credentials.authid = Some(authid)),
     },
     Spec {
         name: "authmethods",
         kind: "list of strings",
         default: "none",
-        text: "The authentication methods to offer; so far \"anonymous\" alone.",
+        text: "The authentication methods to offer, in this order: \"anonymous\", \"ticket\", \
+               \"wampcra\", \"scram\" (Crossbar.io), \"wamp-scram\", \"cryptosign\", or one that \
+               on_challenge answers. Without it, those that the credentials serve. Name the one that \
+               your router has set up: routers try no second one.",
         set: |options, value| {
             let list = value.as_array().ok_or("must be a list of strings")?;
-            let methods: Vec<String> = list.iter().map(text).collect::<Result<_, _>>()?;
-            if let Some(other) = methods.iter().find(|method| *method != "anonymous") {
-                return Err(format!("\"{other}\" is not known; use \"anonymous\""));
-            }
-            options.authmethods = Some(methods);
+            options.authmethods = Some(list.iter().map(text).collect::<Result<_, _>>()?);
+            Ok(())
+        },
+    },
+    Spec {
+        name: "ticket",
+        kind: "string",
+        default: "none",
+        text: "Answers a \"ticket\" challenge.",
+        set: |options, value| {
+            options.credentials.ticket = Some(Secret::new(text(value)?));
+            Ok(())
+        },
+    },
+    Spec {
+        name: "secret",
+        kind: "string",
+        default: "none",
+        text: "The password: answers \"wampcra\", \"scram\" and \"wamp-scram\" challenges.",
+        set: |options, value| {
+            options.credentials.secret = Some(Secret::new(text(value)?));
+            Ok(())
+        },
+    },
+    Spec {
+        name: "privkey",
+        kind: "string",
+        default: "none",
+        text: "The Ed25519 key: answers a \"cryptosign\" challenge. 64 hex digits of the seed, the text \
+               of an OpenSSH key file, or the path of a file with one of these or the 32 bytes.",
+        set: |options, value| {
+            let key = key_file::load(&text(value)?).map_err(|error| error.to_string())?;
+            options.credentials.privkey = Some(key);
+            Ok(())
+        },
+    },
+    Spec {
+        name: "router_key",
+        kind: "string (64 hex digits)",
+        default: "none",
+        text: "The router's public Ed25519 key: only a router that proves in \"cryptosign\" to have it \
+               is believed.",
+        set: |options, value| {
+            let key = auth::unhex(&text(value)?).ok_or("must be 64 hex digits")?;
+            options.credentials.router_key = Some(key);
+            Ok(())
+        },
+    },
+    Spec {
+        name: "channel_binding",
+        kind: "string",
+        default: "none",
+        text: "\"tls-exporter\" binds \"cryptosign\" and \"wamp-scram\" to the TLS connection; a router \
+               that cannot is refused.",
+        set: |options, value| {
+            options.credentials.channel_binding = match value.as_str() {
+                Some("tls-exporter") => true,
+                _ => return Err("must be \"tls-exporter\", or left out".to_owned()),
+            };
+            Ok(())
+        },
+    },
+    Spec {
+        name: "scram_raw",
+        kind: "bool",
+        default: "false",
+        text: "For \"scram\" with argon2: the router's keys were made of the hash itself, and not of \
+               its base64 text as Autobahn's tools do.",
+        set: |options, value| {
+            options.credentials.scram_raw = value.as_bool().ok_or("must be true or false")?;
             Ok(())
         },
     },
@@ -306,21 +433,32 @@ pub const TABLE: &[Spec] = &[
             Ok(())
         },
     },
+    Spec {
+        name: "trace",
+        kind: "bool",
+        default: "false",
+        text: "Write every message to the log, secrets masked; also by the environment variable \
+               WAMP_TRACE=1.",
+        set: |options, value| {
+            options.trace = value.as_bool().ok_or("must be true or false")?;
+            Ok(())
+        },
+    },
 ];
 
-/// What routers refuse credentials with: trying again would not help, and may lock an account.
-const AUTH_FAILURES: &[&str] = &[
-    "wamp.error.authentication_denied",
-    "wamp.error.authentication_failed",
-    "wamp.error.authentication_required",
-    "wamp.error.authorization_denied",
-    "wamp.error.authorization_failed",
-    "wamp.error.authorization_required",
-    "wamp.error.cannot_authenticate",
-    "wamp.error.no_auth_method",
-    "wamp.error.no_matching_auth_method",
-    "wamp.error.no_such_principal",
-    "wamp.error.not_authorized",
+/// What an attempt may be made with in another way than the one before; see [`super::hook`].
+const CHANGEABLE: &[&str] = &[
+    "url",
+    "transports",
+    "headers",
+    "realm",
+    "tlsConfiguration",
+    "authid",
+    "authmethods",
+    "authextra",
+    "ticket",
+    "secret",
+    "privkey",
 ];
 
 impl Options {
@@ -334,59 +472,95 @@ impl Options {
             return Err(wrong(format!("the options must be a JSON object, such as {example}")));
         };
         let mut options = Options::default();
-        for (name, value) in &given {
-            let Some(spec) = TABLE.iter().find(|spec| spec.name == name) else {
-                return Err(wrong(unknown(name, TABLE.iter().map(|spec| spec.name))));
-            };
-            (spec.set)(&mut options, value)
-                .map_err(|error| wrong(format!("option `{name}`: {error}")))?;
-        }
-        for required in ["url", "realm"] {
-            if !given.contains_key(required) {
-                return Err(wrong(format!("option `{required}` is missing")));
+        options.set_all(&given)?;
+        match (given.contains_key("url"), given.contains_key("transports")) {
+            (false, false) => return Err(wrong("option `url` is missing".to_owned())),
+            (true, true) => {
+                let text = "give `url` or `transports`, not both";
+                return Err(wrong(text.to_owned()));
             }
+            _ => {}
         }
+        if !given.contains_key("realm") {
+            return Err(wrong("option `realm` is missing".to_owned()));
+        }
+        options.trace |= log::wants_trace();
         Ok(options)
     }
 
-    /// HELLO.Details: what we are and can do.
-    pub fn hello(&self) -> Vec<u8> {
+    /// The same with some options changed, as a hook before an attempt may.
+    pub fn changed(&self, json: &str) -> Result<Options, Failure> {
+        let wrong = |text: String| Failure::new(Status::Option, text);
+        let given: Map<String, Value> = serde_json::from_str(json)
+            .map_err(|error| wrong(format!("the changes are no JSON object: {error}")))?;
+        if let Some(fixed) = given.keys().find(|name| {
+            TABLE.iter().any(|spec| spec.name == *name) && !CHANGEABLE.contains(&name.as_str())
+        }) {
+            let may = CHANGEABLE.join(", ");
+            return Err(wrong(format!("option `{fixed}` holds for all attempts; use {may}")));
+        }
+        let mut options = self.clone();
+        if given.contains_key("url") {
+            let headers = std::mem::take(&mut options.transports).swap_remove(0).headers;
+            options.transports = vec![TransportOptions { headers, ..TransportOptions::default() }];
+        }
+        if given.contains_key("headers") && !given.contains_key("transports") {
+            options.transports.iter_mut().for_each(|transport| transport.headers.clear());
+        }
+        options.set_all(&given)?;
+        Ok(options)
+    }
+
+    /// Takes the given options in the order of the table, where those that others build on come
+    /// first.
+    fn set_all(&mut self, given: &Map<String, Value>) -> Result<(), Failure> {
+        let wrong = |text: String| Failure::new(Status::Option, text);
+        for name in given.keys() {
+            if !TABLE.iter().any(|spec| spec.name == name) {
+                return Err(wrong(unknown(name, TABLE.iter().map(|spec| spec.name))));
+            }
+        }
+        for spec in TABLE {
+            if let Some(value) = given.get(spec.name) {
+                let name = spec.name;
+                (spec.set)(self, value)
+                    .map_err(|error| wrong(format!("option `{name}`: {error}")))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The authentication methods to offer; none where there is nothing to choose from.
+    pub fn methods(&self) -> Vec<String> {
+        let Credentials { ticket, secret, privkey, .. } = &self.credentials;
+        let any = ticket.is_some() || secret.is_some() || privkey.is_some();
+        match &self.authmethods {
+            Some(methods) => methods.clone(),
+            None if any => self.credentials.methods().into_iter().map(str::to_owned).collect(),
+            None => Vec::new(),
+        }
+    }
+
+    /// HELLO.Details: what we are and can do, with this `authextra`.
+    pub fn hello(&self, authextra: Map<String, Value>) -> Vec<u8> {
+        let roles = features::OURS.iter().map(|(role, features)| {
+            let features: Map<String, Value> =
+                features.iter().map(|feature| ((*feature).to_owned(), true.into())).collect();
+            ((*role).to_owned(), serde_json::json!({ "features": features }))
+        });
         let mut details = serde_json::json!({
             "agent": concat!("libwamp/", env!("CARGO_PKG_VERSION")),
-            "roles": {
-                "publisher": {"features": {
-                    "publisher_exclusion": true,
-                    "publisher_identification": true,
-                    "subscriber_blackwhite_listing": true,
-                }},
-                "subscriber": {"features": {
-                    "pattern_based_subscription": true,
-                    "publisher_identification": true,
-                    "subscription_revocation": true,
-                }},
-                "caller": {"features": {
-                    "call_canceling": true,
-                    "call_timeout": true,
-                    "caller_identification": true,
-                    "progressive_call_results": true,
-                }},
-                "callee": {"features": {
-                    "caller_identification": true,
-                    "pattern_based_registration": true,
-                    "progressive_call_results": true,
-                    "registration_revocation": true,
-                    "shared_registration": true,
-                }},
-            },
+            "roles": roles.collect::<Map<_, _>>(),
         });
-        if let Some(authid) = &self.authid {
+        if let Some(authid) = &self.credentials.authid {
             details["authid"] = authid.as_str().into();
         }
-        if let Some(methods) = &self.authmethods {
-            details["authmethods"] = methods.clone().into();
+        let methods = self.methods();
+        if !methods.is_empty() {
+            details["authmethods"] = methods.into();
         }
-        if let Some(extra) = &self.authextra {
-            details["authextra"] = extra.clone().into();
+        if !authextra.is_empty() || self.authextra.is_some() {
+            details["authextra"] = authextra.into();
         }
         details.to_string().into_bytes()
     }
@@ -402,6 +576,87 @@ pub fn unknown(name: &str, known: impl Iterator<Item = &'static str>) -> String 
         Some((_, nearest)) => format!("option `{name}`: unknown; did you mean `{nearest}`?"),
         None => format!("option `{name}`: unknown; see wamp_connection_new in wamp.h"),
     }
+}
+
+/// One entry of `transports`.
+fn transport(value: &Value) -> Result<TransportOptions, String> {
+    let entry = value.as_object().ok_or("each transport must be an object")?;
+    let mut transport = TransportOptions::default();
+    let (mut kind, mut url, mut host, mut port, mut path) = (None, None, None, None, None);
+    for (name, value) in entry {
+        match name.as_str() {
+            "type" => kind = Some(Kind::parse(&text(value)?)?),
+            "url" => url = Some(text(value)?),
+            "host" => host = Some(text(value)?),
+            "port" => port = Some(bytes(value, 1, 65_535).map_err(|_| "`port`: 1 to 65535")?),
+            "path" => path = Some(text(value)?),
+            "headers" => transport.headers = headers(value)?,
+            "tlsConfiguration" => transport.tls = Some(tls(value)?),
+            other => {
+                let known = ["type", "url", "host", "port", "path", "headers", "tlsConfiguration"];
+                return Err(unknown(other, known.into_iter()));
+            }
+        }
+    }
+    // AutobahnJS names a RawSocket in parts.
+    let url = match (url, host, port, path) {
+        (Some(url), None, None, None) => url,
+        (None, Some(host), Some(port), None) if kind == Some(Kind::RawSocket) => {
+            match host.contains(':') {
+                true => format!("rs://[{host}]:{port}"),
+                false => format!("rs://{host}:{port}"),
+            }
+        }
+        (None, None, None, Some(path)) if kind == Some(Kind::RawSocket) => {
+            format!("rs+unix://{path}")
+        }
+        _ => {
+            return Err(
+                "each transport must have a `url`, or with the type \"rawsocket\" `host` and \
+                        `port`, or the `path` of a Unix socket"
+                    .to_owned(),
+            );
+        }
+    };
+    transport.set_url(url, kind)?;
+    Ok(transport)
+}
+
+impl TransportOptions {
+    /// Sets the URL, and the kind that belongs to it, which must be `wanted` if that is given.
+    fn set_url(&mut self, url: String, wanted: Option<Kind>) -> Result<(), String> {
+        self.endpoint = match wanted {
+            Some(Kind::LongPoll) => None,
+            _ => Some(Endpoint::parse(&url)?),
+        };
+        self.kind = match self.endpoint.as_ref().map(|endpoint| &endpoint.protocol) {
+            None => Kind::LongPoll,
+            Some(Protocol::WebSocket { .. }) => Kind::WebSocket,
+            Some(Protocol::RawSocket) => Kind::RawSocket,
+        };
+        self.url = url;
+        match wanted.filter(|wanted| *wanted != self.kind) {
+            None => Ok(()),
+            Some(wanted) => {
+                Err(format!("\"{}\" is no URL for the type \"{}\"", self.url, wanted.name()))
+            }
+        }
+    }
+}
+
+fn tls(value: &Value) -> Result<Arc<TlsOptions>, String> {
+    let object = value.as_object().ok_or("must be an object")?;
+    TlsOptions::parse(object).map(Arc::new)
+}
+
+fn headers(value: &Value) -> Result<Vec<(String, String)>, String> {
+    let object = value.as_object().ok_or("must be an object of strings")?;
+    let checked = object.iter().map(|(name, value)| {
+        let value = text(value)?;
+        websocket::check_header(name, &value)?;
+        Ok((name.clone(), value))
+    });
+    checked.collect()
 }
 
 fn text(value: &Value) -> Result<String, String> {
@@ -445,10 +700,11 @@ mod tests {
                 "headers": {"X-A": "b"}, "autoping_interval": 0}"#,
         )
         .unwrap();
-        assert_eq!((options.url.as_str(), options.realm.as_str()), ("ws://h/ws", "r"));
+        let transport = &options.transports[0];
+        assert_eq!((transport.url.as_str(), options.realm.as_str()), ("ws://h/ws", "r"));
         assert_eq!(options.dispatch, Mode::Manual);
         assert_eq!(options.connect_timeout, Duration::from_millis(500));
-        assert_eq!(options.headers, [("X-A".to_owned(), "b".to_owned())]);
+        assert_eq!(transport.headers, [("X-A".to_owned(), "b".to_owned())]);
         assert_eq!(options.autoping_interval, None);
     }
 
@@ -470,11 +726,61 @@ mod tests {
         assert!(with(r#""retry_delay_jitter":"x""#).contains("must be a number"));
         let refused = with(r#""retry_reasons":["wamp.error.not_authorized"]"#);
         assert!(refused.contains("never retried"), "{refused}");
-        assert!(with(r#""authmethods":["ticket"]"#).contains("\"ticket\" is not known"));
+        assert!(with(r#""authmethods":"ticket""#).contains("must be a list"));
+        assert!(with(r#""ticket":5"#).contains("must be a string"));
+        assert!(with(r#""privkey":"not a key""#).contains("option `privkey`"));
+        assert!(with(r#""router_key":"abc""#).contains("64 hex digits"));
+        assert!(with(r#""channel_binding":"tls-unique""#).contains("must be \"tls-exporter\""));
+        assert!(with(r#""trace":1"#).contains("must be true or false"));
+        assert!(with(r#""transports":[{"url":"ws://h"}]"#).contains("not both"));
+        let several = |list: &str| told(&format!(r#"{{"realm":"r","transports":{list}}}"#));
+        assert!(several("[]").contains("not an empty one"));
+        assert!(several(r#"[{"type":"websocket"}]"#).contains("must have a `url`"));
+        assert!(
+            several(r#"[{"type":"carrier pigeon","url":"x"}]"#).contains("must be \"websocket")
+        );
+        assert!(several(r#"[{"url":"ws://h","header":{}}]"#).contains("did you mean `headers`?"));
+        assert!(several(r#"[{"url":"tcp://h"}]"#).contains("use ws://, wss://"));
         assert!(told(r#"{"url":"ws://h","realm":"a b"}"#).contains("white space"));
-        assert!(told(r#"{"url":"tcp://h","realm":"r"}"#).contains("not supported"));
+        assert!(told(r#"{"url":"tcp://h","realm":"r"}"#).contains("use ws://, wss://"));
         let refused = with(r#""tlsConfiguration":{"verfy":false}"#);
         assert!(refused.contains("`tlsConfiguration`: `verfy`: unknown; did you mean `verify`?"));
+    }
+
+    #[test]
+    fn each_transport_has_an_endpoint() {
+        let parse = |entry: &str| {
+            Options::parse(&format!(r#"{{"realm": "r", "transports": [{entry}]}}"#))
+                .map(|options| options.transports[0].clone())
+        };
+        for (entry, kind, url) in [
+            (r#""url": "wss://h/ws""#, Kind::WebSocket, "wss://h/ws"),
+            (r#""type": "websocket", "url": "ws://h/ws""#, Kind::WebSocket, "ws://h/ws"),
+            (r#""url": "rss://h:1""#, Kind::RawSocket, "rss://h:1"),
+            (r#""type": "rawsocket", "host": "h", "port": 8000"#, Kind::RawSocket, "rs://h:8000"),
+            (r#""type": "rawsocket", "host": "::1", "port": 1"#, Kind::RawSocket, "rs://[::1]:1"),
+            (r#""type": "rawsocket", "path": "/a.sock""#, Kind::RawSocket, "rs+unix:///a.sock"),
+        ] {
+            let transport = parse(&format!("{{{entry}}}")).unwrap();
+            assert_eq!((transport.kind, transport.url.as_str()), (kind, url));
+            assert_eq!(transport.endpoint.unwrap().url(), url);
+        }
+        let tls = parse(r#"{"url": "wss://h", "tlsConfiguration": {"verify": false}}"#).unwrap();
+        assert!(tls.tls.unwrap().warning().is_some());
+        for (entry, told) in [
+            (r#""type": "websocket""#, "must have a `url`"),
+            (r#""type": "websocket", "host": "h", "port": 1"#, "must have a `url`"),
+            (r#""type": "rawsocket", "host": "h""#, "must have a `url`"),
+            (r#""type": "rawsocket", "host": "h", "port": 65536"#, "1 to 65535"),
+            (r#""type": "rawsocket", "path": "a.sock""#, "no absolute path"),
+            (r#""type": "rawsocket", "url": "ws://h""#, "no URL for the type \"rawsocket\""),
+            (r#""type": "websocket", "url": "rs://h:1""#, "no URL for the type \"websocket\""),
+            (r#""url": "ws://h", "prot": 1"#, "did you mean `port`?"),
+            (r#""url": "ws://h", "tlsConfiguration": {"key": 1}"#, "`key`: must be a string"),
+        ] {
+            let error = parse(&format!("{{{entry}}}")).unwrap_err().text;
+            assert!(error.contains(told), "{entry}: {error}");
+        }
     }
 
     #[test]
@@ -485,6 +791,29 @@ mod tests {
             let line = format!("\n *   {} ", spec.name);
             assert!(listed.contains(&line), "`{}` is not in include/concepts.txt", spec.name);
         }
+    }
+
+    /// `docs/OPTIONS.md` is made of the table: WAMP_UPDATE_DOCS=1 writes it.
+    #[test]
+    fn the_documentation_is_made_of_the_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/OPTIONS.md");
+        let head = include_str!("options.md");
+        let mut page = head.to_owned();
+        for Spec { name, kind, default, text, .. } in TABLE {
+            let cell = |text: &str| text.replace('|', "\\|");
+            let changeable = if CHANGEABLE.contains(name) { "yes" } else { "" };
+            page += &format!(
+                "| `{name}` | {} | {} | {changeable} | {} |\n",
+                cell(kind),
+                cell(default),
+                cell(text)
+            );
+        }
+        if std::env::var_os("WAMP_UPDATE_DOCS").is_some() {
+            std::fs::write(path, &page).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(written == page, "docs/OPTIONS.md is stale: WAMP_UPDATE_DOCS=1 cargo test options");
     }
 
     #[test]

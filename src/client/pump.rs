@@ -16,10 +16,11 @@ use crate::protocol::{Ended, Phase};
 use crate::transport::{Incoming, Transport, TransportError};
 
 use super::attempts::slow_connect;
-use super::connection::{Connection, End};
+use super::connection::Connection;
 use super::dispatch::{IoScope, Mode};
+use super::end::End;
 use super::session::Session;
-use super::status::{Failure, Status};
+use super::stats;
 
 /// How many messages are taken in before they are handled.
 const READ_AHEAD: usize = 128;
@@ -44,14 +45,18 @@ pub(super) struct Pump {
     join_until: Option<Instant>,
     leave_until: Option<Instant>,
     last_received: Instant,
-    ping_until: Option<Instant>,
     /// `None`: no pings.
     ping_interval: Option<Duration>,
+    ping_until: Option<Instant>,
+    /// When the last ping was sent, until something comes.
+    pinged: Option<Instant>,
     /// The session is over; the transport is closed, until this time at the latest.
     closing: Option<(End, Instant)>,
     /// The transport takes and gives no more.
     broken: bool,
     close_sent: bool,
+    /// Every message goes to the log.
+    trace: bool,
 }
 
 impl Pump {
@@ -63,6 +68,7 @@ impl Pump {
     ) -> Pump {
         let ping_interval = connection.options.autoping_interval.filter(|_| transport.pings());
         Pump {
+            trace: connection.options.trace,
             connection,
             session,
             transport,
@@ -74,8 +80,9 @@ impl Pump {
             join_until: Some(join_until),
             leave_until: None,
             last_received: Instant::now(),
-            ping_until: None,
             ping_interval,
+            ping_until: None,
+            pinged: None,
             closing: None,
             broken: false,
             close_sent: false,
@@ -140,6 +147,9 @@ impl Pump {
         if received {
             self.last_received = Instant::now();
             self.ping_until = None;
+            if alive && let Some(pinged) = self.pinged.take() {
+                self.session.core().traffic.round_trip = Some(self.last_received - pinged);
+            }
             self.handle_frames();
         }
         match trouble {
@@ -165,6 +175,10 @@ impl Pump {
     fn handle_frames(&mut self) {
         let mut core = self.session.core();
         for frame in self.frames.drain(..) {
+            core.traffic.received(&frame);
+            if self.trace {
+                stats::trace("<-", self.session.joined().map(|joined| joined.id), &frame);
+            }
             core.protocol.receive(&frame);
         }
         let after = self.session.hand_over(&mut core);
@@ -196,6 +210,10 @@ impl Pump {
             }
             if self.sending.is_none() {
                 let batch = self.session.core().next_batch();
+                if let Some(batch) = batch.as_ref().filter(|_| self.trace) {
+                    let session = self.session.joined().map(|joined| joined.id);
+                    batch.iter().for_each(|message| stats::trace("->", session, message));
+                }
                 self.sending = batch.map(|batch| (batch, 0));
             }
             let Some((batch, next)) = &mut self.sending else {
@@ -316,12 +334,11 @@ impl Pump {
         }
         self.end_late_calls(now);
         if self.join_until.is_some_and(|until| until <= now) {
-            let failure = slow_connect(&self.connection);
+            let options = self.session.options();
+            let failure = slow_connect(options, &options.transports[self.session.transport()].url);
             self.give_up(End::failed("unreachable", failure));
         } else if self.leave_until.is_some_and(|until| until <= now) {
-            let text = "closed; the router did not answer the GOODBYE in time".to_owned();
-            let (reason, message) = (None, None);
-            self.give_up(End { class: "closed", status: Status::Ok, text, reason, message });
+            self.give_up(End::closed("closed; the router did not answer the GOODBYE in time"));
         } else if self.ping_until.is_some_and(|until| until <= now) {
             // A host that does not take its events keeps us from reading the pong.
             if self.connection.dispatcher.is_full() {
@@ -353,6 +370,7 @@ impl Pump {
             return;
         }
         self.ping_until = Some(now + options.autoping_timeout);
+        self.pinged = Some(now);
         let payload = Bytes::from(vec![b'w'; options.autoping_size]);
         self.unflushed = true;
         if let Err(error) = self.transport.ping(payload) {
@@ -363,44 +381,7 @@ impl Pump {
     // ===== ends =====
 
     fn session_ended(&mut self, ended: Ended) {
-        let never_open = self.session.joined().is_none();
-        let end = match ended {
-            Ended::Goodbye { by_us: true, reason, message } => End {
-                class: "closed",
-                status: Status::Ok,
-                text: "closed by the application".to_owned(),
-                reason: Some(reason),
-                message: Some(message),
-            },
-            Ended::Goodbye { by_us: false, reason, message } => End {
-                class: "closed",
-                status: Status::Ok,
-                text: format!("closed by the router: {reason} {message}").trim_end().to_owned(),
-                reason: Some(reason),
-                message: Some(message),
-            },
-            Ended::Refused { reason, message } | Ended::Aborted { reason, message } => End {
-                class: "closed",
-                status: Status::Aborted,
-                text: format!("the router aborted the session: {reason} {message}")
-                    .trim_end()
-                    .to_owned(),
-                reason: Some(reason),
-                message: Some(message),
-            },
-            Ended::Challenged { method } => End {
-                class: "closed",
-                status: Status::Aborted,
-                text: format!("the router wants authentication by \"{method}\""),
-                reason: Some(crate::protocol::uri::CANNOT_AUTHENTICATE.to_owned()),
-                message: None,
-            },
-            Ended::Violation { message } => {
-                End::failed("closed", Failure::new(Status::Protocol, message))
-            }
-            Ended::Lost if never_open => End::failed("unreachable", Status::Lost.into()),
-            Ended::Lost => End::failed("lost", Status::Lost.into()),
-        };
+        let end = End::of_session(ended, self.session.joined().is_some());
         self.closing.get_or_insert((end, Instant::now() + TRANSPORT_CLOSE));
     }
 
@@ -421,8 +402,7 @@ impl Pump {
         let mut end = End::failed(class, error.into());
         if self.leave_until.is_some() {
             // Many routers just close after our GOODBYE.
-            let text = "closed by the application".to_owned();
-            end = End { class: "closed", status: Status::Ok, text, ..end };
+            end = End::closed("closed by the application");
         }
         self.give_up(end);
     }

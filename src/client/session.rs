@@ -4,26 +4,43 @@
 //! task is told, if it sleeps. Nothing is handed over by a channel or a task of its own.
 
 use std::ffi::CStr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use crate::codec::{Batch, Dict, PayloadRef};
 use crate::protocol::event::c_text;
-use crate::protocol::{self, CancelMode, Cause, Event, EventKind, Phase, RequestError};
+use crate::protocol::{
+    self, CancelMode, Cause, Event, EventKind, Listed, Phase, RequestError, uri,
+};
 
+use super::callbacks::Slot;
 use super::connection::Connection;
-use super::dispatch::{self, Dispatcher, Notice, NoticeKind};
-use super::lock;
+use super::dispatch::{self, Dispatcher};
+use super::durable::{Durable, DurableKind};
+use super::login::Login;
+use super::notice::{Notice, NoticeKind};
+use super::options::Options;
+use super::stats::Traffic;
 use super::status::{Failure, Status};
 use super::target::{Receiver, Waiter, wait_on};
+use super::{lock, runtime};
 
 /// One session, from its HELLO to its end.
 pub struct Session {
     me: Weak<Session>,
     connection: Arc<Connection>,
+    /// With what it was made: the hook before an attempt may have changed some.
+    options: Arc<Options>,
+    /// Which of the transports carries it.
+    transport: usize,
+    /// Tells the sessions of a connection apart.
+    serial: u64,
+    login: Login,
+    begun: Instant,
     core: Mutex<Core>,
     /// The outbox has been written.
     written: Condvar,
@@ -45,6 +62,7 @@ pub struct Joined {
 
 pub(super) struct Core {
     pub(super) protocol: protocol::Session<Receiver>,
+    pub(super) traffic: Traffic,
     /// Bytes taken from the outbox and not yet written.
     in_flight: usize,
     /// Somebody was told to try again.
@@ -62,6 +80,10 @@ pub(super) struct After {
     wake: bool,
     /// References of which the last one frees what is the application's.
     spent: Vec<Receiver>,
+    /// A challenge that the options are to answer.
+    challenge: Option<(Arc<Session>, Event<Receiver>)>,
+    /// What is to be placed again, and when.
+    conflicts: Vec<(Arc<Session>, Arc<Durable>, Duration)>,
 }
 
 impl After {
@@ -70,6 +92,12 @@ impl After {
         drop(self.spent);
         if self.wake {
             connection.dispatcher.wake();
+        }
+        if let Some((session, challenge)) = self.challenge {
+            session.answer_by_options(challenge);
+        }
+        for (session, durable, delay) in self.conflicts {
+            session.place_later(durable, delay);
         }
     }
 }
@@ -83,21 +111,31 @@ impl std::fmt::Debug for Session {
 impl Session {
     pub(super) fn new(
         connection: &Arc<Connection>,
+        options: &Arc<Options>,
+        transport: usize,
+        login: Login,
+        serial: u64,
         ids_above: u64,
         max_send: usize,
     ) -> Arc<Session> {
-        let options = &connection.options;
         let config = protocol::Config {
             realm: options.realm.clone(),
-            hello: options.hello(),
+            hello: login.hello(),
             max_message_size: options.max_message_size.min(max_send),
             ids_above,
+            gate: login.gate(),
         };
         Arc::new_cyclic(|me| Session {
             me: me.clone(),
             connection: connection.clone(),
+            options: options.clone(),
+            transport,
+            serial,
+            login,
+            begun: Instant::now(),
             core: Mutex::new(Core {
                 protocol: protocol::Session::new(config),
+                traffic: Traffic::default(),
                 in_flight: 0,
                 want_writable: false,
                 flushing: 0,
@@ -112,6 +150,21 @@ impl Session {
     /// The connection it runs on.
     pub fn connection(&self) -> &Arc<Connection> {
         &self.connection
+    }
+
+    /// With what it was made.
+    pub(super) fn options(&self) -> &Arc<Options> {
+        &self.options
+    }
+
+    /// Which of the transports carries it.
+    pub(super) fn transport(&self) -> usize {
+        self.transport
+    }
+
+    /// When it was made.
+    pub fn begun(&self) -> Instant {
+        self.begun
     }
 
     /// What WELCOME told; `None` before.
@@ -131,6 +184,7 @@ impl Session {
         options: Dict<'_>,
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
+        let topic = &self.connection.prefixes.resolve(topic);
         self.request(|core| core.publish(topic, options, payload))
     }
 
@@ -142,6 +196,7 @@ impl Session {
         payload: PayloadRef<'_>,
         receiver: Receiver,
     ) -> Result<u64, Failure> {
+        let topic = &self.connection.prefixes.resolve(topic);
         self.request(|core| core.publish_ack(topic, options, payload, receiver))
     }
 
@@ -152,6 +207,7 @@ impl Session {
         options: Dict<'_>,
         receiver: Receiver,
     ) -> Result<u64, Failure> {
+        let topic = &self.connection.prefixes.resolve(topic);
         self.request(|core| core.subscribe(topic, options, receiver))
     }
 
@@ -167,6 +223,7 @@ impl Session {
         options: Dict<'_>,
         receiver: Receiver,
     ) -> Result<u64, Failure> {
+        let procedure = &self.connection.prefixes.resolve(procedure);
         self.request(|core| core.register(procedure, options, receiver))
     }
 
@@ -193,7 +250,18 @@ impl Session {
         payload: PayloadRef<'_>,
         receiver: Receiver,
     ) -> Result<u64, Failure> {
+        let procedure = &self.connection.prefixes.resolve(procedure);
         self.request(|core| core.call(procedure, options, payload, receiver, Instant::now))
+    }
+
+    /// More input of a call.
+    pub fn call_more(
+        &self,
+        local: u64,
+        options: Dict<'_>,
+        payload: PayloadRef<'_>,
+    ) -> Result<(), Failure> {
+        self.request(|core| core.call_more(local, options, payload))
     }
 
     /// CANCEL, or giving up here where the router does not know it.
@@ -207,14 +275,24 @@ impl Session {
     }
 
     /// A progressive result of an invocation.
-    pub fn progress(&self, invocation: u64, payload: PayloadRef<'_>) -> Result<(), Failure> {
-        self.request(|core| core.progress(invocation, payload))
+    pub fn progress(
+        &self,
+        invocation: u64,
+        options: Dict<'_>,
+        payload: PayloadRef<'_>,
+    ) -> Result<(), Failure> {
+        self.request(|core| core.progress(invocation, options, payload))
     }
 
     /// The result of an invocation. Final answers are accepted also while the send queue is full:
     /// they are as many as the invocations, and without them a caller would wait for ever.
-    pub fn answer(&self, invocation: u64, payload: PayloadRef<'_>) -> Result<(), Failure> {
-        self.command(|core| core.answer(invocation, payload))
+    pub fn answer(
+        &self,
+        invocation: u64,
+        options: Dict<'_>,
+        payload: PayloadRef<'_>,
+    ) -> Result<(), Failure> {
+        self.command(|core| core.answer(invocation, options, payload))
     }
 
     /// The failure of an invocation.
@@ -225,6 +303,67 @@ impl Session {
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
         self.command(|core| core.answer_error(invocation, uri, payload))
+    }
+
+    /// Nobody will answer an invocation any more.
+    pub fn forget_invocation(&self, invocation: u64, uri: &str, payload: PayloadRef<'_>) {
+        let _ = self.command(|core| {
+            core.forget_invocation(invocation, uri, payload);
+            Ok(())
+        });
+    }
+
+    /// True if nobody waits for the answer to an invocation any more.
+    pub fn is_interrupted(&self, invocation: u64) -> bool {
+        lock(&self.core).protocol.is_interrupted(invocation)
+    }
+
+    /// Sets who hears when an invocation is given up by its caller.
+    pub fn watch_interrupt(&self, invocation: u64, receiver: Receiver) -> Result<(), Failure> {
+        self.command(|core| core.watch_interrupt(invocation, receiver))
+    }
+
+    /// The application has heard that an invocation was given up.
+    pub fn finish_interrupt(&self, invocation: u64) {
+        let _ = self.command(|core| {
+            core.finish_interrupt(invocation);
+            Ok(())
+        });
+    }
+
+    /// Notes under what the application knows an invocation.
+    pub fn tag_invocation(&self, invocation: u64, tag: u64) {
+        lock(&self.core).protocol.tag_invocation(invocation, tag);
+    }
+
+    /// What [`Session::tag_invocation`] has noted; 0 for nothing.
+    pub fn invocation_tag(&self, invocation: u64) -> u64 {
+        lock(&self.core).protocol.invocation_tag(invocation)
+    }
+
+    /// AUTHENTICATE: the answer to the challenge of this round.
+    pub fn authenticate(
+        &self,
+        round: u64,
+        signature: &str,
+        extra: Dict<'_>,
+    ) -> Result<(), Failure> {
+        self.command(|core| core.authenticate(round, signature, extra))
+    }
+
+    /// ABORT instead of an answer to the challenge of this round.
+    pub fn refuse_challenge(&self, round: u64, reason: &str, text: &str) -> Result<(), Failure> {
+        self.command(|core| core.refuse_challenge(round, reason, text))
+    }
+
+    /// The active subscriptions.
+    pub fn subscriptions(&self) -> Vec<Listed> {
+        lock(&self.core).protocol.subscriptions()
+    }
+
+    /// The active registrations.
+    pub fn registrations(&self) -> Vec<Listed> {
+        lock(&self.core).protocol.registrations()
     }
 
     /// GOODBYE.
@@ -315,24 +454,51 @@ impl Session {
     /// held.
     pub(super) fn hand_over(&self, core: &mut Core) -> After {
         let mut after = After::default();
-        let Some(me) = self.me.upgrade() else {
-            return after;
-        };
         if !core.protocol.has_events() {
             return after;
         }
+        let Some(me) = self.me.upgrade() else {
+            return after;
+        };
+        if me.hand_over_events(core, &mut after) {
+            // Before anybody else can make a request.
+            let failed = me.place_durables(core);
+            after.wake |= self.connection.dispatcher.push(&self.connection, failed.into_iter());
+            me.hand_over_events(core, &mut after);
+        }
+        after
+    }
+
+    /// True if the session has been opened.
+    fn hand_over_events(self: &Arc<Self>, core: &mut Core, after: &mut After) -> bool {
+        let me = self;
+        let mut joined = false;
         let is_open = core.protocol.phase() == Phase::Open;
-        let spent = &mut after.spent;
+        let After { spent, challenge, conflicts, .. } = after;
         let events = core.protocol.take_events();
-        let notices = events.filter_map(|event| {
+        let notices = events.filter_map(|mut event| {
             if event.kind == EventKind::Gone
                 && is_open
                 && let Some(target) = event.target.as_ref().and_then(Receiver::app)
             {
                 target.end();
             }
+            if let Some(Receiver::Durable(durable)) = &event.target {
+                let durable = durable.clone();
+                let (kind, again) = durable.translate(&mut event, is_open);
+                conflicts.extend(again.map(|delay| (me.clone(), durable, delay)));
+                return Some(Notice { kind, ..me.notice(event) });
+            }
             if event.kind == EventKind::Joined {
+                joined = true;
                 return Some(me.welcomed(event));
+            }
+            if event.kind == EventKind::Challenge {
+                event.target = me.connection.callbacks.receiver(Slot::Challenge);
+                if event.target.is_none() {
+                    *challenge = Some((me.clone(), event));
+                    return None;
+                }
             }
             let waits = event.target.as_ref().is_some_and(|t| t.waiter(event.kind).is_some());
             if waits {
@@ -341,8 +507,89 @@ impl Session {
             }
             Some(me.notice(event))
         });
-        after.wake = self.connection.dispatcher.push(&self.connection, notices);
-        after
+        after.wake |= self.connection.dispatcher.push(&self.connection, notices);
+        joined
+    }
+
+    /// Makes the requests for what is declared on the connection. Returns what could not be made.
+    fn place_durables(self: &Arc<Self>, core: &mut Core) -> Vec<Notice> {
+        let durables = self.connection.durables.all();
+        let failed = durables.iter().filter_map(|durable| durable.place(self.serial, core));
+        failed.map(|(event, failure)| self.failed(event, failure)).collect()
+    }
+
+    /// Makes the request for one of them, where that has not been done.
+    pub(super) fn place(self: &Arc<Self>, durable: &Arc<Durable>) {
+        let mut core = lock(&self.core);
+        if core.protocol.phase() != Phase::Open {
+            return;
+        }
+        let failed = durable.place(self.serial, &mut core);
+        let failed = failed.map(|(event, failure)| self.failed(event, failure));
+        let mut after = self.hand_over(&mut core);
+        after.wake |= self.connection.dispatcher.push(&self.connection, failed.into_iter());
+        drop(core);
+        after.run(&self.connection);
+        self.connection.doorbell.ring();
+    }
+
+    fn place_later(self: &Arc<Self>, durable: Arc<Durable>, delay: Duration) {
+        let session = Arc::downgrade(self);
+        let user: Weak<Connection> = Arc::downgrade(&self.connection);
+        let placed = async move {
+            tokio::time::sleep(delay).await;
+            if let Some(session) = session.upgrade() {
+                session.place(&durable);
+            }
+        };
+        // Refused only where the library is shut down.
+        let _ = runtime::spawn(user, placed);
+    }
+
+    /// Ends what a durable subscription or registration was placed as here. `None`: it was not.
+    pub(super) fn end_durable(
+        &self,
+        durable: &Durable,
+        kind: DurableKind,
+        receiver: Receiver,
+    ) -> Option<Result<bool, Failure>> {
+        let local = durable.local(self.serial)?;
+        let ended = match kind {
+            DurableKind::Subscription => {
+                self.command(|core| core.unsubscribe(local, Some(receiver)))
+            }
+            DurableKind::Registration => {
+                self.command(|core| core.unregister(local, Some(receiver)).map(|()| true))
+            }
+        };
+        match ended {
+            // Its session has ended in this very moment, or the router has revoked it.
+            Err(failure) if matches!(failure.status, Status::Closed | Status::NoSuchId) => None,
+            ended => Some(ended),
+        }
+    }
+
+    /// Answers a challenge by what the options say, on a thread that may take its time.
+    fn answer_by_options(self: &Arc<Self>, challenge: Event<Receiver>) {
+        let work = || {
+            let session = self.clone();
+            move || {
+                let method = challenge.uri.as_deref().map(CStr::to_string_lossy);
+                let method = method.unwrap_or_default();
+                let extra = challenge.details().unwrap_or(b"{}");
+                let round = challenge.wamp_id;
+                // Too late where the session has ended meanwhile: then nobody waits for it.
+                let _ = match session.login.answer(&method, extra) {
+                    Ok(answer) => {
+                        let extra = Value::Object(answer.extra).to_string();
+                        let extra = Dict::from_checked(extra.as_bytes());
+                        session.authenticate(round, answer.signature.expose(), extra)
+                    }
+                    Err(why) => session.refuse_challenge(round, uri::CANNOT_AUTHENTICATE, &why),
+                };
+            }
+        };
+        let _ = runtime::spawn_blocking(work);
     }
 
     /// A written batch comes back. As [`Session::hand_over`].
@@ -435,14 +682,15 @@ impl Session {
             None => (Status::Ok, None),
             Some(cause) => (cause_status(cause), Some(cause_text(cause, &event))),
         };
-        Notice {
-            kind: NoticeKind::Session(event.kind),
-            connection: self.connection.handle.load(Ordering::Acquire),
-            session: Some(self.clone()),
-            event,
-            status,
-            text,
-        }
+        let kind = NoticeKind::Session(event.kind);
+        let session = Some(self.clone());
+        Notice { session, status, text, ..Notice::new(kind, &self.connection, event) }
+    }
+
+    /// A failure of our own in the form in which it is told.
+    fn failed(self: &Arc<Self>, event: Event<Receiver>, failure: Failure) -> Notice {
+        let (status, text) = (failure.status, Some(c_text(&failure.text)));
+        Notice { status, text, ..self.notice(event) }
     }
 }
 
@@ -458,6 +706,7 @@ impl Core {
             return None;
         }
         let batch = self.protocol.take_outbox();
+        batch.iter().for_each(|message| self.traffic.sent(message));
         self.in_flight = batch.len();
         Some(batch)
     }

@@ -34,7 +34,9 @@ pub enum Status {
     Aborted = -23,
     Lost = -24,
     Canceled = -25,
-    Tls = -26,
+    Auth = -26,
+    Unsupported = -27,
+    Tls = -28,
 }
 
 /// Every status with its name and the sentence about it, NUL-terminated for C.
@@ -148,7 +150,17 @@ const TABLE: &[(Status, &str, &str)] = &[
         "the router refused the session: check the realm and the credentials\0",
     ),
     (Status::Lost, "WAMP_ERR_LOST\0", "the connection was lost: open it again\0"),
-    (Status::Canceled, "WAMP_ERR_CANCELED\0", "the request was given up by the application\0"),
+    (Status::Canceled, "WAMP_ERR_CANCELED\0", "the request was given up\0"),
+    (
+        Status::Auth,
+        "WAMP_ERR_AUTH\0",
+        "the authentication failed: check authid, credentials, and the methods that the router offers\0",
+    ),
+    (
+        Status::Unsupported,
+        "WAMP_ERR_UNSUPPORTED\0",
+        "the library or the router cannot do this: see wamp_session_features\0",
+    ),
     (
         Status::Tls,
         "WAMP_ERR_TLS\0",
@@ -207,8 +219,11 @@ impl From<RequestError> for Failure {
             RequestError::Option(..) => Status::Option,
             RequestError::TooLarge(_) => Status::TooLarge,
             RequestError::NoSuchId => Status::NoSuchId,
+            RequestError::Interrupted => Status::Canceled,
+            RequestError::NotAnnounced(_) => Status::Unsupported,
             RequestError::AlreadyRegistered
             | RequestError::Answered
+            | RequestError::NoMoreInput
             | RequestError::NoProgress
             | RequestError::NoRole(_) => Status::State,
         };

@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 
 use crate::protocol::{Event, EventKind};
 
-use super::dispatch::Notice;
+use super::durable::Durable;
 use super::lock;
+use super::notice::Notice;
 
 /// The application's side of a request. Dropping the last reference frees what belongs to it, so
 /// references are only dropped where the application's code may run: never under a lock.
 pub trait Target: Send + Sync {
-    /// Tells the application.
-    fn deliver(&self, notice: &Notice);
+    /// Tells the application; false if it wants to hear nothing of this kind.
+    fn deliver(&self, notice: &Notice) -> bool;
 
     /// The application has unsubscribed: events that still wait are not for it any more.
     fn end(&self);
@@ -33,13 +34,15 @@ pub enum Receiver {
     Waiter(Arc<Waiter>),
     /// The outcome of the request goes to a waiting thread, what follows to the application.
     Both(Arc<dyn Target>, Arc<Waiter>),
+    /// As `App`, through what is re-established after every join.
+    Durable(Arc<Durable>),
 }
 
 impl Receiver {
     /// The thread that waits for an event of this kind.
     pub fn waiter(&self, kind: EventKind) -> Option<&Arc<Waiter>> {
         match (self, kind) {
-            (Receiver::App(_), _) | (_, EventKind::Gone) => None,
+            (Receiver::App(_) | Receiver::Durable(_), _) | (_, EventKind::Gone) => None,
             (Receiver::Waiter(waiter), _) => Some(waiter),
             (
                 Receiver::Both(_, waiter),
@@ -53,6 +56,7 @@ impl Receiver {
     pub fn app(&self) -> Option<&Arc<dyn Target>> {
         match self {
             Receiver::App(target) | Receiver::Both(target, _) => Some(target),
+            Receiver::Durable(durable) => Some(durable.target()),
             Receiver::Waiter(_) => None,
         }
     }
@@ -64,6 +68,7 @@ impl std::fmt::Debug for Receiver {
             Receiver::App(_) => "App",
             Receiver::Waiter(_) => "Waiter",
             Receiver::Both(..) => "Both",
+            Receiver::Durable(_) => "Durable",
         })
     }
 }

@@ -101,6 +101,12 @@ impl Batch {
         self.ends.is_empty()
     }
 
+    /// The messages as slices.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| &self.bytes[start..*end])
+    }
+
     /// The `index`-th message.
     pub fn message(&self, index: usize) -> Bytes {
         self.bytes.slice(self.range(index))

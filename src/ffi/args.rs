@@ -41,6 +41,21 @@ pub unsafe fn optional_text<'a>(
     }
 }
 
+/// A NUL-terminated copy of `text` that the caller owns and frees with wamp_free().
+pub fn given(text: &str) -> Result<*mut c_char, Failure> {
+    // SAFETY: malloc takes any size.
+    let copy = unsafe { libc::malloc(text.len() + 1) }.cast::<u8>();
+    if copy.is_null() {
+        return Err(Failure::new(Status::Internal, "no memory"));
+    }
+    // SAFETY: `copy` is new and has room for the text and its NUL.
+    unsafe {
+        std::ptr::copy_nonoverlapping(text.as_ptr(), copy, text.len());
+        copy.add(text.len()).write(0);
+    }
+    Ok(copy.cast())
+}
+
 /// The options of a request: a JSON object, or NULL for none.
 ///
 /// # Safety
@@ -134,6 +149,29 @@ pub unsafe fn payload<'a>(payload: *const wamp_payload_t) -> Result<PayloadRef<'
         kwargs,
         ..PayloadRef::NONE
     })
+}
+
+/// Writes a text for C into its buffer, NUL-terminated and cut where it does not fit; tells its
+/// whole length.
+///
+/// # Safety
+/// `out` points to `size` writable bytes; it may be NULL if `size` is 0.
+pub unsafe fn fill(out: *mut c_char, size: usize, text: &str) -> Result<i32, Failure> {
+    let length = i32::try_from(text.len())
+        .map_err(|_| Failure::new(Status::TooLarge, "the text is longer than an int can tell"))?;
+    if size == 0 {
+        return Ok(length);
+    }
+    if out.is_null() {
+        return Err(Failure::new(Status::Argument, "the buffer is NULL"));
+    }
+    let fits = text.len().min(size - 1);
+    // SAFETY: not NULL, and by the caller's promise there is room for `size` bytes.
+    unsafe {
+        std::ptr::copy_nonoverlapping(text.as_ptr(), out.cast(), fits);
+        out.add(fits).write(0);
+    }
+    Ok(length)
 }
 
 /// A limit in milliseconds; `None` for a negative one: no limit.

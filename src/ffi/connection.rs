@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::client::connection::Slot;
-use crate::client::{Connection, Failure, Mode, Options, Status, lock};
+use crate::client::callbacks::Slot;
+use crate::client::{Connection, Failure, Mode, Options, Status, Target, lock};
 use crate::protocol::uri;
 
 use super::args;
@@ -18,7 +18,7 @@ use super::target::{CTarget, CWakeup, UserData};
 use super::types::*;
 
 pub(super) struct ConnectionObject {
-    client: Arc<Connection>,
+    pub(super) client: Arc<Connection>,
     /// The keys of the sessions that it lends; `None` once it is freed.
     pub(super) lent: Mutex<Option<Vec<u64>>>,
     /// What the last poll has shown.
@@ -30,7 +30,7 @@ pub(super) static CONNECTIONS: Slab<Arc<ConnectionObject>> = Slab::new();
 /// A close without a limit has one that nobody lives to see, so that no arithmetic overflows.
 const NO_LIMIT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-fn object(connection: *mut wamp_connection_t) -> Result<Arc<ConnectionObject>, Failure> {
+pub(super) fn object(connection: *mut wamp_connection_t) -> Result<Arc<ConnectionObject>, Failure> {
     let key = Tag::Connection.key(connection).ok_or(Status::Handle)?;
     CONNECTIONS.with(key, Arc::clone).ok_or_else(|| Status::Handle.into())
 }
@@ -44,7 +44,12 @@ fn set_callback(
     guard(|| {
         let object = object(connection)?;
         let target = Arc::new(CTarget::new(handler, None, user_data));
-        drop(object.client.set_callback(slot, Some(target)));
+        // Where events are polled these can be asked for without a callback.
+        let asks = matches!(slot, Slot::Connect | Slot::Challenge)
+            && handler.is_none()
+            && object.client.dispatcher.mode() != Mode::Manual;
+        let target: Option<Arc<dyn Target>> = if asks { None } else { Some(target) };
+        drop(object.client.callbacks.set(slot, target));
         Ok(0)
     })
 }
@@ -65,7 +70,7 @@ pub unsafe extern "C" fn wamp_connection_new(options: *const c_char) -> *mut wam
             // Without a callback of the host these events still begin and end the session's loan.
             let user_data = UserData::new(std::ptr::null_mut(), None);
             let silent = Arc::new(CTarget::new(None, None, user_data));
-            drop(client.set_callback(slot, Some(silent)));
+            drop(client.callbacks.set(slot, Some(silent)));
         }
         let object = ConnectionObject {
             client: client.clone(),
@@ -137,6 +142,66 @@ pub unsafe extern "C" fn wamp_connection_on_writable(
     free: wamp_free_t,
 ) -> c_int {
     set_callback(connection, Slot::Writable, callback, UserData::new(user_data, free))
+}
+
+/// Sets what hears WAMP_CONNECT before each attempt to connect, the first and those after a loss: for
+/// credentials that expire, or an address that changes.
+///
+/// It decides through `event->attempt`: at once, or, having retained it, later and from any thread;
+/// the attempt waits so long. An event that decides nothing lets the attempt be made. With a NULL
+/// callback nobody is asked, but in manual mode the event comes by wamp_connection_poll(). As
+/// wamp_connection_on_open().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_on_connect(
+    connection: *mut wamp_connection_t,
+    callback: wamp_callback_t,
+    user_data: *mut c_void,
+    free: wamp_free_t,
+) -> c_int {
+    set_callback(connection, Slot::Connect, callback, UserData::new(user_data, free))
+}
+
+/// Sets what hears WAMP_CHALLENGE when the router wants to know who we are.
+///
+/// It answers through `event->challenge`: at once, or, having retained it, later and from any
+/// thread, within `connect_timeout`; an event that answers nothing ends the attempt to join. There may
+/// be several rounds. Without a callback the options `ticket`, `secret` and `privkey` answer. With a
+/// NULL callback in manual mode the event comes by wamp_connection_poll(). As
+/// wamp_connection_on_open().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_on_challenge(
+    connection: *mut wamp_connection_t,
+    callback: wamp_callback_t,
+    user_data: *mut c_void,
+    free: wamp_free_t,
+) -> c_int {
+    set_callback(connection, Slot::Challenge, callback, UserData::new(user_data, free))
+}
+
+/// Sets what hears WAMP_USER_ERROR: when a handler reports its failure by wamp_event_failed(), and
+/// when a request fails that has no callback to hear it. Without one they go to the log. As
+/// wamp_connection_on_open().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_on_user_error(
+    connection: *mut wamp_connection_t,
+    callback: wamp_callback_t,
+    user_data: *mut c_void,
+    free: wamp_free_t,
+) -> c_int {
+    set_callback(connection, Slot::UserError, callback, UserData::new(user_data, free))
+}
+
+/// Sets what hears WAMP_INTERNAL_ERROR: when no transport can be made, when the peer violates the
+/// protocol, when there is no answer to a challenge. WAMP_CLOSE follows. Without one it goes to the
+/// log. As wamp_connection_on_open().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_on_internal_error(
+    connection: *mut wamp_connection_t,
+    callback: wamp_callback_t,
+    user_data: *mut c_void,
+    free: wamp_free_t,
+) -> c_int {
+    set_callback(connection, Slot::InternalError, callback, UserData::new(user_data, free))
 }
 
 /// Starts to connect and to join the realm, and returns at once: WAMP_OPEN or WAMP_CLOSE follows.

@@ -8,16 +8,16 @@ use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 use std::sync::Arc;
 
-use crate::client::{Failure, Notice, NoticeKind, Status};
-use crate::codec::{Dict, Tree};
-use crate::protocol::EventKind;
+use crate::client::{Failure, Notice, NoticeKind, Receiver, Session, Status};
+use crate::codec::{Dict, PayloadRef, Tree};
+use crate::protocol::{Event, EventKind, uri};
 
+use super::args;
+use super::connection::CONNECTIONS;
 use super::guard::{guard, plain};
-use super::invocation;
-use super::session;
 use super::slab::Slab;
 use super::types::*;
-use super::value;
+use super::{attempt, challenge, invocation, loan, session, value};
 
 /// Where the notice of a token is.
 struct Shown {
@@ -114,33 +114,83 @@ impl Drop for View {
 }
 
 /// The handles that an event lends; given back when dropped.
+#[derive(Default)]
 pub struct Lent {
-    session: *mut wamp_session_t,
-    invocation: *mut wamp_invocation_t,
-    closes: bool,
+    session: Option<*mut wamp_session_t>,
+    invocation: Option<*mut wamp_invocation_t>,
+    challenge: Option<*mut wamp_challenge_t>,
+    attempt: Option<*mut wamp_attempt_t>,
+    /// What is to be done when the event is over.
+    last: Last,
+}
+
+#[derive(Default, Clone)]
+enum Last {
+    #[default]
+    Nothing,
+    /// The invocation's loan ends; with true more input follows.
+    EndInvocation(bool),
+    /// The interruption of a request has been heard.
+    FinishInterrupt(Arc<Session>, u64),
+    /// The session's loan ends.
+    EndSession,
 }
 
 impl Lent {
     /// Lends what belongs to `notice`.
     pub fn new(notice: &Notice) -> Lent {
-        let invocation = match (notice.kind, &notice.session) {
-            (NoticeKind::Session(EventKind::Invocation), Some(session)) => {
-                invocation::lend(session, notice.event.wamp_id)
+        let mut lent = Lent::default();
+        if let Some(session) = &notice.session {
+            lent.session = Some(session::lend(session));
+            lent.lend_of(session, notice);
+        }
+        if let (NoticeKind::Connect, Some(attempt)) = (notice.kind, &notice.attempt) {
+            lent.attempt = Some(attempt::lend(attempt));
+        }
+        lent
+    }
+
+    fn lend_of(&mut self, session: &Arc<Session>, notice: &Notice) {
+        let id = notice.event.wamp_id;
+        match notice.kind {
+            NoticeKind::Close => self.last = Last::EndSession,
+            NoticeKind::Session(EventKind::Invocation) => {
+                self.invocation = Some(invocation::lend(session, notice));
+                self.last = Last::EndInvocation(notice.event.more);
             }
-            _ => ptr::null_mut(),
-        };
-        let session = notice.session.as_ref().map_or(ptr::null_mut(), session::lend);
-        Lent { session, invocation, closes: notice.kind == NoticeKind::Close }
+            NoticeKind::Session(EventKind::Interrupt) => {
+                self.invocation = Some(invocation::known(session, id));
+                self.last = Last::FinishInterrupt(session.clone(), id);
+            }
+            NoticeKind::Session(EventKind::Challenge) => {
+                self.challenge = Some(challenge::lend(session, id));
+            }
+            _ => {}
+        }
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        if !self.invocation.is_null() {
-            invocation::end_loan(self.invocation);
+        match &self.last {
+            Last::Nothing => {}
+            Last::EndInvocation(more) => {
+                if let Some(invocation) = self.invocation {
+                    invocation::end_loan(invocation, *more);
+                }
+            }
+            Last::FinishInterrupt(session, request) => session.finish_interrupt(*request),
+            Last::EndSession => {
+                if let Some(session) = self.session.filter(|session| !session.is_null()) {
+                    session::end_loan(session);
+                }
+            }
         }
-        if self.closes && !self.session.is_null() {
-            session::end_loan(self.session);
+        if let Some(challenge) = self.challenge {
+            loan::end_loan::<challenge::Challenge, _>(challenge);
+        }
+        if let Some(attempt) = self.attempt {
+            loan::end_loan::<attempt::Asked, _>(attempt);
         }
     }
 }
@@ -177,7 +227,7 @@ impl Held {
 
     /// The view of it.
     pub fn event(&self) -> wamp_event_t {
-        let unlent = Lent { session: ptr::null_mut(), invocation: ptr::null_mut(), closes: false };
+        let unlent = Lent::default();
         let lent = self.lent.as_ref().unwrap_or(&unlent);
         describe(&self.notice, lent, self.view.token(), self.user_data)
     }
@@ -195,15 +245,15 @@ pub fn describe(notice: &Notice, lent: &Lent, token: u64, user_data: *mut c_void
     let (details, details_size) = part(event.details());
     wamp_event_t {
         kind: kind(notice.kind),
-        flags: if event.progress { WAMP_FLAG_PROGRESS } else { 0 },
+        flags: flags(event),
         status: notice.status as i32,
         reserved: 0,
         id: event.id as i64,
         wamp_id: event.wamp_id as i64,
         user_data,
         connection: Tag::Connection.handle(notice.connection),
-        session: lent.session,
-        invocation: lent.invocation,
+        session: lent.session.unwrap_or(ptr::null_mut()),
+        invocation: lent.invocation.unwrap_or(ptr::null_mut()),
         uri,
         uri_size,
         message,
@@ -212,7 +262,15 @@ pub fn describe(notice: &Notice, lent: &Lent, token: u64, user_data: *mut c_void
         details_size,
         payload: payload(notice),
         token,
+        challenge: lent.challenge.unwrap_or(ptr::null_mut()),
+        attempt: lent.attempt.unwrap_or(ptr::null_mut()),
     }
+}
+
+fn flags(event: &Event<Receiver>) -> u32 {
+    let progress = if event.progress { WAMP_FLAG_PROGRESS } else { 0 };
+    let more = if event.more { WAMP_FLAG_MORE } else { 0 };
+    progress | more
 }
 
 fn payload(notice: &Notice) -> wamp_payload_t {
@@ -232,6 +290,13 @@ fn kind(kind: NoticeKind) -> u32 {
         NoticeKind::Open | NoticeKind::Session(EventKind::Joined) => WAMP_OPEN,
         NoticeKind::Close => WAMP_CLOSE,
         NoticeKind::Writable => WAMP_WRITABLE,
+        NoticeKind::Connect => WAMP_CONNECT,
+        NoticeKind::Restored => WAMP_RESTORED,
+        NoticeKind::Suspended => WAMP_SUSPENDED,
+        NoticeKind::UserError => WAMP_USER_ERROR,
+        NoticeKind::InternalError => WAMP_INTERNAL_ERROR,
+        NoticeKind::Session(EventKind::Challenge) => WAMP_CHALLENGE,
+        NoticeKind::Session(EventKind::Interrupt) => WAMP_INTERRUPT,
         NoticeKind::Session(EventKind::Subscribed) => WAMP_SUBSCRIBED,
         NoticeKind::Session(EventKind::Unsubscribed) => WAMP_UNSUBSCRIBED,
         NoticeKind::Session(EventKind::Event) => WAMP_EVENT,
@@ -243,6 +308,32 @@ fn kind(kind: NoticeKind) -> u32 {
         NoticeKind::Session(EventKind::Error) => WAMP_ERROR,
         // Never told.
         NoticeKind::Session(EventKind::Gone) => 0,
+    }
+}
+
+/// The name of a kind in wamp.h, without WAMP_.
+pub(super) fn kind_name(kind: u32) -> &'static str {
+    match kind {
+        WAMP_OPEN => "OPEN",
+        WAMP_CLOSE => "CLOSE",
+        WAMP_WRITABLE => "WRITABLE",
+        WAMP_SUBSCRIBED => "SUBSCRIBED",
+        WAMP_UNSUBSCRIBED => "UNSUBSCRIBED",
+        WAMP_EVENT => "EVENT",
+        WAMP_PUBLISHED => "PUBLISHED",
+        WAMP_REGISTERED => "REGISTERED",
+        WAMP_UNREGISTERED => "UNREGISTERED",
+        WAMP_INVOCATION => "INVOCATION",
+        WAMP_RESULT => "RESULT",
+        WAMP_ERROR => "ERROR",
+        WAMP_INTERRUPT => "INTERRUPT",
+        WAMP_CHALLENGE => "CHALLENGE",
+        WAMP_CONNECT => "CONNECT",
+        WAMP_RESTORED => "RESTORED",
+        WAMP_SUSPENDED => "SUSPENDED",
+        WAMP_USER_ERROR => "USER_ERROR",
+        WAMP_INTERNAL_ERROR => "INTERNAL_ERROR",
+        _ => "event",
     }
 }
 
@@ -384,18 +475,55 @@ pub unsafe extern "C" fn wamp_event_keep(event: *const wamp_event_t) -> *mut wam
         let (token, user_data) = unsafe { ((*event).token, (*event).user_data) };
         let copy = |shown: &Shown| {
             // SAFETY: the notice lives as long as this slot is filled, and the slot is locked.
-            let notice = unsafe { &*shown.notice };
-            let mut event = notice.event.clone();
-            event.target = None;
-            let (session, text) = (notice.session.clone(), notice.text.clone());
-            let (kind, connection) = (notice.kind, notice.connection);
-            Notice { kind, connection, session, event, status: notice.status, text }
+            unsafe { &*shown.notice }.copy()
         };
-        let notice = VIEWS.with(token, copy).ok_or_else(|| {
-            Failure::new(Status::Argument, "the event is no longer valid: keep it in its callback")
-        })?;
+        let notice = VIEWS.with(token, copy).ok_or_else(stale)?;
         keep(notice, user_data)
     })
+}
+
+/// Tells the library that the program's handling of an event has failed; for handlers, and for
+/// bindings in whose language they can throw.
+///
+/// on_user_error hears WAMP_USER_ERROR with `message` (may be NULL), or it is written to the log. An
+/// invocation without an answer is answered with `wamp.error.runtime_error` and `message`. Returns
+/// WAMP_OK, or WAMP_ERR_ARGUMENT (NULL, or no longer valid), WAMP_ERR_UTF8.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_event_failed(
+    event: *const wamp_event_t,
+    message: *const c_char,
+) -> i32 {
+    guard(|| {
+        if event.is_null() {
+            return Err(Failure::new(Status::Argument, "`event` is NULL"));
+        }
+        // SAFETY: the caller's promise.
+        let message =
+            unsafe { args::optional_text(message, "message") }?.unwrap_or("a handler failed");
+        // SAFETY: not NULL, and the caller's promise.
+        let token = unsafe { (*event).token };
+        // SAFETY: the notice lives as long as this slot is filled, and the slot is locked.
+        let copy = |shown: &Shown| unsafe { &*shown.notice }.copy();
+        let notice = VIEWS.with(token, copy).ok_or_else(stale)?;
+        if let (NoticeKind::Session(EventKind::Invocation), Some(session)) =
+            (notice.kind, &notice.session)
+        {
+            let mut text = b"[".to_vec();
+            crate::codec::json::text::write_string(&mut text, message);
+            text.push(b']');
+            let payload = PayloadRef { args: Some(&text), ..PayloadRef::NONE };
+            // Refused if there was an answer: then that holds.
+            let _ = session.answer_error(notice.event.wamp_id, uri::RUNTIME_ERROR, payload);
+        }
+        if let Some(connection) = CONNECTIONS.with(notice.connection, Arc::clone) {
+            connection.client.report(&notice, message);
+        }
+        Ok(0)
+    })
+}
+
+fn stale() -> Failure {
+    Failure::new(Status::Argument, "the event is no longer valid: keep it in its callback")
 }
 
 /// Frees a message. Its view and the lenses taken from it end. Returns WAMP_OK or WAMP_ERR_HANDLE.

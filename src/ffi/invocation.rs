@@ -1,97 +1,92 @@
 //! Answers to invocations: `wamp_invocation_t`.
 
-use std::ffi::{c_char, c_int};
-use std::ptr;
-use std::sync::{Arc, Mutex};
+use std::ffi::{c_char, c_int, c_void};
+use std::sync::Arc;
 
-use crate::client::{Failure, Session, Status, lock};
-use crate::codec::PayloadRef;
+use crate::client::{Failure, Notice, Receiver, Session, Status};
+use crate::codec::{Dict, PayloadRef};
 use crate::protocol::uri;
 
 use super::args;
 use super::guard::guard;
+use super::loan::{self, Lendable, Loan};
 use super::slab::Slab;
+use super::target::{CTarget, UserData};
 use super::types::*;
 
-pub(super) struct InvocationObject {
+pub(super) struct Invocation {
     session: Arc<Session>,
     request: u64,
-    refs: Refs,
 }
 
-pub(super) static INVOCATIONS: Slab<Arc<InvocationObject>> = Slab::new();
+static INVOCATIONS: Slab<Arc<Lendable<Invocation>>> = Slab::new();
 
-/// The references to a lent object: those of the host, and the loan. It ends once, with the last.
-pub(super) struct Refs(Mutex<(usize, bool)>);
+impl Loan for Invocation {
+    const TAG: Tag = Tag::Invocation;
 
-impl Refs {
-    /// A loan alone.
-    pub(super) const fn lent() -> Refs {
-        Refs(Mutex::new((0, true)))
+    fn slab() -> &'static Slab<Arc<Lendable<Self>>> {
+        &INVOCATIONS
     }
 
-    /// One more of the host; false if all have ended.
-    pub(super) fn retain(&self) -> bool {
-        let (retained, lent) = &mut *lock(&self.0);
-        let alive = *retained > 0 || *lent;
-        *retained += usize::from(alive);
-        alive
-    }
-
-    /// One less of the host. `Some(true)`: it was the last of all; `None`: there was none.
-    pub(super) fn release(&self) -> Option<bool> {
-        let (retained, lent) = &mut *lock(&self.0);
-        *retained = retained.checked_sub(1)?;
-        Some(*retained == 0 && !*lent)
-    }
-
-    /// The loan ends. True if it was the last of all.
-    pub(super) fn end_loan(&self) -> bool {
-        let (retained, lent) = &mut *lock(&self.0);
-        std::mem::take(lent) && *retained == 0
+    fn forgotten(&self) {
+        let text = PayloadRef::args("[\"the callee did not answer\"]");
+        self.session.forget_invocation(self.request, uri::RUNTIME_ERROR, text);
     }
 }
 
-/// A handle, lent until [`end_loan`].
-pub(super) fn lend(session: &Arc<Session>, request: u64) -> *mut wamp_invocation_t {
-    let object = InvocationObject { session: session.clone(), request, refs: Refs::lent() };
-    match INVOCATIONS.insert(Arc::new(object)) {
-        Some(key) => Tag::Invocation.handle(key),
-        None => ptr::null_mut(),
+/// The handle of the invocation that `notice` tells of, lent until [`end_loan`]. All input of a
+/// call comes with one handle, if the host has retained it.
+pub(super) fn lend(session: &Arc<Session>, notice: &Notice) -> *mut wamp_invocation_t {
+    let request = notice.event.wamp_id;
+    if notice.event.again {
+        let known = known(session, request);
+        if object(known).is_ok_and(|object| object.refs.lend_again()) {
+            return known;
+        }
+    }
+    loan::lend(Invocation { session: session.clone(), request })
+}
+
+/// The handle under which the host has retained an invocation.
+pub(super) fn known(session: &Session, request: u64) -> *mut wamp_invocation_t {
+    match session.invocation_tag(request) {
+        0 => std::ptr::null_mut(),
+        key => Tag::Invocation.handle(key),
     }
 }
 
-/// The callback or poll that it was lent to is over.
-pub(super) fn end_loan(invocation: *mut wamp_invocation_t) {
-    if let Ok(object) = object(invocation)
-        && object.refs.end_loan()
-    {
-        forget(invocation, &object);
+/// The callback or poll that a handle was lent to is over. With `more` input to come the call goes
+/// on, whether or not the handle was retained.
+pub(super) fn end_loan(invocation: *mut wamp_invocation_t, more: bool) {
+    if !more {
+        return loan::end_loan::<Invocation, _>(invocation);
+    }
+    let Ok(object) = object(invocation) else { return };
+    if object.refs.end_loan() {
+        loan::remove::<Invocation, _>(invocation);
+        object.what.session.tag_invocation(object.what.request, 0);
     }
 }
 
-/// Nobody has a reference any more: without an answer an error is sent.
-fn forget(invocation: *mut wamp_invocation_t, object: &InvocationObject) {
-    if let Some(key) = Tag::Invocation.key(invocation) {
-        drop(INVOCATIONS.remove(key));
-    }
-    let text = PayloadRef::args("[\"the callee did not answer\"]");
-    // Refused if there was an answer, or the session is over: then all is well.
-    let _ = object.session.answer_error(object.request, uri::RUNTIME_ERROR, text);
+fn object(invocation: *mut wamp_invocation_t) -> Result<Arc<Lendable<Invocation>>, Failure> {
+    loan::object(invocation)
 }
 
-fn object(invocation: *mut wamp_invocation_t) -> Result<Arc<InvocationObject>, Failure> {
-    let key = Tag::Invocation.key(invocation).ok_or(Status::Handle)?;
-    INVOCATIONS.with(key, Arc::clone).ok_or_else(|| Status::Handle.into())
+impl Invocation {
+    /// The events that follow are to bring this handle.
+    fn tag(&self, invocation: *mut wamp_invocation_t) {
+        let key = Tag::Invocation.key(invocation).unwrap_or(0);
+        self.session.tag_invocation(self.request, key);
+    }
 }
 
 /// Keeps an invocation beyond its callback, to answer it later from any thread; each retain wants
 /// its wamp_invocation_release(). Returns WAMP_OK or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_invocation_retain(invocation: *mut wamp_invocation_t) -> c_int {
-    guard(|| match object(invocation)?.refs.retain() {
-        true => Ok(0),
-        false => Err(Status::Handle.into()),
+    guard(|| {
+        loan::retain::<Invocation, _>(invocation)?.what.tag(invocation);
+        Ok(0)
     })
 }
 
@@ -100,20 +95,15 @@ pub unsafe extern "C" fn wamp_invocation_retain(invocation: *mut wamp_invocation
 /// WAMP_ERR_HANDLE, also for one that this program did not retain.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_invocation_release(invocation: *mut wamp_invocation_t) -> c_int {
-    guard(|| {
-        let object = object(invocation)?;
-        if object.refs.release().ok_or(Status::Handle)? {
-            forget(invocation, &object);
-        }
-        Ok(0)
-    })
+    guard(|| loan::release::<Invocation, _>(invocation).map(|()| 0))
 }
 
 /// Sends a progressive result; the final answer is still to come.
 ///
 /// Only where the event had WAMP_FLAG_PROGRESS. `payload` may be NULL and is copied. Returns
-/// WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (answered, or no progress wanted), WAMP_ERR_AGAIN,
-/// WAMP_ERR_CLOSED, WAMP_ERR_PAYLOAD, WAMP_ERR_TOO_LARGE.
+/// WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (answered, or no progress wanted), WAMP_ERR_CANCELED
+/// (the caller has given up), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_PAYLOAD,
+/// WAMP_ERR_TOO_LARGE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_invocation_progress(
     invocation: *mut wamp_invocation_t,
@@ -123,7 +113,7 @@ pub unsafe extern "C" fn wamp_invocation_progress(
         let object = object(invocation)?;
         // SAFETY: the caller's promise.
         let payload = unsafe { args::payload(payload) }?;
-        object.session.progress(object.request, payload).map(|()| 0)
+        object.what.session.progress(object.what.request, Dict::EMPTY, payload).map(|()| 0)
     })
 }
 
@@ -131,7 +121,8 @@ pub unsafe extern "C" fn wamp_invocation_progress(
 ///
 /// `payload` may be NULL and is copied. A failed call answers nothing: try again, or answer with an
 /// error. Never WAMP_ERR_AGAIN. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (answered
-/// already), WAMP_ERR_CLOSED (nobody waits any more), WAMP_ERR_PAYLOAD, WAMP_ERR_TOO_LARGE.
+/// already), WAMP_ERR_CANCELED (the caller has given up), WAMP_ERR_CLOSED (nobody waits any more),
+/// WAMP_ERR_PAYLOAD, WAMP_ERR_TOO_LARGE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_invocation_yield(
     invocation: *mut wamp_invocation_t,
@@ -141,7 +132,30 @@ pub unsafe extern "C" fn wamp_invocation_yield(
         let object = object(invocation)?;
         // SAFETY: the caller's promise.
         let payload = unsafe { args::payload(payload) }?;
-        object.session.answer(object.request, payload).map(|()| 0)
+        object.what.session.answer(object.what.request, Dict::EMPTY, payload).map(|()| 0)
+    })
+}
+
+/// As wamp_invocation_yield(), with `options` (JSON object, may be NULL) that go to the router, such
+/// as those of payload passthru (`ppt_scheme` ...). With `{"progress": true}` it is a progressive
+/// result, as by wamp_invocation_progress(). Returns as they do, and WAMP_ERR_OPTION,
+/// WAMP_ERR_UTF8, WAMP_ERR_UNSUPPORTED (the router does not announce what the options need).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_invocation_yield_with(
+    invocation: *mut wamp_invocation_t,
+    payload: *const wamp_payload_t,
+    options: *const c_char,
+) -> c_int {
+    guard(|| {
+        let object = object(invocation)?;
+        // SAFETY: the caller's promise.
+        let (payload, options) = unsafe { (args::payload(payload)?, args::options(options)?) };
+        let Invocation { session, request } = &object.what;
+        let wrong = |_| Failure::new(Status::Option, "option `progress`: must be a bool");
+        match options.bool("progress").map_err(wrong)? {
+            Some(true) => session.progress(*request, options, payload).map(|()| 0),
+            _ => session.answer(*request, options, payload).map(|()| 0),
+        }
     })
 }
 
@@ -161,6 +175,44 @@ pub unsafe extern "C" fn wamp_invocation_error(
         let uri = unsafe { args::optional_text(uri, "uri") }?.unwrap_or(uri::RUNTIME_ERROR);
         // SAFETY: the caller's promise.
         let payload = unsafe { args::payload(payload) }?;
-        object.session.answer_error(object.request, uri, payload).map(|()| 0)
+        let Invocation { session, request } = &object.what;
+        let uri = session.connection().prefixes.resolve(uri);
+        session.answer_error(*request, &uri, payload).map(|()| 0)
+    })
+}
+
+/// 1 if nobody waits for the answer any more: the caller has canceled the call or is gone, or our
+/// session has ended. 0 while somebody does, also after the answer; or WAMP_ERR_HANDLE. A callee
+/// that works for long looks here from time to time, or waits for wamp_invocation_on_interrupt().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_invocation_is_canceled(invocation: *mut wamp_invocation_t) -> c_int {
+    guard(|| {
+        let object = object(invocation)?;
+        Ok(c_int::from(object.what.session.is_interrupted(object.what.request)))
+    })
+}
+
+/// Sets what hears WAMP_INTERRUPT, when the caller cancels the call; one that has come already is
+/// told too. Retain the invocation first.
+///
+/// `details` of the event hold `mode` and possibly `reason`. After the callback (or, polled, at the
+/// next poll) the caller gets `wamp.error.canceled`, unless the callback has answered otherwise; with
+/// mode "killnowait" nobody waits for an answer any more, and one is refused with
+/// WAMP_ERR_CANCELED. `free` (may be NULL) runs exactly once: after the event, when the invocation
+/// has been answered, or when this call fails. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE
+/// (answered already), WAMP_ERR_CLOSED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_invocation_on_interrupt(
+    invocation: *mut wamp_invocation_t,
+    callback: wamp_callback_t,
+    user_data: *mut c_void,
+    free: wamp_free_t,
+) -> c_int {
+    let watcher = Arc::new(CTarget::watcher(callback, UserData::new(user_data, free)));
+    guard(|| {
+        let object = object(invocation)?;
+        object.what.tag(invocation);
+        let receiver = Receiver::App(watcher.clone());
+        object.what.session.watch_interrupt(object.what.request, receiver).map(|()| 0)
     })
 }

@@ -5,19 +5,26 @@
 //!
 //! * [`types`]: the public structs, constants and opaque names. [`slab`]: where handles lead.
 //! * [`guard`]: what every function does first and last. [`args`]: pointers made into references.
-//! * [`library`], [`connection`], [`session`], [`requests`], [`invocation`], [`event`], [`value`],
-//!   [`builder`], [`router`]: the functions. [`target`]: C callbacks as the client knows them.
+//! * [`library`], [`connection`], [`durable`], [`attempt`], [`challenge`], [`session`], [`requests`],
+//!   [`invocation`], [`event`], [`report`], [`value`], [`builder`], [`router`], [`auth`]: the functions.
+//! * [`target`]: C callbacks as the client knows them. [`loan`]: handles that events lend.
 #![allow(unsafe_code, non_camel_case_types)]
 // The safety of every function is the same and stands in the header: pointers are valid or NULL.
 #![allow(clippy::missing_safety_doc)]
 
 pub mod args;
+pub mod attempt;
+pub mod auth;
 pub mod builder;
+pub mod challenge;
 pub mod connection;
+pub mod durable;
 pub mod event;
 pub mod guard;
 pub mod invocation;
 pub mod library;
+mod loan;
+pub mod report;
 pub mod requests;
 pub mod router;
 pub mod session;

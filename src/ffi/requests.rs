@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::client::session::cause_status;
 use crate::client::target::Waiter;
-use crate::client::{Failure, Receiver, Session, Status};
+use crate::client::{Connection, Failure, Mode, Receiver, Session, Status};
 use crate::codec::Dict;
 use crate::protocol::{CancelMode, Event, EventKind};
 
@@ -106,7 +106,7 @@ pub unsafe extern "C" fn wamp_session_subscribe(
     let target = target(handler, done, user_data, free);
     guard(|| {
         let session = self::session(session)?;
-        check_handler(&session, handler)?;
+        check_handler(session.connection(), handler)?;
         // SAFETY: the caller's promise.
         let (topic, options) = unsafe { (args::text(topic, "topic")?, args::options(options)?) };
         session.subscribe(topic, options, app(&target)).map(|id| id as i64)
@@ -132,7 +132,7 @@ pub unsafe extern "C" fn wamp_session_subscribe_sync(
     let target = target(handler, None, user_data, free);
     guard(|| {
         let session = self::session(session)?;
-        check_handler(&session, handler)?;
+        check_handler(session.connection(), handler)?;
         session.check_wait()?;
         // SAFETY: the caller's promise.
         let (topic, options) = unsafe { (args::text(topic, "topic")?, args::options(options)?) };
@@ -304,7 +304,7 @@ pub unsafe extern "C" fn wamp_session_register(
     let target = target(handler, done, user_data, free);
     guard(|| {
         let session = self::session(session)?;
-        check_handler(&session, handler)?;
+        check_handler(session.connection(), handler)?;
         // SAFETY: the caller's promise.
         let (procedure, options) =
             unsafe { (args::text(procedure, "procedure")?, args::options(options)?) };
@@ -327,7 +327,7 @@ pub unsafe extern "C" fn wamp_session_register_sync(
     let target = target(handler, None, user_data, free);
     guard(|| {
         let session = self::session(session)?;
-        check_handler(&session, handler)?;
+        check_handler(session.connection(), handler)?;
         session.check_wait()?;
         // SAFETY: the caller's promise.
         let (procedure, options) =
@@ -394,7 +394,8 @@ pub unsafe extern "C" fn wamp_session_unregister_sync(
 ///
 /// Returns the call's id (> 0), or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_URI,
 /// WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE,
-/// WAMP_ERR_STATE (the router is no dealer).
+/// WAMP_ERR_STATE (the router is no dealer), WAMP_ERR_UNSUPPORTED (the options need a feature that
+/// the router does not announce: `progress`, `ppt_scheme`).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_call(
     session: *mut wamp_session_t,
@@ -413,6 +414,29 @@ pub unsafe extern "C" fn wamp_session_call(
             (args::text(procedure, "procedure")?, args::payload(payload)?, args::options(options)?)
         };
         session.call(procedure, options, payload, app(&target)).map(|id| id as i64)
+    })
+}
+
+/// Sends more input of a call that was made with the option `{"progress": true}` (progressive call
+/// invocations): the callee gets it as a further WAMP_INVOCATION.
+///
+/// `call` is the id that wamp_session_call() returned. `options` with `"progress": true` announce
+/// still more; without, or NULL, this is the last. `payload` may be NULL; all is copied. Returns
+/// WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID (the call has ended), WAMP_ERR_STATE (it was made
+/// without `progress`, was canceled, or the last input has been sent), WAMP_ERR_UTF8,
+/// WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_call_more(
+    session: *mut wamp_session_t,
+    call: i64,
+    payload: *const wamp_payload_t,
+    options: *const c_char,
+) -> c_int {
+    guard(|| {
+        let session = self::session(session)?;
+        // SAFETY: the caller's promise.
+        let (payload, options) = unsafe { (args::payload(payload)?, args::options(options)?) };
+        session.call_more(args::local_id(call)?, options, payload).map(|()| 0)
     })
 }
 
@@ -486,9 +510,12 @@ pub unsafe extern "C" fn wamp_session_cancel(
     })
 }
 
-fn check_handler(session: &Session, handler: wamp_callback_t) -> Result<(), Failure> {
-    use crate::client::Mode;
-    if handler.is_some() || session.connection().dispatcher.mode() == Mode::Manual {
+/// A handler must be given, but where its events are polled.
+pub(super) fn check_handler(
+    connection: &Connection,
+    handler: wamp_callback_t,
+) -> Result<(), Failure> {
+    if handler.is_some() || connection.dispatcher.mode() == Mode::Manual {
         return Ok(());
     }
     let text = "`handler` is NULL: only polled connections (dispatch \"manual\") need none";

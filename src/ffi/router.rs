@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::client::runtime::{self, Closable};
 use crate::client::{Failure, Status};
+use crate::protocol::uri;
 use crate::router::{Router, RouterError};
 
 use super::args;
@@ -50,13 +51,21 @@ fn object(router: *mut wamp_router_t) -> Result<Arc<RouterObject>, Failure> {
     ROUTERS.with(key, Arc::clone).ok_or_else(|| Status::Handle.into())
 }
 
-/// A router inside this process, for tests, demos and one machine: broker and dealer, anonymous
-/// clients, exact matching, WebSocket with JSON.
+/// A router inside this process, for tests, demos and one machine: broker and dealer with the
+/// features that clients can ask for, WebSocket with JSON.
 ///
-/// `config` is a JSON object or NULL: `{"realms": ["realm1"]}` lists the realms that may be joined;
-/// without the list each is made when first joined. Returns NULL on failure, with the reason in
-/// wamp_last_error(). Its largest message is `max_message_size` (16 MiB) of its configuration. Free it
-/// with wamp_router_free().
+/// `config` is a JSON object or NULL, with these keys:
+///
+/// | key                | value          | meaning                                              |
+/// |--------------------|----------------|------------------------------------------------------|
+/// | `realms`           | list of names  | the realms that may be joined; without it, any       |
+/// | `hello_timeout`    | seconds, 10    | from the connection to HELLO                         |
+/// | `max_message_size` | bytes, 16 MiB  | the largest message that is accepted                 |
+/// | `send_queue_bytes` | bytes, 256 MiB | may wait for a client before it is dropped           |
+/// | `disclose`         | object         | `caller`, `publisher`: true tells always who it is   |
+/// | `event_history`    | number, 0      | how many past publications each realm keeps          |
+///
+/// Returns NULL on failure, with the reason in wamp_last_error(). Free it with wamp_router_free().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_new(config: *const c_char) -> *mut wamp_router_t {
     guard(|| {
@@ -110,6 +119,65 @@ pub unsafe extern "C" fn wamp_router_url(router: *mut wamp_router_t) -> *const c
         Ok(0)
     });
     url
+}
+
+/// What the router counts, as a JSON object: `clients` (connected, joined or not), `sessions`,
+/// `subscriptions`, `registrations`, `pending_calls`, `messages_in`, `messages_out`, `dropped`
+/// (clients that did not read, see `send_queue_bytes`).
+///
+/// The text is the caller's: free it with wamp_free(). NULL on failure, with the reason in
+/// wamp_last_error().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_router_stats(router: *mut wamp_router_t) -> *mut c_char {
+    let mut text: *mut c_char = std::ptr::null_mut();
+    let _: c_int = guard(|| {
+        let stats = object(router)?.router.stats();
+        let json = serde_json::json!({
+            "clients": stats.clients,
+            "sessions": stats.sessions,
+            "subscriptions": stats.subscriptions,
+            "registrations": stats.registrations,
+            "pending_calls": stats.pending_calls,
+            "messages_in": stats.messages_in,
+            "messages_out": stats.messages_out,
+            "dropped": stats.dropped,
+        });
+        text = args::given(&json.to_string())?;
+        Ok(0)
+    });
+    text
+}
+
+/// Ends the session with the id `session` (0: all clients). With a `reason`, a URI, the router says
+/// GOODBYE; without (NULL) it cuts the connection without a word, as if the network had failed. For
+/// tests of what programs do then. Never waits for the clients.
+///
+/// Returns how many clients there were, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT (a negative session),
+/// WAMP_ERR_UTF8, WAMP_ERR_URI, WAMP_ERR_NO_SUCH_ID (no such session).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_router_kick(
+    router: *mut wamp_router_t,
+    session: i64,
+    reason: *const c_char,
+) -> c_int {
+    guard(|| {
+        let object = object(router)?;
+        let session = u64::try_from(session).map_err(|_| {
+            Failure::new(Status::Argument, "`session` is a session's id, or 0 for all")
+        })?;
+        // SAFETY: the caller's promise.
+        let reason = unsafe { args::optional_text(reason, "reason") }?;
+        if let Some(reason) = reason {
+            uri::check(reason, uri::Match::Exact)
+                .map_err(|error| Failure::new(Status::Uri, format!("`reason`: {error}")))?;
+        }
+        let kicked = object.router.kick(Some(session).filter(|id| *id > 0), reason);
+        if session > 0 && kicked == 0 {
+            let text = format!("this router has no session {session}");
+            return Err(Failure::new(Status::NoSuchId, text));
+        }
+        Ok(c_int::try_from(kicked).unwrap_or(c_int::MAX))
+    })
 }
 
 /// Stops a router and frees it; its clients get a GOODBYE. Never blocks. Returns WAMP_OK or

@@ -11,7 +11,7 @@ use crate::codec::Tree;
 
 use super::connection::CONNECTIONS;
 use super::guard::{guard, plain};
-use super::invocation::Refs;
+use super::loan::Refs;
 use super::slab::Slab;
 use super::types::*;
 use super::value;

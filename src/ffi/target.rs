@@ -54,35 +54,50 @@ pub struct CTarget {
     pub done: wamp_callback_t,
     /// Whose they are.
     pub user_data: UserData,
+    /// It is for WAMP_INTERRUPT alone.
+    watches: bool,
     ended: AtomicBool,
 }
 
 impl CTarget {
     /// Callbacks and whose they are.
     pub fn new(handler: wamp_callback_t, done: wamp_callback_t, user_data: UserData) -> CTarget {
-        CTarget { handler, done, user_data, ended: AtomicBool::new(false) }
+        CTarget { handler, done, user_data, watches: false, ended: AtomicBool::new(false) }
+    }
+
+    /// A callback that hears of the interruption of an invocation.
+    pub fn watcher(callback: wamp_callback_t, user_data: UserData) -> CTarget {
+        CTarget { watches: true, ..CTarget::new(callback, None, user_data) }
     }
 }
 
 impl Target for CTarget {
-    fn deliver(&self, notice: &Notice) {
+    fn deliver(&self, notice: &Notice) -> bool {
         let callback = match notice.kind {
-            NoticeKind::Session(EventKind::Gone) => return,
-            NoticeKind::Session(EventKind::Event | EventKind::Invocation) => self.handler,
-            NoticeKind::Session(_) => self.done,
-            NoticeKind::Open | NoticeKind::Close | NoticeKind::Writable => self.handler,
+            NoticeKind::Session(EventKind::Gone) => return true,
+            NoticeKind::Session(
+                EventKind::Event | EventKind::Invocation | EventKind::Challenge,
+            ) => self.handler,
+            NoticeKind::Session(EventKind::Interrupt) => self.handler.filter(|_| self.watches),
+            NoticeKind::Session(_) | NoticeKind::Restored | NoticeKind::Suspended => self.done,
+            NoticeKind::Connect
+            | NoticeKind::Open
+            | NoticeKind::Close
+            | NoticeKind::Writable
+            | NoticeKind::UserError
+            | NoticeKind::InternalError => self.handler,
         };
         // Lent also without a callback: an invocation that nobody hears is answered with an error.
         let lent = Lent::new(notice);
         let Some(callback) = callback else {
-            notice.log_unheard();
-            return;
+            return false;
         };
         let view = event::View::new(notice);
         let event = event::describe(notice, &lent, view.token(), self.user_data.pointer());
         // SAFETY: the function and its user_data are the host's; the event and all that it points
         // to live until the call returns.
         unsafe { callback(&event, self.user_data.pointer()) };
+        true
     }
 
     fn end(&self) {

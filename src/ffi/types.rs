@@ -52,11 +52,14 @@ pub const WAMP_ERR_PROTOCOL: c_int = -22;
 pub const WAMP_ERR_ABORTED: c_int = -23;
 /// The connection was lost.
 pub const WAMP_ERR_LOST: c_int = -24;
-
-/// The request was given up by the application.
+/// The request was given up: by the application, or an invocation by its caller.
 pub const WAMP_ERR_CANCELED: c_int = -25;
+/// The authentication failed, on either side.
+pub const WAMP_ERR_AUTH: c_int = -26;
+/// The library or the router cannot do this.
+pub const WAMP_ERR_UNSUPPORTED: c_int = -27;
 /// TLS failed: the certificates do not suit, or one side speaks in clear.
-pub const WAMP_ERR_TLS: c_int = -26;
+pub const WAMP_ERR_TLS: c_int = -28;
 
 /// Kind of event: a session is open. `wamp_id` is the session's id, `uri` the realm.
 pub const WAMP_OPEN: u32 = 1;
@@ -86,9 +89,34 @@ pub const WAMP_RESULT: u32 = 11;
 /// WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN, WAMP_ERR_CANCELED, WAMP_ERR_TIMEOUT.
 pub const WAMP_ERROR: u32 = 12;
 
+/// Kind of event: the caller has given an invocation up. `wamp_id` and `id` are those of its
+/// WAMP_INVOCATION, `invocation` is its handle if it was retained, `details` hold `mode`.
+pub const WAMP_INTERRUPT: u32 = 13;
+/// Kind of event: the router wants to know who we are. `uri` is the method, `details` are what came
+/// with it; answer through `challenge`.
+pub const WAMP_CHALLENGE: u32 = 14;
+/// Kind of event: an attempt to connect is about to be made. `details` are `{url, realm, authid,
+/// retry_count}`; decide through `attempt`.
+pub const WAMP_CONNECT: u32 = 15;
+/// Kind of event: a durable subscription or registration is active again. `details` are `{outage}`
+/// with the seconds that it was not.
+pub const WAMP_RESTORED: u32 = 16;
+/// Kind of event: a durable subscription or registration is out of service until WAMP_RESTORED, as
+/// its session has ended.
+pub const WAMP_SUSPENDED: u32 = 17;
+/// Kind of event: the program's own code has failed, as wamp_event_failed() tells, or a request with
+/// no callback to hear it. `message` is a sentence, ids and `uri` are those of what it was about.
+pub const WAMP_USER_ERROR: u32 = 18;
+/// Kind of event: no transport could be made, the peer violated the protocol, or there was no answer
+/// to a challenge. `message` is a sentence, `status` says what; WAMP_CLOSE follows.
+pub const WAMP_INTERNAL_ERROR: u32 = 19;
+
 /// Flag of events. RESULT: it is a progressive one, more follow. INVOCATION: the caller welcomes
 /// progressive results.
 pub const WAMP_FLAG_PROGRESS: u32 = 1;
+/// Flag of events. INVOCATION: more input of the same call follows, as another WAMP_INVOCATION with
+/// the same `wamp_id`. To keep one handle for all of them, retain it.
+pub const WAMP_FLAG_MORE: u32 = 2;
 
 /// Encoding of payloads: JSON text.
 pub const WAMP_JSON: u32 = 1;
@@ -141,6 +169,12 @@ pub struct wamp_session_t(());
 /// A call that wants an answer. Lent in WAMP_INVOCATION for the callback (or until the next poll);
 /// retain it to answer later.
 pub struct wamp_invocation_t(());
+/// A router's question who we are. Lent in WAMP_CHALLENGE for the callback (or until the next poll);
+/// retain it to answer later.
+pub struct wamp_challenge_t(());
+/// An attempt to connect that waits for the program's word. Lent in WAMP_CONNECT for the callback (or
+/// until the next poll); retain it to decide later.
+pub struct wamp_attempt_t(());
 /// An event kept beyond its callback, by wamp_event_keep() or as the result of
 /// wamp_session_call_sync(). Freed by wamp_message_free().
 pub struct wamp_message_t(());
@@ -178,11 +212,11 @@ pub struct wamp_payload_t {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct wamp_event_t {
-    /// What happened: WAMP_OPEN ... WAMP_ERROR. Ignore kinds that you do not know.
+    /// What happened: WAMP_OPEN ... WAMP_INTERNAL_ERROR. Ignore kinds that you do not know.
     pub kind: u32,
-    /// WAMP_FLAG_PROGRESS.
+    /// WAMP_FLAG_PROGRESS, WAMP_FLAG_MORE.
     pub flags: u32,
-    /// ERROR and CLOSE: what went wrong, WAMP_ERR_*. Otherwise WAMP_OK.
+    /// ERROR, CLOSE, USER_ERROR, INTERNAL_ERROR: what went wrong, WAMP_ERR_*. Otherwise WAMP_OK.
     pub status: i32,
     /// 0.
     pub reserved: u32,
@@ -197,14 +231,14 @@ pub struct wamp_event_t {
     pub connection: *mut wamp_connection_t,
     /// The session, lent; NULL where there was none.
     pub session: *mut wamp_session_t,
-    /// INVOCATION: to answer with, lent.
+    /// INVOCATION: to answer with, lent. INTERRUPT: the same, if it was retained.
     pub invocation: *mut wamp_invocation_t,
     /// EVENT: topic. INVOCATION: procedure. ERROR: the error. CLOSE: `closed`, `lost`,
     /// `unreachable`, `unsupported`. OPEN: realm. NUL-terminated, never NULL.
     pub uri: *const c_char,
     /// Its bytes without the NUL.
     pub uri_size: usize,
-    /// CLOSE, ERROR: a sentence for people. NUL-terminated, never NULL.
+    /// CLOSE, ERROR, USER_ERROR, INTERNAL_ERROR: a sentence for people. NUL-terminated, never NULL.
     pub message: *const c_char,
     /// Its bytes without the NUL.
     pub message_size: usize,
@@ -217,6 +251,10 @@ pub struct wamp_event_t {
     pub payload: wamp_payload_t,
     /// Ties this view to what it shows; of no use to you.
     pub token: u64,
+    /// CHALLENGE: to answer with, lent.
+    pub challenge: *mut wamp_challenge_t,
+    /// CONNECT: to decide with, lent.
+    pub attempt: *mut wamp_attempt_t,
 }
 
 /// The one type of callback. `event` is a view, valid until the callback returns. Which thread it
@@ -249,6 +287,8 @@ pub(super) enum Tag {
     Value = 5,
     Builder = 6,
     Router = 7,
+    Challenge = 8,
+    Attempt = 9,
 }
 
 const TAG_SHIFT: u32 = 60;
@@ -303,6 +343,8 @@ mod tests {
             (WAMP_ERR_ABORTED, Status::Aborted),
             (WAMP_ERR_LOST, Status::Lost),
             (WAMP_ERR_CANCELED, Status::Canceled),
+            (WAMP_ERR_AUTH, Status::Auth),
+            (WAMP_ERR_UNSUPPORTED, Status::Unsupported),
             (WAMP_ERR_TLS, Status::Tls),
         ] {
             assert_eq!(constant, status as c_int, "{}", status.name());

@@ -125,14 +125,15 @@ impl<H: Clone> Session<H> {
     pub fn cancel(&mut self, local: u64, mode: CancelMode) -> Result<(), RequestError> {
         self.check_open()?;
         let request = self.local_request(local).ok_or(RequestError::NoSuchId)?;
-        let Some(Request::Call { canceled, .. }) = self.requests.get_mut(&request) else {
+        let Some(Request::Call { canceled, input, .. }) = self.requests.get_mut(&request) else {
             return Err(RequestError::NoSuchId);
         };
+        *input = None;
         let again = std::mem::replace(canceled, true);
-        if self.cancels_calls && !again {
+        if self.features.call_canceling && !again {
             self.write_cancel(request, mode);
         }
-        if mode != CancelMode::Kill || !self.cancels_calls {
+        if mode != CancelMode::Kill || !self.features.call_canceling {
             self.give_up(request, Cause::Canceled, uri::CANCELED);
         }
         Ok(())
@@ -150,7 +151,7 @@ impl<H: Clone> Session<H> {
             let Some(Request::Call { canceled, .. }) = pending else {
                 continue;
             };
-            if self.cancels_calls && !canceled {
+            if self.features.call_canceling && !canceled {
                 self.write_cancel(request, CancelMode::KillNoWait);
             }
             self.give_up(request, Cause::Timeout, uri::TIMEOUT);

@@ -22,11 +22,15 @@ pub enum Ended {
         reason: String,
         /// The router's words.
         message: String,
+        /// There had been a challenge.
+        challenged: bool,
     },
-    /// The router wants authentication that we cannot give.
-    Challenged {
-        /// The method that it wants.
-        method: String,
+    /// We broke off: there was no answer to a challenge, or the router is not who it should be.
+    NotAuthenticated {
+        /// The URI of our ABORT.
+        reason: String,
+        /// What went wrong.
+        message: String,
     },
     /// The router aborted the open session.
     Aborted {
@@ -86,9 +90,9 @@ impl<H: Clone> Session<H> {
         self.phase = Phase::Closed;
         self.ended = Some(ended);
         self.fail_requests();
-        self.invocations.clear();
         self.limits = Limits::default();
         let (mut gone, leaving) = self.subscriptions.drain();
+        gone.extend(self.invocations.drain());
         for (id, target) in leaving {
             self.emit(Event::new(EventKind::Unsubscribed, id, target));
         }

@@ -10,6 +10,8 @@ use super::uri::UriError;
 /// The kinds of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventKind {
+    /// The router wants to know who we are.
+    Challenge,
     /// The session is open.
     Joined,
     /// A subscription is active.
@@ -26,6 +28,8 @@ pub enum EventKind {
     Unregistered,
     /// Somebody calls a registered procedure.
     Invocation,
+    /// The caller has given an invocation up.
+    Interrupt,
     /// A call's result.
     Result,
     /// A request failed.
@@ -60,6 +64,10 @@ pub struct Event<H> {
     pub wamp_id: u64,
     /// Result: more results follow. Invocation: progressive results are welcome.
     pub progress: bool,
+    /// Invocation: more input of the same call follows.
+    pub more: bool,
+    /// Invocation: there may have been input of the same call before.
+    pub again: bool,
     /// Error: why.
     pub cause: Option<Cause>,
     /// Topic, procedure, error URI or reason.
@@ -80,6 +88,8 @@ impl<H> Event<H> {
             id,
             wamp_id: 0,
             progress: false,
+            more: false,
+            again: false,
             cause: None,
             uri: None,
             details: Span::default(),
@@ -130,9 +140,18 @@ pub enum RequestError {
     /// This session has registered the very same procedure.
     #[error("this session has registered that procedure already; unregister it first")]
     AlreadyRegistered,
-    /// The invocation has its final answer.
-    #[error("the invocation has been answered")]
+    /// The invocation or challenge has its final answer.
+    #[error("it has been answered already")]
     Answered,
+    /// The caller has given the invocation up.
+    #[error("the caller has given the call up: nobody waits for an answer")]
+    Interrupted,
+    /// The router does not announce what the request needs.
+    #[error("the router does not announce `{0}`")]
+    NotAnnounced(&'static str),
+    /// All input of the call has been sent.
+    #[error("the call was made without `progress`, or its last input has been sent")]
+    NoMoreInput,
     /// The caller did not ask for progressive results.
     #[error("the caller did not ask for progressive results (see WAMP_FLAG_PROGRESS)")]
     NoProgress,

@@ -7,14 +7,18 @@
 //!
 //! * [`message`]: every message of the protocol, decoded and encoded.
 //! * [`session`]: the life of a session, from HELLO to GOODBYE; [`ended`]: its ends.
-//! * [`cancel`]: calls that are given up.
-//! * [`pubsub`], [`rpc`]: its requests, and the answers to them.
+//! * [`challenge`]: who we are, and who the router is. [`features`]: what it can do.
+//! * [`pubsub`], [`rpc`]: its requests, and the answers to them. [`cancel`]: calls that are given up.
+//! * [`invocations`]: the calls that come in.
 //! * [`event`]: what a session tells. [`uri`]: URIs and the rules for them.
 
 pub mod cancel;
+pub mod challenge;
 pub mod ended;
 pub mod event;
+pub mod features;
 pub mod ids;
+pub mod invocations;
 pub mod message;
 pub mod pubsub;
 pub mod rpc;
@@ -25,7 +29,9 @@ pub mod uri;
 mod tests;
 
 pub use cancel::CancelMode;
+pub use challenge::Gate;
 pub use ended::Ended;
 pub use event::{Cause, Event, EventKind, RequestError};
 pub use message::Message;
+pub use pubsub::Listed;
 pub use session::{Config, Phase, Session};

@@ -59,6 +59,19 @@ struct Subscription<H> {
     leaving: Leaving<H>,
 }
 
+/// An active subscription or registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The local id.
+    pub id: u64,
+    /// The router's id.
+    pub wamp_id: u64,
+    /// The topic or procedure, or the pattern.
+    pub uri: Arc<CStr>,
+    /// How it matches.
+    pub matching: Match,
+}
+
 /// A SUBSCRIBE on its way.
 #[derive(Debug)]
 pub(super) struct PendingSubscribe<H> {
@@ -118,6 +131,7 @@ impl<H: Clone> Session<H> {
     ) -> Result<(), RequestError> {
         self.check_broker()?;
         uri::check(topic, Match::Exact)?;
+        self.check_broker_passthru(options)?;
         self.request(|request, out| {
             message::Publish { request, options, topic: topic.into(), payload }.write(out);
         })?;
@@ -135,6 +149,7 @@ impl<H: Clone> Session<H> {
     ) -> Result<u64, RequestError> {
         self.check_broker()?;
         uri::check(topic, Match::Exact)?;
+        self.check_broker_passthru(options)?;
         let request = self.request(|request, out| {
             message::Publish { request, options, topic: topic.into(), payload }.write(out);
         })?;
@@ -150,7 +165,7 @@ impl<H: Clone> Session<H> {
         target: H,
     ) -> Result<u64, RequestError> {
         self.check_broker()?;
-        let matching = matching(options)?;
+        let matching = uri::matching(options)?;
         uri::check(topic, matching)?;
         let key: Key = (c_text(topic), options.as_bytes().into());
         // A retained event comes only with a SUBSCRIBE of one's own.
@@ -172,6 +187,22 @@ impl<H: Clone> Session<H> {
                 Ok(self.unsubscribe_active(subscription, local, target))
             }
         }
+    }
+
+    /// The active subscriptions, by local id.
+    pub fn subscriptions(&self) -> Vec<Listed> {
+        let active = self.subscriptions.active.iter();
+        let listed = active.flat_map(|(id, subscription)| {
+            subscription.handlers.iter().map(|(local, _)| Listed {
+                id: *local,
+                wamp_id: *id,
+                uri: subscription.topic.clone(),
+                matching: subscription.matching,
+            })
+        });
+        let mut list: Vec<_> = listed.collect();
+        list.sort_unstable_by_key(|listed| listed.id);
+        list
     }
 
     // ===== received =====
@@ -421,14 +452,5 @@ impl<H: Clone> Session<H> {
                 self.requests.insert(request, Request::Unsubscribe(leaving));
             }
         }
-    }
-}
-
-/// The `match` option of a SUBSCRIBE or REGISTER.
-pub(super) fn matching(options: Dict<'_>) -> Result<Match, RequestError> {
-    let wrong = RequestError::Option("match", "must be \"exact\", \"prefix\" or \"wildcard\"");
-    match options.text("match").map_err(|_| wrong)? {
-        None => Ok(Match::Exact),
-        Some(name) => Match::parse(&name).ok_or(wrong),
     }
 }

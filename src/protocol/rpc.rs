@@ -1,7 +1,5 @@
-//! Calls, registrations and invocations of a session (basic profile, "Remote Procedure Calls").
-//!
-//! An invocation is answered exactly once, at any time, in any order; a second answer is refused
-//! here, because it would be a protocol violation on the wire.
+//! Calls and registrations of a session (basic profile, "Remote Procedure Calls"). The calls that
+//! come in are left to [`super::invocations`].
 
 use std::collections::HashSet;
 use std::ffi::CStr;
@@ -17,7 +15,7 @@ use super::cancel;
 use super::event::{Cause, Event, EventKind, RequestError, c_text};
 use super::ids::IdMap;
 use super::message::{self, code};
-use super::pubsub::matching;
+use super::pubsub::Listed;
 use super::session::{Request, Session, Violation};
 use super::uri::{self, Match};
 
@@ -56,14 +54,6 @@ pub(super) struct PendingRegister<H> {
     target: Option<H>,
 }
 
-/// Invocations without a final answer, by the router's id.
-pub(super) type Invocations = IdMap<Invocation>;
-
-#[derive(Debug)]
-pub(super) struct Invocation {
-    progress: bool,
-}
-
 impl<H> PendingRegister<H> {
     pub(super) fn into_targets(self) -> Vec<(u64, Option<H>)> {
         vec![(self.local, self.target)]
@@ -88,6 +78,29 @@ impl<H> Registrations<H> {
         targets
     }
 
+    /// What an invocation of a router's registration needs: the local id, whom to tell, how it
+    /// matches, and the procedure.
+    pub(super) fn called(&self, registration: u64) -> Option<(u64, H, Match, Arc<CStr>)>
+    where
+        H: Clone,
+    {
+        let Registration { local, procedure, matching, target } = self.active.get(&registration)?;
+        Some((*local, target.clone(), *matching, procedure.clone()))
+    }
+
+    /// The active ones: local id, router's id, procedure, how it matches.
+    pub(super) fn list(&self) -> Vec<Listed> {
+        let listed = self.active.iter().map(|(id, registration)| Listed {
+            id: registration.local,
+            wamp_id: *id,
+            uri: registration.procedure.clone(),
+            matching: registration.matching,
+        });
+        let mut list: Vec<_> = listed.collect();
+        list.sort_unstable_by_key(|listed| listed.id);
+        list
+    }
+
     fn remove(&mut self, registration: u64) -> Option<Registration<H>> {
         let removed = self.active.remove(&registration)?;
         self.taken.remove(&(removed.procedure.clone(), removed.matching));
@@ -98,8 +111,8 @@ impl<H> Registrations<H> {
 
 impl<H: Clone> Session<H> {
     /// Calls; Result (several with `receive_progress`) or Error follows. With the option `timeout`
-    /// (milliseconds) it is given up that long after `now`, or after a progressive result. Returns
-    /// the local id.
+    /// (milliseconds) it is given up that long after `now`, or after a progressive result. With the
+    /// option `progress` more input follows, by [`Session::call_more`]. Returns the local id.
     pub fn call(
         &mut self,
         procedure: &str,
@@ -110,24 +123,57 @@ impl<H: Clone> Session<H> {
     ) -> Result<u64, RequestError> {
         self.check_dealer()?;
         uri::check(procedure, Match::Exact)?;
-        let (progress, timeout) = match options.is_empty() {
-            true => (false, None),
+        let (progress, more, timeout) = match options.is_empty() {
+            true => (false, false, None),
             false => (
                 options
                     .bool("receive_progress")
                     .map_err(|_| RequestError::Option("receive_progress", "must be a bool"))?
                     .unwrap_or(false),
+                more_input(options)?,
                 cancel::timeout(options)?,
             ),
         };
+        if more && !self.features.progressive_calls {
+            return Err(RequestError::NotAnnounced("progressive_call_invocations"));
+        }
+        self.check_dealer_passthru(options)?;
         let request = self.request(|request, out| {
             message::Call { request, options, procedure: procedure.into(), payload }.write(out);
         })?;
-        self.requests.insert(request, Request::Call { target, progress, canceled: false });
+        let input = more.then(|| procedure.into());
+        self.requests.insert(request, Request::Call { target, progress, canceled: false, input });
         if let Some(each) = timeout {
             self.limits.set(request, now(), each);
         }
         Ok(self.request_local(request))
+    }
+
+    /// Sends more input of a call; the last has no option `progress` (advanced profile,
+    /// "Progressive Call Invocations").
+    pub fn call_more(
+        &mut self,
+        local: u64,
+        options: Dict<'_>,
+        payload: PayloadRef<'_>,
+    ) -> Result<(), RequestError> {
+        self.check_open()?;
+        let request = self.local_request(local).ok_or(RequestError::NoSuchId)?;
+        let Some(Request::Call { input, .. }) = self.requests.get_mut(&request) else {
+            return Err(RequestError::NoSuchId);
+        };
+        let procedure = input.clone().ok_or(RequestError::NoMoreInput)?;
+        let more = more_input(options)?;
+        self.check_dealer_passthru(options)?;
+        self.write(|out| {
+            message::Call { request, options, procedure: (&*procedure).into(), payload }.write(out);
+        })?;
+        if let Some(Request::Call { input, .. }) = self.requests.get_mut(&request)
+            && !more
+        {
+            *input = None;
+        }
+        Ok(())
     }
 
     /// Gives up a call or an acknowledged publication without a word to the router; a late answer
@@ -156,7 +202,7 @@ impl<H: Clone> Session<H> {
         target: H,
     ) -> Result<u64, RequestError> {
         self.check_dealer()?;
-        let matching = matching(options)?;
+        let matching = uri::matching(options)?;
         uri::check(procedure, matching)?;
         let name = c_text(procedure);
         if self.registrations.taken.contains(&(name.clone(), matching)) {
@@ -193,6 +239,11 @@ impl<H: Clone> Session<H> {
         Ok(())
     }
 
+    /// The active registrations, by local id.
+    pub fn registrations(&self) -> Vec<Listed> {
+        self.registrations.list()
+    }
+
     /// True if a call of `procedure` would come back to this very session.
     pub fn is_own_procedure(&self, procedure: &str) -> bool {
         let mut active = self.registrations.active.values();
@@ -200,46 +251,6 @@ impl<H: Clone> Session<H> {
             registration.matching == Match::Exact
                 && registration.procedure.to_bytes() == procedure.as_bytes()
         })
-    }
-
-    /// Sends a progressive result of an invocation.
-    pub fn progress(&mut self, request: u64, payload: PayloadRef<'_>) -> Result<(), RequestError> {
-        self.check_open()?;
-        let invocation = self.invocations.get(&request).ok_or(RequestError::Answered)?;
-        if !invocation.progress {
-            return Err(RequestError::NoProgress);
-        }
-        let options = Dict::from_checked(b"{\"progress\":true}");
-        self.write(|out| message::Yield { request, options, payload }.write(out))
-    }
-
-    /// Answers an invocation with its result.
-    pub fn answer(&mut self, request: u64, payload: PayloadRef<'_>) -> Result<(), RequestError> {
-        self.check_open()?;
-        if !self.invocations.contains_key(&request) {
-            return Err(RequestError::Answered);
-        }
-        let options = Dict::EMPTY;
-        self.write(|out| message::Yield { request, options, payload }.write(out))?;
-        self.invocations.remove(&request);
-        Ok(())
-    }
-
-    /// Answers an invocation with an error.
-    pub fn answer_error(
-        &mut self,
-        request: u64,
-        error: &str,
-        payload: PayloadRef<'_>,
-    ) -> Result<(), RequestError> {
-        self.check_open()?;
-        uri::check(error, Match::Exact)?;
-        if !self.invocations.contains_key(&request) {
-            return Err(RequestError::Answered);
-        }
-        self.write(|out| write_invocation_error(request, error, payload, out))?;
-        self.invocations.remove(&request);
-        Ok(())
     }
 
     // ===== received =====
@@ -379,46 +390,6 @@ impl<H: Clone> Session<H> {
         Ok(())
     }
 
-    pub(super) fn on_invocation(
-        &mut self,
-        frame: &Bytes,
-        invocation: &message::Invocation<'_>,
-    ) -> Result<(), Violation> {
-        let (named, progress) = match invocation.details.is_empty() {
-            true => (None, false),
-            false => (
-                invocation.details.text("procedure")?,
-                invocation.details.bool("receive_progress")?.unwrap_or(false),
-            ),
-        };
-        let request = invocation.request;
-        let Some(registration) = self.registrations.active.get(&invocation.registration) else {
-            // Our UNREGISTER crosses with invocations: the caller must not wait for ever.
-            let error = uri::NO_SUCH_REGISTRATION;
-            let written =
-                self.write(|out| write_invocation_error(request, error, PayloadRef::NONE, out));
-            debug_assert!(written.is_ok());
-            return Ok(());
-        };
-        // A further chunk of a progressive call, which we have not announced: the first one counts.
-        if self.invocations.contains_key(&request) {
-            return Ok(());
-        }
-        let target = Some(registration.target.clone());
-        let mut event = Event::new(EventKind::Invocation, registration.local, target);
-        event.uri = Some(match (registration.matching, named) {
-            (Match::Prefix | Match::Wildcard, Some(named)) => c_text(&named),
-            _ => registration.procedure.clone(),
-        });
-        event.wamp_id = request;
-        event.progress = progress;
-        event.details = Span::of(frame, Some(invocation.details.as_bytes()));
-        event.payload = Payload::of_frame(frame, invocation.payload);
-        self.invocations.insert(request, Invocation { progress });
-        self.emit(event);
-        Ok(())
-    }
-
     // ===== steps =====
 
     fn send_unregister(&mut self, local: u64, registration: u64, target: Option<H>) {
@@ -437,8 +408,10 @@ impl<H: Clone> Session<H> {
     }
 }
 
-fn write_invocation_error(request: u64, error: &str, payload: PayloadRef<'_>, out: &mut Vec<u8>) {
-    let details = Dict::EMPTY;
-    message::Error { kind: code::INVOCATION, request, details, error: error.into(), payload }
-        .write(out);
+/// The option `progress` of a call.
+fn more_input(options: Dict<'_>) -> Result<bool, RequestError> {
+    let progress = options.bool("progress");
+    progress
+        .map(|progress| progress.unwrap_or(false))
+        .map_err(|_| RequestError::Option("progress", "must be a bool"))
 }

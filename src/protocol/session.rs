@@ -2,12 +2,12 @@
 //!
 //! ```text
 //!   new: HELLO sent
-//!        |
+//!        |   CHALLENGE, any number of times: see `super::challenge`
 //!        v      WELCOME             leave: GOODBYE sent
 //!     Joining ----------> Open -----------------------> Leaving
 //!        |                  |                              | GOODBYE received
-//!        | ABORT,           | GOODBYE received, answered   | (all else is ignored)
-//!        | CHALLENGE        | ABORT received               |
+//!        | ABORT            | GOODBYE received, answered   | (all else is ignored)
+//!        |                  | ABORT received               |
 //!        v                  v                              v
 //!      Closed <-------------+------------------------------+
 //!        ^  violation by the peer: ABORT sent, from Joining and Open
@@ -22,12 +22,15 @@ use bytes::Bytes;
 use crate::codec::{Batch, CodecError, Dict, Outbox, Payload, PayloadRef, Span};
 
 use super::cancel::Limits;
+use super::challenge::{Challenges, Gate};
 use super::ended::{Ended, message_details, why};
 use super::event::{Cause, Event, EventKind, RequestError, c_text};
+use super::features::Features;
 use super::ids::IdMap;
+use super::invocations::Invocations;
 use super::message::{self, Message, code};
 use super::pubsub::{PendingSubscribe, Subscriptions};
-use super::rpc::{Invocations, PendingRegister, Registrations};
+use super::rpc::{PendingRegister, Registrations};
 use super::uri;
 
 /// What a session needs to know from the start.
@@ -41,6 +44,8 @@ pub struct Config {
     pub max_message_size: usize,
     /// Local ids are larger than this, so that those of an earlier session stay stale.
     pub ids_above: u64,
+    /// Has the last word on a WELCOME; `None` lets every router in.
+    pub gate: Option<Gate>,
 }
 
 /// Where in its life a session is.
@@ -60,7 +65,7 @@ pub enum Phase {
 #[derive(Debug)]
 pub struct Session<H> {
     pub(super) phase: Phase,
-    config: Config,
+    pub(super) config: Config,
     pub(super) ended: Option<Ended>,
     pub(super) outbox: Outbox,
     pub(super) events: Vec<Event<H>>,
@@ -69,14 +74,13 @@ pub struct Session<H> {
     /// Requests up to this one have been given to the transport.
     pub(super) given: u64,
     last_local: u64,
-    is_broker: bool,
-    is_dealer: bool,
-    /// The dealer announces call_canceling.
-    pub(super) cancels_calls: bool,
+    /// What the router announced.
+    pub(super) features: Features,
+    pub(super) challenges: Challenges,
     pub(super) requests: IdMap<Request<H>>,
     pub(super) subscriptions: Subscriptions<H>,
     pub(super) registrations: Registrations<H>,
-    pub(super) invocations: Invocations,
+    pub(super) invocations: Invocations<H>,
     pub(super) limits: Limits,
 }
 
@@ -87,6 +91,8 @@ pub(super) enum Request<H> {
         target: H,
         progress: bool,
         canceled: bool,
+        /// The procedure, while more input may follow.
+        input: Option<Box<str>>,
     },
     Publish {
         target: H,
@@ -136,9 +142,8 @@ impl<H: Clone> Session<H> {
             last_request: 0,
             given: 0,
             last_local: 0,
-            is_broker: false,
-            is_dealer: false,
-            cancels_calls: false,
+            features: Features::default(),
+            challenges: Challenges::default(),
             limits: Limits::default(),
             requests: IdMap::default(),
             subscriptions: Subscriptions::default(),
@@ -266,15 +271,11 @@ impl<H: Clone> Session<H> {
     fn handle(&mut self, frame: &Bytes, message: Message<'_>) -> Result<(), Violation> {
         match (self.phase, message) {
             (Phase::Joining, Message::Welcome(welcome)) => self.on_welcome(frame, &welcome),
-            (Phase::Joining, Message::Challenge(challenge)) => {
-                let method = challenge.method.into_owned();
-                self.send_abort(uri::CANNOT_AUTHENTICATE, "no credentials for this method");
-                self.end(Ended::Challenged { method });
-                Ok(())
-            }
+            (Phase::Joining, Message::Challenge(challenge)) => self.on_challenge(frame, &challenge),
             (Phase::Joining, Message::Abort(abort)) => {
                 let (reason, message) = why(&abort.reason, abort.details);
-                self.end(Ended::Refused { reason, message });
+                let challenged = self.challenges.any();
+                self.end(Ended::Refused { reason, message, challenged });
                 Ok(())
             }
             (Phase::Joining, Message::Extension(_)) => Ok(()),
@@ -317,8 +318,8 @@ impl<H: Clone> Session<H> {
                 self.end(Ended::Aborted { reason, message });
                 Ok(())
             }
-            // We have not announced call_canceling; some routers interrupt all the same.
-            Message::Interrupt(_) | Message::Extension(_) => Ok(()),
+            Message::Interrupt(interrupt) => self.on_interrupt(frame, &interrupt),
+            Message::Extension(_) => Ok(()),
             other => Err(Violation(format!("received {} in an open session", other.name()))),
         }
     }
@@ -331,18 +332,12 @@ impl<H: Clone> Session<H> {
         let Some(roles) = welcome.details.dict("roles")? else {
             return Err(Violation("the WELCOME has no roles".to_owned()));
         };
-        self.is_broker = roles.dict("broker")?.is_some();
-        self.is_dealer = roles.dict("dealer")?.is_some();
-        if let Some(features) =
-            roles.dict("dealer")?.map(|role| role.dict("features")).transpose()?
-        {
-            let features = features.unwrap_or(Dict::EMPTY);
-            // Both spellings stand in the specification.
-            let announced = ["call_canceling", "call_cancelling"];
-            self.cancels_calls = announced.iter().any(|name| features.get(name) == Some(b"true"));
-        }
-        if !self.is_broker && !self.is_dealer {
+        self.features = Features::of_roles(roles)?;
+        if !self.features.broker && !self.features.dealer {
             return Err(Violation("the WELCOME announces neither broker nor dealer".to_owned()));
+        }
+        if !self.passes_gate(welcome.details) {
+            return Ok(());
         }
         self.phase = Phase::Open;
         let mut event = Event::new(EventKind::Joined, 0, None);
@@ -443,12 +438,12 @@ impl<H: Clone> Session<H> {
 
     pub(super) fn check_broker(&self) -> Result<(), RequestError> {
         self.check_open()?;
-        if self.is_broker { Ok(()) } else { Err(RequestError::NoRole("broker")) }
+        if self.features.broker { Ok(()) } else { Err(RequestError::NoRole("broker")) }
     }
 
     pub(super) fn check_dealer(&self) -> Result<(), RequestError> {
         self.check_open()?;
-        if self.is_dealer { Ok(()) } else { Err(RequestError::NoRole("dealer")) }
+        if self.features.dealer { Ok(()) } else { Err(RequestError::NoRole("dealer")) }
     }
 
     /// The local id of a call or publication: even, made of its request id.

@@ -4,6 +4,10 @@
 //! and `#`. Crossbar.io drops the connection of a client that sends anything else. The strict rule
 //! is left to routers that want it.
 
+use crate::codec::Dict;
+
+use super::event::RequestError;
+
 /// How a subscription or registration matches (advanced profile, "Pattern-based ...").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Match {
@@ -25,6 +29,24 @@ impl Match {
             "wildcard" => Some(Match::Wildcard),
             _ => None,
         }
+    }
+
+    /// The value of the `match` option.
+    pub fn name(self) -> &'static str {
+        match self {
+            Match::Exact => "exact",
+            Match::Prefix => "prefix",
+            Match::Wildcard => "wildcard",
+        }
+    }
+}
+
+/// The `match` option of a SUBSCRIBE or REGISTER.
+pub fn matching(options: Dict<'_>) -> Result<Match, RequestError> {
+    let wrong = RequestError::Option("match", "must be \"exact\", \"prefix\" or \"wildcard\"");
+    match options.text("match").map_err(|_| wrong)? {
+        None => Ok(Match::Exact),
+        Some(name) => Match::parse(&name).ok_or(wrong),
     }
 }
 
@@ -96,6 +118,8 @@ pub const GOODBYE_AND_OUT: &str = "wamp.close.goodbye_and_out";
 pub const GOODBYE_NORMAL: &str = "wamp.goodbye.normal";
 /// We are challenged and have no credentials.
 pub const CANNOT_AUTHENTICATE: &str = "wamp.error.cannot_authenticate";
+/// The other side is not who it should be.
+pub const AUTHENTICATION_FAILED: &str = "wamp.error.authentication_failed";
 /// A callee's error without a URI of its own.
 pub const RUNTIME_ERROR: &str = "wamp.error.runtime_error";
 /// The request was given up.

@@ -1,42 +1,52 @@
 //! The broker of a realm: who subscribes to what, and the way of an event.
 //!
-//! Knows neither sockets nor sessions beyond the [`Peer`] that their messages go to.
+//! Knows neither sockets nor sessions beyond the [`Peer`] that their messages go to. What a
+//! publication is, and whom it is for, is [`super::publication`]; what is kept of it for later is
+//! [`super::history`].
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::codec::{Dict, MAX_ID};
+use crate::codec::Dict;
 use crate::protocol::ids::IdMap;
 use crate::protocol::message::{
     Event, Publish, Published, Subscribe, Subscribed, Unsubscribe, Unsubscribed,
 };
-use crate::protocol::uri;
+use crate::protocol::uri::{self, Match};
 
+use super::details::{Details, flag};
+use super::history::Memory;
+use super::notice::{Notice, subscription_details};
+use super::pattern::{Entry, Table};
 use super::peer::{Peer, Rings};
-use super::request::{Fault, check_option, check_own_uri, check_uri};
+use super::publication::{Publication, PublishOptions};
+use super::request::{Fault, check_own_uri, check_pattern, is_reserved, read_match};
 
 /// All subscriptions of a realm.
 #[derive(Debug, Default)]
 pub(super) struct Broker {
-    /// By topic: what PUBLISH looks for.
-    subscriptions: HashMap<Arc<str>, Subscription>,
-    /// The topic of each subscription.
-    topics: IdMap<Arc<str>>,
-    /// The subscriptions of each session, with their topics.
-    sessions: IdMap<IdMap<Arc<str>>>,
-    last_subscription: u64,
+    /// What PUBLISH looks for.
+    subscriptions: Table<Subscribers>,
+    /// The subscriptions of each session.
+    sessions: IdMap<IdMap<()>>,
     /// An event that goes to several subscribers is encoded once, here.
     encoded: Vec<u8>,
+    /// Publishers are disclosed always.
+    disclose: bool,
+    /// What is kept for later.
+    memory: Memory,
+    /// What the meta topics have to tell, for [`super::realm`] to publish.
+    pub(super) notices: Vec<Notice>,
 }
 
-/// One topic, shared by all its subscribers.
-#[derive(Debug)]
-struct Subscription {
-    id: u64,
-    subscribers: IdMap<Arc<Peer>>,
-}
+/// The sessions that share a subscription; at least one.
+pub(super) type Subscribers = IdMap<Arc<Peer>>;
 
 impl Broker {
+    /// A broker that discloses all publishers, or those only that want it.
+    pub(super) fn new(disclose: bool, memory: Memory) -> Broker {
+        Broker { disclose, memory, ..Broker::default() }
+    }
+
     /// SUBSCRIBE: a session that subscribes again gets the same id, and each event once.
     pub(super) fn subscribe(
         &mut self,
@@ -44,15 +54,37 @@ impl Broker {
         message: &Subscribe<'_>,
         rings: &mut Rings,
     ) -> Result<(), Fault> {
-        check_option(message.options, "match", "exact")?;
-        check_uri(&message.topic)?;
-        let subscription = self.subscription(&message.topic);
-        subscription.subscribers.entry(from.id()).or_insert_with(|| from.clone());
-        let id = subscription.id;
-        let topic = self.topics[&id].clone();
-        self.sessions.entry(from.id()).or_default().insert(id, topic);
-        let answer = Subscribed { request: message.request, subscription: id };
+        let options = SubscribeOptions::read(message.options)?;
+        check_pattern(&message.topic, options.matching)?;
+        let (entry, created) = match self.subscriptions.find(&message.topic, options.matching) {
+            Some(entry) => (entry.id, false),
+            None => {
+                let subscribers = Subscribers::default();
+                let entry =
+                    self.subscriptions.insert(&message.topic, options.matching, subscribers);
+                (entry.id, true)
+            }
+        };
+        let Some(entry) = self.subscriptions.by_id_mut(entry) else {
+            return Ok(());
+        };
+        let joined = entry.value.insert(from.id(), from.clone()).is_none();
+        self.sessions.entry(from.id()).or_default().insert(entry.id, ());
+        let answer = Subscribed { request: message.request, subscription: entry.id };
         from.send(rings, |out| answer.write(out));
+        if options.get_retained {
+            self.memory.recall(entry, from, rings);
+        }
+        // Those who watch the meta topics are not told of each other.
+        if joined && !is_reserved(&message.topic) {
+            if created {
+                let details = subscription_details(entry);
+                let topic = "wamp.subscription.on_create";
+                self.notices.push(Notice::created(topic, from.id(), &details));
+            }
+            let topic = "wamp.subscription.on_subscribe";
+            self.notices.push(Notice::changed(topic, from.id(), entry.id));
+        }
         Ok(())
     }
 
@@ -65,14 +97,37 @@ impl Broker {
     ) -> Result<(), Fault> {
         let id = message.subscription;
         let own = self.sessions.get_mut(&from.id());
-        let Some(topic) = own.and_then(|own| own.remove(&id)) else {
+        if own.and_then(|own| own.remove(&id)).is_none() {
             let why = format!("this session has no subscription {id}");
             return Err(Fault::refused(uri::NO_SUCH_SUBSCRIPTION, why));
-        };
-        self.remove(from, &topic);
+        }
+        self.remove(from.id(), id);
         let answer = Unsubscribed { request: message.request, details: None };
         from.send(rings, |out| answer.write(out));
         Ok(())
+    }
+
+    /// Takes a subscription away from a subscriber and tells it; false if it has none such.
+    pub(super) fn revoke(
+        &mut self,
+        subscriber: u64,
+        id: u64,
+        reason: &str,
+        rings: &mut Rings,
+    ) -> bool {
+        let own = self.sessions.get_mut(&subscriber);
+        if own.and_then(|own| own.remove(&id)).is_none() {
+            return false;
+        }
+        let peer = self.remove(subscriber, id);
+        if let Some(peer) = peer.filter(|peer| peer.identity().features.subscription_revocation) {
+            let mut details = Details::default();
+            details.uint("subscription", id).text("reason", reason);
+            let details = details.finish();
+            let revoked = Unsubscribed { request: 0, details: Some(details.dict()) };
+            peer.send(rings, |out| revoked.write(out));
+        }
+        true
     }
 
     /// PUBLISH: without `acknowledge` the publisher hears nothing, not even of an error.
@@ -83,104 +138,131 @@ impl Broker {
         rings: &mut Rings,
     ) -> Result<(), Fault> {
         let options = PublishOptions::read(message.options)?;
-        if let Err(refused) = check_own_uri(&message.topic) {
+        if let Err(refused) = check_own_uri(&message.topic, Match::Exact) {
             return if options.acknowledge { Err(refused) } else { Ok(()) };
         }
-        let publication = fastrand::u64(1..=MAX_ID);
+        let acknowledge = options.acknowledge;
         let excluded = options.exclude_me.then(|| from.id());
-        self.deliver(excluded, message, publication, rings);
-        if options.acknowledge {
-            let answer = Published { request: message.request, publication };
+        let discloses = (self.disclose || options.disclose_me).then_some(&**from);
+        let publication =
+            Publication::new(&message.topic, message.payload, options, excluded, discloses);
+        self.deliver(&publication, rings);
+        if acknowledge {
+            let answer = Published { request: message.request, publication: publication.id };
             from.send(rings, |out| answer.write(out));
         }
         Ok(())
     }
 
+    /// Brings a publication to all whom it is for.
+    pub(super) fn deliver(&mut self, publication: &Publication<'_>, rings: &mut Rings) {
+        if let Some(entry) = self.subscriptions.exact(publication.topic) {
+            deliver_to(entry, publication, &mut self.encoded, rings);
+        }
+        if self.subscriptions.has_patterns() {
+            for entry in self.subscriptions.patterns(publication.topic) {
+                deliver_to(entry, publication, &mut self.encoded, rings);
+            }
+        }
+        self.memory.keep(publication);
+    }
+
+    /// True if anybody would get an event of this topic.
+    pub(super) fn is_heard(&self, topic: &str) -> bool {
+        self.subscriptions.exact(topic).is_some()
+            || self.subscriptions.has_patterns()
+                && self.subscriptions.patterns(topic).next().is_some()
+    }
+
     /// Forgets a session.
     pub(super) fn leave(&mut self, from: &Arc<Peer>) {
         let own = self.sessions.remove(&from.id()).unwrap_or_default();
-        for topic in own.values() {
-            self.remove(from, topic);
+        for id in own.keys() {
+            self.remove(from.id(), *id);
         }
     }
 
-    fn deliver(
-        &mut self,
-        excluded: Option<u64>,
-        message: &Publish<'_>,
-        publication: u64,
-        rings: &mut Rings,
-    ) {
-        let Some(subscription) = self.subscriptions.get(&*message.topic) else {
-            return;
-        };
-        let event = Event {
-            subscription: subscription.id,
-            publication,
-            details: Dict::EMPTY,
-            payload: message.payload,
-        };
-        let mut receivers = subscription
-            .subscribers
-            .iter()
-            .filter(|(id, _)| Some(**id) != excluded)
-            .map(|(_, peer)| peer);
-        let Some(first) = receivers.next() else {
-            return;
-        };
-        first.send(rings, |out| event.write(out));
-        let Some(second) = receivers.next() else {
-            return;
-        };
-        self.encoded.clear();
-        event.write(&mut self.encoded);
-        for receiver in std::iter::once(second).chain(receivers) {
-            receiver.send(rings, |out| out.extend_from_slice(&self.encoded));
-        }
-        // One large event is no reason to keep a large buffer.
-        self.encoded.clear();
-        self.encoded.shrink_to(64 * 1024);
+    /// The subscriptions, for the meta API.
+    pub(super) fn subscriptions(&self) -> &Table<Subscribers> {
+        &self.subscriptions
     }
 
-    /// The subscription for `topic`, made if there is none.
-    fn subscription(&mut self, topic: &str) -> &mut Subscription {
-        if !self.subscriptions.contains_key(topic) {
-            self.last_subscription += 1;
-            self.topics.insert(self.last_subscription, topic.into());
-        }
-        let id = self.last_subscription;
-        self.subscriptions
-            .entry(topic.into())
-            .or_insert_with(|| Subscription { id, subscribers: IdMap::default() })
+    /// What is kept, for the meta API.
+    pub(super) fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// Takes a subscriber away, and the subscription with the last one.
-    fn remove(&mut self, from: &Arc<Peer>, topic: &Arc<str>) {
-        let Some(subscription) = self.subscriptions.get_mut(topic) else {
-            return;
-        };
-        subscription.subscribers.remove(&from.id());
-        if subscription.subscribers.is_empty() {
-            self.topics.remove(&subscription.id);
-            self.subscriptions.remove(topic);
+    fn remove(&mut self, subscriber: u64, id: u64) -> Option<Arc<Peer>> {
+        let entry = self.subscriptions.by_id_mut(id)?;
+        let peer = entry.value.remove(&subscriber);
+        let (reserved, deserted) = (is_reserved(&entry.uri), entry.value.is_empty());
+        if deserted {
+            self.subscriptions.remove(id);
         }
+        if !reserved {
+            let topic = "wamp.subscription.on_unsubscribe";
+            self.notices.push(Notice::changed(topic, subscriber, id));
+            if deserted {
+                let topic = "wamp.subscription.on_delete";
+                self.notices.push(Notice::changed(topic, subscriber, id));
+            }
+        }
+        peer
     }
 }
 
-/// The options of PUBLISH that this broker knows.
-struct PublishOptions {
-    acknowledge: bool,
-    exclude_me: bool,
+fn deliver_to(
+    entry: &Entry<Subscribers>,
+    publication: &Publication<'_>,
+    encoded: &mut Vec<u8>,
+    rings: &mut Rings,
+) {
+    let mut receivers = entry.value.values().filter(|peer| publication.is_for(peer));
+    let Some(first) = receivers.next() else {
+        return;
+    };
+    let details = publication.details_for(entry.matching);
+    let event = Event {
+        subscription: entry.id,
+        publication: publication.id,
+        details: details.dict(),
+        payload: publication.payload,
+    };
+    first.send(rings, |out| event.write(out));
+    let Some(second) = receivers.next() else {
+        return;
+    };
+    encoded.clear();
+    event.write(encoded);
+    for receiver in std::iter::once(second).chain(receivers) {
+        receiver.send(rings, |out| out.extend_from_slice(encoded));
+    }
+    // One large event is no reason to keep a large buffer.
+    encoded.clear();
+    encoded.shrink_to(64 * 1024);
 }
 
-impl PublishOptions {
-    fn read(options: Dict<'_>) -> Result<Self, Fault> {
-        if options.is_empty() {
-            return Ok(PublishOptions { acknowledge: false, exclude_me: true });
+/// The options of SUBSCRIBE that this broker knows.
+#[derive(Default)]
+struct SubscribeOptions {
+    matching: Match,
+    get_retained: bool,
+}
+
+impl SubscribeOptions {
+    fn read(dict: Dict<'_>) -> Result<Self, Fault> {
+        let mut options = SubscribeOptions::default();
+        if dict.is_empty() {
+            return Ok(options);
         }
-        Ok(PublishOptions {
-            acknowledge: options.bool("acknowledge")?.unwrap_or(false),
-            exclude_me: options.bool("exclude_me")?.unwrap_or(true),
-        })
+        for (key, value) in dict.entries() {
+            match key {
+                b"match" => options.matching = read_match(key, value)?,
+                b"get_retained" => options.get_retained = flag(key, value)?.unwrap_or(false),
+                _ => {}
+            }
+        }
+        Ok(options)
     }
 }

@@ -6,6 +6,8 @@
 //! | `hello_timeout` | seconds from the connection to HELLO | 10 |
 //! | `max_message_size` | the largest message to accept, in bytes | 16 MiB |
 //! | `send_queue_bytes` | bytes that may wait for one client before it is dropped | 256 MiB |
+//! | `disclose` | `{"caller": true, "publisher": true}`: who is told to the other side, asked or not | neither |
+//! | `event_history` | how many past publications each realm keeps, up to 64 MiB of them | 0 |
 
 use std::time::Duration;
 
@@ -26,6 +28,12 @@ pub(super) struct Config {
     pub(super) max_message_size: usize,
     /// How many bytes may wait for one client.
     pub(super) send_queue_bytes: usize,
+    /// Callees are always told who calls.
+    pub(super) disclose_caller: bool,
+    /// Subscribers are always told who publishes.
+    pub(super) disclose_publisher: bool,
+    /// How many past publications each realm keeps.
+    pub(super) event_history: usize,
 }
 
 impl Default for Config {
@@ -35,11 +43,21 @@ impl Default for Config {
             hello_timeout: Duration::from_secs(10),
             max_message_size: 16 << 20,
             send_queue_bytes: 256 << 20,
+            disclose_caller: false,
+            disclose_publisher: false,
+            event_history: 0,
         }
     }
 }
 
-const KEYS: [&str; 4] = ["realms", "hello_timeout", "max_message_size", "send_queue_bytes"];
+const KEYS: [&str; 6] = [
+    "realms",
+    "hello_timeout",
+    "max_message_size",
+    "send_queue_bytes",
+    "disclose",
+    "event_history",
+];
 
 impl Config {
     /// Reads a JSON object; `None` is `{}`.
@@ -64,6 +82,8 @@ impl Config {
             "hello_timeout" => self.hello_timeout = seconds(value)?,
             "max_message_size" => self.max_message_size = size(value)?,
             "send_queue_bytes" => self.send_queue_bytes = size(value)?,
+            "disclose" => (self.disclose_caller, self.disclose_publisher) = disclose(value)?,
+            "event_history" => self.event_history = count(value)?,
             unknown => return Err(unknown_key(unknown)),
         }
         Ok(())
@@ -101,6 +121,27 @@ fn size(value: &Value) -> Result<usize, String> {
         .ok_or_else(|| "must be a number of bytes, 1024 or more".to_owned())
 }
 
+fn disclose(value: &Value) -> Result<(bool, bool), String> {
+    let wanted = "must be {\"caller\": true or false, \"publisher\": true or false}";
+    let mut disclosed = (false, false);
+    for (key, value) in value.as_object().ok_or(wanted)? {
+        let value = value.as_bool().ok_or(wanted)?;
+        match key.as_str() {
+            "caller" => disclosed.0 = value,
+            "publisher" => disclosed.1 = value,
+            _ => return Err(wanted.to_owned()),
+        }
+    }
+    Ok(disclosed)
+}
+
+fn count(value: &Value) -> Result<usize, String> {
+    value
+        .as_u64()
+        .and_then(|count| usize::try_from(count).ok())
+        .ok_or_else(|| "must be a number of publications, 0 or more".to_owned())
+}
+
 fn unknown_key(key: &str) -> String {
     let nearest = KEYS
         .iter()
@@ -121,13 +162,17 @@ mod tests {
     fn every_key_is_read() {
         let config = Config::parse(Some(
             r#"{"realms": ["realm1"], "hello_timeout": 0.5, "max_message_size": 2048,
-                "send_queue_bytes": 4096}"#,
+                "send_queue_bytes": 4096, "disclose": {"caller": true, "publisher": false},
+                "event_history": 10}"#,
         ));
         let expected = Config {
             realms: Some(vec!["realm1".to_owned()]),
             hello_timeout: Duration::from_millis(500),
             max_message_size: 2048,
             send_queue_bytes: 4096,
+            disclose_caller: true,
+            disclose_publisher: false,
+            event_history: 10,
         };
         assert_eq!(config.unwrap(), expected);
         assert_eq!(Config::parse(None).unwrap(), Config::default());
@@ -146,6 +191,9 @@ mod tests {
             (r#"{"realms": ["a b"]}"#, r#""a b": a URI holds neither white space"#),
             (r#"{"hello_timeout": 0}"#, "above 0"),
             (r#"{"max_message_size": -1}"#, "1024 or more"),
+            (r#"{"disclose": true}"#, "\"caller\": true or false"),
+            (r#"{"disclose": {"callee": true}}"#, "\"caller\": true or false"),
+            (r#"{"event_history": -1}"#, "0 or more"),
         ] {
             let error = Config::parse(Some(json)).unwrap_err().to_string();
             assert!(error.contains(told), "{json}: {error}");

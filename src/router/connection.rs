@@ -21,6 +21,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -28,13 +29,15 @@ use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
-use crate::codec::{Batch, Dict, PayloadRef};
+use crate::codec::{Batch, PayloadRef};
 use crate::protocol::message::{Abort, Goodbye, Hello, Message};
 use crate::protocol::uri;
 use crate::transport::websocket::{self, WebSocket};
 use crate::transport::{Incoming, Transport, TransportError};
 
 use super::Shared;
+use super::details::Details;
+use super::identity::{Features, Identity};
 use super::peer::{Order, Peer, Rings};
 use super::realm::{End, Session};
 
@@ -107,6 +110,8 @@ struct Connection<'a, T> {
     phase: Phase,
     /// Until when the present phase may last.
     deadline: Option<Pin<Box<Sleep>>>,
+    /// Sleeps until the next call of the session has to be answered.
+    call_timer: Option<Pin<Box<Sleep>>>,
     /// What was read and is not yet routed.
     frames: Vec<Bytes>,
     /// Nothing more can be read.
@@ -141,6 +146,7 @@ impl<'a, T: Transport> Connection<'a, T> {
             transport,
             phase: Phase::Opening,
             deadline: Some(Box::pin(sleep_until(hello_due))),
+            call_timer: None,
             frames: Vec::new(),
             hung_up: false,
             writing: None,
@@ -171,6 +177,7 @@ impl<'a, T: Transport> Connection<'a, T> {
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
         self.obey()?;
         let more = self.read(cx)?;
+        self.expire_calls(cx);
         self.rings.ring();
         let all_written = self.write(cx)?;
         if all_written && matches!(self.phase, Phase::Ending) {
@@ -185,14 +192,34 @@ impl<'a, T: Transport> Connection<'a, T> {
 
     fn obey(&mut self) -> Result<(), Gone> {
         match (self.peer.take_order(), &self.phase) {
-            (None, _) | (Some(Order::Close), Phase::Leaving | Phase::Ending) => {}
-            (Some(Order::Drop), _) | (Some(Order::Close), Phase::Opening) => return Err(Gone),
-            (Some(Order::Close), Phase::Joined(_)) => {
+            (None, _) | (Some(Order::Goodbye(..)), Phase::Leaving | Phase::Ending) => {}
+            (Some(Order::Drop), _) | (Some(Order::Goodbye(..)), Phase::Opening) => {
+                return Err(Gone);
+            }
+            (Some(Order::Goodbye(reason, message)), Phase::Joined(_)) => {
                 self.enter(Phase::Leaving);
-                self.say_goodbye(uri::SYSTEM_SHUTDOWN);
+                self.say_goodbye(&reason, message.as_deref());
             }
         }
         Ok(())
+    }
+
+    /// Ends the calls whose time is over, and sleeps until the next one's is.
+    fn expire_calls(&mut self, cx: &mut Context<'_>) {
+        let Phase::Joined(session) = &mut self.phase else {
+            return;
+        };
+        while let Some(due) = session.deadline() {
+            let due = Instant::from_std(due);
+            let timer = self.call_timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
+            if timer.deadline() != due {
+                timer.as_mut().reset(due);
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return;
+            }
+            session.expire(Instant::now().into_std(), &mut self.rings);
+        }
     }
 
     /// Reads what is ready and has it carried out. Tells whether there may be more.
@@ -232,6 +259,9 @@ impl<'a, T: Transport> Connection<'a, T> {
     fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
         if self.writing.is_none() {
             self.writing = self.peer.take().map(|batch| (batch, 0));
+            if let Some((batch, _)) = &self.writing {
+                self.shared.sent.fetch_add(batch.count() as u64, Ordering::Relaxed);
+            }
         }
         let Some((batch, next)) = &mut self.writing else {
             return Ok(true);
@@ -255,7 +285,11 @@ impl<'a, T: Transport> Connection<'a, T> {
     }
 
     fn route(&mut self) {
+        if self.frames.is_empty() {
+            return;
+        }
         let mut frames = std::mem::take(&mut self.frames);
+        self.shared.received.fetch_add(frames.len() as u64, Ordering::Relaxed);
         let mut at = 0;
         while at < frames.len() {
             at += match &mut self.phase {
@@ -300,8 +334,13 @@ impl<'a, T: Transport> Connection<'a, T> {
         if let Err(error) = uri::check(&hello.realm, uri::Match::Exact) {
             return self.abort(uri::INVALID_URI, &format!("realm: {error}"));
         }
+        let features = match Features::read(hello.details) {
+            Ok(features) => features,
+            Err(error) => return self.abort(uri::PROTOCOL_VIOLATION, &error.to_string()),
+        };
         let realms = &self.shared.realms;
-        match realms.join(&hello.realm, self.peer, &mut self.rings) {
+        let identity = Identity::anonymous(features);
+        match realms.join(&hello.realm, self.peer, identity, &mut self.rings) {
             Some(session) => self.enter(Phase::Joined(session)),
             None => {
                 let why = format!("this router has no realm \"{}\"", hello.realm);
@@ -314,7 +353,7 @@ impl<'a, T: Transport> Connection<'a, T> {
         match end {
             End::Goodbye => {
                 self.end();
-                self.say_goodbye(uri::GOODBYE_AND_OUT);
+                self.say_goodbye(uri::GOODBYE_AND_OUT, None);
             }
             End::Abort => self.end(),
             End::Violation(why) => self.abort(uri::PROTOCOL_VIOLATION, &why),
@@ -354,20 +393,24 @@ impl<'a, T: Transport> Connection<'a, T> {
         self.phase = phase;
     }
 
-    fn say_goodbye(&mut self, reason: &str) {
-        let goodbye = Goodbye { details: Dict::EMPTY, reason: reason.into() };
+    fn say_goodbye(&mut self, reason: &str, message: Option<&str>) {
+        let mut details = Details::default();
+        if let Some(message) = message {
+            details.text("message", message);
+        }
+        let details = details.finish();
+        let goodbye = Goodbye { details: details.dict(), reason: reason.into() };
         self.peer.send(&mut self.rings, |out| goodbye.write(out));
     }
 
     /// Leaves the realm before the client is told, so that ABORT is the last message.
     fn abort(&mut self, reason: &str, why: &str) {
         self.end();
-        let details = serde_json::json!({ "message": why }).to_string();
-        let abort = Abort {
-            details: Dict::from_checked(details.as_bytes()),
-            reason: reason.into(),
-            payload: PayloadRef::NONE,
-        };
+        let mut details = Details::default();
+        details.text("message", why);
+        let details = details.finish();
+        let abort =
+            Abort { details: details.dict(), reason: reason.into(), payload: PayloadRef::NONE };
         self.peer.send(&mut self.rings, |out| abort.write(out));
     }
 }

@@ -1,25 +1,40 @@
 //! An embedded WAMP router: for tests, demos and the programs of one machine.
 //!
-//! Broker and dealer with the whole basic profile, for anonymous clients, over WebSocket and JSON.
-//! Users who outgrow it point their clients at a clustered router; nothing else changes.
+//! Broker and dealer with the basic profile and what of the advanced one concerns clients, over
+//! WebSocket and JSON. Users who outgrow it point their clients at a clustered router; nothing else
+//! changes.
 //!
 //! * `config`: what the user can set.
 //! * `connection`: the task of one client, and the states of its session.
-//! * `peer`: a client as the others see it: a place for its messages.
-//! * `realm`: realms and sessions; `broker` and `dealer` are their two halves, and
-//!   `request` is what these have in common.
+//! * `peer`: a client as the others see it: a place for its messages; `identity`: who it is.
+//! * `realm`: realms and sessions; `deadlines` of their calls, `testament`s at their end.
+//! * `broker`, with `publication` (whom an event is for) and `history` (what is kept of it).
+//! * `dealer`: registrations, calls and their answers.
+//! * `meta`: the router's own procedures; `notice`: what its own topics tell.
+//! * `pattern`: finds what matches a URI; `details` and `request`: options, Details and refusals;
+//!   `clock`: points in time as texts.
 //!
 //! ```text
-//!   connection -> realm -> broker, dealer -> peer -> outbox of the receiver's connection
+//!   connection -> realm -> broker, dealer, meta -> peer -> outbox of the receiver's connection
 //! ```
 
 mod broker;
+mod clock;
 mod config;
 mod connection;
+mod deadlines;
 mod dealer;
+mod details;
+mod history;
+mod identity;
+mod meta;
+mod notice;
+mod pattern;
 mod peer;
+mod publication;
 mod realm;
 mod request;
+mod testament;
 
 #[cfg(test)]
 mod tests;
@@ -36,11 +51,12 @@ use tokio_tungstenite::tungstenite::http::Uri;
 
 use crate::codec::MAX_ID;
 use crate::protocol::ids::IdMap;
+use crate::protocol::uri;
 use crate::transport::websocket;
 
 use config::Config;
 use peer::Peer;
-use realm::Realms;
+use realm::{Counts, Realms};
 
 /// A router. It runs until [`Router::close`], or until it is dropped.
 #[derive(Debug)]
@@ -76,6 +92,18 @@ pub enum RouterError {
 pub struct RouterStats {
     /// Clients that are connected, whether or not they have joined a realm.
     pub clients: usize,
+    /// Sessions in all realms.
+    pub sessions: usize,
+    /// Subscriptions in all realms, each counted once however many share it.
+    pub subscriptions: usize,
+    /// Registrations in all realms, each counted once however many share it.
+    pub registrations: usize,
+    /// Calls that wait for their callees.
+    pub pending_calls: usize,
+    /// WAMP messages that came in.
+    pub messages_in: u64,
+    /// WAMP messages that went out, or are about to.
+    pub messages_out: u64,
     /// Clients that were dropped because more than `send_queue_bytes` waited for them.
     pub dropped: u64,
 }
@@ -94,6 +122,8 @@ struct Shared {
     config: Config,
     realms: Arc<Realms>,
     clients: Mutex<Clients>,
+    received: AtomicU64,
+    sent: AtomicU64,
     dropped: AtomicU64,
 }
 
@@ -106,13 +136,16 @@ struct Clients {
 impl Router {
     /// Makes a router. `config` is a JSON object; `None` stands for `{}`. The keys are `realms` (a
     /// list of names; without it realms are made on demand), `hello_timeout` (seconds),
-    /// `max_message_size` and `send_queue_bytes` (bytes).
+    /// `max_message_size` and `send_queue_bytes` (bytes), `disclose` (who is told to the other
+    /// side), `event_history` (how many past publications are kept).
     pub fn new(config: Option<&str>) -> Result<Arc<Router>, RouterError> {
         let config = Config::parse(config)?;
         let shared = Shared {
-            realms: Arc::new(Realms::new(config.realms.as_deref())),
+            realms: Arc::new(Realms::new(&config)),
             config,
             clients: Mutex::default(),
+            received: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
         };
         Ok(Arc::new(Router { shared: Arc::new(shared), listeners: Mutex::default() }))
@@ -150,10 +183,37 @@ impl Router {
 
     /// What the router counted so far.
     pub fn stats(&self) -> RouterStats {
+        let Counts { sessions, subscriptions, registrations, pending_calls } =
+            self.shared.realms.counts();
         RouterStats {
             clients: locked(&self.shared.clients).by_id.len(),
+            sessions,
+            subscriptions,
+            registrations,
+            pending_calls,
+            messages_in: self.shared.received.load(Ordering::Relaxed),
+            messages_out: self.shared.sent.load(Ordering::Relaxed),
             dropped: self.shared.dropped.load(Ordering::Relaxed),
         }
+    }
+
+    /// Ends the session `session`, or all clients' without one: with a reason, by GOODBYE, else by
+    /// cutting the connection without a word. Tells how many there were; waits for none.
+    pub fn kick(&self, session: Option<u64>, reason: Option<&str>) -> usize {
+        let clients = locked(&self.shared.clients);
+        let mut kicked = 0;
+        let peers: &mut dyn Iterator<Item = &Arc<Peer>> = match session {
+            Some(id) => &mut clients.by_id.get(&id).into_iter(),
+            None => &mut clients.by_id.values(),
+        };
+        for peer in peers {
+            match reason {
+                Some(reason) => peer.say_goodbye(reason, None),
+                None => peer.cut(),
+            }
+            kicked += 1;
+        }
+        kicked
     }
 
     /// Stops listening and ends all sessions with GOODBYE `wamp.close.system_shutdown`. Does not
@@ -168,7 +228,7 @@ impl Router {
         let mut clients = locked(&self.shared.clients);
         clients.closed = true;
         for peer in clients.by_id.values() {
-            peer.close();
+            peer.say_goodbye(uri::SYSTEM_SHUTDOWN, None);
         }
     }
 }

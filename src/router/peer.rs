@@ -3,11 +3,12 @@
 //! Whoever has something for a client writes it into the client's outbox and rings later, once for
 //! many messages. The task that empties the outbox is [`super::connection`].
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use crate::codec::{Batch, Outbox};
 use crate::transport::Doorbell;
 
+use super::identity::Identity;
 use super::locked;
 
 /// See the module's text.
@@ -16,15 +17,17 @@ pub(super) struct Peer {
     id: u64,
     limit: usize,
     bell: Doorbell,
+    /// Who it is, once it has joined.
+    identity: OnceLock<Identity>,
     queue: Mutex<Queue>,
 }
 
 /// What the router wants of the task of a client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Order {
-    /// Say GOODBYE: the router closes.
-    Close,
-    /// End at once: too much waits for a client that does not read.
+    /// Say GOODBYE with this reason, and this message for people.
+    Goodbye(String, Option<String>),
+    /// End at once: too much waits for a client that does not read, or it is to be cut off.
     Drop,
 }
 
@@ -41,13 +44,31 @@ struct Queue {
 impl Peer {
     /// A client for whom up to `limit` bytes may wait. Its id will be the id of its session.
     pub(super) fn new(id: u64, limit: usize) -> Arc<Peer> {
-        Arc::new(Peer { id, limit, bell: Doorbell::default(), queue: Mutex::default() })
+        Arc::new(Peer {
+            id,
+            limit,
+            bell: Doorbell::default(),
+            identity: OnceLock::new(),
+            queue: Mutex::default(),
+        })
     }
 
     /// The id of this client's session.
     #[inline]
     pub(super) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// Who it is; nobody before it has joined.
+    #[inline]
+    pub(super) fn identity(&self) -> &Identity {
+        static NOBODY: LazyLock<Identity> = LazyLock::new(Identity::default);
+        self.identity.get().unwrap_or_else(|| &NOBODY)
+    }
+
+    /// Says who it is; a client joins once.
+    pub(super) fn identify(&self, identity: Identity) {
+        self.identity.get_or_init(|| identity);
     }
 
     /// Where the task of this client sleeps.
@@ -76,9 +97,16 @@ impl Peer {
         }
     }
 
-    /// Tells the task to close; it need not be in a session.
-    pub(super) fn close(&self) {
-        locked(&self.queue).order.get_or_insert(Order::Close);
+    /// Tells the task to say GOODBYE; it need not be in a session.
+    pub(super) fn say_goodbye(&self, reason: &str, message: Option<&str>) {
+        let order = Order::Goodbye(reason.to_owned(), message.map(str::to_owned));
+        locked(&self.queue).order.get_or_insert(order);
+        self.bell.ring();
+    }
+
+    /// Tells the task to drop the connection without a word.
+    pub(super) fn cut(&self) {
+        locked(&self.queue).order = Some(Order::Drop);
         self.bell.ring();
     }
 

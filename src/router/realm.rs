@@ -5,35 +5,55 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
-use crate::codec::{CodecError, Dict, MAX_ID};
-use crate::protocol::message::{Message, Welcome, code};
+use serde_json::json;
+
+use crate::codec::{CodecError, Dict, MAX_ID, PayloadRef};
+use crate::protocol::ids::IdMap;
+use crate::protocol::message::{Call, Message, Welcome, code};
 
 use super::broker::Broker;
+use super::config::Config;
+use super::deadlines::Deadlines;
 use super::dealer::Dealer;
+use super::history::Memory;
+use super::identity::Identity;
 use super::locked;
+use super::meta::session_details;
+use super::notice::Notice;
 use super::peer::{Peer, Rings};
-use super::request::Fault;
+use super::publication::Publication;
+use super::request::{Fault, is_reserved};
+use super::testament::Testaments;
 
 /// The realms of a router.
 #[derive(Debug)]
 pub(super) struct Realms {
     /// Locked before the state of a realm, never after it.
     by_name: Mutex<HashMap<String, Arc<Realm>>>,
-    on_demand: bool,
+    config: Config,
 }
 
 /// One realm: nothing of it is seen from another one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Realm {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    sessions: usize,
-    broker: Broker,
-    dealer: Dealer,
+/// All that a realm knows.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) sessions: IdMap<Member>,
+    pub(super) broker: Broker,
+    pub(super) dealer: Dealer,
+}
+
+/// A session as its realm sees it.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) peer: Arc<Peer>,
+    pub(super) testaments: Testaments,
 }
 
 /// A client that has joined a realm. Dropping it leaves the realm.
@@ -43,7 +63,23 @@ pub(super) struct Session {
     realm: Arc<Realm>,
     name: String,
     peer: Arc<Peer>,
-    last_request: u64,
+    requests: Requests,
+}
+
+/// The requests of one session.
+#[derive(Debug, Default)]
+struct Requests {
+    last: u64,
+    deadlines: Deadlines,
+}
+
+/// What a realm counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Counts {
+    pub(super) sessions: usize,
+    pub(super) subscriptions: usize,
+    pub(super) registrations: usize,
+    pub(super) pending_calls: usize,
 }
 
 /// Why a session ends.
@@ -58,12 +94,14 @@ pub(super) enum End {
 }
 
 impl Realms {
-    /// Exactly the realms `names`; without names every realm, each made on demand.
-    pub(super) fn new(names: Option<&[String]>) -> Realms {
-        let listed = names.unwrap_or_default().iter();
+    /// Exactly the realms that `config` lists; without a list every realm, each made on demand.
+    pub(super) fn new(config: &Config) -> Realms {
+        let listed = config.realms.iter().flatten();
         Realms {
-            by_name: Mutex::new(listed.map(|name| (name.clone(), Arc::default())).collect()),
-            on_demand: names.is_none(),
+            by_name: Mutex::new(
+                listed.map(|name| (name.clone(), Realm::new(config).into())).collect(),
+            ),
+            config: config.clone(),
         }
     }
 
@@ -72,33 +110,46 @@ impl Realms {
         self: &Arc<Self>,
         name: &str,
         peer: &Arc<Peer>,
+        identity: Identity,
         rings: &mut Rings,
     ) -> Option<Session> {
         let mut by_name = locked(&self.by_name);
         let realm = match by_name.get(name) {
             Some(realm) => realm.clone(),
-            None if self.on_demand => {
-                let realm = Arc::<Realm>::default();
+            None if self.is_on_demand() => {
+                let realm: Arc<Realm> = Realm::new(&self.config).into();
                 by_name.insert(name.to_owned(), realm.clone());
                 realm
             }
             None => return None,
         };
-        // Counted while the realms are locked: an empty realm could be removed otherwise.
-        locked(&realm.state).sessions += 1;
-        drop(by_name);
-
-        let details = welcome_details(name);
+        peer.identify(identity);
+        let details = welcome_details(name, peer.identity(), &self.config);
         let welcome =
             Welcome { session: peer.id(), details: Dict::from_checked(details.as_bytes()) };
-        peer.send(rings, |out| welcome.write(out));
+        // Entered while the realms are locked: an empty realm could be removed otherwise.
+        locked(&realm.state).enter(peer, |rings| peer.send(rings, |out| welcome.write(out)), rings);
+        drop(by_name);
         Some(Session {
             realms: self.clone(),
             realm,
             name: name.to_owned(),
             peer: peer.clone(),
-            last_request: 0,
+            requests: Requests::default(),
         })
+    }
+
+    /// What all realms count together.
+    pub(super) fn counts(&self) -> Counts {
+        let mut all = Counts::default();
+        for realm in locked(&self.by_name).values() {
+            let state = locked(&realm.state);
+            all.sessions += state.sessions.len();
+            all.subscriptions += state.broker.subscriptions().len();
+            all.registrations += state.dealer.registrations().len();
+            all.pending_calls += state.dealer.pending_calls();
+        }
+        all
     }
 
     /// How many realms there are.
@@ -107,15 +158,30 @@ impl Realms {
         locked(&self.by_name).len()
     }
 
+    fn is_on_demand(&self) -> bool {
+        self.config.realms.is_none()
+    }
+
     fn remove_if_empty(&self, name: &str) {
-        if !self.on_demand {
+        if !self.is_on_demand() {
             return;
         }
         let mut by_name = locked(&self.by_name);
-        let empty = |realm: &Arc<Realm>| locked(&realm.state).sessions == 0;
+        let empty = |realm: &Arc<Realm>| locked(&realm.state).sessions.is_empty();
         if by_name.get(name).is_some_and(empty) {
             by_name.remove(name);
         }
+    }
+}
+
+impl Realm {
+    fn new(config: &Config) -> Realm {
+        let state = State {
+            sessions: IdMap::default(),
+            broker: Broker::new(config.disclose_publisher, Memory::new(config.event_history)),
+            dealer: Dealer::new(config.disclose_caller),
+        };
+        Realm { state: Mutex::new(state) }
     }
 }
 
@@ -123,57 +189,92 @@ impl Session {
     /// Carries out messages of the client in order. The peers that got something are in `rings`.
     pub(super) fn route(&mut self, messages: &[Message<'_>], rings: &mut Rings) -> Result<(), End> {
         let mut state = locked(&self.realm.state);
+        if !state.sessions.contains_key(&self.peer.id()) {
+            // It was killed; its connection is about to say so.
+            return Ok(());
+        }
         for message in messages {
-            state.carry_out(&self.peer, &mut self.last_request, message, rings)?;
+            state.carry_out(&self.peer, &mut self.requests, message, rings)?;
         }
         Ok(())
+    }
+
+    /// When [`Session::expire`] is due.
+    #[inline]
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.requests.deadlines.next()
+    }
+
+    /// Ends the calls whose time is over.
+    pub(super) fn expire(&mut self, now: Instant, rings: &mut Rings) {
+        let mut state = locked(&self.realm.state);
+        let State { dealer, .. } = &mut *state;
+        while let Some(request) = self.requests.deadlines.take(now) {
+            if let Some(due) = dealer.time_out(self.peer.id(), request, now, rings) {
+                self.requests.deadlines.add(due, request, |_| true);
+            }
+        }
     }
 }
 
 impl State {
+    fn enter(&mut self, peer: &Arc<Peer>, welcome: impl FnOnce(&mut Rings), rings: &mut Rings) {
+        let member = Member { peer: peer.clone(), testaments: Testaments::default() };
+        self.sessions.insert(peer.id(), member);
+        welcome(rings);
+        self.tell(Notice::new("wamp.session.on_join", json!([session_details(peer)])), rings);
+    }
+
     fn carry_out(
         &mut self,
         peer: &Arc<Peer>,
-        last_request: &mut u64,
+        requests: &mut Requests,
         message: &Message<'_>,
         rings: &mut Rings,
     ) -> Result<(), End> {
-        let State { broker, dealer, .. } = self;
-        let mut count = |request| count(last_request, request);
+        let mut count = |request| requests.count(request);
         let (kind, request, outcome) = match message {
             Message::Call(m) => {
-                let outcome = count(m.request).and_then(|()| dealer.call(peer, m, rings));
+                let outcome = match count(m.request) {
+                    Ok(()) => self.call(peer, m, requests, rings),
+                    Err(fault) => self
+                        .dealer
+                        .call_more(peer, m, rings)
+                        .and_then(|taken| if taken { Ok(()) } else { Err(fault) }),
+                };
                 (code::CALL, m.request, outcome)
             }
-            Message::Yield(m) => return Ok(dealer.yields(peer, m, rings)?),
+            Message::Yield(m) => return Ok(self.dealer.yields(peer, m, rings)?),
             Message::Error(m) if m.kind == code::INVOCATION => {
-                dealer.error(peer, m, rings);
+                self.dealer.error(peer, m, rings);
                 return Ok(());
             }
             Message::Publish(m) => {
-                let outcome = count(m.request).and_then(|()| broker.publish(peer, m, rings));
+                let outcome = count(m.request).and_then(|()| self.broker.publish(peer, m, rings));
                 (code::PUBLISH, m.request, outcome)
             }
+            Message::Cancel(m) => (code::CANCEL, m.request, self.dealer.cancel(peer, m, rings)),
             Message::Subscribe(m) => {
-                let outcome = count(m.request).and_then(|()| broker.subscribe(peer, m, rings));
+                let outcome = count(m.request).and_then(|()| self.broker.subscribe(peer, m, rings));
                 (code::SUBSCRIBE, m.request, outcome)
             }
             Message::Unsubscribe(m) => {
-                let outcome = count(m.request).and_then(|()| broker.unsubscribe(peer, m, rings));
+                let outcome =
+                    count(m.request).and_then(|()| self.broker.unsubscribe(peer, m, rings));
                 (code::UNSUBSCRIBE, m.request, outcome)
             }
             Message::Register(m) => {
-                let outcome = count(m.request).and_then(|()| dealer.register(peer, m, rings));
+                let outcome = count(m.request).and_then(|()| self.dealer.register(peer, m, rings));
                 (code::REGISTER, m.request, outcome)
             }
             Message::Unregister(m) => {
-                let outcome = count(m.request).and_then(|()| dealer.unregister(peer, m, rings));
+                let outcome =
+                    count(m.request).and_then(|()| self.dealer.unregister(peer, m, rings));
                 (code::UNREGISTER, m.request, outcome)
             }
             Message::Goodbye(_) => return Err(End::Goodbye),
             Message::Abort(_) => return Err(End::Abort),
-            // Canceling is not announced: the call goes on, and its own answer ends it.
-            Message::Cancel(_) | Message::Extension(_) => return Ok(()),
+            Message::Extension(_) => return Ok(()),
             Message::Error(m) => {
                 return Err(End::Violation(format!(
                     "ERROR for request type {}; a client answers type 68 (INVOCATION) only",
@@ -183,12 +284,67 @@ impl State {
             other => return Err(End::Violation(format!("{} within a session", other.name()))),
         };
         match outcome {
-            Ok(()) => Ok(()),
+            Ok(()) | Err(Fault::Unheard) => {}
             Err(Fault::Refused(refusal)) => {
                 peer.send(rings, |out| refusal.write(kind, request, out));
-                Ok(())
             }
-            Err(Fault::Violation(why)) => Err(End::Violation(why)),
+            Err(Fault::Violation(why)) => return Err(End::Violation(why)),
+        }
+        self.tell_all(rings);
+        Ok(())
+    }
+
+    fn call(
+        &mut self,
+        peer: &Arc<Peer>,
+        message: &Call<'_>,
+        requests: &mut Requests,
+        rings: &mut Rings,
+    ) -> Result<(), Fault> {
+        if is_reserved(&message.procedure) {
+            return self.call_meta(peer, message, rings);
+        }
+        if let Some(due) = self.dealer.call(peer, message, rings)? {
+            let waits = |request| self.dealer.waits(peer.id(), request);
+            requests.deadlines.add(due, message.request, waits);
+        }
+        Ok(())
+    }
+
+    /// Forgets a session, with all that is to be told of it.
+    pub(super) fn leave(&mut self, peer: &Arc<Peer>, rings: &mut Rings) {
+        let Some(member) = self.sessions.remove(&peer.id()) else {
+            return;
+        };
+        self.broker.leave(peer);
+        self.dealer.leave(peer, rings);
+        self.tell_all(rings);
+        for publication in member.testaments.publications() {
+            self.broker.deliver(&publication, rings);
+        }
+        let identity = peer.identity();
+        let args = json!([peer.id(), identity.authid, identity.authrole]);
+        self.tell(Notice::new("wamp.session.on_leave", args), rings);
+    }
+
+    /// Publishes what broker and dealer have noted for the meta topics.
+    #[inline]
+    fn tell_all(&mut self, rings: &mut Rings) {
+        if self.broker.notices.is_empty() && self.dealer.notices.is_empty() {
+            return;
+        }
+        let mut notices = std::mem::take(&mut self.broker.notices);
+        notices.append(&mut self.dealer.notices);
+        for notice in notices {
+            self.tell(notice, rings);
+        }
+    }
+
+    fn tell(&mut self, notice: Notice, rings: &mut Rings) {
+        if self.broker.is_heard(notice.topic) {
+            let args = notice.args();
+            let publication = Publication::by_router(notice.topic, PayloadRef::args(&args));
+            self.broker.deliver(&publication, rings);
         }
     }
 }
@@ -197,10 +353,8 @@ impl Drop for Session {
     fn drop(&mut self) {
         let mut rings = Rings::default();
         let mut state = locked(&self.realm.state);
-        state.broker.leave(&self.peer);
-        state.dealer.leave(&self.peer, &mut rings);
-        state.sessions -= 1;
-        let empty = state.sessions == 0;
+        state.leave(&self.peer, &mut rings);
+        let empty = state.sessions.is_empty();
         drop(state);
         rings.ring();
         if empty {
@@ -215,30 +369,63 @@ impl From<CodecError> for End {
     }
 }
 
-/// Request ids count from 1 without a gap, and after 2^53 from 1 again.
-fn count(last: &mut u64, request: u64) -> Result<(), Fault> {
-    let due = *last % MAX_ID + 1;
-    if request != due {
-        return Err(Fault::Violation(format!(
-            "request id {request} where {due} is due; request ids count from 1 without a gap"
-        )));
+impl Requests {
+    /// Request ids count from 1 without a gap, and after 2^53 from 1 again.
+    fn count(&mut self, request: u64) -> Result<(), Fault> {
+        let due = self.last % MAX_ID + 1;
+        if request != due {
+            return Err(Fault::Violation(format!(
+                "request id {request} where {due} is due; request ids count from 1 without a gap"
+            )));
+        }
+        self.last = request;
+        Ok(())
     }
-    *last = request;
-    Ok(())
 }
 
-fn welcome_details(realm: &str) -> String {
-    serde_json::json!({
-        "roles": {
-            "broker": {"features": {"publisher_exclusion": true}},
-            "dealer": {"features": {"progressive_call_results": true}},
-        },
-        "agent": concat!("libwamp-router/", env!("CARGO_PKG_VERSION")),
-        "realm": realm,
-        "authid": format!("{:016x}", fastrand::u64(..)),
-        "authrole": "anonymous",
-        "authmethod": "anonymous",
-        "authprovider": "static",
-    })
-    .to_string()
+fn welcome_details(realm: &str, identity: &Identity, config: &Config) -> String {
+    let mut details = identity.describe();
+    let broker = [
+        ("event_history", config.event_history > 0),
+        ("event_retention", true),
+        ("pattern_based_subscription", true),
+        ("payload_passthru_mode", true),
+        ("publisher_exclusion", true),
+        ("publisher_identification", true),
+        ("session_meta_api", true),
+        ("subscriber_blackwhite_listing", true),
+        ("subscription_meta_api", true),
+        ("subscription_revocation", true),
+    ];
+    let dealer = [
+        ("call_canceling", true),
+        ("call_reroute", true),
+        ("call_timeout", true),
+        ("caller_identification", true),
+        ("pattern_based_registration", true),
+        ("payload_passthru_mode", true),
+        ("progressive_call_invocations", true),
+        ("progressive_call_results", true),
+        ("registration_meta_api", true),
+        ("registration_revocation", true),
+        ("session_meta_api", true),
+        ("shared_registration", true),
+        ("testament_meta_api", true),
+    ];
+    let roles = json!({
+        "broker": {"features": features(&broker)},
+        "dealer": {"features": features(&dealer)},
+    });
+    details.insert("roles".to_owned(), roles);
+    details.insert("realm".to_owned(), json!(realm));
+    details
+        .insert("agent".to_owned(), json!(concat!("libwamp-router/", env!("CARGO_PKG_VERSION"))));
+    if let Some(extra) = &identity.authextra {
+        details.insert("authextra".to_owned(), extra.clone());
+    }
+    serde_json::Value::Object(details).to_string()
+}
+
+fn features(all: &[(&str, bool)]) -> serde_json::Map<String, serde_json::Value> {
+    all.iter().filter(|(_, on)| *on).map(|(name, _)| ((*name).to_owned(), json!(true))).collect()
 }

@@ -1,14 +1,18 @@
 //! What broker and dealer have in common: how requests fail, and the checks of options and URIs.
 
-use crate::codec::{CodecError, Dict, PayloadRef, json::text::write_string};
+use crate::codec::{Dict, PayloadRef, json::text::write_string};
 use crate::protocol::message::Error;
 use crate::protocol::uri::{self, Match};
+
+use super::details;
 
 /// Why a message of a client is not carried out.
 #[derive(Debug, PartialEq)]
 pub(super) enum Fault {
     /// The request is answered by ERROR; the session goes on.
     Refused(Refusal),
+    /// The request comes to nothing; its client did not want to hear of it.
+    Unheard,
     /// The session ends with ABORT `wamp.error.protocol_violation`.
     Violation(String),
 }
@@ -26,13 +30,6 @@ impl Fault {
     /// Answers with `error` and a text for people.
     pub(super) fn refused(error: &'static str, why: String) -> Fault {
         Fault::Refused(Refusal::new(error, why))
-    }
-}
-
-/// An option of the wrong type breaks the protocol; unknown options are ignored.
-impl From<CodecError> for Fault {
-    fn from(error: CodecError) -> Self {
-        Fault::Violation(error.to_string())
     }
 }
 
@@ -58,36 +55,50 @@ impl Refusal {
     }
 }
 
+/// An option or argument has a wrong type or value.
+pub(super) const INVALID_ARGUMENT: &str = "wamp.error.invalid_argument";
+/// The callee cannot do what the caller asks for.
+pub(super) const FEATURE_NOT_SUPPORTED: &str = "wamp.error.feature_not_supported";
+/// What a callee answers that wants another one to be asked.
+pub(super) const UNAVAILABLE: &str = "wamp.error.unavailable";
+/// All callees are busy or unavailable.
+pub(super) const NO_AVAILABLE_CALLEE: &str = "wamp.error.no_available_callee";
+
 /// Checks the URI of a request.
 pub(super) fn check_uri(uri: &str) -> Result<(), Fault> {
-    uri::check(uri, Match::Exact)
+    check_pattern(uri, Match::Exact)
+}
+
+/// Checks a URI or pattern.
+pub(super) fn check_pattern(uri: &str, matching: Match) -> Result<(), Fault> {
+    uri::check(uri, matching)
         .map_err(|error| Fault::refused(uri::INVALID_URI, format!("\"{uri}\": {error}")))
 }
 
-/// Checks a URI that the client defines: those that begin with "wamp." are the router's own.
-pub(super) fn check_own_uri(uri: &str) -> Result<(), Fault> {
-    check_uri(uri)?;
-    if uri == "wamp" || uri.starts_with("wamp.") {
+/// Checks a URI or pattern that the client defines: those that begin with "wamp." are the router's
+/// own.
+pub(super) fn check_own_uri(uri: &str, matching: Match) -> Result<(), Fault> {
+    check_pattern(uri, matching)?;
+    if is_reserved(uri) {
         let why = format!("\"{uri}\": URIs that begin with \"wamp.\" are reserved");
         return Err(Fault::refused(uri::INVALID_URI, why));
     }
     Ok(())
 }
 
-/// Refuses a text option with any other value than the one that this router knows.
-pub(super) fn check_option(
-    options: Dict<'_>,
-    key: &'static str,
-    only: &'static str,
-) -> Result<(), Fault> {
-    if options.is_empty() {
-        return Ok(());
-    }
-    match options.text(key)? {
-        Some(value) if value != only => {
-            let why = format!("{key} \"{value}\": this router does \"{only}\" only");
-            Err(Fault::refused(uri::OPTION_NOT_ALLOWED, why))
-        }
-        _ => Ok(()),
-    }
+/// True for the URIs that the router defines itself.
+#[inline]
+pub(super) fn is_reserved(uri: &str) -> bool {
+    uri.strip_prefix("wamp").is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// Reads the option `match`.
+pub(super) fn read_match(key: &[u8], value: &[u8]) -> Result<Match, Fault> {
+    let Some(name) = details::text(key, value)? else {
+        return Ok(Match::Exact);
+    };
+    Match::parse(&name).ok_or_else(|| {
+        let why = format!("option \"match\" is exact, prefix or wildcard, not \"{name}\"");
+        Fault::refused(INVALID_ARGUMENT, why)
+    })
 }

@@ -127,7 +127,7 @@ fn a_challenge_that_nobody_can_answer() {
         wire.polite()
     });
     let client = Client::open("challenge", &peer.url, json!({}));
-    let told = client.closed_as(WAMP_ERR_ABORTED, "closed");
+    let told = client.closed_as(WAMP_ERR_AUTH, "closed");
     assert!(told.message.contains("ticket"), "{}", told.message);
     client.finish();
     let messages = peer.done();

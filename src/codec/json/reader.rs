@@ -134,6 +134,18 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// The type code of a message, without a look at the rest; `None` where it has none.
+#[inline]
+pub fn message_code(frame: &[u8]) -> Option<usize> {
+    let is_digit = |byte: &&u8| byte.is_ascii_digit();
+    let head = frame.iter().skip_while(|byte| matches!(byte, b'[' | b' ' | b'\t' | b'\n' | b'\r'));
+    let mut code = None;
+    for digit in head.take(4).take_while(is_digit) {
+        code = Some(code.unwrap_or(0) * 10 + usize::from(digit - b'0'));
+    }
+    code
+}
+
 /// A whole number up to 2^53, also one that is written as a float.
 fn whole(text: &[u8]) -> Option<u64> {
     let float: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
@@ -154,7 +166,7 @@ impl<'a> Dict<'a> {
     pub const EMPTY: Dict<'static> = Dict { text: b"{}" };
 
     /// Takes text that has passed [`super::check_dict`] or comes from our own writer.
-    pub fn from_checked(text: &'a [u8]) -> Dict<'a> {
+    pub const fn from_checked(text: &'a [u8]) -> Dict<'a> {
         Dict { text }
     }
 

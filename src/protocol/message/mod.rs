@@ -126,34 +126,70 @@ impl<'a> Message<'a> {
         Ok(message)
     }
 
+    /// Its type code.
+    pub fn code(&self) -> u64 {
+        match self {
+            Message::Hello(_) => code::HELLO,
+            Message::Welcome(_) => code::WELCOME,
+            Message::Abort(_) => code::ABORT,
+            Message::Challenge(_) => code::CHALLENGE,
+            Message::Authenticate(_) => code::AUTHENTICATE,
+            Message::Goodbye(_) => code::GOODBYE,
+            Message::Error(_) => code::ERROR,
+            Message::Publish(_) => code::PUBLISH,
+            Message::Published(_) => code::PUBLISHED,
+            Message::Subscribe(_) => code::SUBSCRIBE,
+            Message::Subscribed(_) => code::SUBSCRIBED,
+            Message::Unsubscribe(_) => code::UNSUBSCRIBE,
+            Message::Unsubscribed(_) => code::UNSUBSCRIBED,
+            Message::Event(_) => code::EVENT,
+            Message::Call(_) => code::CALL,
+            Message::Cancel(_) => code::CANCEL,
+            Message::Result(_) => code::RESULT,
+            Message::Register(_) => code::REGISTER,
+            Message::Registered(_) => code::REGISTERED,
+            Message::Unregister(_) => code::UNREGISTER,
+            Message::Unregistered(_) => code::UNREGISTERED,
+            Message::Invocation(_) => code::INVOCATION,
+            Message::Interrupt(_) => code::INTERRUPT,
+            Message::Yield(_) => code::YIELD,
+            Message::Extension(code) => *code,
+        }
+    }
+
     /// The name of the message, as the specification writes it.
     pub fn name(&self) -> &'static str {
-        match self {
-            Message::Hello(_) => "HELLO",
-            Message::Welcome(_) => "WELCOME",
-            Message::Abort(_) => "ABORT",
-            Message::Challenge(_) => "CHALLENGE",
-            Message::Authenticate(_) => "AUTHENTICATE",
-            Message::Goodbye(_) => "GOODBYE",
-            Message::Error(_) => "ERROR",
-            Message::Publish(_) => "PUBLISH",
-            Message::Published(_) => "PUBLISHED",
-            Message::Subscribe(_) => "SUBSCRIBE",
-            Message::Subscribed(_) => "SUBSCRIBED",
-            Message::Unsubscribe(_) => "UNSUBSCRIBE",
-            Message::Unsubscribed(_) => "UNSUBSCRIBED",
-            Message::Event(_) => "EVENT",
-            Message::Call(_) => "CALL",
-            Message::Cancel(_) => "CANCEL",
-            Message::Result(_) => "RESULT",
-            Message::Register(_) => "REGISTER",
-            Message::Registered(_) => "REGISTERED",
-            Message::Unregister(_) => "UNREGISTER",
-            Message::Unregistered(_) => "UNREGISTERED",
-            Message::Invocation(_) => "INVOCATION",
-            Message::Interrupt(_) => "INTERRUPT",
-            Message::Yield(_) => "YIELD",
-            Message::Extension(_) => "an extension message",
-        }
+        name(self.code())
+    }
+}
+
+/// The name of the message with this type code, as the specification writes it.
+pub fn name(code: u64) -> &'static str {
+    match code {
+        code::HELLO => "HELLO",
+        code::WELCOME => "WELCOME",
+        code::ABORT => "ABORT",
+        code::CHALLENGE => "CHALLENGE",
+        code::AUTHENTICATE => "AUTHENTICATE",
+        code::GOODBYE => "GOODBYE",
+        code::ERROR => "ERROR",
+        code::PUBLISH => "PUBLISH",
+        code::PUBLISHED => "PUBLISHED",
+        code::SUBSCRIBE => "SUBSCRIBE",
+        code::SUBSCRIBED => "SUBSCRIBED",
+        code::UNSUBSCRIBE => "UNSUBSCRIBE",
+        code::UNSUBSCRIBED => "UNSUBSCRIBED",
+        code::EVENT => "EVENT",
+        code::CALL => "CALL",
+        code::CANCEL => "CANCEL",
+        code::RESULT => "RESULT",
+        code::REGISTER => "REGISTER",
+        code::REGISTERED => "REGISTERED",
+        code::UNREGISTER => "UNREGISTER",
+        code::UNREGISTERED => "UNREGISTERED",
+        code::INVOCATION => "INVOCATION",
+        code::INTERRUPT => "INTERRUPT",
+        code::YIELD => "YIELD",
+        _ => "extension",
     }
 }

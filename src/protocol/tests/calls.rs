@@ -103,6 +103,7 @@ fn ids_of_an_earlier_session_stay_stale() {
         hello: b"{}".to_vec(),
         max_message_size: 1000,
         ids_above: first.session.ids_end(),
+        gate: None,
     };
     let mut second = Client { session: Session::new(config) };
     second.receive(r#"[2,78,{"roles":{"broker":{},"dealer":{}}}]"#);

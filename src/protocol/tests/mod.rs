@@ -11,7 +11,10 @@ use super::session::{Config, Phase, Session};
 use crate::codec::{Dict, PayloadRef};
 
 mod calls;
+mod challenges;
+mod interrupts;
 mod life;
+mod progressive;
 mod pubsub;
 mod rpc;
 
@@ -27,6 +30,7 @@ impl Client {
             hello: br#"{"roles":{}}"#.to_vec(),
             max_message_size: 1000,
             ids_above: 0,
+            gate: None,
         };
         let mut client = Client { session: Session::new(config) };
         assert_eq!(client.sent(), [r#"[1,"realm1",{"roles":{}}]"#]);

@@ -12,9 +12,9 @@ fn an_invocation_is_answered_once() {
     assert_eq!(client.told(), ["Registered 1 proc", "Invocation 1 proc"]);
     client.sent();
     let answer = PayloadRef::args("[2]");
-    assert_eq!(client.session.progress(100, answer), Err(RequestError::NoProgress));
-    assert_eq!(client.session.answer(100, answer), Ok(()));
-    assert_eq!(client.session.answer(100, answer), Err(RequestError::Answered));
+    assert_eq!(client.session.progress(100, Dict::EMPTY, answer), Err(RequestError::NoProgress));
+    assert_eq!(client.session.answer(100, Dict::EMPTY, answer), Ok(()));
+    assert_eq!(client.session.answer(100, Dict::EMPTY, answer), Err(RequestError::Answered));
     let error = client.session.answer_error(100, "com.error", PayloadRef::NONE);
     assert_eq!(error, Err(RequestError::Answered));
     assert_eq!(client.sent(), ["[70,100,{},[2]]"]);
@@ -28,7 +28,7 @@ fn progress_and_errors_of_an_invocation() {
     client.receive(r#"[68,100,5,{"receive_progress":true}]"#);
     assert!(client.events()[1].progress);
     client.sent();
-    client.session.progress(100, PayloadRef::args("[1]")).unwrap();
+    client.session.progress(100, Dict::EMPTY, PayloadRef::args("[1]")).unwrap();
     let bad = client.session.answer_error(100, "not a uri", PayloadRef::NONE);
     assert!(matches!(bad, Err(RequestError::Uri(_))));
     client.session.answer_error(100, "com.error", PayloadRef::args("[2]")).unwrap();

@@ -1,8 +1,15 @@
-//! Tests of the whole router: [`memory`] without sockets, [`pair`] with the client's own sessions,
-//! [`sockets`] with a real client.
+//! Tests of the whole router: [`memory`] and its likes, one for each subject, without sockets,
+//! [`pair`] with the client's own sessions, [`sockets`] with a real client.
 
+mod calls;
+mod client;
 mod memory;
+mod meta;
 mod pair;
+mod parts;
+mod patterns;
+mod pubsub;
+mod shared;
 mod sockets;
 
 /// The HELLO of a client of all roles.

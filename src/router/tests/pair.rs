@@ -8,9 +8,11 @@ use std::time::Instant;
 use bytes::Bytes;
 use proptest::prelude::*;
 
+use super::client::realms;
 use crate::codec::{Dict, PayloadRef};
 use crate::protocol::message::Message;
 use crate::protocol::{self, Cause, Config, EventKind, Phase};
+use crate::router::identity::Identity;
 use crate::router::peer::{Peer, Rings};
 use crate::router::realm::{Realms, Session};
 
@@ -35,12 +37,15 @@ struct Side {
 impl Side {
     fn join(realms: &Arc<Realms>, id: u64) -> Side {
         let peer = Peer::new(id, 1 << 20);
-        let session = realms.join("realm1", &peer, &mut Rings::default()).expect("on demand");
+        let session = realms
+            .join("realm1", &peer, Identity::default(), &mut Rings::default())
+            .expect("on demand");
         let mut client = protocol::Session::new(Config {
             realm: "realm1".to_owned(),
             hello: b"{}".to_vec(),
             max_message_size: 1 << 20,
             ids_above: 0,
+            gate: None,
         });
         // The HELLO is for the connection, which has been left out.
         drop(client.take_outbox());
@@ -142,7 +147,9 @@ impl Side {
             }
             5 => {
                 if let Some(invocation) = self.invocations.pop() {
-                    self.client.answer(invocation, PayloadRef::args("[3]")).expect("answered");
+                    self.client
+                        .answer(invocation, Dict::EMPTY, PayloadRef::args("[3]"))
+                        .expect("answered");
                 }
             }
             6 => {
@@ -174,7 +181,7 @@ fn settle(sides: &mut [Side]) {
 
 #[test]
 fn a_call_and_an_event_go_all_the_way() {
-    let realms = Arc::new(Realms::new(None));
+    let realms = realms();
     let mut sides = [1, 2].map(|id| Side::join(&realms, id));
     sides[0].act(2);
     sides[0].act(0);
@@ -191,7 +198,7 @@ fn a_call_and_an_event_go_all_the_way() {
 proptest! {
     #[test]
     fn every_request_ends_once(actions in proptest::collection::vec(any::<(u8, u8, u8)>(), 0..80)) {
-        let realms = Arc::new(Realms::new(None));
+        let realms = realms();
         let mut sides = [1, 2, 3].map(|id| Side::join(&realms, id));
         for (who, action, carry) in actions {
             let side = &mut sides[usize::from(who) % 3];

@@ -261,7 +261,16 @@ async fn closing_says_goodbye_to_all() {
     let mut polite = Client::join(&router).await;
     let mut rude = Client::join(&router).await;
     let waiting = Client::connect(&router.url().unwrap()).await.unwrap();
-    assert_eq!(router.stats(), RouterStats { clients: 3, dropped: 0 });
+    let stats = router.stats();
+    let expected = RouterStats {
+        clients: 3,
+        sessions: 2,
+        messages_in: 2,
+        messages_out: stats.messages_out,
+        ..RouterStats::default()
+    };
+    assert_eq!(stats, expected);
+    assert_eq!(stats.messages_out, 2);
 
     router.close();
     let goodbye = json!([6, {}, "wamp.close.system_shutdown"]);
@@ -316,4 +325,59 @@ async fn what_cannot_be_listened_on_is_told() {
     second.listen("ws://127.0.0.1:0", &handle).unwrap();
     second.listen("ws://127.0.0.1:0/other", &handle).unwrap();
     assert!(second.url().unwrap().ends_with('/'));
+}
+
+#[tokio::test]
+async fn clients_are_kicked() {
+    let router = router("{}");
+    let [mut first, mut second, third] =
+        [Client::join(&router).await, Client::join(&router).await, Client::join(&router).await];
+    first.says(r#"[48,1,{},"wamp.session.list"]"#).await;
+    let sessions = first.hears().await[3][0].clone();
+    assert_eq!(sessions.as_array().map(Vec::len), Some(3));
+    assert_eq!(router.kick(Some(1 << 60), None), 0);
+
+    second.says(r#"[32,1,{},"com.topic"]"#).await;
+    second.hears().await;
+    second.says(r#"[48,2,{},"wamp.subscription.list_subscribers",[1]]"#).await;
+    let id = second.hears().await[3][0][0].as_u64();
+    assert_eq!(router.kick(id, Some("com.myapp.away")), 1);
+    assert_eq!(second.hears().await, json!([6, {}, "com.myapp.away"]));
+    second.says(r#"[6,{},"wamp.close.goodbye_and_out"]"#).await;
+    second.sees_the_end().await;
+
+    assert!(router.kick(None, None) >= 2);
+    for mut client in [first, third] {
+        let end = soon(client.stream.next()).await;
+        assert!(matches!(end, Some(Err(_))), "{end:?}");
+    }
+}
+
+#[tokio::test]
+async fn killed_sessions_hear_why() {
+    let router = router("{}");
+    let mut killer = Client::join(&router).await;
+    let mut victim = Client::join(&router).await;
+    killer.says(r#"[48,1,{},"wamp.session.kill_all",[],{"message":"go"}]"#).await;
+    assert_eq!(killer.hears().await, json!([50, 1, {}, [1]]));
+    assert_eq!(victim.hears().await, json!([6, {"message": "go"}, "wamp.close.killed"]));
+    assert_eq!(router.stats().sessions, 1);
+    victim.says(r#"[6,{},"wamp.close.goodbye_and_out"]"#).await;
+    victim.sees_the_end().await;
+}
+
+#[tokio::test]
+async fn calls_end_in_time() {
+    let router = router("{}");
+    let mut callee = Client::join(&router).await;
+    let mut caller = Client::join(&router).await;
+    callee.says(r#"[64,1,{},"com.slow"]"#).await;
+    callee.hears().await;
+    caller.says(r#"[48,1,{"timeout":60000},"com.slow"]"#).await;
+    caller.says(r#"[48,2,{"timeout":10},"com.slow"]"#).await;
+    let timed_out = caller.hears().await;
+    assert_eq!((&timed_out[2], &timed_out[4]), (&json!(2), &json!("wamp.error.timeout")));
+    callee.hears().await;
+    callee.says("[70,1,{}]").await;
+    assert_eq!(caller.hears().await, json!([50, 1, {}]));
 }

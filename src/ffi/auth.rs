@@ -1,0 +1,236 @@
+//! Helpers for programs that answer challenges themselves, or that keep credentials for a router.
+
+use std::ffi::{c_char, c_int};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use crate::auth::scram::{self, Kdf, Profile};
+use crate::auth::{AuthError, cra, hex, key_file, unhex};
+use crate::client::{Failure, Status};
+
+use super::args;
+use super::guard::guard;
+
+/// The key that a salted WAMP-CRA secret stands for: what a router may keep instead of the secret,
+/// and what wamp_auth_cra_sign() wants when the challenge has a `salt`.
+///
+/// `iterations` and `keylen` are those of the challenge; 0 stands for the usual 1000 and 32. The
+/// text is base64, and it is this text that is used as the key.
+///
+/// Like the other wamp_auth_... functions it needs no connection and may be called on any thread.
+/// The result is written to `out`, which the caller owns, with a NUL at its end. Returns the number
+/// of its characters, NUL not counted. If that is not less than `out_size`, it did not fit and
+/// nothing but an empty text was written, so that (NULL, 0) asks for the size. Otherwise
+/// WAMP_ERR_ARGUMENT (a cost that is out of range, too: see wamp_last_error()), WAMP_ERR_UTF8.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_auth_cra_derive_key(
+    secret: *const c_char,
+    salt: *const c_char,
+    iterations: u32,
+    keylen: u32,
+    out: *mut c_char,
+    out_size: usize,
+) -> c_int {
+    guard(|| {
+        // SAFETY: the caller's promise: texts are NUL-terminated.
+        let (secret, salt) = unsafe { (args::text(secret, "secret")?, args::text(salt, "salt")?) };
+        let usual = |given, usual| u64::from(if given == 0 { usual } else { given });
+        let iterations = usual(iterations, cra::ITERATIONS);
+        let keylen = usual(keylen, cra::KEY_BYTES);
+        let key = cra::derive_key(secret.as_bytes(), salt.as_bytes(), iterations, keylen)
+            .map_err(refused)?;
+        // SAFETY: the caller's promise.
+        unsafe { give(key.expose(), out, out_size) }
+    })
+}
+
+/// The signature of a WAMP-CRA challenge, which is signed as it came. `key` is the secret or, if the
+/// challenge has a `salt`, what wamp_auth_cra_derive_key() made of it.
+///
+/// Writes base64 to `out`, 44 characters; returns as wamp_auth_cra_derive_key().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_auth_cra_sign(
+    key: *const c_char,
+    challenge: *const c_char,
+    out: *mut c_char,
+    out_size: usize,
+) -> c_int {
+    guard(|| {
+        // SAFETY: the caller's promise: texts are NUL-terminated.
+        let key = unsafe { args::text(key, "key") }?;
+        // SAFETY: as above.
+        let challenge = unsafe { args::text(challenge, "challenge") }?;
+        let signature = cra::sign(key.as_bytes(), challenge.as_bytes());
+        // SAFETY: the caller's promise.
+        unsafe { give(&signature, out, out_size) }
+    })
+}
+
+/// The public key of a private key for cryptosign, as routers and `authextra.pubkey` want it.
+///
+/// `privkey` is a seed of 64 hexadecimal digits, or the text or path of a key file: OpenSSH or
+/// PKCS#8, of the type ed25519, without passphrase. Writes 64 hexadecimal digits to `out`; returns
+/// as wamp_auth_cra_derive_key(), WAMP_ERR_ARGUMENT also for what is no such key.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_auth_cryptosign_public_key(
+    privkey: *const c_char,
+    out: *mut c_char,
+    out_size: usize,
+) -> c_int {
+    guard(|| {
+        // SAFETY: the caller's promise: texts are NUL-terminated.
+        let key = key_file::load(unsafe { args::text(privkey, "privkey") }?).map_err(refused)?;
+        // SAFETY: the caller's promise.
+        unsafe { give(&hex(&key.public_key()), out, out_size) }
+    })
+}
+
+/// Signs a cryptosign challenge. `privkey` as for wamp_auth_cryptosign_public_key(); `challenge`:
+/// 64 hexadecimal digits, as they came; `channel_id`: 64 hexadecimal digits if the login is bound to
+/// its TLS channel, else NULL.
+///
+/// Writes to `out` what AUTHENTICATE wants, 192 hexadecimal digits: the signature, and what was
+/// signed. Returns as wamp_auth_cra_derive_key().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_auth_cryptosign_sign(
+    privkey: *const c_char,
+    challenge: *const c_char,
+    channel_id: *const c_char,
+    out: *mut c_char,
+    out_size: usize,
+) -> c_int {
+    guard(|| {
+        // SAFETY: the caller's promise: texts are NUL-terminated.
+        let key = key_file::load(unsafe { args::text(privkey, "privkey") }?).map_err(refused)?;
+        // SAFETY: as above.
+        let challenge = digits(unsafe { args::text(challenge, "challenge") }?, "challenge")?;
+        // SAFETY: as above.
+        let channel_id = unsafe { args::optional_text(channel_id, "channel_id") }?
+            .map(|text| digits(text, "channel_id"))
+            .transpose()?;
+        // SAFETY: the caller's promise.
+        unsafe { give(&key.sign(&challenge, channel_id.as_ref()), out, out_size) }
+    })
+}
+
+/// The SaltedPassword of SCRAM, with which proofs are made and stored keys too. Takes as long as its
+/// costs say, up to some seconds.
+///
+/// `kdf`, `salt` (base64), `iterations` and `memory` (KiB; only for argon2) are those of the
+/// challenge. The spelling of `kdf` matters: "pbkdf2" and "argon2id13" are the specification's;
+/// "argon2id-13" is that of Crossbar.io and Autobahn, where the base64 text of the hash takes the
+/// place of the hash, and the password is taken as it is, without SASLprep. Costs below 4096
+/// iterations of pbkdf2 or 512 KiB of memory are refused, and so are absurdly high ones.
+///
+/// Writes base64 to `out`; returns as wamp_auth_cra_derive_key().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_auth_scram_salted_password(
+    kdf: *const c_char,
+    password: *const c_char,
+    salt: *const c_char,
+    iterations: u32,
+    memory: u32,
+    out: *mut c_char,
+    out_size: usize,
+) -> c_int {
+    guard(|| {
+        // SAFETY: the caller's promise: texts are NUL-terminated.
+        let name = unsafe { args::text(kdf, "kdf") }?;
+        // SAFETY: as above.
+        let password = unsafe { args::text(password, "password") }?;
+        // SAFETY: as above.
+        let salt = bytes(unsafe { args::text(salt, "salt") }?, "salt")?;
+        let kdf = Kdf::new(name, iterations.into(), Some(memory.into())).map_err(refused)?;
+        let profile = if name == "argon2id-13" { Profile::Crossbar } else { Profile::Wamp };
+        let salted = scram::salted_password(profile, kdf, password, &salt).map_err(refused)?;
+        // SAFETY: the caller's promise.
+        unsafe { give(&Zeroizing::new(STANDARD.encode(&*salted)), out, out_size) }
+    })
+}
+
+/// The ClientProof of SCRAM: the signature for AUTHENTICATE. `salted_password`: what
+/// wamp_auth_scram_salted_password() wrote; `auth_message`: the AuthMessage of RFC 5802, such as
+/// "n=joe,r=OURS,r=BOTH,s=SALT,i=4096,c=biws,r=BOTH", where OURS and BOTH are the nonces of HELLO and
+/// of the challenge. Crossbar.io's method "scram" has nothing behind `c=`.
+///
+/// Writes base64 to `out`, 44 characters; returns as wamp_auth_cra_derive_key().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_auth_scram_client_proof(
+    salted_password: *const c_char,
+    auth_message: *const c_char,
+    out: *mut c_char,
+    out_size: usize,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { scram_proof(scram::client_proof, salted_password, auth_message, out, out_size) }
+}
+
+/// The ServerSignature of SCRAM, by which a client knows the router: compare it with
+/// `authextra.verifier` of WELCOME, or Crossbar.io's `scram_server_signature`. Arguments and result
+/// as for wamp_auth_scram_client_proof().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_auth_scram_server_signature(
+    salted_password: *const c_char,
+    auth_message: *const c_char,
+    out: *mut c_char,
+    out_size: usize,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { scram_proof(scram::server_signature, salted_password, auth_message, out, out_size) }
+}
+
+/// # Safety
+/// Texts are NULL or NUL-terminated; `out` as for [`give`].
+unsafe fn scram_proof(
+    proof: fn(&[u8], &[u8]) -> [u8; 32],
+    salted_password: *const c_char,
+    auth_message: *const c_char,
+    out: *mut c_char,
+    out_size: usize,
+) -> c_int {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let salted = unsafe { args::text(salted_password, "salted_password") }?;
+        let salted = bytes(salted, "salted_password")?;
+        // SAFETY: the caller's promise.
+        let message = unsafe { args::text(auth_message, "auth_message") }?;
+        // SAFETY: the caller's promise.
+        unsafe { give(&STANDARD.encode(proof(&salted, message.as_bytes())), out, out_size) }
+    })
+}
+
+fn refused(error: AuthError) -> Failure {
+    Failure::new(Status::Argument, error.to_string())
+}
+
+fn digits(text: &str, name: &str) -> Result<[u8; 32], Failure> {
+    unhex(text).ok_or_else(|| {
+        Failure::new(Status::Argument, format!("`{name}` must have 64 hexadecimal digits"))
+    })
+}
+
+fn bytes(text: &str, name: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let wrong = |_| Failure::new(Status::Argument, format!("`{name}` must be base64"));
+    STANDARD.decode(text).map(Zeroizing::new).map_err(wrong)
+}
+
+/// Writes a result and a NUL if both fit, else an empty text: half a key is worse than none.
+///
+/// # Safety
+/// `out` points to `out_size` writable bytes; it may be NULL if that is 0.
+unsafe fn give(result: &str, out: *mut c_char, out_size: usize) -> Result<c_int, Failure> {
+    if out.is_null() && out_size > 0 {
+        return Err(Failure::new(Status::Argument, "`out` is NULL, but `out_size` is not 0"));
+    }
+    if out_size > 0 {
+        let fitting = if result.len() < out_size { result } else { "" };
+        // SAFETY: not NULL, and the bytes and the NUL are no more than `out_size`.
+        unsafe {
+            fitting.as_ptr().cast::<c_char>().copy_to_nonoverlapping(out, fitting.len());
+            out.add(fitting.len()).write(0);
+        }
+    }
+    c_int::try_from(result.len()).map_err(|_| Status::Internal.into())
+}

@@ -1,0 +1,123 @@
+//! Subscriptions and registrations of a connection, which outlive its sessions.
+
+use std::ffi::{c_char, c_int, c_void};
+use std::sync::Arc;
+
+use crate::client::durable::DurableKind;
+use crate::client::{Receiver, Target};
+
+use super::args;
+use super::connection::object;
+use super::guard::guard;
+use super::requests::check_handler;
+use super::target::{CTarget, UserData};
+use super::types::*;
+
+fn declare(
+    kind: DurableKind,
+    connection: *mut wamp_connection_t,
+    uri: *const c_char,
+    options: *const c_char,
+    target: &Arc<CTarget>,
+) -> i64 {
+    guard(|| {
+        let object = object(connection)?;
+        check_handler(&object.client, target.handler)?;
+        // SAFETY: the caller's promise.
+        let (uri, options) = unsafe { (args::text(uri, "uri")?, args::options(options)?) };
+        let target: Arc<dyn Target> = target.clone();
+        object.client.declare(kind, uri, options, target).map(|id| id as i64)
+    })
+}
+
+fn retract(
+    kind: DurableKind,
+    connection: *mut wamp_connection_t,
+    id: i64,
+    target: &Arc<CTarget>,
+) -> c_int {
+    guard(|| {
+        let object = object(connection)?;
+        let id = args::local_id(id)?;
+        object.client.retract(kind, id, Receiver::App(target.clone())).map(c_int::from)
+    })
+}
+
+/// Subscribes to a topic for as long as the connection lives: in each of its sessions, the present
+/// one and those to come.
+///
+/// May be called before wamp_connection_open(). `options` (JSON object, may be NULL) go to the
+/// router each time. `handler` hears WAMP_EVENT. `done` (may be NULL) hears WAMP_SUBSCRIBED the first
+/// time and WAMP_RESTORED after each later join, WAMP_SUSPENDED when its session has ended (events
+/// published until WAMP_RESTORED are missed), WAMP_ERROR when a session's router refuses it (the
+/// next join tries again), WAMP_UNSUBSCRIBED when the router revokes it (as well). They have been
+/// asked for before WAMP_OPEN is told. Strings are copied. `free` (may be NULL) runs exactly once,
+/// also when the call fails.
+///
+/// Returns the subscription's id (> 0), which stays the same, for wamp_connection_unsubscribe(); or
+/// WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT (NULL handler without manual dispatch), WAMP_ERR_UTF8,
+/// WAMP_ERR_URI, WAMP_ERR_OPTION.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_subscribe(
+    connection: *mut wamp_connection_t,
+    topic: *const c_char,
+    options: *const c_char,
+    handler: wamp_callback_t,
+    done: wamp_callback_t,
+    user_data: *mut c_void,
+    free: wamp_free_t,
+) -> i64 {
+    let target = Arc::new(CTarget::new(handler, done, UserData::new(user_data, free)));
+    declare(DurableKind::Subscription, connection, topic, options, &target)
+}
+
+/// Ends a subscription of the connection. As wamp_session_unsubscribe(); where no session is open
+/// `done` hears WAMP_UNSUBSCRIBED all the same. Returns 1 if the router's subscription ends (or there
+/// was none), 0 if other handlers of it remain, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_unsubscribe(
+    connection: *mut wamp_connection_t,
+    subscription: i64,
+    done: wamp_callback_t,
+    user_data: *mut c_void,
+    free: wamp_free_t,
+) -> c_int {
+    let target = Arc::new(CTarget::new(None, done, UserData::new(user_data, free)));
+    retract(DurableKind::Subscription, connection, subscription, &target)
+}
+
+/// Registers a procedure for as long as the connection lives: in each of its sessions, the present
+/// one and those to come.
+///
+/// As wamp_connection_subscribe(), with WAMP_INVOCATION, WAMP_REGISTERED and WAMP_UNREGISTERED. A
+/// procedure that exists already (`wamp.error.procedure_already_exists`: after a loss the router may
+/// not yet have noticed that our former session is gone) is tried again after 0.1 s, 0.2 s ... 10 s,
+/// each time with a WAMP_ERROR. Returns as wamp_connection_subscribe(), or WAMP_ERR_STATE (this
+/// connection has registered it already).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_register(
+    connection: *mut wamp_connection_t,
+    procedure: *const c_char,
+    options: *const c_char,
+    handler: wamp_callback_t,
+    done: wamp_callback_t,
+    user_data: *mut c_void,
+    free: wamp_free_t,
+) -> i64 {
+    let target = Arc::new(CTarget::new(handler, done, UserData::new(user_data, free)));
+    declare(DurableKind::Registration, connection, procedure, options, &target)
+}
+
+/// Ends a registration of the connection. As wamp_session_unregister(); where no session is open
+/// `done` hears WAMP_UNREGISTERED all the same. Returns 1, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_unregister(
+    connection: *mut wamp_connection_t,
+    registration: i64,
+    done: wamp_callback_t,
+    user_data: *mut c_void,
+    free: wamp_free_t,
+) -> c_int {
+    let target = Arc::new(CTarget::new(None, done, UserData::new(user_data, free)));
+    retract(DurableKind::Registration, connection, registration, &target)
+}

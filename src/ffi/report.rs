@@ -1,0 +1,251 @@
+//! What a program can ask about its connections and sessions beyond their plain properties: told
+//! as messages, which the value lenses read. And the session's own log.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use crate::client::{Connection, Failure, Notice, NoticeKind, Session, log};
+use crate::codec::{Payload, PayloadRef};
+use crate::protocol::{Event, EventKind, Listed, features};
+
+use super::args;
+use super::connection::object;
+use super::event;
+use super::guard::{guard, plain};
+use super::session::session;
+use super::types::*;
+
+/// A message of kind 0 whose args or kwargs are `value`.
+fn report(connection: &Connection, value: &Value) -> Result<*mut wamp_message_t, Failure> {
+    let frame = Bytes::from(value.to_string());
+    let part = Some(&frame[..]);
+    let payload = match value.is_array() {
+        true => PayloadRef { args: part, ..PayloadRef::NONE },
+        false => PayloadRef { kwargs: part, ..PayloadRef::NONE },
+    };
+    let mut event = Event::new(EventKind::Gone, 0, None);
+    event.payload = Payload::of_frame(&frame, payload);
+    event::message(Notice::new(NoticeKind::Session(EventKind::Gone), connection, event))
+}
+
+/// The features of the session, role by role, as the kwargs of a message.
+///
+/// Under `publisher`, `subscriber`, `caller` and `callee` stand our features with true where the
+/// router announces them too, false where it does not; under `broker` and `dealer` all that the
+/// router announces. To be freed by wamp_message_free(). NULL on failure.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_features(
+    session: *mut wamp_session_t,
+) -> *mut wamp_message_t {
+    guard(|| {
+        let session = self::session(session)?;
+        report(session.connection(), &features(&session))
+    })
+}
+
+fn features(session: &Session) -> Value {
+    let details = session.joined().map(|joined| joined.details.clone()).unwrap_or_default();
+    let details: Value = serde_json::from_slice(&details).unwrap_or_default();
+    let announced = |role: &str| details["roles"][role]["features"].clone();
+    let mut all = Map::new();
+    for (role, ours) in features::OURS {
+        let router = match *role {
+            "publisher" | "subscriber" => announced("broker"),
+            _ => announced("dealer"),
+        };
+        let both = ours.iter().map(|feature| {
+            // Both spellings stand in the specification.
+            let also = match *feature {
+                "call_canceling" => "call_cancelling",
+                other => other,
+            };
+            let on = router[*feature] == true || router[also] == true;
+            ((*feature).to_owned(), Value::from(on))
+        });
+        all.insert((*role).to_owned(), Value::Object(both.collect()));
+    }
+    for role in ["broker", "dealer"] {
+        all.insert(role.to_owned(), announced(role));
+    }
+    Value::Object(all)
+}
+
+/// The subscriptions that are active on the session, as the args of a message: dicts with `id` (as
+/// the request returned it), `wamp_id` (the router's), `topic` and `match`. Those of the connection are
+/// among them under their ids within this session. To be freed by wamp_message_free(). NULL on
+/// failure.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_subscriptions(
+    session: *mut wamp_session_t,
+) -> *mut wamp_message_t {
+    guard(|| {
+        let session = self::session(session)?;
+        report(session.connection(), &listed("topic", &session.subscriptions()))
+    })
+}
+
+/// The registrations that are active on the session, as the args of a message: dicts with `id`,
+/// `wamp_id`, `procedure` and `match`. As wamp_session_subscriptions().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_registrations(
+    session: *mut wamp_session_t,
+) -> *mut wamp_message_t {
+    guard(|| {
+        let session = self::session(session)?;
+        report(session.connection(), &listed("procedure", &session.registrations()))
+    })
+}
+
+fn listed(name: &str, list: &[Listed]) -> Value {
+    let entries = list.iter().map(|entry| {
+        json!({
+            "id": entry.id,
+            "wamp_id": entry.wamp_id,
+            name: entry.uri.to_string_lossy(),
+            "match": entry.matching.name(),
+        })
+    });
+    entries.collect()
+}
+
+/// The transport that is up, as the kwargs of a message: `type` ("websocket", "rawsocket",
+/// "longpoll"), `url`, `protocol` (such as "wamp.2.json"); "none" and nulls where there is none. To be
+/// freed by wamp_message_free(). NULL on failure.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_transport(
+    connection: *mut wamp_connection_t,
+) -> *mut wamp_message_t {
+    guard(|| {
+        let object = object(connection)?;
+        let info = match object.client.transport() {
+            Some((kind, url, protocol)) => json!({"type": kind, "url": url, "protocol": protocol}),
+            None => json!({"type": "none", "url": null, "protocol": null}),
+        };
+        report(&object.client, &info)
+    })
+}
+
+/// What the connection has done since it was made, as the kwargs of a message.
+///
+/// `received` and `sent`: `bytes`, and `messages` by type. `round_trip`: seconds from the last ping to
+/// its answer, or null. `pending`: requests without an answer. `send_queue_bytes`,
+/// `receive_queue_bytes`, `receive_queue_events`: what waits. `sessions`, `reconnects`: how many
+/// there have been. `last_end`: null, or `class`, `reason` and `message` of the last WAMP_CLOSE.
+/// `handlers`: `events` told, and `seconds` that callbacks have taken (not counted where events are
+/// polled). To be freed by wamp_message_free(). NULL on failure.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_stats(
+    connection: *mut wamp_connection_t,
+) -> *mut wamp_message_t {
+    guard(|| {
+        let object = object(connection)?;
+        report(&object.client, &object.client.stats())
+    })
+}
+
+/// Lets `shortcut` stand for a URI prefix: after `wamp_session_prefix(session, "api",
+/// "com.myapp.service")` every function takes "api:add2" for "com.myapp.service.add2".
+///
+/// `prefix` must be whole components of a URI; NULL removes the shortcut. Shortcuts hold in the
+/// later sessions of the connection too. Strings are copied. Returns WAMP_OK, or WAMP_ERR_HANDLE,
+/// WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_URI.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_prefix(
+    session: *mut wamp_session_t,
+    shortcut: *const c_char,
+    prefix: *const c_char,
+) -> c_int {
+    guard(|| {
+        let session = self::session(session)?;
+        // SAFETY: the caller's promise.
+        let (shortcut, prefix) =
+            unsafe { (args::text(shortcut, "shortcut")?, args::optional_text(prefix, "prefix")?) };
+        session.connection().prefixes.set(shortcut, prefix).map(|()| 0)
+    })
+}
+
+/// Writes the URI that `text` stands for into `uri`, NUL-terminated, at most `uri_size` bytes: `text`
+/// itself, unless it begins with a known shortcut. Seldom needed, as every function resolves by
+/// itself.
+///
+/// Returns the URI's bytes without the NUL, also where they did not fit (as snprintf does; `uri` may
+/// be NULL with size 0), or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_resolve(
+    session: *mut wamp_session_t,
+    text: *const c_char,
+    uri: *mut c_char,
+    uri_size: usize,
+) -> c_int {
+    guard(|| {
+        let session = self::session(session)?;
+        // SAFETY: the caller's promise.
+        let text = unsafe { args::text(text, "text") }?;
+        let resolved = session.connection().prefixes.resolve(text);
+        // SAFETY: the caller's promise.
+        unsafe { args::fill(uri, uri_size, &resolved) }
+    })
+}
+
+/// Writes a line to the log, whatever its level: `WAMP session <id> on '<realm>' at <ms> ms: <text>`,
+/// where the time counts from the beginning of the session. It goes to the function of
+/// wamp_set_log(), or to standard error. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT,
+/// WAMP_ERR_UTF8.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_session_log(
+    session: *mut wamp_session_t,
+    text: *const c_char,
+) -> c_int {
+    guard(|| {
+        let session = self::session(session)?;
+        // SAFETY: the caller's promise.
+        let text = unsafe { args::text(text, "text") }?;
+        say(&session, text);
+        Ok(0)
+    })
+}
+
+fn say(session: &Session, text: &str) {
+    let at = session.begun().elapsed().as_secs_f64() * 1000.0;
+    let line = match session.joined() {
+        Some(joined) => {
+            let realm = joined.realm.to_string_lossy();
+            format!("WAMP session {} on '{realm}' at {at:.3} ms: {text}", joined.id)
+        }
+        None => format!("WAMP session: {text}"),
+    };
+    log::tell(log::Level::Info, &line);
+}
+
+/// A callback that writes its event to the log, as wamp_session_log() does: what came, with args and
+/// kwargs. To be passed wherever a wamp_callback_t is wanted. An invocation is not answered by it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_log_event(event: *const wamp_event_t, _user_data: *mut c_void) {
+    plain((), || {
+        // SAFETY: NULL, or by the caller's promise a valid view.
+        let event = unsafe { event.as_ref() }?;
+        let part = |pointer: *const c_char, size| {
+            // SAFETY: the parts of a valid view are readable.
+            let bytes = unsafe { args::bytes(pointer.cast(), size, "payload") }.unwrap_or_default();
+            String::from_utf8_lossy(bytes).into_owned()
+        };
+        // SAFETY: the texts of a valid view are NUL-terminated and never NULL.
+        let text = |text: *const c_char| unsafe { CStr::from_ptr(text) }.to_string_lossy();
+        let payload = &event.payload;
+        let words = [
+            event::kind_name(event.kind).to_owned(),
+            text(event.uri).into_owned(),
+            text(event.message).into_owned(),
+            part(payload.args, payload.args_size),
+            part(payload.kwargs, payload.kwargs_size),
+        ];
+        let line = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        match session(event.session) {
+            Ok(session) => say(&session, &line),
+            Err(_) => log::tell(log::Level::Info, &format!("WAMP session: {line}")),
+        }
+        Some(())
+    });
+}

@@ -1,0 +1,116 @@
+//! What both sides can do (advanced profile, "Feature Announcement").
+
+use crate::codec::{CodecError, Dict};
+
+use super::event::RequestError;
+use super::session::Session;
+
+/// What we announce in HELLO, role by role.
+pub const OURS: &[(&str, &[&str])] = &[
+    (
+        "publisher",
+        &[
+            "payload_passthru_mode",
+            "publisher_exclusion",
+            "publisher_identification",
+            "subscriber_blackwhite_listing",
+        ],
+    ),
+    (
+        "subscriber",
+        &[
+            "event_history",
+            "pattern_based_subscription",
+            "payload_passthru_mode",
+            "publication_trustlevels",
+            "publisher_identification",
+            "subscription_revocation",
+        ],
+    ),
+    (
+        "caller",
+        &[
+            "call_canceling",
+            "call_timeout",
+            "caller_identification",
+            "payload_passthru_mode",
+            "progressive_call_invocations",
+            "progressive_call_results",
+        ],
+    ),
+    (
+        "callee",
+        &[
+            "call_canceling",
+            "call_reroute",
+            "call_timeout",
+            "call_trustlevels",
+            "caller_identification",
+            "pattern_based_registration",
+            "payload_passthru_mode",
+            "progressive_call_invocations",
+            "progressive_call_results",
+            "registration_revocation",
+            "shared_registration",
+        ],
+    ),
+];
+
+/// What of the router's announcement decides how requests are made.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Features {
+    pub(super) broker: bool,
+    pub(super) dealer: bool,
+    pub(super) call_canceling: bool,
+    pub(super) progressive_calls: bool,
+    broker_passthru: bool,
+    dealer_passthru: bool,
+}
+
+impl Features {
+    /// Reads WELCOME.Details.roles.
+    pub(super) fn of_roles(roles: Dict<'_>) -> Result<Features, CodecError> {
+        let (broker, dealer) = (roles.dict("broker")?, roles.dict("dealer")?);
+        let features = |role: Option<Dict<'_>>| match role {
+            Some(role) => has_features(role),
+            None => Ok(Vec::new()),
+        };
+        let (of_broker, of_dealer) = (features(broker)?, features(dealer)?);
+        let has = |list: &[String], name: &str| list.iter().any(|feature| feature == name);
+        Ok(Features {
+            broker: broker.is_some(),
+            dealer: dealer.is_some(),
+            // Both spellings stand in the specification.
+            call_canceling: has(&of_dealer, "call_canceling") || has(&of_dealer, "call_cancelling"),
+            progressive_calls: has(&of_dealer, "progressive_call_invocations"),
+            broker_passthru: has(&of_broker, "payload_passthru_mode"),
+            dealer_passthru: has(&of_dealer, "payload_passthru_mode"),
+        })
+    }
+}
+
+/// The features that a role's dict announces.
+fn has_features(role: Dict<'_>) -> Result<Vec<String>, CodecError> {
+    let features = role.dict("features")?.unwrap_or(Dict::EMPTY);
+    let announced = features.entries().filter(|(_, value)| *value == b"true");
+    Ok(announced.map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect())
+}
+
+impl<H: Clone> Session<H> {
+    /// Refuses `ppt_` options where the broker would take them for a violation.
+    pub(super) fn check_broker_passthru(&self, options: Dict<'_>) -> Result<(), RequestError> {
+        check_passthru(options, self.features.broker_passthru)
+    }
+
+    /// As [`Session::check_broker_passthru`], of the dealer.
+    pub(super) fn check_dealer_passthru(&self, options: Dict<'_>) -> Result<(), RequestError> {
+        check_passthru(options, self.features.dealer_passthru)
+    }
+}
+
+fn check_passthru(options: Dict<'_>, announced: bool) -> Result<(), RequestError> {
+    if announced || options.is_empty() || options.get("ppt_scheme").is_none() {
+        return Ok(());
+    }
+    Err(RequestError::NotAnnounced("payload_passthru_mode"))
+}

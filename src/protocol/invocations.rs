@@ -1,0 +1,342 @@
+//! The callee's side of calls: invocations, their answers, and their interruption (basic profile,
+//! "Remote Procedure Calls"; advanced profile, "Call Canceling" and "Progressive Call Invocations").
+//!
+//! An invocation is answered exactly once, at any time, in any order; a second answer is refused
+//! here, because it would be a protocol violation on the wire.
+//!
+//! ```text
+//!   INVOCATION --> open --answer--> gone            (with more input to come: its rest is ignored)
+//!                  | ^  \
+//!        more input | |   \ INTERRUPT killnowait --> interrupted: answers are refused
+//!                  +-+    \                             ^
+//!                          \ INTERRUPT kill --> told ---+ finish_interrupt: ERROR canceled
+//! ```
+
+use std::collections::VecDeque;
+use std::mem;
+
+use bytes::Bytes;
+
+use crate::codec::{Dict, Payload, PayloadRef, Span};
+
+use super::event::{Event, EventKind, RequestError, c_text};
+use super::ids::IdMap;
+use super::message::{self, code};
+use super::session::{Phase, Session, Violation};
+use super::uri::{self, Match};
+
+/// The invocations of a session, by the router's id.
+#[derive(Debug)]
+pub(super) struct Invocations<H> {
+    /// Without a final answer.
+    open: IdMap<Invocation<H>>,
+    /// Given up by their callers, with their tags, until nobody asks for them any more.
+    interrupted: IdMap<u64>,
+    /// Answered before their last input, which is still to be ignored.
+    unfinished: VecDeque<u64>,
+}
+
+#[derive(Debug)]
+struct Invocation<H> {
+    registration: u64,
+    /// Progressive results are welcome.
+    progress: bool,
+    /// More input follows.
+    more: bool,
+    /// The caller has given up, and waits for the answer all the same.
+    killed: bool,
+    /// Wants to hear of an INTERRUPT.
+    watcher: Option<H>,
+    /// See [`Session::tag_invocation`].
+    tag: u64,
+}
+
+/// How many ids of answered invocations are remembered for the rest of their input.
+const MOST_UNFINISHED: usize = 1024;
+
+impl<H> Default for Invocations<H> {
+    fn default() -> Self {
+        Invocations {
+            open: IdMap::default(),
+            interrupted: IdMap::default(),
+            unfinished: VecDeque::new(),
+        }
+    }
+}
+
+impl<H> Invocations<H> {
+    /// The watchers of all open ones, which end here.
+    pub(super) fn drain(&mut self) -> Vec<(u64, H)> {
+        let open = mem::take(self).open;
+        open.into_values().filter_map(|open| open.watcher).map(|watcher| (0, watcher)).collect()
+    }
+
+    fn check(&self, request: u64) -> Result<&Invocation<H>, RequestError> {
+        match self.open.get(&request) {
+            Some(open) => Ok(open),
+            None if self.interrupted.contains_key(&request) => Err(RequestError::Interrupted),
+            None => Err(RequestError::Answered),
+        }
+    }
+
+    /// The rest of an input whose call was answered before its end.
+    fn is_leftover(&mut self, request: u64, more: bool) -> bool {
+        if self.interrupted.contains_key(&request) {
+            return true;
+        }
+        let Some(at) = self.unfinished.iter().position(|unfinished| *unfinished == request) else {
+            return false;
+        };
+        if !more {
+            self.unfinished.remove(at);
+        }
+        true
+    }
+}
+
+impl<H: Clone> Session<H> {
+    /// Sends a progressive result of an invocation. `options` may hold more than `progress`.
+    pub fn progress(
+        &mut self,
+        request: u64,
+        options: Dict<'_>,
+        payload: PayloadRef<'_>,
+    ) -> Result<(), RequestError> {
+        self.check_open()?;
+        let invocation = self.invocations.check(request)?;
+        if invocation.killed {
+            return Err(RequestError::Interrupted);
+        }
+        if !invocation.progress {
+            return Err(RequestError::NoProgress);
+        }
+        self.check_dealer_passthru(options)?;
+        let mut with = b"{\"progress\":true".to_vec();
+        if !options.is_empty() {
+            with.push(b',');
+        }
+        with.extend_from_slice(&options.as_bytes()[1..]);
+        let options = Dict::from_checked(&with);
+        self.write(|out| message::Yield { request, options, payload }.write(out))
+    }
+
+    /// Answers an invocation with its result.
+    pub fn answer(
+        &mut self,
+        request: u64,
+        options: Dict<'_>,
+        payload: PayloadRef<'_>,
+    ) -> Result<(), RequestError> {
+        self.check_open()?;
+        self.invocations.check(request)?;
+        self.check_dealer_passthru(options)?;
+        self.write(|out| message::Yield { request, options, payload }.write(out))?;
+        self.close_invocation(request);
+        Ok(())
+    }
+
+    /// Answers an invocation with an error.
+    pub fn answer_error(
+        &mut self,
+        request: u64,
+        error: &str,
+        payload: PayloadRef<'_>,
+    ) -> Result<(), RequestError> {
+        self.check_open()?;
+        uri::check(error, Match::Exact)?;
+        self.invocations.check(request)?;
+        self.write(|out| write_error(request, error, payload, out))?;
+        self.close_invocation(request);
+        Ok(())
+    }
+
+    /// True if nobody waits for an answer any more, or the caller wants none.
+    pub fn is_interrupted(&self, request: u64) -> bool {
+        self.phase != Phase::Open
+            || self.invocations.interrupted.contains_key(&request)
+            || self.invocations.open.get(&request).is_some_and(|open| open.killed)
+    }
+
+    /// Sets who hears of an INTERRUPT; one that has come already is told at once.
+    pub fn watch_interrupt(&mut self, request: u64, watcher: H) -> Result<(), RequestError> {
+        self.check_open()?;
+        if self.is_interrupted(request) {
+            let mut event = Event::new(EventKind::Interrupt, 0, Some(watcher));
+            event.wamp_id = request;
+            event.uri = Some(c_text(uri::CANCELED));
+            self.emit(event);
+            return Ok(());
+        }
+        let open = self.invocations.open.get_mut(&request).ok_or(RequestError::Answered)?;
+        if let Some(former) = open.watcher.replace(watcher) {
+            self.emit(Event::new(EventKind::Gone, 0, Some(former)));
+        }
+        Ok(())
+    }
+
+    /// An INTERRUPT has been told: a caller that still waits gets its error, unless there has been
+    /// an answer.
+    pub fn finish_interrupt(&mut self, request: u64) {
+        let open = self.invocations.open.get(&request);
+        if self.phase != Phase::Open || !open.is_some_and(|open| open.killed) {
+            return;
+        }
+        let written = self.write(|out| write_error(request, uri::CANCELED, PayloadRef::NONE, out));
+        debug_assert!(written.is_ok());
+        self.interrupt_open(request);
+    }
+
+    /// Nobody will answer any more or ask: an error goes out where an answer is still waited for.
+    pub fn forget_invocation(&mut self, request: u64, error: &str, payload: PayloadRef<'_>) {
+        if self.invocations.interrupted.remove(&request).is_some() {
+            return;
+        }
+        let killed = self.invocations.open.get(&request).is_some_and(|open| open.killed);
+        let _ = match killed {
+            true => self.answer_error(request, uri::CANCELED, PayloadRef::NONE),
+            // Refused if there was an answer, or the session is over: then all is well.
+            false => self.answer_error(request, error, payload),
+        };
+    }
+
+    /// Notes by what the application knows an invocation, for the events that follow; 0 for none.
+    pub fn tag_invocation(&mut self, request: u64, tag: u64) {
+        if let Some(open) = self.invocations.open.get_mut(&request) {
+            open.tag = tag;
+        } else if let Some(interrupted) = self.invocations.interrupted.get_mut(&request) {
+            *interrupted = tag;
+        }
+    }
+
+    /// What [`Session::tag_invocation`] has noted.
+    pub fn invocation_tag(&self, request: u64) -> u64 {
+        let open = self.invocations.open.get(&request).map(|open| open.tag);
+        open.or_else(|| self.invocations.interrupted.get(&request).copied()).unwrap_or(0)
+    }
+
+    // ===== received =====
+
+    pub(super) fn on_invocation(
+        &mut self,
+        frame: &Bytes,
+        invocation: &message::Invocation<'_>,
+    ) -> Result<(), Violation> {
+        let (named, progress, more) = match invocation.details.is_empty() {
+            true => (None, false, false),
+            false => (
+                invocation.details.text("procedure")?,
+                invocation.details.bool("receive_progress")?.unwrap_or(false),
+                invocation.details.bool("progress")?.unwrap_or(false),
+            ),
+        };
+        let request = invocation.request;
+        if self.invocations.is_leftover(request, more) {
+            return Ok(());
+        }
+        let Some((local, target, matching, procedure)) =
+            self.registrations.called(invocation.registration)
+        else {
+            // Our UNREGISTER crosses with invocations: the caller must not wait for ever.
+            let error = uri::NO_SUCH_REGISTRATION;
+            let written = self.write(|out| write_error(request, error, PayloadRef::NONE, out));
+            debug_assert!(written.is_ok());
+            return Ok(());
+        };
+        let again = match self.invocations.open.get_mut(&request) {
+            None => {
+                let open = Invocation {
+                    registration: invocation.registration,
+                    progress,
+                    more,
+                    killed: false,
+                    watcher: None,
+                    tag: 0,
+                };
+                self.invocations.open.insert(request, open);
+                false
+            }
+            Some(open) if open.more && !open.killed => {
+                open.more = more;
+                true
+            }
+            // The last input has come: this is none of it.
+            Some(_) => return Ok(()),
+        };
+        let mut event = Event::new(EventKind::Invocation, local, Some(target));
+        event.uri = Some(match (matching, named) {
+            (Match::Prefix | Match::Wildcard, Some(named)) => c_text(&named),
+            _ => procedure,
+        });
+        event.wamp_id = request;
+        event.progress = progress;
+        (event.more, event.again) = (more, again);
+        event.details = Span::of(frame, Some(invocation.details.as_bytes()));
+        event.payload = Payload::of_frame(frame, invocation.payload);
+        self.emit(event);
+        Ok(())
+    }
+
+    pub(super) fn on_interrupt(
+        &mut self,
+        frame: &Bytes,
+        interrupt: &message::Interrupt<'_>,
+    ) -> Result<(), Violation> {
+        let waits = !matches!(interrupt.options.text("mode")?.as_deref(), Some("killnowait"));
+        let reason = interrupt.options.text("reason")?;
+        let request = interrupt.request;
+        // Crosses with our answer, or comes twice.
+        let Some(open) = self.invocations.open.get_mut(&request).filter(|open| !open.killed) else {
+            return Ok(());
+        };
+        open.killed = true;
+        let (watcher, registration) = (open.watcher.take(), open.registration);
+        let known = self.registrations.called(registration);
+        let local = known.as_ref().map_or(0, |(local, ..)| *local);
+        let target = watcher.or_else(|| known.map(|(_, target, ..)| target));
+        if !waits {
+            self.interrupt_open(request);
+        }
+        let Some(target) = target else {
+            self.finish_interrupt(request);
+            return Ok(());
+        };
+        let mut event = Event::new(EventKind::Interrupt, local, Some(target));
+        event.wamp_id = request;
+        event.uri = Some(c_text(reason.as_deref().unwrap_or(uri::CANCELED)));
+        event.payload = Payload::of_frame(frame, PayloadRef::NONE);
+        event.details = Span::of(frame, Some(interrupt.options.as_bytes()));
+        self.emit(event);
+        Ok(())
+    }
+
+    // ===== steps =====
+
+    /// The final answer is written.
+    fn close_invocation(&mut self, request: u64) {
+        let Some(open) = self.invocations.open.remove(&request) else {
+            return;
+        };
+        if open.more {
+            let unfinished = &mut self.invocations.unfinished;
+            if unfinished.len() == MOST_UNFINISHED {
+                unfinished.pop_front();
+            }
+            unfinished.push_back(request);
+        }
+        if let Some(watcher) = open.watcher {
+            self.emit(Event::new(EventKind::Gone, 0, Some(watcher)));
+        }
+    }
+
+    fn interrupt_open(&mut self, request: u64) {
+        if let Some(open) = self.invocations.open.remove(&request) {
+            self.invocations.interrupted.insert(request, open.tag);
+        }
+    }
+}
+
+fn write_error(request: u64, error: &str, payload: PayloadRef<'_>, out: &mut Vec<u8>) {
+    let details = Dict::EMPTY;
+    message::Error { kind: code::INVOCATION, request, details, error: error.into(), payload }
+        .write(out);
+}

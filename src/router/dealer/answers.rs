@@ -1,0 +1,102 @@
+//! YIELD and ERROR on their way back to the caller.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::codec::{CodecError, Dict};
+use crate::protocol::message::{CallResult, Error, Yield, code};
+
+use super::super::details::passthru;
+use super::super::peer::{Peer, Rings};
+use super::super::request::UNAVAILABLE;
+use super::calls::later;
+use super::{Dealer, PROGRESS, Pending};
+
+impl Dealer {
+    /// YIELD: one for an unknown invocation is late, as its call was canceled, has timed out, or
+    /// the caller has left; it is ignored.
+    pub(in crate::router) fn yields(
+        &mut self,
+        from: &Arc<Peer>,
+        message: &Yield<'_>,
+        rings: &mut Rings,
+    ) -> Result<(), CodecError> {
+        if message.options.is_empty() {
+            if let Some(pending) = self.answered(from.id(), message.request) {
+                pending.result(message, Dict::EMPTY, rings);
+            }
+            return Ok(());
+        }
+        if message.options.bool("progress")?.unwrap_or(false) {
+            self.progress(from, message, rings);
+        } else if let Some(pending) = self.answered(from.id(), message.request) {
+            pending.result(message, passthru(message.options).finish().dict(), rings);
+        }
+        Ok(())
+    }
+
+    /// ERROR for an invocation; a late one is ignored, as a late YIELD.
+    pub(in crate::router) fn error(
+        &mut self,
+        from: &Arc<Peer>,
+        message: &Error<'_>,
+        rings: &mut Rings,
+    ) {
+        let Some(pending) = self.answered(from.id(), message.request) else {
+            return;
+        };
+        let reroutes = message.error == UNAVAILABLE && from.identity().features.call_reroute;
+        if reroutes && !pending.killed {
+            self.ask_another(from.id(), pending, rings);
+            return;
+        }
+        let details = passthru(message.details).finish();
+        let answer = Error {
+            kind: code::CALL,
+            request: pending.request,
+            details: details.dict(),
+            error: message.error.as_ref().into(),
+            payload: message.payload,
+        };
+        pending.caller.send(rings, |out| answer.write(out));
+    }
+
+    /// Passes a progressive result on, where the caller wants it; the call goes on in any case.
+    fn progress(&mut self, from: &Arc<Peer>, message: &Yield<'_>, rings: &mut Rings) {
+        let own = self.sessions.get_mut(&from.id());
+        let Some(pending) = own.and_then(|own| own.invocations.get_mut(&message.request)) else {
+            return;
+        };
+        if let Some((limit, due)) = pending.extra.as_mut().and_then(|extra| extra.limit.as_mut()) {
+            // The limit is between results.
+            *due = later(Instant::now(), *limit);
+        }
+        if !pending.progress {
+            return;
+        }
+        let mut details = passthru(message.options);
+        if details.is_empty() {
+            pending.result(message, Dict::from_checked(PROGRESS), rings);
+        } else {
+            details.flag("progress");
+            pending.result(message, details.finish().dict(), rings);
+        }
+    }
+
+    /// Ends an invocation and the call that it stands for.
+    pub(super) fn answered(&mut self, callee: u64, invocation: u64) -> Option<Pending> {
+        let own = self.sessions.get_mut(&callee)?;
+        let pending = own.invocations.remove(&invocation)?;
+        self.uncount(callee, &pending);
+        let caller = self.sessions.get_mut(&pending.caller.id())?;
+        caller.forget_call(&pending);
+        Some(pending)
+    }
+}
+
+impl Pending {
+    fn result(&self, message: &Yield<'_>, details: Dict<'_>, rings: &mut Rings) {
+        let answer = CallResult { request: self.request, details, payload: message.payload };
+        self.caller.send(rings, |out| answer.write(out));
+    }
+}

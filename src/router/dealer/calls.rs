@@ -1,0 +1,402 @@
+//! CALL on its way to a callee, CANCEL, and time limits.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::codec::{Dict, Encoding, PayloadRef};
+use crate::protocol::ids::IdMap;
+use crate::protocol::message::{Call, Cancel, Invocation, code};
+use crate::protocol::uri::{self, Match};
+
+use super::super::details::{Finished, flag, text};
+use super::super::peer::{Peer, Rings};
+use super::super::request::{
+    FEATURE_NOT_SUPPORTED, Fault, INVALID_ARGUMENT, NO_AVAILABLE_CALLEE, Refusal, check_uri,
+};
+use super::options::{CallOptions, Invoke};
+use super::{
+    Asked, Callee, Dealer, Extra, PROGRESS, Pending, Procedure, RECEIVE_PROGRESS, Registration,
+    Session, session,
+};
+
+/// A kept call, for the case that the callee turns out to be unavailable.
+#[derive(Debug)]
+pub(super) struct Question {
+    procedure: Box<str>,
+    options: Box<[u8]>,
+    args: Option<Box<[u8]>>,
+    kwargs: Option<Box<[u8]>>,
+    /// Who was asked already.
+    tried: Vec<u64>,
+}
+
+/// The mode of a CANCEL.
+enum Mode {
+    Skip,
+    Kill,
+    KillNoWait,
+}
+
+impl Dealer {
+    /// CALL. Returns when the dealer has to look after it with [`Dealer::time_out`].
+    pub(in crate::router) fn call(
+        &mut self,
+        from: &Arc<Peer>,
+        message: &Call<'_>,
+        rings: &mut Rings,
+    ) -> Result<Option<Instant>, Fault> {
+        let options = CallOptions::read(message.options)?;
+        if options.progress && !from.identity().features.sends_progress {
+            // Taken for a whole call, the first part would get an answer too early.
+            let why = "CALL with progress, but this caller did not announce \
+                       progressive_call_invocations";
+            return Err(Fault::Violation(why.to_owned()));
+        }
+        if self.registrations.has_patterns() {
+            check_uri(&message.procedure)?;
+        }
+        let Some(entry) = self.registrations.best_mut(&message.procedure) else {
+            check_uri(&message.procedure)?;
+            let why = format!("nobody has registered \"{}\"", message.procedure);
+            return Err(Fault::refused(uri::NO_SUCH_PROCEDURE, why));
+        };
+        let Some(index) = entry.value.choose(&[]) else {
+            let why = format!("all callees of \"{}\" are busy", message.procedure);
+            return Err(Fault::refused(NO_AVAILABLE_CALLEE, why));
+        };
+        let callee = &entry.value.callees[index];
+        if options.progress && !callee.peer.identity().features.takes_progress {
+            let why = "the callee does not take calls in several parts";
+            return Err(Fault::refused(FEATURE_NOT_SUPPORTED, why.to_owned()));
+        }
+        let enforced = options.timeout > 0 && !callee.forward_timeout;
+        let limit = enforced.then(|| {
+            let limit = Duration::from_millis(options.timeout);
+            (limit, later(Instant::now(), limit))
+        });
+        let asking = Asking { from, message, options, limit, tried: Vec::new() };
+        ask(entry, index, asking, &mut self.sessions, self.disclose, rings);
+        Ok(limit.map(|(_, due)| due))
+    }
+
+    /// A further part of a call; false if there is no such call that waits for one.
+    pub(in crate::router) fn call_more(
+        &mut self,
+        from: &Arc<Peer>,
+        message: &Call<'_>,
+        rings: &mut Rings,
+    ) -> Result<bool, Fault> {
+        let Some(own) = self.sessions.get_mut(&from.id()) else {
+            return Ok(false);
+        };
+        let mut progress = false;
+        for (key, value) in message.options.entries().filter(|(key, _)| *key == b"progress") {
+            progress = flag(key, value)?.unwrap_or(false);
+        }
+        if own.cut_short.contains_key(&message.request) {
+            if !progress {
+                own.cut_short.remove(&message.request);
+            }
+            return Ok(true);
+        }
+        let Some(Asked { callee, invocation }) = own.calls.get(&message.request) else {
+            return Ok(false);
+        };
+        let (callee, invocation) = (*callee, *invocation);
+        let Some(callee) = self.sessions.get_mut(&callee) else {
+            return Ok(false);
+        };
+        let pending = callee.invocations.get_mut(&invocation);
+        let Some(extra) = pending.and_then(|pending| pending.extra.as_mut()) else {
+            return Ok(false);
+        };
+        if !extra.open {
+            return Ok(false);
+        }
+        extra.open = progress;
+        let part = Invocation {
+            request: invocation,
+            registration: extra.registration,
+            details: if progress { Dict::from_checked(PROGRESS) } else { Dict::EMPTY },
+            payload: message.payload,
+        };
+        callee.peer.send(rings, |out| part.write(out));
+        Ok(true)
+    }
+
+    /// CANCEL: one for a call that has ended already is late, and is ignored.
+    pub(in crate::router) fn cancel(
+        &mut self,
+        from: &Arc<Peer>,
+        message: &Cancel<'_>,
+        rings: &mut Rings,
+    ) -> Result<(), Fault> {
+        let mode = Mode::read(message.options)?;
+        let own = self.sessions.get(&from.id());
+        let Some(Asked { callee, invocation }) =
+            own.and_then(|own| own.calls.get(&message.request))
+        else {
+            return Ok(());
+        };
+        let asked = Asked { callee: *callee, invocation: *invocation };
+        if matches!(mode, Mode::Kill) && self.kill(&asked, rings) {
+            return Ok(());
+        }
+        if !matches!(mode, Mode::Skip)
+            && let Some(callee) = self.sessions.get(&asked.callee)
+        {
+            callee.interrupt(asked.invocation, "killnowait", uri::CANCELED, rings);
+        }
+        let why = Refusal::new(uri::CANCELED, "the call was canceled".to_owned());
+        self.give_up(&asked, &why, rings);
+        Ok(())
+    }
+
+    /// Ends the call whose time is over, or tells until when it has been given more, as each
+    /// progressive result does.
+    pub(in crate::router) fn time_out(
+        &mut self,
+        caller: u64,
+        request: u64,
+        now: Instant,
+        rings: &mut Rings,
+    ) -> Option<Instant> {
+        let Asked { callee, invocation } = self.sessions.get(&caller)?.calls.get(&request)?;
+        let asked = Asked { callee: *callee, invocation: *invocation };
+        let callee = self.sessions.get(&asked.callee)?;
+        let (limit, due) = callee.invocations.get(&asked.invocation)?.extra.as_ref()?.limit?;
+        if due > now {
+            return Some(due);
+        }
+        callee.interrupt(asked.invocation, "killnowait", uri::TIMEOUT, rings);
+        let why = format!("no answer within {} ms", limit.as_millis());
+        self.give_up(&asked, &Refusal::new(uri::TIMEOUT, why), rings);
+        None
+    }
+
+    /// True if a call still waits for its answer.
+    pub(in crate::router) fn waits(&self, caller: u64, request: u64) -> bool {
+        self.sessions.get(&caller).is_some_and(|caller| caller.calls.contains_key(&request))
+    }
+
+    /// Asks the callee to give up; false if it would not understand.
+    fn kill(&mut self, asked: &Asked, rings: &mut Rings) -> bool {
+        let Some(callee) = self.sessions.get_mut(&asked.callee) else {
+            return false;
+        };
+        let Some(pending) = callee.invocations.get_mut(&asked.invocation) else {
+            return false;
+        };
+        if std::mem::replace(&mut pending.killed, true) {
+            return true;
+        }
+        callee.interrupt(asked.invocation, "kill", uri::CANCELED, rings)
+    }
+
+    /// Ends a call with an ERROR of the dealer's own; what the callee answers is ignored.
+    fn give_up(&mut self, asked: &Asked, why: &Refusal, rings: &mut Rings) {
+        if let Some(pending) = self.answered(asked.callee, asked.invocation) {
+            let answer = |out: &mut Vec<u8>| why.write(code::CALL, pending.request, out);
+            pending.caller.send(rings, answer);
+        }
+    }
+
+    /// A callee was unavailable: asks another one, or tells the caller that there is none.
+    pub(super) fn ask_another(&mut self, callee: u64, pending: Pending, rings: &mut Rings) {
+        let Pending { caller, request, extra, .. } = pending;
+        if let Some(Extra { registration, limit, question: Some(mut question), .. }) =
+            extra.map(|extra| *extra)
+        {
+            question.tried.push(callee);
+            let message = question.message(request);
+            if let Some(entry) = self.registrations.by_id_mut(registration)
+                && let Some(index) = entry.value.choose(&question.tried)
+                && let Ok(options) = CallOptions::read(message.options)
+            {
+                let tried = question.tried.clone();
+                let asking = Asking { from: &caller, message: &message, options, limit, tried };
+                ask(entry, index, asking, &mut self.sessions, self.disclose, rings);
+                return;
+            }
+        }
+        let why = Refusal::new(NO_AVAILABLE_CALLEE, "all callees are unavailable".to_owned());
+        caller.send(rings, |out| why.write(code::CALL, request, out));
+    }
+}
+
+/// What a callee is to be asked.
+struct Asking<'a> {
+    from: &'a Arc<Peer>,
+    message: &'a Call<'a>,
+    options: CallOptions,
+    limit: Option<(Duration, Instant)>,
+    /// Who was asked before and is unavailable.
+    tried: Vec<u64>,
+}
+
+/// Sends the INVOCATION to the callee at `index`.
+fn ask(
+    entry: &mut Procedure,
+    index: usize,
+    asking: Asking<'_>,
+    sessions: &mut IdMap<Session>,
+    disclose: bool,
+    rings: &mut Rings,
+) {
+    let Asking { from, message, options, limit, tried } = asking;
+    let (registration, others) = (entry.id, entry.value.callees.len() - 1);
+    let procedure = (entry.matching != Match::Exact).then_some(&*message.procedure);
+    let callee = &mut entry.value.callees[index];
+    let counted = callee.concurrency.is_some();
+    callee.running += u64::from(counted);
+    let reroutable =
+        others > tried.len() && !options.progress && callee.peer.identity().features.call_reroute;
+    let needed = counted || options.progress || limit.is_some() || reroutable;
+    let extra = needed.then(|| {
+        let question = reroutable.then(|| Question::keep(message, tried));
+        Box::new(Extra { registration, counted, open: options.progress, limit, question })
+    });
+
+    let asked = session(sessions, &callee.peer);
+    asked.last_invocation += 1;
+    let invocation = asked.last_invocation;
+    let progress = options.receive_progress;
+    let pending =
+        Pending { caller: from.clone(), request: message.request, progress, killed: false, extra };
+    asked.invocations.insert(invocation, pending);
+    let call = Asked { callee: callee.peer.id(), invocation };
+    session(sessions, from).calls.insert(message.request, call);
+
+    let details = callee.details(from, options, procedure, disclose);
+    let question = Invocation {
+        request: invocation,
+        registration,
+        details: match &details {
+            Some(details) => details.dict(),
+            None if progress => Dict::from_checked(RECEIVE_PROGRESS),
+            None => Dict::EMPTY,
+        },
+        payload: message.payload,
+    };
+    callee.peer.send(rings, |out| question.write(out));
+}
+
+impl Callee {
+    /// Details of an INVOCATION; `None` where they tell at most `receive_progress`.
+    fn details(
+        &self,
+        from: &Peer,
+        options: CallOptions,
+        procedure: Option<&str>,
+        disclose: bool,
+    ) -> Option<Finished> {
+        let disclose = disclose || self.disclose_caller || options.disclose_me;
+        let timeout = Some(options.timeout).filter(|ms| *ms > 0 && self.forward_timeout);
+        let plain = procedure.is_none() && !disclose && timeout.is_none() && !options.progress;
+        if plain && options.passthru.is_empty() {
+            return None;
+        }
+        let mut details = options.passthru;
+        if options.receive_progress {
+            details.flag("receive_progress");
+        }
+        if options.progress {
+            details.flag("progress");
+        }
+        if let Some(procedure) = procedure {
+            details.text("procedure", procedure);
+        }
+        if let Some(timeout) = timeout {
+            details.uint("timeout", timeout);
+        }
+        if disclose {
+            let identity = from.identity();
+            details
+                .uint("caller", from.id())
+                .text("caller_authid", &identity.authid)
+                .text("caller_authrole", &identity.authrole);
+        }
+        Some(details.finish())
+    }
+
+    fn is_free(&self) -> bool {
+        self.concurrency.is_none_or(|limit| self.running < limit)
+    }
+}
+
+impl Registration {
+    /// The place of the callee that gets the next call, without those of `tried`; `None` if all
+    /// others are busy.
+    fn choose(&mut self, tried: &[u64]) -> Option<usize> {
+        let count = self.callees.len();
+        if count == 1 && tried.is_empty() && self.callees[0].is_free() {
+            return Some(0);
+        }
+        let start = match self.invoke {
+            Invoke::Single | Invoke::First => 0,
+            Invoke::Last => count.saturating_sub(1),
+            Invoke::RoundRobin => self.turn % count.max(1),
+            Invoke::Random => fastrand::usize(..count.max(1)),
+        };
+        let fits = |callee: &Callee| callee.is_free() && !tried.contains(&callee.peer.id());
+        let chosen = (0..count)
+            .map(|step| match self.invoke {
+                Invoke::Last => start - step,
+                _ => (start + step) % count,
+            })
+            .find(|index| fits(&self.callees[*index]))?;
+        self.turn = chosen + 1;
+        Some(chosen)
+    }
+}
+
+impl Question {
+    fn keep(message: &Call<'_>, tried: Vec<u64>) -> Question {
+        Question {
+            procedure: message.procedure.as_ref().into(),
+            options: message.options.as_bytes().into(),
+            args: message.payload.args.map(Into::into),
+            kwargs: message.payload.kwargs.map(Into::into),
+            tried,
+        }
+    }
+
+    fn message(&self, request: u64) -> Call<'_> {
+        Call {
+            request,
+            options: Dict::from_checked(&self.options),
+            procedure: (&*self.procedure).into(),
+            payload: PayloadRef {
+                args: self.args.as_deref(),
+                kwargs: self.kwargs.as_deref(),
+                encoding: Encoding::Json,
+            },
+        }
+    }
+}
+
+impl Mode {
+    /// Reads Options of CANCEL; without a mode it is `killnowait`, as with other routers.
+    fn read(options: Dict<'_>) -> Result<Mode, Fault> {
+        let mut mode = Mode::KillNoWait;
+        for (key, value) in options.entries().filter(|(key, _)| *key == b"mode") {
+            mode = match text(key, value)?.as_deref() {
+                Some("skip") => Mode::Skip,
+                Some("kill") => Mode::Kill,
+                Some("killnowait") | None => Mode::KillNoWait,
+                Some(other) => {
+                    let why =
+                        format!("option \"mode\" is skip, kill or killnowait, not \"{other}\"");
+                    return Err(Fault::refused(INVALID_ARGUMENT, why));
+                }
+            };
+        }
+        Ok(mode)
+    }
+}
+
+/// `now` and `limit` more, or as late as can be told.
+pub(super) fn later(now: Instant, limit: Duration) -> Instant {
+    const AGES: Duration = Duration::from_secs(100 * 365 * 86_400);
+    now.checked_add(limit.min(AGES)).unwrap_or(now)
+}

@@ -1,0 +1,362 @@
+//! The dealer of a realm: who has registered what, and the way of a call and of its answer.
+//!
+//! Knows neither sockets nor sessions beyond the [`Peer`] that their messages go to. Invocation ids
+//! count per callee, so that a callee can only answer what it was asked.
+//!
+//! * here: registrations, and what a session that leaves leaves behind.
+//! * [`calls`]: CALL on its way to a callee, CANCEL, and time limits.
+//! * [`answers`]: YIELD and ERROR on their way back.
+//! * [`options`]: the options of CALL and REGISTER.
+//!
+//! ```text
+//!   caller                     dealer                      callee
+//!     | CALL 7 ----------------> |                           |
+//!     |                          | INVOCATION 3 -----------> |   calls[7] = (callee, 3)
+//!     |                          | <------- YIELD 3 progress |   invocations[3] = (caller, 7)
+//!     | <----- RESULT 7 progress |                           |
+//!     |                          | <---- YIELD 3 or ERROR 3  |
+//!     | <---- RESULT 7 / ERROR 7 |                           |   both forgotten
+//!     | CANCEL 7 killnowait ---> |                           |
+//!     | <------ ERROR 7 canceled | INTERRUPT 3 ------------> |   both forgotten
+//! ```
+
+mod answers;
+mod calls;
+mod options;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::protocol::ids::IdMap;
+use crate::protocol::message::{Interrupt, Register, Registered, Unregister, Unregistered, code};
+use crate::protocol::uri;
+
+use super::details::Details;
+use super::notice::{Notice, registration_details};
+use super::pattern::{Entry, Table};
+use super::peer::{Peer, Rings};
+use super::request::{Fault, Refusal, check_own_uri};
+
+pub(super) use options::Invoke;
+use options::RegisterOptions;
+
+/// All registrations and running calls of a realm.
+#[derive(Debug, Default)]
+pub(super) struct Dealer {
+    /// What CALL looks for.
+    registrations: Table<Registration>,
+    sessions: IdMap<Session>,
+    /// Callers are disclosed always.
+    disclose: bool,
+    /// What the meta topics have to tell, for [`super::realm`] to publish.
+    pub(super) notices: Vec<Notice>,
+}
+
+/// The callees of a procedure.
+#[derive(Debug)]
+pub(super) struct Registration {
+    /// Which callee gets a call.
+    pub(super) invoke: Invoke,
+    /// In the order in which they came; at least one.
+    pub(super) callees: Vec<Callee>,
+    /// Whose turn it is.
+    turn: usize,
+}
+
+/// A session that has registered a procedure, and on which terms.
+#[derive(Debug)]
+pub(super) struct Callee {
+    /// The session.
+    pub(super) peer: Arc<Peer>,
+    /// How many calls it takes at a time, if there is a limit.
+    concurrency: Option<u64>,
+    /// How many it has; counted only where there is a limit.
+    running: u64,
+    disclose_caller: bool,
+    forward_timeout: bool,
+}
+
+/// What a session has to do with calls.
+#[derive(Debug)]
+struct Session {
+    peer: Arc<Peer>,
+    /// Its registrations.
+    registrations: IdMap<()>,
+    /// What it was asked and has not yet answered, by invocation.
+    invocations: IdMap<Pending>,
+    last_invocation: u64,
+    /// The calls it waits for, by request.
+    calls: IdMap<Asked>,
+    /// Calls in several parts that ended before their last part came, which is to be ignored.
+    cut_short: IdMap<()>,
+}
+
+/// A call that waits for the callee's answer.
+#[derive(Debug)]
+struct Pending {
+    caller: Arc<Peer>,
+    request: u64,
+    progress: bool,
+    /// INTERRUPT with `kill` was sent.
+    killed: bool,
+    extra: Option<Box<Extra>>,
+}
+
+/// What most calls do without.
+#[derive(Debug)]
+struct Extra {
+    registration: u64,
+    /// The callee's running calls are counted.
+    counted: bool,
+    /// More parts of the call will come.
+    open: bool,
+    /// How long the next result may take, and until when that is.
+    limit: Option<(Duration, Instant)>,
+    /// The call, in case another callee is to be asked.
+    question: Option<calls::Question>,
+}
+
+/// Where a call went.
+#[derive(Debug)]
+struct Asked {
+    callee: u64,
+    invocation: u64,
+}
+
+impl Dealer {
+    /// A dealer that discloses all callers, or those only that want it.
+    pub(super) fn new(disclose: bool) -> Dealer {
+        Dealer { disclose, ..Dealer::default() }
+    }
+
+    /// REGISTER
+    pub(super) fn register(
+        &mut self,
+        from: &Arc<Peer>,
+        message: &Register<'_>,
+        rings: &mut Rings,
+    ) -> Result<(), Fault> {
+        let options = RegisterOptions::read(message.options)?;
+        check_own_uri(&message.procedure, options.matching)?;
+        if options.force_reregister {
+            self.oust(&message.procedure, &options, rings);
+        }
+        let callee = Callee {
+            peer: from.clone(),
+            concurrency: options.concurrency,
+            running: 0,
+            disclose_caller: options.disclose_caller,
+            forward_timeout: options.forward_timeout,
+        };
+        let (id, created) = match self.registrations.find_mut(&message.procedure, options.matching)
+        {
+            Some(entry) => {
+                entry.value.admit(callee, options.invoke).map_err(|why| {
+                    let why = format!("\"{}\" is registered already{why}", message.procedure);
+                    Fault::refused(uri::PROCEDURE_ALREADY_EXISTS, why)
+                })?;
+                (entry.id, None)
+            }
+            None => {
+                let value = Registration { invoke: options.invoke, callees: vec![callee], turn: 0 };
+                let entry = self.registrations.insert(&message.procedure, options.matching, value);
+                (entry.id, Some(registration_details(entry)))
+            }
+        };
+        session(&mut self.sessions, from).registrations.insert(id, ());
+        let answer = Registered { request: message.request, registration: id };
+        from.send(rings, |out| answer.write(out));
+        if let Some(details) = created {
+            self.notices.push(Notice::created("wamp.registration.on_create", from.id(), &details));
+        }
+        self.notices.push(Notice::changed("wamp.registration.on_register", from.id(), id));
+        Ok(())
+    }
+
+    /// UNREGISTER: what runs already may still be answered.
+    pub(super) fn unregister(
+        &mut self,
+        from: &Arc<Peer>,
+        message: &Unregister,
+        rings: &mut Rings,
+    ) -> Result<(), Fault> {
+        let id = message.registration;
+        let own = self.sessions.get_mut(&from.id());
+        if own.and_then(|own| own.registrations.remove(&id)).is_none() {
+            let why = format!("this session has no registration {id}");
+            return Err(Fault::refused(uri::NO_SUCH_REGISTRATION, why));
+        }
+        self.remove(from.id(), id);
+        let answer = Unregistered { request: message.request, details: None };
+        from.send(rings, |out| answer.write(out));
+        Ok(())
+    }
+
+    /// Takes a registration away from a callee and tells it; false if it has none such.
+    pub(super) fn revoke(&mut self, callee: u64, id: u64, reason: &str, rings: &mut Rings) -> bool {
+        let Some(own) = self.sessions.get_mut(&callee) else {
+            return false;
+        };
+        if own.registrations.remove(&id).is_none() {
+            return false;
+        }
+        if own.peer.identity().features.registration_revocation {
+            let mut details = Details::default();
+            details.uint("registration", id).text("reason", reason);
+            let details = details.finish();
+            let revoked = Unregistered { request: 0, details: Some(details.dict()) };
+            own.peer.send(rings, |out| revoked.write(out));
+        }
+        self.remove(callee, id);
+        true
+    }
+
+    /// Forgets a session: who waits for its answers gets an ERROR, and what others still do for it
+    /// is interrupted and will be ignored.
+    pub(super) fn leave(&mut self, from: &Arc<Peer>, rings: &mut Rings) {
+        let Some(own) = self.sessions.remove(&from.id()) else {
+            return;
+        };
+        for id in own.registrations.keys() {
+            self.remove(from.id(), *id);
+        }
+        for call in own.calls.values() {
+            self.abandon(call, uri::CANCELED, rings);
+        }
+        let gone = Refusal::new(uri::CANCELED, "the callee has left".to_owned());
+        for pending in own.invocations.values() {
+            let Some(caller) = self.sessions.get_mut(&pending.caller.id()) else {
+                continue;
+            };
+            caller.forget_call(pending);
+            let answer = |out: &mut Vec<u8>| gone.write(code::CALL, pending.request, out);
+            pending.caller.send(rings, answer);
+        }
+    }
+
+    /// The registrations, for the meta API.
+    pub(super) fn registrations(&self) -> &Table<Registration> {
+        &self.registrations
+    }
+
+    /// How many calls wait for their answers.
+    pub(super) fn pending_calls(&self) -> usize {
+        self.sessions.values().map(|session| session.calls.len()).sum()
+    }
+
+    /// Revokes what others have registered for a procedure.
+    fn oust(&mut self, procedure: &str, options: &RegisterOptions, rings: &mut Rings) {
+        let Some(entry) = self.registrations.find(procedure, options.matching) else {
+            return;
+        };
+        let id = entry.id;
+        let callees: Vec<u64> = entry.value.callees.iter().map(|callee| callee.peer.id()).collect();
+        for callee in callees {
+            self.revoke(callee, id, "wamp.error.unregistered", rings);
+        }
+    }
+
+    /// Takes a callee off a registration, and the registration with the last one.
+    fn remove(&mut self, callee: u64, id: u64) {
+        let Some(entry) = self.registrations.by_id_mut(id) else {
+            return;
+        };
+        let callees = &mut entry.value.callees;
+        callees.retain(|other| other.peer.id() != callee);
+        let deserted = callees.is_empty();
+        self.notices.push(Notice::changed("wamp.registration.on_unregister", callee, id));
+        if deserted {
+            self.registrations.remove(id);
+            self.notices.push(Notice::changed("wamp.registration.on_delete", callee, id));
+        }
+    }
+
+    /// Ends an invocation whose answer nobody wants any more.
+    fn abandon(&mut self, call: &Asked, reason: &str, rings: &mut Rings) {
+        let Some(callee) = self.sessions.get_mut(&call.callee) else {
+            return;
+        };
+        let Some(pending) = callee.invocations.remove(&call.invocation) else {
+            return;
+        };
+        callee.interrupt(call.invocation, "killnowait", reason, rings);
+        self.uncount(call.callee, &pending);
+    }
+
+    /// A callee with a limit has one call less.
+    fn uncount(&mut self, callee: u64, pending: &Pending) {
+        let Some(extra) = pending.extra.as_ref().filter(|extra| extra.counted) else {
+            return;
+        };
+        let entry = self.registrations.by_id_mut(extra.registration);
+        let callees = entry.map(|entry| entry.value.callees.iter_mut()).into_iter().flatten();
+        for callee in callees.filter(|other| other.peer.id() == callee) {
+            callee.running = callee.running.saturating_sub(1);
+        }
+    }
+}
+
+impl Registration {
+    /// Lets another callee take part.
+    fn admit(&mut self, callee: Callee, invoke: Invoke) -> Result<(), String> {
+        if self.invoke == Invoke::Single || invoke == Invoke::Single {
+            return Err(String::new());
+        }
+        if self.invoke != invoke {
+            let (theirs, ours) = (self.invoke.name(), invoke.name());
+            return Err(format!(" with \"invoke\": \"{theirs}\", which is not \"{ours}\""));
+        }
+        if self.callees.iter().any(|other| other.peer.id() == callee.peer.id()) {
+            return Err(" by this very session".to_owned());
+        }
+        self.callees.push(callee);
+        Ok(())
+    }
+}
+
+impl Session {
+    fn new(peer: Arc<Peer>) -> Session {
+        Session {
+            peer,
+            registrations: IdMap::default(),
+            invocations: IdMap::default(),
+            last_invocation: 0,
+            calls: IdMap::default(),
+            cut_short: IdMap::default(),
+        }
+    }
+
+    /// Tells the callee that an answer is not wanted any more; false if it would not understand.
+    fn interrupt(&self, invocation: u64, mode: &str, reason: &str, rings: &mut Rings) -> bool {
+        if !self.peer.identity().features.call_canceling {
+            return false;
+        }
+        let mut options = Details::default();
+        options.text("mode", mode).text("reason", reason);
+        let options = options.finish();
+        let interrupt = Interrupt { request: invocation, options: options.dict() };
+        self.peer.send(rings, |out| interrupt.write(out));
+        true
+    }
+
+    /// A call of this session has ended.
+    fn forget_call(&mut self, pending: &Pending) {
+        self.calls.remove(&pending.request);
+        if pending.extra.as_ref().is_some_and(|extra| extra.open) {
+            self.cut_short.insert(pending.request, ());
+        }
+    }
+}
+
+/// The session of a client, made at its first use.
+#[inline]
+fn session<'a>(sessions: &'a mut IdMap<Session>, peer: &Arc<Peer>) -> &'a mut Session {
+    sessions.entry(peer.id()).or_insert_with(|| Session::new(peer.clone()))
+}
+
+/// A details dict that says `progress` or `receive_progress`.
+const PROGRESS: &[u8] = br#"{"progress":true}"#;
+const RECEIVE_PROGRESS: &[u8] = br#"{"receive_progress":true}"#;
+
+/// A registration with its URI.
+type Procedure = Entry<Registration>;

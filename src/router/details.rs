@@ -1,0 +1,183 @@
+//! Options that clients send, read in one pass, and the Details that the router writes.
+//!
+//! An option of the wrong type is refused with `wamp.error.invalid_argument`; unknown ones are left
+//! to the callers of [`text`], [`flag`] and the others, which ignore them.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::codec::{Dict, MAX_ID, json::text::unescape, json::text::write_string};
+
+use super::request::{Fault, INVALID_ARGUMENT};
+
+/// The Details of a message that the router sends; without entries they cost nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Details {
+    /// `{` and the entries, without the closing brace; nothing at all before the first.
+    open: Vec<u8>,
+}
+
+/// Encoded Details.
+#[derive(Debug, Default)]
+pub(super) struct Finished(Vec<u8>);
+
+impl Details {
+    /// True without entries.
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Adds `"key": true`.
+    pub(super) fn flag(&mut self, key: &str) -> &mut Self {
+        self.raw(key.as_bytes(), b"true")
+    }
+
+    /// Adds a number.
+    pub(super) fn uint(&mut self, key: &str, number: u64) -> &mut Self {
+        self.raw(key.as_bytes(), itoa::Buffer::new().format(number).as_bytes())
+    }
+
+    /// Adds a string.
+    pub(super) fn text(&mut self, key: &str, text: &str) -> &mut Self {
+        self.raw(key.as_bytes(), b"");
+        write_string(&mut self.open, text);
+        self
+    }
+
+    /// Adds an entry as it stands in another dict.
+    pub(super) fn raw(&mut self, key: &[u8], value: &[u8]) -> &mut Self {
+        self.open.push(if self.open.is_empty() { b'{' } else { b',' });
+        self.open.push(b'"');
+        self.open.extend_from_slice(key);
+        self.open.extend_from_slice(b"\":");
+        self.open.extend_from_slice(value);
+        self
+    }
+
+    /// Ends them.
+    pub(super) fn finish(mut self) -> Finished {
+        if !self.open.is_empty() {
+            self.open.push(b'}');
+        }
+        Finished(self.open)
+    }
+}
+
+impl Finished {
+    /// Lends them to a message.
+    pub(super) fn dict(&self) -> Dict<'_> {
+        if self.0.is_empty() { Dict::EMPTY } else { Dict::from_checked(&self.0) }
+    }
+}
+
+/// True for the options that pass through the router, as they speak of the payload (advanced
+/// profile, "Payload Passthru Mode"; and the older form of Autobahn).
+pub(super) fn passes_through(key: &[u8]) -> bool {
+    key.starts_with(b"ppt_") || matches!(key, b"enc_algo" | b"enc_key" | b"enc_serializer")
+}
+
+/// The entries of `options` that pass through.
+pub(super) fn passthru(options: Dict<'_>) -> Details {
+    let mut details = Details::default();
+    if !options.is_empty() {
+        for (key, value) in options.entries().filter(|(key, _)| passes_through(key)) {
+            details.raw(key, value);
+        }
+    }
+    details
+}
+
+/// A bool; `null` is as good as absent.
+pub(super) fn flag(key: &[u8], value: &[u8]) -> Result<Option<bool>, Fault> {
+    match value {
+        b"true" => Ok(Some(true)),
+        b"false" => Ok(Some(false)),
+        b"null" => Ok(None),
+        _ => Err(mistyped(key, "true or false")),
+    }
+}
+
+/// A string; `null` is as good as absent.
+pub(super) fn text<'a>(key: &[u8], value: &'a [u8]) -> Result<Option<Cow<'a, str>>, Fault> {
+    match value {
+        [b'"', inner @ .., b'"'] => Ok(Some(unescape(inner))),
+        b"null" => Ok(None),
+        _ => Err(mistyped(key, "a string")),
+    }
+}
+
+/// A whole number that is not negative; `null` is as good as absent.
+pub(super) fn number(key: &[u8], value: &[u8]) -> Result<Option<u64>, Fault> {
+    if value == b"null" {
+        return Ok(None);
+    }
+    let number = std::str::from_utf8(value).ok().and_then(|text| text.parse::<f64>().ok());
+    match number {
+        Some(number) if number.fract() == 0.0 && (0.0..=MAX_ID as f64).contains(&number) => {
+            Ok(Some(number as u64))
+        }
+        _ => Err(mistyped(key, "a whole number that is not negative")),
+    }
+}
+
+/// A list of session ids; `null` is as good as absent.
+pub(super) fn ids(key: &[u8], value: &[u8]) -> Result<Option<Vec<u64>>, Fault> {
+    list(key, value, "a list of session ids", Value::as_u64)
+}
+
+/// A list of strings; `null` is as good as absent.
+pub(super) fn texts(key: &[u8], value: &[u8]) -> Result<Option<Vec<String>>, Fault> {
+    list(key, value, "a list of strings", |item| item.as_str().map(str::to_owned))
+}
+
+fn list<T>(
+    key: &[u8],
+    value: &[u8],
+    wanted: &str,
+    read: impl Fn(&Value) -> Option<T>,
+) -> Result<Option<Vec<T>>, Fault> {
+    if value == b"null" {
+        return Ok(None);
+    }
+    let items: Option<Vec<Value>> = serde_json::from_slice(value).ok();
+    let items = items.and_then(|items| items.iter().map(read).collect());
+    items.map(Some).ok_or_else(|| mistyped(key, wanted))
+}
+
+fn mistyped(key: &[u8], wanted: &str) -> Fault {
+    let why = format!("option \"{}\" must be {wanted}", String::from_utf8_lossy(key));
+    Fault::refused(INVALID_ARGUMENT, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_are_written_entry_by_entry() {
+        let mut details = Details::default();
+        assert_eq!(details.clone().finish().dict(), Dict::EMPTY);
+        details.flag("progress").uint("caller", 7).text("topic", "a\"b");
+        details.raw(b"ppt_scheme", b"\"mqtt\"");
+        let expected = r#"{"progress":true,"caller":7,"topic":"a\"b","ppt_scheme":"mqtt"}"#;
+        assert_eq!(details.finish().dict().as_bytes(), expected.as_bytes());
+    }
+
+    #[test]
+    fn options_have_types() {
+        assert_eq!(flag(b"k", b"true"), Ok(Some(true)));
+        assert_eq!(flag(b"k", b"null"), Ok(None));
+        assert!(flag(b"k", b"1").is_err());
+        assert_eq!(text(b"k", br#""a\n""#).unwrap().as_deref(), Some("a\n"));
+        assert!(text(b"k", b"[]").is_err());
+        assert_eq!(number(b"k", b"1500.0"), Ok(Some(1500)));
+        for bad in ["-1", "1.5", "\"1\"", "true"] {
+            assert!(number(b"k", bad.as_bytes()).is_err(), "{bad}");
+        }
+        assert_eq!(ids(b"k", b"[1, 2]"), Ok(Some(vec![1, 2])));
+        assert!(ids(b"k", b"[\"1\"]").is_err() && ids(b"k", b"1").is_err());
+        assert_eq!(texts(b"k", b"[]"), Ok(Some(vec![])));
+        assert!(texts(b"k", b"[1]").is_err());
+    }
+}

@@ -1,0 +1,277 @@
+//! What a realm keeps of its publications: the retained one of each topic, and the last ones of all
+//! topics (advanced profile, "Event Retention", "Event History").
+//!
+//! Both are bounded, and lost with their realm. Publications for certain sessions alone are not
+//! kept: nobody who comes later could belong to those.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde_json::{Map, Value};
+
+use crate::codec::{Encoding, PayloadRef};
+use crate::protocol::message::Event;
+use crate::protocol::uri::{self, Match};
+
+use super::broker::Subscribers;
+use super::clock::{parse, timestamp};
+use super::details::Details;
+use super::pattern::{Entry, matches};
+use super::peer::{Peer, Rings};
+use super::publication::{Audience, Publication};
+use super::request::{Fault, INVALID_ARGUMENT, is_reserved};
+
+/// How many bytes retained publications may have together, and how many past ones may.
+const MAX_BYTES: usize = 64 << 20;
+
+/// What a realm keeps.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// By topic.
+    retained: HashMap<Box<str>, Kept>,
+    retained_bytes: usize,
+    /// In the order in which they came.
+    past: VecDeque<Kept>,
+    past_bytes: usize,
+    /// How many past publications are kept.
+    limit: usize,
+    kept: u64,
+}
+
+/// A publication that outlives its delivery.
+#[derive(Debug)]
+struct Kept {
+    /// Counts in the order in which they came.
+    number: u64,
+    publication: u64,
+    time: SystemTime,
+    topic: Box<str>,
+    details: Details,
+    args: Option<Box<[u8]>>,
+    kwargs: Option<Box<[u8]>>,
+    audience: Option<Arc<Audience>>,
+}
+
+/// Which events of a history are wanted.
+#[derive(Debug, Default)]
+pub(super) struct Query {
+    limit: Option<usize>,
+    reverse: bool,
+    topic: Option<String>,
+    /// `from`, `after`, `before`, `until`, in times and in publications.
+    times: [Option<SystemTime>; 4],
+    publications: [Option<u64>; 4],
+}
+
+/// What the limits of a [`Query`] are called.
+const BOUNDS: [&str; 4] = ["from", "after", "before", "until"];
+
+impl Memory {
+    /// Keeps the last `limit` publications.
+    pub(super) fn new(limit: usize) -> Memory {
+        Memory { limit, ..Memory::default() }
+    }
+
+    /// Keeps a publication, where that is wanted.
+    #[inline]
+    pub(super) fn keep(&mut self, publication: &Publication<'_>) {
+        if self.limit > 0 || publication.retain {
+            self.keep_it(publication);
+        }
+    }
+
+    fn keep_it(&mut self, publication: &Publication<'_>) {
+        let audience = publication.audience.as_ref();
+        if is_reserved(publication.topic) || audience.is_some_and(|all| all.names_sessions()) {
+            return;
+        }
+        self.kept += 1;
+        if publication.retain {
+            self.retain(Kept::new(self.kept, publication));
+        }
+        if self.limit > 0 {
+            let kept = Kept::new(self.kept, publication);
+            self.past_bytes += kept.size();
+            self.past.push_back(kept);
+            while self.past.len() > self.limit || self.past_bytes > MAX_BYTES {
+                let Some(oldest) = self.past.pop_front() else { break };
+                self.past_bytes -= oldest.size();
+            }
+        }
+    }
+
+    /// Where there is no room for another one, the oldest goes.
+    fn retain(&mut self, kept: Kept) {
+        self.retained_bytes += kept.size();
+        if let Some(former) = self.retained.insert(kept.topic.clone(), kept) {
+            self.retained_bytes -= former.size();
+        }
+        while self.retained_bytes > MAX_BYTES {
+            let oldest = self.retained.values().min_by_key(|kept| kept.number);
+            let Some(oldest) = oldest.map(|kept| kept.topic.clone()) else { break };
+            if let Some(gone) = self.retained.remove(&oldest) {
+                self.retained_bytes -= gone.size();
+            }
+        }
+    }
+
+    /// Sends a new subscriber what is retained of its topics.
+    pub(super) fn recall(&self, entry: &Entry<Subscribers>, peer: &Arc<Peer>, rings: &mut Rings) {
+        let mut found: Vec<&Kept> = match entry.matching {
+            Match::Exact => self.retained.get(&*entry.uri).into_iter().collect(),
+            matching => self
+                .retained
+                .values()
+                .filter(|kept| matches(&entry.uri, matching, &kept.topic))
+                .collect(),
+        };
+        found.sort_unstable_by_key(|kept| kept.number);
+        for kept in found.into_iter().filter(|kept| kept.is_for(peer)) {
+            let mut details = kept.details_for(entry.matching);
+            details.flag("retained");
+            let details = details.finish();
+            let event = Event {
+                subscription: entry.id,
+                publication: kept.publication,
+                details: details.dict(),
+                payload: PayloadRef {
+                    args: kept.args.as_deref(),
+                    kwargs: kept.kwargs.as_deref(),
+                    encoding: Encoding::Json,
+                },
+            };
+            peer.send(rings, |out| event.write(out));
+        }
+    }
+
+    /// The past events of a subscription that `peer` may see, as an encoded list.
+    pub(super) fn events(&self, entry: &Entry<Subscribers>, query: &Query, peer: &Peer) -> Vec<u8> {
+        let number = |publication: u64| {
+            let found = self.past.iter().find(|kept| kept.publication == publication);
+            // A publication that is not here any more came before all that are.
+            found.map_or(0, |kept| kept.number)
+        };
+        let numbers = query.publications.map(|bound| bound.map(number));
+        let wanted = |kept: &&Kept| {
+            matches(&entry.uri, entry.matching, &kept.topic)
+                && kept.is_for(peer)
+                && query.topic.as_ref().is_none_or(|topic| **topic == *kept.topic)
+                && is_within(&query.times, kept.time)
+                && is_within(&numbers, kept.number)
+        };
+        let mut out = vec![b'['];
+        let limit = query.limit.unwrap_or(usize::MAX);
+        let mut write = |kept: &Kept| {
+            if out.len() > 1 {
+                out.push(b',');
+            }
+            kept.write(entry, &mut out);
+        };
+        if query.reverse {
+            self.past.iter().rev().filter(wanted).take(limit).for_each(&mut write);
+        } else {
+            self.past.iter().filter(wanted).take(limit).for_each(&mut write);
+        }
+        out.push(b']');
+        out
+    }
+}
+
+impl Kept {
+    fn new(number: u64, publication: &Publication<'_>) -> Kept {
+        Kept {
+            number,
+            publication: publication.id,
+            time: SystemTime::now(),
+            topic: publication.topic.into(),
+            details: publication.details.clone(),
+            args: publication.payload.args.map(Into::into),
+            kwargs: publication.payload.kwargs.map(Into::into),
+            audience: publication.audience.clone(),
+        }
+    }
+
+    fn size(&self) -> usize {
+        let payload = [&self.args, &self.kwargs];
+        let payload: usize = payload.into_iter().flatten().map(|part| part.len()).sum();
+        size_of::<Kept>() + self.topic.len() + payload
+    }
+
+    fn is_for(&self, peer: &Peer) -> bool {
+        self.audience.as_ref().is_none_or(|audience| audience.has(peer))
+    }
+
+    fn details_for(&self, matching: Match) -> Details {
+        let mut details = self.details.clone();
+        if matching != Match::Exact {
+            details.text("topic", &self.topic);
+        }
+        details
+    }
+
+    fn write(&self, entry: &Entry<Subscribers>, out: &mut Vec<u8>) {
+        let details = self.details_for(entry.matching).finish();
+        let mut event = Details::default();
+        event
+            .text("timestamp", &timestamp(self.time))
+            .uint("subscription", entry.id)
+            .uint("publication", self.publication)
+            .raw(b"details", details.dict().as_bytes());
+        if let Some(args) = &self.args {
+            event.raw(b"args", args);
+        }
+        if let Some(kwargs) = &self.kwargs {
+            event.raw(b"kwargs", kwargs);
+        }
+        out.extend_from_slice(event.finish().dict().as_bytes());
+    }
+}
+
+impl Query {
+    /// Reads the kwargs of `wamp.subscription.get_events`.
+    pub(super) fn read(kwargs: &Map<String, Value>) -> Result<Query, Fault> {
+        let mut query = Query::default();
+        for (key, value) in kwargs.iter().filter(|(_, value)| !value.is_null()) {
+            let wrong = |wanted: &str| {
+                let why = format!("\"{key}\" must be {wanted}");
+                Fault::refused(INVALID_ARGUMENT, why)
+            };
+            match key.as_str() {
+                "limit" => {
+                    let limit = value.as_u64().filter(|limit| *limit > 0);
+                    let limit = limit.ok_or_else(|| wrong("a whole number above 0"))?;
+                    query.limit = Some(usize::try_from(limit).unwrap_or(usize::MAX));
+                }
+                "reverse" => {
+                    query.reverse = value.as_bool().ok_or_else(|| wrong("true or false"))?;
+                }
+                "topic" => {
+                    let topic =
+                        value.as_str().filter(|topic| uri::check(topic, Match::Exact).is_ok());
+                    query.topic = Some(topic.ok_or_else(|| wrong("a topic"))?.to_owned());
+                }
+                _ => {
+                    let Some((bound, kind)) = key.split_once('_') else { continue };
+                    let Some(at) = BOUNDS.iter().position(|name| *name == bound) else { continue };
+                    if kind == "time" {
+                        let time = value.as_str().and_then(parse);
+                        let time = time.ok_or_else(|| wrong("a time as of RFC 3339"))?;
+                        query.times[at] = Some(time);
+                    } else if kind == "publication" {
+                        let id = value.as_u64().ok_or_else(|| wrong("a publication id"))?;
+                        query.publications[at] = Some(id);
+                    }
+                }
+            }
+        }
+        Ok(query)
+    }
+}
+
+fn is_within<T: PartialOrd + Copy>([from, after, before, until]: &[Option<T>; 4], at: T) -> bool {
+    from.is_none_or(|from| at >= from)
+        && after.is_none_or(|after| at > after)
+        && before.is_none_or(|before| at < before)
+        && until.is_none_or(|until| at <= until)
+}

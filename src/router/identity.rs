@@ -1,0 +1,85 @@
+//! Who a client is, and which features it announced in its HELLO.
+
+use serde_json::{Map, Value, json};
+
+use crate::codec::{CodecError, Dict};
+
+/// What a client is known as, from the moment that it has joined.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Identity {
+    /// Its name.
+    pub(super) authid: String,
+    /// What it is allowed goes by this.
+    pub(super) authrole: String,
+    /// How it proved who it is.
+    pub(super) authmethod: String,
+    /// What the method has to tell the client.
+    pub(super) authextra: Option<Value>,
+    /// What it announced.
+    pub(super) features: Features,
+}
+
+/// The announced features that change what the router sends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Features {
+    /// caller: may send a call in several parts.
+    pub(super) sends_progress: bool,
+    /// callee: takes a call in several parts.
+    pub(super) takes_progress: bool,
+    /// callee: understands INTERRUPT.
+    pub(super) call_canceling: bool,
+    /// callee: its `wamp.error.unavailable` means that another one is to be asked.
+    pub(super) call_reroute: bool,
+    /// callee: understands UNREGISTERED that it did not ask for.
+    pub(super) registration_revocation: bool,
+    /// subscriber: understands UNSUBSCRIBED that it did not ask for.
+    pub(super) subscription_revocation: bool,
+}
+
+impl Identity {
+    /// Somebody who need not say who it is.
+    pub(super) fn anonymous(features: Features) -> Identity {
+        Identity {
+            authid: format!("{:016x}", fastrand::u64(..)),
+            authrole: "anonymous".to_owned(),
+            authmethod: "anonymous".to_owned(),
+            authextra: None,
+            features,
+        }
+    }
+
+    /// The entries of WELCOME.Details and of the session meta API that tell who a client is.
+    pub(super) fn describe(&self) -> Map<String, Value> {
+        let mut entries = Map::new();
+        entries.insert("authid".to_owned(), json!(self.authid));
+        entries.insert("authrole".to_owned(), json!(self.authrole));
+        entries.insert("authmethod".to_owned(), json!(self.authmethod));
+        entries.insert("authprovider".to_owned(), json!("static"));
+        entries
+    }
+}
+
+impl Features {
+    /// Reads HELLO.Details.
+    pub(super) fn read(details: Dict<'_>) -> Result<Features, CodecError> {
+        let role = |name: &'static str| -> Result<Dict<'_>, CodecError> {
+            let Some(roles) = details.dict("roles")? else { return Ok(Dict::EMPTY) };
+            let Some(role) = roles.dict(name)? else { return Ok(Dict::EMPTY) };
+            Ok(role.dict("features")?.unwrap_or(Dict::EMPTY))
+        };
+        let announces = |features: Dict<'_>, name: &'static str| -> Result<bool, CodecError> {
+            Ok(features.bool(name)?.unwrap_or(false))
+        };
+        let (caller, callee, subscriber) = (role("caller")?, role("callee")?, role("subscriber")?);
+        Ok(Features {
+            sends_progress: announces(caller, "progressive_call_invocations")?,
+            takes_progress: announces(callee, "progressive_call_invocations")?,
+            // The specification spells it both ways.
+            call_canceling: announces(callee, "call_canceling")?
+                || announces(callee, "call_cancelling")?,
+            call_reroute: announces(callee, "call_reroute")?,
+            registration_revocation: announces(callee, "registration_revocation")?,
+            subscription_revocation: announces(subscriber, "subscription_revocation")?,
+        })
+    }
+}

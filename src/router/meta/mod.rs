@@ -1,0 +1,120 @@
+//! The meta API: the procedures `wamp.*`, by which clients ask the router about a realm and tell it
+//! what to do (advanced profile, "Session Meta API", "Registration Meta API", "Subscription Meta
+//! API").
+//!
+//! What the meta *topics* tell is [`super::notice`].
+//!
+//! * `sessions` has `wamp.session.*`.
+//! * `tables` has `wamp.registration.*` and `wamp.subscription.*`.
+
+mod sessions;
+mod tables;
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::codec::{Dict, PayloadRef};
+use crate::protocol::message::{Call, CallResult};
+use crate::protocol::uri;
+
+use super::peer::{Peer, Rings};
+use super::realm::State;
+use super::request::{Fault, INVALID_ARGUMENT};
+
+pub(super) use sessions::session_details;
+
+/// What a client asks.
+struct Question<'a> {
+    from: &'a Arc<Peer>,
+    args: Vec<Value>,
+    kwargs: Map<String, Value>,
+}
+
+/// The one argument of a RESULT, or all of them in an encoded list.
+enum Answer {
+    One(Value),
+    List(Vec<u8>),
+}
+
+impl State {
+    /// A CALL for one of the router's own procedures.
+    pub(super) fn call_meta(
+        &mut self,
+        from: &Arc<Peer>,
+        message: &Call<'_>,
+        rings: &mut Rings,
+    ) -> Result<(), Fault> {
+        let question = Question::read(from, message.payload)?;
+        let answer = match message.procedure.split('.').nth(1) {
+            Some("session") => self.session_meta(&message.procedure, &question, rings)?,
+            Some("registration") => self.registration_meta(&message.procedure, &question, rings)?,
+            Some("subscription") => self.subscription_meta(&message.procedure, &question, rings)?,
+            _ => None,
+        };
+        let Some(answer) = answer else {
+            let why = format!("this router has no procedure \"{}\"", message.procedure);
+            return Err(Fault::refused(uri::NO_SUCH_PROCEDURE, why));
+        };
+        let args = match answer {
+            Answer::One(value) => format!("[{value}]").into_bytes(),
+            Answer::List(list) => list,
+        };
+        let result = CallResult {
+            request: message.request,
+            details: Dict::EMPTY,
+            payload: PayloadRef { args: Some(&args), ..PayloadRef::NONE },
+        };
+        from.send(rings, |out| result.write(out));
+        Ok(())
+    }
+}
+
+impl<'a> Question<'a> {
+    fn read(from: &'a Arc<Peer>, payload: PayloadRef<'_>) -> Result<Question<'a>, Fault> {
+        let broken = |error: serde_json::Error| {
+            let why = format!("the arguments cannot be read: {error}");
+            Fault::refused(INVALID_ARGUMENT, why)
+        };
+        let args = payload.args.map(serde_json::from_slice).transpose().map_err(broken)?;
+        let kwargs = payload.kwargs.map(serde_json::from_slice).transpose().map_err(broken)?;
+        Ok(Question { from, args: args.unwrap_or_default(), kwargs: kwargs.unwrap_or_default() })
+    }
+
+    /// The argument at `index`, which must be there.
+    fn arg<'q, T>(
+        &'q self,
+        index: usize,
+        wanted: &str,
+        read: impl Fn(&'q Value) -> Option<T>,
+    ) -> Result<T, Fault> {
+        self.args.get(index).and_then(read).ok_or_else(|| {
+            let why = format!("argument {} must be {wanted}", index + 1);
+            Fault::refused(INVALID_ARGUMENT, why)
+        })
+    }
+
+    fn id(&self, index: usize, wanted: &str) -> Result<u64, Fault> {
+        self.arg(index, wanted, Value::as_u64)
+    }
+
+    fn text(&self, index: usize, wanted: &str) -> Result<&str, Fault> {
+        self.arg(index, wanted, Value::as_str)
+    }
+
+    /// A keyword argument that is a text, where there is one.
+    fn keyword(&self, key: &str) -> Result<Option<&str>, Fault> {
+        match self.kwargs.get(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => {
+                let why = format!("\"{key}\" must be a string");
+                Err(Fault::refused(INVALID_ARGUMENT, why))
+            }
+        }
+    }
+}
+
+fn one(value: impl Into<Value>) -> Result<Option<Answer>, Fault> {
+    Ok(Some(Answer::One(value.into())))
+}

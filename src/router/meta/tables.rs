@@ -1,0 +1,148 @@
+//! `wamp.registration.*` and `wamp.subscription.*`: what is registered and subscribed, and by whom.
+
+use serde_json::{Value, json};
+
+use crate::protocol::uri::{self, Match};
+
+use super::super::history::Query;
+use super::super::notice::{registration_details, subscription_details};
+use super::super::pattern::{Entry, Table, match_name};
+use super::super::peer::Rings;
+use super::super::realm::State;
+use super::super::request::{Fault, INVALID_ARGUMENT, check_uri, read_match};
+use super::{Answer, Question, one};
+
+impl State {
+    pub(super) fn registration_meta(
+        &mut self,
+        procedure: &str,
+        question: &Question<'_>,
+        rings: &mut Rings,
+    ) -> Result<Option<Answer>, Fault> {
+        let table = self.dealer.registrations();
+        let named = || found(table, question, "registration", uri::NO_SUCH_REGISTRATION);
+        let callees = || {
+            let callees = &named()?.value.callees;
+            Ok(callees.iter().map(|callee| callee.peer.id()).collect::<Vec<u64>>())
+        };
+        match procedure {
+            "wamp.registration.list" => one(list(table)),
+            "wamp.registration.lookup" => one(lookup(table, question)?),
+            "wamp.registration.match" => {
+                let uri = question.text(0, "a procedure")?;
+                one(table.best(uri).map(|entry| entry.id))
+            }
+            "wamp.registration.get" => one(registration_details(named()?)),
+            "wamp.registration.list_callees" => one(callees()?),
+            "wamp.registration.count_callees" => one(callees()?.len()),
+            "wamp.registration.remove_callee" => {
+                let (id, session, reason) = revocation(question, "wamp.error.unregistered")?;
+                if !self.dealer.revoke(session, id, reason, rings) {
+                    let why = format!("session {session} has no registration {id}");
+                    return Err(Fault::refused(uri::NO_SUCH_REGISTRATION, why));
+                }
+                one(Value::Null)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    pub(super) fn subscription_meta(
+        &mut self,
+        procedure: &str,
+        question: &Question<'_>,
+        rings: &mut Rings,
+    ) -> Result<Option<Answer>, Fault> {
+        let table = self.broker.subscriptions();
+        let named = || found(table, question, "subscription", uri::NO_SUCH_SUBSCRIPTION);
+        match procedure {
+            "wamp.subscription.list" => one(list(table)),
+            "wamp.subscription.lookup" => one(lookup(table, question)?),
+            "wamp.subscription.match" => {
+                let uri = question.text(0, "a topic")?;
+                check_uri(uri)?;
+                let exact = table.exact(uri).into_iter();
+                let ids: Vec<u64> =
+                    exact.chain(table.patterns(uri)).map(|entry| entry.id).collect();
+                one(if ids.is_empty() { Value::Null } else { json!(ids) })
+            }
+            "wamp.subscription.get" => one(subscription_details(named()?)),
+            "wamp.subscription.list_subscribers" => {
+                let mut ids: Vec<u64> = named()?.value.keys().copied().collect();
+                ids.sort_unstable();
+                one(ids)
+            }
+            "wamp.subscription.count_subscribers" => one(named()?.value.len()),
+            "wamp.subscription.get_events" => {
+                let query = Query::read(&question.kwargs)?;
+                let events = self.broker.memory().events(named()?, &query, question.from);
+                Ok(Some(Answer::List(events)))
+            }
+            "wamp.subscription.remove_subscriber" => {
+                let (id, session, reason) = revocation(question, "wamp.error.unsubscribed")?;
+                if !self.broker.revoke(session, id, reason, rings) {
+                    let why = format!("session {session} has no subscription {id}");
+                    return Err(Fault::refused(uri::NO_SUCH_SUBSCRIPTION, why));
+                }
+                one(Value::Null)
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The ids of all entries, by how they match.
+fn list<T>(table: &Table<T>) -> Value {
+    let ids = |matching: Match| {
+        let entries = table.entries().filter(|entry| entry.matching == matching);
+        let mut ids: Vec<u64> = entries.map(|entry| entry.id).collect();
+        ids.sort_unstable();
+        ids
+    };
+    let mut lists = json!({});
+    for matching in [Match::Exact, Match::Prefix, Match::Wildcard] {
+        lists[match_name(matching)] = json!(ids(matching));
+    }
+    lists
+}
+
+/// `[uri, {"match": ...}]`: the id of what was registered or subscribed in just this way.
+fn lookup<T>(table: &Table<T>, question: &Question<'_>) -> Result<Option<u64>, Fault> {
+    let uri = question.text(0, "a URI")?;
+    let matching = match question.args.get(1) {
+        None | Some(Value::Null) => Match::Exact,
+        Some(Value::Object(options)) => match options.get("match") {
+            Some(name) => read_match(b"match", name.to_string().as_bytes())?,
+            None => Match::Exact,
+        },
+        Some(_) => {
+            let why = "argument 2 must be a dict of options".to_owned();
+            return Err(Fault::refused(INVALID_ARGUMENT, why));
+        }
+    };
+    Ok(table.find(uri, matching).map(|entry| entry.id))
+}
+
+/// The entry with the id that is the first argument.
+fn found<'t, T>(
+    table: &'t Table<T>,
+    question: &Question<'_>,
+    what: &str,
+    error: &'static str,
+) -> Result<&'t Entry<T>, Fault> {
+    let id = question.id(0, &format!("the id of a {what}"))?;
+    let missing = || Fault::refused(error, format!("there is no {what} {id}"));
+    table.by_id(id).ok_or_else(missing)
+}
+
+/// `[id, session]`, and keyword `reason`: whose registration or subscription is to end, and why.
+fn revocation<'q>(
+    question: &'q Question<'_>,
+    default: &'q str,
+) -> Result<(u64, u64, &'q str), Fault> {
+    let id = question.id(0, "the id of a registration or subscription")?;
+    let session = question.id(1, "a session id")?;
+    let reason = question.keyword("reason")?.unwrap_or(default);
+    check_uri(reason)?;
+    Ok((id, session, reason))
+}

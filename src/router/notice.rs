@@ -1,0 +1,66 @@
+//! What the meta topics tell: who has joined, registered, subscribed, and who has left.
+
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+
+use super::broker::Subscribers;
+use super::clock::timestamp;
+use super::dealer::Registration;
+use super::pattern::{Entry, match_name};
+
+/// One event of a meta topic, to be published when the message that caused it is carried out.
+#[derive(Debug)]
+pub(super) struct Notice {
+    pub(super) topic: &'static str,
+    args: NoticeArgs,
+}
+
+#[derive(Debug)]
+enum NoticeArgs {
+    /// A session and a registration or subscription.
+    Changed(u64, u64),
+    Json(Value),
+}
+
+impl Notice {
+    /// `[session, id]`
+    pub(super) fn changed(topic: &'static str, session: u64, id: u64) -> Notice {
+        Notice { topic, args: NoticeArgs::Changed(session, id) }
+    }
+
+    /// `[session, details]`
+    pub(super) fn created(topic: &'static str, session: u64, details: &Value) -> Notice {
+        Notice::new(topic, json!([session, details]))
+    }
+
+    /// `args` must be a list.
+    pub(super) fn new(topic: &'static str, args: Value) -> Notice {
+        Notice { topic, args: NoticeArgs::Json(args) }
+    }
+
+    /// The encoded args.
+    pub(super) fn args(&self) -> String {
+        match &self.args {
+            NoticeArgs::Changed(session, id) => format!("[{session},{id}]"),
+            NoticeArgs::Json(args) => args.to_string(),
+        }
+    }
+}
+
+/// What the meta API tells of a registration.
+pub(super) fn registration_details(entry: &Entry<Registration>) -> Value {
+    let mut details =
+        entry_details(entry.id, entry.created, &entry.uri, match_name(entry.matching));
+    details["invoke"] = json!(entry.value.invoke.name());
+    details
+}
+
+/// What the meta API tells of a subscription.
+pub(super) fn subscription_details(entry: &Entry<Subscribers>) -> Value {
+    entry_details(entry.id, entry.created, &entry.uri, match_name(entry.matching))
+}
+
+fn entry_details(id: u64, created: SystemTime, uri: &str, matching: &str) -> Value {
+    json!({"id": id, "created": timestamp(created), "uri": uri, "match": matching})
+}

@@ -1,0 +1,187 @@
+//! What is published, and whom it is for: the options of PUBLISH (advanced profile, "Subscriber
+//! Black- and Whitelisting", "Publisher Exclusion", "Publisher Identification").
+
+use std::sync::Arc;
+
+use crate::codec::{Dict, MAX_ID, PayloadRef};
+use crate::protocol::uri::Match;
+
+use super::details::{Details, Finished, flag, ids, passes_through, texts};
+use super::peer::Peer;
+use super::request::Fault;
+
+/// One publication on its way to its receivers.
+#[derive(Debug)]
+pub(super) struct Publication<'a> {
+    pub(super) id: u64,
+    pub(super) topic: &'a str,
+    pub(super) payload: PayloadRef<'a>,
+    /// What all receivers are told about it.
+    pub(super) details: Details,
+    /// The latest one of its topic is kept for later subscribers.
+    pub(super) retain: bool,
+    /// Whom it is for, where the publisher said so.
+    pub(super) audience: Option<Arc<Audience>>,
+    /// The session of the publisher, if it does not want its own event.
+    excluded: Option<u64>,
+}
+
+/// The options of PUBLISH that this router knows.
+#[derive(Debug)]
+pub(super) struct PublishOptions {
+    pub(super) acknowledge: bool,
+    pub(super) exclude_me: bool,
+    pub(super) disclose_me: bool,
+    retain: bool,
+    audience: Option<Audience>,
+    passthru: Details,
+}
+
+/// Who may, and who may not, get an event. An empty list of those who may lets nobody.
+#[derive(Debug, Default)]
+pub(super) struct Audience {
+    exclude: Vec<u64>,
+    exclude_authid: Vec<String>,
+    exclude_authrole: Vec<String>,
+    eligible: Option<Vec<u64>>,
+    eligible_authid: Option<Vec<String>>,
+    eligible_authrole: Option<Vec<String>>,
+}
+
+impl<'a> Publication<'a> {
+    /// A publication with a new id. `publisher` is told to the receivers; the session `excluded`
+    /// does not get the event.
+    pub(super) fn new(
+        topic: &'a str,
+        payload: PayloadRef<'a>,
+        options: PublishOptions,
+        excluded: Option<u64>,
+        publisher: Option<&Peer>,
+    ) -> Publication<'a> {
+        let mut details = options.passthru;
+        if let Some(publisher) = publisher {
+            let identity = publisher.identity();
+            details
+                .uint("publisher", publisher.id())
+                .text("publisher_authid", &identity.authid)
+                .text("publisher_authrole", &identity.authrole);
+        }
+        Publication {
+            id: fastrand::u64(1..=MAX_ID),
+            topic,
+            payload,
+            details,
+            retain: options.retain,
+            audience: options.audience.map(Arc::new),
+            excluded,
+        }
+    }
+
+    /// A publication of the router itself.
+    pub(super) fn by_router(topic: &'a str, payload: PayloadRef<'a>) -> Publication<'a> {
+        Publication::new(topic, payload, PublishOptions::default(), None, None)
+    }
+
+    /// True if `peer` may get it.
+    #[inline]
+    pub(super) fn is_for(&self, peer: &Peer) -> bool {
+        Some(peer.id()) != self.excluded
+            && self.audience.as_ref().is_none_or(|audience| audience.has(peer))
+    }
+
+    /// Details of the EVENT for subscriptions that match in this way.
+    #[inline]
+    pub(super) fn details_for(&self, matching: Match) -> Finished {
+        if matching == Match::Exact && self.details.is_empty() {
+            return Finished::default();
+        }
+        let mut details = self.details.clone();
+        if matching != Match::Exact {
+            details.text("topic", self.topic);
+        }
+        details.finish()
+    }
+}
+
+impl Default for PublishOptions {
+    fn default() -> Self {
+        PublishOptions {
+            acknowledge: false,
+            exclude_me: true,
+            disclose_me: false,
+            retain: false,
+            audience: None,
+            passthru: Details::default(),
+        }
+    }
+}
+
+impl PublishOptions {
+    /// A publisher that does not want to be answered hears of no wrong option: its PUBLISH goes
+    /// nowhere, as `Fault::Unheard`.
+    #[inline]
+    pub(super) fn read(dict: Dict<'_>) -> Result<Self, Fault> {
+        if dict.is_empty() {
+            return Ok(PublishOptions::default());
+        }
+        let mut options = PublishOptions::default();
+        let mut wrong = Ok(());
+        for (key, value) in dict.entries() {
+            if key == b"acknowledge" {
+                options.acknowledge = flag(key, value)?.unwrap_or(false);
+            } else if wrong.is_ok() {
+                wrong = options.set(key, value);
+            }
+        }
+        match wrong {
+            Err(_) if !options.acknowledge => Err(Fault::Unheard),
+            wrong => wrong.map(|()| options),
+        }
+    }
+
+    fn set(&mut self, key: &[u8], value: &[u8]) -> Result<(), Fault> {
+        match key {
+            b"exclude_me" => self.exclude_me = flag(key, value)?.unwrap_or(true),
+            b"disclose_me" => self.disclose_me = flag(key, value)?.unwrap_or(false),
+            b"retain" => self.retain = flag(key, value)?.unwrap_or(false),
+            b"exclude" => self.audience().exclude = ids(key, value)?.unwrap_or_default(),
+            b"exclude_authid" => {
+                self.audience().exclude_authid = texts(key, value)?.unwrap_or_default();
+            }
+            b"exclude_authrole" => {
+                self.audience().exclude_authrole = texts(key, value)?.unwrap_or_default();
+            }
+            b"eligible" => self.audience().eligible = ids(key, value)?,
+            b"eligible_authid" => self.audience().eligible_authid = texts(key, value)?,
+            b"eligible_authrole" => self.audience().eligible_authrole = texts(key, value)?,
+            _ if passes_through(key) => drop(self.passthru.raw(key, value)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn audience(&mut self) -> &mut Audience {
+        self.audience.get_or_insert_default()
+    }
+}
+
+impl Audience {
+    /// True if `peer` belongs to it.
+    pub(super) fn has(&self, peer: &Peer) -> bool {
+        let identity = peer.identity();
+        let listed = |list: &Option<Vec<String>>, name: &String| {
+            list.as_ref().is_none_or(|list| list.contains(name))
+        };
+        !self.exclude.contains(&peer.id())
+            && !self.exclude_authid.contains(&identity.authid)
+            && !self.exclude_authrole.contains(&identity.authrole)
+            && self.eligible.as_ref().is_none_or(|list| list.contains(&peer.id()))
+            && listed(&self.eligible_authid, &identity.authid)
+            && listed(&self.eligible_authrole, &identity.authrole)
+    }
+
+    /// True if it speaks of sessions, which nobody who comes later can belong to or not.
+    pub(super) fn names_sessions(&self) -> bool {
+        !self.exclude.is_empty() || self.eligible.is_some()
+    }
+}

@@ -1,0 +1,108 @@
+//! Testaments: what the router publishes for a session when it has ended (advanced profile,
+//! "Testament").
+
+use serde_json::{Map, Value};
+
+use crate::codec::{Dict, Encoding, PayloadRef};
+use crate::protocol::uri::Match;
+
+use super::publication::{Publication, PublishOptions};
+use super::request::{Fault, INVALID_ARGUMENT, check_own_uri};
+
+/// The testaments of a session.
+#[derive(Debug, Default)]
+pub(super) struct Testaments(Vec<Testament>);
+
+/// When a testament is published. A session of this router is never detached without being
+/// destroyed, so that both kinds are published together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    Detached,
+    Destroyed,
+}
+
+#[derive(Debug)]
+struct Testament {
+    scope: Scope,
+    topic: String,
+    options: String,
+    args: Option<String>,
+    kwargs: Option<String>,
+}
+
+impl Testaments {
+    /// `wamp.session.add_testament`: args `[topic, args, kwargs]`, kwargs `publish_options` and
+    /// `scope`.
+    pub(super) fn add(&mut self, args: &[Value], kwargs: &Map<String, Value>) -> Result<(), Fault> {
+        let Some(topic) = args.first().and_then(Value::as_str) else {
+            return Err(wrong("the first argument must be the topic of the testament"));
+        };
+        check_own_uri(topic, Match::Exact)?;
+        let options = match kwargs.get("publish_options") {
+            None | Some(Value::Null) => "{}".to_owned(),
+            Some(options @ Value::Object(_)) => options.to_string(),
+            Some(_) => return Err(wrong("\"publish_options\" must be a dict")),
+        };
+        if PublishOptions::read(Dict::from_checked(options.as_bytes())).is_err() {
+            return Err(wrong("\"publish_options\" holds an option of a wrong type"));
+        }
+        let args_of = match args.get(1) {
+            None | Some(Value::Null) => None,
+            Some(args @ Value::Array(_)) => Some(args.to_string()),
+            Some(_) => {
+                return Err(wrong("the second argument must be the testament's args, a list"));
+            }
+        };
+        let kwargs_of = match args.get(2) {
+            None | Some(Value::Null) => None,
+            Some(Value::Object(kwargs)) if kwargs.is_empty() => None,
+            Some(kwargs @ Value::Object(_)) => Some(kwargs.to_string()),
+            Some(_) => {
+                return Err(wrong("the third argument must be the testament's kwargs, a dict"));
+            }
+        };
+        self.0.push(Testament {
+            scope: scope(kwargs)?,
+            topic: topic.to_owned(),
+            options,
+            args: args_of,
+            kwargs: kwargs_of,
+        });
+        Ok(())
+    }
+
+    /// `wamp.session.flush_testaments`: tells how many are gone.
+    pub(super) fn flush(&mut self, kwargs: &Map<String, Value>) -> Result<usize, Fault> {
+        let scope = scope(kwargs)?;
+        let before = self.0.len();
+        self.0.retain(|testament| testament.scope != scope);
+        Ok(before - self.0.len())
+    }
+
+    /// What is to be published, in order.
+    pub(super) fn publications(&self) -> impl Iterator<Item = Publication<'_>> {
+        self.0.iter().filter_map(|testament| {
+            let options = Dict::from_checked(testament.options.as_bytes());
+            let options = PublishOptions::read(options).ok()?;
+            let payload = PayloadRef {
+                args: testament.args.as_deref().map(str::as_bytes),
+                kwargs: testament.kwargs.as_deref().map(str::as_bytes),
+                encoding: Encoding::Json,
+            };
+            Some(Publication::new(&testament.topic, payload, options, None, None))
+        })
+    }
+}
+
+fn scope(kwargs: &Map<String, Value>) -> Result<Scope, Fault> {
+    match kwargs.get("scope") {
+        None | Some(Value::Null) => Ok(Scope::Destroyed),
+        Some(Value::String(name)) if name == "destroyed" => Ok(Scope::Destroyed),
+        Some(Value::String(name)) if name == "detached" => Ok(Scope::Detached),
+        Some(_) => Err(wrong("\"scope\" must be \"destroyed\" or \"detached\"")),
+    }
+}
+
+fn wrong(why: &str) -> Fault {
+    Fault::refused(INVALID_ARGUMENT, why.to_owned())
+}

@@ -1,0 +1,112 @@
+//! A client of a realm in memory: frames in, frames out.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::codec::Dict;
+use crate::protocol::message::Message;
+use crate::router::config::Config;
+use crate::router::identity::{Features, Identity};
+use crate::router::peer::{Peer, Rings};
+use crate::router::realm::{End, Realms, Session};
+
+pub(super) struct Client {
+    pub(super) peer: Arc<Peer>,
+    pub(super) session: Session,
+}
+
+pub(super) fn realms() -> Arc<Realms> {
+    realms_with("{}")
+}
+
+/// The realms of a router with this configuration.
+pub(super) fn realms_with(config: &str) -> Arc<Realms> {
+    Arc::new(Realms::new(&Config::parse(Some(config)).unwrap()))
+}
+
+/// All features that a client can announce, as far as they concern the router.
+pub(super) const ALL: &str = r#"{"roles":{
+    "caller":{"features":{"progressive_call_invocations":true}},
+    "callee":{"features":{"call_canceling":true,"progressive_call_invocations":true,
+        "call_reroute":true,"registration_revocation":true}},
+    "subscriber":{"features":{"subscription_revocation":true}}}}"#;
+
+impl Client {
+    /// A client that has joined `realm1` without any feature, and heard its WELCOME.
+    pub(super) fn join(realms: &Arc<Realms>, id: u64) -> Client {
+        Client::announcing(realms, id, r#"{"roles":{}}"#)
+    }
+
+    /// As [`Client::join`], with all features.
+    pub(super) fn able(realms: &Arc<Realms>, id: u64) -> Client {
+        Client::announcing(realms, id, ALL)
+    }
+
+    /// As [`Client::join`], with these Details of HELLO.
+    pub(super) fn announcing(realms: &Arc<Realms>, id: u64, hello: &str) -> Client {
+        let features = Features::read(Dict::from_checked(hello.as_bytes())).unwrap();
+        Client::known_as(realms, id, Identity::anonymous(features))
+    }
+
+    /// As [`Client::able`], under this authid and authrole.
+    pub(super) fn named(realms: &Arc<Realms>, id: u64, authid: &str, authrole: &str) -> Client {
+        let features = Features::read(Dict::from_checked(ALL.as_bytes())).unwrap();
+        let (authid, authrole) = (authid.to_owned(), authrole.to_owned());
+        let identity = Identity { authid, authrole, ..Identity::anonymous(features) };
+        Client::known_as(realms, id, identity)
+    }
+
+    fn known_as(realms: &Arc<Realms>, id: u64, identity: Identity) -> Client {
+        let peer = Peer::new(id, 1 << 20);
+        let session = realms.join("realm1", &peer, identity, &mut Rings::default());
+        let client = Client { session: session.expect("there is such a realm"), peer };
+        assert_eq!(client.hears()[0][0], 2);
+        client
+    }
+
+    pub(super) fn tries(&mut self, frame: &str) -> Result<(), End> {
+        let message = Message::decode(frame.as_bytes()).expect("the test sends WAMP messages");
+        self.session.route(&[message], &mut Rings::default())
+    }
+
+    pub(super) fn says(&mut self, frame: &str) {
+        assert_eq!(self.tries(frame), Ok(()), "{frame}");
+    }
+
+    /// What has come since the last time.
+    pub(super) fn hears(&self) -> Vec<Value> {
+        let Some(batch) = self.peer.take() else {
+            return Vec::new();
+        };
+        let messages = (0..batch.count()).map(|index| {
+            serde_json::from_slice(&batch.message(index)).expect("the router sends JSON")
+        });
+        messages.collect()
+    }
+
+    /// What has come since the last time, which is one message.
+    #[track_caller]
+    pub(super) fn hears_one(&self) -> Value {
+        let mut messages = self.hears();
+        assert_eq!(messages.len(), 1, "{messages:?}");
+        messages.remove(0)
+    }
+
+    /// Nothing has come since the last time.
+    #[track_caller]
+    pub(super) fn hears_nothing(&self) {
+        let messages = self.hears();
+        assert!(messages.is_empty(), "{messages:?}");
+    }
+}
+
+/// The request type, the request and the URI of the ERROR that has come.
+#[track_caller]
+pub(super) fn error(client: &Client) -> (Value, Value, String) {
+    let error = client.hears_one();
+    assert_eq!(error[0], 8, "{error}");
+    let uri = error[4].as_str().unwrap_or_default().to_owned();
+    assert!(error[5][0].is_string(), "{error} does not say why");
+    (error[1].clone(), error[2].clone(), uri)
+}

@@ -1,0 +1,95 @@
+/* The embedded router as its owner sees it: what it counts, and clients that it throws out, with a word or without. */
+#include "scenario.h"
+
+#define URI "com.example.router."
+
+static void ignore(const wamp_event_t *event, void *user_data) {
+  (void)event;
+  (void)user_data;
+}
+
+/* The number at `key` of the router's statistics. */
+static long counted(const char *key) {
+  char *stats = wamp_router_stats(scenario.router);
+  char quoted[64];
+  const char *found;
+  long number;
+  CHECK(stats != NULL && stats[0] == '{');
+  snprintf(quoted, sizeof quoted, "\"%s\":", key);
+  found = strstr(stats, quoted);
+  CHECK(found != NULL);
+  number = strtol(found + strlen(quoted), NULL, 10);
+  wamp_free(stats);
+  return number;
+}
+
+static void counting(void) {
+  wamp_connection_t *connection = scenario_connection(scenario.mode, NULL);
+  wamp_session_t *session;
+  inbox_t done = INBOX;
+  CHECK(counted("sessions") == 0 && counted("messages_in") == 0);
+  session = scenario_join(connection);
+  GOOD(wamp_session_subscribe(session, URI "topic", NULL, ignore, inbox_callback, &done, NULL));
+  GOOD(wamp_session_register(session, URI "procedure", NULL, ignore, inbox_callback, &done, NULL));
+  WAIT(done.got, 2);
+  inbox_empty(&done);
+  CHECK(counted("clients") == 1 && counted("sessions") == 1);
+  CHECK(counted("subscriptions") == 1 && counted("registrations") == 1);
+  CHECK(counted("messages_in") == 3 && counted("messages_out") == 3);
+  CHECK(counted("pending_calls") == 0 && counted("dropped") == 0);
+  scenario_leave(connection, session);
+}
+
+/* Throws a client out and gives what its on_close is told, to be freed. */
+static wamp_message_t *kicked(const char *reason, bool all) {
+  wamp_connection_t *connection = scenario_connection(scenario.mode, "\"max_retries\": 0");
+  inbox_t closed = INBOX;
+  wamp_session_t *session;
+  int64_t id;
+  GOOD(wamp_connection_on_close(connection, inbox_callback, &closed, NULL));
+  session = scenario_join(connection);
+  id = wamp_session_id(session);
+  CHECK(id > 0);
+  CHECK(GOOD(wamp_router_kick(scenario.router, all ? 0 : id, reason)) >= 1);
+  WAIT(closed.got, 1);
+  GOOD(wamp_session_release(session));
+  scenario_unpump(connection);
+  GOOD(wamp_connection_free(connection));
+  inbox_event(&closed, 0, WAMP_CLOSE);
+  return closed.kept[0];
+}
+
+static void kicking(void) {
+  const wamp_value_t *details;
+  wamp_message_t *told;
+  int all;
+  for (all = 0; all <= 1; all++) {
+    told = kicked("com.example.away", all);
+    SAME(wamp_message_event(told)->uri, "closed");
+    details = wamp_event_details(wamp_message_event(told));
+    SAME(wamp_value_string(wamp_value_get(details, "reason"), NULL), "com.example.away");
+    GOOD(wamp_message_free(told));
+    told = kicked(NULL, all);
+    SAME(wamp_message_event(told)->uri, "lost");
+    GOOD(wamp_message_free(told));
+  }
+}
+
+static void misuse(void) {
+  wamp_router_t *none = NULL;
+  FAILS(wamp_router_kick(none, 0, NULL), WAMP_ERR_HANDLE);
+  CHECK(wamp_router_stats(none) == NULL);
+  FAILS(wamp_router_kick(scenario.router, -1, NULL), WAMP_ERR_ARGUMENT);
+  FAILS(wamp_router_kick(scenario.router, 1, "not a uri"), WAMP_ERR_URI);
+  FAILS(wamp_router_kick(scenario.router, INT64_C(1) << 60, NULL), WAMP_ERR_NO_SUCH_ID);
+  GOOD(wamp_router_kick(scenario.router, 0, NULL)); /* nobody is there: nothing happens */
+  wamp_free(NULL);
+}
+
+int main(int argc, char **argv) {
+  scenario_begin(argc, argv, "local_router");
+  counting();
+  kicking();
+  misuse();
+  return scenario_end();
+}
