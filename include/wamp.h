@@ -90,9 +90,12 @@
  *
  * OPTIONS OF A CONNECTION (JSON object for wamp_connection_new())
  *
- *   url                  string, required     the router: "ws://host:port/path", or "wss://..." with TLS
- *   transports           list of objects      instead of url: {"type", "url", "headers"} each, tried in
- *                                             order, the one that worked last time first
+ *   url                  string, required     the router: "ws://host:port/path" (WebSocket), "rs://host:port"
+ *                                             (RawSocket); with TLS "wss://...", "rss://..."; on a Unix
+ *                                             socket "ws+unix:///path.sock:/path", "rs+unix:///path.sock"
+ *   transports           list of objects      instead of url: {"type", "url", "headers", "tlsConfiguration"}
+ *                                             each, tried in order, the one that worked last time first; a
+ *                                             "rawsocket" may have "host" and "port", or "path", for its url
  *   realm                string, required     the realm to join
  *   dispatch             string, "thread"     "thread", "manual" or "inline", see above
  *   connect_timeout      seconds, 30          for connecting, handshakes and joining together
@@ -111,7 +114,7 @@
  *   retry_delay_jitter   number, 0.1          deviation of a delay, as a fraction of its mean
  *   retry_if_unreachable bool, false          try again also where no session could be opened at all
  *   retry_reasons        list of URIs, []     GOODBYEs and ABORTs of the router after which to try again
- *   tlsConfiguration     object, {}           for wss://, see below
+ *   tlsConfiguration     object, {}           for wss:// and rss://, see below
  *   authid               string               who we say we are
  *   authmethods          list of strings      what to offer: "anonymous", "ticket", "wampcra", "scram",
  *                                             "wamp-scram", "cryptosign"; without it what follows serves

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 
-use crate::transport::{self, Target, Transport};
+use crate::transport::{self, Keepalive, Target, Transport};
 
 use super::connection::Connection;
 use super::dispatch::{IoScope, Mode};
@@ -173,7 +173,8 @@ async fn carry(
         Ok(Err(end)) => return end,
         Err(_) => return End::failed("unreachable", slow_connect(options, &chosen.url)),
     };
-    let session = match connection.begin_session(options, index, transport.channel_id()) {
+    let (channel_id, max_send) = (transport.channel_id(), transport.max_send());
+    let session = match connection.begin_session(options, index, channel_id, max_send) {
         Ok(Some(session)) => session,
         Ok(None) => return closed_early(),
         Err(failure) => return End::failed("closed", failure),
@@ -196,11 +197,13 @@ async fn connect(options: &Options, chosen: &TransportOptions) -> Result<Box<dyn
     {
         log::write(log::Level::Warn, || format!("{endpoint}: {warning}"));
     }
+    let timeout = options.autoping_timeout;
     let target = Target {
         endpoint,
         headers: chosen.headers.clone(),
         max_message_size: options.max_message_size,
         tls: tls.clone(),
+        keepalive: options.autoping_interval.map(|idle| Keepalive { idle, timeout }),
     };
     transport::connect(&target).await.map_err(|error| End::failed("unreachable", error.into()))
 }

@@ -112,12 +112,13 @@ impl Connection {
         self.tell(notice);
     }
 
-    /// A new session over a new transport; `None` if the connection was closed meanwhile.
+    /// A new session over a new transport, whose peer accepts messages of `max_send` bytes; `None` if the connection was closed meanwhile.
     pub(super) fn begin_session(
         self: &Arc<Self>,
         options: &Arc<Options>,
         transport: usize,
         channel_id: Option<[u8; 32]>,
+        max_send: usize,
     ) -> Result<Option<Arc<Session>>, Failure> {
         let asks = self.callbacks.receiver(Slot::Challenge).is_some();
         let login = Login::new(options, channel_id, asks)?;
@@ -127,7 +128,7 @@ impl Connection {
         }
         state.sessions += 1;
         let (serial, above) = (state.sessions, state.ids_above);
-        let session = Session::new(self, options, transport, login, serial, above);
+        let session = Session::new(self, options, transport, login, serial, above, max_send);
         let former = state.session.replace(session.clone());
         drop(state);
         // A transport that was tried before carried one that never opened.

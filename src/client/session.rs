@@ -80,11 +80,12 @@ impl Session {
         login: Login,
         serial: u64,
         ids_above: u64,
+        max_send: usize,
     ) -> Arc<Session> {
         let config = protocol::Config {
             realm: options.realm.clone(),
             hello: login.hello(),
-            max_message_size: options.max_message_size,
+            max_message_size: options.max_message_size.min(max_send),
             ids_above,
             gate: login.gate(),
         };

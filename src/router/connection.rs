@@ -417,7 +417,7 @@ impl<'a, T: Transport> Connection<'a, T> {
 
     fn fail(&mut self, error: TransportError) -> Result<(), Gone> {
         match error {
-            TransportError::Lost(_) => return Err(Gone),
+            TransportError::Lost(_) | TransportError::PeerLimit { .. } => return Err(Gone),
             _ if matches!(self.phase, Phase::Ending) => return Err(Gone),
             TransportError::Protocol(why) | TransportError::Message(why) => {
                 self.abort(uri::PROTOCOL_VIOLATION, &why)

@@ -18,6 +18,14 @@ pub enum TransportError {
     /// A message beyond our limit came in.
     #[error("a received message is larger than `max_message_size` allows: {0}")]
     TooLarge(String),
+    /// We were to send a message beyond the peer's limit.
+    #[error("a message of {size} bytes is larger than the peer accepts ({limit} bytes)")]
+    PeerLimit {
+        /// Bytes of the message.
+        size: usize,
+        /// Bytes that the peer accepts.
+        limit: usize,
+    },
 }
 
 /// Why a connection could not be made.
@@ -110,6 +118,14 @@ pub enum ConnectError {
         /// Where to.
         url: String,
         /// What was wrong with the answer.
+        reason: String,
+    },
+    /// The server's answer is no RawSocket handshake, or says no.
+    #[error("{url} did not open a RawSocket connection: {reason}")]
+    RawSocket {
+        /// Where to.
+        url: String,
+        /// What was wrong with the answer, and what to check.
         reason: String,
     },
 }

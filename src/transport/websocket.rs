@@ -67,7 +67,7 @@ pub fn check_header(name: &str, value: &str) -> Result<(), String> {
 /// Shakes hands with the server at the other end of `stream`.
 pub(super) async fn connect(stream: Stream, target: &Target) -> Result<WebSocket, ConnectError> {
     let url = target.endpoint.to_string();
-    let mut request = match url.as_str().into_client_request() {
+    let mut request = match target.endpoint.request_url().into_client_request() {
         Ok(request) => request,
         Err(error) => return Err(ConnectError::Unreachable { url, reason: error.to_string() }),
     };

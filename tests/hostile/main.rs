@@ -16,6 +16,7 @@
 //! | [`silence`] | stops answering, or never stops talking |
 //! | [`slow`] | does not read |
 //! | [`storm`] | sends noise |
+//! | [`rawsocket`] | speaks RawSocket, well and badly; and peers on Unix sockets |
 //! | [`reconnect`] | goes and comes back, or does not |
 //!
 //! [`authority`] signs certificates; [`peer`] is the router's side, [`client`] ours and [`told`] what it hears; [`scene`] is an open
@@ -32,6 +33,7 @@ mod frames;
 mod harmless;
 mod joining;
 mod peer;
+mod rawsocket;
 mod reconnect;
 mod scene;
 mod silence;
