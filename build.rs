@@ -29,6 +29,7 @@ fn write_header(root: &Path, header: &Path) -> Result<(), Box<dyn std::error::Er
         "attempt",
         "challenge",
         "durable",
+        "codec",
         "session",
         "requests",
         "invocation",

@@ -202,6 +202,13 @@ impl Session {
         self.connection.opened(self, event)
     }
 
+    /// An event that a thread has waited for, in the form in which it is told.
+    pub fn told(self: &Arc<Self>, event: Event<Receiver>) -> Notice {
+        let mut notice = self.notice(event);
+        self.connection.unwrap(&mut notice);
+        notice
+    }
+
     /// An event in the form in which it is told.
     pub fn notice(self: &Arc<Self>, event: Event<Receiver>) -> Notice {
         let (status, text) = match event.cause {

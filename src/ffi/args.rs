@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_char};
 use std::time::{Duration, Instant};
 
 use crate::client::{Failure, Status};
-use crate::codec::json::{Rules, check_dict, check_list};
+use crate::codec::json::{Rules, check_dict, check_list, check_value, is_binary};
 use crate::codec::{CodecError, Dict, PayloadRef};
 
 use super::types::{WAMP_JSON, WAMP_PAYLOAD_BROKEN, WAMP_PAYLOAD_RECEIVED, wamp_payload_t};
@@ -135,7 +135,10 @@ pub unsafe fn payload<'a>(payload: *const wamp_payload_t) -> Result<PayloadRef<'
     let wrong =
         |name: &str, error: CodecError| Failure::new(Status::Payload, format!("{name}: {error}"));
     let args = part(payload.args, payload.args_size, "args")?
-        .map(|text| check_list(text, rules))
+        // A bare binary, as Autobahn's payload transparency has it.
+        .map(
+            |text| if is_binary(text) { check_value(text, rules) } else { check_list(text, rules) },
+        )
         .transpose()
         .map_err(|error| wrong("args", error))?;
     let kwargs = part(payload.kwargs, payload.kwargs_size, "kwargs")?
