@@ -41,21 +41,6 @@ pub unsafe fn optional_text<'a>(
     }
 }
 
-/// A NUL-terminated copy of `text` that the caller owns and frees with wamp_free().
-pub fn given(text: &str) -> Result<*mut c_char, Failure> {
-    // SAFETY: malloc takes any size.
-    let copy = unsafe { libc::malloc(text.len() + 1) }.cast::<u8>();
-    if copy.is_null() {
-        return Err(Failure::new(Status::Internal, "no memory"));
-    }
-    // SAFETY: `copy` is new and has room for the text and its NUL.
-    unsafe {
-        std::ptr::copy_nonoverlapping(text.as_ptr(), copy, text.len());
-        copy.add(text.len()).write(0);
-    }
-    Ok(copy.cast())
-}
-
 /// The options of a request: a JSON object, or NULL for none.
 ///
 /// # Safety
