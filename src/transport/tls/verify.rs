@@ -88,7 +88,7 @@ impl ServerCertVerifier for Verifier {
         // whatever the other side likes to send.
         let key = ParsedCertificate::try_from(end_entity)?.subject_public_key_info();
         let found: Pin = Sha256::digest(&key).into();
-        if self.pins.iter().any(|pin| *pin == found) {
+        if self.pins.contains(&found) {
             return Ok(ServerCertVerified::assertion());
         }
         let found = format!("sha256/{}", STANDARD.encode(found));
