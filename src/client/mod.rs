@@ -13,10 +13,10 @@
 //! ```
 //!
 //! * [`connection`]: what survives sessions: options, [`callbacks`], state. [`attempts`]: its task,
-//!   [`pump`]: what that does while a session lasts, [`end`]: how it ended.
+//!   [`life`]: what that does to it, [`pump`]: the I/O while a session lasts, [`end`]: how it ended.
 //! * [`retry`]: when to try again. [`hook`]: the application's word before an attempt.
-//! * [`session`]: requests of one session. [`target`]: who hears of their outcome. [`login`]: the
-//!   answers to challenges.
+//! * [`session`]: one session, its [`requests`], and the way of its events ([`hand_over`]). [`target`]:
+//!   who hears of their outcome. [`login`]: the answers to challenges.
 //! * [`durable`]: what is re-established after every join. [`prefixes`]: URI shortcuts.
 //! * [`notice`], [`dispatch`]: what the application is told, the queue of it, and the three ways of
 //!   delivery.
@@ -30,7 +30,9 @@ pub mod connection;
 pub mod dispatch;
 pub mod durable;
 pub mod end;
+pub mod hand_over;
 pub mod hook;
+pub mod life;
 pub mod log;
 pub mod login;
 pub mod notice;
@@ -38,6 +40,7 @@ pub mod options;
 pub mod os;
 pub mod prefixes;
 pub mod pump;
+pub mod requests;
 pub mod retry;
 pub mod runtime;
 pub mod session;

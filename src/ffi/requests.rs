@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::Arc;
 
-use crate::client::session::cause_status;
+use crate::client::hand_over::cause_status;
 use crate::client::target::Waiter;
 use crate::client::{Connection, Failure, Mode, Receiver, Session, Status};
 use crate::codec::Dict;
