@@ -115,6 +115,9 @@
  *   retry_if_unreachable bool, false          try again also where no session could be opened at all
  *   retry_reasons        list of URIs, []     GOODBYEs and ABORTs of the router after which to try again
  *   tlsConfiguration     object, {}           for wss:// and rss://, see below
+ *   proxy                string, or false     "http://user:password@host:port" or "socks5://..."; false: none;
+ *                                             else what https_proxy (wss://), http_proxy (ws://), all_proxy and
+ *                                             no_proxy in the environment say when a connection is made
  *   authid               string               who we say we are
  *   authmethods          list of strings      what to offer: "anonymous", "ticket", "wampcra", "scram",
  *                                             "wamp-scram", "cryptosign"; without it what follows serves

@@ -203,6 +203,7 @@ async fn connect(options: &Options, chosen: &TransportOptions) -> Result<Box<dyn
         headers: chosen.headers.clone(),
         max_message_size: options.max_message_size,
         tls: tls.clone(),
+        proxy: options.proxy.clone(),
         keepalive: options.autoping_interval.map(|idle| Keepalive { idle, timeout }),
     };
     transport::connect(&target).await.map_err(|error| End::failed("unreachable", error.into()))

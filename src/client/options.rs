@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::auth::{self, Credentials, Secret, key_file};
 use crate::protocol::features;
 use crate::protocol::uri::{self, Match};
-use crate::transport::{Endpoint, Protocol, TlsOptions, websocket};
+use crate::transport::{Endpoint, Protocol, Proxy, ProxyChoice, TlsOptions, websocket};
 
 use super::dispatch::Mode;
 use super::end::AUTH_FAILURES;
@@ -37,6 +37,7 @@ pub struct Options {
     pub retry_if_unreachable: bool,
     pub retry_reasons: Vec<String>,
     pub tls: Arc<TlsOptions>,
+    pub proxy: ProxyChoice,
     /// What answers challenges, and who we say we are.
     pub credentials: Credentials,
     pub authmethods: Option<Vec<String>>,
@@ -104,6 +105,7 @@ impl Default for Options {
             retry_if_unreachable: false,
             retry_reasons: Vec::new(),
             tls: Arc::default(),
+            proxy: ProxyChoice::default(),
             credentials: Credentials::default(),
             authmethods: None,
             authextra: None,
@@ -321,6 +323,22 @@ pub const TABLE: &[Spec] = &[
         },
     },
     Spec {
+        name: "proxy",
+        kind: "string, or false",
+        default: "the environment's",
+        text: "The proxy to reach the router through: http://user:password@host:port or \
+               socks5://...; false for none. Without it https_proxy (for wss://), http_proxy (for \
+               ws://), all_proxy and no_proxy count.",
+        set: |options, value| {
+            options.proxy = match value {
+                Value::Bool(false) => ProxyChoice::Direct,
+                Value::String(url) => ProxyChoice::Through(Proxy::parse(url)?),
+                _ => return Err("must be a URL, or false for no proxy".to_owned()),
+            };
+            Ok(())
+        },
+    },
+    Spec {
         name: "tlsConfiguration",
         kind: "object",
         default: "{}",
@@ -453,6 +471,7 @@ const CHANGEABLE: &[&str] = &[
     "headers",
     "realm",
     "tlsConfiguration",
+    "proxy",
     "authid",
     "authmethods",
     "authextra",
@@ -743,6 +762,8 @@ mod tests {
         assert!(several(r#"[{"url":"tcp://h"}]"#).contains("use ws://, wss://"));
         assert!(told(r#"{"url":"ws://h","realm":"a b"}"#).contains("white space"));
         assert!(told(r#"{"url":"tcp://h","realm":"r"}"#).contains("use ws://, wss://"));
+        assert!(with(r#""proxy":true"#).contains("`proxy`: must be a URL, or false"));
+        assert!(with(r#""proxy":"ftp://h""#).contains("not supported; write http://"));
         let refused = with(r#""tlsConfiguration":{"verfy":false}"#);
         assert!(refused.contains("`tlsConfiguration`: `verfy`: unknown; did you mean `verify`?"));
     }

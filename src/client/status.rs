@@ -234,7 +234,9 @@ impl From<RequestError> for Failure {
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
         let status = match error {
-            ConnectError::Unreachable { .. } => Status::Unreachable,
+            ConnectError::Unreachable { .. }
+            | ConnectError::Proxy { .. }
+            | ConnectError::NoProxy { .. } => Status::Unreachable,
             ConnectError::Tls { .. } | ConnectError::SpeaksTls { .. } => Status::Tls,
             ConnectError::Http { .. }
             | ConnectError::Unauthorized { .. }

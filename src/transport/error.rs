@@ -1,6 +1,7 @@
 //! Why a transport could not be opened, or failed: each reason told apart, in words that say what
 //! to change.
 
+use super::proxy::ProxyError;
 use super::tls::TlsError;
 
 /// Why a transport failed after it was open.
@@ -38,6 +39,24 @@ pub enum ConnectError {
         url: String,
         /// What the operating system says.
         reason: String,
+    },
+    /// The proxy did not make the connection.
+    #[error("cannot reach {url} through the proxy {proxy}: {error}")]
+    Proxy {
+        /// Where to.
+        url: String,
+        /// Through which proxy, without user and password.
+        proxy: String,
+        /// What it says.
+        error: ProxyError,
+    },
+    /// The environment does not say well which proxy to use.
+    #[error("cannot reach {url}: {why}; correct it, or see the option `proxy`")]
+    NoProxy {
+        /// Where to.
+        url: String,
+        /// What is wrong.
+        why: String,
     },
     /// The TLS handshake failed, or what follows it for want of a client certificate.
     #[error("{url}: {error}")]

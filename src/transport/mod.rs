@@ -7,6 +7,7 @@
 //! * [`rawsocket`]: `rs://` and `rss://`, both sides too.
 //! * [`tls`]: what is below `wss://` and `rss://`.
 //! * [`endpoint`]: URLs; `dial`: connections to them; `stream`: what these are made of.
+//! * [`proxy`]: what may stand between us and the router.
 //! * [`error`]: what goes wrong with all this.
 //! * [`doorbell`]: how other threads tell the owning task that there is something to write.
 
@@ -14,6 +15,7 @@ mod dial;
 pub mod doorbell;
 pub mod endpoint;
 pub mod error;
+pub mod proxy;
 pub mod rawsocket;
 mod stream;
 pub mod tls;
@@ -31,6 +33,7 @@ use crate::codec::Batch;
 pub use doorbell::Doorbell;
 pub use endpoint::{Address, Endpoint, Protocol};
 pub use error::{ConnectError, TransportError};
+pub use proxy::{Proxy, ProxyChoice, ProxyError};
 pub use stream::Stream;
 pub use tls::TlsOptions;
 
@@ -102,6 +105,8 @@ pub struct Target {
     pub max_message_size: usize,
     /// Of use where the endpoint is secure.
     pub tls: Arc<TlsOptions>,
+    /// What to go through.
+    pub proxy: ProxyChoice,
     /// When a silent peer counts as lost, where the operating system has to find that out.
     pub keepalive: Option<Keepalive>,
 }
@@ -134,7 +139,16 @@ async fn reach(target: &Target) -> Result<Stream, ConnectError> {
     };
     match &target.endpoint.address {
         Address::Tcp { host, port, secure } => {
-            let tcp = dial::tcp(host, *port).await.map_err(unreachable)?;
+            let proxy = target.proxy.proxy_for(&target.endpoint);
+            let proxy = proxy.map_err(|why| ConnectError::NoProxy { url: url(), why })?;
+            let tcp = match proxy {
+                None => dial::tcp(host, *port).await.map_err(unreachable)?,
+                Some(proxy) => {
+                    let dialled = proxy.dial(host, *port).await;
+                    let proxy = proxy.to_string();
+                    dialled.map_err(|error| ConnectError::Proxy { url: url(), proxy, error })?
+                }
+            };
             if !secure {
                 return Ok(tcp.into());
             }

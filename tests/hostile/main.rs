@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`connecting`] | answers the upgrade badly, slowly or not at all |
 //! | [`tls`] | has no good certificate, wants one, or does not speak TLS |
+//! | [`proxy`] | is a proxy, or stands behind one |
 //! | [`joining`] | answers HELLO badly |
 //! | [`fatal`], [`harmless`] | sends what ends an open session, and what must not |
 //! | [`frames`] | breaks WebSocket below the messages |
@@ -33,6 +34,7 @@ mod frames;
 mod harmless;
 mod joining;
 mod peer;
+mod proxy;
 mod rawsocket;
 mod reconnect;
 mod scene;

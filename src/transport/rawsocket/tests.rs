@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::codec::Outbox;
-use crate::transport::{ConnectError, Endpoint, Target, TlsOptions};
+use crate::transport::{ConnectError, Endpoint, ProxyChoice, Target, TlsOptions};
 
 fn target(url: &str, max_message_size: usize) -> Target {
     Target {
@@ -15,6 +15,7 @@ fn target(url: &str, max_message_size: usize) -> Target {
         headers: Vec::new(),
         max_message_size,
         tls: Arc::new(TlsOptions::default()),
+        proxy: ProxyChoice::Direct,
         keepalive: None,
     }
 }
