@@ -437,6 +437,16 @@
 #define WAMP_PAYLOAD_BROKEN 2
 
 /**
+ * What a codec is to do: make the bytes that travel.
+ */
+#define WAMP_CODEC_ENCODE 1
+
+/**
+ * What a codec is to do: read the bytes that have come.
+ */
+#define WAMP_CODEC_DECODE 2
+
+/**
  * Type of a value: there is none.
  */
 #define WAMP_TYPE_NONE 0
@@ -521,6 +531,11 @@
  * until the next poll); retain it to decide later.
  */
 typedef struct wamp_attempt_t wamp_attempt_t;
+
+/**
+ * Where a codec writes to. Lent to a wamp_codec_t until it returns.
+ */
+typedef struct wamp_buffer_t wamp_buffer_t;
 
 /**
  * Writes a payload. Made by wamp_builder_new(), freed by wamp_builder_free().
@@ -716,6 +731,21 @@ typedef void (*wamp_callback_t)(const struct wamp_event_t *event, void *user_dat
  */
 typedef void (*wamp_wakeup_t)(void *user_data);
 
+/**
+ * Makes and reads payloads that routers carry without a look inside; see
+ * wamp_connection_set_codec(). `direction` is WAMP_CODEC_ENCODE or WAMP_CODEC_DECODE, `details` the
+ * options or details as JSON text, not NUL-terminated, `data` what to encode or to decode. Writes the result by
+ * wamp_buffer_write() and returns WAMP_OK, or something negative if it cannot. Runs on any thread,
+ * possibly on several at once, and must call nothing else of the library.
+ */
+typedef int (*wamp_codec_t)(uint32_t direction,
+                            const char *details,
+                            size_t details_size,
+                            const void *data,
+                            size_t size,
+                            struct wamp_buffer_t *out,
+                            void *user_data);
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -756,12 +786,6 @@ const char *wamp_status_text(int status);
  * until the next failed call on this thread.
  */
 const char *wamp_last_error(void);
-
-/**
- * Frees a text that a function of this library has given away: one whose comment says so. NULL is
- * fine.
- */
-void wamp_free(void *text);
 
 /**
  * Sends the log, up to `level` (WAMP_LOG_OFF ... WAMP_LOG_TRACE), to `log`; NULL for none.
@@ -1124,6 +1148,33 @@ int wamp_connection_unregister(struct wamp_connection_t *connection,
                                wamp_callback_t done,
                                void *user_data,
                                wamp_free_t free);
+
+/**
+ * Sets what makes and reads payloads in payload passthru mode, for serializers that the library
+ * has not and for ciphers; NULL for none.
+ *
+ * With the option `ppt_scheme` (publish, call, call_more, yield_with) or Autobahn's older `enc_algo`
+ * the codec gets `{"args": [...], "kwargs": {...}}` and writes the bytes that travel; where these
+ * options stand in the details of what has come, it gets the bytes and writes such an object.
+ * Without a codec `"ppt_serializer": "json"` without `ppt_cipher` works all the same, and everything
+ * else is given and delivered as the one binary value that it is on the wire. What cannot be
+ * encoded is refused with WAMP_ERR_PAYLOAD; of what cannot be decoded an event is told as
+ * WAMP_USER_ERROR, an invocation is answered with `wamp.error.invalid_argument`, and a result
+ * becomes WAMP_ERROR with WAMP_ERR_PAYLOAD.
+ *
+ * `free` (may be NULL) runs exactly once: when another codec takes the place, when the connection is
+ * freed, or when this call fails. Returns WAMP_OK or WAMP_ERR_HANDLE.
+ */
+int wamp_connection_set_codec(struct wamp_connection_t *connection,
+                              wamp_codec_t codec,
+                              void *user_data,
+                              wamp_free_t free);
+
+/**
+ * Appends `size` bytes to what a codec writes; they are copied. Returns WAMP_OK, or WAMP_ERR_HANDLE
+ * (not, or no longer, the buffer of a running codec), WAMP_ERR_ARGUMENT.
+ */
+int wamp_buffer_write(struct wamp_buffer_t *buffer, const void *data, size_t size);
 
 /**
  * Keeps a session's handle valid beyond its close; each retain wants its wamp_session_release().
@@ -1805,14 +1856,12 @@ int wamp_router_listen(struct wamp_router_t *router, const char *url);
 const char *wamp_router_url(struct wamp_router_t *router);
 
 /**
- * What the router counts, as a JSON object: `clients` (connected, joined or not), `sessions`,
- * `subscriptions`, `registrations`, `pending_calls`, `messages_in`, `messages_out`, `dropped`
- * (clients that did not read, see `send_queue_bytes`).
- *
- * The text is the caller's: free it with wamp_free(). NULL on failure, with the reason in
- * wamp_last_error().
+ * What the router counts, as the kwargs of a message: `clients` (connected, joined or not),
+ * `sessions`, `subscriptions`, `registrations`, `pending_calls`, `messages_in`, `messages_out`,
+ * `dropped` (clients that did not read, see `send_queue_bytes`). To be freed by wamp_message_free().
+ * NULL on failure.
  */
-char *wamp_router_stats(struct wamp_router_t *router);
+struct wamp_message_t *wamp_router_stats(struct wamp_router_t *router);
 
 /**
  * Ends the session with the id `session` (0: all clients). With a `reason`, a URI, the router says
