@@ -22,7 +22,7 @@ impl Session {
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
         let topic = &self.connection.prefixes.resolve(topic);
-        let payload = self.connection.wrap(options, payload)?;
+        let payload = self.connection.wrap(options, payload, self.encoding())?;
         self.request(|core| core.publish(topic, options, payload.lend()))
     }
 
@@ -35,7 +35,7 @@ impl Session {
         receiver: Receiver,
     ) -> Result<u64, Failure> {
         let topic = &self.connection.prefixes.resolve(topic);
-        let payload = self.connection.wrap(options, payload)?;
+        let payload = self.connection.wrap(options, payload, self.encoding())?;
         self.request(|core| core.publish_ack(topic, options, payload.lend(), receiver))
     }
 
@@ -90,7 +90,7 @@ impl Session {
         receiver: Receiver,
     ) -> Result<u64, Failure> {
         let procedure = &self.connection.prefixes.resolve(procedure);
-        let payload = self.connection.wrap(options, payload)?;
+        let payload = self.connection.wrap(options, payload, self.encoding())?;
         self.request(|core| core.call(procedure, options, payload.lend(), receiver, Instant::now))
     }
 
@@ -101,7 +101,7 @@ impl Session {
         options: Dict<'_>,
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
-        let payload = self.connection.wrap(options, payload)?;
+        let payload = self.connection.wrap(options, payload, self.encoding())?;
         self.request(|core| core.call_more(local, options, payload.lend()))
     }
 
@@ -122,7 +122,7 @@ impl Session {
         options: Dict<'_>,
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
-        let payload = self.connection.wrap(options, payload)?;
+        let payload = self.connection.wrap(options, payload, self.encoding())?;
         self.request(|core| core.progress(invocation, options, payload.lend()))
     }
 
@@ -134,7 +134,7 @@ impl Session {
         options: Dict<'_>,
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
-        let payload = self.connection.wrap(options, payload)?;
+        let payload = self.connection.wrap(options, payload, self.encoding())?;
         self.command(|core| core.answer(invocation, options, payload.lend()))
     }
 

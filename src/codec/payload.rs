@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::Encoding;
+use super::{CodecError, Dict, Encoding, Rules, transcode};
 
 /// A lent payload: slices of somebody's buffer. Absent and empty are different: `[]` is a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,10 +58,20 @@ impl Span {
         }
     }
 
+    /// The place of a dict: one without entries need not stand in the frame.
+    pub fn of_dict(frame: &[u8], dict: Dict<'_>) -> Span {
+        match Span::of(frame, Some(dict.as_bytes())) {
+            absent if absent.start == absent.end => Span::EMPTY_DICT,
+            span => span,
+        }
+    }
+
+    const EMPTY_DICT: Span = Span { start: u32::MAX, end: 0 };
+
     /// The bytes of this span in `frame`; `None` for an absent one.
     pub fn slice(self, frame: &[u8]) -> Option<&[u8]> {
-        if self.start == self.end {
-            return None;
+        if self.start >= self.end {
+            return (self == Span::EMPTY_DICT).then_some(Dict::EMPTY.as_bytes());
         }
         frame.get(self.start as usize..self.end as usize)
     }
@@ -73,6 +83,7 @@ pub struct Payload {
     frame: Bytes,
     args: Span,
     kwargs: Span,
+    encoding: Encoding,
 }
 
 impl Payload {
@@ -81,8 +92,39 @@ impl Payload {
         Payload {
             args: Span::of(frame, payload.args),
             kwargs: Span::of(frame, payload.kwargs),
+            encoding: payload.encoding,
             frame: frame.clone(),
         }
+    }
+
+    /// The same payload in another encoding, together with the details that stand in its frame:
+    /// where they are then, and both. Nothing is refused but what nests too deep, and in JSON keys
+    /// that are lists or dicts.
+    pub fn transcoded(
+        &self,
+        details: Span,
+        encoding: Encoding,
+    ) -> Result<(Span, Payload), CodecError> {
+        let lent = self.lend();
+        let details = details.slice(&self.frame).unwrap_or_default();
+        let mut all = Vec::with_capacity(details.len() + lent.len() * 3 / 2);
+        all.extend_from_slice(details);
+        let mut part = |bytes: Option<&[u8]>| {
+            let start = all.len();
+            if let Some(bytes) = bytes {
+                transcode(bytes, lent.encoding, encoding, Rules::Tolerant, &mut all)?;
+            }
+            Ok(Span { start: start as u32, end: all.len() as u32 })
+        };
+        let (args, kwargs) = (part(lent.args)?, part(lent.kwargs)?);
+        let details = match details.len() {
+            0 => Span::default(),
+            len => Span { start: 0, end: len as u32 },
+        };
+        if all.len() > u32::MAX as usize / 2 {
+            return Err(CodecError { at: 0, what: "the payload is too large" });
+        }
+        Ok((details, Payload { frame: all.into(), args, kwargs, encoding }))
     }
 
     /// Lends args and kwargs.
@@ -90,7 +132,7 @@ impl Payload {
         PayloadRef {
             args: self.args.slice(&self.frame),
             kwargs: self.kwargs.slice(&self.frame),
-            encoding: Encoding::Json,
+            encoding: self.encoding,
         }
     }
 

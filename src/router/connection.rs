@@ -34,7 +34,7 @@ use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
-use crate::codec::{Batch, Dict, PayloadRef};
+use crate::codec::{Batch, CodecError, Dict, Encoding, PayloadRef, Reader, Received};
 use crate::protocol::message::{Abort, Challenge, Goodbye, Hello, Message};
 use crate::protocol::uri;
 use crate::transport::websocket::{self, WebSocket};
@@ -147,6 +147,7 @@ impl From<TransportError> for Gone {
 
 impl<'a, T: Transport> Connection<'a, T> {
     fn new(guest: &'a Guest, transport: T, hello_due: Instant) -> Self {
+        guest.peer.speak(transport.encoding());
         Connection {
             shared: &guest.shared,
             peer: &guest.peer,
@@ -298,6 +299,7 @@ impl<'a, T: Transport> Connection<'a, T> {
         }
         let mut frames = std::mem::take(&mut self.frames);
         self.shared.received.fetch_add(frames.len() as u64, Ordering::Relaxed);
+        let encoding = self.peer.encoding();
         let mut at = 0;
         while at < frames.len() {
             at += match &mut self.phase {
@@ -311,7 +313,7 @@ impl<'a, T: Transport> Connection<'a, T> {
                 }
                 Phase::Joined(session) => {
                     let chunk = &frames[at..frames.len().min(at + CHUNK)];
-                    if let Err(end) = route_chunk(session, chunk, &mut self.rings) {
+                    if let Err(end) = route_chunk(session, chunk, encoding, &mut self.rings) {
                         self.end_session(end);
                     }
                     chunk.len()
@@ -327,8 +329,9 @@ impl<'a, T: Transport> Connection<'a, T> {
         self.frames = frames;
     }
 
-    fn open(&mut self, frame: &[u8]) {
-        let hello = match Message::decode(frame) {
+    fn open(&mut self, frame: &Bytes) {
+        let received = Received::new(frame, self.peer.encoding());
+        let hello = match message(&received) {
             Ok(Message::Hello(hello)) => hello,
             Ok(Message::Abort(_)) => return self.end(),
             Ok(other) => {
@@ -378,8 +381,9 @@ impl<'a, T: Transport> Connection<'a, T> {
     }
 
     /// While it is challenged a client can say AUTHENTICATE, or give up.
-    fn authenticate(&mut self, frame: &[u8]) {
-        let answer = match Message::decode(frame) {
+    fn authenticate(&mut self, frame: &Bytes) {
+        let received = Received::new(frame, self.peer.encoding());
+        let answer = match message(&received) {
             Ok(Message::Authenticate(answer)) => answer,
             Ok(Message::Abort(_)) => return self.end(),
             Ok(other) => {
@@ -409,8 +413,9 @@ impl<'a, T: Transport> Connection<'a, T> {
     }
 
     /// After our GOODBYE everything but the answer is ignored.
-    fn await_goodbye(&mut self, frame: &[u8]) {
-        if let Ok(Message::Goodbye(_) | Message::Abort(_)) = Message::decode(frame) {
+    fn await_goodbye(&mut self, frame: &Bytes) {
+        let received = Received::new(frame, self.peer.encoding());
+        if let Ok(Message::Goodbye(_) | Message::Abort(_)) = message(&received) {
             self.end();
         }
     }
@@ -468,12 +473,35 @@ impl<'a, T: Transport> Connection<'a, T> {
 /// The client sent a message that is larger than the router accepts.
 const PAYLOAD_SIZE_EXCEEDED: &str = "wamp.error.payload_size_exceeded";
 
+fn message(received: &Result<Received, CodecError>) -> Result<Message<'_>, CodecError> {
+    Message::read(received.as_ref().map_err(|error| *error)?.reader()?)
+}
+
 /// Decodes messages, and carries out all up to the first that is none.
-fn route_chunk(session: &mut Session, frames: &[Bytes], rings: &mut Rings) -> Result<(), End> {
+fn route_chunk(
+    session: &mut Session,
+    frames: &[Bytes],
+    encoding: Encoding,
+    rings: &mut Rings,
+) -> Result<(), End> {
     let mut messages = Vec::with_capacity(frames.len());
     let mut broken = Ok(());
-    for frame in frames {
-        match Message::decode(frame) {
+    let mut received = Vec::new();
+    if encoding != Encoding::Json {
+        for frame in frames {
+            match Received::new(frame, encoding) {
+                Ok(frame) => received.push(frame),
+                Err(error) => {
+                    broken = Err(End::Violation(error.to_string()));
+                    break;
+                }
+            }
+        }
+    }
+    let others = received.iter().map(Received::reader);
+    let json = if encoding == Encoding::Json { frames } else { &[] };
+    for reader in json.iter().map(|frame| Reader::json(frame)).chain(others) {
+        match reader.and_then(Message::read) {
             Ok(message) => messages.push(message),
             Err(error) => {
                 broken = Err(End::Violation(error.to_string()));

@@ -43,22 +43,6 @@ impl<'a> Reader<'a> {
         whole(self.scan.skip_value()?).ok_or_else(|| wrong("expected a whole number"))
     }
 
-    /// An id: 1 to 2^53.
-    pub fn id(&mut self) -> Result<u64, CodecError> {
-        match self.uint()? {
-            id @ 1..=MAX_ID => Ok(id),
-            _ => Err(self.scan.error("an id is 1 to 2^53")),
-        }
-    }
-
-    /// An id or 0, as in the UNSUBSCRIBED of a revocation.
-    pub fn id_or_zero(&mut self) -> Result<u64, CodecError> {
-        match self.uint()? {
-            id @ 0..=MAX_ID => Ok(id),
-            _ => Err(self.scan.error("an id is 1 to 2^53")),
-        }
-    }
-
     /// A string.
     pub fn text(&mut self) -> Result<Cow<'a, str>, CodecError> {
         self.next_element()?;
@@ -72,11 +56,6 @@ impl<'a> Reader<'a> {
             return Err(self.scan.error("expected a dict"));
         }
         Ok(Dict { text: self.scan.skip_value()? })
-    }
-
-    /// A dict where the list goes on, else `None`.
-    pub fn optional_dict(&mut self) -> Result<Option<Dict<'a>>, CodecError> {
-        if !self.has_more() { Ok(None) } else { self.dict().map(Some) }
     }
 
     /// The args and kwargs that end a message; `null` counts as absent. A binary value may stand in
@@ -139,8 +118,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// An error at the present position.
+    pub fn error(&self, what: &'static str) -> CodecError {
+        self.scan.error(what)
+    }
+
+    /// True where the list goes on.
     #[inline]
-    fn has_more(&mut self) -> bool {
+    pub fn has_more(&mut self) -> bool {
         self.scan.skip_space();
         !matches!(self.scan.peek(), Some(b']') | None)
     }
@@ -304,11 +289,12 @@ impl<'a> Iterator for Entries<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Reader as AnyReader;
 
     #[test]
     fn reads_an_event() {
         let frame = br#" [36, 5512315355, 4429313566, {"topic": "a.b"}, ["x", NaN], {"k": [1]}] "#;
-        let mut reader = Reader::new(frame).unwrap();
+        let mut reader = AnyReader::json(frame).unwrap();
         assert_eq!(reader.uint(), Ok(36));
         assert_eq!(reader.id(), Ok(5512315355));
         assert_eq!(reader.id(), Ok(4429313566));
@@ -323,7 +309,7 @@ mod tests {
     #[test]
     fn tolerates_float_ids_nulls_and_surplus() {
         let mut reader =
-            Reader::new(br#"[1e1,7.0,9007199254740992.0,null,null,"new",[]]"#).unwrap();
+            AnyReader::json(br#"[1e1,7.0,9007199254740992.0,null,null,"new",[]]"#).unwrap();
         assert_eq!(reader.uint(), Ok(10));
         assert_eq!(reader.id(), Ok(7));
         assert_eq!(reader.id(), Ok(MAX_ID));
@@ -333,11 +319,11 @@ mod tests {
 
     #[test]
     fn a_binary_may_stand_in_place_of_args() {
-        let mut reader = Reader::new(br#"[36,"\u0000AAEC"]"#).unwrap();
+        let mut reader = AnyReader::json(br#"[36,"\u0000AAEC"]"#).unwrap();
         assert_eq!(reader.uint(), Ok(36));
         assert_eq!(reader.payload().unwrap().args, Some(&br#""\u0000AAEC""#[..]));
         assert_eq!(reader.finish(), Ok(()));
-        let mut reader = Reader::new(br#"[36,"text"]"#).unwrap();
+        let mut reader = AnyReader::json(br#"[36,"text"]"#).unwrap();
         assert_eq!(reader.uint(), Ok(36));
         assert!(reader.payload().is_err());
     }
@@ -346,14 +332,14 @@ mod tests {
     fn refuses_what_is_not_an_id() {
         for bad in ["0", "-1", "9007199254740993", "1.5", "true", "\"1\"", "99999999999999999999"] {
             let frame = format!("[{bad}]");
-            assert!(Reader::new(frame.as_bytes()).unwrap().id().is_err(), "{bad} was accepted");
+            assert!(AnyReader::json(frame.as_bytes()).unwrap().id().is_err(), "{bad} was accepted");
         }
     }
 
     #[test]
     fn refuses_truncated_and_trailing_text() {
         for bad in ["[", "[1", "[1,", "[1]]", "[1] x", "{}", ""] {
-            let read = Reader::new(bad.as_bytes()).and_then(|mut reader| {
+            let read = AnyReader::json(bad.as_bytes()).and_then(|mut reader| {
                 reader.uint()?;
                 reader.finish()
             });

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::codec::{CodecError, Dict, PayloadRef, Reader, Writer};
+use crate::codec::{CodecError, Dict, Out, PayloadRef, Reader, Writer};
 
 use super::code;
 
@@ -34,7 +34,7 @@ impl<'a> Error<'a> {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::ERROR)
             .uint(self.kind)
             .uint(self.request)

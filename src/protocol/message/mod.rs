@@ -88,9 +88,13 @@ pub enum Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Decodes one message.
+    /// Decodes one message in JSON.
     pub fn decode(frame: &'a [u8]) -> Result<Message<'a>, CodecError> {
-        let mut reader = Reader::new(frame)?;
+        Message::read(Reader::json(frame)?)
+    }
+
+    /// Decodes one message.
+    pub fn read(mut reader: Reader<'a>) -> Result<Message<'a>, CodecError> {
         let r = &mut reader;
         let message = match r.uint()? {
             code::HELLO => Message::Hello(Hello::read(r)?),

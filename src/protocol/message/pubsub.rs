@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::codec::{CodecError, Dict, PayloadRef, Reader, Writer};
+use crate::codec::{CodecError, Dict, Out, PayloadRef, Reader, Writer};
 
 use super::code;
 
@@ -30,7 +30,7 @@ impl<'a> Publish<'a> {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::PUBLISH)
             .uint(self.request)
             .dict(self.options)
@@ -55,7 +55,7 @@ impl Published {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::PUBLISHED).uint(self.request).uint(self.publication).end();
     }
 }
@@ -77,7 +77,7 @@ impl<'a> Subscribe<'a> {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::SUBSCRIBE)
             .uint(self.request)
             .dict(self.options)
@@ -101,7 +101,7 @@ impl Subscribed {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::SUBSCRIBED).uint(self.request).uint(self.subscription).end();
     }
 }
@@ -121,7 +121,7 @@ impl Unsubscribe {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::UNSUBSCRIBE).uint(self.request).uint(self.subscription).end();
     }
 }
@@ -141,7 +141,7 @@ impl<'a> Unsubscribed<'a> {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         let writer = Writer::new(out, code::UNSUBSCRIBED).uint(self.request);
         match self.details {
             Some(details) => writer.dict(details).end(),
@@ -175,7 +175,7 @@ impl<'a> Event<'a> {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::EVENT)
             .uint(self.subscription)
             .uint(self.publication)

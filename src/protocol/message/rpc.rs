@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::codec::{CodecError, Dict, PayloadRef, Reader, Writer};
+use crate::codec::{CodecError, Dict, Out, PayloadRef, Reader, Writer};
 
 use super::code;
 
@@ -30,7 +30,7 @@ impl<'a> Call<'a> {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::CALL)
             .uint(self.request)
             .dict(self.options)
@@ -55,7 +55,7 @@ impl<'a> Cancel<'a> {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::CANCEL).uint(self.request).dict(self.options).end();
     }
 }
@@ -77,7 +77,7 @@ impl<'a> CallResult<'a> {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::RESULT)
             .uint(self.request)
             .dict(self.details)
@@ -103,7 +103,7 @@ impl<'a> Register<'a> {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::REGISTER)
             .uint(self.request)
             .dict(self.options)
@@ -127,7 +127,7 @@ impl Registered {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::REGISTERED).uint(self.request).uint(self.registration).end();
     }
 }
@@ -147,7 +147,7 @@ impl Unregister {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::UNREGISTER).uint(self.request).uint(self.registration).end();
     }
 }
@@ -167,7 +167,7 @@ impl<'a> Unregistered<'a> {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         let writer = Writer::new(out, code::UNREGISTERED).uint(self.request);
         match self.details {
             Some(details) => writer.dict(details).end(),
@@ -201,7 +201,7 @@ impl<'a> Invocation<'a> {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::INVOCATION)
             .uint(self.request)
             .uint(self.registration)
@@ -226,7 +226,7 @@ impl<'a> Interrupt<'a> {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::INTERRUPT).uint(self.request).dict(self.options).end();
     }
 }
@@ -248,7 +248,7 @@ impl<'a> Yield<'a> {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::YIELD)
             .uint(self.request)
             .dict(self.options)

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::codec::{CodecError, Dict, PayloadRef, Reader, Writer};
+use crate::codec::{CodecError, Dict, Out, PayloadRef, Reader, Writer};
 
 use super::code;
 
@@ -21,7 +21,7 @@ impl<'a> Hello<'a> {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::HELLO).text(&self.realm).dict(self.details).end();
     }
 }
@@ -41,7 +41,7 @@ impl<'a> Welcome<'a> {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::WELCOME).uint(self.session).dict(self.details).end();
     }
 }
@@ -63,7 +63,7 @@ impl<'a> Abort<'a> {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::ABORT)
             .dict(self.details)
             .text(&self.reason)
@@ -87,7 +87,7 @@ impl<'a> Challenge<'a> {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::CHALLENGE).text(&self.method).dict(self.extra).end();
     }
 }
@@ -107,7 +107,7 @@ impl<'a> Authenticate<'a> {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::AUTHENTICATE).text(&self.signature).dict(self.extra).end();
     }
 }
@@ -127,7 +127,7 @@ impl<'a> Goodbye<'a> {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::GOODBYE).dict(self.details).text(&self.reason).end();
     }
 }
