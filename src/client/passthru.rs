@@ -129,7 +129,7 @@ impl Connection {
         let Some(wanted) = self.options.payload_encoding else {
             return true;
         };
-        if payload.lend().encoding == wanted || payload.lend().is_empty() {
+        if payload.encoding() == wanted || payload.lend().is_empty() {
             return true;
         }
         match payload.transcoded(notice.event.details, wanted) {

@@ -33,7 +33,7 @@ pub use builder::Builder;
 pub use json::{Dict, Rules};
 pub use outbox::{Batch, Outbox, TooLarge, Unsendable};
 pub use payload::{Payload, PayloadRef, Span};
-pub use reader::{Reader, Received};
+pub use reader::{Read, Received};
 pub use token::Token;
 pub use transcode::transcode;
 pub use value::Tree;

@@ -127,6 +127,12 @@ impl Payload {
         Ok((details, Payload { frame: all.into(), args, kwargs, encoding }))
     }
 
+    /// How both are encoded.
+    #[inline]
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
     /// Lends args and kwargs.
     pub fn lend(&self) -> PayloadRef<'_> {
         PayloadRef {

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use super::binary::Format;
 use super::cbor::Cbor;
 use super::msgpack::MsgPack;
 use super::{CodecError, Dict, Encoding, MAX_ID, PayloadRef, Rules, binary, json, transcode};
@@ -50,55 +51,47 @@ impl Received {
         &self.frame
     }
 
-    /// Reads the message.
-    pub fn reader(&self) -> Result<Reader<'_>, CodecError> {
+    /// How the message is encoded.
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// A reader of the message, which is in this format.
+    pub fn reader<F: Format>(&self) -> Result<binary::Reader<'_, F>, CodecError> {
         let (text, message) = self.frame.split_at(self.text);
         let dict = if text.is_empty() { Dict::EMPTY } else { Dict::from_checked(text) };
-        Ok(match self.encoding {
-            Encoding::Json => Reader::Json(json::Reader::new(message)?),
-            Encoding::MsgPack => Reader::MsgPack(binary::Reader::new(message, dict)?),
-            Encoding::Cbor => Reader::Cbor(binary::Reader::new(message, dict)?),
-        })
+        binary::Reader::new(message, dict)
     }
 }
 
-/// Reads the elements of one message in order.
-#[derive(Debug)]
-pub enum Reader<'a> {
-    /// JSON text.
-    Json(json::Reader<'a>),
-    /// MsgPack.
-    MsgPack(binary::Reader<'a, MsgPack>),
-    /// CBOR.
-    Cbor(binary::Reader<'a, Cbor>),
-}
-
-macro_rules! each {
-    ($self:expr, $reader:ident => $body:expr) => {
-        match $self {
-            Reader::Json($reader) => $body,
-            Reader::MsgPack($reader) => $body,
-            Reader::Cbor($reader) => $body,
-        }
-    };
-}
-
-impl<'a> Reader<'a> {
-    /// Opens the list that a message in JSON is.
-    #[inline]
-    pub fn json(frame: &'a [u8]) -> Result<Self, CodecError> {
-        json::Reader::new(frame).map(Reader::Json)
-    }
-
+/// Reads the elements of one message in order. There is one for each encoding, and what uses them
+/// is compiled for each: nothing is left to decide while a message is read.
+pub trait Read<'a>: Sized {
     /// A whole number that is not negative, also where a peer wrote it as a float.
-    #[inline]
-    pub fn uint(&mut self) -> Result<u64, CodecError> {
-        each!(self, reader => reader.uint())
-    }
+    fn uint(&mut self) -> Result<u64, CodecError>;
+
+    /// A string.
+    fn text(&mut self) -> Result<Cow<'a, str>, CodecError>;
+
+    /// A dict.
+    fn dict(&mut self) -> Result<Dict<'a>, CodecError>;
+
+    /// True where the list goes on.
+    fn has_more(&mut self) -> bool;
+
+    /// The args and kwargs that end a message; null counts as absent. A binary value may stand in
+    /// place of args, as Autobahn's payload transparency has it.
+    fn payload(&mut self) -> Result<PayloadRef<'a>, CodecError>;
+
+    /// Steps over surplus elements and checks that the message ends with its list.
+    fn finish(self) -> Result<(), CodecError>;
+
+    /// An error at the present position.
+    fn error(&self, what: &'static str) -> CodecError;
 
     /// An id: 1 to 2^53.
     #[inline]
-    pub fn id(&mut self) -> Result<u64, CodecError> {
+    fn id(&mut self) -> Result<u64, CodecError> {
         match self.uint()? {
             id @ 1..=MAX_ID => Ok(id),
             _ => Err(self.error("an id is 1 to 2^53")),
@@ -106,47 +99,16 @@ impl<'a> Reader<'a> {
     }
 
     /// An id or 0, as in the UNSUBSCRIBED of a revocation.
-    pub fn id_or_zero(&mut self) -> Result<u64, CodecError> {
+    fn id_or_zero(&mut self) -> Result<u64, CodecError> {
         match self.uint()? {
             id @ 0..=MAX_ID => Ok(id),
             _ => Err(self.error("an id is 1 to 2^53")),
         }
     }
 
-    /// A string.
-    #[inline]
-    pub fn text(&mut self) -> Result<Cow<'a, str>, CodecError> {
-        each!(self, reader => reader.text())
-    }
-
-    /// A dict.
-    #[inline]
-    pub fn dict(&mut self) -> Result<Dict<'a>, CodecError> {
-        each!(self, reader => reader.dict())
-    }
-
     /// A dict where the list goes on, else `None`.
-    pub fn optional_dict(&mut self) -> Result<Option<Dict<'a>>, CodecError> {
-        let more = each!(self, reader => reader.has_more());
-        if more { self.dict().map(Some) } else { Ok(None) }
-    }
-
-    /// The args and kwargs that end a message; null counts as absent. A binary value may stand in
-    /// place of args, as Autobahn's payload transparency has it.
-    #[inline]
-    pub fn payload(&mut self) -> Result<PayloadRef<'a>, CodecError> {
-        each!(self, reader => reader.payload())
-    }
-
-    /// Steps over surplus elements and checks that the message ends with its list.
-    #[inline]
-    pub fn finish(self) -> Result<(), CodecError> {
-        each!(self, reader => reader.finish())
-    }
-
-    #[cold]
-    fn error(&self, what: &'static str) -> CodecError {
-        each!(self, reader => reader.error(what))
+    fn optional_dict(&mut self) -> Result<Option<Dict<'a>>, CodecError> {
+        if self.has_more() { self.dict().map(Some) } else { Ok(None) }
     }
 }
 

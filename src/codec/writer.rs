@@ -36,45 +36,44 @@ impl<'o> Out<'o> {
 }
 
 /// Appends one message.
+///
+/// Each step has JSON in line, as nearly all messages were before there was more; the other encodings
+/// are out of line.
 #[derive(Debug)]
-pub struct Writer<'w, 'o> {
-    out: &'w mut Out<'o>,
+pub struct Writer<'w> {
+    bytes: &'w mut Vec<u8>,
+    encoding: Encoding,
+    rules: Rules,
+    failed: &'w mut Option<CodecError>,
     /// Where the message begins.
     start: usize,
-    elements: usize,
+    elements: u8,
 }
 
-impl<'w, 'o> Writer<'w, 'o> {
+impl<'w> Writer<'w> {
     /// Begins a message with its type code.
     #[inline]
-    pub fn new(out: &'w mut Out<'o>, code: u64) -> Self {
-        let start = out.bytes.len();
-        match out.encoding {
-            Encoding::Json => {
-                out.bytes.push(b'[');
-                digits(out.bytes, code);
-            }
+    pub fn new(out: &'w mut Out<'_>, code: u64) -> Self {
+        let Out { bytes, encoding, rules, failed } = out;
+        let (start, encoding) = (bytes.len(), *encoding);
+        if encoding == Encoding::Json {
+            bytes.push(b'[');
+            digits(bytes, code);
+        } else {
             // What begins the list is known at its end.
-            Encoding::MsgPack => {
-                out.bytes.push(0);
-                MsgPack::uint(out.bytes, code);
-            }
-            Encoding::Cbor => {
-                out.bytes.push(0);
-                Cbor::uint(out.bytes, code);
-            }
+            bytes.push(0);
+            uint(bytes, encoding, code);
         }
-        Writer { out, start, elements: 1 }
+        Writer { bytes, encoding, rules: *rules, failed, start, elements: 1 }
     }
 
     /// A whole number.
     #[inline]
     pub fn uint(mut self, number: u64) -> Self {
-        let out = self.element();
-        match out.encoding {
-            Encoding::Json => digits(out.bytes, number),
-            Encoding::MsgPack => MsgPack::uint(out.bytes, number),
-            Encoding::Cbor => Cbor::uint(out.bytes, number),
+        if self.element() {
+            digits(self.bytes, number);
+        } else {
+            uint(self.bytes, self.encoding, number);
         }
         self
     }
@@ -82,17 +81,10 @@ impl<'w, 'o> Writer<'w, 'o> {
     /// A string.
     #[inline]
     pub fn text(mut self, text: &str) -> Self {
-        let out = self.element();
-        match out.encoding {
-            Encoding::Json => write_string(out.bytes, text),
-            Encoding::MsgPack => {
-                MsgPack::text(out.bytes, text.len());
-                out.bytes.extend_from_slice(text.as_bytes());
-            }
-            Encoding::Cbor => {
-                Cbor::text(out.bytes, text.len());
-                out.bytes.extend_from_slice(text.as_bytes());
-            }
+        if self.element() {
+            write_string(self.bytes, text);
+        } else {
+            string(self.bytes, self.encoding, text);
         }
         self
     }
@@ -100,12 +92,14 @@ impl<'w, 'o> Writer<'w, 'o> {
     /// A dict.
     #[inline]
     pub fn dict(mut self, dict: Dict<'_>) -> Self {
-        let out = self.element();
-        match out.encoding {
-            Encoding::Json => out.bytes.extend_from_slice(dict.as_bytes()),
-            Encoding::MsgPack if dict.is_empty() => MsgPack::dict(out.bytes, 0),
-            Encoding::Cbor if dict.is_empty() => Cbor::dict(out.bytes, 0),
-            _ => self.transcoded(dict.as_bytes(), Encoding::Json, Rules::Tolerant),
+        if self.element() {
+            self.bytes.extend_from_slice(dict.as_bytes());
+        } else if dict.is_empty() {
+            self.bytes.push(if self.encoding == Encoding::Cbor { 0xa0 } else { 0x80 });
+        } else {
+            let text = dict.as_bytes();
+            let done = transcode(text, Encoding::Json, self.encoding, Rules::Tolerant, self.bytes);
+            fail(self.failed, done);
         }
         self
     }
@@ -119,14 +113,8 @@ impl<'w, 'o> Writer<'w, 'o> {
         }
         match payload.args {
             Some(args) => self.part(args, payload.encoding),
-            None => {
-                let out = self.element();
-                match out.encoding {
-                    Encoding::Json => out.bytes.extend_from_slice(b"[]"),
-                    Encoding::MsgPack => MsgPack::list(out.bytes, 0),
-                    Encoding::Cbor => Cbor::list(out.bytes, 0),
-                }
-            }
+            None if self.element() => self.bytes.extend_from_slice(b"[]"),
+            None => self.bytes.push(if self.encoding == Encoding::Cbor { 0x80 } else { 0x90 }),
         }
         if let Some(kwargs) = payload.kwargs {
             self.part(kwargs, payload.encoding);
@@ -137,41 +125,60 @@ impl<'w, 'o> Writer<'w, 'o> {
     /// Ends the message.
     #[inline]
     pub fn end(self) {
-        let Writer { out, start, elements } = self;
         // A message has at most seven elements, so that one byte tells their number.
-        match out.encoding {
-            Encoding::Json => out.bytes.push(b']'),
-            Encoding::MsgPack => out.bytes[start] = 0x90 | elements as u8,
-            Encoding::Cbor => out.bytes[start] = 0x80 | elements as u8,
+        match self.encoding {
+            Encoding::Json => self.bytes.push(b']'),
+            Encoding::MsgPack => self.bytes[self.start] = 0x90 | self.elements,
+            Encoding::Cbor => self.bytes[self.start] = 0x80 | self.elements,
         }
     }
 
+    /// Begins an element; true in JSON.
     #[inline]
-    fn element(&mut self) -> &mut Out<'o> {
+    fn element(&mut self) -> bool {
         self.elements += 1;
-        if self.out.encoding == Encoding::Json {
-            self.out.bytes.push(b',');
+        let is_json = self.encoding == Encoding::Json;
+        if is_json {
+            self.bytes.push(b',');
         }
-        self.out
+        is_json
     }
 
     #[inline]
-    fn part(&mut self, bytes: &[u8], encoding: Encoding) {
-        let out = self.element();
-        if encoding == out.encoding {
-            out.bytes.extend_from_slice(bytes);
+    fn part(&mut self, part: &[u8], encoding: Encoding) {
+        self.element();
+        if encoding == self.encoding {
+            self.bytes.extend_from_slice(part);
         } else {
-            let rules = out.rules;
-            self.transcoded(bytes, encoding, rules);
+            let done = transcode(part, encoding, self.encoding, self.rules, self.bytes);
+            fail(self.failed, done);
         }
     }
+}
 
-    fn transcoded(&mut self, bytes: &[u8], from: Encoding, rules: Rules) {
-        let out = &mut *self.out;
-        if let Err(error) = transcode(bytes, from, out.encoding, rules, out.bytes) {
-            out.failed.get_or_insert(error);
-        }
+fn fail(failed: &mut Option<CodecError>, done: Result<(), CodecError>) {
+    if let Err(error) = done {
+        failed.get_or_insert(error);
     }
+}
+
+#[inline(never)]
+fn uint(out: &mut Vec<u8>, encoding: Encoding, number: u64) {
+    match encoding {
+        Encoding::Json => digits(out, number),
+        Encoding::MsgPack => MsgPack::uint(out, number),
+        Encoding::Cbor => Cbor::uint(out, number),
+    }
+}
+
+#[inline(never)]
+fn string(out: &mut Vec<u8>, encoding: Encoding, text: &str) {
+    match encoding {
+        Encoding::Json => return write_string(out, text),
+        Encoding::MsgPack => MsgPack::text(out, text.len()),
+        Encoding::Cbor => Cbor::text(out, text.len()),
+    }
+    out.extend_from_slice(text.as_bytes());
 }
 
 fn digits(out: &mut Vec<u8>, number: u64) {

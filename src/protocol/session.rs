@@ -20,8 +20,7 @@
 use bytes::Bytes;
 
 use crate::codec::{
-    Batch, CodecError, Dict, Encoding, Out, Outbox, Payload, PayloadRef, Reader, Received, Rules,
-    Span,
+    Batch, CodecError, Dict, Encoding, Out, Outbox, Payload, PayloadRef, Received, Rules, Span,
 };
 
 use super::cancel::Limits;
@@ -260,12 +259,10 @@ impl<H: Clone> Session<H> {
 
     fn take_in(&mut self, frame: &Bytes) -> Result<(), Violation> {
         if self.config.encoding == Encoding::Json {
-            let message = Message::read(Reader::json(frame)?)?;
-            return self.handle(frame, message);
+            return self.handle(frame, Message::decode(frame)?);
         }
         let received = Received::new(frame, self.config.encoding)?;
-        let message = Message::read(received.reader()?)?;
-        self.handle(received.frame(), message)
+        self.handle(received.frame(), Message::of(&received)?)
     }
 
     /// The peer broke a rule, possibly one that only the transport can see. After our GOODBYE

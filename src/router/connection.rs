@@ -34,7 +34,7 @@ use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
-use crate::codec::{Batch, CodecError, Dict, Encoding, PayloadRef, Reader, Received};
+use crate::codec::{Batch, CodecError, Dict, Encoding, PayloadRef, Received};
 use crate::protocol::message::{Abort, Challenge, Goodbye, Hello, Message};
 use crate::protocol::uri;
 use crate::transport::websocket::{self, WebSocket};
@@ -474,7 +474,7 @@ impl<'a, T: Transport> Connection<'a, T> {
 const PAYLOAD_SIZE_EXCEEDED: &str = "wamp.error.payload_size_exceeded";
 
 fn message(received: &Result<Received, CodecError>) -> Result<Message<'_>, CodecError> {
-    Message::read(received.as_ref().map_err(|error| *error)?.reader()?)
+    Message::of(received.as_ref().map_err(|error| *error)?)
 }
 
 /// Decodes messages, and carries out all up to the first that is none.
@@ -488,20 +488,14 @@ fn route_chunk(
     let mut broken = Ok(());
     let mut received = Vec::new();
     if encoding != Encoding::Json {
-        for frame in frames {
-            match Received::new(frame, encoding) {
-                Ok(frame) => received.push(frame),
-                Err(error) => {
-                    broken = Err(End::Violation(error.to_string()));
-                    break;
-                }
-            }
-        }
+        received.extend(frames.iter().map(|frame| Received::new(frame, encoding)));
     }
-    let others = received.iter().map(Received::reader);
-    let json = if encoding == Encoding::Json { frames } else { &[] };
-    for reader in json.iter().map(|frame| Reader::json(frame)).chain(others) {
-        match reader.and_then(Message::read) {
+    let decode = |index: usize| match encoding {
+        Encoding::Json => Message::decode(&frames[index]),
+        _ => message(&received[index]),
+    };
+    for index in 0..frames.len() {
+        match decode(index) {
             Ok(message) => messages.push(message),
             Err(error) => {
                 broken = Err(End::Violation(error.to_string()));

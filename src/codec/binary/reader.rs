@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::super::cbor::tag;
-use super::super::{CodecError, Dict, MAX_ID, PayloadRef};
+use super::super::{CodecError, Dict, MAX_ID, PayloadRef, Read};
 use super::{Format, Head, Scanner};
 
 /// Reads the elements of one message in order.
@@ -28,95 +28,6 @@ impl<'a, F: Format> Reader<'a, F> {
                 _ => Err(CodecError { at: 0, what: "a message is a list" }),
             };
         }
-    }
-
-    /// A whole number that is not negative, also where a peer wrote it as a float.
-    #[inline]
-    pub fn uint(&mut self) -> Result<u64, CodecError> {
-        match self.element()? {
-            Head::Uint(number) => Ok(number),
-            Head::Float(number)
-                if number.fract() == 0.0 && (0.0..=MAX_ID as f64).contains(&number) =>
-            {
-                Ok(number as u64)
-            }
-            _ => Err(self.scan.error("expected a whole number")),
-        }
-    }
-
-    /// A string.
-    pub fn text(&mut self) -> Result<Cow<'a, str>, CodecError> {
-        match self.element()? {
-            Head::Text(len) => self.scan.text(len),
-            _ => Err(self.scan.error("expected a string")),
-        }
-    }
-
-    /// The message's dict.
-    #[inline]
-    pub fn dict(&mut self) -> Result<Dict<'a>, CodecError> {
-        let start = self.scan.at();
-        match self.element()? {
-            Head::Dict(Some(0)) => Ok(Dict::EMPTY),
-            Head::Dict(_) => {
-                self.scan.seek(start);
-                self.scan.skip_value()?;
-                Ok(self.dict)
-            }
-            _ => Err(self.scan.error("expected a dict")),
-        }
-    }
-
-    /// True where the list goes on.
-    pub fn has_more(&self) -> bool {
-        match self.left {
-            Some(left) => left > 0,
-            None => self.scan.peek() != Ok(Head::Break),
-        }
-    }
-
-    /// The args and kwargs that end a message; null counts as absent. A binary value may stand in
-    /// place of args, as Autobahn's payload transparency has it.
-    pub fn payload(&mut self) -> Result<PayloadRef<'a>, CodecError> {
-        let mut payload = PayloadRef { encoding: F::ENCODING, ..PayloadRef::NONE };
-        let mut bare = false;
-        payload.args = self.part(|head| match head {
-            Head::Binary(_) => {
-                bare = true;
-                Ok(())
-            }
-            Head::List(_) => Ok(()),
-            _ => Err("args must be a list"),
-        })?;
-        if !bare {
-            payload.kwargs = self.part(|head| match head {
-                Head::Dict(_) => Ok(()),
-                _ => Err("kwargs must be a dict"),
-            })?;
-        }
-        Ok(payload)
-    }
-
-    /// Steps over surplus elements and checks that the message ends with its list.
-    pub fn finish(mut self) -> Result<(), CodecError> {
-        while self.has_more() {
-            if let Some(left) = &mut self.left {
-                *left -= 1;
-            }
-            self.scan.skip_value()?;
-        }
-        if self.left.is_none() {
-            self.scan.head()?;
-        }
-        match self.scan.is_at_end() {
-            true => Ok(()),
-            false => Err(self.scan.error("something follows the end of the message")),
-        }
-    }
-
-    /// An error at the present position.
-    pub fn error(&self, what: &'static str) -> CodecError {
-        self.scan.error(what)
     }
 
     #[inline]
@@ -146,6 +57,89 @@ impl<'a, F: Format> Reader<'a, F> {
             None => {}
         }
         self.scan.head()
+    }
+}
+
+impl<'a, F: Format> Read<'a> for Reader<'a, F> {
+    #[inline]
+    fn uint(&mut self) -> Result<u64, CodecError> {
+        match self.element()? {
+            Head::Uint(number) => Ok(number),
+            Head::Float(number)
+                if number.fract() == 0.0 && (0.0..=MAX_ID as f64).contains(&number) =>
+            {
+                Ok(number as u64)
+            }
+            _ => Err(self.scan.error("expected a whole number")),
+        }
+    }
+
+    fn text(&mut self) -> Result<Cow<'a, str>, CodecError> {
+        match self.element()? {
+            Head::Text(len) => self.scan.text(len),
+            _ => Err(self.scan.error("expected a string")),
+        }
+    }
+
+    #[inline]
+    fn dict(&mut self) -> Result<Dict<'a>, CodecError> {
+        let start = self.scan.at();
+        match self.element()? {
+            Head::Dict(Some(0)) => Ok(Dict::EMPTY),
+            Head::Dict(_) => {
+                self.scan.seek(start);
+                self.scan.skip_value()?;
+                Ok(self.dict)
+            }
+            _ => Err(self.scan.error("expected a dict")),
+        }
+    }
+
+    fn has_more(&mut self) -> bool {
+        match self.left {
+            Some(left) => left > 0,
+            None => self.scan.peek() != Ok(Head::Break),
+        }
+    }
+
+    fn payload(&mut self) -> Result<PayloadRef<'a>, CodecError> {
+        let mut payload = PayloadRef { encoding: F::ENCODING, ..PayloadRef::NONE };
+        let mut bare = false;
+        payload.args = self.part(|head| match head {
+            Head::Binary(_) => {
+                bare = true;
+                Ok(())
+            }
+            Head::List(_) => Ok(()),
+            _ => Err("args must be a list"),
+        })?;
+        if !bare {
+            payload.kwargs = self.part(|head| match head {
+                Head::Dict(_) => Ok(()),
+                _ => Err("kwargs must be a dict"),
+            })?;
+        }
+        Ok(payload)
+    }
+
+    fn finish(mut self) -> Result<(), CodecError> {
+        while self.has_more() {
+            if let Some(left) = &mut self.left {
+                *left -= 1;
+            }
+            self.scan.skip_value()?;
+        }
+        if self.left.is_none() {
+            self.scan.head()?;
+        }
+        match self.scan.is_at_end() {
+            true => Ok(()),
+            false => Err(self.scan.error("something follows the end of the message")),
+        }
+    }
+
+    fn error(&self, what: &'static str) -> CodecError {
+        self.scan.error(what)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::super::{CodecError, Encoding, MAX_ID, PayloadRef};
+use super::super::{CodecError, Encoding, MAX_ID, PayloadRef, Read};
 use super::scan::{Rules, Scanner};
 use super::text::unescape;
 
@@ -19,68 +19,6 @@ impl<'a> Reader<'a> {
         let mut scan = Scanner::new(frame, Rules::Tolerant);
         scan.expect(b'[', "a message is a list")?;
         Ok(Reader { scan, first: true })
-    }
-
-    /// A whole number that is not negative, also where a peer wrote it as `3.0` or `3e0`.
-    pub fn uint(&mut self) -> Result<u64, CodecError> {
-        self.next_element()?;
-        let at = self.scan.at();
-        let wrong = |what| CodecError { at, what };
-        let mut number: u64 = 0;
-        let mut digits = 0;
-        while let Some(byte @ b'0'..=b'9') = self.scan.peek() {
-            number = number.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
-            digits += 1;
-            self.scan.bump();
-        }
-        if digits == 0 || digits > 1 && self.scan.byte_at(at) == Some(b'0') {
-            return Err(wrong("expected a whole number"));
-        }
-        if !matches!(self.scan.peek(), Some(b'.' | b'e' | b'E')) {
-            return if digits <= 19 { Ok(number) } else { Err(wrong("number too large")) };
-        }
-        self.scan.seek(at);
-        whole(self.scan.skip_value()?).ok_or_else(|| wrong("expected a whole number"))
-    }
-
-    /// A string.
-    pub fn text(&mut self) -> Result<Cow<'a, str>, CodecError> {
-        self.next_element()?;
-        Ok(unescape(self.scan.skip_string()?))
-    }
-
-    /// A dict, kept as text.
-    pub fn dict(&mut self) -> Result<Dict<'a>, CodecError> {
-        self.next_element()?;
-        if self.scan.peek() != Some(b'{') {
-            return Err(self.scan.error("expected a dict"));
-        }
-        Ok(Dict { text: self.scan.skip_value()? })
-    }
-
-    /// The args and kwargs that end a message; `null` counts as absent. A binary value may stand in
-    /// place of args, as Autobahn's payload transparency has it.
-    pub fn payload(&mut self) -> Result<PayloadRef<'a>, CodecError> {
-        if let Some(binary) = self.optional_binary()? {
-            return Ok(PayloadRef { args: Some(binary), ..PayloadRef::NONE });
-        }
-        let args = self.optional_value(b'[', "args must be a list")?;
-        let kwargs = self.optional_value(b'{', "kwargs must be a dict")?;
-        Ok(PayloadRef { args, kwargs, encoding: Encoding::Json })
-    }
-
-    /// Steps over surplus elements and checks that the message ends with its list.
-    pub fn finish(mut self) -> Result<(), CodecError> {
-        while self.has_more() {
-            self.next_element()?;
-            self.scan.skip_value()?;
-        }
-        self.scan.expect(b']', "expected ',' or ']'")?;
-        self.scan.skip_space();
-        match self.scan.peek() {
-            None => Ok(()),
-            Some(_) => Err(self.scan.error("text after the end of the message")),
-        }
     }
 
     /// Takes a binary value, if one comes next.
@@ -118,18 +56,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// An error at the present position.
-    pub fn error(&self, what: &'static str) -> CodecError {
-        self.scan.error(what)
-    }
-
-    /// True where the list goes on.
-    #[inline]
-    pub fn has_more(&mut self) -> bool {
-        self.scan.skip_space();
-        !matches!(self.scan.peek(), Some(b']') | None)
-    }
-
     #[inline]
     fn next_element(&mut self) -> Result<(), CodecError> {
         if self.first {
@@ -139,6 +65,74 @@ impl<'a> Reader<'a> {
         }
         self.scan.skip_space();
         Ok(())
+    }
+}
+
+impl<'a> Read<'a> for Reader<'a> {
+    fn uint(&mut self) -> Result<u64, CodecError> {
+        self.next_element()?;
+        let at = self.scan.at();
+        let wrong = |what| CodecError { at, what };
+        let mut number: u64 = 0;
+        let mut digits = 0;
+        while let Some(byte @ b'0'..=b'9') = self.scan.peek() {
+            number = number.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
+            digits += 1;
+            self.scan.bump();
+        }
+        if digits == 0 || digits > 1 && self.scan.byte_at(at) == Some(b'0') {
+            return Err(wrong("expected a whole number"));
+        }
+        if !matches!(self.scan.peek(), Some(b'.' | b'e' | b'E')) {
+            return if digits <= 19 { Ok(number) } else { Err(wrong("number too large")) };
+        }
+        self.scan.seek(at);
+        whole(self.scan.skip_value()?).ok_or_else(|| wrong("expected a whole number"))
+    }
+
+    fn text(&mut self) -> Result<Cow<'a, str>, CodecError> {
+        self.next_element()?;
+        Ok(unescape(self.scan.skip_string()?))
+    }
+
+    fn dict(&mut self) -> Result<Dict<'a>, CodecError> {
+        self.next_element()?;
+        if self.scan.peek() != Some(b'{') {
+            return Err(self.scan.error("expected a dict"));
+        }
+        Ok(Dict { text: self.scan.skip_value()? })
+    }
+
+    fn payload(&mut self) -> Result<PayloadRef<'a>, CodecError> {
+        if let Some(binary) = self.optional_binary()? {
+            return Ok(PayloadRef { args: Some(binary), ..PayloadRef::NONE });
+        }
+        let args = self.optional_value(b'[', "args must be a list")?;
+        let kwargs = self.optional_value(b'{', "kwargs must be a dict")?;
+        Ok(PayloadRef { args, kwargs, encoding: Encoding::Json })
+    }
+
+    fn finish(mut self) -> Result<(), CodecError> {
+        while self.has_more() {
+            self.next_element()?;
+            self.scan.skip_value()?;
+        }
+        self.scan.expect(b']', "expected ',' or ']'")?;
+        self.scan.skip_space();
+        match self.scan.peek() {
+            None => Ok(()),
+            Some(_) => Err(self.scan.error("text after the end of the message")),
+        }
+    }
+
+    fn error(&self, what: &'static str) -> CodecError {
+        self.scan.error(what)
+    }
+
+    #[inline]
+    fn has_more(&mut self) -> bool {
+        self.scan.skip_space();
+        !matches!(self.scan.peek(), Some(b']') | None)
     }
 }
 
@@ -289,12 +283,11 @@ impl<'a> Iterator for Entries<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::Reader as AnyReader;
 
     #[test]
     fn reads_an_event() {
         let frame = br#" [36, 5512315355, 4429313566, {"topic": "a.b"}, ["x", NaN], {"k": [1]}] "#;
-        let mut reader = AnyReader::json(frame).unwrap();
+        let mut reader = Reader::new(frame).unwrap();
         assert_eq!(reader.uint(), Ok(36));
         assert_eq!(reader.id(), Ok(5512315355));
         assert_eq!(reader.id(), Ok(4429313566));
@@ -309,7 +302,7 @@ mod tests {
     #[test]
     fn tolerates_float_ids_nulls_and_surplus() {
         let mut reader =
-            AnyReader::json(br#"[1e1,7.0,9007199254740992.0,null,null,"new",[]]"#).unwrap();
+            Reader::new(br#"[1e1,7.0,9007199254740992.0,null,null,"new",[]]"#).unwrap();
         assert_eq!(reader.uint(), Ok(10));
         assert_eq!(reader.id(), Ok(7));
         assert_eq!(reader.id(), Ok(MAX_ID));
@@ -319,11 +312,11 @@ mod tests {
 
     #[test]
     fn a_binary_may_stand_in_place_of_args() {
-        let mut reader = AnyReader::json(br#"[36,"\u0000AAEC"]"#).unwrap();
+        let mut reader = Reader::new(br#"[36,"\u0000AAEC"]"#).unwrap();
         assert_eq!(reader.uint(), Ok(36));
         assert_eq!(reader.payload().unwrap().args, Some(&br#""\u0000AAEC""#[..]));
         assert_eq!(reader.finish(), Ok(()));
-        let mut reader = AnyReader::json(br#"[36,"text"]"#).unwrap();
+        let mut reader = Reader::new(br#"[36,"text"]"#).unwrap();
         assert_eq!(reader.uint(), Ok(36));
         assert!(reader.payload().is_err());
     }
@@ -332,14 +325,14 @@ mod tests {
     fn refuses_what_is_not_an_id() {
         for bad in ["0", "-1", "9007199254740993", "1.5", "true", "\"1\"", "99999999999999999999"] {
             let frame = format!("[{bad}]");
-            assert!(AnyReader::json(frame.as_bytes()).unwrap().id().is_err(), "{bad} was accepted");
+            assert!(Reader::new(frame.as_bytes()).unwrap().id().is_err(), "{bad} was accepted");
         }
     }
 
     #[test]
     fn refuses_truncated_and_trailing_text() {
         for bad in ["[", "[1", "[1,", "[1]]", "[1] x", "{}", ""] {
-            let read = AnyReader::json(bad.as_bytes()).and_then(|mut reader| {
+            let read = Reader::new(bad.as_bytes()).and_then(|mut reader| {
                 reader.uint()?;
                 reader.finish()
             });

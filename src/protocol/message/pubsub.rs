@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::codec::{CodecError, Dict, Out, PayloadRef, Reader, Writer};
+use crate::codec::{CodecError, Dict, Out, PayloadRef, Read, Writer};
 
 use super::code;
 
@@ -20,7 +20,7 @@ pub struct Publish<'a> {
 }
 
 impl<'a> Publish<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Publish {
             request: r.id()?,
             options: r.dict()?,
@@ -50,7 +50,7 @@ pub struct Published {
 }
 
 impl Published {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, CodecError> {
+    pub(super) fn read<'r>(r: &mut impl Read<'r>) -> Result<Self, CodecError> {
         Ok(Published { request: r.id()?, publication: r.id()? })
     }
 
@@ -72,7 +72,7 @@ pub struct Subscribe<'a> {
 }
 
 impl<'a> Subscribe<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Subscribe { request: r.id()?, options: r.dict()?, topic: r.text()? })
     }
 
@@ -96,7 +96,7 @@ pub struct Subscribed {
 }
 
 impl Subscribed {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, CodecError> {
+    pub(super) fn read<'r>(r: &mut impl Read<'r>) -> Result<Self, CodecError> {
         Ok(Subscribed { request: r.id()?, subscription: r.id()? })
     }
 
@@ -116,7 +116,7 @@ pub struct Unsubscribe {
 }
 
 impl Unsubscribe {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, CodecError> {
+    pub(super) fn read<'r>(r: &mut impl Read<'r>) -> Result<Self, CodecError> {
         Ok(Unsubscribe { request: r.id()?, subscription: r.id()? })
     }
 
@@ -136,7 +136,7 @@ pub struct Unsubscribed<'a> {
 }
 
 impl<'a> Unsubscribed<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Unsubscribed { request: r.id_or_zero()?, details: r.optional_dict()? })
     }
 
@@ -165,7 +165,7 @@ pub struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Event {
             subscription: r.id()?,
             publication: r.id()?,

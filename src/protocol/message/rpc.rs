@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::codec::{CodecError, Dict, Out, PayloadRef, Reader, Writer};
+use crate::codec::{CodecError, Dict, Out, PayloadRef, Read, Writer};
 
 use super::code;
 
@@ -20,7 +20,7 @@ pub struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Call {
             request: r.id()?,
             options: r.dict()?,
@@ -50,7 +50,7 @@ pub struct Cancel<'a> {
 }
 
 impl<'a> Cancel<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Cancel { request: r.id()?, options: r.dict()? })
     }
 
@@ -72,7 +72,7 @@ pub struct CallResult<'a> {
 }
 
 impl<'a> CallResult<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(CallResult { request: r.id()?, details: r.dict()?, payload: r.payload()? })
     }
 
@@ -98,7 +98,7 @@ pub struct Register<'a> {
 }
 
 impl<'a> Register<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Register { request: r.id()?, options: r.dict()?, procedure: r.text()? })
     }
 
@@ -122,7 +122,7 @@ pub struct Registered {
 }
 
 impl Registered {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, CodecError> {
+    pub(super) fn read<'r>(r: &mut impl Read<'r>) -> Result<Self, CodecError> {
         Ok(Registered { request: r.id()?, registration: r.id()? })
     }
 
@@ -142,7 +142,7 @@ pub struct Unregister {
 }
 
 impl Unregister {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, CodecError> {
+    pub(super) fn read<'r>(r: &mut impl Read<'r>) -> Result<Self, CodecError> {
         Ok(Unregister { request: r.id()?, registration: r.id()? })
     }
 
@@ -162,7 +162,7 @@ pub struct Unregistered<'a> {
 }
 
 impl<'a> Unregistered<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Unregistered { request: r.id_or_zero()?, details: r.optional_dict()? })
     }
 
@@ -191,7 +191,7 @@ pub struct Invocation<'a> {
 }
 
 impl<'a> Invocation<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Invocation {
             request: r.id()?,
             registration: r.id()?,
@@ -221,7 +221,7 @@ pub struct Interrupt<'a> {
 }
 
 impl<'a> Interrupt<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Interrupt { request: r.id()?, options: r.dict()? })
     }
 
@@ -243,7 +243,7 @@ pub struct Yield<'a> {
 }
 
 impl<'a> Yield<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Yield { request: r.id()?, options: r.dict()?, payload: r.payload()? })
     }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::codec::{CodecError, Dict, Out, PayloadRef, Reader, Writer};
+use crate::codec::{CodecError, Dict, Out, PayloadRef, Read, Writer};
 
 use super::code;
 
@@ -16,7 +16,7 @@ pub struct Hello<'a> {
 }
 
 impl<'a> Hello<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Hello { realm: r.text()?, details: r.dict()? })
     }
 
@@ -36,7 +36,7 @@ pub struct Welcome<'a> {
 }
 
 impl<'a> Welcome<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Welcome { session: r.id()?, details: r.dict()? })
     }
 
@@ -58,7 +58,7 @@ pub struct Abort<'a> {
 }
 
 impl<'a> Abort<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Abort { details: r.dict()?, reason: r.text()?, payload: r.payload()? })
     }
 
@@ -82,7 +82,7 @@ pub struct Challenge<'a> {
 }
 
 impl<'a> Challenge<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Challenge { method: r.text()?, extra: r.dict()? })
     }
 
@@ -102,7 +102,7 @@ pub struct Authenticate<'a> {
 }
 
 impl<'a> Authenticate<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Authenticate { signature: r.text()?, extra: r.dict()? })
     }
 
@@ -122,7 +122,7 @@ pub struct Goodbye<'a> {
 }
 
 impl<'a> Goodbye<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Goodbye { details: r.dict()?, reason: r.text()? })
     }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::codec::{Encoding, Out, Received, Rules, transcode};
+use crate::codec::{Out, Rules, transcode};
 
 /// The messages of the specification's layouts, with and without their optional parts.
 const SAMPLES: &[&str] = &[
@@ -87,7 +87,7 @@ fn received<R>(
     read: impl FnOnce(Result<Message<'_>, CodecError>) -> R,
 ) -> R {
     match Received::new(&Bytes::copy_from_slice(frame), encoding) {
-        Ok(frame) => read(frame.reader().and_then(Message::read)),
+        Ok(frame) => read(Message::of(&frame)),
         Err(error) => read(Err(error)),
     }
 }
