@@ -76,6 +76,7 @@ impl Connection {
     }
 
     /// Wraps a payload as `options` want it.
+    #[inline]
     pub(super) fn wrap<'a>(
         &self,
         options: Dict<'_>,

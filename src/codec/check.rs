@@ -12,28 +12,31 @@ use super::{CodecError, Dict, Encoding, PayloadRef, Rules, transcode};
 ///
 /// # Errors
 /// The name of the wrong part, and what is wrong.
+#[inline]
 pub fn check_payload<'a>(
     args: Option<&'a [u8]>,
     kwargs: Option<&'a [u8]>,
     encoding: Encoding,
     rules: Rules,
 ) -> Result<PayloadRef<'a>, (&'static str, CodecError)> {
-    let check = |part: Part, bytes: Option<&'a [u8]>| {
-        let checked = bytes.map(|bytes| match encoding {
+    let check = |part: Part, bytes: &'a [u8]| {
+        let checked = match encoding {
             Encoding::Json => part.check_json(bytes, rules),
             Encoding::MsgPack => part.check::<MsgPack>(bytes, rules),
             Encoding::Cbor => part.check::<Cbor>(bytes, rules),
-        });
-        checked.transpose().map_err(|error| (part.name(), error))
+        };
+        checked.map_err(|error| (part.name(), error))
     };
-    let args = check(Part::Args, args)?;
-    let kwargs = check(Part::Kwargs, kwargs)?.filter(|(_, empty)| !empty);
-    let args = args.filter(|(_, empty)| kwargs.is_some() || !empty);
-    Ok(PayloadRef {
-        args: args.map(|(args, _)| args),
-        kwargs: kwargs.map(|(kwargs, _)| kwargs),
-        encoding,
-    })
+    let mut payload = PayloadRef { args: None, kwargs: None, encoding };
+    if let Some(kwargs) = kwargs {
+        let (kwargs, empty) = check(Part::Kwargs, kwargs)?;
+        payload.kwargs = (!empty).then_some(kwargs);
+    }
+    if let Some(args) = args {
+        let (args, empty) = check(Part::Args, args)?;
+        payload.args = (payload.kwargs.is_some() || !empty).then_some(args);
+    }
+    Ok(payload)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +56,7 @@ impl Part {
         }
     }
 
+    #[inline]
     fn check_json(self, text: &[u8], rules: Rules) -> Checked<'_> {
         match self {
             // A bare binary, as Autobahn's payload transparency has it.

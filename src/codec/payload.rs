@@ -82,8 +82,36 @@ impl Span {
 pub struct Payload {
     frame: Bytes,
     args: Span,
-    kwargs: Span,
-    encoding: Encoding,
+    /// With the encoding of both, so that a payload is no larger for it: events are moved a lot.
+    kwargs: Tagged,
+}
+
+/// A span and an encoding, which is in the two uppermost bits of the end.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tagged(Span);
+
+impl Tagged {
+    const SHIFT: u32 = 30;
+    const REST: u32 = (1 << Tagged::SHIFT) - 1;
+
+    /// Absent for what ends beyond a gigabyte, the most that a message can have.
+    fn new(span: Span, encoding: Encoding) -> Tagged {
+        let Span { start, end } = if span.end > Tagged::REST { Span::default() } else { span };
+        Tagged(Span { start, end: end | (encoding as u32) << Tagged::SHIFT })
+    }
+
+    fn span(self) -> Span {
+        Span { start: self.0.start, end: self.0.end & Tagged::REST }
+    }
+
+    #[inline]
+    fn encoding(self) -> Encoding {
+        match self.0.end >> Tagged::SHIFT {
+            1 => Encoding::MsgPack,
+            2 => Encoding::Cbor,
+            _ => Encoding::Json,
+        }
+    }
 }
 
 impl Payload {
@@ -91,8 +119,7 @@ impl Payload {
     pub fn of_frame(frame: &Bytes, payload: PayloadRef<'_>) -> Payload {
         Payload {
             args: Span::of(frame, payload.args),
-            kwargs: Span::of(frame, payload.kwargs),
-            encoding: payload.encoding,
+            kwargs: Tagged::new(Span::of(frame, payload.kwargs), payload.encoding),
             frame: frame.clone(),
         }
     }
@@ -121,24 +148,25 @@ impl Payload {
             0 => Span::default(),
             len => Span { start: 0, end: len as u32 },
         };
-        if all.len() > u32::MAX as usize / 2 {
+        if all.len() > Tagged::REST as usize {
             return Err(CodecError { at: 0, what: "the payload is too large" });
         }
-        Ok((details, Payload { frame: all.into(), args, kwargs, encoding }))
+        let kwargs = Tagged::new(kwargs, encoding);
+        Ok((details, Payload { frame: all.into(), args, kwargs }))
     }
 
     /// How both are encoded.
     #[inline]
     pub fn encoding(&self) -> Encoding {
-        self.encoding
+        self.kwargs.encoding()
     }
 
     /// Lends args and kwargs.
     pub fn lend(&self) -> PayloadRef<'_> {
         PayloadRef {
             args: self.args.slice(&self.frame),
-            kwargs: self.kwargs.slice(&self.frame),
-            encoding: self.encoding,
+            kwargs: self.kwargs.span().slice(&self.frame),
+            encoding: self.encoding(),
         }
     }
 
@@ -163,6 +191,19 @@ mod tests {
         let owned = Payload::of_frame(&frame, payload);
         assert_eq!(owned.lend(), payload);
         assert_eq!(owned.lend().args, Some(&b"[1]"[..]));
+    }
+
+    #[test]
+    fn the_encoding_takes_no_room() {
+        assert_eq!(size_of::<Payload>(), size_of::<Bytes>() + 2 * size_of::<Span>());
+        for encoding in Encoding::ALL {
+            for span in
+                [Span::default(), Span { start: 1, end: 5 }, Span { start: 0, end: 1 << 29 }]
+            {
+                let tagged = Tagged::new(span, encoding);
+                assert_eq!((tagged.span(), tagged.encoding()), (span, encoding));
+            }
+        }
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub struct Writer<'w> {
 
 impl<'w> Writer<'w> {
     /// Begins a message with its type code.
-    #[inline]
+    #[inline(always)]
     pub fn new(out: &'w mut Out<'_>, code: u64) -> Self {
         let Out { bytes, encoding, rules, failed } = out;
         let (start, encoding) = (bytes.len(), *encoding);
@@ -68,7 +68,7 @@ impl<'w> Writer<'w> {
     }
 
     /// A whole number.
-    #[inline]
+    #[inline(always)]
     pub fn uint(mut self, number: u64) -> Self {
         if self.element() {
             digits(self.bytes, number);
@@ -79,7 +79,7 @@ impl<'w> Writer<'w> {
     }
 
     /// A string.
-    #[inline]
+    #[inline(always)]
     pub fn text(mut self, text: &str) -> Self {
         if self.element() {
             write_string(self.bytes, text);
@@ -90,23 +90,21 @@ impl<'w> Writer<'w> {
     }
 
     /// A dict.
-    #[inline]
+    #[inline(always)]
     pub fn dict(mut self, dict: Dict<'_>) -> Self {
         if self.element() {
             self.bytes.extend_from_slice(dict.as_bytes());
         } else if dict.is_empty() {
             self.bytes.push(if self.encoding == Encoding::Cbor { 0xa0 } else { 0x80 });
         } else {
-            let text = dict.as_bytes();
-            let done = transcode(text, Encoding::Json, self.encoding, Rules::Tolerant, self.bytes);
-            fail(self.failed, done);
+            self.transcoded(dict.as_bytes(), Encoding::Json, Rules::Tolerant);
         }
         self
     }
 
     /// The args and kwargs that end a message: an empty list stands in for absent args before
     /// kwargs, and nothing is written for an absent payload.
-    #[inline]
+    #[inline(always)]
     pub fn payload(mut self, payload: PayloadRef<'_>) -> Self {
         if payload.is_empty() {
             return self;
@@ -123,7 +121,7 @@ impl<'w> Writer<'w> {
     }
 
     /// Ends the message.
-    #[inline]
+    #[inline(always)]
     pub fn end(self) {
         // A message has at most seven elements, so that one byte tells their number.
         match self.encoding {
@@ -134,7 +132,7 @@ impl<'w> Writer<'w> {
     }
 
     /// Begins an element; true in JSON.
-    #[inline]
+    #[inline(always)]
     fn element(&mut self) -> bool {
         self.elements += 1;
         let is_json = self.encoding == Encoding::Json;
@@ -144,22 +142,34 @@ impl<'w> Writer<'w> {
         is_json
     }
 
-    #[inline]
+    #[inline(always)]
     fn part(&mut self, part: &[u8], encoding: Encoding) {
         self.element();
         if encoding == self.encoding {
             self.bytes.extend_from_slice(part);
         } else {
-            let done = transcode(part, encoding, self.encoding, self.rules, self.bytes);
-            fail(self.failed, done);
+            self.transcoded(part, encoding, self.rules);
+        }
+    }
+
+    #[inline(always)]
+    fn transcoded(&mut self, value: &[u8], from: Encoding, rules: Rules) {
+        if let Err(error) = transcoded(value, from, self.encoding, rules, self.bytes) {
+            *self.failed = Some(error);
         }
     }
 }
 
-fn fail(failed: &mut Option<CodecError>, done: Result<(), CodecError>) {
-    if let Err(error) = done {
-        failed.get_or_insert(error);
-    }
+#[cold]
+#[inline(never)]
+fn transcoded(
+    value: &[u8],
+    from: Encoding,
+    to: Encoding,
+    rules: Rules,
+    out: &mut Vec<u8>,
+) -> Result<(), CodecError> {
+    transcode(value, from, to, rules, out)
 }
 
 #[inline(never)]
@@ -181,6 +191,7 @@ fn string(out: &mut Vec<u8>, encoding: Encoding, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
+#[inline(always)]
 fn digits(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }

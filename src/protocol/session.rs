@@ -257,12 +257,17 @@ impl<H: Clone> Session<H> {
         }
     }
 
+    #[inline]
     fn take_in(&mut self, frame: &Bytes) -> Result<(), Violation> {
-        if self.config.encoding == Encoding::Json {
-            return self.handle(frame, Message::decode(frame)?);
-        }
-        let received = Received::new(frame, self.config.encoding)?;
-        self.handle(received.frame(), Message::of(&received)?)
+        let received;
+        let (frame, message) = match self.config.encoding {
+            Encoding::Json => (frame, Message::decode(frame)?),
+            encoding => {
+                received = Received::new(frame, encoding)?;
+                (received.frame(), Message::of(&received)?)
+            }
+        };
+        self.handle(frame, message)
     }
 
     /// The peer broke a rule, possibly one that only the transport can see. After our GOODBYE

@@ -490,12 +490,12 @@ fn route_chunk(
     if encoding != Encoding::Json {
         received.extend(frames.iter().map(|frame| Received::new(frame, encoding)));
     }
-    let decode = |index: usize| match encoding {
-        Encoding::Json => Message::decode(&frames[index]),
-        _ => message(&received[index]),
-    };
-    for index in 0..frames.len() {
-        match decode(index) {
+    for (index, frame) in frames.iter().enumerate() {
+        let decoded = match encoding {
+            Encoding::Json => Message::decode(frame),
+            _ => message(&received[index]),
+        };
+        match decoded {
             Ok(message) => messages.push(message),
             Err(error) => {
                 broken = Err(End::Violation(error.to_string()));

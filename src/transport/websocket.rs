@@ -225,16 +225,30 @@ fn refused(url: String, response: &HttpResponse<Option<Vec<u8>>>) -> ConnectErro
     ConnectError::Http { url, status: response.status().as_u16(), hint }
 }
 
+impl WebSocket {
+    /// A message, unless it came in frames of the wrong kind.
+    #[inline]
+    fn take(&self, is_text: bool, message: Bytes) -> Result<Incoming, TransportError> {
+        if is_text == (self.encoding == Encoding::Json) {
+            return Ok(Incoming::Message(message));
+        }
+        Err(self.wrong_kind(is_text))
+    }
+
+    #[cold]
+    fn wrong_kind(&self, is_text: bool) -> TransportError {
+        let (sent, has) = if is_text { ("text", "binary") } else { ("binary", "text") };
+        let name = subprotocol(self.encoding);
+        TransportError::Message(format!("a {sent} frame, where {name} has {has} frames"))
+    }
+}
+
 impl Transport for WebSocket {
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, TransportError>> {
         let received = match ready!(Pin::new(&mut self.stream).poll_next(cx)) {
             None => Ok(Incoming::End { code: None, reason: String::new() }),
-            Some(Ok(WsMessage::Text(text))) if self.encoding == Encoding::Json => {
-                Ok(Incoming::Message(text.into()))
-            }
-            Some(Ok(WsMessage::Binary(bytes))) if self.encoding != Encoding::Json => {
-                Ok(Incoming::Message(bytes))
-            }
+            Some(Ok(WsMessage::Text(text))) => self.take(true, text.into()),
+            Some(Ok(WsMessage::Binary(bytes))) => self.take(false, bytes),
             Some(Ok(WsMessage::Close(frame))) => {
                 // The answer to a closing frame, which RFC 6455 demands, waits in a buffer.
                 let _ = Pin::new(&mut self.stream).poll_flush(cx);
@@ -243,15 +257,8 @@ impl Transport for WebSocket {
                 Ok(Incoming::End { code, reason })
             }
             Some(Ok(WsMessage::Ping(_) | WsMessage::Pong(_))) => Ok(Incoming::Alive),
-            Some(Ok(WsMessage::Text(_) | WsMessage::Binary(_) | WsMessage::Frame(_))) => {
-                let (sent, has) = match self.encoding {
-                    Encoding::Json => ("binary", "text"),
-                    _ => ("text", "binary"),
-                };
-                let name = subprotocol(self.encoding);
-                let what = format!("a {sent} frame, where {name} has {has} frames");
-                Err(TransportError::Message(what))
-            }
+            // Never received.
+            Some(Ok(WsMessage::Frame(frame))) => self.take(false, frame.into_payload()),
             Some(Err(error)) => Err(error.into()),
         };
         Poll::Ready(received)
