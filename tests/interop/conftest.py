@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import users
 from node import Node, configuration, free_port, role, websocket
+from pki import Pki, make
 from programs import BINDING, Program
 
 sys.path[:0] = [str(BINDING), str(BINDING / "tests")]
@@ -15,18 +17,43 @@ sys.path[:0] = [str(BINDING), str(BINDING / "tests")]
 
 @dataclass(frozen=True)
 class Router:
-    url: str
+    """Where to join what, and what the node keeps in its files."""
+
+    url: str  # anonymous
+    auth_url: str  # the users of users.py
+    tls_url: str  # the same, encrypted
     realm: str
+    history_realm: str  # with memory for past events and a queue of calls, under the URIs com.example.history. and .queue.
+    pki: Pki
+    public_key: str  # the node's own
 
 
 @pytest.fixture(scope="session")
 def crossbar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
-    router = Router(f"ws://127.0.0.1:{(port := free_port())}/", "realm1")
-    realm = {"name": router.realm, "roles": [role("anonymous")]}
-    node = Node(tmp_path_factory.mktemp("crossbar"), configuration([realm], [websocket(port)]))
+    directory = tmp_path_factory.mktemp("crossbar")
+    pki = make(directory)
+    plain, auth, tls = free_port(), free_port(), free_port()
+    roles = [role("anonymous"), role(users.ROLE)]
+    store = {
+        "type": "memory",
+        "limit": 1000,
+        "event-history": [{"uri": "com.example.history.", "match": "prefix", "limit": 100}],
+        "call-queue": [{"uri": "com.example.queue.", "match": "prefix", "limit": 10}],
+    }
+    realms = [{"name": "realm1", "roles": roles}, {"name": "realm2", "roles": roles, "store": store}]
+    server = {"certificate": str(pki.server), "key": str(pki.server_key)}
+    transports = [
+        websocket(plain),
+        websocket(auth, auth=users.auth()),
+        websocket(tls, auth=users.auth(), tls=server),
+    ]
+    node = Node(directory, configuration(realms, transports))
     try:
         node.start()
-        yield router
+        yield Router(
+            f"ws://127.0.0.1:{plain}/", f"ws://127.0.0.1:{auth}/", f"wss://127.0.0.1:{tls}/",
+            "realm1", "realm2", pki, node.public_key(),
+        )
     finally:
         node.stop()
 
