@@ -1,5 +1,6 @@
 """One Crossbar.io node for all tests of this directory."""
 
+import itertools
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import users
 from node import Node, configuration, free_port, role, websocket
+from peers import Peer, start_peer
 from pki import Pki, make
 from programs import BINDING, Program
 
@@ -93,3 +95,28 @@ def example() -> Callable[[str], Path]:
         return program
 
     return find
+
+
+@pytest.fixture(scope="module")
+def peers(crossbar: Router, environment: dict[str, str]) -> Iterator[Callable[..., Peer]]:
+    """Gives the peer of a role, started at the first use and kept for the next tests of the module."""
+    running: dict[tuple[str, ...], Peer] = {}
+
+    def peer(role: str, library: str, *serializer: str) -> Peer:
+        key = (role, library, *serializer)
+        if key not in running:
+            running[key] = start_peer(crossbar.url, crossbar.realm, environment, library, *serializer)
+        return running[key]
+
+    yield peer
+    for one in running.values():
+        one.end()
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def uri() -> str:
+    """A URI that no other test uses."""
+    return f"com.example.interop.n{next(_numbers)}"
