@@ -64,6 +64,29 @@ fn object(router: *mut wamp_router_t) -> Result<Arc<RouterObject>, Failure> {
 /// | `send_queue_bytes` | bytes, 256 MiB | may wait for a client before it is dropped           |
 /// | `disclose`         | object         | `caller`, `publisher`: true tells always who it is   |
 /// | `event_history`    | number, 0      | how many past publications each realm keeps          |
+/// | `auth`             | object         | who may join: see below                              |
+/// | `roles`            | object         | what they may do: see below                          |
+///
+/// Without `auth` everybody may join, as `anonymous`; with it, whom its keys know:
+///
+/// | key           | for each authid                                                           |
+/// |---------------|---------------------------------------------------------------------------|
+/// | `ticket`      | `ticket`                                                                  |
+/// | `wampcra`     | `secret`; `salt`, `iterations` and `keylen` if it shall be derived        |
+/// | `wamp-scram`  | `password`; `kdf` (pbkdf2, argon2id13), `iterations`, `memory` (KiB)      |
+/// | `scram`       | as `wamp-scram`, in the dialect of Crossbar.io                            |
+/// | `cryptosign`  | `pubkey`, or a list of `authorized_keys`: 64 hexadecimal digits           |
+///
+/// each with the `role` that the client gets (`user`), as in
+/// {"auth": {"ticket": {"joe": {"ticket": "secret", "role": "admin"}}}}. The first method of the
+/// client's `authmethods` that is a key here decides. Beside these, `anonymous` ({"role": ...}) lets
+/// in those who are unknown, `router_key` is the seed with which the router proves itself in
+/// cryptosign, and `factors` lists methods that all have to pass.
+///
+/// `roles` gives for each role a list of what it may do; without the key everything. The most
+/// specific entry counts:
+/// {"roles": {"user": [{"uri": "com.app.", "match": "prefix", "allow": {"call": true}}]}}, beside
+/// `call` there are `register`, `publish`, `subscribe`. The router's own procedures are among them.
 ///
 /// Returns NULL on failure, with the reason in wamp_last_error(). Free it with wamp_router_free().
 #[unsafe(no_mangle)]

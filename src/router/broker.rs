@@ -20,6 +20,7 @@ use super::pattern::{Entry, Table};
 use super::peer::{Peer, Rings};
 use super::publication::{Publication, PublishOptions};
 use super::request::{Fault, check_own_uri, check_pattern, is_reserved, read_match};
+use super::roles::Action;
 
 /// All subscriptions of a realm.
 #[derive(Debug, Default)]
@@ -56,6 +57,7 @@ impl Broker {
     ) -> Result<(), Fault> {
         let options = SubscribeOptions::read(message.options)?;
         check_pattern(&message.topic, options.matching)?;
+        from.identity().permissions.check(Action::Subscribe, &message.topic)?;
         let (entry, created) = match self.subscriptions.find(&message.topic, options.matching) {
             Some(entry) => (entry.id, false),
             None => {
@@ -138,8 +140,11 @@ impl Broker {
         rings: &mut Rings,
     ) -> Result<(), Fault> {
         let options = PublishOptions::read(message.options)?;
-        if let Err(refused) = check_own_uri(&message.topic, Match::Exact) {
-            return if options.acknowledge { Err(refused) } else { Ok(()) };
+        let permissions = &from.identity().permissions;
+        let checked = check_own_uri(&message.topic, Match::Exact)
+            .and_then(|()| permissions.check(Action::Publish, &message.topic));
+        if let Err(refused) = checked {
+            return if options.acknowledge { Err(refused) } else { Err(Fault::Unheard) };
         }
         let acknowledge = options.acknowledge;
         let excluded = options.exclude_me.then(|| from.id());

@@ -7,8 +7,25 @@
 //! | `max_message_size` | the largest message to accept, in bytes | 16 MiB |
 //! | `send_queue_bytes` | bytes that may wait for one client before it is dropped | 256 MiB |
 //! | `disclose` | `{"caller": true, "publisher": true}`: who is told to the other side, asked or not | neither |
+//! | `auth` | who is known, and by which secrets: see below | everybody may join |
+//! | `roles` | what each role may do: see [`super::roles`] | everything |
 //! | `event_history` | how many past publications each realm keeps, up to 64 MiB of them | 0 |
 
+//!
+//! `auth` has a key for each method, with what each authid is known by:
+//!
+//! | method | of each authid |
+//! |---|---|
+//! | `ticket` | `ticket` |
+//! | `wampcra` | `secret`; for a salted one `salt`, `iterations` (1000), `keylen` (32) |
+//! | `wamp-scram`, `scram` | `password`, `kdf` (`pbkdf2` or `argon2id13`), `iterations`, `memory` (KiB) |
+//! | `cryptosign` | `pubkey`, or `authorized_keys`: a list |
+//!
+//! and each authid may have a `role` (`user`). `"anonymous": {"role": ...}` lets in those who are
+//! unknown, too; `router_key` is the seed of the key with which the router proves itself to clients
+//! of cryptosign; `factors` lists methods that all have to pass, one after the other.
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -16,9 +33,11 @@ use serde_json::{Map, Value};
 use crate::protocol::uri::{self, Match};
 
 use super::RouterError;
+use super::auth::Store;
+use super::roles::Roles;
 
 /// The settings of a router.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(super) struct Config {
     /// The only realms there are; `None` makes realms on demand.
     pub(super) realms: Option<Vec<String>>,
@@ -34,6 +53,10 @@ pub(super) struct Config {
     pub(super) disclose_publisher: bool,
     /// How many past publications each realm keeps.
     pub(super) event_history: usize,
+    /// Who is known; `None` lets everybody in.
+    pub(super) auth: Option<Arc<Store>>,
+    /// What they may do; `None` is everything.
+    pub(super) roles: Option<Arc<Roles>>,
 }
 
 impl Default for Config {
@@ -46,17 +69,21 @@ impl Default for Config {
             disclose_caller: false,
             disclose_publisher: false,
             event_history: 0,
+            auth: None,
+            roles: None,
         }
     }
 }
 
-const KEYS: [&str; 6] = [
+const KEYS: [&str; 8] = [
     "realms",
     "hello_timeout",
     "max_message_size",
     "send_queue_bytes",
     "disclose",
     "event_history",
+    "auth",
+    "roles",
 ];
 
 impl Config {
@@ -84,6 +111,8 @@ impl Config {
             "send_queue_bytes" => self.send_queue_bytes = size(value)?,
             "disclose" => (self.disclose_caller, self.disclose_publisher) = disclose(value)?,
             "event_history" => self.event_history = count(value)?,
+            "auth" => self.auth = Some(Arc::new(Store::parse(value)?)),
+            "roles" => self.roles = Some(Arc::new(Roles::parse(value)?)),
             unknown => return Err(unknown_key(unknown)),
         }
         Ok(())
@@ -173,10 +202,14 @@ mod tests {
             disclose_caller: true,
             disclose_publisher: false,
             event_history: 10,
+            auth: None,
+            roles: None,
         };
-        assert_eq!(config.unwrap(), expected);
-        assert_eq!(Config::parse(None).unwrap(), Config::default());
-        assert_eq!(Config::parse(Some("{}")).unwrap(), Config::default());
+        assert_eq!(format!("{:?}", config.unwrap()), format!("{expected:?}"));
+        for empty in [None, Some("{}")] {
+            let config = Config::parse(empty).unwrap();
+            assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
+        }
     }
 
     #[test]
@@ -194,6 +227,19 @@ mod tests {
             (r#"{"disclose": true}"#, "\"caller\": true or false"),
             (r#"{"disclose": {"callee": true}}"#, "\"caller\": true or false"),
             (r#"{"event_history": -1}"#, "0 or more"),
+            (r#"{"auth": {"kerberos": {}}}"#, "the keys are ticket, wampcra"),
+            (r#"{"auth": {"ticket": {"joe": {"tickt": "x"}}}}"#, "\"joe\": \"tickt\" is unknown"),
+            (r#"{"auth": {"ticket": {"joe": {}}}}"#, "\"ticket\" is missing"),
+            (r#"{"auth": {"wampcra": {"joe": {"secret": 1}}}}"#, "must be a string"),
+            (
+                r#"{"auth": {"scram": {"joe": {"password": "x", "iterations": 1}}}}"#,
+                "at least 4096",
+            ),
+            (r#"{"auth": {"scram": {"joe": {}}}}"#, "\"password\" is missing"),
+            (r#"{"auth": {"cryptosign": {"joe": {"pubkey": "00"}}}}"#, "64 hexadecimal digits"),
+            (r#"{"auth": {"factors": ["ticket"]}}"#, "ticket is not configured"),
+            (r#"{"roles": {"user": [{"uri": "a..b", "allow": {}}]}}"#, "\"a..b\""),
+            (r#"{"roles": {"user": [{"uri": "a", "allow": {"cal": true}}]}}"#, "\"allow\" must be"),
         ] {
             let error = Config::parse(Some(json)).unwrap_err().to_string();
             assert!(error.contains(told), "{json}: {error}");

@@ -5,17 +5,22 @@
 //! stops reading, since two clients that wait for each other would never go on.
 //!
 //! ```text
-//!              HELLO: WELCOME              GOODBYE: the answer
+//!     HELLO: CHALLENGE               AUTHENTICATE: the next CHALLENGE
+//!      +-----------------> Challenged ---+
+//!      |                       |  ^------+
+//!      |       HELLO: WELCOME  v  AUTHENTICATE: WELCOME
 //!   Opening -------------------> Joined --------------------------> Ending
-//!      |                           |   anything forbidden: ABORT     ^ |
+//!      |                           |   GOODBYE: the answer           ^ |
+//!      |                           |   anything forbidden: ABORT     | |
 //!      |                           |   ABORT, end of the stream      | |  all is written and
 //!      |                           |                                 | |  both have closed,
-//!      |                           |  the router closes: GOODBYE     | |  or 1 s is over
+//!      |                           |  the router wants: GOODBYE      | |  or 1 s is over
 //!      |                           +--------> Leaving -------------->+ v
 //!      |                                        |   GOODBYE, ABORT   | gone
 //!      |                                        +---> gone: 1 s      |
 //!      +-------------------------------------------------------------+
-//!        no such realm, anything but HELLO: ABORT; after hello_timeout: gone
+//!        no such realm, not let in, anything but HELLO (when challenged: AUTHENTICATE): ABORT;
+//!        after hello_timeout: gone
 //! ```
 
 use std::future::poll_fn;
@@ -29,15 +34,15 @@ use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
-use crate::codec::{Batch, PayloadRef};
-use crate::protocol::message::{Abort, Goodbye, Hello, Message};
+use crate::codec::{Batch, Dict, PayloadRef};
+use crate::protocol::message::{Abort, Challenge, Goodbye, Hello, Message};
 use crate::protocol::uri;
 use crate::transport::websocket::{self, WebSocket};
 use crate::transport::{Incoming, Transport, TransportError};
 
 use super::Shared;
+use super::auth::{Login, Step};
 use super::details::Details;
-use super::identity::{Features, Identity};
 use super::peer::{Order, Peer, Rings};
 use super::realm::{End, Session};
 
@@ -124,6 +129,8 @@ struct Connection<'a, T> {
 /// See the module's text.
 enum Phase {
     Opening,
+    /// Under this realm's name.
+    Challenged(String, Box<Login>),
     Joined(Session),
     Leaving,
     Ending,
@@ -193,7 +200,8 @@ impl<'a, T: Transport> Connection<'a, T> {
     fn obey(&mut self) -> Result<(), Gone> {
         match (self.peer.take_order(), &self.phase) {
             (None, _) | (Some(Order::Goodbye(..)), Phase::Leaving | Phase::Ending) => {}
-            (Some(Order::Drop), _) | (Some(Order::Goodbye(..)), Phase::Opening) => {
+            (Some(Order::Drop), _)
+            | (Some(Order::Goodbye(..)), Phase::Opening | Phase::Challenged(..)) => {
                 return Err(Gone);
             }
             (Some(Order::Goodbye(reason, message)), Phase::Joined(_)) => {
@@ -297,6 +305,10 @@ impl<'a, T: Transport> Connection<'a, T> {
                     self.open(&frames[at]);
                     1
                 }
+                Phase::Challenged(..) => {
+                    self.authenticate(&frames[at]);
+                    1
+                }
                 Phase::Joined(session) => {
                     let chunk = &frames[at..frames.len().min(at + CHUNK)];
                     if let Err(end) = route_chunk(session, chunk, &mut self.rings) {
@@ -334,18 +346,54 @@ impl<'a, T: Transport> Connection<'a, T> {
         if let Err(error) = uri::check(&hello.realm, uri::Match::Exact) {
             return self.abort(uri::INVALID_URI, &format!("realm: {error}"));
         }
-        let features = match Features::read(hello.details) {
-            Ok(features) => features,
+        if !self.shared.realms.has(&hello.realm) {
+            let why = format!("this router has no realm \"{}\"", hello.realm);
+            return self.abort(uri::NO_SUCH_REALM, &why);
+        }
+        match Login::begin(self.shared.config.auth.as_ref(), hello.details, self.peer.id()) {
+            Ok(step) => self.go_on(hello.realm.into_owned(), step),
+            Err(error) => self.abort(uri::PROTOCOL_VIOLATION, &error.to_string()),
+        }
+    }
+
+    /// What comes after HELLO: CHALLENGE, WELCOME or ABORT.
+    fn go_on(&mut self, realm: String, step: Step) {
+        match step {
+            Step::Challenged(login) => {
+                let (method, extra) = login.question();
+                self.enter(Phase::Challenged(realm, login));
+                let extra = Dict::from_checked(extra.as_bytes());
+                let challenge = Challenge { method: method.into(), extra };
+                self.peer.send(&mut self.rings, |out| challenge.write(out));
+            }
+            Step::LetIn(identity) => {
+                let realms = &self.shared.realms;
+                match realms.join(&realm, self.peer, identity, &mut self.rings) {
+                    Some(session) => self.enter(Phase::Joined(session)),
+                    None => self.abort(uri::NO_SUCH_REALM, "the realm has gone"),
+                }
+            }
+            Step::Denied(denial) => self.abort(denial.reason, &denial.why),
+        }
+    }
+
+    /// While it is challenged a client can say AUTHENTICATE, or give up.
+    fn authenticate(&mut self, frame: &[u8]) {
+        let answer = match Message::decode(frame) {
+            Ok(Message::Authenticate(answer)) => answer,
+            Ok(Message::Abort(_)) => return self.end(),
+            Ok(other) => {
+                let why = format!("{} instead of AUTHENTICATE", other.name());
+                return self.abort(uri::PROTOCOL_VIOLATION, &why);
+            }
             Err(error) => return self.abort(uri::PROTOCOL_VIOLATION, &error.to_string()),
         };
-        let realms = &self.shared.realms;
-        let identity = Identity::anonymous(features);
-        match realms.join(&hello.realm, self.peer, identity, &mut self.rings) {
-            Some(session) => self.enter(Phase::Joined(session)),
-            None => {
-                let why = format!("this router has no realm \"{}\"", hello.realm);
-                self.abort(uri::NO_SUCH_REALM, &why);
+        match std::mem::replace(&mut self.phase, Phase::Opening) {
+            Phase::Challenged(realm, login) => {
+                let step = login.answered(&answer.signature, answer.extra);
+                self.go_on(realm, step);
             }
+            other => self.phase = other,
         }
     }
 
@@ -387,6 +435,8 @@ impl<'a, T: Transport> Connection<'a, T> {
     fn enter(&mut self, phase: Phase) {
         self.deadline = match (&phase, &self.phase) {
             (Phase::Opening | Phase::Joined(_), _) => None,
+            // The time for HELLO is that for the whole login.
+            (Phase::Challenged(..), _) => self.deadline.take(),
             (Phase::Ending, Phase::Leaving | Phase::Ending) => self.deadline.take(),
             _ => Some(Box::pin(sleep_until(Instant::now() + CLOSE_TIMEOUT))),
         };

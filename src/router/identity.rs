@@ -4,6 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::codec::{CodecError, Dict};
 
+use super::roles::Permissions;
+
 /// What a client is known as, from the moment that it has joined.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Identity {
@@ -17,6 +19,8 @@ pub(super) struct Identity {
     pub(super) authextra: Option<Value>,
     /// What it announced.
     pub(super) features: Features,
+    /// What it may do.
+    pub(super) permissions: Permissions,
 }
 
 /// The announced features that change what the router sends.
@@ -45,6 +49,7 @@ impl Identity {
             authmethod: "anonymous".to_owned(),
             authextra: None,
             features,
+            permissions: Permissions::default(),
         }
     }
 

@@ -6,6 +6,7 @@
 //!
 //! * `config`: what the user can set.
 //! * `connection`: the task of one client, and the states of its session.
+//! * `auth`: how clients prove who they are; `roles`: what they may do then.
 //! * `peer`: a client as the others see it: a place for its messages; `identity`: who it is.
 //! * `realm`: realms and sessions; `deadlines` of their calls, `testament`s at their end.
 //! * `broker`, with `publication` (whom an event is for) and `history` (what is kept of it).
@@ -18,6 +19,7 @@
 //!   connection -> realm -> broker, dealer, meta -> peer -> outbox of the receiver's connection
 //! ```
 
+mod auth;
 mod broker;
 mod clock;
 mod config;
@@ -34,6 +36,7 @@ mod peer;
 mod publication;
 mod realm;
 mod request;
+mod roles;
 mod testament;
 
 #[cfg(test)]
@@ -137,7 +140,8 @@ impl Router {
     /// Makes a router. `config` is a JSON object; `None` stands for `{}`. The keys are `realms` (a
     /// list of names; without it realms are made on demand), `hello_timeout` (seconds),
     /// `max_message_size` and `send_queue_bytes` (bytes), `disclose` (who is told to the other
-    /// side), `event_history` (how many past publications are kept).
+    /// side), `event_history` (how many past publications are kept), `auth` (who is known, and by
+    /// which secrets) and `roles` (what they may do).
     pub fn new(config: Option<&str>) -> Result<Arc<Router>, RouterError> {
         let config = Config::parse(config)?;
         let shared = Shared {

@@ -25,6 +25,7 @@ use super::notice::Notice;
 use super::peer::{Peer, Rings};
 use super::publication::Publication;
 use super::request::{Fault, is_reserved};
+use super::roles::Action;
 use super::testament::Testaments;
 
 /// The realms of a router.
@@ -105,6 +106,11 @@ impl Realms {
         }
     }
 
+    /// True if the realm can be joined.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.is_on_demand() || locked(&self.by_name).contains_key(name)
+    }
+
     /// Lets `peer` join the realm and welcomes it; `None` if there is no such realm.
     pub(super) fn join(
         self: &Arc<Self>,
@@ -123,7 +129,9 @@ impl Realms {
             }
             None => return None,
         };
-        peer.identify(identity);
+        let permissions = self.config.roles.as_ref().map(|roles| roles.of(&identity.authrole));
+        let permissions = permissions.unwrap_or_default();
+        peer.identify(Identity { permissions, ..identity });
         let details = welcome_details(name, peer.identity(), &self.config);
         let welcome =
             Welcome { session: peer.id(), details: Dict::from_checked(details.as_bytes()) };
@@ -301,6 +309,7 @@ impl State {
         requests: &mut Requests,
         rings: &mut Rings,
     ) -> Result<(), Fault> {
+        peer.identity().permissions.check(Action::Call, &message.procedure)?;
         if is_reserved(&message.procedure) {
             return self.call_meta(peer, message, rings);
         }

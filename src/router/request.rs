@@ -61,6 +61,8 @@ pub(super) const INVALID_ARGUMENT: &str = "wamp.error.invalid_argument";
 pub(super) const FEATURE_NOT_SUPPORTED: &str = "wamp.error.feature_not_supported";
 /// What a callee answers that wants another one to be asked.
 pub(super) const UNAVAILABLE: &str = "wamp.error.unavailable";
+/// The role of the client may not do this.
+pub(super) const NOT_AUTHORIZED: &str = "wamp.error.not_authorized";
 /// All callees are busy or unavailable.
 pub(super) const NO_AVAILABLE_CALLEE: &str = "wamp.error.no_available_callee";
 

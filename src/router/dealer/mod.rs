@@ -36,6 +36,7 @@ use super::notice::{Notice, registration_details};
 use super::pattern::{Entry, Table};
 use super::peer::{Peer, Rings};
 use super::request::{Fault, Refusal, check_own_uri};
+use super::roles::Action;
 
 pub(super) use options::Invoke;
 use options::RegisterOptions;
@@ -138,6 +139,7 @@ impl Dealer {
     ) -> Result<(), Fault> {
         let options = RegisterOptions::read(message.options)?;
         check_own_uri(&message.procedure, options.matching)?;
+        from.identity().permissions.check(Action::Register, &message.procedure)?;
         if options.force_reregister {
             self.oust(&message.procedure, &options, rings);
         }

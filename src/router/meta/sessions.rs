@@ -6,6 +6,7 @@ use super::super::details;
 use super::super::peer::{Peer, Rings};
 use super::super::realm::State;
 use super::super::request::{Fault, check_uri};
+use super::super::roles::Action;
 use super::{Answer, Question, one};
 
 const NO_SUCH_SESSION: &str = "wamp.error.no_such_session";
@@ -55,6 +56,9 @@ impl State {
                 one(others.len())
             }
             "wamp.session.add_testament" => {
+                if let Some(topic) = question.args.first().and_then(Value::as_str) {
+                    question.from.identity().permissions.check(Action::Publish, topic)?;
+                }
                 if let Some(member) = self.sessions.get_mut(&question.from.id()) {
                     member.testaments.add(&question.args, &question.kwargs)?;
                 }

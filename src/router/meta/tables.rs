@@ -10,6 +10,7 @@ use super::super::pattern::{Entry, Table, match_name};
 use super::super::peer::Rings;
 use super::super::realm::State;
 use super::super::request::{Fault, INVALID_ARGUMENT, check_uri, read_match};
+use super::super::roles::Action;
 use super::{Answer, Question, one};
 
 impl State {
@@ -75,7 +76,9 @@ impl State {
             "wamp.subscription.count_subscribers" => one(named()?.value.len()),
             "wamp.subscription.get_events" => {
                 let query = Query::read(&question.kwargs)?;
-                let events = self.broker.memory().events(named()?, &query, question.from);
+                let entry = named()?;
+                question.from.identity().permissions.check(Action::Subscribe, &entry.uri)?;
+                let events = self.broker.memory().events(entry, &query, question.from);
                 Ok(Some(Answer::List(events)))
             }
             "wamp.subscription.remove_subscriber" => {

@@ -1,6 +1,7 @@
 //! Tests of the whole router: [`memory`] and its likes, one for each subject, without sockets,
 //! [`pair`] with the client's own sessions, [`sockets`] with a real client.
 
+mod auth;
 mod calls;
 mod client;
 mod memory;

@@ -381,3 +381,61 @@ async fn calls_end_in_time() {
     callee.says("[70,1,{}]").await;
     assert_eq!(caller.hears().await, json!([50, 1, {}]));
 }
+
+#[tokio::test]
+async fn clients_are_challenged() {
+    let router = router(r#"{"auth": {"ticket": {"joe": {"ticket": "t", "role": "admin"}}}}"#);
+    let url = router.url().unwrap();
+    let hello = |more: &str| format!(r#"[1,"realm1",{{"roles":{{"caller":{{}}}}{more}}}]"#);
+    let joe = hello(r#","authmethods":["ticket"],"authid":"joe""#);
+
+    let mut client = Client::connect(&url).await.unwrap();
+    client.says(&joe).await;
+    assert_eq!(client.hears().await, json!([4, "ticket", {}]));
+    assert_eq!(router.stats().sessions, 0);
+    client.says(r#"[5,"t",{}]"#).await;
+    let welcome = client.hears().await;
+    let is = |key: &str| welcome[2][key].as_str().unwrap_or_default().to_owned();
+    assert_eq!([is("authid"), is("authrole"), is("authmethod")], ["joe", "admin", "ticket"]);
+    assert_eq!(is("authprovider"), "static");
+
+    for (frame, reason, told) in [
+        (r#"[5,"wrong",{}]"#, "wamp.error.authentication_failed", "its ticket is wrong"),
+        (r#"[32,1,{},"a.b"]"#, "wamp.error.protocol_violation", "SUBSCRIBE instead of"),
+        ("[5]", "wamp.error.protocol_violation", "too short"),
+    ] {
+        let mut client = Client::connect(&url).await.unwrap();
+        client.says(&joe).await;
+        assert_eq!(client.hears().await[0], 4);
+        client.says(frame).await;
+        client.hears_abort(reason, told).await;
+    }
+    let mut client = Client::connect(&url).await.unwrap();
+    client.says(&joe).await;
+    assert_eq!(client.hears().await[0], 4);
+    client.says(r#"[3,{},"wamp.error.cannot_authenticate"]"#).await;
+    client.sees_the_end().await;
+
+    let violation = "wamp.error.protocol_violation";
+    for (more, reason, told) in [
+        ("", "wamp.error.no_matching_auth_method", "anonymous"),
+        (r#","authmethods":"ticket""#, violation, "authmethods must be a list"),
+        (r#","authmethods":["ticket"]"#, "wamp.error.no_such_principal", "send an authid"),
+    ] {
+        let mut client = Client::connect(&url).await.unwrap();
+        client.says(&hello(more)).await;
+        client.hears_abort(reason, told).await;
+    }
+}
+
+#[tokio::test]
+async fn the_time_for_hello_is_that_for_the_whole_login() {
+    let config = r#"{"hello_timeout": 0.5, "auth": {"ticket": {"joe": {"ticket": "t"}}}}"#;
+    let router = router(config);
+    let mut client = Client::connect(&router.url().unwrap()).await.unwrap();
+    let hello = r#"[1,"realm1",{"roles":{"caller":{}},"authmethods":["ticket"],"authid":"joe"}]"#;
+    client.says(hello).await;
+    assert_eq!(client.hears().await[0], 4);
+    let end = soon(client.stream.next()).await;
+    assert!(matches!(end, Some(Err(_))), "{end:?}");
+}

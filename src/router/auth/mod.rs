@@ -1,0 +1,260 @@
+//! How clients prove who they are, from HELLO to WELCOME.
+//!
+//! ```text
+//!   HELLO --> Login::begin --> let in, or turned away
+//!                   |
+//!               CHALLENGE --> AUTHENTICATE --> Login::answered --> let in, or turned away
+//!                   ^                               |
+//!                   +-------------------------------+   for each further factor
+//! ```
+//!
+//! Who is known, and by which secrets, is [`store`]; the methods themselves are in [`crate::auth`];
+//! messages and time limits are left to [`super::connection`].
+
+mod store;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde_json::{Map, Value};
+
+use crate::auth::cra::Candidate;
+use crate::auth::{AuthError, Secret, cra, cryptosign, scram_router};
+use crate::codec::{CodecError, Dict};
+
+use super::clock::timestamp;
+use super::identity::{Features, Identity};
+
+pub(super) use store::Store;
+use store::{Key, Method};
+
+/// Somebody who has said HELLO and must prove who it is.
+#[derive(Debug)]
+pub(super) struct Login {
+    store: Arc<Store>,
+    session: u64,
+    features: Features,
+    authid: String,
+    authrole: Option<String>,
+    authmethod: &'static str,
+    /// `authextra` of HELLO.
+    said: Map<String, Value>,
+    /// `authextra` of WELCOME.
+    told: Map<String, Value>,
+    /// What it has to answer now.
+    challenge: Challenge,
+    method: Method,
+    /// The methods that follow.
+    factors: VecDeque<Method>,
+}
+
+/// What has become of a login.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// It may join.
+    LetIn(Identity),
+    /// It is to answer [`Login::question`] first.
+    Challenged(Box<Login>),
+    /// It is turned away.
+    Denied(Denial),
+}
+
+/// Why somebody is turned away.
+#[derive(Debug, PartialEq)]
+pub(super) struct Denial {
+    /// The reason of the ABORT.
+    pub(super) reason: &'static str,
+    /// For people.
+    pub(super) why: String,
+}
+
+#[derive(Debug)]
+enum Challenge {
+    Ticket(Secret),
+    Cra(cra::Challenger),
+    Scram(Box<scram_router::Challenger>),
+    Cryptosign(Box<cryptosign::Challenger>),
+}
+
+/// What HELLO says about who is there.
+struct Claim {
+    authid: Option<String>,
+    methods: Option<Vec<String>>,
+    authextra: Map<String, Value>,
+}
+
+impl Login {
+    /// Looks at the HELLO of the client that would be `session`. An error is a HELLO that breaks
+    /// the protocol.
+    pub(super) fn begin(
+        store: Option<&Arc<Store>>,
+        hello: Dict<'_>,
+        session: u64,
+    ) -> Result<Step, CodecError> {
+        let features = Features::read(hello)?;
+        let claim = Claim::read(hello)?;
+        let Some(store) = store else {
+            return Ok(Step::LetIn(Identity::anonymous(features)));
+        };
+        let methods = match store.choose(claim.methods.as_deref()) {
+            Ok(methods) => methods,
+            Err(why) => return Ok(Step::denied("wamp.error.no_matching_auth_method", why)),
+        };
+        let mut factors = VecDeque::from(methods);
+        let Some(method) = factors.pop_front() else {
+            let authrole = store.anonymous_role().to_owned();
+            return Ok(Step::LetIn(Identity { authrole, ..Identity::anonymous(features) }));
+        };
+        let login = Login {
+            store: store.clone(),
+            session,
+            features,
+            authid: claim.authid.unwrap_or_default(),
+            authrole: None,
+            authmethod: method.name(),
+            said: claim.authextra,
+            told: Map::new(),
+            // Taken the place of at once.
+            challenge: Challenge::Ticket(Secret::default()),
+            method,
+            factors,
+        };
+        Ok(login.challenge())
+    }
+
+    /// Method and Extra of the CHALLENGE.
+    pub(super) fn question(&self) -> (&'static str, String) {
+        let extra = match &self.challenge {
+            Challenge::Ticket(_) => Map::new(),
+            Challenge::Cra(challenger) => challenger.extra(),
+            Challenge::Scram(challenger) => challenger.extra(),
+            Challenge::Cryptosign(challenger) => challenger.extra(),
+        };
+        (self.method.name(), Value::Object(extra).to_string())
+    }
+
+    /// AUTHENTICATE has come.
+    pub(super) fn answered(mut self: Box<Self>, signature: &str, extra: Dict<'_>) -> Step {
+        let extra = serde_json::from_slice(extra.as_bytes()).unwrap_or_default();
+        if let Err(error) = self.judge(signature, &extra) {
+            return Step::failed(&error);
+        }
+        match self.factors.pop_front() {
+            Some(method) => {
+                self.method = method;
+                self.challenge()
+            }
+            None => Step::LetIn(Identity {
+                authid: self.authid,
+                authrole: self.authrole.unwrap_or_default(),
+                authmethod: self.authmethod.to_owned(),
+                authextra: Some(self.told).filter(|told| !told.is_empty()).map(Value::Object),
+                ..Identity::anonymous(self.features)
+            }),
+        }
+    }
+
+    fn judge(&mut self, signature: &str, extra: &Map<String, Value>) -> Result<(), AuthError> {
+        match &self.challenge {
+            Challenge::Ticket(ticket) if ticket.matches(signature) => Ok(()),
+            Challenge::Ticket(_) => Err(AuthError::ClientNotAuthentic("its ticket is wrong")),
+            Challenge::Cra(challenger) => challenger.verify(signature),
+            Challenge::Scram(challenger) => {
+                let mut proof = challenger.verify(signature, extra)?;
+                self.told.append(&mut proof);
+                Ok(())
+            }
+            Challenge::Cryptosign(challenger) => challenger.verify(signature),
+        }
+    }
+
+    /// Makes the challenge of the present method.
+    fn challenge(mut self) -> Step {
+        match self.next_challenge() {
+            Ok(Some(challenge)) => {
+                self.challenge = challenge;
+                Step::Challenged(Box::new(self))
+            }
+            Ok(None) => {
+                let method = self.method.name();
+                let why = match self.authid.as_str() {
+                    "" => format!("nobody is known here by that key; for {method} send an authid"),
+                    authid => format!("{method} knows no \"{authid}\" here"),
+                };
+                Step::denied("wamp.error.no_such_principal", why)
+            }
+            Err(error) => Step::failed(&error),
+        }
+    }
+
+    /// `None` where nobody of that name, or with that key, is known.
+    fn next_challenge(&mut self) -> Result<Option<Challenge>, AuthError> {
+        let store = self.store.clone();
+        if let Method::Cryptosign = self.method {
+            let router_key = store.router_key();
+            let challenger = cryptosign::Challenger::new(&self.said, None, router_key)?;
+            let authid = Some(self.authid.as_str()).filter(|authid| !authid.is_empty());
+            let Some((authid, role)) = store.owner_of(challenger.public_key(), authid) else {
+                return Ok(None);
+            };
+            self.authid = authid.to_owned();
+            self.authrole.get_or_insert_with(|| role.to_owned());
+            return Ok(Some(Challenge::Cryptosign(Box::new(challenger))));
+        }
+        let Some(principal) = store.principal(self.method, &self.authid) else {
+            return Ok(None);
+        };
+        self.authrole.get_or_insert_with(|| principal.role.clone());
+        let challenge = match &principal.key {
+            Key::Ticket(ticket) => Challenge::Ticket(ticket.clone()),
+            Key::Cra(key, salt) => {
+                let candidate = Candidate {
+                    session: self.session,
+                    authid: &self.authid,
+                    authrole: &principal.role,
+                    authprovider: "static",
+                    timestamp: &timestamp(SystemTime::now()),
+                };
+                Challenge::Cra(cra::Challenger::new(key.clone(), salt.clone(), candidate)?)
+            }
+            Key::Scram(profile, stored) => {
+                let stored = (**stored).clone();
+                let (authid, said) = (&self.authid, &self.said);
+                let challenger =
+                    scram_router::Challenger::new(*profile, stored, authid, said, None)?;
+                Challenge::Scram(Box::new(challenger))
+            }
+            Key::Public(_) => return Ok(None),
+        };
+        Ok(Some(challenge))
+    }
+}
+
+impl Step {
+    fn denied(reason: &'static str, why: String) -> Step {
+        Step::Denied(Denial { reason, why })
+    }
+
+    fn failed(error: &AuthError) -> Step {
+        Step::denied("wamp.error.authentication_failed", error.to_string())
+    }
+}
+
+impl Claim {
+    fn read(hello: Dict<'_>) -> Result<Claim, CodecError> {
+        let methods = match hello.get("authmethods") {
+            None | Some(b"null") => None,
+            Some(list) => Some(serde_json::from_slice(list).map_err(|_| CodecError {
+                at: 0,
+                what: "HELLO.Details.authmethods must be a list of strings; it is none",
+            })?),
+        };
+        let authextra = match hello.dict("authextra")? {
+            None => Map::new(),
+            Some(extra) => serde_json::from_slice(extra.as_bytes()).unwrap_or_default(),
+        };
+        let authid = hello.text("authid")?.map(|authid| authid.into_owned());
+        Ok(Claim { authid, methods, authextra })
+    }
+}

@@ -1,0 +1,205 @@
+//! Who is let in: each method, with the library's own client side as the other party; and what
+//! roles may do.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::client::{Client, error, realms_with};
+use crate::auth::{Credentials, Login as ClientLogin, PrivateKey, hex};
+use crate::codec::Dict;
+use crate::router::auth::{Denial, Login, Step};
+use crate::router::config::Config;
+use crate::router::identity::Identity;
+
+const SEED: [u8; 32] = [7; 32];
+const ROUTER_SEED: [u8; 32] = [9; 32];
+
+fn config() -> Value {
+    let pubkey = hex(&PrivateKey::from_seed(&SEED).public_key());
+    json!({
+        "ticket": {"joe": {"ticket": "t-secret", "role": "admin"}},
+        "wampcra": {
+            "joe": {"secret": "c-secret"},
+            "salty": {"secret": "c-secret", "salt": "s", "iterations": 10, "keylen": 16},
+        },
+        "wamp-scram": {"joe": {"password": "s-secret"}},
+        "scram": {"joe": {"password": "s-secret", "kdf": "argon2id13", "iterations": 1, "memory": 512}},
+        "cryptosign": {"joe": {"authorized_keys": [pubkey], "role": "owner"}},
+        "router_key": hex(&ROUTER_SEED),
+    })
+}
+
+fn credentials(secret: &str) -> Credentials {
+    Credentials {
+        authid: Some("joe".to_owned()),
+        ticket: Some(secret.into()),
+        secret: Some(secret.into()),
+        privkey: Some(PrivateKey::from_seed(&SEED)),
+        ..Credentials::default()
+    }
+}
+
+/// Logs in with `methods`, and tells what became of it and how many challenges there were.
+fn log_in(
+    auth: &Value,
+    credentials: Credentials,
+    methods: &[&str],
+) -> (Result<Identity, Denial>, u32) {
+    let config = Config::parse(Some(&json!({"auth": auth}).to_string())).unwrap();
+    let authid = credentials.authid.clone();
+    let mut client = ClientLogin::new(Arc::new(credentials), None).unwrap();
+    let extra = client.hello_extra(methods, None).unwrap();
+    let mut hello = json!({"roles": {}, "authmethods": methods, "authextra": extra});
+    if let Some(authid) = authid {
+        hello["authid"] = json!(authid);
+    }
+    let hello = hello.to_string();
+    let hello = Dict::from_checked(hello.as_bytes());
+    let mut step = Login::begin(config.auth.as_ref(), hello, 1).unwrap();
+    let mut rounds = 0;
+    loop {
+        match step {
+            Step::LetIn(identity) => {
+                let told = identity.authextra.as_ref().and_then(Value::as_object);
+                client.welcome(told).expect("the router has proved itself where it must");
+                return (Ok(identity), rounds);
+            }
+            Step::Denied(denial) => return (Err(denial), rounds),
+            Step::Challenged(login) => {
+                rounds += 1;
+                let (method, extra) = login.question();
+                let extra: Map<String, Value> = serde_json::from_str(&extra).unwrap();
+                let answer = client.answer(method, &extra).expect("an answer");
+                let extra = Value::Object(answer.extra).to_string();
+                let signature = answer.signature.expose().to_owned();
+                step = login.answered(&signature, Dict::from_checked(extra.as_bytes()));
+            }
+        }
+    }
+}
+
+#[test]
+fn each_method_lets_in_those_who_know_the_secret_and_nobody_else() {
+    for (method, secret, role) in [
+        ("ticket", "t-secret", "admin"),
+        ("wampcra", "c-secret", "user"),
+        ("wamp-scram", "s-secret", "user"),
+        ("scram", "s-secret", "user"),
+    ] {
+        let (identity, rounds) = log_in(&config(), credentials(secret), &[method]);
+        let identity = identity.unwrap_or_else(|denial| panic!("{method}: {denial:?}"));
+        let is = (&*identity.authid, &*identity.authrole, &*identity.authmethod, rounds);
+        assert_eq!(is, ("joe", role, method, 1));
+
+        let (denied, _) = log_in(&config(), credentials("wrong"), &[method]);
+        assert_eq!(denied.unwrap_err().reason, "wamp.error.authentication_failed", "{method}");
+        let stranger = Credentials { authid: Some("ann".to_owned()), ..credentials(secret) };
+        let (denied, _) = log_in(&config(), stranger, &[method]);
+        assert_eq!(denied.unwrap_err().reason, "wamp.error.no_such_principal", "{method}");
+    }
+    let salty = Credentials { authid: Some("salty".to_owned()), ..credentials("c-secret") };
+    assert!(log_in(&config(), salty, &["wampcra"]).0.is_ok());
+}
+
+#[test]
+fn a_key_lets_in_its_owner() {
+    let router_key = Some(PrivateKey::from_seed(&ROUTER_SEED).public_key());
+    for authid in [None, Some("joe".to_owned())] {
+        let credentials = Credentials { authid, router_key, ..credentials("") };
+        let (identity, _) = log_in(&config(), credentials, &["cryptosign"]);
+        let identity = identity.unwrap();
+        assert_eq!((&*identity.authid, &*identity.authrole), ("joe", "owner"));
+    }
+    let other_key = PrivateKey::from_seed(&[8; 32]);
+    let stranger = Credentials { privkey: Some(other_key), ..credentials("") };
+    let (denied, _) = log_in(&config(), stranger, &["cryptosign"]);
+    assert_eq!(denied.unwrap_err().reason, "wamp.error.no_such_principal");
+    let somebody_else = Credentials { authid: Some("ann".to_owned()), ..credentials("") };
+    let (denied, _) = log_in(&config(), somebody_else, &["cryptosign"]);
+    assert_eq!(denied.unwrap_err().reason, "wamp.error.no_such_principal");
+}
+
+#[test]
+fn the_first_configured_method_of_the_client_counts() {
+    let (identity, _) =
+        log_in(&config(), credentials("t-secret"), &["cookie", "anonymous", "ticket", "wampcra"]);
+    assert_eq!(identity.unwrap().authmethod, "ticket");
+    let reason = "wamp.error.no_matching_auth_method";
+    for offered in [&["cookie"][..], &["anonymous"], &[]] {
+        let (denied, rounds) = log_in(&config(), credentials("t-secret"), offered);
+        assert_eq!((denied.unwrap_err().reason, rounds), (reason, 0), "{offered:?}");
+    }
+}
+
+#[test]
+fn the_unknown_come_in_where_they_may() {
+    let mut auth = config();
+    auth["anonymous"] = json!({"role": "guest"});
+    for methods in [&["anonymous"][..], &["anonymous", "ticket"]] {
+        let (identity, rounds) = log_in(&auth, credentials("wrong"), methods);
+        assert_eq!((&*identity.unwrap().authrole, rounds), ("guest", 0));
+    }
+    let (identity, _) = log_in(&json!({}), Credentials::default(), &["anonymous"]);
+    assert_eq!(identity.unwrap().authrole, "anonymous");
+}
+
+#[test]
+fn all_factors_have_to_be_passed() {
+    let auth = json!({
+        "wampcra": {"joe": {"secret": "same", "role": "owner"}},
+        "ticket": {"joe": {"ticket": "same", "role": "user"}},
+        "factors": ["wampcra", "ticket"],
+    });
+    let (identity, rounds) = log_in(&auth, credentials("same"), &["ticket", "wampcra"]);
+    let identity = identity.unwrap();
+    assert_eq!((&*identity.authrole, &*identity.authmethod, rounds), ("owner", "wampcra", 2));
+    let half = Credentials { ticket: Some("other".into()), ..credentials("same") };
+    let (denied, rounds) = log_in(&auth, half, &["ticket", "wampcra"]);
+    assert_eq!((denied.unwrap_err().reason, rounds), ("wamp.error.authentication_failed", 2));
+    let (denied, _) = log_in(&auth, credentials("same"), &["wampcra"]);
+    assert_eq!(denied.unwrap_err().reason, "wamp.error.no_matching_auth_method");
+}
+
+const ROLES: &str = r#"{"roles": {"user": [
+    {"uri": "com.", "match": "prefix", "allow": {"call": true, "subscribe": true}},
+    {"uri": "com.mine", "allow": {"register": true, "publish": true}},
+    {"uri": "wamp.session.count", "allow": {"call": true}}
+]}}"#;
+
+#[test]
+fn a_role_may_do_what_is_allowed_and_nothing_else() {
+    let realms = realms_with(ROLES);
+    let mut user = Client::named(&realms, 1, "joe", "user");
+    let mut stranger = Client::named(&realms, 2, "ann", "other");
+    let acknowledged = r#"{"acknowledge":true}"#;
+    let denied = "wamp.error.not_authorized";
+    for (at, (frame, answer)) in [
+        (r#"[48,#,{},"com.none"]"#.to_owned(), "wamp.error.no_such_procedure"),
+        (r#"[48,#,{},"com.mine"]"#.to_owned(), denied),
+        (r#"[48,#,{},"org.none"]"#.to_owned(), denied),
+        (r#"[48,#,{},"wamp.session.count"]"#.to_owned(), ""),
+        (r#"[48,#,{},"wamp.session.list"]"#.to_owned(), denied),
+        (r#"[64,#,{},"com.mine"]"#.to_owned(), ""),
+        (r#"[64,#,{},"com.other"]"#.to_owned(), denied),
+        (r#"[32,#,{"match":"prefix"},"com.x"]"#.to_owned(), ""),
+        (r#"[32,#,{"match":"prefix"},""]"#.to_owned(), denied),
+        (format!(r#"[16,#,{acknowledged},"com.mine"]"#), ""),
+        (format!(r#"[16,#,{acknowledged},"com.other"]"#), denied),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let frame = frame.replace('#', &(at + 1).to_string());
+        user.says(&frame);
+        if answer.is_empty() {
+            assert_ne!(user.hears_one()[0], 8, "{frame}");
+        } else {
+            assert_eq!(error(&user).2, answer, "{frame}");
+        }
+        stranger.says(&frame);
+        assert_eq!(error(&stranger).2, denied, "{frame}");
+    }
+    user.says(r#"[16,12,{},"com.other"]"#);
+    user.hears_nothing();
+}
