@@ -49,7 +49,7 @@ def scram_server_signature(salted_password: str, auth_message: str) -> str:
 
 
 def _text(function: Callable[..., int], *arguments: Any) -> str:
-    room = 512  # more than all but long derived keys need
+    room = 256  # enough for all but long derived keys
     while True:
         text = ffi.new("char[]", room)
         size = check(function(*arguments, text, room))

@@ -146,7 +146,9 @@ def _serve_later(connection: Connection, registration: Registration | DurableReg
     def done(task: asyncio.Future[Any]) -> None:
         if connection.serving.get(number) is serving:  # and not one of a later session
             del connection.serving[number]
-        # Without an answer, as the task was cancelled before it began, this gives one.
+        if asyncio.iscoroutine(value):
+            value.close()  # which has not begun, if the task was cancelled before it did
+        # Then there was no answer either, and this gives one.
         for kept in serving.handles:
             lib.wamp_invocation_release(kept)
 
