@@ -1811,6 +1811,9 @@ const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t *builder
  * | `max_message_size` | bytes, 16 MiB  | the largest message that is accepted                 |
  * | `send_queue_bytes` | bytes, 256 MiB | may wait for a client before it is dropped           |
  * | `disclose`         | object         | `caller`, `publisher`: true tells always who it is   |
+ * | `tls`              | object         | `cert`, `key`, for wss:// and rss://; `client_ca`    |
+ * |                    |                | signs the certificates that clients must have then;  |
+ * |                    |                | each a PEM text or the path of a PEM file            |
  * | `event_history`    | number, 0      | how many past publications each realm keeps          |
  * | `auth`             | object         | who may join: see below                              |
  * | `roles`            | object         | what they may do: see below                          |
@@ -1841,13 +1844,16 @@ const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t *builder
 struct wamp_router_t *wamp_router_new(const char *config);
 
 /**
- * Listens at `url`, such as "ws://127.0.0.1:8080/ws"; with port 0 the system chooses one. When it
- * returns, clients can connect. Can be called several times.
+ * Listens at `url`, such as "ws://127.0.0.1:8080/ws"; with port 0 the system chooses one. All URLs of
+ * the connection option `url` will do; wss:// and rss:// need the key `tls`. When it returns,
+ * clients can connect. Can be called several times.
  *
- * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_UNREACHABLE (the
- * address cannot be bound), WAMP_ERR_CLOSED (after wamp_shutdown()), WAMP_ERR_FORKED.
+ * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is
+ * missing), WAMP_ERR_UNREACHABLE (the address cannot be bound), WAMP_ERR_CLOSED (after
+ * wamp_shutdown()), WAMP_ERR_FORKED.
  */
-int wamp_router_listen(struct wamp_router_t *router, const char *url);
+int wamp_router_listen(struct wamp_router_t *router,
+                       const char *url);
 
 /**
  * The URL that the router listens at, with the real port, NUL-terminated; lives as long as the
