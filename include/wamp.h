@@ -1811,6 +1811,9 @@ const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t *builder
  * | `max_message_size` | bytes, 16 MiB  | the largest message that is accepted                 |
  * | `send_queue_bytes` | bytes, 256 MiB | may wait for a client before it is dropped           |
  * | `disclose`         | object         | `caller`, `publisher`: true tells always who it is   |
+ * | `tls`              | object         | `cert`, `key`, for wss:// and rss://; `client_ca`    |
+ * |                    |                | signs the certificates that clients must have then;  |
+ * |                    |                | each a PEM text or the path of a PEM file            |
  * | `event_history`    | number, 0      | how many past publications each realm keeps          |
  * | `auth`             | object         | who may join: see below                              |
  * | `roles`            | object         | what they may do: see below                          |
@@ -1841,13 +1844,16 @@ const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t *builder
 struct wamp_router_t *wamp_router_new(const char *config);
 
 /**
- * Listens at `url`, such as "ws://127.0.0.1:8080/ws"; with port 0 the system chooses one. When it
- * returns, clients can connect. Can be called several times.
+ * Listens at `url`, such as "ws://127.0.0.1:8080/ws"; with port 0 the system chooses one. All URLs of
+ * the connection option `url` will do; wss:// and rss:// need the key `tls`. When it returns,
+ * clients can connect. Can be called several times.
  *
- * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_UNREACHABLE (the
- * address cannot be bound), WAMP_ERR_CLOSED (after wamp_shutdown()), WAMP_ERR_FORKED.
+ * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is
+ * missing), WAMP_ERR_UNREACHABLE (the address cannot be bound), WAMP_ERR_CLOSED (after
+ * wamp_shutdown()), WAMP_ERR_FORKED.
  */
-int wamp_router_listen(struct wamp_router_t *router, const char *url);
+int wamp_router_listen(struct wamp_router_t *router,
+                       const char *url);
 
 /**
  * The URL that the router listens at, with the real port, NUL-terminated; lives as long as the
@@ -1978,6 +1984,86 @@ int wamp_auth_scram_server_signature(const char *salted_password,
 #endif  // __cplusplus
 
 #endif  /* WAMP_H */
+
+/* Predefined URIs of errors and of reasons to close. */
+/** The router refuses the credentials without saying why. */
+#define WAMP_URI_AUTHENTICATION_DENIED "wamp.error.authentication_denied"
+/** The authentication itself failed. */
+#define WAMP_URI_AUTHENTICATION_FAILED "wamp.error.authentication_failed"
+/** Anonymous sessions are not let in. */
+#define WAMP_URI_AUTHENTICATION_REQUIRED "wamp.error.authentication_required"
+/** The session may not do this. */
+#define WAMP_URI_AUTHORIZATION_DENIED "wamp.error.authorization_denied"
+/** The router could not find out whether the session may. */
+#define WAMP_URI_AUTHORIZATION_FAILED "wamp.error.authorization_failed"
+/** The session must be authorized first. */
+#define WAMP_URI_AUTHORIZATION_REQUIRED "wamp.error.authorization_required"
+/** The call was given up, or its callee is gone. */
+#define WAMP_URI_CANCELED "wamp.error.canceled"
+/** The client has no answer to the challenge. */
+#define WAMP_URI_CANNOT_AUTHENTICATE "wamp.error.cannot_authenticate"
+/** The router does not disclose callers or publishers. */
+#define WAMP_URI_DISCLOSE_ME "wamp.error.option_disallowed.disclose_me"
+/** The peer does not do what the request needs. */
+#define WAMP_URI_FEATURE_NOT_SUPPORTED "wamp.error.feature_not_supported"
+/** The arguments do not suit the procedure. */
+#define WAMP_URI_INVALID_ARGUMENT "wamp.error.invalid_argument"
+/** The URI does not meet the rules. */
+#define WAMP_URI_INVALID_URI "wamp.error.invalid_uri"
+/** The connection failed between the request and its answer. */
+#define WAMP_URI_NETWORK_FAILURE "wamp.error.network_failure"
+/** The router has none of the methods that were offered (Crossbar.io). */
+#define WAMP_URI_NO_AUTH_METHOD "wamp.error.no_auth_method"
+/** All callees of the procedure are unavailable. */
+#define WAMP_URI_NO_AVAILABLE_CALLEE "wamp.error.no_available_callee"
+/** No callee may take the call (nexus). */
+#define WAMP_URI_NO_ELIGIBLE_CALLEE "wamp.error.no_eligible_callee"
+/** The router has none of the methods that were offered. */
+#define WAMP_URI_NO_MATCHING_AUTH_METHOD "wamp.error.no_matching_auth_method"
+/** The router does not know the authid. */
+#define WAMP_URI_NO_SUCH_PRINCIPAL "wamp.error.no_such_principal"
+/** Nobody has registered the procedure. */
+#define WAMP_URI_NO_SUCH_PROCEDURE "wamp.error.no_such_procedure"
+/** The router has no such realm. */
+#define WAMP_URI_NO_SUCH_REALM "wamp.error.no_such_realm"
+/** There is no such registration (any more). */
+#define WAMP_URI_NO_SUCH_REGISTRATION "wamp.error.no_such_registration"
+/** The role of the session does not exist. */
+#define WAMP_URI_NO_SUCH_ROLE "wamp.error.no_such_role"
+/** There is no such session. */
+#define WAMP_URI_NO_SUCH_SESSION "wamp.error.no_such_session"
+/** There is no such subscription (any more). */
+#define WAMP_URI_NO_SUCH_SUBSCRIPTION "wamp.error.no_such_subscription"
+/** The session may not do this. */
+#define WAMP_URI_NOT_AUTHORIZED "wamp.error.not_authorized"
+/** The router does not take this option. */
+#define WAMP_URI_OPTION_NOT_ALLOWED "wamp.error.option_not_allowed"
+/** The message is larger than the peer takes. */
+#define WAMP_URI_PAYLOAD_SIZE_EXCEEDED "wamp.error.payload_size_exceeded"
+/** Somebody has registered the procedure already. */
+#define WAMP_URI_PROCEDURE_ALREADY_EXISTS "wamp.error.procedure_already_exists"
+/** The peer broke the rules of the protocol. */
+#define WAMP_URI_PROTOCOL_VIOLATION "wamp.error.protocol_violation"
+/** The callee failed, and gave no URI of its own. */
+#define WAMP_URI_RUNTIME_ERROR "wamp.error.runtime_error"
+/** The call's time limit has passed. */
+#define WAMP_URI_TIMEOUT "wamp.error.timeout"
+/** A callee cannot take the call at the moment: the router may ask another one. */
+#define WAMP_URI_UNAVAILABLE "wamp.error.unavailable"
+/** The usual reason of a GOODBYE. */
+#define WAMP_URI_CLOSE_NORMAL "wamp.close.normal"
+/** The realm is being closed. */
+#define WAMP_URI_CLOSE_REALM "wamp.close.close_realm"
+/** The router goes down. */
+#define WAMP_URI_CLOSE_SYSTEM_SHUTDOWN "wamp.close.system_shutdown"
+/** The session was ended by somebody else. */
+#define WAMP_URI_CLOSE_KILLED "wamp.close.killed"
+/** The user logs out, cookies too. */
+#define WAMP_URI_CLOSE_LOGOUT "wamp.close.logout"
+/** The answer to a GOODBYE. */
+#define WAMP_URI_GOODBYE_AND_OUT "wamp.close.goodbye_and_out"
+/** The reason of wamp_connection_close() without one. */
+#define WAMP_URI_GOODBYE_NORMAL "wamp.goodbye.normal"
 
 #ifndef WAMP_PAYLOAD
 /**

@@ -84,6 +84,9 @@ impl Session {
             {
                 target.end();
             }
+            if let Some(Receiver::Retracted(_, id)) = &event.target {
+                event.id = *id;
+            }
             if let Some(Receiver::Durable(durable)) = &event.target {
                 let durable = durable.clone();
                 let (kind, again) = durable.translate(&mut event, is_open);

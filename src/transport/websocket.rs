@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::handshake::server::{
     ErrorResponse, Request as ServerRequest, Response as ServerResponse,
 };
 use tokio_tungstenite::tungstenite::http::{
-    HeaderName, HeaderValue, Response as HttpResponse, StatusCode, Uri,
+    HeaderName, HeaderValue, Response as HttpResponse, StatusCode,
 };
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -37,24 +37,6 @@ const PONG_BYTES: usize = 1024 * 1024;
 /// An open WebSocket connection.
 pub struct WebSocket {
     stream: WebSocketStream<Stream>,
-}
-
-/// Checks a `ws://host[:port][/path]` URL; tells host and port.
-pub fn check_url(url: &str) -> Result<(String, u16), String> {
-    let uri: Uri = url.parse().map_err(|error| format!("\"{url}\" is not a URL: {error}"))?;
-    match uri.scheme_str() {
-        Some("ws") => {}
-        Some(other) => {
-            return Err(format!("\"{url}\": scheme \"{other}\" is not supported; use ws://"));
-        }
-        None => {
-            return Err(format!("\"{url}\" has no scheme; write ws://host:port/path"));
-        }
-    }
-    let host = uri.host().filter(|host| !host.is_empty());
-    let host = host.ok_or_else(|| format!("\"{url}\" names no host"))?;
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    Ok((host.to_owned(), uri.port_u16().unwrap_or(80)))
 }
 
 /// Checks the name and value of an HTTP header.
@@ -271,22 +253,6 @@ impl From<WsError> for TransportError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn urls_are_checked() {
-        assert_eq!(check_url("ws://127.0.0.1:8080/ws"), Ok(("127.0.0.1".to_owned(), 8080)));
-        assert_eq!(check_url("ws://[::1]/"), Ok(("::1".to_owned(), 80)));
-        for (bad, told) in [
-            ("127.0.0.1:8080", "scheme"),
-            ("ftp://host/", "\"ftp\" is not supported"),
-            ("/path", "no scheme"),
-            ("ws://", "not a URL"),
-            ("", "not a URL"),
-        ] {
-            let error = check_url(bad).unwrap_err();
-            assert!(error.contains(told), "{bad}: {error}");
-        }
-    }
 
     #[test]
     fn headers_are_checked() {
