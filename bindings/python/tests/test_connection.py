@@ -185,11 +185,17 @@ def test_on_close_may_stop_the_retries(router):
 
 def test_one_session_is_not_joined_anew(router):
     async def main():
-        session = await libwamp.connect(router.url, "realm1", retry_if_unreachable=True, **RETRY)
+        last = asyncio.get_running_loop().create_future()
+
+        def on_close(closed):
+            if not closed.will_retry:
+                last.set_result(closed)
+
+        session = await libwamp.connect(router.url, "realm1", retry_if_unreachable=True, on_close=on_close, **SLOW)
         router.kick(session.id)
         assert (await session.wait_closed()).reason == "lost"
+        assert (await last).reason == "lost"
         await session.leave()
-        assert router.stats["sessions"] == 0
 
     run(main())
 
