@@ -1,11 +1,13 @@
 //! What goes through the library as it is: who it says that it is, and options and details that only routers understand.
 
+use std::io::Write;
+
 use serde_json::{Value, json};
 use wamp::ffi::types::*;
 use wamp::protocol::features;
 
 use super::client::Client;
-use super::peer::{Peer, Wire};
+use super::peer::{self, Peer, Wire};
 use super::scene::harmless;
 
 #[test]
@@ -32,6 +34,24 @@ fn hello_tells_what_we_are_and_welcome_where() {
         let announced = details["roles"][role]["features"].as_object().expect("a dict");
         assert!(announced.values().all(|value| *value == true), "{announced:?}");
         assert_eq!(announced.keys().collect::<Vec<_>>(), *features, "{role}");
+    }
+}
+
+#[test]
+fn headers_go_with_the_upgrade() {
+    let peer = Peer::raw(|mut stream| {
+        let upgrade = peer::request(&mut stream);
+        let answer = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n";
+        stream.write_all(answer).expect("written");
+        upgrade
+    });
+    let options = json!({"headers": {"Cookie": "session=7", "X-Tenant": "blue"}});
+    let client = Client::open("headers", &peer.url, options);
+    client.closed_as(WAMP_ERR_HTTP, "unreachable");
+    client.finish();
+    let upgrade = peer.done().to_ascii_lowercase();
+    for header in ["cookie: session=7", "x-tenant: blue"] {
+        assert!(upgrade.lines().any(|line| line == header), "{upgrade}");
     }
 }
 
