@@ -30,6 +30,7 @@ use super::dispatch::{self, Dispatcher, Mode};
 use super::durable::Durables;
 use super::end::End;
 use super::options::Options;
+use super::passthru::Codec;
 use super::prefixes::Prefixes;
 use super::session::Session;
 use super::stats::Traffic;
@@ -57,6 +58,7 @@ pub struct Connection {
     /// Its URI shortcuts.
     pub prefixes: Prefixes,
     pub(super) durables: Durables,
+    pub(super) codec: Mutex<Option<Arc<dyn Codec>>>,
     /// Free for the use of [`crate::ffi`]: the handle under which C knows this connection.
     pub handle: AtomicU64,
 }
@@ -131,6 +133,7 @@ impl Connection {
             callbacks: Callbacks::default(),
             prefixes: Prefixes::default(),
             durables: Durables::default(),
+            codec: Mutex::new(None),
             handle: AtomicU64::new(0),
         })
     }
@@ -262,7 +265,8 @@ impl Connection {
         let durables = self.durables.take();
         let wakeup = self.dispatcher.set_wakeup(None);
         let notices = self.dispatcher.discard();
-        drop((requests, callbacks, durables, wakeup, notices));
+        let codec = self.set_codec(None);
+        drop((requests, callbacks, durables, codec, wakeup, notices));
     }
 
     /// The open session; waits for it until `deadline`.

@@ -84,6 +84,9 @@ impl Session {
             {
                 target.end();
             }
+            if let Some(Receiver::Retracted(_, id)) = &event.target {
+                event.id = *id;
+            }
             if let Some(Receiver::Durable(durable)) = &event.target {
                 let durable = durable.clone();
                 let (kind, again) = durable.translate(&mut event, is_open);
@@ -200,6 +203,13 @@ impl Session {
             details: Bytes::copy_from_slice(event.details().unwrap_or(b"{}")),
         });
         self.connection.opened(self, event)
+    }
+
+    /// An event that a thread has waited for, in the form in which it is told.
+    pub fn told(self: &Arc<Self>, event: Event<Receiver>) -> Notice {
+        let mut notice = self.notice(event);
+        self.connection.unwrap(&mut notice);
+        notice
     }
 
     /// An event in the form in which it is told.

@@ -21,7 +21,7 @@
 //! * [`notice`], [`dispatch`]: what the application is told, the queue of it, and the three ways of
 //!   delivery.
 //! * [`options`]: the table of connection options. [`runtime`]: the hidden threads.
-//! * [`stats`]: numbers and the trace.
+//! * [`passthru`]: payloads that routers carry without a look inside. [`stats`]: numbers and the trace.
 //! * [`status`]: the outcomes that the application sees. [`log`], [`os`]: as their names say.
 
 pub mod attempts;
@@ -38,6 +38,7 @@ pub mod login;
 pub mod notice;
 pub mod options;
 pub mod os;
+pub mod passthru;
 pub mod prefixes;
 pub mod pump;
 pub mod requests;

@@ -22,7 +22,8 @@ impl Session {
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
         let topic = &self.connection.prefixes.resolve(topic);
-        self.request(|core| core.publish(topic, options, payload))
+        let payload = self.connection.wrap(options, payload)?;
+        self.request(|core| core.publish(topic, options, payload.lend()))
     }
 
     /// PUBLISH with acknowledgement; `options` hold `acknowledge`.
@@ -34,7 +35,8 @@ impl Session {
         receiver: Receiver,
     ) -> Result<u64, Failure> {
         let topic = &self.connection.prefixes.resolve(topic);
-        self.request(|core| core.publish_ack(topic, options, payload, receiver))
+        let payload = self.connection.wrap(options, payload)?;
+        self.request(|core| core.publish_ack(topic, options, payload.lend(), receiver))
     }
 
     /// SUBSCRIBE.
@@ -88,7 +90,8 @@ impl Session {
         receiver: Receiver,
     ) -> Result<u64, Failure> {
         let procedure = &self.connection.prefixes.resolve(procedure);
-        self.request(|core| core.call(procedure, options, payload, receiver, Instant::now))
+        let payload = self.connection.wrap(options, payload)?;
+        self.request(|core| core.call(procedure, options, payload.lend(), receiver, Instant::now))
     }
 
     /// More input of a call.
@@ -98,7 +101,8 @@ impl Session {
         options: Dict<'_>,
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
-        self.request(|core| core.call_more(local, options, payload))
+        let payload = self.connection.wrap(options, payload)?;
+        self.request(|core| core.call_more(local, options, payload.lend()))
     }
 
     /// CANCEL, or giving up here where the router does not know it.
@@ -118,7 +122,8 @@ impl Session {
         options: Dict<'_>,
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
-        self.request(|core| core.progress(invocation, options, payload))
+        let payload = self.connection.wrap(options, payload)?;
+        self.request(|core| core.progress(invocation, options, payload.lend()))
     }
 
     /// The result of an invocation. Final answers are accepted also while the send queue is full:
@@ -129,7 +134,8 @@ impl Session {
         options: Dict<'_>,
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
-        self.command(|core| core.answer(invocation, options, payload))
+        let payload = self.connection.wrap(options, payload)?;
+        self.command(|core| core.answer(invocation, options, payload.lend()))
     }
 
     /// The failure of an invocation.

@@ -478,7 +478,7 @@ pub unsafe extern "C" fn wamp_session_call_sync(
         let failed = (event.kind == EventKind::Error).then(|| failure(&event));
         let answered = failed.as_ref().is_none_or(|failure| failure.status == Status::Remote);
         if answered && !result.is_null() {
-            let message = event::message(session.notice(event))?;
+            let message = event::message(session.told(event))?;
             // SAFETY: as above.
             unsafe { *result = message };
         }

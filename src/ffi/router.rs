@@ -11,6 +11,7 @@ use crate::router::{Router, RouterError};
 
 use super::args;
 use super::guard::{guard, quiet_panics};
+use super::report::report;
 use super::slab::Slab;
 use super::types::*;
 
@@ -149,18 +150,15 @@ pub unsafe extern "C" fn wamp_router_url(router: *mut wamp_router_t) -> *const c
     url
 }
 
-/// What the router counts, as a JSON object: `clients` (connected, joined or not), `sessions`,
-/// `subscriptions`, `registrations`, `pending_calls`, `messages_in`, `messages_out`, `dropped`
-/// (clients that did not read, see `send_queue_bytes`).
-///
-/// The text is the caller's: free it with wamp_free(). NULL on failure, with the reason in
-/// wamp_last_error().
+/// What the router counts, as the kwargs of a message: `clients` (connected, joined or not),
+/// `sessions`, `subscriptions`, `registrations`, `pending_calls`, `messages_in`, `messages_out`,
+/// `dropped` (clients that did not read, see `send_queue_bytes`). To be freed by wamp_message_free().
+/// NULL on failure.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn wamp_router_stats(router: *mut wamp_router_t) -> *mut c_char {
-    let mut text: *mut c_char = std::ptr::null_mut();
-    let _: c_int = guard(|| {
+pub unsafe extern "C" fn wamp_router_stats(router: *mut wamp_router_t) -> *mut wamp_message_t {
+    guard(|| {
         let stats = object(router)?.router.stats();
-        let json = serde_json::json!({
+        report(&serde_json::json!({
             "clients": stats.clients,
             "sessions": stats.sessions,
             "subscriptions": stats.subscriptions,
@@ -169,11 +167,8 @@ pub unsafe extern "C" fn wamp_router_stats(router: *mut wamp_router_t) -> *mut c
             "messages_in": stats.messages_in,
             "messages_out": stats.messages_out,
             "dropped": stats.dropped,
-        });
-        text = args::given(&json.to_string())?;
-        Ok(0)
-    });
-    text
+        }))
+    })
 }
 
 /// Ends the session with the id `session` (0: all clients). With a `reason`, a URI, the router says

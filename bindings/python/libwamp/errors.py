@@ -88,6 +88,7 @@ _KINDS: dict[int, type[LocalError]] = {
     lib.WAMP_ERR_ABORTED: NotConnected,
     lib.WAMP_ERR_LOST: NotConnected,
     lib.WAMP_ERR_TLS: NotConnected,
+    lib.WAMP_ERR_AUTH: NotConnected,
 }
 
 

@@ -47,6 +47,22 @@ class Router:
         """The URL to connect to, with the real port."""
         return from_c(lib.wamp_router_url(self._handle))
 
+    @property
+    def stats(self) -> dict[str, int]:
+        """What the router counts: `clients`, `sessions`, `subscriptions`, `registrations`, ..."""
+        text = lib.wamp_router_stats(self._handle)
+        if text == ffi.NULL:
+            raise last_error(lib.WAMP_ERR_HANDLE)
+        try:
+            counted: dict[str, int] = json.loads(from_c(text))
+            return counted
+        finally:
+            lib.wamp_free(text)
+
+    def kick(self, session: int = 0, reason: str | None = None) -> int:
+        """Ends a session, or all clients, and tells how many. Without a reason (a URI) the connection is just cut."""
+        return check(lib.wamp_router_kick(self._handle, session, ffi.NULL if reason is None else to_c(reason)))
+
     def close(self) -> None:
         """Stops the router; its sessions are lost. Closing twice is no error."""
         if self._handle != ffi.NULL:
