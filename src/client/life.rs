@@ -1,7 +1,7 @@
 //! What a connection goes through while its task runs: from attempt to session to end. The task
 //! itself is in [`super::attempts`], the application's side in [`super::connection`].
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use serde_json::json;
@@ -10,8 +10,10 @@ use crate::codec::{Payload, PayloadRef, Span};
 use crate::protocol::event::c_text;
 use crate::protocol::{Event, EventKind};
 
+use super::attempts::deliver_inline;
 use super::callbacks::Slot;
 use super::connection::{Connection, Stage};
+use super::dispatch::Mode;
 use super::end::End;
 use super::hook::Attempt;
 use super::login::Login;
@@ -21,7 +23,7 @@ use super::retry::Next;
 use super::session::Session;
 use super::status::{Failure, Status};
 use super::target::Receiver;
-use super::{lock, log};
+use super::{lock, log, runtime};
 
 impl Connection {
     pub(super) fn shared(&self) -> Option<Arc<Connection>> {
@@ -79,6 +81,11 @@ impl Connection {
     /// Puts a notice into the queue. No lock may be held.
     pub fn tell(self: &Arc<Self>, notice: Notice) {
         let mut notice = Some(notice);
+        let user: Weak<Connection> = Arc::downgrade(self);
+        if self.dispatcher.mode() == Mode::Thread {
+            // Without a runtime there are no workers. Refused only while the library is shut down.
+            let _ = runtime::enter(user.clone());
+        }
         let wake = match lock(&self.state).freed {
             true => false,
             false => self.dispatcher.push(self, notice.take().into_iter()),
@@ -86,6 +93,10 @@ impl Connection {
         drop(notice);
         if wake {
             self.dispatcher.wake();
+        }
+        if self.dispatcher.mode() == Mode::Inline {
+            let me = self.clone();
+            let _ = runtime::spawn(user, async move { deliver_inline(&me) });
         }
     }
 
