@@ -116,7 +116,10 @@ impl<H: Clone> Session<H> {
             with.push(b',');
         }
         with.extend_from_slice(&options.as_bytes()[1..]);
-        let options = Dict::from_checked(&with);
+        let options = match options.bool("progress") {
+            Ok(Some(true)) => options,
+            _ => Dict::from_checked(&with),
+        };
         self.write(|out| message::Yield { request, options, payload }.write(out))
     }
 
