@@ -9,6 +9,7 @@ use crate::protocol::{self, CancelMode, Event, Listed, Phase, RequestError};
 
 use super::dispatch::{self, Dispatcher};
 use super::lock;
+use super::passthru::refuse_bare;
 use super::session::{Core, Session};
 use super::status::{Failure, Status};
 use super::target::{Receiver, Waiter};
@@ -145,6 +146,7 @@ impl Session {
         uri: &str,
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
+        refuse_bare(payload)?;
         self.command(|core| core.answer_error(invocation, uri, payload))
     }
 
