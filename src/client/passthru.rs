@@ -115,7 +115,7 @@ impl Connection {
     }
 
     /// Takes a received payload out of its wrapping. False if that fails: then the notice has become
-    /// a failure, or, of an event or an invocation, is not for the application any more.
+    /// a failure, or, of what is not the end of a request, is not for its receiver any more.
     pub(super) fn unwrap(&self, notice: &mut Notice) -> bool {
         let NoticeKind::Session(
             EventKind::Event | EventKind::Invocation | EventKind::Result | EventKind::Error,
@@ -158,11 +158,11 @@ impl Connection {
         }
         (notice.status, notice.text) = (Status::Payload, Some(c_text(TEXT)));
         match notice.kind {
-            NoticeKind::Session(EventKind::Result) => {
+            // Of a progressive one no more than that: the call goes on, and ends once.
+            NoticeKind::Session(EventKind::Result) if !notice.event.progress => {
                 notice.kind = NoticeKind::Session(EventKind::Error);
                 notice.event.kind = EventKind::Error;
                 notice.event.cause = Some(Cause::Remote);
-                notice.event.progress = false;
                 notice.event.uri = Some(c_text(INVALID_ARGUMENT));
                 true
             }
@@ -348,6 +348,10 @@ mod tests {
             assert!(connection.unwrap(&mut result));
             assert_eq!(result.kind, NoticeKind::Session(EventKind::Error));
             assert_eq!(result.status, Status::Payload);
+            let mut part = received(&connection, EventKind::Result, details, bad);
+            part.event.progress = true;
+            assert!(!connection.unwrap(&mut part), "the call goes on");
+            assert_eq!((part.kind, part.status), (NoticeKind::UserError, Status::Payload));
         }
     }
 
