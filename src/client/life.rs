@@ -114,11 +114,15 @@ impl Connection {
     }
 
     /// The application's own code has failed: tells on_user_error, in turn with the other events.
+    /// A failure of on_user_error itself only goes to the log: it would have no end.
     pub fn report(self: &Arc<Self>, about: &Notice, text: &str) {
         let mut notice = about.copy();
         notice.kind = NoticeKind::UserError;
         notice.status = Status::Remote;
         notice.text = Some(c_text(text));
+        if about.kind == NoticeKind::UserError {
+            return notice.log_unheard();
+        }
         notice.event.target = self.callbacks.receiver(Slot::UserError);
         self.tell(notice);
     }
