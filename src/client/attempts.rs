@@ -182,6 +182,7 @@ async fn carry(
     let mut pump = Pump::new(connection.clone(), session, transport, until);
     let end = poll_fn(|cx| pump.poll(cx)).await;
     connection.abandon_session();
+    connection.drop_unopened();
     end
 }
 

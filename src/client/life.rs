@@ -38,6 +38,19 @@ impl Connection {
         }
     }
 
+    /// Lets go of a session that never opened, as another transport may be tried now: until then
+    /// nothing is connected.
+    pub(super) fn drop_unopened(&self) {
+        let session = lock(&self.state).session.clone();
+        let Some(session) = session.filter(|session| session.joined().is_none()) else {
+            return;
+        };
+        let traffic = session.core().traffic.clone();
+        let mut state = lock(&self.state);
+        state.traffic.add(&traffic);
+        state.session = None;
+    }
+
     /// With what the next attempt is made.
     pub(super) fn current_options(&self) -> Arc<Options> {
         lock(&self.state).current.clone()
