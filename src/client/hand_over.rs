@@ -142,9 +142,11 @@ impl Session {
     fn place_later(self: &Arc<Self>, durable: Arc<Durable>, delay: Duration) {
         let session = Arc::downgrade(self);
         let user: Weak<Connection> = Arc::downgrade(&self.connection);
+        // Its user_data is not to be kept any longer than the application wants it.
+        let durable = Arc::downgrade(&durable);
         let placed = async move {
             tokio::time::sleep(delay).await;
-            if let Some(session) = session.upgrade() {
+            if let (Some(session), Some(durable)) = (session.upgrade(), durable.upgrade()) {
                 session.place(&durable);
             }
         };
