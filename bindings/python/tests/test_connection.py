@@ -175,7 +175,8 @@ def test_reconnect_now_and_stop_retrying(router):
 
 def test_on_close_may_stop_the_retries(router):
     async def main():
-        connection = libwamp.Connection(router.url, "realm1", on_close=lambda closed: connection.stop_retrying(), **SLOW)
+        connection = libwamp.Connection(router.url, "realm1", **SLOW)
+        connection.on_close = lambda closed: connection.stop_retrying()
         session = await connection.open()
         router.kick(session.id)
         assert (await connection.wait_closed()).reason == "lost"
