@@ -6,7 +6,6 @@ How events come out of the library is left to `wire.py`, what can be done in a s
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
@@ -173,7 +172,7 @@ class Connection(Wire):
     async def wait_closed(self) -> Closed:
         """Waits for the end after which no attempt follows."""
         if self._closed is None:
-            raise local_error(lib.WAMP_ERR_CLOSED, "the connection was never opened")
+            raise NotConnected(lib.WAMP_ERR_CLOSED, "the connection was never opened")
         return await asyncio.shield(self._closed)
 
     def reconnect_now(self) -> None:
