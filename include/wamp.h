@@ -90,9 +90,12 @@
  *
  * OPTIONS OF A CONNECTION (JSON object for wamp_connection_new())
  *
- *   url                  string, required     the router: "ws://host:port/path", or "wss://..." with TLS
- *   transports           list of objects      instead of url: {"type", "url", "headers"} each, tried in
- *                                             order, the one that worked last time first
+ *   url                  string, required     the router: "ws://host:port/path" (WebSocket), "rs://host:port"
+ *                                             (RawSocket); with TLS "wss://...", "rss://..."; on a Unix
+ *                                             socket "ws+unix:///path.sock:/path", "rs+unix:///path.sock"
+ *   transports           list of objects      instead of url: {"type", "url", "headers", "tlsConfiguration"}
+ *                                             each, tried in order, the one that worked last time first; a
+ *                                             "rawsocket" may have "host" and "port", or "path", for its url
  *   realm                string, required     the realm to join
  *   dispatch             string, "thread"     "thread", "manual" or "inline", see above
  *   connect_timeout      seconds, 30          for connecting, handshakes and joining together
@@ -111,7 +114,10 @@
  *   retry_delay_jitter   number, 0.1          deviation of a delay, as a fraction of its mean
  *   retry_if_unreachable bool, false          try again also where no session could be opened at all
  *   retry_reasons        list of URIs, []     GOODBYEs and ABORTs of the router after which to try again
- *   tlsConfiguration     object, {}           for wss://, see below
+ *   tlsConfiguration     object, {}           for wss:// and rss://, see below
+ *   proxy                string, or false     "http://user:password@host:port" or "socks5://..."; false: none;
+ *                                             else what https_proxy (wss://), http_proxy (ws://), all_proxy and
+ *                                             no_proxy in the environment say when a connection is made
  *   authid               string               who we say we are
  *   authmethods          list of strings      what to offer: "anonymous", "ticket", "wampcra", "scram",
  *                                             "wamp-scram", "cryptosign"; without it what follows serves
@@ -431,6 +437,16 @@
 #define WAMP_PAYLOAD_BROKEN 2
 
 /**
+ * What a codec is to do: make the bytes that travel.
+ */
+#define WAMP_CODEC_ENCODE 1
+
+/**
+ * What a codec is to do: read the bytes that have come.
+ */
+#define WAMP_CODEC_DECODE 2
+
+/**
  * Type of a value: there is none.
  */
 #define WAMP_TYPE_NONE 0
@@ -515,6 +531,11 @@
  * until the next poll); retain it to decide later.
  */
 typedef struct wamp_attempt_t wamp_attempt_t;
+
+/**
+ * Where a codec writes to. Lent to a wamp_codec_t until it returns.
+ */
+typedef struct wamp_buffer_t wamp_buffer_t;
 
 /**
  * Writes a payload. Made by wamp_builder_new(), freed by wamp_builder_free().
@@ -710,6 +731,21 @@ typedef void (*wamp_callback_t)(const struct wamp_event_t *event, void *user_dat
  */
 typedef void (*wamp_wakeup_t)(void *user_data);
 
+/**
+ * Makes and reads payloads that routers carry without a look inside; see
+ * wamp_connection_set_codec(). `direction` is WAMP_CODEC_ENCODE or WAMP_CODEC_DECODE, `details` the
+ * options or details as JSON text, not NUL-terminated, `data` what to encode or to decode. Writes the result by
+ * wamp_buffer_write() and returns WAMP_OK, or something negative if it cannot. Runs on any thread,
+ * possibly on several at once, and must call nothing else of the library.
+ */
+typedef int (*wamp_codec_t)(uint32_t direction,
+                            const char *details,
+                            size_t details_size,
+                            const void *data,
+                            size_t size,
+                            struct wamp_buffer_t *out,
+                            void *user_data);
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -750,12 +786,6 @@ const char *wamp_status_text(int status);
  * until the next failed call on this thread.
  */
 const char *wamp_last_error(void);
-
-/**
- * Frees a text that a function of this library has given away: one whose comment says so. NULL is
- * fine.
- */
-void wamp_free(void *text);
 
 /**
  * Sends the log, up to `level` (WAMP_LOG_OFF ... WAMP_LOG_TRACE), to `log`; NULL for none.
@@ -1120,6 +1150,33 @@ int wamp_connection_unregister(struct wamp_connection_t *connection,
                                wamp_free_t free);
 
 /**
+ * Sets what makes and reads payloads in payload passthru mode, for serializers that the library
+ * has not and for ciphers; NULL for none.
+ *
+ * With the option `ppt_scheme` (publish, call, call_more, yield_with) or Autobahn's older `enc_algo`
+ * the codec gets `{"args": [...], "kwargs": {...}}` and writes the bytes that travel; where these
+ * options stand in the details of what has come, it gets the bytes and writes such an object.
+ * Without a codec `"ppt_serializer": "json"` without `ppt_cipher` works all the same, and everything
+ * else is given and delivered as the one binary value that it is on the wire. What cannot be
+ * encoded is refused with WAMP_ERR_PAYLOAD; of what cannot be decoded an event or a progressive
+ * result is told as WAMP_USER_ERROR, an invocation is answered with `wamp.error.invalid_argument`,
+ * and a result becomes WAMP_ERROR with WAMP_ERR_PAYLOAD.
+ *
+ * `free` (may be NULL) runs exactly once: when another codec takes the place, when the connection is
+ * freed, or when this call fails. Returns WAMP_OK or WAMP_ERR_HANDLE.
+ */
+int wamp_connection_set_codec(struct wamp_connection_t *connection,
+                              wamp_codec_t codec,
+                              void *user_data,
+                              wamp_free_t free);
+
+/**
+ * Appends `size` bytes to what a codec writes; they are copied. Returns WAMP_OK, or WAMP_ERR_HANDLE
+ * (not, or no longer, the buffer of a running codec), WAMP_ERR_ARGUMENT.
+ */
+int wamp_buffer_write(struct wamp_buffer_t *buffer, const void *data, size_t size);
+
+/**
  * Keeps a session's handle valid beyond its close; each retain wants its wamp_session_release().
  * The session itself ends all the same. Returns WAMP_OK or WAMP_ERR_HANDLE.
  */
@@ -1354,8 +1411,8 @@ int wamp_session_call_more(struct wamp_session_t *session,
 /**
  * Calls a procedure and waits for the outcome, at most `timeout_ms` (negative: no limit).
  *
- * `*result` (may be NULL if not wanted) receives the WAMP_RESULT, or with WAMP_ERR_REMOTE the
- * WAMP_ERROR, to be freed by wamp_message_free(); otherwise NULL. Progressive results are skipped.
+ * `*result` (may be NULL if not wanted) receives the WAMP_RESULT, or with WAMP_ERR_REMOTE and
+ * with WAMP_ERR_PAYLOAD (a codec cannot read the result) the WAMP_ERROR, to be freed by wamp_message_free(); otherwise NULL. Progressive results are skipped.
  * Returns WAMP_OK, or as wamp_session_call(), or WAMP_ERR_REMOTE (an error came: its URI is in
  * the message and in wamp_last_error()), WAMP_ERR_TIMEOUT (given up; a late answer is ignored),
  * WAMP_ERR_DEADLOCK (in a callback of inline dispatch, or in one of the connection that has
@@ -1519,7 +1576,7 @@ struct wamp_message_t *wamp_session_features(struct wamp_session_t *session);
 /**
  * The subscriptions that are active on the session, as the args of a message: dicts with `id` (as
  * the request returned it), `wamp_id` (the router's), `topic` and `match`. Those of the connection are
- * among them under their ids within this session. To be freed by wamp_message_free(). NULL on
+ * among them. To be freed by wamp_message_free(). NULL on
  * failure.
  */
 struct wamp_message_t *wamp_session_subscriptions(struct wamp_session_t *session);
@@ -1754,6 +1811,9 @@ const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t *builder
  * | `max_message_size` | bytes, 16 MiB  | the largest message that is accepted                 |
  * | `send_queue_bytes` | bytes, 256 MiB | may wait for a client before it is dropped           |
  * | `disclose`         | object         | `caller`, `publisher`: true tells always who it is   |
+ * | `tls`              | object         | `cert`, `key`, for wss:// and rss://; `client_ca`    |
+ * |                    |                | signs the certificates that clients must have then;  |
+ * |                    |                | each a PEM text or the path of a PEM file            |
  * | `event_history`    | number, 0      | how many past publications each realm keeps          |
  * | `auth`             | object         | who may join: see below                              |
  * | `roles`            | object         | what they may do: see below                          |
@@ -1784,13 +1844,16 @@ const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t *builder
 struct wamp_router_t *wamp_router_new(const char *config);
 
 /**
- * Listens at `url`, such as "ws://127.0.0.1:8080/ws"; with port 0 the system chooses one. When it
- * returns, clients can connect. Can be called several times.
+ * Listens at `url`, such as "ws://127.0.0.1:8080/ws"; with port 0 the system chooses one. All URLs of
+ * the connection option `url` will do; wss:// and rss:// need the key `tls`. When it returns,
+ * clients can connect. Can be called several times.
  *
- * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_UNREACHABLE (the
- * address cannot be bound), WAMP_ERR_CLOSED (after wamp_shutdown()), WAMP_ERR_FORKED.
+ * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is
+ * missing), WAMP_ERR_UNREACHABLE (the address cannot be bound), WAMP_ERR_CLOSED (after
+ * wamp_shutdown()), WAMP_ERR_FORKED.
  */
-int wamp_router_listen(struct wamp_router_t *router, const char *url);
+int wamp_router_listen(struct wamp_router_t *router,
+                       const char *url);
 
 /**
  * The URL that the router listens at, with the real port, NUL-terminated; lives as long as the
@@ -1799,14 +1862,12 @@ int wamp_router_listen(struct wamp_router_t *router, const char *url);
 const char *wamp_router_url(struct wamp_router_t *router);
 
 /**
- * What the router counts, as a JSON object: `clients` (connected, joined or not), `sessions`,
- * `subscriptions`, `registrations`, `pending_calls`, `messages_in`, `messages_out`, `dropped`
- * (clients that did not read, see `send_queue_bytes`).
- *
- * The text is the caller's: free it with wamp_free(). NULL on failure, with the reason in
- * wamp_last_error().
+ * What the router counts, as the kwargs of a message: `clients` (connected, joined or not),
+ * `sessions`, `subscriptions`, `registrations`, `pending_calls`, `messages_in`, `messages_out`,
+ * `dropped` (clients that did not read, see `send_queue_bytes`). To be freed by wamp_message_free().
+ * NULL on failure.
  */
-char *wamp_router_stats(struct wamp_router_t *router);
+struct wamp_message_t *wamp_router_stats(struct wamp_router_t *router);
 
 /**
  * Ends the session with the id `session` (0: all clients). With a `reason`, a URI, the router says
@@ -1923,6 +1984,86 @@ int wamp_auth_scram_server_signature(const char *salted_password,
 #endif  // __cplusplus
 
 #endif  /* WAMP_H */
+
+/* Predefined URIs of errors and of reasons to close. */
+/** The router refuses the credentials without saying why. */
+#define WAMP_URI_AUTHENTICATION_DENIED "wamp.error.authentication_denied"
+/** The authentication itself failed. */
+#define WAMP_URI_AUTHENTICATION_FAILED "wamp.error.authentication_failed"
+/** Anonymous sessions are not let in. */
+#define WAMP_URI_AUTHENTICATION_REQUIRED "wamp.error.authentication_required"
+/** The session may not do this. */
+#define WAMP_URI_AUTHORIZATION_DENIED "wamp.error.authorization_denied"
+/** The router could not find out whether the session may. */
+#define WAMP_URI_AUTHORIZATION_FAILED "wamp.error.authorization_failed"
+/** The session must be authorized first. */
+#define WAMP_URI_AUTHORIZATION_REQUIRED "wamp.error.authorization_required"
+/** The call was given up, or its callee is gone. */
+#define WAMP_URI_CANCELED "wamp.error.canceled"
+/** The client has no answer to the challenge. */
+#define WAMP_URI_CANNOT_AUTHENTICATE "wamp.error.cannot_authenticate"
+/** The router does not disclose callers or publishers. */
+#define WAMP_URI_DISCLOSE_ME "wamp.error.option_disallowed.disclose_me"
+/** The peer does not do what the request needs. */
+#define WAMP_URI_FEATURE_NOT_SUPPORTED "wamp.error.feature_not_supported"
+/** The arguments do not suit the procedure. */
+#define WAMP_URI_INVALID_ARGUMENT "wamp.error.invalid_argument"
+/** The URI does not meet the rules. */
+#define WAMP_URI_INVALID_URI "wamp.error.invalid_uri"
+/** The connection failed between the request and its answer. */
+#define WAMP_URI_NETWORK_FAILURE "wamp.error.network_failure"
+/** The router has none of the methods that were offered (Crossbar.io). */
+#define WAMP_URI_NO_AUTH_METHOD "wamp.error.no_auth_method"
+/** All callees of the procedure are unavailable. */
+#define WAMP_URI_NO_AVAILABLE_CALLEE "wamp.error.no_available_callee"
+/** No callee may take the call (nexus). */
+#define WAMP_URI_NO_ELIGIBLE_CALLEE "wamp.error.no_eligible_callee"
+/** The router has none of the methods that were offered. */
+#define WAMP_URI_NO_MATCHING_AUTH_METHOD "wamp.error.no_matching_auth_method"
+/** The router does not know the authid. */
+#define WAMP_URI_NO_SUCH_PRINCIPAL "wamp.error.no_such_principal"
+/** Nobody has registered the procedure. */
+#define WAMP_URI_NO_SUCH_PROCEDURE "wamp.error.no_such_procedure"
+/** The router has no such realm. */
+#define WAMP_URI_NO_SUCH_REALM "wamp.error.no_such_realm"
+/** There is no such registration (any more). */
+#define WAMP_URI_NO_SUCH_REGISTRATION "wamp.error.no_such_registration"
+/** The role of the session does not exist. */
+#define WAMP_URI_NO_SUCH_ROLE "wamp.error.no_such_role"
+/** There is no such session. */
+#define WAMP_URI_NO_SUCH_SESSION "wamp.error.no_such_session"
+/** There is no such subscription (any more). */
+#define WAMP_URI_NO_SUCH_SUBSCRIPTION "wamp.error.no_such_subscription"
+/** The session may not do this. */
+#define WAMP_URI_NOT_AUTHORIZED "wamp.error.not_authorized"
+/** The router does not take this option. */
+#define WAMP_URI_OPTION_NOT_ALLOWED "wamp.error.option_not_allowed"
+/** The message is larger than the peer takes. */
+#define WAMP_URI_PAYLOAD_SIZE_EXCEEDED "wamp.error.payload_size_exceeded"
+/** Somebody has registered the procedure already. */
+#define WAMP_URI_PROCEDURE_ALREADY_EXISTS "wamp.error.procedure_already_exists"
+/** The peer broke the rules of the protocol. */
+#define WAMP_URI_PROTOCOL_VIOLATION "wamp.error.protocol_violation"
+/** The callee failed, and gave no URI of its own. */
+#define WAMP_URI_RUNTIME_ERROR "wamp.error.runtime_error"
+/** The call's time limit has passed. */
+#define WAMP_URI_TIMEOUT "wamp.error.timeout"
+/** A callee cannot take the call at the moment: the router may ask another one. */
+#define WAMP_URI_UNAVAILABLE "wamp.error.unavailable"
+/** The usual reason of a GOODBYE. */
+#define WAMP_URI_CLOSE_NORMAL "wamp.close.normal"
+/** The realm is being closed. */
+#define WAMP_URI_CLOSE_REALM "wamp.close.close_realm"
+/** The router goes down. */
+#define WAMP_URI_CLOSE_SYSTEM_SHUTDOWN "wamp.close.system_shutdown"
+/** The session was ended by somebody else. */
+#define WAMP_URI_CLOSE_KILLED "wamp.close.killed"
+/** The user logs out, cookies too. */
+#define WAMP_URI_CLOSE_LOGOUT "wamp.close.logout"
+/** The answer to a GOODBYE. */
+#define WAMP_URI_GOODBYE_AND_OUT "wamp.close.goodbye_and_out"
+/** The reason of wamp_connection_close() without one. */
+#define WAMP_URI_GOODBYE_NORMAL "wamp.goodbye.normal"
 
 #ifndef WAMP_PAYLOAD
 /**

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 
-use crate::transport::{self, Target, Transport};
+use crate::transport::{self, Keepalive, Target, Transport};
 
 use super::connection::Connection;
 use super::dispatch::{IoScope, Mode};
@@ -87,7 +87,7 @@ fn tell_end(connection: &Arc<Connection>, end: End, next: Option<Next>) {
 }
 
 /// Outside of a session nobody else delivers in `inline` mode.
-fn deliver_inline(connection: &Arc<Connection>) {
+pub(super) fn deliver_inline(connection: &Arc<Connection>) {
     if connection.dispatcher.mode() == Mode::Inline {
         let _scope = IoScope::enter();
         connection.dispatcher.drain_inline(connection);
@@ -173,7 +173,8 @@ async fn carry(
         Ok(Err(end)) => return end,
         Err(_) => return End::failed("unreachable", slow_connect(options, &chosen.url)),
     };
-    let session = match connection.begin_session(options, index, transport.channel_id()) {
+    let (channel_id, max_send) = (transport.channel_id(), transport.max_send());
+    let session = match connection.begin_session(options, index, channel_id, max_send) {
         Ok(Some(session)) => session,
         Ok(None) => return closed_early(),
         Err(failure) => return End::failed("closed", failure),
@@ -181,6 +182,7 @@ async fn carry(
     let mut pump = Pump::new(connection.clone(), session, transport, until);
     let end = poll_fn(|cx| pump.poll(cx)).await;
     connection.abandon_session();
+    connection.drop_unopened();
     end
 }
 
@@ -196,11 +198,14 @@ async fn connect(options: &Options, chosen: &TransportOptions) -> Result<Box<dyn
     {
         log::write(log::Level::Warn, || format!("{endpoint}: {warning}"));
     }
+    let timeout = options.autoping_timeout;
     let target = Target {
         endpoint,
         headers: chosen.headers.clone(),
         max_message_size: options.max_message_size,
         tls: tls.clone(),
+        proxy: options.proxy.clone(),
+        keepalive: options.autoping_interval.map(|idle| Keepalive { idle, timeout }),
     };
     transport::connect(&target).await.map_err(|error| End::failed("unreachable", error.into()))
 }

@@ -18,36 +18,29 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::Instant;
 
-use bytes::Bytes;
 use futures_util::FutureExt;
-use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
-use crate::codec::{Dict, Payload, PayloadRef, Span};
-use crate::protocol::event::c_text;
-use crate::protocol::{Event, EventKind, RequestError, uri};
+use crate::protocol::uri;
 use crate::transport::{Doorbell, websocket};
 
 use super::attempts;
-use super::callbacks::{Callbacks, Slot};
+use super::callbacks::Callbacks;
 use super::dispatch::{self, Dispatcher, Mode};
-use super::durable::{DurableKind, Durables};
+use super::durable::Durables;
 use super::end::End;
-use super::hook::Attempt;
-use super::login::Login;
-use super::notice::{Notice, NoticeKind};
 use super::options::Options;
+use super::passthru::Codec;
 use super::prefixes::Prefixes;
-use super::retry::Next;
 use super::session::Session;
 use super::stats::Traffic;
 use super::status::{Failure, Status};
-use super::target::{Receiver, Target, wait_on};
-use super::{lock, log, runtime};
+use super::target::wait_on;
+use super::{lock, runtime};
 
 /// A connection to a router.
 pub struct Connection {
-    me: Weak<Connection>,
+    pub(super) me: Weak<Connection>,
     /// How it was configured.
     pub options: Options,
     /// Its queue of events.
@@ -58,19 +51,20 @@ pub struct Connection {
     pub(super) stop: Notify,
     /// Ends its wait for the next attempt.
     pub(super) again: Notify,
-    state: Mutex<State>,
-    changed: Condvar,
+    pub(super) state: Mutex<State>,
+    pub(super) changed: Condvar,
     /// Who hears of what.
     pub callbacks: Callbacks,
     /// Its URI shortcuts.
     pub prefixes: Prefixes,
     pub(super) durables: Durables,
+    pub(super) codec: Mutex<Option<Arc<dyn Codec>>>,
     /// Free for the use of [`crate::ffi`]: the handle under which C knows this connection.
     pub handle: AtomicU64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     Idle,
     Connecting,
     Open,
@@ -79,33 +73,33 @@ enum Stage {
     Closing,
 }
 
-struct State {
-    stage: Stage,
+pub(super) struct State {
+    pub(super) stage: Stage,
     /// What attempts are made with.
-    current: Arc<Options>,
+    pub(super) current: Arc<Options>,
     /// Which of the transports worked last.
-    last_good: usize,
+    pub(super) last_good: usize,
     /// Sessions so far.
-    sessions: u64,
+    pub(super) sessions: u64,
     /// What the sessions that have ended have carried.
-    traffic: Traffic,
+    pub(super) traffic: Traffic,
     /// Sessions after a loss, since it was made.
-    reconnects: u64,
+    pub(super) reconnects: u64,
     /// How the last attempt or session ended.
-    last_end: Option<End>,
+    pub(super) last_end: Option<End>,
     /// From HELLO to the end.
-    session: Option<Arc<Session>>,
+    pub(super) session: Option<Arc<Session>>,
     /// Why the last attempt ended.
-    failure: Option<Failure>,
+    pub(super) failure: Option<Failure>,
     /// Local ids up to here have been used.
-    ids_above: u64,
+    pub(super) ids_above: u64,
     /// There has been a session since open.
-    was_open: bool,
+    pub(super) was_open: bool,
     /// Attempts after the first.
-    retries: u32,
+    pub(super) retries: u32,
     /// The application wants no more attempts.
-    give_up: bool,
-    freed: bool,
+    pub(super) give_up: bool,
+    pub(super) freed: bool,
 }
 
 impl Connection {
@@ -139,6 +133,7 @@ impl Connection {
             callbacks: Callbacks::default(),
             prefixes: Prefixes::default(),
             durables: Durables::default(),
+            codec: Mutex::new(None),
             handle: AtomicU64::new(0),
         })
     }
@@ -186,11 +181,12 @@ impl Connection {
         let session = state.session.clone();
         drop(state);
         self.changed.notify_all();
-        match session {
+        if let Some(session) = session {
             // A session that is leaving already will end without being told again.
-            Some(session) => drop(session.leave(reason, message)),
-            None => self.stop.notify_one(),
+            drop(session.leave(reason, message));
         }
+        // Also with a session: it may be the last word of one, with the next transport on its way.
+        self.stop.notify_one();
         self.doorbell.ring();
         Ok(())
     }
@@ -262,15 +258,17 @@ impl Connection {
     pub fn free(&self) {
         let mut state = lock(&self.state);
         state.freed = true;
-        let session = state.session.clone();
         drop(state);
         let _ = self.start_close(uri::GOODBYE_NORMAL, None);
+        // Only now: no new one can begin any more.
+        let session = lock(&self.state).session.clone();
         let requests = session.map(|session| session.detach());
         let callbacks = self.callbacks.take();
         let durables = self.durables.take();
         let wakeup = self.dispatcher.set_wakeup(None);
         let notices = self.dispatcher.discard();
-        drop((requests, callbacks, durables, wakeup, notices));
+        let codec = self.set_codec(None);
+        drop((requests, callbacks, durables, codec, wakeup, notices));
     }
 
     /// The open session; waits for it until `deadline`.
@@ -322,352 +320,12 @@ impl Connection {
         Some((transport.kind.name(), transport.url.clone(), websocket::JSON))
     }
 
-    /// Declares a subscription or registration that outlives sessions. Returns its id.
-    pub fn declare(
-        self: &Arc<Self>,
-        kind: DurableKind,
-        uri: &str,
-        options: Dict<'_>,
-        target: Arc<dyn Target>,
-    ) -> Result<u64, Failure> {
-        let uri = &*self.prefixes.resolve(uri);
-        uri::check(uri, uri::matching(options)?).map_err(RequestError::from)?;
-        if kind == DurableKind::Registration && self.durables.is_registered(uri, options) {
-            return Err(RequestError::AlreadyRegistered.into());
-        }
-        let state = lock(&self.state);
-        if state.freed {
-            return Err(Status::Handle.into());
-        }
-        let durable = self.durables.declare(kind, uri, options, target);
-        let session = state.session.clone();
-        drop(state);
-        if let Some(session) = session {
-            session.place(&durable);
-        }
-        Ok(durable.id())
-    }
-
-    /// Ends a declaration; `target` hears of it. True if the router's subscription ends too.
-    pub fn retract(
-        self: &Arc<Self>,
-        kind: DurableKind,
-        id: u64,
-        target: Arc<dyn Target>,
-    ) -> Result<bool, Failure> {
-        let durable = self.durables.remove(id, kind).ok_or(RequestError::NoSuchId)?;
-        let receiver = Receiver::Retracted(target, id);
-        let session = lock(&self.state).session.clone();
-        let ended = session
-            .as_ref()
-            .and_then(|session| session.end_durable(&durable, kind, receiver.clone()));
-        ended.unwrap_or_else(|| {
-            let kind = match kind {
-                DurableKind::Subscription => EventKind::Unsubscribed,
-                DurableKind::Registration => EventKind::Unregistered,
-            };
-            let event = Event::new(kind, id, Some(receiver));
-            self.tell(Notice::new(NoticeKind::Session(kind), self, event));
-            Ok(true)
-        })
-    }
-
-    /// What it has done so far, as JSON.
-    pub fn stats(&self) -> Value {
-        // The session's lock comes before the state's.
-        let session = lock(&self.state).session.clone();
-        let current = session.map(|session| {
-            let core = session.core();
-            (core.traffic.clone(), core.protocol.pending(), core.backlog())
-        });
-        let state = lock(&self.state);
-        let mut traffic = state.traffic.clone();
-        let (mut pending, mut unsent) = (0, 0);
-        if let Some((of_session, requests, bytes)) = &current {
-            traffic.add(of_session);
-            (pending, unsent) = (*requests, *bytes);
-        }
-        let (events, event_bytes) = self.dispatcher.backlog();
-        let mut stats = Map::new();
-        traffic.describe(&mut stats);
-        let last_end = state
-            .last_end
-            .as_ref()
-            .map(|end| json!({"class": end.class, "reason": end.reason, "message": end.text}));
-        for (key, value) in [
-            ("pending", json!(pending)),
-            ("send_queue_bytes", json!(unsent)),
-            ("receive_queue_bytes", json!(event_bytes)),
-            ("receive_queue_events", json!(events)),
-            ("sessions", json!(state.sessions)),
-            ("reconnects", json!(state.reconnects)),
-            ("last_end", json!(last_end)),
-            ("handlers", self.dispatcher.handlers.describe()),
-        ] {
-            stats.insert(key.to_owned(), value);
-        }
-        Value::Object(stats)
-    }
-
     /// Waits until all that was accepted is written.
     pub fn flush(&self, deadline: Option<Instant>) -> Result<(), Failure> {
         let session = lock(&self.state).session.clone();
         match session {
             Some(session) => session.flush(deadline),
             None => Err(Failure::new(Status::Closed, "the connection is not open")),
-        }
-    }
-
-    // ===== for its task and its session =====
-
-    pub(super) fn shared(&self) -> Option<Arc<Connection>> {
-        self.me.upgrade()
-    }
-
-    /// The attempt is over, in whatever way: what its session still owes is told.
-    pub(super) fn abandon_session(&self) {
-        let session = lock(&self.state).session.clone();
-        if let Some(session) = session {
-            session.abandon_all();
-        }
-    }
-
-    /// With what the next attempt is made.
-    pub(super) fn current_options(&self) -> Arc<Options> {
-        lock(&self.state).current.clone()
-    }
-
-    /// The application has changed what attempts are made with.
-    pub(super) fn set_options(&self, options: Arc<Options>) {
-        lock(&self.state).current = options;
-    }
-
-    /// Which of `count` transports to try first.
-    pub(super) fn last_good(&self, count: usize) -> usize {
-        lock(&self.state).last_good % count.max(1)
-    }
-
-    /// Tells on_connect, if there is one, of the attempt that it returns.
-    pub(super) fn begin_attempt(self: &Arc<Self>) -> Option<Arc<Attempt>> {
-        let receiver = self.callbacks.receiver(Slot::Connect)?;
-        let state = lock(&self.state);
-        let (options, retries) = (state.current.clone(), state.retries);
-        drop(state);
-        let frame = Bytes::from(
-            json!({
-                "url": options.transports[0].url,
-                "realm": options.realm,
-                "authid": options.credentials.authid,
-                "retry_count": retries,
-            })
-            .to_string(),
-        );
-        let mut event = Event::new(EventKind::Gone, 0, Some(receiver));
-        event.uri = Some(c_text(&options.transports[0].url));
-        event.details = Span::of(&frame, Some(&frame));
-        event.payload = Payload::of_frame(&frame, PayloadRef::NONE);
-        let attempt = Arc::new(Attempt::new(options));
-        let notice = Notice::new(NoticeKind::Connect, self, event);
-        self.tell(Notice { attempt: Some(attempt.clone()), ..notice });
-        Some(attempt)
-    }
-
-    /// Puts a notice into the queue. No lock may be held.
-    pub fn tell(self: &Arc<Self>, notice: Notice) {
-        let mut notice = Some(notice);
-        let wake = match lock(&self.state).freed {
-            true => false,
-            false => self.dispatcher.push(self, notice.take().into_iter()),
-        };
-        drop(notice);
-        if wake {
-            self.dispatcher.wake();
-        }
-    }
-
-    /// A notice that nobody wanted to hear: a failure is told to on_user_error, or logged.
-    pub(super) fn unheard(&self, notice: &Notice) {
-        let is_failure = notice.status != Status::Ok
-            && matches!(notice.kind, NoticeKind::Session(_) | NoticeKind::Restored);
-        if is_failure && let Some(receiver) = self.callbacks.receiver(Slot::UserError) {
-            let told = Notice { kind: NoticeKind::UserError, ..notice.copy() };
-            if receiver.app().is_some_and(|target| target.deliver(&told)) {
-                return;
-            }
-        }
-        notice.log_unheard();
-    }
-
-    /// The application's own code has failed: tells on_user_error, in turn with the other events.
-    pub fn report(self: &Arc<Self>, about: &Notice, text: &str) {
-        let mut notice = about.copy();
-        notice.kind = NoticeKind::UserError;
-        notice.status = Status::Remote;
-        notice.text = Some(c_text(text));
-        notice.event.target = self.callbacks.receiver(Slot::UserError);
-        self.tell(notice);
-    }
-
-    /// A new session over a new transport; `None` if the connection was closed meanwhile.
-    pub(super) fn begin_session(
-        self: &Arc<Self>,
-        options: &Arc<Options>,
-        transport: usize,
-        channel_id: Option<[u8; 32]>,
-    ) -> Result<Option<Arc<Session>>, Failure> {
-        let asks = self.callbacks.receiver(Slot::Challenge).is_some();
-        let login = Login::new(options, channel_id, asks)?;
-        let mut state = lock(&self.state);
-        if state.stage != Stage::Connecting {
-            return Ok(None);
-        }
-        state.sessions += 1;
-        let (serial, above) = (state.sessions, state.ids_above);
-        let session = Session::new(self, options, transport, login, serial, above);
-        let former = state.session.replace(session.clone());
-        drop(state);
-        // A transport that was tried before carried one that never opened.
-        drop(former);
-        Ok(Some(session))
-    }
-
-    /// WELCOME has come.
-    pub(super) fn opened(&self, session: &Arc<Session>, mut event: Event<Receiver>) -> Notice {
-        let mut state = lock(&self.state);
-        if state.stage == Stage::Connecting {
-            state.stage = Stage::Open;
-        }
-        state.last_good = session.transport();
-        state.reconnects += u64::from(state.was_open);
-        state.was_open = true;
-        state.retries = 0;
-        drop(state);
-        self.changed.notify_all();
-        event.target = self.callbacks.receiver(Slot::Open);
-        Notice { session: Some(session.clone()), ..Notice::new(NoticeKind::Open, self, event) }
-    }
-
-    /// Requests are accepted again.
-    pub(super) fn writable(&self, session: &Arc<Session>) -> Notice {
-        let event = self.plain_event(Slot::Writable);
-        Notice { session: Some(session.clone()), ..Notice::new(NoticeKind::Writable, self, event) }
-    }
-
-    /// How an attempt's end looks from the whole of the connection: what fails after there has
-    /// been a session is `lost`.
-    pub(super) fn classify(&self, mut end: End) -> End {
-        if end.class == "unreachable" && lock(&self.state).was_open {
-            end.class = "lost";
-        }
-        end
-    }
-
-    /// True if the attempt that has just ended had an open session.
-    pub(super) fn had_session(&self) -> bool {
-        let state = lock(&self.state);
-        state.session.as_ref().is_some_and(|session| session.joined().is_some())
-    }
-
-    /// Whether to try again after `end`.
-    pub(super) fn wants_retry(&self, end: &End) -> bool {
-        let state = lock(&self.state);
-        if state.give_up || state.freed || state.stage == Stage::Closing {
-            return false;
-        }
-        match end.class {
-            "lost" => true,
-            "unreachable" => self.options.retry_if_unreachable,
-            // A violation would happen again, and so would a refusal of what we are.
-            _ if matches!(end.status, Status::Protocol | Status::Auth | Status::Canceled) => false,
-            _ => end.reason.as_ref().is_some_and(|uri| self.options.retry_reasons.contains(uri)),
-        }
-    }
-
-    /// The wait for the next attempt is over; false if there shall be none.
-    pub(super) fn begin_retry(&self) -> bool {
-        let mut state = lock(&self.state);
-        if state.stage != Stage::Waiting || state.give_up {
-            return false;
-        }
-        state.stage = Stage::Connecting;
-        true
-    }
-
-    /// True if the application closes the connection.
-    pub(super) fn is_closing(&self) -> bool {
-        lock(&self.state).stage == Stage::Closing
-    }
-
-    /// An attempt has ended: tells on_close. Without a further attempt (`next`) the connection can
-    /// be opened again.
-    pub(super) fn ended(self: &Arc<Self>, end: End, next: Option<Next>) {
-        log::write(log::Level::Info, || {
-            let then =
-                next.map_or(String::new(), |next| format!("; next attempt in {:?}", next.delay));
-            let realm = &self.options.realm;
-            format!("connection to '{realm}' {}: {}{then}", end.class, end.text)
-        });
-        let details = json!({
-            "reason": end.reason,
-            "message": end.message,
-            "retry_delay": next.map(|next| next.delay.as_secs_f64()),
-            "retry_count": next.map(|next| next.count),
-            "will_retry": next.is_some(),
-        });
-        let frame = Bytes::from(details.to_string());
-        let mut event = self.plain_event(Slot::Close);
-        event.uri = Some(c_text(end.class));
-        event.details = Span::of(&frame, Some(&frame));
-        event.payload = Payload::of_frame(&frame, PayloadRef::NONE);
-
-        // The session's lock comes before the state's, so it is taken while that is not held.
-        let session = lock(&self.state).session.take();
-        let done = session.as_ref().map(|session| {
-            let core = session.core();
-            (core.protocol.ids_end(), core.traffic.clone())
-        });
-        let internal = end.is_internal().then(|| Notice {
-            session: session.clone(),
-            status: end.status,
-            text: Some(c_text(&end.text)),
-            ..Notice::new(NoticeKind::InternalError, self, self.plain_event(Slot::InternalError))
-        });
-        let close = Notice {
-            session,
-            status: end.status,
-            text: Some(c_text(&end.text)),
-            ..Notice::new(NoticeKind::Close, self, event)
-        };
-        // What the notices of a freed connection keep is dropped once no lock is held.
-        let mut notices: Vec<_> = internal.into_iter().chain([close]).collect();
-        let mut state = lock(&self.state);
-        if let Some((ids_end, traffic)) = done {
-            state.ids_above = ids_end;
-            state.traffic.add(&traffic);
-        }
-        state.last_end = Some(end.clone());
-        let wake = match state.freed {
-            true => false,
-            false => self.dispatcher.push(self, notices.drain(..)),
-        };
-        state.failure = Some(match end.status {
-            Status::Ok => Failure::new(Status::Closed, "the connection has been closed"),
-            status => Failure::new(status, end.text),
-        });
-        match next {
-            // A close may have come since wants_retry: then the wait ends at once.
-            Some(next) if state.stage != Stage::Closing => {
-                state.stage = Stage::Waiting;
-                state.retries = next.count;
-            }
-            Some(_) => self.stop.notify_one(),
-            None => state.stage = Stage::Idle,
-        }
-        drop(state);
-        self.changed.notify_all();
-        drop(notices);
-        if wake {
-            self.dispatcher.wake();
         }
     }
 
@@ -682,9 +340,5 @@ impl Connection {
             }
             self.dispatcher.dispatch(self, usize::MAX, Some(deadline))?;
         }
-    }
-
-    fn plain_event(&self, slot: Slot) -> Event<Receiver> {
-        Event::new(EventKind::Gone, 0, self.callbacks.receiver(slot))
     }
 }

@@ -250,12 +250,13 @@ impl Dispatcher {
         deadline: Option<Instant>,
     ) -> Result<Vec<Notice>, Failure> {
         loop {
-            let taken = self.take(connection, max, deadline, false)?;
+            let mut taken = self.take(connection, max, deadline, false)?;
             if taken.is_empty() {
                 return Ok(taken);
             }
-            for notice in &taken {
+            for notice in &mut taken {
                 self.account(connection, notice);
+                connection.unwrap(notice);
             }
             let (gone, polled): (Vec<_>, Vec<_>) = taken.into_iter().partition(Notice::is_void);
             let scope = DeliveryScope::enter(connection);
@@ -435,10 +436,11 @@ impl Dispatcher {
         self.account(connection, &notice);
         let _scope = DeliveryScope::enter(connection);
         // Dropped before the scope ends: what is freed with it is still inside the delivery.
-        let notice = notice;
+        let mut notice = notice;
         if self.discarding.load(Ordering::Acquire) || notice.is_void() {
             return;
         }
+        connection.unwrap(&mut notice);
         let told = AssertUnwindSafe(|| {
             let target = notice.event.target.as_ref().and_then(Receiver::app);
             if !target.is_some_and(|target| target.deliver(&notice)) {

@@ -23,10 +23,11 @@ use serde_json::json;
 use crate::codec::{Dict, Payload, PayloadRef, Span};
 use crate::protocol::{Cause, Event, EventKind, RequestError, uri};
 
+use super::connection::Connection;
 use super::lock;
-use super::notice::NoticeKind;
+use super::notice::{Notice, NoticeKind};
 use super::session::Core;
-use super::status::Failure;
+use super::status::{Failure, Status};
 use super::target::{Receiver, Target};
 
 /// What kind of thing is durable.
@@ -234,6 +235,60 @@ impl Durable {
             EventKind::Gone => silent,
             _ => told,
         }
+    }
+}
+
+impl Connection {
+    /// Declares a subscription or registration that outlives sessions. Returns its id.
+    pub fn declare(
+        self: &Arc<Self>,
+        kind: DurableKind,
+        uri: &str,
+        options: Dict<'_>,
+        target: Arc<dyn Target>,
+    ) -> Result<u64, Failure> {
+        let uri = &*self.prefixes.resolve(uri);
+        uri::check(uri, uri::matching(options)?).map_err(RequestError::from)?;
+        if kind == DurableKind::Registration && self.durables.is_registered(uri, options) {
+            return Err(RequestError::AlreadyRegistered.into());
+        }
+        let state = lock(&self.state);
+        if state.freed {
+            return Err(Status::Handle.into());
+        }
+        let durable = self.durables.declare(kind, uri, options, target);
+        let session = state.session.clone();
+        drop(state);
+        if let Some(session) = session {
+            session.place(&durable);
+        }
+        Ok(durable.id())
+    }
+
+    /// Ends a declaration; `target` hears of it. True if the router's subscription ends too.
+    pub fn retract(
+        self: &Arc<Self>,
+        kind: DurableKind,
+        id: u64,
+        target: Arc<dyn Target>,
+    ) -> Result<bool, Failure> {
+        let durable = self.durables.remove(id, kind).ok_or(RequestError::NoSuchId)?;
+        // Events of a session that has ended may still wait.
+        durable.target().end();
+        let receiver = Receiver::Retracted(target, id);
+        let session = lock(&self.state).session.clone();
+        let ended = session
+            .as_ref()
+            .and_then(|session| session.end_durable(&durable, kind, receiver.clone()));
+        ended.unwrap_or_else(|| {
+            let kind = match kind {
+                DurableKind::Subscription => EventKind::Unsubscribed,
+                DurableKind::Registration => EventKind::Unregistered,
+            };
+            let event = Event::new(kind, id, Some(receiver));
+            self.tell(Notice::new(NoticeKind::Session(kind), self, event));
+            Ok(true)
+        })
     }
 }
 

@@ -13,15 +13,15 @@
 //! ```
 //!
 //! * [`connection`]: what survives sessions: options, [`callbacks`], state. [`attempts`]: its task,
-//!   [`pump`]: what that does while a session lasts, [`end`]: how it ended.
+//!   [`life`]: what that does to it, [`pump`]: the I/O while a session lasts, [`end`]: how it ended.
 //! * [`retry`]: when to try again. [`hook`]: the application's word before an attempt.
-//! * [`session`]: requests of one session. [`target`]: who hears of their outcome. [`login`]: the
-//!   answers to challenges.
+//! * [`session`]: one session, its [`requests`], and the way of its events ([`hand_over`]). [`target`]:
+//!   who hears of their outcome. [`login`]: the answers to challenges.
 //! * [`durable`]: what is re-established after every join. [`prefixes`]: URI shortcuts.
 //! * [`notice`], [`dispatch`]: what the application is told, the queue of it, and the three ways of
 //!   delivery.
 //! * [`options`]: the table of connection options. [`runtime`]: the hidden threads.
-//! * [`stats`]: numbers and the trace.
+//! * [`passthru`]: payloads that routers carry without a look inside. [`stats`]: numbers and the trace.
 //! * [`status`]: the outcomes that the application sees. [`log`], [`os`]: as their names say.
 
 pub mod attempts;
@@ -30,14 +30,18 @@ pub mod connection;
 pub mod dispatch;
 pub mod durable;
 pub mod end;
+pub mod hand_over;
 pub mod hook;
+pub mod life;
 pub mod log;
 pub mod login;
 pub mod notice;
 pub mod options;
 pub mod os;
+pub mod passthru;
 pub mod prefixes;
 pub mod pump;
+pub mod requests;
 pub mod retry;
 pub mod runtime;
 pub mod session;

@@ -58,9 +58,15 @@ pub struct Notice {
 impl Notice {
     /// A notice of `connection`, of nothing that went wrong.
     pub fn new(kind: NoticeKind, connection: &Connection, event: Event<Receiver>) -> Notice {
+        let connection = connection.handle.load(Ordering::Acquire);
+        Notice { connection, ..Notice::of_nobody(kind, event) }
+    }
+
+    /// A notice that belongs to no connection.
+    pub fn of_nobody(kind: NoticeKind, event: Event<Receiver>) -> Notice {
         Notice {
             kind,
-            connection: connection.handle.load(Ordering::Acquire),
+            connection: 0,
             session: None,
             attempt: None,
             event,

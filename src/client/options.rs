@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::auth::{self, Credentials, Secret, key_file};
 use crate::protocol::features;
 use crate::protocol::uri::{self, Match};
-use crate::transport::{Endpoint, TlsOptions, websocket};
+use crate::transport::{Endpoint, Protocol, Proxy, ProxyChoice, TlsOptions, websocket};
 
 use super::dispatch::Mode;
 use super::end::AUTH_FAILURES;
@@ -37,6 +37,7 @@ pub struct Options {
     pub retry_if_unreachable: bool,
     pub retry_reasons: Vec<String>,
     pub tls: Arc<TlsOptions>,
+    pub proxy: ProxyChoice,
     /// What answers challenges, and who we say we are.
     pub credentials: Credentials,
     pub authmethods: Option<Vec<String>>,
@@ -104,6 +105,7 @@ impl Default for Options {
             retry_if_unreachable: false,
             retry_reasons: Vec::new(),
             tls: Arc::default(),
+            proxy: ProxyChoice::default(),
             credentials: Credentials::default(),
             authmethods: None,
             authextra: None,
@@ -131,20 +133,18 @@ pub const TABLE: &[Spec] = &[
         name: "url",
         kind: "string",
         default: "required, or transports",
-        text: "The router: ws://host:port/path, or wss:// with TLS.",
-        set: |options, value| {
-            let url = text(value)?;
-            options.transports[0].endpoint = Some(Endpoint::parse(&url)?);
-            options.transports[0].url = url;
-            Ok(())
-        },
+        text: "The router: ws://host:port/path or rs://host:port; wss:// or rss:// with TLS; \
+               ws+unix:///path.sock:/path or rs+unix:///path.sock.",
+        set: |options, value| options.transports[0].set_url(text(value)?, None),
     },
     Spec {
         name: "transports",
         kind: "list of objects",
         default: "[{url}]",
-        text: "Instead of url: the ways to the router, each {\"type\": \"websocket\", \"url\": ..., \
-               \"headers\": ..., \"tlsConfiguration\": ...}. They are tried in order, the one that worked last time first.",
+        text: "Instead of url: the ways to the router, each {\"type\": \"websocket\" or \"rawsocket\", \
+               \"url\": ..., \"headers\": ..., \"tlsConfiguration\": ...}; a rawsocket may have \"host\" \
+               and \"port\", or the \"path\" of a Unix socket, instead of \"url\". They are tried in \
+               order, the one that worked last time first.",
         set: |options, value| {
             let list = value.as_array().filter(|list| !list.is_empty());
             let list = list.ok_or("must be a list of objects, and not an empty one")?;
@@ -323,10 +323,26 @@ pub const TABLE: &[Spec] = &[
         },
     },
     Spec {
+        name: "proxy",
+        kind: "string, or false",
+        default: "the environment's",
+        text: "The proxy to reach the router through: http://user:password@host:port or \
+               socks5://...; false for none. Without it https_proxy (for wss://), http_proxy (for \
+               ws://), all_proxy and no_proxy count.",
+        set: |options, value| {
+            options.proxy = match value {
+                Value::Bool(false) => ProxyChoice::Direct,
+                Value::String(url) => ProxyChoice::Through(Proxy::parse(url)?),
+                _ => return Err("must be a URL, or false for no proxy".to_owned()),
+            };
+            Ok(())
+        },
+    },
+    Spec {
         name: "tlsConfiguration",
         kind: "object",
         default: "{}",
-        text: "For wss://: `ca`, `cert` and `key` (PEM, or paths of PEM files), `server_name`, \
+        text: "For wss:// and rss://: `ca`, `cert` and `key` (PEM, or paths of PEM files), `server_name`, \
                `min_version` (\"1.2\" or \"1.3\"), `pins` (list of \"sha256/BASE64\" of the server's \
                public key), `verify` (false takes any server).",
         set: |options, value| {
@@ -454,6 +470,8 @@ const CHANGEABLE: &[&str] = &[
     "transports",
     "headers",
     "realm",
+    "tlsConfiguration",
+    "proxy",
     "authid",
     "authmethods",
     "authextra",
@@ -583,25 +601,66 @@ pub fn unknown(name: &str, known: impl Iterator<Item = &'static str>) -> String 
 fn transport(value: &Value) -> Result<TransportOptions, String> {
     let entry = value.as_object().ok_or("each transport must be an object")?;
     let mut transport = TransportOptions::default();
+    let (mut kind, mut url, mut host, mut port, mut path) = (None, None, None, None, None);
     for (name, value) in entry {
         match name.as_str() {
-            "type" => transport.kind = Kind::parse(&text(value)?)?,
-            "url" => transport.url = text(value)?,
+            "type" => kind = Some(Kind::parse(&text(value)?)?),
+            "url" => url = Some(text(value)?),
+            "host" => host = Some(text(value)?),
+            "port" => port = Some(bytes(value, 1, 65_535).map_err(|_| "`port`: 1 to 65535")?),
+            "path" => path = Some(text(value)?),
             "headers" => transport.headers = headers(value)?,
             "tlsConfiguration" => transport.tls = Some(tls(value)?),
             other => {
-                let known = ["type", "url", "headers", "tlsConfiguration"];
+                let known = ["type", "url", "host", "port", "path", "headers", "tlsConfiguration"];
                 return Err(unknown(other, known.into_iter()));
             }
         }
     }
-    if transport.url.is_empty() {
-        return Err("each transport must have a `url`".to_owned());
-    }
-    if transport.kind == Kind::WebSocket {
-        transport.endpoint = Some(Endpoint::parse(&transport.url)?);
-    }
+    // AutobahnJS names a RawSocket in parts.
+    let url = match (url, host, port, path) {
+        (Some(url), None, None, None) => url,
+        (None, Some(host), Some(port), None) if kind == Some(Kind::RawSocket) => {
+            match host.contains(':') {
+                true => format!("rs://[{host}]:{port}"),
+                false => format!("rs://{host}:{port}"),
+            }
+        }
+        (None, None, None, Some(path)) if kind == Some(Kind::RawSocket) => {
+            format!("rs+unix://{path}")
+        }
+        _ => {
+            return Err(
+                "each transport must have a `url`, or with the type \"rawsocket\" `host` and \
+                        `port`, or the `path` of a Unix socket"
+                    .to_owned(),
+            );
+        }
+    };
+    transport.set_url(url, kind)?;
     Ok(transport)
+}
+
+impl TransportOptions {
+    /// Sets the URL, and the kind that belongs to it, which must be `wanted` if that is given.
+    fn set_url(&mut self, url: String, wanted: Option<Kind>) -> Result<(), String> {
+        self.endpoint = match wanted {
+            Some(Kind::LongPoll) => None,
+            _ => Some(Endpoint::parse(&url)?),
+        };
+        self.kind = match self.endpoint.as_ref().map(|endpoint| &endpoint.protocol) {
+            None => Kind::LongPoll,
+            Some(Protocol::WebSocket { .. }) => Kind::WebSocket,
+            Some(Protocol::RawSocket) => Kind::RawSocket,
+        };
+        self.url = url;
+        match wanted.filter(|wanted| *wanted != self.kind) {
+            None => Ok(()),
+            Some(wanted) => {
+                Err(format!("\"{}\" is no URL for the type \"{}\"", self.url, wanted.name()))
+            }
+        }
+    }
 }
 
 fn tls(value: &Value) -> Result<Arc<TlsOptions>, String> {
@@ -700,11 +759,49 @@ mod tests {
             several(r#"[{"type":"carrier pigeon","url":"x"}]"#).contains("must be \"websocket")
         );
         assert!(several(r#"[{"url":"ws://h","header":{}}]"#).contains("did you mean `headers`?"));
-        assert!(several(r#"[{"url":"tcp://h"}]"#).contains("not supported"));
+        assert!(several(r#"[{"url":"tcp://h"}]"#).contains("use ws://, wss://"));
         assert!(told(r#"{"url":"ws://h","realm":"a b"}"#).contains("white space"));
-        assert!(told(r#"{"url":"tcp://h","realm":"r"}"#).contains("not supported"));
+        assert!(told(r#"{"url":"tcp://h","realm":"r"}"#).contains("use ws://, wss://"));
+        assert!(with(r#""proxy":true"#).contains("`proxy`: must be a URL, or false"));
+        assert!(with(r#""proxy":"ftp://h""#).contains("not supported; write http://"));
         let refused = with(r#""tlsConfiguration":{"verfy":false}"#);
         assert!(refused.contains("`tlsConfiguration`: `verfy`: unknown; did you mean `verify`?"));
+    }
+
+    #[test]
+    fn each_transport_has_an_endpoint() {
+        let parse = |entry: &str| {
+            Options::parse(&format!(r#"{{"realm": "r", "transports": [{entry}]}}"#))
+                .map(|options| options.transports[0].clone())
+        };
+        for (entry, kind, url) in [
+            (r#""url": "wss://h/ws""#, Kind::WebSocket, "wss://h/ws"),
+            (r#""type": "websocket", "url": "ws://h/ws""#, Kind::WebSocket, "ws://h/ws"),
+            (r#""url": "rss://h:1""#, Kind::RawSocket, "rss://h:1"),
+            (r#""type": "rawsocket", "host": "h", "port": 8000"#, Kind::RawSocket, "rs://h:8000"),
+            (r#""type": "rawsocket", "host": "::1", "port": 1"#, Kind::RawSocket, "rs://[::1]:1"),
+            (r#""type": "rawsocket", "path": "/a.sock""#, Kind::RawSocket, "rs+unix:///a.sock"),
+        ] {
+            let transport = parse(&format!("{{{entry}}}")).unwrap();
+            assert_eq!((transport.kind, transport.url.as_str()), (kind, url));
+            assert_eq!(transport.endpoint.unwrap().url(), url);
+        }
+        let tls = parse(r#"{"url": "wss://h", "tlsConfiguration": {"verify": false}}"#).unwrap();
+        assert!(tls.tls.unwrap().warning().is_some());
+        for (entry, told) in [
+            (r#""type": "websocket""#, "must have a `url`"),
+            (r#""type": "websocket", "host": "h", "port": 1"#, "must have a `url`"),
+            (r#""type": "rawsocket", "host": "h""#, "must have a `url`"),
+            (r#""type": "rawsocket", "host": "h", "port": 65536"#, "1 to 65535"),
+            (r#""type": "rawsocket", "path": "a.sock""#, "no absolute path"),
+            (r#""type": "rawsocket", "url": "ws://h""#, "no URL for the type \"rawsocket\""),
+            (r#""type": "websocket", "url": "rs://h:1""#, "no URL for the type \"websocket\""),
+            (r#""url": "ws://h", "prot": 1"#, "did you mean `port`?"),
+            (r#""url": "ws://h", "tlsConfiguration": {"key": 1}"#, "`key`: must be a string"),
+        ] {
+            let error = parse(&format!("{{{entry}}}")).unwrap_err().text;
+            assert!(error.contains(told), "{entry}: {error}");
+        }
     }
 
     #[test]

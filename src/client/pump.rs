@@ -45,6 +45,8 @@ pub(super) struct Pump {
     join_until: Option<Instant>,
     leave_until: Option<Instant>,
     last_received: Instant,
+    /// `None`: no pings.
+    ping_interval: Option<Duration>,
     ping_until: Option<Instant>,
     /// When the last ping was sent, until something comes.
     pinged: Option<Instant>,
@@ -64,6 +66,7 @@ impl Pump {
         transport: Box<dyn Transport>,
         join_until: Instant,
     ) -> Pump {
+        let ping_interval = connection.options.autoping_interval.filter(|_| transport.pings());
         Pump {
             trace: connection.options.trace,
             connection,
@@ -77,6 +80,7 @@ impl Pump {
             join_until: Some(join_until),
             leave_until: None,
             last_received: Instant::now(),
+            ping_interval,
             ping_until: None,
             pinged: None,
             closing: None,
@@ -313,7 +317,7 @@ impl Pump {
         }
         let ping = match self.ping_until {
             Some(until) => Some(until),
-            None => self.connection.options.autoping_interval.map(|interval| {
+            None => self.ping_interval.map(|interval| {
                 // Setting a timer anew costs more than letting it fire once in vain.
                 let due = self.last_received + interval;
                 let set = self.timer.deadline();
@@ -359,7 +363,7 @@ impl Pump {
 
     fn ping_if_silent(&mut self, now: Instant) {
         let options = &self.connection.options;
-        let Some(interval) = options.autoping_interval else {
+        let Some(interval) = self.ping_interval else {
             return;
         };
         if now < self.last_received + interval || self.ping_until.is_some() {
@@ -392,7 +396,8 @@ impl Pump {
             TransportError::Lost(_) => "lost",
             TransportError::Protocol(_)
             | TransportError::Message(_)
-            | TransportError::TooLarge(_) => "closed",
+            | TransportError::TooLarge(_)
+            | TransportError::PeerLimit { .. } => "closed",
         };
         let mut end = End::failed(class, error.into());
         if self.leave_until.is_some() {

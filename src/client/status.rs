@@ -234,7 +234,9 @@ impl From<RequestError> for Failure {
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
         let status = match error {
-            ConnectError::Unreachable { .. } => Status::Unreachable,
+            ConnectError::Unreachable { .. }
+            | ConnectError::Proxy { .. }
+            | ConnectError::NoProxy { .. } => Status::Unreachable,
             ConnectError::Tls { .. } | ConnectError::SpeaksTls { .. } => Status::Tls,
             ConnectError::Http { .. }
             | ConnectError::Unauthorized { .. }
@@ -242,7 +244,7 @@ impl From<ConnectError> for Failure {
             | ConnectError::NotFound { .. }
             | ConnectError::Redirect { .. } => Status::Http,
             ConnectError::Subprotocol { .. } => Status::Subprotocol,
-            ConnectError::Handshake { .. } => Status::Protocol,
+            ConnectError::Handshake { .. } | ConnectError::RawSocket { .. } => Status::Protocol,
         };
         Failure::new(status, error.to_string())
     }
@@ -253,7 +255,7 @@ impl From<TransportError> for Failure {
         let status = match error {
             TransportError::Lost(_) => Status::Lost,
             TransportError::Protocol(_) | TransportError::Message(_) => Status::Protocol,
-            TransportError::TooLarge(_) => Status::TooLarge,
+            TransportError::TooLarge(_) | TransportError::PeerLimit { .. } => Status::TooLarge,
         };
         Failure::new(status, error.to_string())
     }

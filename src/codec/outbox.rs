@@ -1,5 +1,7 @@
 //! Encoded messages that wait to be written, one after the other in one buffer.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 /// Messages in the order in which they go out.
@@ -107,8 +109,17 @@ impl Batch {
 
     /// The `index`-th message.
     pub fn message(&self, index: usize) -> Bytes {
+        self.bytes.slice(self.range(index))
+    }
+
+    /// The `index`-th message, borrowed.
+    pub fn message_bytes(&self, index: usize) -> &[u8] {
+        &self.bytes[self.range(index)]
+    }
+
+    fn range(&self, index: usize) -> Range<usize> {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        self.bytes.slice(start..self.ends[index])
+        start..self.ends[index]
     }
 }
 

@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_char};
 use std::time::{Duration, Instant};
 
 use crate::client::{Failure, Status};
-use crate::codec::json::{Rules, check_dict, check_list};
+use crate::codec::json::{Rules, check_dict, check_list, check_value, is_binary};
 use crate::codec::{CodecError, Dict, PayloadRef};
 
 use super::types::{WAMP_JSON, WAMP_PAYLOAD_BROKEN, WAMP_PAYLOAD_RECEIVED, wamp_payload_t};
@@ -39,21 +39,6 @@ pub unsafe fn optional_text<'a>(
             Err(Failure::new(Status::Utf8, format!("`{name}` is not UTF-8 at byte {at}")))
         }
     }
-}
-
-/// A NUL-terminated copy of `text` that the caller owns and frees with wamp_free().
-pub fn given(text: &str) -> Result<*mut c_char, Failure> {
-    // SAFETY: malloc takes any size.
-    let copy = unsafe { libc::malloc(text.len() + 1) }.cast::<u8>();
-    if copy.is_null() {
-        return Err(Failure::new(Status::Internal, "no memory"));
-    }
-    // SAFETY: `copy` is new and has room for the text and its NUL.
-    unsafe {
-        std::ptr::copy_nonoverlapping(text.as_ptr(), copy, text.len());
-        copy.add(text.len()).write(0);
-    }
-    Ok(copy.cast())
 }
 
 /// The options of a request: a JSON object, or NULL for none.
@@ -135,7 +120,10 @@ pub unsafe fn payload<'a>(payload: *const wamp_payload_t) -> Result<PayloadRef<'
     let wrong =
         |name: &str, error: CodecError| Failure::new(Status::Payload, format!("{name}: {error}"));
     let args = part(payload.args, payload.args_size, "args")?
-        .map(|text| check_list(text, rules))
+        // A bare binary, as Autobahn's payload transparency has it.
+        .map(
+            |text| if is_binary(text) { check_value(text, rules) } else { check_list(text, rules) },
+        )
         .transpose()
         .map_err(|error| wrong("args", error))?;
     let kwargs = part(payload.kwargs, payload.kwargs_size, "kwargs")?

@@ -8,16 +8,17 @@ use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 use std::sync::Arc;
 
-use crate::client::{Failure, Notice, NoticeKind, Receiver, Session, Status};
+use crate::client::{Failure, Notice, NoticeKind, Receiver, Status};
 use crate::codec::{Dict, PayloadRef, Tree};
 use crate::protocol::{Event, EventKind, uri};
 
 use super::args;
 use super::connection::CONNECTIONS;
 use super::guard::{guard, plain};
+use super::lent::Lent;
 use super::slab::Slab;
 use super::types::*;
-use super::{attempt, challenge, invocation, loan, session, value};
+use super::value;
 
 /// Where the notice of a token is.
 struct Shown {
@@ -113,88 +114,6 @@ impl Drop for View {
     }
 }
 
-/// The handles that an event lends; given back when dropped.
-#[derive(Default)]
-pub struct Lent {
-    session: Option<*mut wamp_session_t>,
-    invocation: Option<*mut wamp_invocation_t>,
-    challenge: Option<*mut wamp_challenge_t>,
-    attempt: Option<*mut wamp_attempt_t>,
-    /// What is to be done when the event is over.
-    last: Last,
-}
-
-#[derive(Default, Clone)]
-enum Last {
-    #[default]
-    Nothing,
-    /// The invocation's loan ends; with true more input follows.
-    EndInvocation(bool),
-    /// The interruption of a request has been heard.
-    FinishInterrupt(Arc<Session>, u64),
-    /// The session's loan ends.
-    EndSession,
-}
-
-impl Lent {
-    /// Lends what belongs to `notice`.
-    pub fn new(notice: &Notice) -> Lent {
-        let mut lent = Lent::default();
-        if let Some(session) = &notice.session {
-            lent.session = Some(session::lend(session));
-            lent.lend_of(session, notice);
-        }
-        if let (NoticeKind::Connect, Some(attempt)) = (notice.kind, &notice.attempt) {
-            lent.attempt = Some(attempt::lend(attempt));
-        }
-        lent
-    }
-
-    fn lend_of(&mut self, session: &Arc<Session>, notice: &Notice) {
-        let id = notice.event.wamp_id;
-        match notice.kind {
-            NoticeKind::Close => self.last = Last::EndSession,
-            NoticeKind::Session(EventKind::Invocation) => {
-                self.invocation = Some(invocation::lend(session, notice));
-                self.last = Last::EndInvocation(notice.event.more);
-            }
-            NoticeKind::Session(EventKind::Interrupt) => {
-                self.invocation = Some(invocation::known(session, id));
-                self.last = Last::FinishInterrupt(session.clone(), id);
-            }
-            NoticeKind::Session(EventKind::Challenge) => {
-                self.challenge = Some(challenge::lend(session, id));
-            }
-            _ => {}
-        }
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        match &self.last {
-            Last::Nothing => {}
-            Last::EndInvocation(more) => {
-                if let Some(invocation) = self.invocation {
-                    invocation::end_loan(invocation, *more);
-                }
-            }
-            Last::FinishInterrupt(session, request) => session.finish_interrupt(*request),
-            Last::EndSession => {
-                if let Some(session) = self.session.filter(|session| !session.is_null()) {
-                    session::end_loan(session);
-                }
-            }
-        }
-        if let Some(challenge) = self.challenge {
-            loan::end_loan::<challenge::Challenge, _>(challenge);
-        }
-        if let Some(attempt) = self.attempt {
-            loan::end_loan::<attempt::Asked, _>(attempt);
-        }
-    }
-}
-
 /// A notice that is shown beyond a callback: polled, or kept as a message.
 pub struct Held {
     // Dropped in this order: nobody sees the notice any more when it ends.
@@ -252,8 +171,8 @@ pub fn describe(notice: &Notice, lent: &Lent, token: u64, user_data: *mut c_void
         wamp_id: event.wamp_id as i64,
         user_data,
         connection: Tag::Connection.handle(notice.connection),
-        session: lent.session.unwrap_or(ptr::null_mut()),
-        invocation: lent.invocation.unwrap_or(ptr::null_mut()),
+        session: lent.session(),
+        invocation: lent.invocation(),
         uri,
         uri_size,
         message,
@@ -262,8 +181,8 @@ pub fn describe(notice: &Notice, lent: &Lent, token: u64, user_data: *mut c_void
         details_size,
         payload: payload(notice),
         token,
-        challenge: lent.challenge.unwrap_or(ptr::null_mut()),
-        attempt: lent.attempt.unwrap_or(ptr::null_mut()),
+        challenge: lent.challenge(),
+        attempt: lent.attempt(),
     }
 }
 

@@ -63,14 +63,6 @@ pub unsafe extern "C" fn wamp_last_error() -> *const c_char {
     guard::last_error()
 }
 
-/// Frees a text that a function of this library has given away: one whose comment says so. NULL is
-/// fine.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn wamp_free(text: *mut c_void) {
-    // SAFETY: the caller's promise: it is from `args::given`, or NULL, and is freed once.
-    unsafe { libc::free(text) }
-}
-
 /// Sends the log, up to `level` (WAMP_LOG_OFF ... WAMP_LOG_TRACE), to `log`; NULL for none.
 ///
 /// Without it the library is silent, unless the environment variable WAMP_LOG names a level

@@ -5,9 +5,9 @@
 //!
 //! * [`types`]: the public structs, constants and opaque names. [`slab`]: where handles lead.
 //! * [`guard`]: what every function does first and last. [`args`]: pointers made into references.
-//! * [`library`], [`connection`], [`durable`], [`attempt`], [`challenge`], [`session`], [`requests`],
+//! * [`library`], [`connection`], [`durable`], [`attempt`], [`challenge`], [`codec`], [`session`], [`requests`],
 //!   [`invocation`], [`event`], [`report`], [`value`], [`builder`], [`router`], [`auth`]: the functions.
-//! * [`target`]: C callbacks as the client knows them. [`loan`]: handles that events lend.
+//! * [`target`]: C callbacks as the client knows them. `lent`, `loan`: handles that events lend.
 #![allow(unsafe_code, non_camel_case_types)]
 // The safety of every function is the same and stands in the header: pointers are valid or NULL.
 #![allow(clippy::missing_safety_doc)]
@@ -17,11 +17,13 @@ pub mod attempt;
 pub mod auth;
 pub mod builder;
 pub mod challenge;
+pub mod codec;
 pub mod connection;
 pub mod durable;
 pub mod event;
 pub mod guard;
 pub mod invocation;
+pub mod lent;
 pub mod library;
 mod loan;
 pub mod report;

@@ -6,7 +6,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use crate::client::{Connection, Failure, Notice, NoticeKind, Session, log};
+use crate::client::{Failure, Notice, NoticeKind, Session, log};
 use crate::codec::{Payload, PayloadRef};
 use crate::protocol::{Event, EventKind, Listed, features};
 
@@ -18,7 +18,7 @@ use super::session::session;
 use super::types::*;
 
 /// A message of kind 0 whose args or kwargs are `value`.
-fn report(connection: &Connection, value: &Value) -> Result<*mut wamp_message_t, Failure> {
+pub(super) fn report(value: &Value) -> Result<*mut wamp_message_t, Failure> {
     let frame = Bytes::from(value.to_string());
     let part = Some(&frame[..]);
     let payload = match value.is_array() {
@@ -27,7 +27,7 @@ fn report(connection: &Connection, value: &Value) -> Result<*mut wamp_message_t,
     };
     let mut event = Event::new(EventKind::Gone, 0, None);
     event.payload = Payload::of_frame(&frame, payload);
-    event::message(Notice::new(NoticeKind::Session(EventKind::Gone), connection, event))
+    event::message(Notice::of_nobody(NoticeKind::Session(EventKind::Gone), event))
 }
 
 /// The features of the session, role by role, as the kwargs of a message.
@@ -41,7 +41,7 @@ pub unsafe extern "C" fn wamp_session_features(
 ) -> *mut wamp_message_t {
     guard(|| {
         let session = self::session(session)?;
-        report(session.connection(), &features(&session))
+        report(&features(&session))
     })
 }
 
@@ -74,7 +74,7 @@ fn features(session: &Session) -> Value {
 
 /// The subscriptions that are active on the session, as the args of a message: dicts with `id` (as
 /// the request returned it), `wamp_id` (the router's), `topic` and `match`. Those of the connection are
-/// among them under their ids within this session. To be freed by wamp_message_free(). NULL on
+/// among them. To be freed by wamp_message_free(). NULL on
 /// failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_subscriptions(
@@ -82,7 +82,7 @@ pub unsafe extern "C" fn wamp_session_subscriptions(
 ) -> *mut wamp_message_t {
     guard(|| {
         let session = self::session(session)?;
-        report(session.connection(), &listed("topic", &session.subscriptions()))
+        report(&listed("topic", &session.subscriptions()))
     })
 }
 
@@ -94,7 +94,7 @@ pub unsafe extern "C" fn wamp_session_registrations(
 ) -> *mut wamp_message_t {
     guard(|| {
         let session = self::session(session)?;
-        report(session.connection(), &listed("procedure", &session.registrations()))
+        report(&listed("procedure", &session.registrations()))
     })
 }
 
@@ -123,7 +123,7 @@ pub unsafe extern "C" fn wamp_connection_transport(
             Some((kind, url, protocol)) => json!({"type": kind, "url": url, "protocol": protocol}),
             None => json!({"type": "none", "url": null, "protocol": null}),
         };
-        report(&object.client, &info)
+        report(&info)
     })
 }
 
@@ -141,7 +141,7 @@ pub unsafe extern "C" fn wamp_connection_stats(
 ) -> *mut wamp_message_t {
     guard(|| {
         let object = object(connection)?;
-        report(&object.client, &object.client.stats())
+        report(&object.client.stats())
     })
 }
 

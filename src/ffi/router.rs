@@ -11,6 +11,7 @@ use crate::router::{Router, RouterError};
 
 use super::args;
 use super::guard::{guard, quiet_panics};
+use super::report::report;
 use super::slab::Slab;
 use super::types::*;
 
@@ -63,6 +64,9 @@ fn object(router: *mut wamp_router_t) -> Result<Arc<RouterObject>, Failure> {
 /// | `max_message_size` | bytes, 16 MiB  | the largest message that is accepted                 |
 /// | `send_queue_bytes` | bytes, 256 MiB | may wait for a client before it is dropped           |
 /// | `disclose`         | object         | `caller`, `publisher`: true tells always who it is   |
+/// | `tls`              | object         | `cert`, `key`, for wss:// and rss://; `client_ca`    |
+/// |                    |                | signs the certificates that clients must have then;  |
+/// |                    |                | each a PEM text or the path of a PEM file            |
 /// | `event_history`    | number, 0      | how many past publications each realm keeps          |
 /// | `auth`             | object         | who may join: see below                              |
 /// | `roles`            | object         | what they may do: see below                          |
@@ -101,11 +105,13 @@ pub unsafe extern "C" fn wamp_router_new(config: *const c_char) -> *mut wamp_rou
     })
 }
 
-/// Listens at `url`, such as "ws://127.0.0.1:8080/ws"; with port 0 the system chooses one. When it
-/// returns, clients can connect. Can be called several times.
+/// Listens at `url`, such as "ws://127.0.0.1:8080/ws"; with port 0 the system chooses one. All URLs of
+/// the connection option `url` will do; wss:// and rss:// need the key `tls`. When it returns,
+/// clients can connect. Can be called several times.
 ///
-/// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_UNREACHABLE (the
-/// address cannot be bound), WAMP_ERR_CLOSED (after wamp_shutdown()), WAMP_ERR_FORKED.
+/// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is
+/// missing), WAMP_ERR_UNREACHABLE (the address cannot be bound), WAMP_ERR_CLOSED (after
+/// wamp_shutdown()), WAMP_ERR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_listen(
     router: *mut wamp_router_t,
@@ -144,18 +150,15 @@ pub unsafe extern "C" fn wamp_router_url(router: *mut wamp_router_t) -> *const c
     url
 }
 
-/// What the router counts, as a JSON object: `clients` (connected, joined or not), `sessions`,
-/// `subscriptions`, `registrations`, `pending_calls`, `messages_in`, `messages_out`, `dropped`
-/// (clients that did not read, see `send_queue_bytes`).
-///
-/// The text is the caller's: free it with wamp_free(). NULL on failure, with the reason in
-/// wamp_last_error().
+/// What the router counts, as the kwargs of a message: `clients` (connected, joined or not),
+/// `sessions`, `subscriptions`, `registrations`, `pending_calls`, `messages_in`, `messages_out`,
+/// `dropped` (clients that did not read, see `send_queue_bytes`). To be freed by wamp_message_free().
+/// NULL on failure.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn wamp_router_stats(router: *mut wamp_router_t) -> *mut c_char {
-    let mut text: *mut c_char = std::ptr::null_mut();
-    let _: c_int = guard(|| {
+pub unsafe extern "C" fn wamp_router_stats(router: *mut wamp_router_t) -> *mut wamp_message_t {
+    guard(|| {
         let stats = object(router)?.router.stats();
-        let json = serde_json::json!({
+        report(&serde_json::json!({
             "clients": stats.clients,
             "sessions": stats.sessions,
             "subscriptions": stats.subscriptions,
@@ -164,11 +167,8 @@ pub unsafe extern "C" fn wamp_router_stats(router: *mut wamp_router_t) -> *mut c
             "messages_in": stats.messages_in,
             "messages_out": stats.messages_out,
             "dropped": stats.dropped,
-        });
-        text = args::given(&json.to_string())?;
-        Ok(0)
-    });
-    text
+        }))
+    })
 }
 
 /// Ends the session with the id `session` (0: all clients). With a `reason`, a URI, the router says

@@ -9,7 +9,8 @@ use crate::client::log::{Level, Sink};
 use crate::client::{Notice, NoticeKind, Target};
 use crate::protocol::EventKind;
 
-use super::event::{self, Lent};
+use super::event;
+use super::lent::Lent;
 use super::types::{wamp_callback_t, wamp_free_t, wamp_log_t, wamp_wakeup_t};
 
 /// A `user_data` with its free function, which is called exactly once: when this is dropped.

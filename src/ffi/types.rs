@@ -126,6 +126,11 @@ pub const WAMP_PAYLOAD_RECEIVED: u32 = 1;
 /// Flag of payloads, set by the library alone: its builder had failed, nothing can be sent.
 pub const WAMP_PAYLOAD_BROKEN: u32 = 2;
 
+/// What a codec is to do: make the bytes that travel.
+pub const WAMP_CODEC_ENCODE: u32 = 1;
+/// What a codec is to do: read the bytes that have come.
+pub const WAMP_CODEC_DECODE: u32 = 2;
+
 /// Type of a value: there is none.
 pub const WAMP_TYPE_NONE: c_int = 0;
 /// Type of a value: null.
@@ -182,6 +187,8 @@ pub struct wamp_message_t(());
 pub struct wamp_value_t(());
 /// Writes a payload. Made by wamp_builder_new(), freed by wamp_builder_free().
 pub struct wamp_builder_t(());
+/// Where a codec writes to. Lent to a wamp_codec_t until it returns.
+pub struct wamp_buffer_t(());
 /// A router inside this process. Made by wamp_router_new(), freed by wamp_router_free().
 pub struct wamp_router_t(());
 
@@ -276,6 +283,23 @@ pub type wamp_wakeup_t = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 pub type wamp_log_t =
     Option<unsafe extern "C" fn(level: c_int, line: *const c_char, user_data: *mut c_void)>;
 
+/// Makes and reads payloads that routers carry without a look inside; see
+/// wamp_connection_set_codec(). `direction` is WAMP_CODEC_ENCODE or WAMP_CODEC_DECODE, `details` the
+/// options or details as JSON text, not NUL-terminated, `data` what to encode or to decode. Writes the result by
+/// wamp_buffer_write() and returns WAMP_OK, or something negative if it cannot. Runs on any thread,
+/// possibly on several at once, and must call nothing else of the library.
+pub type wamp_codec_t = Option<
+    unsafe extern "C" fn(
+        direction: u32,
+        details: *const c_char,
+        details_size: usize,
+        data: *const c_void,
+        size: usize,
+        out: *mut wamp_buffer_t,
+        user_data: *mut c_void,
+    ) -> c_int,
+>;
+
 /// What a handle is, in its highest bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
@@ -289,6 +313,7 @@ pub(super) enum Tag {
     Router = 7,
     Challenge = 8,
     Attempt = 9,
+    Buffer = 10,
 }
 
 const TAG_SHIFT: u32 = 60;

@@ -25,9 +25,12 @@ use super::message;
 use super::session::{Phase, Session, Violation};
 use super::uri;
 
-/// Looks at WELCOME.Details before the session is open; an error says why not to trust the router.
+/// What looks at WELCOME.Details; an error says why not to trust the router.
+type Look = dyn Fn(Dict<'_>) -> Result<(), String> + Send + Sync;
+
+/// Looks at WELCOME.Details before the session is open.
 #[derive(Clone)]
-pub struct Gate(pub Arc<dyn Fn(Dict<'_>) -> Result<(), String> + Send + Sync>);
+pub struct Gate(pub Arc<Look>);
 
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

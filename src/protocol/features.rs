@@ -11,6 +11,7 @@ pub const OURS: &[(&str, &[&str])] = &[
         "publisher",
         &[
             "payload_passthru_mode",
+            "payload_transparency",
             "publisher_exclusion",
             "publisher_identification",
             "subscriber_blackwhite_listing",
@@ -22,6 +23,7 @@ pub const OURS: &[(&str, &[&str])] = &[
             "event_history",
             "pattern_based_subscription",
             "payload_passthru_mode",
+            "payload_transparency",
             "publication_trustlevels",
             "publisher_identification",
             "subscription_revocation",
@@ -34,6 +36,7 @@ pub const OURS: &[(&str, &[&str])] = &[
             "call_timeout",
             "caller_identification",
             "payload_passthru_mode",
+            "payload_transparency",
             "progressive_call_invocations",
             "progressive_call_results",
         ],
@@ -48,6 +51,7 @@ pub const OURS: &[(&str, &[&str])] = &[
             "caller_identification",
             "pattern_based_registration",
             "payload_passthru_mode",
+            "payload_transparency",
             "progressive_call_invocations",
             "progressive_call_results",
             "registration_revocation",
@@ -63,8 +67,8 @@ pub(super) struct Features {
     pub(super) dealer: bool,
     pub(super) call_canceling: bool,
     pub(super) progressive_calls: bool,
-    broker_passthru: bool,
-    dealer_passthru: bool,
+    broker_passthru: Passthru,
+    dealer_passthru: Passthru,
 }
 
 impl Features {
@@ -83,9 +87,36 @@ impl Features {
             // Both spellings stand in the specification.
             call_canceling: has(&of_dealer, "call_canceling") || has(&of_dealer, "call_cancelling"),
             progressive_calls: has(&of_dealer, "progressive_call_invocations"),
-            broker_passthru: has(&of_broker, "payload_passthru_mode"),
-            dealer_passthru: has(&of_dealer, "payload_passthru_mode"),
+            broker_passthru: Passthru::of(&of_broker),
+            dealer_passthru: Passthru::of(&of_dealer),
         })
+    }
+}
+
+/// Payloads that a role carries without a look inside.
+#[derive(Debug, Clone, Copy, Default)]
+struct Passthru {
+    /// As the specification has it.
+    ppt: bool,
+    /// As Autobahn has it.
+    enc: bool,
+}
+
+impl Passthru {
+    fn of(features: &[String]) -> Passthru {
+        let has = |name: &str| features.iter().any(|feature| feature == name);
+        Passthru { ppt: has("payload_passthru_mode"), enc: has("payload_transparency") }
+    }
+
+    fn check(self, options: Dict<'_>) -> Result<(), RequestError> {
+        if options.is_empty() {
+            return Ok(());
+        }
+        match (options.get("ppt_scheme"), options.get("enc_algo")) {
+            (Some(_), _) if !self.ppt => Err(RequestError::NotAnnounced("payload_passthru_mode")),
+            (_, Some(_)) if !self.enc => Err(RequestError::NotAnnounced("payload_transparency")),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -99,18 +130,11 @@ fn has_features(role: Dict<'_>) -> Result<Vec<String>, CodecError> {
 impl<H: Clone> Session<H> {
     /// Refuses `ppt_` options where the broker would take them for a violation.
     pub(super) fn check_broker_passthru(&self, options: Dict<'_>) -> Result<(), RequestError> {
-        check_passthru(options, self.features.broker_passthru)
+        self.features.broker_passthru.check(options)
     }
 
     /// As [`Session::check_broker_passthru`], of the dealer.
     pub(super) fn check_dealer_passthru(&self, options: Dict<'_>) -> Result<(), RequestError> {
-        check_passthru(options, self.features.dealer_passthru)
+        self.features.dealer_passthru.check(options)
     }
-}
-
-fn check_passthru(options: Dict<'_>, announced: bool) -> Result<(), RequestError> {
-    if announced || options.is_empty() || options.get("ppt_scheme").is_none() {
-        return Ok(());
-    }
-    Err(RequestError::NotAnnounced("payload_passthru_mode"))
 }

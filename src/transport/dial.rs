@@ -1,15 +1,22 @@
-//! Opens TCP connections to hosts with several addresses, by "happy eyeballs" (RFC 8305): when an
-//! address does not answer, the next is tried beside it and not after it, so that a broken route,
-//! often that of IPv6, costs a moment and not the whole time limit.
+//! Opens connections, in clear.
+//!
+//! To hosts with several addresses by "happy eyeballs" (RFC 8305): when an address does not answer,
+//! the next is tried beside it and not after it, so that a broken route, often that of IPv6, costs
+//! a moment and not the whole time limit.
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::sleep;
+
+use super::Stream;
 
 /// How long an address has for itself, before the next one is tried too.
 const STAGGER: Duration = Duration::from_millis(250);
@@ -21,6 +28,18 @@ pub(super) async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
     // Messages are gathered before they are written: the kernel need not wait for more.
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+/// Connects to a Unix socket.
+#[cfg(unix)]
+pub(super) async fn unix(path: &Path) -> io::Result<Stream> {
+    UnixStream::connect(path).await.map(Stream::from)
+}
+
+/// There are none.
+#[cfg(not(unix))]
+pub(super) async fn unix(_path: &Path) -> io::Result<Stream> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no Unix sockets"))
 }
 
 async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {

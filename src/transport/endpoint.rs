@@ -1,50 +1,110 @@
 //! Where a router is: the URL that a user writes, taken apart once.
+//!
+//! | URL | is |
+//! |---|---|
+//! | `ws://host[:port][/path]`, `wss://...` | WebSocket, in clear or over TLS; ports 80 and 443 |
+//! | `ws+unix:///path/to.sock[:/path]` | WebSocket over a Unix socket |
+//! | `rs://host:port`, `rss://host:port` | RawSocket, in clear or over TLS |
+//! | `rs+unix:///path/to.sock` | RawSocket over a Unix socket |
 
 use std::fmt;
+use std::path::PathBuf;
 
 use tokio_tungstenite::tungstenite::http::Uri;
 
-/// Where to connect to. Shows itself as the URL that it was parsed from.
+/// Where to connect to, and how to talk there. Shows itself as the URL that it was parsed from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    pub(super) url: String,
-    /// With TLS.
-    pub(super) secure: bool,
-    /// Without brackets.
-    pub(super) host: String,
-    pub(super) port: u16,
+    url: String,
+    /// The transport.
+    pub protocol: Protocol,
+    /// What it runs on.
+    pub address: Address,
 }
 
+/// A kind of transport.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Protocol {
+    /// WebSocket.
+    WebSocket {
+        /// The path and the query, beginning with a slash.
+        path: String,
+    },
+    /// RawSocket.
+    RawSocket,
+}
+
+/// What a transport runs on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// TCP.
+    Tcp {
+        /// A name or an address, without brackets.
+        host: String,
+        /// The port.
+        port: u16,
+        /// With TLS over it.
+        secure: bool,
+    },
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+const SCHEMES: &str = "ws://, wss://, ws+unix://, rs://, rss:// or rs+unix://";
+
 impl Endpoint {
-    /// Parses `ws://host[:port][/path]` or `wss://...`.
+    /// Parses a URL of one of the forms in the module's text.
     pub fn parse(url: &str) -> Result<Endpoint, String> {
-        let uri: Uri = url.parse().map_err(|error| format!("\"{url}\" is not a URL: {error}"))?;
-        let secure = match uri.scheme_str() {
-            Some("ws") => false,
-            Some("wss") => true,
-            Some(other) => {
-                return Err(format!(
-                    "\"{url}\": scheme \"{other}\" is not supported; use ws:// or wss://"
-                ));
-            }
-            None => return Err(format!("\"{url}\" has no scheme; write ws://host:port/path")),
+        let scheme = url.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+        let parsed = match scheme.as_deref() {
+            Some("ws+unix") => unix(url, true),
+            Some("rs+unix") => unix(url, false),
+            _ => tcp(url),
         };
-        let host = uri.host().filter(|host| !host.is_empty());
-        let host = host.ok_or_else(|| format!("\"{url}\" names no host"))?;
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-            // It is not repeated: it holds a password.
-            return Err("a URL with a user and password is not supported: give the header \
-                        \"Authorization\" in the option `headers`"
-                .to_owned());
+        let (protocol, address) = parsed.map_err(|why| match url.contains('@') {
+            // It may hold a password.
+            true => why,
+            false => format!("\"{url}\" {why}"),
+        })?;
+        Ok(Endpoint { url: url.to_owned(), protocol, address })
+    }
+
+    /// The URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The URL with another port.
+    pub fn with_port(&self, port: u16) -> String {
+        let Address::Tcp { host, secure, .. } = &self.address else {
+            return self.url.clone();
+        };
+        let (scheme, path) = match &self.protocol {
+            Protocol::WebSocket { path } => ("ws", path.as_str()),
+            Protocol::RawSocket => ("rs", ""),
+        };
+        let scheme = match (scheme, secure) {
+            ("ws", true) => "wss",
+            ("rs", true) => "rss",
+            (scheme, _) => scheme,
+        };
+        match host.contains(':') {
+            true => format!("{scheme}://[{host}]:{port}{path}"),
+            false => format!("{scheme}://{host}:{port}{path}"),
         }
-        Ok(Endpoint { url: url.to_owned(), secure, host, port })
     }
 
     /// With TLS.
     pub fn is_secure(&self) -> bool {
-        self.secure
+        matches!(self.address, Address::Tcp { secure: true, .. })
+    }
+
+    /// The HTTP URL, so to speak, that a WebSocket handshake asks for.
+    pub(super) fn request_url(&self) -> String {
+        match (&self.address, &self.protocol) {
+            (Address::Unix(_), Protocol::WebSocket { path }) => format!("ws://localhost{path}"),
+            _ => self.url.clone(),
+        }
     }
 }
 
@@ -54,34 +114,128 @@ impl fmt::Display for Endpoint {
     }
 }
 
+fn tcp(url: &str) -> Result<(Protocol, Address), String> {
+    let uri: Uri = url.parse().map_err(|error| format!("is not a URL: {error}"))?;
+    let scheme = uri.scheme_str().map(str::to_ascii_lowercase);
+    let (websocket, secure) = match scheme.as_deref() {
+        Some("ws") => (true, false),
+        Some("wss") => (true, true),
+        Some("rs") => (false, false),
+        Some("rss") => (false, true),
+        Some(other) => return Err(format!("has the scheme \"{other}\"; use {SCHEMES}")),
+        None => return Err("has no scheme; write ws://host:port/path".to_owned()),
+    };
+    if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        let why = "a URL with a user or a password is not supported";
+        return Err(match websocket {
+            true => format!("{why}: give the header \"Authorization\" in the option `headers`"),
+            false => why.to_owned(),
+        });
+    }
+    let host = uri.host().filter(|host| !host.is_empty()).ok_or("names no host")?;
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let (protocol, usual) = if websocket {
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let path = Protocol::WebSocket { path: path.to_owned() };
+        (path, Some(if secure { 443 } else { 80 }))
+    } else if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+        return Err("has a path; RawSocket has none: write rs://host:port".to_owned());
+    } else {
+        (Protocol::RawSocket, None)
+    };
+    let port = uri.port_u16().or(usual).ok_or("names no port; write rs://host:port")?;
+    Ok((protocol, Address::Tcp { host, port, secure }))
+}
+
+fn unix(url: &str, websocket: bool) -> Result<(Protocol, Address), String> {
+    let (scheme, example) = match websocket {
+        true => ("ws+unix", "ws+unix:///run/router.sock:/ws"),
+        false => ("rs+unix", "rs+unix:///run/router.sock"),
+    };
+    let rest = url[scheme.len()..].strip_prefix("://").filter(|rest| rest.starts_with('/'));
+    let rest = rest.ok_or_else(|| format!("names no absolute path; write {example}"))?;
+    if rest.contains('\0') {
+        return Err("holds a NUL".to_owned());
+    }
+    if !websocket {
+        return Ok((Protocol::RawSocket, Address::Unix(rest.into())));
+    }
+    let (socket, path) = rest.split_once(':').unwrap_or((rest, "/"));
+    let path: Uri = path.parse().map_err(|_| format!("has no path after ':'; write {example}"))?;
+    let path = path.path_and_query().filter(|_| path.scheme().is_none() && path.host().is_none());
+    let path = path.ok_or_else(|| format!("has no path after ':'; write {example}"))?;
+    Ok((Protocol::WebSocket { path: path.as_str().to_owned() }, Address::Unix(socket.into())))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn websocket(path: &str) -> Protocol {
+        Protocol::WebSocket { path: path.to_owned() }
+    }
+
+    fn tcp(host: &str, port: u16, secure: bool) -> Address {
+        Address::Tcp { host: host.to_owned(), port, secure }
+    }
+
     #[test]
     fn urls_are_parsed() {
-        for (url, secure, host, port) in [
-            ("ws://127.0.0.1:8080/ws", false, "127.0.0.1", 8080),
-            ("ws://[::1]/", false, "::1", 80),
-            ("wss://router.example/ws?a=b", true, "router.example", 443),
-            ("wss://[2001:db8::1]:8443", true, "2001:db8::1", 8443),
+        for (url, protocol, address) in [
+            ("ws://127.0.0.1:8080/ws", websocket("/ws"), tcp("127.0.0.1", 8080, false)),
+            ("ws://[::1]/", websocket("/"), tcp("::1", 80, false)),
+            ("WS://host", websocket("/"), tcp("host", 80, false)),
+            ("wss://a.example/ws?a=b", websocket("/ws?a=b"), tcp("a.example", 443, true)),
+            ("wss://[2001:db8::1]:8443", websocket("/"), tcp("2001:db8::1", 8443, true)),
+            ("rs://host:8081", Protocol::RawSocket, tcp("host", 8081, false)),
+            ("rs://host:8081/", Protocol::RawSocket, tcp("host", 8081, false)),
+            ("rss://[::1]:8081", Protocol::RawSocket, tcp("::1", 8081, true)),
+            ("ws+unix:///a/b.sock", websocket("/"), Address::Unix("/a/b.sock".into())),
+            (
+                "ws+unix:///a b.sock:/ws?c=d",
+                websocket("/ws?c=d"),
+                Address::Unix("/a b.sock".into()),
+            ),
+            ("rs+unix:///a/b.sock", Protocol::RawSocket, Address::Unix("/a/b.sock".into())),
+            ("rs+unix:///a:b", Protocol::RawSocket, Address::Unix("/a:b".into())),
         ] {
             let endpoint = Endpoint::parse(url).unwrap();
-            let parts = (endpoint.secure, endpoint.host.as_str(), endpoint.port);
-            assert_eq!(parts, (secure, host, port), "{url}");
+            assert_eq!((&endpoint.protocol, &endpoint.address), (&protocol, &address), "{url}");
             assert_eq!(endpoint.to_string(), url);
         }
+        for (url, other) in [
+            ("ws://[::1]/ws?a", "ws://[::1]:9/ws?a"),
+            ("wss://h:0", "wss://h:9/"),
+            ("rs://h:0", "rs://h:9"),
+            ("rss://h:0/", "rss://h:9"),
+            ("rs+unix:///a", "rs+unix:///a"),
+        ] {
+            assert_eq!(Endpoint::parse(url).unwrap().with_port(9), other);
+        }
+        let unix = Endpoint::parse("ws+unix:///a.sock:/ws?a=b").unwrap();
+        assert_eq!(unix.request_url(), "ws://localhost/ws?a=b");
     }
 
     #[test]
     fn what_is_no_url_is_told() {
         for (bad, told) in [
             ("127.0.0.1:8080", "scheme"),
-            ("ftp://host/", "\"ftp\" is not supported"),
+            ("ftp://host/", "\"ftp\"; use ws://, wss://"),
             ("/path", "no scheme"),
             ("ws://", "not a URL"),
             ("", "not a URL"),
             ("wss://user:secret@host/", "Authorization"),
+            ("ws://user:secret@ho st/", "not a URL"),
+            ("rs://user:secret@host:1", "not supported"),
+            ("rs://host", "no port"),
+            ("rs://host:1/ws", "has a path"),
+            ("rss://host:1?a", "has a path"),
+            ("ws+unix://relative.sock", "no absolute path; write ws+unix:///"),
+            ("rs+unix:relative.sock", "no absolute path; write rs+unix:///"),
+            ("ws+unix:///a.sock:", "no path after"),
+            ("ws+unix:///a.sock:ws", "no path after"),
+            ("ws+unix:///a.sock:a b", "no path after"),
+            ("rs+unix:///a\0b", "NUL"),
         ] {
             let error = Endpoint::parse(bad).unwrap_err();
             assert!(error.contains(told), "{bad}: {error}");

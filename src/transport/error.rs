@@ -1,6 +1,7 @@
 //! Why a transport could not be opened, or failed: each reason told apart, in words that say what
 //! to change.
 
+use super::proxy::ProxyError;
 use super::tls::TlsError;
 
 /// Why a transport failed after it was open.
@@ -18,6 +19,14 @@ pub enum TransportError {
     /// A message beyond our limit came in.
     #[error("a received message is larger than `max_message_size` allows: {0}")]
     TooLarge(String),
+    /// We were to send a message beyond the peer's limit.
+    #[error("a message of {size} bytes is larger than the peer accepts ({limit} bytes)")]
+    PeerLimit {
+        /// Bytes of the message.
+        size: usize,
+        /// Bytes that the peer accepts.
+        limit: usize,
+    },
 }
 
 /// Why a connection could not be made.
@@ -30,6 +39,24 @@ pub enum ConnectError {
         url: String,
         /// What the operating system says.
         reason: String,
+    },
+    /// The proxy did not make the connection.
+    #[error("cannot reach {url} through the proxy {proxy}: {error}")]
+    Proxy {
+        /// Where to.
+        url: String,
+        /// Through which proxy, without user and password.
+        proxy: String,
+        /// What it says.
+        error: ProxyError,
+    },
+    /// The environment does not say well which proxy to use.
+    #[error("cannot reach {url}: {why}; correct it, or see the option `proxy`")]
+    NoProxy {
+        /// Where to.
+        url: String,
+        /// What is wrong.
+        why: String,
     },
     /// The TLS handshake failed, or what follows it for want of a client certificate.
     #[error("{url}: {error}")]
@@ -110,6 +137,14 @@ pub enum ConnectError {
         /// Where to.
         url: String,
         /// What was wrong with the answer.
+        reason: String,
+    },
+    /// The server's answer is no RawSocket handshake, or says no.
+    #[error("{url} did not open a RawSocket connection: {reason}")]
+    RawSocket {
+        /// Where to.
+        url: String,
+        /// What was wrong with the answer, and what to check.
         reason: String,
     },
 }

@@ -4,8 +4,10 @@
 //! is left to [`crate::protocol`], and when to read and write is left to the task that owns it.
 //!
 //! * [`websocket`]: `ws://` and `wss://`, both the client's and the server's side.
-//! * [`tls`]: what is below `wss://`.
+//! * [`rawsocket`]: `rs://` and `rss://`, both sides too.
+//! * [`tls`]: what is below `wss://` and `rss://`.
 //! * [`endpoint`]: URLs; `dial`: connections to them; `stream`: what these are made of.
+//! * [`proxy`]: what may stand between us and the router.
 //! * [`error`]: what goes wrong with all this.
 //! * [`doorbell`]: how other threads tell the owning task that there is something to write.
 
@@ -13,20 +15,25 @@ mod dial;
 pub mod doorbell;
 pub mod endpoint;
 pub mod error;
+pub mod proxy;
+pub mod rawsocket;
 mod stream;
 pub mod tls;
 pub mod websocket;
 
+use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::codec::Batch;
 
 pub use doorbell::Doorbell;
-pub use endpoint::Endpoint;
+pub use endpoint::{Address, Endpoint, Protocol};
 pub use error::{ConnectError, TransportError};
+pub use proxy::{Proxy, ProxyChoice, ProxyError};
 pub use stream::Stream;
 pub use tls::TlsOptions;
 
@@ -47,11 +54,22 @@ pub trait Transport: Send {
     /// Writes what earlier calls have left in buffers.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>>;
 
+    /// False if not every peer answers a ping. Then no pings should be sent: the operating system
+    /// watches the connection instead.
+    fn pings(&self) -> bool {
+        true
+    }
+
     /// Asks the peer for a sign of life, which comes as [`Incoming::Alive`]; to be flushed.
     fn ping(&mut self, payload: Bytes) -> Result<(), TransportError>;
 
     /// Closes in order. Ready when our side of the closing handshake is written.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>>;
+
+    /// The largest message that the peer accepts, in bytes; a larger one must not be sent.
+    fn max_send(&self) -> usize {
+        usize::MAX
+    }
 
     /// What binds an authentication to this very TLS connection: "tls-exporter" of RFC 9266. `None`
     /// without TLS 1.3.
@@ -87,27 +105,56 @@ pub struct Target {
     pub max_message_size: usize,
     /// Of use where the endpoint is secure.
     pub tls: Arc<TlsOptions>,
+    /// What to go through.
+    pub proxy: ProxyChoice,
+    /// When a silent peer counts as lost, where the operating system has to find that out.
+    pub keepalive: Option<Keepalive>,
+}
+
+/// How the operating system watches a connection whose transport has no pings of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keepalive {
+    /// After how much silence it asks.
+    pub idle: Duration,
+    /// How long after that the connection is lost, if no answer comes.
+    pub timeout: Duration,
 }
 
 /// Connects, with all the handshakes there are. Takes as long as it takes: the caller has a time
 /// limit.
 pub async fn connect(target: &Target) -> Result<Box<dyn Transport>, ConnectError> {
     let stream = reach(target).await?;
-    let transport = websocket::connect(stream, target).await?;
-    Ok(Box::new(transport))
+    Ok(match target.endpoint.protocol {
+        Protocol::WebSocket { .. } => Box::new(websocket::connect(stream, target).await?),
+        Protocol::RawSocket => Box::new(rawsocket::connect(stream, target, rawsocket::JSON).await?),
+    })
 }
 
 /// The connection on which the transport's own handshake begins.
 async fn reach(target: &Target) -> Result<Stream, ConnectError> {
-    let endpoint = &target.endpoint;
-    let url = || endpoint.to_string();
-    let tcp = dial::tcp(&endpoint.host, endpoint.port)
-        .await
-        .map_err(|error| ConnectError::Unreachable { url: url(), reason: error.to_string() })?;
-    if !endpoint.secure {
-        return Ok(tcp.into());
+    let url = || target.endpoint.url().to_owned();
+    let unreachable = |error: io::Error| {
+        let reason = error.to_string();
+        ConnectError::Unreachable { url: url(), reason }
+    };
+    match &target.endpoint.address {
+        Address::Tcp { host, port, secure } => {
+            let proxy = target.proxy.proxy_for(&target.endpoint);
+            let proxy = proxy.map_err(|why| ConnectError::NoProxy { url: url(), why })?;
+            let tcp = match proxy {
+                None => dial::tcp(host, *port).await.map_err(unreachable)?,
+                Some(proxy) => {
+                    let dialled = proxy.dial(host, *port).await;
+                    let proxy = proxy.to_string();
+                    dialled.map_err(|error| ConnectError::Proxy { url: url(), proxy, error })?
+                }
+            };
+            if !secure {
+                return Ok(tcp.into());
+            }
+            let connected = tls::connect(&target.tls, host, tcp).await;
+            connected.map_err(|error| ConnectError::Tls { url: url(), error })
+        }
+        Address::Unix(path) => dial::unix(path).await.map_err(unreachable),
     }
-    tls::connect(&target.tls, &endpoint.host, tcp)
-        .await
-        .map_err(|error| ConnectError::Tls { url: url(), error })
 }

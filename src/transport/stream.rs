@@ -8,6 +8,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio_rustls::TlsStream;
 use tokio_rustls::rustls::ProtocolVersion;
 
@@ -24,6 +26,8 @@ pub struct Stream {
 #[derive(Debug)]
 enum Kind {
     Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
     // TLS has much state: a connection in clear shall not carry its size about.
     Tls(Box<TlsStream<TcpStream>>),
 }
@@ -77,11 +81,26 @@ impl Stream {
 
     /// The other end, in words.
     pub(super) fn peer(&self) -> String {
-        let tcp = match &self.kind {
-            Kind::Tcp(tcp) => tcp,
-            Kind::Tls(tls) => tls.get_ref().0,
-        };
-        tcp.peer_addr().map_or_else(|_| "a client".to_owned(), |address| address.to_string())
+        let address = self.tcp().and_then(|tcp| tcp.peer_addr().ok());
+        address.map_or_else(|| "a client".to_owned(), |address| address.to_string())
+    }
+
+    /// What it runs on, if that is TCP.
+    pub(super) fn tcp(&self) -> Option<&TcpStream> {
+        match &self.kind {
+            Kind::Tcp(tcp) => Some(tcp),
+            Kind::Tls(tls) => Some(tls.get_ref().0),
+            #[cfg(unix)]
+            Kind::Unix(_) => None,
+        }
+    }
+
+    /// The TCP connection, if it is one in clear.
+    pub(super) fn into_tcp(self) -> Option<TcpStream> {
+        match self.kind {
+            Kind::Tcp(tcp) => Some(tcp),
+            _ => None,
+        }
     }
 
     /// See [`super::Transport::channel_id`].
@@ -113,6 +132,13 @@ impl From<TcpStream> for Stream {
     }
 }
 
+#[cfg(unix)]
+impl From<UnixStream> for Stream {
+    fn from(stream: UnixStream) -> Stream {
+        Stream { kind: Kind::Unix(stream), clues: Arc::default() }
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -120,19 +146,19 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        match &mut this.kind {
-            Kind::Tls(tls) => Pin::new(tls).poll_read(cx, buffer),
-            Kind::Tcp(tcp) => {
-                let before = buffer.filled().len();
-                ready!(Pin::new(tcp).poll_read(cx, buffer))?;
-                if this.clues.first_byte.load(Ordering::Relaxed) == 0
-                    && let Some(byte) = buffer.filled().get(before)
-                {
-                    this.clues.first_byte.store(FIRST | u16::from(*byte), Ordering::Relaxed);
-                }
-                Poll::Ready(Ok(()))
-            }
+        let before = buffer.filled().len();
+        ready!(match &mut this.kind {
+            Kind::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buffer),
+            Kind::Tls(tls) => return Pin::new(tls).poll_read(cx, buffer),
+            #[cfg(unix)]
+            Kind::Unix(unix) => return Pin::new(unix).poll_read(cx, buffer),
+        })?;
+        if this.clues.first_byte.load(Ordering::Relaxed) == 0
+            && let Some(byte) = buffer.filled().get(before)
+        {
+            this.clues.first_byte.store(FIRST | u16::from(*byte), Ordering::Relaxed);
         }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -142,6 +168,8 @@ macro_rules! forward {
         match &mut $self.kind {
             Kind::Tcp(stream) => Pin::new(stream).$function($($argument),*),
             Kind::Tls(stream) => Pin::new(stream).$function($($argument),*),
+            #[cfg(unix)]
+            Kind::Unix(stream) => Pin::new(stream).$function($($argument),*),
         }
     };
 }

@@ -223,16 +223,21 @@ static inline void inbox_empty(inbox_t *inbox) {
 
 /* ---- router, connections, sessions ---- */
 
+/* Starts the embedded router. `config`: JSON for wamp_router_new(), or NULL. */
+static inline void scenario_start_router(const char *config) {
+  scenario.router = wamp_router_new(config);
+  CHECK(scenario.router != NULL);
+  GOOD(wamp_router_listen(scenario.router, "ws://127.0.0.1:0/ws"));
+  CHECK(wamp_router_url(scenario.router) != NULL);
+  snprintf(scenario.url, sizeof scenario.url, "%s", wamp_router_url(scenario.router));
+}
+
 /* The router's URL: the one given, or that of an embedded router, started at the first need. */
 static inline const char *scenario_url(int argc, char **argv) {
   if (argc > 1 && argv[1][0] && strncmp(scenario.name, "local_", 6) != 0) {
     snprintf(scenario.url, sizeof scenario.url, "%s", argv[1]);
   } else if (!scenario.router) {
-    scenario.router = wamp_router_new(NULL);
-    CHECK(scenario.router != NULL);
-    GOOD(wamp_router_listen(scenario.router, "ws://127.0.0.1:0/ws"));
-    CHECK(wamp_router_url(scenario.router) != NULL);
-    snprintf(scenario.url, sizeof scenario.url, "%s", wamp_router_url(scenario.router));
+    scenario_start_router(NULL);
   }
   return scenario.url;
 }
@@ -249,6 +254,16 @@ static inline void scenario_begin(int argc, char **argv, const char *name) {
   scenario_begin_alone(argc, argv, name);
   scenario_url(argc, argv);
 }
+
+/* With an embedded router of this configuration, where the router is embedded. */
+static inline void scenario_begin_with(int argc, char **argv, const char *name, const char *config) {
+  scenario_begin_alone(argc, argv, name);
+  if (argc <= 1 || !argv[1][0] || strncmp(name, "local_", 6) == 0) scenario_start_router(config);
+  scenario_url(argc, argv);
+}
+
+/* Whether the router is ours, so that its configuration is known and its clients can be thrown out. */
+static inline bool scenario_is_embedded(void) { return scenario.router != NULL; }
 
 static inline bool scenario_is_manual(void) { return strcmp(scenario.mode, "manual") == 0; }
 
@@ -298,6 +313,16 @@ static inline void scenario_leave(wamp_connection_t *connection, wamp_session_t 
   GOOD(wamp_connection_free(connection));
 }
 
+/* Whether the session has a feature. `role`: publisher, subscriber, caller or callee for what both sides can do, broker
+ * or dealer for what the router announces. */
+static inline bool scenario_can(wamp_session_t *session, const char *role, const char *feature) {
+  wamp_message_t *features = wamp_session_features(session);
+  const wamp_value_t *of_role = wamp_value_get(wamp_event_kwargs(wamp_message_event(features)), role);
+  bool can = wamp_value_bool(wamp_value_get(of_role, feature));
+  GOOD(wamp_message_free(features));
+  return can;
+}
+
 /* Calls and waits for the end; gives the RESULT or ERROR, to be freed. Unlike call_sync, it serves our own callbacks
  * in manual mode while it waits. */
 static inline wamp_message_t *scenario_call(wamp_session_t *session, const char *procedure,
@@ -306,6 +331,46 @@ static inline wamp_message_t *scenario_call(wamp_session_t *session, const char 
   GOOD(wamp_session_call(session, procedure, payload, options, inbox_callback, &inbox, NULL));
   WAIT(inbox.got, 1);
   return inbox.kept[0];
+}
+
+/* Calls, and wants a result, which is to be freed. */
+static inline wamp_message_t *scenario_result(wamp_session_t *session, const char *procedure,
+                                              const wamp_payload_t *payload, const char *options) {
+  wamp_message_t *answer = scenario_call(session, procedure, payload, options);
+  const wamp_event_t *event = wamp_message_event(answer);
+  if (event->kind != WAMP_RESULT) {
+    fprintf(stderr, "  %s: %s %s %.*s\n", procedure, event->uri, event->message, (int)event->payload.args_size,
+            event->payload.args ? event->payload.args : "");
+    scenario_fail(__FILE__, __LINE__, "the call has a result");
+  }
+  return answer;
+}
+
+/* Calls, and wants an error with this URI from the router or the callee. */
+static inline void scenario_refused(wamp_session_t *session, const char *procedure, const wamp_payload_t *payload,
+                                    const char *options, const char *uri) {
+  wamp_message_t *answer = scenario_call(session, procedure, payload, options);
+  const wamp_event_t *event = wamp_message_event(answer);
+  CHECK(event->kind == WAMP_ERROR && event->status == WAMP_ERR_REMOTE);
+  SAME(event->uri, uri);
+  GOOD(wamp_message_free(answer));
+}
+
+/* All that the session's earlier requests have caused is told: the router answers a call after what came before it, and
+ * events come in the order of the wire. Only to be asked of the session that was to hear of it. */
+static inline void scenario_settle(wamp_session_t *session) {
+  wamp_message_t *answer = scenario_call(session, "wamp.session.count", NULL, NULL);
+  CHECK(answer != NULL);
+  GOOD(wamp_message_free(answer));
+}
+
+/* A text or number of a dict, for SAME and CHECK. */
+static inline const char *scenario_text(const wamp_value_t *dict, const char *key) {
+  return wamp_value_string(wamp_value_get(dict, key), NULL);
+}
+
+static inline int64_t scenario_int(const wamp_value_t *dict, const char *key) {
+  return wamp_value_int(wamp_value_get(dict, key));
 }
 
 /* A procedure that returns its arguments. */

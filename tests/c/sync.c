@@ -66,7 +66,7 @@ static void time_limits(wamp_session_t *caller) {
   /* The callee did get it. Its late answer must end nobody else's call. */
   WAIT(asked, 1);
   status = wamp_invocation_yield(kept, WAMP_ARGS("[\"too late\"]"));
-  CHECK(status >= 0 || status == WAMP_ERR_STATE); /* the latter if it was told that the caller has given up */
+  CHECK(status >= 0 || status == WAMP_ERR_CANCELED); /* the latter if it was told that the caller has given up */
   GOOD(wamp_invocation_release(kept));
   GOOD(wamp_session_call_sync(caller, URI "echo", WAMP_ARGS("[\"in time\"]"), NULL, LIMIT_MS, &result));
   SAME(wamp_value_string(wamp_value_at(wamp_event_args(wamp_message_event(result)), 0), NULL), "in time");

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`connecting`] | answers the upgrade badly, slowly or not at all |
 //! | [`tls`] | has no good certificate, wants one, or does not speak TLS |
+//! | [`proxy`] | is a proxy, or stands behind one |
 //! | [`joining`] | answers HELLO badly |
 //! | [`fatal`], [`harmless`] | sends what ends an open session, and what must not |
 //! | [`frames`] | breaks WebSocket below the messages |
@@ -16,6 +17,7 @@
 //! | [`silence`] | stops answering, or never stops talking |
 //! | [`slow`] | does not read |
 //! | [`storm`] | sends noise |
+//! | [`rawsocket`] | speaks RawSocket, well and badly; and peers on Unix sockets |
 //! | [`reconnect`] | goes and comes back, or does not |
 //!
 //! [`authority`] signs certificates; [`peer`] is the router's side, [`client`] ours and [`told`] what it hears; [`scene`] is an open
@@ -32,6 +34,8 @@ mod frames;
 mod harmless;
 mod joining;
 mod peer;
+mod proxy;
+mod rawsocket;
 mod reconnect;
 mod scene;
 mod silence;

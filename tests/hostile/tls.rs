@@ -1,7 +1,7 @@
 //! TLS: a router is reached over it, or the program learns what to change.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::ptr;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
@@ -26,23 +26,24 @@ use super::every;
 use super::peer::{self, LIMIT, Peer};
 
 /// TLS in front of a peer, for one connection.
-struct Front {
-    url: String,
+pub struct Front {
+    pub url: String,
+    pub address: SocketAddr,
     ended: Receiver<()>,
 }
 
 /// How a front shakes hands.
-struct Shake<'a> {
-    pair: &'a Pair,
-    versions: &'static [&'static SupportedProtocolVersion],
-    client_ca: Option<&'a Authority>,
+pub struct Shake<'a> {
+    pub pair: &'a Pair,
+    pub versions: &'static [&'static SupportedProtocolVersion],
+    pub client_ca: Option<&'a Authority>,
 }
 
-static ALL: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
+pub static ALL: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
 static ONLY_12: &[&SupportedProtocolVersion] = &[&TLS12];
 
 impl Front {
-    fn new(shake: &Shake<'_>, behind: &str) -> Front {
+    pub fn new(shake: &Shake<'_>, behind: &str) -> Front {
         let chain = CertificateDer::pem_slice_iter(shake.pair.cert.as_bytes());
         let chain = chain.collect::<Result<_, _>>().expect("a certificate");
         let key = PrivateKeyDer::from_pem_slice(shake.pair.key.as_bytes()).expect("a key");
@@ -65,17 +66,17 @@ impl Front {
         let acceptor = TlsAcceptor::from(Arc::new(config));
 
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = listener.local_addr().expect("an address").port();
+        let address = listener.local_addr().expect("an address");
         let behind = behind.trim_start_matches("ws://").trim_end_matches("/ws").to_owned();
         let (sender, ended) = channel();
         thread::spawn(move || {
             bridge(&acceptor, peer::accept(&listener), &behind);
             sender.send(())
         });
-        Front { url: format!("wss://localhost:{port}/ws"), ended }
+        Front { url: format!("wss://localhost:{}/ws", address.port()), address, ended }
     }
 
-    fn done(self) {
+    pub fn done(self) {
         self.ended.recv_timeout(LIMIT).expect("the front ends");
     }
 }
@@ -170,6 +171,7 @@ fn sessions_over_tls() {
 #[test]
 fn certificates_that_will_not_do() {
     let (ca, other) = (Authority::new("ours"), Authority::new("another"));
+    let namesake = Authority::new("ours");
     let pair = ca.sign(&["localhost"], Time::Now);
     let past = ca.sign(&["localhost"], Time::Past);
     let future = ca.sign(&["localhost"], Time::Future);
@@ -181,7 +183,7 @@ fn certificates_that_will_not_do() {
     let only_pinning = json!({"verify": false, "pins": [pin(&own)]});
     let found = pin(&pair);
     type Row<'a> = (&'a Pair, Value, &'a [&'a str]);
-    let rows: [(&str, Row<'_>); 9] = [
+    let rows: [(&str, Row<'_>); 10] = [
         ("expired", (&past, trusting.clone(), &["expired", "days ago", "clock"])),
         ("not yet valid", (&future, trusting.clone(), &["not valid yet", "clock"])),
         (
@@ -193,6 +195,10 @@ fn certificates_that_will_not_do() {
             ),
         ),
         ("of another authority", (&pair, json!({"ca": other.pem()}), &["nobody we trust", "`ca`"])),
+        (
+            "of an authority of the same name",
+            (&pair, json!({"ca": namesake.pem()}), &["nobody we trust", "`ca`"]),
+        ),
         ("self-signed", (&own, trusting.clone(), &["nobody we trust", "self-signed"])),
         (
             "an authority's, trusted",

@@ -1,103 +1,63 @@
-"""One Crossbar.io node for all tests of this directory.
+"""One Crossbar.io node for all tests of this directory."""
 
-The Crossbar.io of the virtual environment whose Python runs the tests is used.
-"""
-
-import json
+import itertools
 import os
-import re
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import users
+from node import Node, configuration, free_port, role, websocket
+from peers import Peer, start_peer
+from pki import Pki, make
 from programs import BINDING, Program
-
-READY = "Ok, local node configuration ran successfully."
-START_LIMIT = 120
-STOP_LIMIT = 30
 
 sys.path[:0] = [str(BINDING), str(BINDING / "tests")]
 
 
 @dataclass(frozen=True)
 class Router:
-    url: str
+    """Where to join what, and what the node keeps in its files."""
+
+    url: str  # anonymous
+    auth_url: str  # the users of users.py
+    tls_url: str  # the same, encrypted
     realm: str
-    log: Path
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def configuration(port: int, realm: str) -> dict:
-    verbs = ("call", "register", "publish", "subscribe")
-    anonymous = {
-        "name": "anonymous",
-        "permissions": [
-            {
-                "uri": "",
-                "match": "prefix",
-                "allow": dict.fromkeys(verbs, True),
-                "disclose": {"caller": True, "publisher": True},
-                "cache": True,
-            }
-        ],
-    }
-    transport = {
-        "type": "websocket",
-        "endpoint": {"type": "tcp", "interface": "127.0.0.1", "port": port},
-        "serializers": ["json", "msgpack", "cbor"],
-    }
-    worker = {"type": "router", "realms": [{"name": realm, "roles": [anonymous]}], "transports": [transport]}
-    return {"version": 2, "workers": [worker]}
-
-
-def tail(log: Path) -> str:
-    text = log.read_text(encoding="utf-8", errors="replace")
-    return "\n".join(re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()[-60:])
-
-
-def wait_until_ready(process: subprocess.Popen, log: Path) -> None:
-    end = time.monotonic() + START_LIMIT
-    while READY not in log.read_text(encoding="utf-8", errors="replace"):
-        if process.poll() is not None:
-            pytest.fail(f"Crossbar.io ended with status {process.returncode}; its log ends so:\n{tail(log)}")
-        if time.monotonic() > end:
-            pytest.fail(f"Crossbar.io was not ready within {START_LIMIT} s; its log ends so:\n{tail(log)}")
-        time.sleep(0.1)  # a file cannot be awaited
+    history_realm: str  # with memory for past events and a queue of calls, under the URIs com.example.history. and .queue.
+    pki: Pki
+    public_key: str  # the node's own
 
 
 @pytest.fixture(scope="session")
 def crossbar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
-    program = Path(sys.executable).parent / "crossbar"
-    if not program.exists():
-        pytest.fail(f"there is no {program}: install requirements.txt in this environment")
     directory = tmp_path_factory.mktemp("crossbar")
-    router = Router(f"ws://127.0.0.1:{(port := free_port())}/", "realm1", directory / "log.txt")
-    (directory / "config.json").write_text(json.dumps(configuration(port, router.realm)))
-    with router.log.open("wb") as log:
-        process = subprocess.Popen(
-            [program, "start", "--cbdir", directory, "--loglevel", "info"],
-            cwd=directory, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-        )
+    pki = make(directory)
+    plain, auth, tls = free_port(), free_port(), free_port()
+    roles = [role("anonymous"), role(users.ROLE)]
+    store = {
+        "type": "memory",
+        "limit": 1000,
+        "event-history": [{"uri": "com.example.history.", "match": "prefix", "limit": 100}],
+        "call-queue": [{"uri": "com.example.queue.", "match": "prefix", "limit": 10}],
+    }
+    realms = [{"name": "realm1", "roles": roles}, {"name": "realm2", "roles": roles, "store": store}]
+    server = {"certificate": str(pki.server), "key": str(pki.server_key)}
+    transports = [
+        websocket(plain),
+        websocket(auth, auth=users.auth()),
+        websocket(tls, auth=users.auth(), tls=server),
+    ]
+    node = Node(directory, configuration(realms, transports))
     try:
-        wait_until_ready(process, router.log)
-        yield router
+        node.start()
+        yield Router(
+            f"ws://127.0.0.1:{plain}/", f"ws://127.0.0.1:{auth}/", f"wss://127.0.0.1:{tls}/",
+            "realm1", "realm2", pki, node.public_key(),
+        )
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_LIMIT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        node.stop()
 
 
 @pytest.fixture(scope="session")
@@ -135,3 +95,28 @@ def example() -> Callable[[str], Path]:
         return program
 
     return find
+
+
+@pytest.fixture(scope="module")
+def peers(crossbar: Router, environment: dict[str, str]) -> Iterator[Callable[..., Peer]]:
+    """Gives the peer of a role, started at the first use and kept for the next tests of the module."""
+    running: dict[tuple[str, ...], Peer] = {}
+
+    def peer(role: str, library: str, *serializer: str) -> Peer:
+        key = (role, library, *serializer)
+        if key not in running:
+            running[key] = start_peer(crossbar.url, crossbar.realm, environment, library, *serializer)
+        return running[key]
+
+    yield peer
+    for one in running.values():
+        one.end()
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def uri() -> str:
+    """A URI that no other test uses."""
+    return f"com.example.interop.n{next(_numbers)}"

@@ -11,6 +11,8 @@ from programs import Program
 
 DIRECTORY = os.environ.get("WAMP_C_BIN")
 MODES = ("thread", "manual", "inline")
+# Those that have a router of their own, and those that a test of this directory drives.
+OTHERS = ("local_", "interop_")
 LIMIT = 300
 COUNT = "100000"
 
@@ -21,7 +23,7 @@ def scenarios() -> list[tuple[Path, tuple[str, ...]]]:
     programs = [
         path
         for path in sorted(Path(DIRECTORY).iterdir())
-        if path.is_file() and not path.suffix and os.access(path, os.X_OK) and not path.name.startswith("local_")
+        if path.is_file() and not path.suffix and os.access(path, os.X_OK) and not path.name.startswith(OTHERS)
     ]
     return [
         (program, (mode,) if mode else ())

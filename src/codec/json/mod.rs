@@ -10,6 +10,6 @@ pub mod scan;
 pub mod text;
 pub mod writer;
 
-pub use reader::{Dict, Reader, message_code};
+pub use reader::{Dict, Reader, is_binary, message_code};
 pub use scan::{Rules, check_dict, check_list, check_value};
 pub use writer::Writer;

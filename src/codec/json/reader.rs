@@ -79,8 +79,12 @@ impl<'a> Reader<'a> {
         if !self.has_more() { Ok(None) } else { self.dict().map(Some) }
     }
 
-    /// The args and kwargs that end a message; `null` counts as absent.
+    /// The args and kwargs that end a message; `null` counts as absent. A binary value may stand in
+    /// place of args, as Autobahn's payload transparency has it.
     pub fn payload(&mut self) -> Result<PayloadRef<'a>, CodecError> {
+        if let Some(binary) = self.optional_binary()? {
+            return Ok(PayloadRef { args: Some(binary), ..PayloadRef::NONE });
+        }
         let args = self.optional_value(b'[', "args must be a list")?;
         let kwargs = self.optional_value(b'{', "kwargs must be a dict")?;
         Ok(PayloadRef { args, kwargs, encoding: Encoding::Json })
@@ -98,6 +102,25 @@ impl<'a> Reader<'a> {
             None => Ok(()),
             Some(_) => Err(self.scan.error("text after the end of the message")),
         }
+    }
+
+    /// Takes a binary value, if one comes next.
+    fn optional_binary(&mut self) -> Result<Option<&'a [u8]>, CodecError> {
+        let start = self.scan.at();
+        let first = self.first;
+        if !self.has_more() {
+            return Ok(None);
+        }
+        self.next_element()?;
+        if self.scan.peek() == Some(b'"') {
+            let text = self.scan.skip_value()?;
+            if is_binary(text) {
+                return Ok(Some(text));
+            }
+        }
+        self.scan.seek(start);
+        self.first = first;
+        Ok(None)
     }
 
     fn optional_value(
@@ -144,6 +167,11 @@ pub fn message_code(frame: &[u8]) -> Option<usize> {
         code = Some(code.unwrap_or(0) * 10 + usize::from(digit - b'0'));
     }
     code
+}
+
+/// True for the text of a binary value: a string that begins with U+0000.
+pub fn is_binary(text: &[u8]) -> bool {
+    text.get(..7).is_some_and(|head| head.eq_ignore_ascii_case(b"\"\\u0000"))
 }
 
 /// A whole number up to 2^53, also one that is written as a float.
@@ -301,6 +329,17 @@ mod tests {
         assert_eq!(reader.id(), Ok(MAX_ID));
         assert_eq!(reader.payload(), Ok(PayloadRef::NONE));
         assert_eq!(reader.finish(), Ok(()));
+    }
+
+    #[test]
+    fn a_binary_may_stand_in_place_of_args() {
+        let mut reader = Reader::new(br#"[36,"\u0000AAEC"]"#).unwrap();
+        assert_eq!(reader.uint(), Ok(36));
+        assert_eq!(reader.payload().unwrap().args, Some(&br#""\u0000AAEC""#[..]));
+        assert_eq!(reader.finish(), Ok(()));
+        let mut reader = Reader::new(br#"[36,"text"]"#).unwrap();
+        assert_eq!(reader.uint(), Ok(36));
+        assert!(reader.payload().is_err());
     }
 
     #[test]

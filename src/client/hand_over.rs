@@ -1,0 +1,267 @@
+//! The way of a session's events from the protocol core to whom they are for: into the queue, to a
+//! waiting thread, or to the login.
+
+use std::ffi::CStr;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::codec::Dict;
+use crate::protocol::event::c_text;
+use crate::protocol::{Cause, Event, EventKind, Phase, uri};
+
+use super::callbacks::Slot;
+use super::connection::Connection;
+use super::durable::{Durable, DurableKind};
+use super::notice::{Notice, NoticeKind};
+use super::session::{Core, Joined, Session};
+use super::status::{Failure, Status};
+use super::target::Receiver;
+use super::{lock, runtime};
+
+/// What handing events over has left to do.
+#[must_use]
+#[derive(Default)]
+pub(super) struct After {
+    pub(super) wake: bool,
+    /// References of which the last one frees what is the application's.
+    spent: Vec<Receiver>,
+    /// The same, of what has been placed: it may have been ended meanwhile.
+    placed: Vec<Arc<Durable>>,
+    /// A challenge that the options are to answer.
+    challenge: Option<(Arc<Session>, Event<Receiver>)>,
+    /// What is to be placed again, and when.
+    conflicts: Vec<(Arc<Session>, Arc<Durable>, Duration)>,
+}
+
+impl After {
+    /// Does it. No lock may be held.
+    pub(super) fn run(self, connection: &Connection) {
+        drop((self.spent, self.placed));
+        if self.wake {
+            connection.dispatcher.wake();
+        }
+        if let Some((session, challenge)) = self.challenge {
+            session.answer_by_options(challenge);
+        }
+        for (session, durable, delay) in self.conflicts {
+            session.place_later(durable, delay);
+        }
+    }
+}
+
+impl Session {
+    /// Gives the core's events to their receivers. What is left to do is for a time when no lock is
+    /// held.
+    pub(super) fn hand_over(&self, core: &mut Core) -> After {
+        let mut after = After::default();
+        if !core.protocol.has_events() {
+            return after;
+        }
+        let Some(me) = self.me.upgrade() else {
+            return after;
+        };
+        if me.hand_over_events(core, &mut after) {
+            // Before anybody else can make a request.
+            after.placed = self.connection.durables.all();
+            let failed = me.place_durables(&after.placed, core);
+            after.wake |= self.connection.dispatcher.push(&self.connection, failed.into_iter());
+            me.hand_over_events(core, &mut after);
+        }
+        after
+    }
+
+    /// True if the session has been opened.
+    fn hand_over_events(self: &Arc<Self>, core: &mut Core, after: &mut After) -> bool {
+        let me = self;
+        let mut joined = false;
+        let is_open = core.protocol.phase() == Phase::Open;
+        let After { spent, challenge, conflicts, .. } = after;
+        let events = core.protocol.take_events();
+        let notices = events.filter_map(|mut event| {
+            if event.kind == EventKind::Gone
+                && is_open
+                && let Some(target) = event.target.as_ref().and_then(Receiver::app)
+            {
+                target.end();
+            }
+            if let Some(Receiver::Retracted(_, id)) = &event.target {
+                event.id = *id;
+            }
+            if let Some(Receiver::Durable(durable)) = &event.target {
+                let durable = durable.clone();
+                let (kind, again) = durable.translate(&mut event, is_open);
+                conflicts.extend(again.map(|delay| (me.clone(), durable, delay)));
+                return Some(Notice { kind, ..me.notice(event) });
+            }
+            if event.kind == EventKind::Joined {
+                joined = true;
+                return Some(me.welcomed(event));
+            }
+            if event.kind == EventKind::Challenge {
+                event.target = me.connection.callbacks.receiver(Slot::Challenge);
+                if event.target.is_none() {
+                    *challenge = Some((me.clone(), event));
+                    return None;
+                }
+            }
+            let waits = event.target.as_ref().is_some_and(|t| t.waiter(event.kind).is_some());
+            if waits {
+                spent.extend(tell_waiter(event));
+                return None;
+            }
+            Some(me.notice(event))
+        });
+        after.wake |= self.connection.dispatcher.push(&self.connection, notices);
+        joined
+    }
+
+    /// Makes the requests for what is declared on the connection. Returns what could not be made.
+    fn place_durables(self: &Arc<Self>, durables: &[Arc<Durable>], core: &mut Core) -> Vec<Notice> {
+        let failed = durables.iter().filter_map(|durable| durable.place(self.serial, core));
+        failed.map(|(event, failure)| self.failed(event, failure)).collect()
+    }
+
+    /// Makes the request for one of them, where that has not been done.
+    pub(super) fn place(self: &Arc<Self>, durable: &Arc<Durable>) {
+        let mut core = lock(&self.core);
+        if core.protocol.phase() != Phase::Open {
+            return;
+        }
+        let failed = durable.place(self.serial, &mut core);
+        let failed = failed.map(|(event, failure)| self.failed(event, failure));
+        let mut after = self.hand_over(&mut core);
+        after.wake |= self.connection.dispatcher.push(&self.connection, failed.into_iter());
+        drop(core);
+        after.run(&self.connection);
+        self.connection.doorbell.ring();
+    }
+
+    fn place_later(self: &Arc<Self>, durable: Arc<Durable>, delay: Duration) {
+        let session = Arc::downgrade(self);
+        let user: Weak<Connection> = Arc::downgrade(&self.connection);
+        // Its user_data is not to be kept any longer than the application wants it.
+        let durable = Arc::downgrade(&durable);
+        let placed = async move {
+            tokio::time::sleep(delay).await;
+            if let (Some(session), Some(durable)) = (session.upgrade(), durable.upgrade()) {
+                session.place(&durable);
+            }
+        };
+        // Refused only where the library is shut down.
+        let _ = runtime::spawn(user, placed);
+    }
+
+    /// Ends what a durable subscription or registration was placed as here. `None`: it was not.
+    pub(super) fn end_durable(
+        &self,
+        durable: &Durable,
+        kind: DurableKind,
+        receiver: Receiver,
+    ) -> Option<Result<bool, Failure>> {
+        let local = durable.local(self.serial)?;
+        let ended = match kind {
+            DurableKind::Subscription => {
+                self.command(|core| core.unsubscribe(local, Some(receiver)))
+            }
+            DurableKind::Registration => {
+                self.command(|core| core.unregister(local, Some(receiver)).map(|()| true))
+            }
+        };
+        match ended {
+            // Its session has ended in this very moment, or the router has revoked it.
+            Err(failure) if matches!(failure.status, Status::Closed | Status::NoSuchId) => None,
+            ended => Some(ended),
+        }
+    }
+
+    /// Answers a challenge by what the options say, on a thread that may take its time.
+    fn answer_by_options(self: &Arc<Self>, challenge: Event<Receiver>) {
+        let work = || {
+            let session = self.clone();
+            move || {
+                let method = challenge.uri.as_deref().map(CStr::to_string_lossy);
+                let method = method.unwrap_or_default();
+                let extra = challenge.details().unwrap_or(b"{}");
+                let round = challenge.wamp_id;
+                // Too late where the session has ended meanwhile: then nobody waits for it.
+                let _ = match session.login.answer(&method, extra) {
+                    Ok(answer) => {
+                        let extra = Value::Object(answer.extra).to_string();
+                        let extra = Dict::from_checked(extra.as_bytes());
+                        session.authenticate(round, answer.signature.expose(), extra)
+                    }
+                    Err(why) => session.refuse_challenge(round, uri::CANNOT_AUTHENTICATE, &why),
+                };
+            }
+        };
+        let _ = runtime::spawn_blocking(work);
+    }
+
+    fn welcomed(self: &Arc<Self>, event: Event<Receiver>) -> Notice {
+        let _ = self.joined.set(Joined {
+            id: event.wamp_id,
+            realm: event.uri.clone().unwrap_or_else(|| c_text("")),
+            details: Bytes::copy_from_slice(event.details().unwrap_or(b"{}")),
+        });
+        self.connection.opened(self, event)
+    }
+
+    /// An event that a thread has waited for, in the form in which it is told.
+    pub fn told(self: &Arc<Self>, event: Event<Receiver>) -> Notice {
+        let mut notice = self.notice(event);
+        self.connection.unwrap(&mut notice);
+        notice
+    }
+
+    /// An event in the form in which it is told.
+    pub fn notice(self: &Arc<Self>, event: Event<Receiver>) -> Notice {
+        let (status, text) = match event.cause {
+            None => (Status::Ok, None),
+            Some(cause) => (cause_status(cause), Some(cause_text(cause, &event))),
+        };
+        let kind = NoticeKind::Session(event.kind);
+        let session = Some(self.clone());
+        Notice { session, status, text, ..Notice::new(kind, &self.connection, event) }
+    }
+
+    /// A failure of our own in the form in which it is told.
+    fn failed(self: &Arc<Self>, event: Event<Receiver>, failure: Failure) -> Notice {
+        let (status, text) = (failure.status, Some(c_text(&failure.text)));
+        Notice { status, text, ..self.notice(event) }
+    }
+}
+
+/// Hands an event to the thread that waits for it. The waiter is not to keep what the event would
+/// bring back: that is returned.
+pub(super) fn tell_waiter(mut event: Event<Receiver>) -> Option<Receiver> {
+    let receiver = event.target.take()?;
+    // Who waits for the outcome of a call is not interested in its progress.
+    if !event.progress
+        && let Some(waiter) = receiver.waiter(event.kind)
+    {
+        waiter.tell(event);
+    }
+    Some(receiver)
+}
+
+/// The status of a failed request.
+pub fn cause_status(cause: Cause) -> Status {
+    match cause {
+        Cause::Remote => Status::Remote,
+        Cause::Canceled => Status::Canceled,
+        Cause::Timeout => Status::Timeout,
+        Cause::NotSent => Status::NotSent,
+        Cause::OutcomeUnknown => Status::OutcomeUnknown,
+    }
+}
+
+fn cause_text(cause: Cause, event: &Event<Receiver>) -> Arc<CStr> {
+    match (cause, &event.uri) {
+        (Cause::Remote, Some(uri)) => uri.clone(),
+        (Cause::Canceled, _) => c_text("given up by the application"),
+        _ => c_text(cause_status(cause).text().trim_end_matches('\0')),
+    }
+}

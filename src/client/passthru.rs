@@ -1,0 +1,373 @@
+//! Payload passthru: payloads that routers carry without a look inside (advanced profile, "Payload
+//! Passthru Mode"), and the older form of Autobahn and Crossbar.io ("payload transparency").
+//!
+//! | options | on the wire | the one binary holds |
+//! |---|---|---|
+//! | `ppt_scheme`, `ppt_serializer`, `ppt_cipher`, `ppt_keyid` | `[binary]` as args | `{"args": [..], "kwargs": {..}}` |
+//! | `enc_algo`, `enc_serializer`, `enc_key` | the binary instead of args | the same |
+//!
+//! What is in the binary is made and read by the application's [`Codec`]. Without one, `ppt_serializer`
+//! `json` (or `native`, which is JSON here) without a cipher is done by ourselves; everything else
+//! must be given, and is delivered, as the binary that it is on the wire.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::codec::json::{Rules, check_dict, check_list, is_binary, text};
+use crate::codec::{Dict, Payload, PayloadRef, Span};
+use crate::protocol::event::c_text;
+use crate::protocol::{Cause, EventKind};
+
+use super::callbacks::Slot;
+use super::connection::Connection;
+use super::lock;
+use super::notice::{Notice, NoticeKind};
+use super::status::{Failure, Status};
+
+/// Makes and reads what is carried without a look inside. Runs on any thread, with no lock held.
+pub trait Codec: Send + Sync {
+    /// The bytes for `plain`, a JSON object with `args` and `kwargs`; `None` if it cannot.
+    fn encode(&self, options: &[u8], plain: &[u8]) -> Option<Vec<u8>>;
+
+    /// The JSON object of which `bytes` were made; `None` if it cannot.
+    fn decode(&self, details: &[u8], bytes: &[u8]) -> Option<Vec<u8>>;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Ppt,
+    Enc,
+}
+
+impl Form {
+    fn of(options: Dict<'_>) -> Option<Form> {
+        if options.is_empty() {
+            return None;
+        }
+        options.entries().find_map(|(key, _)| match key {
+            b"ppt_scheme" => Some(Form::Ppt),
+            b"enc_algo" => Some(Form::Enc),
+            _ => None,
+        })
+    }
+}
+
+/// A payload as it goes out: as given, or wrapped.
+pub(super) enum Outgoing<'a> {
+    Given(PayloadRef<'a>),
+    Wrapped(Vec<u8>),
+}
+
+impl Outgoing<'_> {
+    pub(super) fn lend(&self) -> PayloadRef<'_> {
+        match self {
+            Outgoing::Given(payload) => *payload,
+            Outgoing::Wrapped(args) => PayloadRef { args: Some(args), ..PayloadRef::NONE },
+        }
+    }
+}
+
+impl Connection {
+    /// Sets the codec; the former one is returned, to be dropped where no lock is held.
+    pub fn set_codec(&self, codec: Option<Arc<dyn Codec>>) -> Option<Arc<dyn Codec>> {
+        std::mem::replace(&mut *lock(&self.codec), codec)
+    }
+
+    /// Wraps a payload as `options` want it.
+    pub(super) fn wrap<'a>(
+        &self,
+        options: Dict<'_>,
+        payload: PayloadRef<'a>,
+    ) -> Result<Outgoing<'a>, Failure> {
+        let form = Form::of(options);
+        if form != Some(Form::Enc) {
+            refuse_bare(payload)?;
+        }
+        let Some(form) = form else {
+            return Ok(Outgoing::Given(payload));
+        };
+        let codec = lock(&self.codec).clone();
+        let bytes = match codec {
+            Some(codec) => {
+                let refused = || Failure::new(Status::Payload, "the codec refused the payload");
+                codec.encode(options.as_bytes(), &plain(payload)).ok_or_else(refused)?
+            }
+            None if is_json(form, options) => plain(payload),
+            // The application has made the binary itself.
+            None if is_wrapped(form, payload) => return Ok(Outgoing::Given(payload)),
+            None => {
+                let text = "options of payload passthru: without a codec (see \
+                            wamp_connection_set_codec) the args must be the one binary value \
+                            itself, and kwargs absent";
+                return Err(Failure::new(Status::Payload, text));
+            }
+        };
+        let mut args = Vec::with_capacity(bytes.len() * 4 / 3 + 16);
+        if form == Form::Ppt {
+            args.push(b'[');
+        }
+        text::write_binary(&mut args, &bytes);
+        if form == Form::Ppt {
+            args.push(b']');
+        }
+        Ok(Outgoing::Wrapped(args))
+    }
+
+    /// Takes a received payload out of its wrapping. False if that fails: then the notice has become
+    /// a failure, or, of what is not the end of a request, is not for its receiver any more.
+    pub(super) fn unwrap(&self, notice: &mut Notice) -> bool {
+        let NoticeKind::Session(
+            EventKind::Event | EventKind::Invocation | EventKind::Result | EventKind::Error,
+        ) = notice.kind
+        else {
+            return true;
+        };
+        let Some(details) = notice.event.details().filter(|details| details.len() > 2) else {
+            return true;
+        };
+        let details = Dict::from_checked(details);
+        let Some(form) = Form::of(details) else {
+            return true;
+        };
+        let codec = lock(&self.codec).clone();
+        if codec.is_none() && !is_json(form, details) {
+            return true;
+        }
+        let plain = unwrapped(form, notice.event.payload.lend()).and_then(|bytes| match codec {
+            Some(codec) => codec.decode(details.as_bytes(), &bytes),
+            None => Some(bytes),
+        });
+        match plain.and_then(|plain| frame(details, &plain)) {
+            Some((details, payload)) => {
+                (notice.event.payload, notice.event.details) = (payload, details);
+                true
+            }
+            None => self.unreadable(notice),
+        }
+    }
+
+    /// What becomes of a notice whose payload cannot be read.
+    fn unreadable(&self, notice: &mut Notice) -> bool {
+        const TEXT: &str = "the payload cannot be read: it is not what its details say";
+        if notice.kind == NoticeKind::Session(EventKind::Invocation)
+            && let Some(session) = &notice.session
+        {
+            let args = PayloadRef::args("[\"the payload cannot be read\"]");
+            session.forget_invocation(notice.event.wamp_id, INVALID_ARGUMENT, args);
+        }
+        (notice.status, notice.text) = (Status::Payload, Some(c_text(TEXT)));
+        match notice.kind {
+            // Of a progressive one no more than that: the call goes on, and ends once.
+            NoticeKind::Session(EventKind::Result) if !notice.event.progress => {
+                notice.kind = NoticeKind::Session(EventKind::Error);
+                notice.event.kind = EventKind::Error;
+                notice.event.cause = Some(Cause::Remote);
+                notice.event.uri = Some(c_text(INVALID_ARGUMENT));
+                true
+            }
+            NoticeKind::Session(EventKind::Error) => true,
+            _ => {
+                notice.kind = NoticeKind::UserError;
+                notice.event.target = self.callbacks.receiver(Slot::UserError);
+                false
+            }
+        }
+    }
+}
+
+const INVALID_ARGUMENT: &str = "wamp.error.invalid_argument";
+
+/// On the wire args are a list, but in Autobahn's form.
+pub(super) fn refuse_bare(payload: PayloadRef<'_>) -> Result<(), Failure> {
+    match payload.args.is_some_and(is_binary) {
+        true => {
+            let text = "args: must be a list; a binary alone goes with the option `enc_algo`";
+            Err(Failure::new(Status::Payload, text))
+        }
+        false => Ok(()),
+    }
+}
+
+/// True where nothing but JSON is wanted, which we can do alone.
+fn is_json(form: Form, options: Dict<'_>) -> bool {
+    let text = |key| options.text(key).ok().flatten();
+    form == Form::Ppt
+        && options.get("ppt_cipher").is_none()
+        && matches!(text("ppt_serializer").as_deref(), Some("json" | "native"))
+}
+
+/// The payload as one JSON object.
+fn plain(payload: PayloadRef<'_>) -> Vec<u8> {
+    let (args, kwargs) = (payload.args.unwrap_or(b"[]"), payload.kwargs.unwrap_or(b"{}"));
+    [b"{\"args\":", args, b",\"kwargs\":", kwargs, b"}"].concat()
+}
+
+fn is_wrapped(form: Form, payload: PayloadRef<'_>) -> bool {
+    payload.kwargs.is_none() && unwrapped(form, payload).is_some()
+}
+
+/// The bytes of the one binary value.
+fn unwrapped(form: Form, payload: PayloadRef<'_>) -> Option<Vec<u8>> {
+    let args = payload.args?;
+    let value: serde_json::Value = serde_json::from_slice(args).ok()?;
+    let binary = match form {
+        Form::Ppt => match value.as_array()?.as_slice() {
+            [one] => one.as_str()?,
+            _ => return None,
+        },
+        Form::Enc => value.as_str()?,
+    };
+    text::binary(binary)
+}
+
+/// A frame of details and payload, made of the details and of the plain JSON object.
+fn frame(details: Dict<'_>, plain: &[u8]) -> Option<(Span, Payload)> {
+    let plain = Dict::from_checked(check_dict(plain, Rules::Tolerant).ok()?);
+    let part = |key| plain.get(key).filter(|value| *value != b"null");
+    let args = part("args").map(|args| check_list(args, Rules::Tolerant)).transpose().ok()?;
+    let kwargs =
+        part("kwargs").map(|kwargs| check_dict(kwargs, Rules::Tolerant)).transpose().ok()?;
+    let (args, kwargs) = (args.unwrap_or_default(), kwargs.unwrap_or_default());
+    let frame = Bytes::from([details.as_bytes(), args, kwargs].concat());
+    let (first, rest) = frame.split_at(details.as_bytes().len());
+    let (second, third) = rest.split_at(args.len());
+    let span = Span::of(&frame, Some(first));
+    let lent = PayloadRef {
+        args: (!second.is_empty()).then_some(second),
+        kwargs: (third.len() > 2).then_some(third),
+        ..PayloadRef::NONE
+    };
+    let payload = Payload::of_frame(&frame, lent);
+    Some((span, payload))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Options;
+
+    /// Turns bytes around, and refuses what holds an X.
+    struct Reversed;
+
+    impl Codec for Reversed {
+        fn encode(&self, _: &[u8], plain: &[u8]) -> Option<Vec<u8>> {
+            (!plain.contains(&b'X')).then(|| plain.iter().rev().copied().collect())
+        }
+
+        fn decode(&self, _: &[u8], bytes: &[u8]) -> Option<Vec<u8>> {
+            self.encode(b"", bytes)
+        }
+    }
+
+    fn connection(codec: Option<Arc<dyn Codec>>) -> Arc<Connection> {
+        let options = Options::parse(r#"{"url": "ws://h/", "realm": "r"}"#).unwrap();
+        let connection = Connection::new(options);
+        drop(connection.set_codec(codec));
+        connection
+    }
+
+    fn received(connection: &Connection, kind: EventKind, details: &str, args: &str) -> Notice {
+        let frame = Bytes::from(format!("{details}{args}"));
+        let mut event = crate::protocol::Event::new(kind, 1, None);
+        event.details = Span::of(&frame, Some(&frame[..details.len()]));
+        let args = PayloadRef { args: Some(&frame[details.len()..]), ..PayloadRef::NONE };
+        event.payload = Payload::of_frame(&frame, args);
+        Notice::new(NoticeKind::Session(kind), connection, event)
+    }
+
+    /// What a payload has become on the other side.
+    fn there_and_back(connection: &Connection, options: &str) -> Notice {
+        let payload = PayloadRef {
+            args: Some(b"[1,\"two\"]"),
+            kwargs: Some(b"{\"three\":3}"),
+            ..PayloadRef::NONE
+        };
+        let options = Dict::from_checked(options.as_bytes());
+        let sent = connection.wrap(options, payload).unwrap();
+        let wire = String::from_utf8(sent.lend().args.unwrap().to_vec()).unwrap();
+        assert!(sent.lend().kwargs.is_none() && wire.contains("\"\\u0000"), "{wire}");
+        let details = std::str::from_utf8(options.as_bytes()).unwrap();
+        let mut notice = received(connection, EventKind::Event, details, &wire);
+        assert!(connection.unwrap(&mut notice));
+        notice
+    }
+
+    #[test]
+    fn json_needs_no_codec() {
+        let connection = connection(None);
+        for serializer in ["json", "native"] {
+            let options = format!(r#"{{"ppt_scheme":"x_own","ppt_serializer":"{serializer}"}}"#);
+            let notice = there_and_back(&connection, &options);
+            let payload = notice.event.payload.lend();
+            assert_eq!(payload.args, Some(&b"[1,\"two\"]"[..]));
+            assert_eq!(payload.kwargs, Some(&b"{\"three\":3}"[..]));
+            assert_eq!(notice.event.details(), Some(options.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn a_codec_serves_both_forms() {
+        let connection = connection(Some(Arc::new(Reversed)));
+        for options in [
+            r#"{"ppt_scheme":"x_own","ppt_serializer":"cbor","ppt_cipher":"aes256gcm"}"#,
+            r#"{"enc_algo":"cryptobox","enc_serializer":"json"}"#,
+        ] {
+            let notice = there_and_back(&connection, options);
+            assert_eq!(notice.event.payload.lend().args, Some(&b"[1,\"two\"]"[..]), "{options}");
+        }
+    }
+
+    #[test]
+    fn without_a_codec_the_binary_is_passed_on_as_it_is() {
+        let connection = connection(None);
+        let ppt = Dict::from_checked(br#"{"ppt_scheme":"x_own","ppt_serializer":"cbor"}"#);
+        let binary = PayloadRef::args(r#"["\u0000AAEC"]"#);
+        assert_eq!(connection.wrap(ppt, binary).unwrap().lend(), binary);
+        let refused = connection.wrap(ppt, PayloadRef::args("[1]"));
+        assert!(matches!(refused, Err(failure) if failure.status == Status::Payload));
+        let enc = Dict::from_checked(br#"{"enc_algo":"x_own"}"#);
+        let bare = PayloadRef::args(r#""\u0000AAEC""#);
+        assert_eq!(connection.wrap(enc, bare).unwrap().lend(), bare);
+        assert!(connection.wrap(enc, binary).is_err());
+        let details = r#"{"ppt_scheme":"x_own","ppt_serializer":"cbor"}"#;
+        let mut notice = received(&connection, EventKind::Event, details, r#"["\u0000AAEC"]"#);
+        assert!(connection.unwrap(&mut notice));
+        assert_eq!(notice.event.payload.lend(), binary);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_a_failure() {
+        let connection = connection(Some(Arc::new(Reversed)));
+        let details = r#"{"ppt_scheme":"x_own"}"#;
+        for bad in [r#"["\u0000WA=="]"#, "[1]", "[]", r#"["no binary"]"#, r#"["\u0000AAEC"]"#] {
+            let mut event = received(&connection, EventKind::Event, details, bad);
+            assert!(!connection.unwrap(&mut event), "{bad}");
+            assert_eq!((event.kind, event.status), (NoticeKind::UserError, Status::Payload));
+            let mut result = received(&connection, EventKind::Result, details, bad);
+            assert!(connection.unwrap(&mut result));
+            assert_eq!(result.kind, NoticeKind::Session(EventKind::Error));
+            assert_eq!(result.status, Status::Payload);
+            let mut part = received(&connection, EventKind::Result, details, bad);
+            part.event.progress = true;
+            assert!(!connection.unwrap(&mut part), "the call goes on");
+            assert_eq!((part.kind, part.status), (NoticeKind::UserError, Status::Payload));
+        }
+    }
+
+    #[test]
+    fn other_payloads_are_left_alone() {
+        let connection = connection(Some(Arc::new(Reversed)));
+        let args = PayloadRef::args("[1]");
+        let options = Dict::from_checked(br#"{"exclude_me":false}"#);
+        assert_eq!(connection.wrap(options, args).unwrap().lend(), args);
+        let bare = PayloadRef::args(r#""\u0000AAEC""#);
+        for options in [r#"{"exclude_me":false}"#, r#"{"ppt_scheme":"x_own"}"#] {
+            let refused = connection.wrap(Dict::from_checked(options.as_bytes()), bare);
+            assert!(matches!(refused, Err(failure) if failure.status == Status::Payload));
+        }
+        let mut notice = received(&connection, EventKind::Event, r#"{"topic":"a"}"#, "[1]");
+        assert!(connection.unwrap(&mut notice));
+        assert_eq!(notice.event.payload.lend(), args);
+    }
+}

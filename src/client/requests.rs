@@ -1,0 +1,298 @@
+//! The requests of a session, of any thread: checked, numbered and encoded into the outbox under one
+//! short lock; then the I/O task is told, if it sleeps.
+
+use std::sync::MutexGuard;
+use std::time::{Duration, Instant};
+
+use crate::codec::{Dict, PayloadRef};
+use crate::protocol::{self, CancelMode, Event, Listed, Phase, RequestError};
+
+use super::dispatch::{self, Dispatcher};
+use super::lock;
+use super::passthru::refuse_bare;
+use super::session::{Core, Session};
+use super::status::{Failure, Status};
+use super::target::{Receiver, Waiter};
+
+impl Session {
+    /// PUBLISH without acknowledgement.
+    pub fn publish(
+        &self,
+        topic: &str,
+        options: Dict<'_>,
+        payload: PayloadRef<'_>,
+    ) -> Result<(), Failure> {
+        let topic = &self.connection.prefixes.resolve(topic);
+        let payload = self.connection.wrap(options, payload)?;
+        self.request(|core| core.publish(topic, options, payload.lend()))
+    }
+
+    /// PUBLISH with acknowledgement; `options` hold `acknowledge`.
+    pub fn publish_ack(
+        &self,
+        topic: &str,
+        options: Dict<'_>,
+        payload: PayloadRef<'_>,
+        receiver: Receiver,
+    ) -> Result<u64, Failure> {
+        let topic = &self.connection.prefixes.resolve(topic);
+        let payload = self.connection.wrap(options, payload)?;
+        self.request(|core| core.publish_ack(topic, options, payload.lend(), receiver))
+    }
+
+    /// SUBSCRIBE.
+    pub fn subscribe(
+        &self,
+        topic: &str,
+        options: Dict<'_>,
+        receiver: Receiver,
+    ) -> Result<u64, Failure> {
+        let topic = &self.connection.prefixes.resolve(topic);
+        self.request(|core| core.subscribe(topic, options, receiver))
+    }
+
+    /// UNSUBSCRIBE; true if the router's subscription ends.
+    pub fn unsubscribe(&self, local: u64, receiver: Option<Receiver>) -> Result<bool, Failure> {
+        self.request(|core| core.unsubscribe(local, receiver))
+    }
+
+    /// REGISTER.
+    pub fn register(
+        &self,
+        procedure: &str,
+        options: Dict<'_>,
+        receiver: Receiver,
+    ) -> Result<u64, Failure> {
+        let procedure = &self.connection.prefixes.resolve(procedure);
+        self.request(|core| core.register(procedure, options, receiver))
+    }
+
+    /// As [`Session::unsubscribe`], of a subscription that nobody knows: never put off.
+    pub fn give_up_subscription(&self, local: u64) {
+        let _ = self.command(|core| core.unsubscribe(local, None));
+    }
+
+    /// As [`Session::unregister`], of a registration that nobody knows: never put off.
+    pub fn give_up_registration(&self, local: u64) {
+        let _ = self.command(|core| core.unregister(local, None));
+    }
+
+    /// UNREGISTER.
+    pub fn unregister(&self, local: u64, receiver: Option<Receiver>) -> Result<(), Failure> {
+        self.request(|core| core.unregister(local, receiver))
+    }
+
+    /// CALL.
+    pub fn call(
+        &self,
+        procedure: &str,
+        options: Dict<'_>,
+        payload: PayloadRef<'_>,
+        receiver: Receiver,
+    ) -> Result<u64, Failure> {
+        let procedure = &self.connection.prefixes.resolve(procedure);
+        let payload = self.connection.wrap(options, payload)?;
+        self.request(|core| core.call(procedure, options, payload.lend(), receiver, Instant::now))
+    }
+
+    /// More input of a call.
+    pub fn call_more(
+        &self,
+        local: u64,
+        options: Dict<'_>,
+        payload: PayloadRef<'_>,
+    ) -> Result<(), Failure> {
+        let payload = self.connection.wrap(options, payload)?;
+        self.request(|core| core.call_more(local, options, payload.lend()))
+    }
+
+    /// CANCEL, or giving up here where the router does not know it.
+    pub fn cancel(&self, local: u64, mode: CancelMode) -> Result<(), Failure> {
+        self.command(|core| core.cancel(local, mode))
+    }
+
+    /// Gives up a call or acknowledged publication; a late answer is swallowed.
+    pub fn abandon(&self, local: u64) -> Result<(), Failure> {
+        self.command(|core| core.abandon(local))
+    }
+
+    /// A progressive result of an invocation.
+    pub fn progress(
+        &self,
+        invocation: u64,
+        options: Dict<'_>,
+        payload: PayloadRef<'_>,
+    ) -> Result<(), Failure> {
+        let payload = self.connection.wrap(options, payload)?;
+        self.request(|core| core.progress(invocation, options, payload.lend()))
+    }
+
+    /// The result of an invocation. Final answers are accepted also while the send queue is full:
+    /// they are as many as the invocations, and without them a caller would wait for ever.
+    pub fn answer(
+        &self,
+        invocation: u64,
+        options: Dict<'_>,
+        payload: PayloadRef<'_>,
+    ) -> Result<(), Failure> {
+        let payload = self.connection.wrap(options, payload)?;
+        self.command(|core| core.answer(invocation, options, payload.lend()))
+    }
+
+    /// The failure of an invocation.
+    pub fn answer_error(
+        &self,
+        invocation: u64,
+        uri: &str,
+        payload: PayloadRef<'_>,
+    ) -> Result<(), Failure> {
+        refuse_bare(payload)?;
+        self.command(|core| core.answer_error(invocation, uri, payload))
+    }
+
+    /// Nobody will answer an invocation any more.
+    pub fn forget_invocation(&self, invocation: u64, uri: &str, payload: PayloadRef<'_>) {
+        let _ = self.command(|core| {
+            core.forget_invocation(invocation, uri, payload);
+            Ok(())
+        });
+    }
+
+    /// True if nobody waits for the answer to an invocation any more.
+    pub fn is_interrupted(&self, invocation: u64) -> bool {
+        lock(&self.core).protocol.is_interrupted(invocation)
+    }
+
+    /// Sets who hears when an invocation is given up by its caller.
+    pub fn watch_interrupt(&self, invocation: u64, receiver: Receiver) -> Result<(), Failure> {
+        self.command(|core| core.watch_interrupt(invocation, receiver))
+    }
+
+    /// The application has heard that an invocation was given up.
+    pub fn finish_interrupt(&self, invocation: u64) {
+        let _ = self.command(|core| {
+            core.finish_interrupt(invocation);
+            Ok(())
+        });
+    }
+
+    /// Notes under what the application knows an invocation.
+    pub fn tag_invocation(&self, invocation: u64, tag: u64) {
+        lock(&self.core).protocol.tag_invocation(invocation, tag);
+    }
+
+    /// What [`Session::tag_invocation`] has noted; 0 for nothing.
+    pub fn invocation_tag(&self, invocation: u64) -> u64 {
+        lock(&self.core).protocol.invocation_tag(invocation)
+    }
+
+    /// AUTHENTICATE: the answer to the challenge of this round.
+    pub fn authenticate(
+        &self,
+        round: u64,
+        signature: &str,
+        extra: Dict<'_>,
+    ) -> Result<(), Failure> {
+        self.command(|core| core.authenticate(round, signature, extra))
+    }
+
+    /// ABORT instead of an answer to the challenge of this round.
+    pub fn refuse_challenge(&self, round: u64, reason: &str, text: &str) -> Result<(), Failure> {
+        self.command(|core| core.refuse_challenge(round, reason, text))
+    }
+
+    /// The active subscriptions.
+    pub fn subscriptions(&self) -> Vec<Listed> {
+        let listed = lock(&self.core).protocol.subscriptions();
+        self.as_known(listed)
+    }
+
+    /// The active registrations.
+    pub fn registrations(&self) -> Vec<Listed> {
+        let listed = lock(&self.core).protocol.registrations();
+        self.as_known(listed)
+    }
+
+    /// What is durable, under the id that the application has for it.
+    fn as_known(&self, mut listed: Vec<Listed>) -> Vec<Listed> {
+        for durable in self.connection.durables.all() {
+            let local = durable.local(self.serial);
+            let entry = listed.iter_mut().find(|entry| Some(entry.id) == local);
+            entry.into_iter().for_each(|entry| entry.id = durable.id());
+        }
+        listed
+    }
+
+    /// Refuses to wait where the answer could never come.
+    pub fn check_wait(&self) -> Result<(), Failure> {
+        if dispatch::in_io() {
+            let text = "this callback runs on the I/O thread (dispatch \"inline\"), which would \
+                        wait for itself; use the function without _sync";
+            return Err(Failure::new(Status::Deadlock, text));
+        }
+        Ok(())
+    }
+
+    /// Refuses to wait for a call that this very callback keeps from being answered.
+    pub fn check_call_wait(&self, procedure: &str) -> Result<(), Failure> {
+        self.check_wait()?;
+        if Dispatcher::is_inside(&self.connection)
+            && lock(&self.core).protocol.is_own_procedure(procedure)
+        {
+            let text = "the procedure is registered on this very connection, whose callback would \
+                        wait for itself; use wamp_session_call";
+            return Err(Failure::new(Status::Deadlock, text));
+        }
+        Ok(())
+    }
+
+    /// Waits for an outcome; `None` when the time is up.
+    pub fn wait(&self, waiter: &Waiter, timeout: Option<Duration>) -> Option<Event<Receiver>> {
+        let dispatcher = &self.connection.dispatcher;
+        dispatcher.begin_wait();
+        // The task may have stopped reading because the queue is full.
+        self.connection.doorbell.ring();
+        let outcome = waiter.wait(timeout);
+        dispatcher.end_wait();
+        outcome
+    }
+
+    // ===== steps =====
+
+    /// Runs a request, unless too much waits to be sent.
+    fn request<T>(
+        &self,
+        run: impl FnOnce(&mut protocol::Session<Receiver>) -> Result<T, RequestError>,
+    ) -> Result<T, Failure> {
+        let mut core = lock(&self.core);
+        if core.backlog() >= self.connection.options.send_queue_bytes {
+            if core.protocol.phase() != Phase::Open {
+                return Err(Status::Closed.into());
+            }
+            core.want_writable = true;
+            return Err(Status::Again.into());
+        }
+        self.run(core, run)
+    }
+
+    /// Runs a request of those that are never put off.
+    pub(super) fn command<T>(
+        &self,
+        run: impl FnOnce(&mut protocol::Session<Receiver>) -> Result<T, RequestError>,
+    ) -> Result<T, Failure> {
+        self.run(lock(&self.core), run)
+    }
+
+    fn run<T>(
+        &self,
+        mut core: MutexGuard<'_, Core>,
+        run: impl FnOnce(&mut protocol::Session<Receiver>) -> Result<T, RequestError>,
+    ) -> Result<T, Failure> {
+        let result = run(&mut core.protocol);
+        let after = self.hand_over(&mut core);
+        drop(core);
+        after.run(&self.connection);
+        self.connection.doorbell.ring();
+        result.map_err(Failure::from)
+    }
+}

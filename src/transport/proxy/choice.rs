@@ -1,0 +1,131 @@
+//! Which proxy to use for a router: the one that the application names, or that of the environment.
+//!
+//! | variable | for |
+//! |---|---|
+//! | `https_proxy` | `wss://` |
+//! | `http_proxy` | `ws://` |
+//! | `all_proxy` | these, where their own is not set, and RawSocket |
+//! | `no_proxy` | a list of hosts without a proxy: names (with all below them), addresses, networks such as `10.0.0.0/8`, each perhaps with a port, or `*` for all |
+//!
+//! Capital letters do as well, except for `HTTP_PROXY`, which in a CGI program is made by its
+//! client. This very machine is never reached through a proxy of the environment.
+
+use std::net::IpAddr;
+
+use super::Proxy;
+use crate::transport::{Address, Endpoint, Protocol};
+
+/// What the application says about proxies.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ProxyChoice {
+    /// What the environment says when a connection is made.
+    #[default]
+    Environment,
+    /// None.
+    Direct,
+    /// This one.
+    Through(Proxy),
+}
+
+impl ProxyChoice {
+    /// The proxy to reach `endpoint` through.
+    pub(in crate::transport) fn proxy_for(
+        &self,
+        endpoint: &Endpoint,
+    ) -> Result<Option<Proxy>, String> {
+        match self {
+            ProxyChoice::Direct => Ok(None),
+            ProxyChoice::Through(proxy) => Ok(Some(proxy.clone())),
+            ProxyChoice::Environment => from(endpoint, |name| {
+                std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+            }),
+        }
+    }
+}
+
+/// What an environment says; `variable` looks one up.
+pub(super) fn from(
+    endpoint: &Endpoint,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Option<Proxy>, String> {
+    let Address::Tcp { host, port, secure } = &endpoint.address else {
+        return Ok(None);
+    };
+    if is_local(host) {
+        return Ok(None);
+    }
+    let names: &[&str] = match (&endpoint.protocol, secure) {
+        (Protocol::WebSocket { .. }, true) => {
+            &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+        }
+        (Protocol::WebSocket { .. }, false) => &["http_proxy", "all_proxy", "ALL_PROXY"],
+        (Protocol::RawSocket, _) => &["all_proxy", "ALL_PROXY"],
+    };
+    let set = |name: &&str| variable(name).filter(|value| !value.is_empty());
+    let Some((name, url)) = names.iter().find_map(|name| Some((name, set(name)?))) else {
+        return Ok(None);
+    };
+    let exempt = set(&"no_proxy").or_else(|| set(&"NO_PROXY")).unwrap_or_default();
+    if exempt.split([',', ' ']).any(|entry| is_exempt(host, *port, entry)) {
+        return Ok(None);
+    }
+    Proxy::parse(&url).map(Some).map_err(|why| format!("environment variable `{name}`: {why}"))
+}
+
+fn is_local(host: &str) -> bool {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let address = host.parse().map(|address: IpAddr| address.to_canonical());
+    let ours = address.is_ok_and(|address| address.is_loopback() || address.is_unspecified());
+    ours || host == "localhost" || host.ends_with(".localhost")
+}
+
+fn is_exempt(host: &str, port: u16, entry: &str) -> bool {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let entry = entry.trim().to_ascii_lowercase();
+    let address: Option<IpAddr> = host.parse().ok();
+    match entry.as_str() {
+        "" => return false,
+        "*" => return true,
+        _ => {}
+    }
+    if let (Some(address), Some((network, bits))) = (address, entry.split_once('/')) {
+        return in_network(address, network, bits).unwrap_or(false);
+    }
+    let (name, wanted) = split_port(&entry);
+    if wanted.is_some_and(|wanted| wanted != port) {
+        return false;
+    }
+    match address {
+        Some(address) => name.parse() == Ok(address),
+        None => {
+            let name = name.trim_start_matches("*.").trim_start_matches('.');
+            host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        }
+    }
+}
+
+/// A name or an address, which may be that of IPv6, and perhaps a port.
+fn split_port(entry: &str) -> (&str, Option<u16>) {
+    if let Some((address, rest)) = entry.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return (address, rest.strip_prefix(':').and_then(|port| port.parse().ok()));
+    }
+    match entry.split_once(':') {
+        Some((name, port)) if !port.contains(':') => (name, port.parse().ok()),
+        _ => (entry, None),
+    }
+}
+
+fn in_network(address: IpAddr, network: &str, bits: &str) -> Option<bool> {
+    let bits: u32 = bits.parse().ok()?;
+    Some(match (address, network.parse().ok()?) {
+        (IpAddr::V4(address), IpAddr::V4(network)) if bits <= 32 => {
+            let differ = address.to_bits() ^ network.to_bits();
+            differ.checked_shr(32 - bits).unwrap_or(0) == 0
+        }
+        (IpAddr::V6(address), IpAddr::V6(network)) if bits <= 128 => {
+            let differ = address.to_bits() ^ network.to_bits();
+            differ.checked_shr(128 - bits).unwrap_or(0) == 0
+        }
+        _ => false,
+    })
+}

@@ -1,0 +1,86 @@
+//! HTTP proxies: CONNECT (RFC 9110, 9.3.6), with basic authentication.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use zeroize::Zeroizing;
+
+use super::{Login, ProxyError};
+
+/// More than any proxy has to say.
+const MAX_HEAD: usize = 16 * 1024;
+
+pub(super) async fn connect(
+    tcp: &mut TcpStream,
+    host: &str,
+    port: u16,
+    login: Option<&Login>,
+) -> Result<(), ProxyError> {
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    // Once with room for all, so that growing leaves no copy of the login behind.
+    let room = 2 * host.len() + 2 * login.map_or(0, Login::len) + 128;
+    let mut request = Zeroizing::new(String::with_capacity(room));
+    request.push_str(&format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n"));
+    if let Some(Login { user, password }) = login {
+        let pair = Zeroizing::new(format!("{user}:{}", password.as_str()));
+        let pair = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
+        request.push_str("Proxy-Authorization: Basic ");
+        request.push_str(&pair);
+        request.push_str("\r\n");
+    }
+    request.push_str("\r\n");
+    tcp.write_all(request.as_bytes()).await?;
+
+    let status = status(&head(tcp).await?)?;
+    match status {
+        200..=299 => Ok(()),
+        407 if login.is_some() => Err(ProxyError::Login("our user and password")),
+        407 => Err(ProxyError::Login("connections without user and password")),
+        403 => Err(refused(status, "it does not allow this host or port")),
+        502..=504 => Err(refused(status, "it cannot reach the router itself")),
+        _ => Err(refused(status, "is it made for CONNECT?")),
+    }
+}
+
+fn refused(status: u16, hint: &str) -> ProxyError {
+    ProxyError::Refused(format!("HTTP {status}; {hint}"))
+}
+
+/// The head of the answer. Nothing may follow it: the router speaks when it was spoken to.
+async fn head(tcp: &mut TcpStream) -> Result<Vec<u8>, ProxyError> {
+    let mut head = Vec::with_capacity(1024);
+    loop {
+        if tcp.read_buf(&mut head).await? == 0 {
+            return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
+        }
+        if !head.starts_with(&b"HTTP/1."[..head.len().min(7)]) {
+            return Err(ProxyError::NoProxy("its answer is not HTTP".to_owned()));
+        }
+        let end = head.windows(4).position(|part| part == b"\r\n\r\n");
+        match end.map(|end| end + 4) {
+            Some(end) if end == head.len() => return Ok(head),
+            // A refusal may have a page with it.
+            Some(end) if !matches!(status(&head[..end]), Ok(200..=299)) => {
+                head.truncate(end);
+                return Ok(head);
+            }
+            Some(_) => {
+                return Err(ProxyError::NoProxy("it speaks out of turn".to_owned()));
+            }
+            None if head.len() > MAX_HEAD => {
+                return Err(ProxyError::NoProxy("its answer does not end".to_owned()));
+            }
+            None => {}
+        }
+    }
+}
+
+fn status(head: &[u8]) -> Result<u16, ProxyError> {
+    let digits = head.get(8..13).filter(|part| part[0] == b' ' && matches!(part[4], b' ' | b'\r'));
+    let digits = digits.and_then(|part| std::str::from_utf8(&part[1..4]).ok());
+    digits
+        .and_then(|digits| digits.parse().ok())
+        .filter(|status| (100..600).contains(status))
+        .ok_or_else(|| ProxyError::NoProxy("its answer has no HTTP status".to_owned()))
+}

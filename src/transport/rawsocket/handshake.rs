@@ -1,0 +1,207 @@
+//! The four bytes that each side sends first.
+
+use std::io;
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::RawSocket;
+use crate::transport::{ConnectError, Keepalive, Stream, Target, tls};
+
+const MAGIC: u8 = 0x7f;
+
+/// Why a server refuses, in the upper four bits of its answer.
+const UNSUPPORTED_SERIALIZER: u8 = 1;
+const BAD_LENGTH: u8 = 2;
+const RESERVED_BITS: u8 = 3;
+const TOO_MANY: u8 = 4;
+
+/// Shakes hands with the server at the other end of `stream`.
+pub(in crate::transport) async fn connect(
+    mut stream: Stream,
+    target: &Target,
+    serializer: u8,
+) -> Result<RawSocket, ConnectError> {
+    if let Some(keepalive) = target.keepalive {
+        // Without it a loss is noticed later; that is no reason not to connect.
+        let _ = watch(&stream, keepalive);
+    }
+    let hello = [MAGIC, announce(target.max_message_size) << 4 | serializer, 0, 0];
+    let answer = match exchange(&mut stream, &hello).await {
+        Ok(answer) => answer,
+        Err(error) => return Err(failed(&stream, target, &error)),
+    };
+    match check(&answer, serializer) {
+        Ok(max_send) => Ok(RawSocket::new(stream, serializer, target.max_message_size, max_send)),
+        Err(reason) => {
+            let url = target.endpoint.url().to_owned();
+            Err(match stream.clues().tls_alert() {
+                true => ConnectError::SpeaksTls { url, scheme: "rss" },
+                false => ConnectError::RawSocket { url, reason },
+            })
+        }
+    }
+}
+
+/// Answers the handshake of a client that wants one of `serializers`.
+pub async fn accept(
+    stream: impl Into<Stream>,
+    serializers: &[u8],
+    max_message_size: usize,
+) -> Result<RawSocket, ConnectError> {
+    let mut stream = stream.into();
+    let url = stream.peer();
+    let lost = |error: io::Error| ConnectError::Unreachable {
+        url: url.clone(),
+        reason: error.to_string(),
+    };
+    let refused =
+        |reason: &str| ConnectError::RawSocket { url: url.clone(), reason: reason.into() };
+    let mut hello = [0; 4];
+    stream.read_exact(&mut hello[..1]).await.map_err(lost)?;
+    if hello[0] != MAGIC {
+        return Err(refused("it does not speak RawSocket"));
+    }
+    stream.read_exact(&mut hello[1..]).await.map_err(lost)?;
+    let [_, wanted, reserved @ ..] = hello;
+    let serializer = wanted & 0x0f;
+    let (answer, refusal) = if reserved != [0, 0] {
+        (RESERVED_BITS << 4, Some("it uses reserved bits"))
+    } else if !serializers.contains(&serializer) {
+        (UNSUPPORTED_SERIALIZER << 4, Some("it wants a serializer that is not offered"))
+    } else {
+        (announce(max_message_size) << 4 | serializer, None)
+    };
+    stream.write_all(&[MAGIC, answer, 0, 0]).await.map_err(lost)?;
+    stream.flush().await.map_err(lost)?;
+    match refusal {
+        Some(why) => Err(refused(why)),
+        None => Ok(RawSocket::new(stream, serializer, max_message_size, length(wanted >> 4))),
+    }
+}
+
+/// The largest length that can be announced and is not beyond our limit.
+fn announce(max_message_size: usize) -> u8 {
+    let exponent = max_message_size.clamp(1 << 9, 1 << 24).ilog2();
+    (exponent - 9) as u8
+}
+
+fn length(announced: u8) -> usize {
+    1 << (9 + u32::from(announced))
+}
+
+async fn exchange(stream: &mut Stream, hello: &[u8; 4]) -> io::Result<[u8; 4]> {
+    stream.write_all(hello).await?;
+    stream.flush().await?;
+    let mut answer = [0; 4];
+    // Who does not speak RawSocket is known by its first byte, and may not send four.
+    stream.read_exact(&mut answer[..1]).await?;
+    if answer[0] == MAGIC {
+        stream.read_exact(&mut answer[1..]).await?;
+    }
+    Ok(answer)
+}
+
+/// The largest message that the server accepts.
+fn check(answer: &[u8; 4], serializer: u8) -> Result<usize, String> {
+    let [magic, accepted, reserved @ ..] = *answer;
+    if magic != MAGIC {
+        return Err("its answer is no RawSocket handshake; is another service there? (WebSocket \
+                    has ws:// and wss://)"
+            .to_owned());
+    }
+    let upper = accepted >> 4;
+    match accepted & 0x0f {
+        0 => Err(refusal(upper)),
+        _ if reserved != [0, 0] => Err("its answer uses reserved bits".to_owned()),
+        agreed if agreed == serializer => Ok(length(upper)),
+        _ => Err("its answer names another serializer than we asked for".to_owned()),
+    }
+}
+
+fn refusal(code: u8) -> String {
+    match code {
+        UNSUPPORTED_SERIALIZER => {
+            "it does not offer our serializer; use one that it is configured for".to_owned()
+        }
+        BAD_LENGTH => {
+            "it does not agree to the largest message; change `max_message_size`".to_owned()
+        }
+        RESERVED_BITS => "it says that we use reserved bits".to_owned(),
+        TOO_MANY => "it has as many connections as it takes; try again later".to_owned(),
+        code => format!("it refuses with the unknown code {code}"),
+    }
+}
+
+fn failed(stream: &Stream, target: &Target, error: &io::Error) -> ConnectError {
+    let url = target.endpoint.url().to_owned();
+    if let Some(error) = tls::explain(error, stream.clues().certificate) {
+        return ConnectError::Tls { url, error };
+    }
+    let reason = match error.kind() {
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
+            "it closed the connection instead of answering; is that its RawSocket port, without TLS \
+             for rs:// and with TLS for rss://, and does it offer our serializer there?"
+                .to_owned()
+        }
+        _ => error.to_string(),
+    };
+    ConnectError::Unreachable { url, reason }
+}
+
+/// Has the operating system look whether the peer is there, both when nothing is to be said and
+/// when what was said is not confirmed.
+fn watch(stream: &Stream, keepalive: Keepalive) -> io::Result<()> {
+    /// How many questions go unanswered before the connection is lost.
+    const QUESTIONS: u32 = 3;
+    let Some(tcp) = stream.tcp() else {
+        return Ok(());
+    };
+    let Keepalive { idle, timeout } = keepalive;
+    // What systems take.
+    let seconds = |time: Duration| time.clamp(Duration::from_secs(1), Duration::from_secs(32_767));
+    let socket = SockRef::from(tcp);
+    let settings = TcpKeepalive::new()
+        .with_time(seconds(idle))
+        .with_interval(seconds(timeout / QUESTIONS))
+        .with_retries(QUESTIONS);
+    socket.set_tcp_keepalive(&settings)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(idle + timeout))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_announced_than_is_accepted() {
+        for (limit, announced) in [
+            (0, 512),
+            (512, 512),
+            (1024, 1024),
+            (1025, 1024),
+            (65_535, 32_768),
+            (16 << 20, 16 << 20),
+            (1 << 30, 16 << 20),
+        ] {
+            assert_eq!(length(announce(limit)), announced, "{limit}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_system_watches() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stream: Stream = tokio::net::TcpStream::connect(address).await.unwrap().into();
+        let seconds = Duration::from_secs;
+        watch(&stream, Keepalive { idle: seconds(30), timeout: seconds(9) }).unwrap();
+        let socket = SockRef::from(stream.tcp().unwrap());
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), seconds(30));
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), seconds(3));
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 3);
+    }
+}

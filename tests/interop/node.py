@@ -1,0 +1,122 @@
+"""A node of Crossbar.io: how it is configured, started, frozen and ended.
+
+The Crossbar.io of the virtual environment whose Python runs the tests is used.
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+READY = "Ok, local node configuration ran successfully."
+START_LIMIT = 120
+STOP_LIMIT = 30
+
+VERBS = ("call", "register", "publish", "subscribe")
+DISCLOSE = {"caller": True, "publisher": True}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def role(name: str, disclose: dict = DISCLOSE) -> dict:
+    """A role that may do everything."""
+    permission = {
+        "uri": "",
+        "match": "prefix",
+        "allow": dict.fromkeys(VERBS, True),
+        "disclose": disclose,
+        "cache": True,
+    }
+    return {"name": name, "permissions": [permission]}
+
+
+def websocket(port: int, **more) -> dict:
+    """A WebSocket transport; `tls` goes to its endpoint, the rest to itself."""
+    endpoint = {"type": "tcp", "interface": "127.0.0.1", "port": port}
+    if tls := more.pop("tls", None):
+        endpoint["tls"] = tls
+    return {"type": "websocket", "endpoint": endpoint, "serializers": ["json", "msgpack", "cbor"], **more}
+
+
+def configuration(realms: list[dict], transports: list[dict]) -> dict:
+    return {"version": 2, "workers": [{"type": "router", "realms": realms, "transports": transports}]}
+
+
+class NodeError(Exception):
+    """The node did not do what it was told; the text has the end of its log."""
+
+
+class Node:
+    """One node, which can be started again and again in its directory."""
+
+    def __init__(self, directory: Path, config: dict) -> None:
+        self.directory = directory
+        self.log = directory / "log.txt"
+        self._process: subprocess.Popen | None = None
+        (directory / "config.json").write_text(json.dumps(config))
+
+    def start(self) -> None:
+        """Starts it and waits until it has opened its transports."""
+        program = Path(sys.executable).parent / "crossbar"
+        if not program.exists():
+            raise NodeError(f"there is no {program}: install requirements.txt in this environment")
+        # A node that was killed leaves this behind, and the next one trips over it.
+        (self.directory / "node.pid").unlink(missing_ok=True)
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [program, "start", "--cbdir", self.directory, "--loglevel", "info"],
+                cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True,  # one group for its two processes, which signals can reach
+            )
+        end = time.monotonic() + START_LIMIT
+        while READY not in self.log.read_text(encoding="utf-8", errors="replace"):
+            if self._process.poll() is not None:
+                raise NodeError(f"it ended with status {self._process.returncode}; its log ends so:\n{self._tail()}")
+            if time.monotonic() > end:
+                raise NodeError(f"it was not ready within {START_LIMIT} s; its log ends so:\n{self._tail()}")
+            time.sleep(0.05)  # a file cannot be awaited
+
+    def public_key(self) -> str:
+        """Its own key for cryptosign, which it has made at its first start."""
+        text = (self.directory / "key.pub").read_text(encoding="utf-8")
+        return re.search(r"^public-key-ed25519: ([0-9a-f]{64})$", text, re.MULTILINE)[1]
+
+    def stop(self) -> None:
+        """Shuts it down in order."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process = None
+
+    def kill(self) -> None:
+        """Ends it without a word (SIGKILL), also a frozen one."""
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+
+    def freeze(self) -> None:
+        """Stops it where it stands (SIGSTOP): its sockets stay, and nothing answers."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        os.killpg(self._process.pid, number)
+
+    def _tail(self) -> str:
+        text = self.log.read_text(encoding="utf-8", errors="replace")
+        return "\n".join(re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()[-60:])
