@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .durable import DurableRegistration
 from .errors import Error, check, local_error
@@ -84,13 +84,11 @@ class Invocation:
         self._pieces.put_nowait((bool(event.flags & lib.WAMP_FLAG_MORE), unwrap(*received(event.payload))))
 
 
-class Serving:
+class Serving(NamedTuple):
     """An invocation whose endpoint is a coroutine that runs."""
 
-    def __init__(self, task: asyncio.Future[Any], invocation: Invocation | None, handle: Any) -> None:
-        self.task = task
-        self.invocation = invocation
-        self.handles = [handle]  # retained; of input that came in one batch, each piece has its own
+    task: asyncio.Future[Any]
+    invocation: Invocation | None
 
 
 def serve(connection: Connection, registration: Registration | DurableRegistration | None, event: Any) -> None:
@@ -101,8 +99,8 @@ def serve(connection: Connection, registration: Registration | DurableRegistrati
     if serving is not None or number in connection.unfinished:
         if not more and number in connection.unfinished:
             connection.unfinished.remove(number)
-        if serving is not None:
-            _continue(serving, event)
+        if serving is not None and serving.invocation is not None:
+            serving.invocation.add(event)
         return
     if more:
         connection.unfinished.append(number)
@@ -140,7 +138,7 @@ def _serve_later(connection: Connection, registration: Registration | DurableReg
     check(lib.wamp_invocation_retain(handle))
     lib.wamp_invocation_on_interrupt(handle, ffi.NULL, ffi.NULL, ffi.NULL)  # if it fails, nobody will interrupt it
     work = _answer_later(connection, registration, handle, value)
-    serving = Serving(connection.spawn(work, f"the endpoint of {registration.procedure}"), invocation, handle)
+    serving = Serving(connection.spawn(work, f"the endpoint of {registration.procedure}"), invocation)
     connection.serving[number] = serving
 
     def done(task: asyncio.Future[Any]) -> None:
@@ -149,18 +147,9 @@ def _serve_later(connection: Connection, registration: Registration | DurableReg
         if asyncio.iscoroutine(value):
             value.close()  # which has not begun, if the task was cancelled before it did
         # Then there was no answer either, and this gives one.
-        for kept in serving.handles:
-            lib.wamp_invocation_release(kept)
+        lib.wamp_invocation_release(handle)
 
     serving.task.add_done_callback(done)
-
-
-def _continue(serving: Serving, event: Any) -> None:
-    if event.invocation not in serving.handles:
-        check(lib.wamp_invocation_retain(event.invocation))
-        serving.handles.append(event.invocation)
-    if serving.invocation is not None:
-        serving.invocation.add(event)
 
 
 async def _answer_later(connection: Connection, registration: Registration | DurableRegistration, handle: Any,

@@ -1,6 +1,7 @@
 """Calls whose input comes piece by piece. Not every router lets them pass."""
 
 import asyncio
+import os
 
 import pytest
 from support import run, uri
@@ -80,6 +81,33 @@ def test_many_inputs_at_once(url):
             await callee.register(procedure, total, details_arg="invocation")
             calls = [caller.call(procedure, number, wamp_input=later(range(10))) for number in range(100)]
             assert await asyncio.gather(*calls) == [number + 45 for number in range(100)]
+
+    run(main())
+
+
+def test_pieces_that_come_in_one_batch(url):
+    async def main():
+        async with libwamp.Connection(url, "realm1") as callee, libwamp.connect(url, "realm1") as caller:
+            door = asyncio.Event()
+
+            async def slow(name, *, invocation):
+                await door.wait()
+                return await collect(name, invocation=invocation)
+
+            def pieces():
+                yield from range(3)
+                # The loop stands still until all but the end has come to the callee.
+                while callee.stats["received"]["messages"].get("INVOCATION", 0) < 4:
+                    os.sched_yield()
+
+            procedure = uri("batch")
+            await callee.session.register(procedure, slow, details_arg="invocation")
+            call = asyncio.create_task(caller.call(procedure, "first", wamp_input=pieces()))
+            for _ in range(10):  # further polls
+                await callee.session.publish_ack("com.example.topic")
+            assert not call.done()
+            door.set()
+            assert await call == ["first", [0, 1, 2]]
 
     run(main())
 
