@@ -273,6 +273,8 @@ impl Connection {
         target: Arc<dyn Target>,
     ) -> Result<bool, Failure> {
         let durable = self.durables.remove(id, kind).ok_or(RequestError::NoSuchId)?;
+        // Events of a session that has ended may still wait.
+        durable.target().end();
         let receiver = Receiver::Retracted(target, id);
         let session = lock(&self.state).session.clone();
         let ended = session

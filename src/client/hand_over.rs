@@ -28,6 +28,8 @@ pub(super) struct After {
     pub(super) wake: bool,
     /// References of which the last one frees what is the application's.
     spent: Vec<Receiver>,
+    /// The same, of what has been placed: it may have been ended meanwhile.
+    placed: Vec<Arc<Durable>>,
     /// A challenge that the options are to answer.
     challenge: Option<(Arc<Session>, Event<Receiver>)>,
     /// What is to be placed again, and when.
@@ -37,7 +39,7 @@ pub(super) struct After {
 impl After {
     /// Does it. No lock may be held.
     pub(super) fn run(self, connection: &Connection) {
-        drop(self.spent);
+        drop((self.spent, self.placed));
         if self.wake {
             connection.dispatcher.wake();
         }
@@ -63,7 +65,8 @@ impl Session {
         };
         if me.hand_over_events(core, &mut after) {
             // Before anybody else can make a request.
-            let failed = me.place_durables(core);
+            after.placed = self.connection.durables.all();
+            let failed = me.place_durables(&after.placed, core);
             after.wake |= self.connection.dispatcher.push(&self.connection, failed.into_iter());
             me.hand_over_events(core, &mut after);
         }
@@ -116,8 +119,7 @@ impl Session {
     }
 
     /// Makes the requests for what is declared on the connection. Returns what could not be made.
-    fn place_durables(self: &Arc<Self>, core: &mut Core) -> Vec<Notice> {
-        let durables = self.connection.durables.all();
+    fn place_durables(self: &Arc<Self>, durables: &[Arc<Durable>], core: &mut Core) -> Vec<Notice> {
         let failed = durables.iter().filter_map(|durable| durable.place(self.serial, core));
         failed.map(|(event, failure)| self.failed(event, failure)).collect()
     }
@@ -140,9 +142,11 @@ impl Session {
     fn place_later(self: &Arc<Self>, durable: Arc<Durable>, delay: Duration) {
         let session = Arc::downgrade(self);
         let user: Weak<Connection> = Arc::downgrade(&self.connection);
+        // Its user_data is not to be kept any longer than the application wants it.
+        let durable = Arc::downgrade(&durable);
         let placed = async move {
             tokio::time::sleep(delay).await;
-            if let Some(session) = session.upgrade() {
+            if let (Some(session), Some(durable)) = (session.upgrade(), durable.upgrade()) {
                 session.place(&durable);
             }
         };

@@ -1,7 +1,7 @@
 //! What a connection goes through while its task runs: from attempt to session to end. The task
 //! itself is in [`super::attempts`], the application's side in [`super::connection`].
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use serde_json::json;
@@ -10,8 +10,10 @@ use crate::codec::{Payload, PayloadRef, Span};
 use crate::protocol::event::c_text;
 use crate::protocol::{Event, EventKind};
 
+use super::attempts::deliver_inline;
 use super::callbacks::Slot;
 use super::connection::{Connection, Stage};
+use super::dispatch::Mode;
 use super::end::End;
 use super::hook::Attempt;
 use super::login::Login;
@@ -21,7 +23,7 @@ use super::retry::Next;
 use super::session::Session;
 use super::status::{Failure, Status};
 use super::target::Receiver;
-use super::{lock, log};
+use super::{lock, log, runtime};
 
 impl Connection {
     pub(super) fn shared(&self) -> Option<Arc<Connection>> {
@@ -34,6 +36,19 @@ impl Connection {
         if let Some(session) = session {
             session.abandon_all();
         }
+    }
+
+    /// Lets go of a session that never opened, as another transport may be tried now: until then
+    /// nothing is connected.
+    pub(super) fn drop_unopened(&self) {
+        let session = lock(&self.state).session.clone();
+        let Some(session) = session.filter(|session| session.joined().is_none()) else {
+            return;
+        };
+        let traffic = session.core().traffic.clone();
+        let mut state = lock(&self.state);
+        state.traffic.add(&traffic);
+        state.session = None;
     }
 
     /// With what the next attempt is made.
@@ -79,6 +94,11 @@ impl Connection {
     /// Puts a notice into the queue. No lock may be held.
     pub fn tell(self: &Arc<Self>, notice: Notice) {
         let mut notice = Some(notice);
+        let user: Weak<Connection> = Arc::downgrade(self);
+        if self.dispatcher.mode() == Mode::Thread {
+            // Without a runtime there are no workers. Refused only while the library is shut down.
+            let _ = runtime::enter(user.clone());
+        }
         let wake = match lock(&self.state).freed {
             true => false,
             false => self.dispatcher.push(self, notice.take().into_iter()),
@@ -86,6 +106,10 @@ impl Connection {
         drop(notice);
         if wake {
             self.dispatcher.wake();
+        }
+        if self.dispatcher.mode() == Mode::Inline {
+            let me = self.clone();
+            let _ = runtime::spawn(user, async move { deliver_inline(&me) });
         }
     }
 
@@ -103,11 +127,15 @@ impl Connection {
     }
 
     /// The application's own code has failed: tells on_user_error, in turn with the other events.
+    /// A failure of on_user_error itself only goes to the log: it would have no end.
     pub fn report(self: &Arc<Self>, about: &Notice, text: &str) {
         let mut notice = about.copy();
         notice.kind = NoticeKind::UserError;
         notice.status = Status::Remote;
         notice.text = Some(c_text(text));
+        if about.kind == NoticeKind::UserError {
+            return notice.log_unheard();
+        }
         notice.event.target = self.callbacks.receiver(Slot::UserError);
         self.tell(notice);
     }

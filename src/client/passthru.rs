@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::codec::json::{Rules, check_dict, check_list, text};
+use crate::codec::json::{Rules, check_dict, check_list, is_binary, text};
 use crate::codec::{Dict, Payload, PayloadRef, Span};
 use crate::protocol::event::c_text;
 use crate::protocol::{Cause, EventKind};
@@ -80,7 +80,11 @@ impl Connection {
         options: Dict<'_>,
         payload: PayloadRef<'a>,
     ) -> Result<Outgoing<'a>, Failure> {
-        let Some(form) = Form::of(options) else {
+        let form = Form::of(options);
+        if form != Some(Form::Enc) {
+            refuse_bare(payload)?;
+        }
+        let Some(form) = form else {
             return Ok(Outgoing::Given(payload));
         };
         let codec = lock(&self.codec).clone();
@@ -111,7 +115,7 @@ impl Connection {
     }
 
     /// Takes a received payload out of its wrapping. False if that fails: then the notice has become
-    /// a failure, or, of an event or an invocation, is not for the application any more.
+    /// a failure, or, of what is not the end of a request, is not for its receiver any more.
     pub(super) fn unwrap(&self, notice: &mut Notice) -> bool {
         let NoticeKind::Session(
             EventKind::Event | EventKind::Invocation | EventKind::Result | EventKind::Error,
@@ -154,11 +158,11 @@ impl Connection {
         }
         (notice.status, notice.text) = (Status::Payload, Some(c_text(TEXT)));
         match notice.kind {
-            NoticeKind::Session(EventKind::Result) => {
+            // Of a progressive one no more than that: the call goes on, and ends once.
+            NoticeKind::Session(EventKind::Result) if !notice.event.progress => {
                 notice.kind = NoticeKind::Session(EventKind::Error);
                 notice.event.kind = EventKind::Error;
                 notice.event.cause = Some(Cause::Remote);
-                notice.event.progress = false;
                 notice.event.uri = Some(c_text(INVALID_ARGUMENT));
                 true
             }
@@ -173,6 +177,17 @@ impl Connection {
 }
 
 const INVALID_ARGUMENT: &str = "wamp.error.invalid_argument";
+
+/// On the wire args are a list, but in Autobahn's form.
+pub(super) fn refuse_bare(payload: PayloadRef<'_>) -> Result<(), Failure> {
+    match payload.args.is_some_and(is_binary) {
+        true => {
+            let text = "args: must be a list; a binary alone goes with the option `enc_algo`";
+            Err(Failure::new(Status::Payload, text))
+        }
+        false => Ok(()),
+    }
+}
 
 /// True where nothing but JSON is wanted, which we can do alone.
 fn is_json(form: Form, options: Dict<'_>) -> bool {
@@ -333,6 +348,10 @@ mod tests {
             assert!(connection.unwrap(&mut result));
             assert_eq!(result.kind, NoticeKind::Session(EventKind::Error));
             assert_eq!(result.status, Status::Payload);
+            let mut part = received(&connection, EventKind::Result, details, bad);
+            part.event.progress = true;
+            assert!(!connection.unwrap(&mut part), "the call goes on");
+            assert_eq!((part.kind, part.status), (NoticeKind::UserError, Status::Payload));
         }
     }
 
@@ -342,6 +361,11 @@ mod tests {
         let args = PayloadRef::args("[1]");
         let options = Dict::from_checked(br#"{"exclude_me":false}"#);
         assert_eq!(connection.wrap(options, args).unwrap().lend(), args);
+        let bare = PayloadRef::args(r#""\u0000AAEC""#);
+        for options in [r#"{"exclude_me":false}"#, r#"{"ppt_scheme":"x_own"}"#] {
+            let refused = connection.wrap(Dict::from_checked(options.as_bytes()), bare);
+            assert!(matches!(refused, Err(failure) if failure.status == Status::Payload));
+        }
         let mut notice = received(&connection, EventKind::Event, r#"{"topic":"a"}"#, "[1]");
         assert!(connection.unwrap(&mut notice));
         assert_eq!(notice.event.payload.lend(), args);

@@ -4,7 +4,8 @@ use std::ptr;
 use std::sync::Arc;
 
 use crate::client::{Notice, NoticeKind, Session};
-use crate::protocol::EventKind;
+use crate::codec::PayloadRef;
+use crate::protocol::{EventKind, uri};
 
 use super::types::*;
 use super::{attempt, challenge, invocation, loan, session};
@@ -97,7 +98,13 @@ impl Drop for Lent {
                     invocation::end_loan(invocation, *more);
                 }
             }
-            Last::FinishInterrupt(session, request) => session.finish_interrupt(*request),
+            Last::FinishInterrupt(session, request) => {
+                session.finish_interrupt(*request);
+                // With more input to come an invocation needs no handle: nobody else ends it then.
+                if session.invocation_tag(*request) == 0 {
+                    session.forget_invocation(*request, uri::CANCELED, PayloadRef::NONE);
+                }
+            }
             Last::EndSession => {
                 if let Some(session) = self.session.filter(|session| !session.is_null()) {
                     session::end_loan(session);

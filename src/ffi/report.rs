@@ -74,7 +74,7 @@ fn features(session: &Session) -> Value {
 
 /// The subscriptions that are active on the session, as the args of a message: dicts with `id` (as
 /// the request returned it), `wamp_id` (the router's), `topic` and `match`. Those of the connection are
-/// among them under their ids within this session. To be freed by wamp_message_free(). NULL on
+/// among them. To be freed by wamp_message_free(). NULL on
 /// failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_subscriptions(

@@ -32,7 +32,7 @@ pub(super) struct Invocations<H> {
     open: IdMap<Invocation<H>>,
     /// Given up by their callers, with their tags, until nobody asks for them any more.
     interrupted: IdMap<u64>,
-    /// Answered before their last input, which is still to be ignored.
+    /// Over before their last input, which is still to be ignored.
     unfinished: VecDeque<u64>,
 }
 
@@ -79,7 +79,15 @@ impl<H> Invocations<H> {
         }
     }
 
-    /// The rest of an input whose call was answered before its end.
+    /// The call is over before its last input.
+    fn ignore_rest(&mut self, request: u64) {
+        if self.unfinished.len() == MOST_UNFINISHED {
+            self.unfinished.pop_front();
+        }
+        self.unfinished.push_back(request);
+    }
+
+    /// The rest of an input whose call was over before its end.
     fn is_leftover(&mut self, request: u64, more: bool) -> bool {
         if self.interrupted.contains_key(&request) {
             return true;
@@ -116,7 +124,10 @@ impl<H: Clone> Session<H> {
             with.push(b',');
         }
         with.extend_from_slice(&options.as_bytes()[1..]);
-        let options = Dict::from_checked(&with);
+        let options = match options.bool("progress") {
+            Ok(Some(true)) => options,
+            _ => Dict::from_checked(&with),
+        };
         self.write(|out| message::Yield { request, options, payload }.write(out))
     }
 
@@ -317,11 +328,7 @@ impl<H: Clone> Session<H> {
             return;
         };
         if open.more {
-            let unfinished = &mut self.invocations.unfinished;
-            if unfinished.len() == MOST_UNFINISHED {
-                unfinished.pop_front();
-            }
-            unfinished.push_back(request);
+            self.invocations.ignore_rest(request);
         }
         if let Some(watcher) = open.watcher {
             self.emit(Event::new(EventKind::Gone, 0, Some(watcher)));
@@ -331,6 +338,9 @@ impl<H: Clone> Session<H> {
     fn interrupt_open(&mut self, request: u64) {
         if let Some(open) = self.invocations.open.remove(&request) {
             self.invocations.interrupted.insert(request, open.tag);
+            if open.more {
+                self.invocations.ignore_rest(request);
+            }
         }
     }
 }

@@ -137,18 +137,23 @@ fn handshake_error(url: String, error: WsError, clues: &Clues) -> ConnectError {
             if let Some(error) = tls::explain_loss(clues.certificate) {
                 return ConnectError::Tls { url, error };
             }
-            let reason = "it closed the connection before it answered".to_owned();
-            ConnectError::Unreachable { url, reason }
+            unanswered(url, "it closed the connection before it answered")
         }
         WsError::Io(error) => match tls::explain(&error, clues.certificate) {
             Some(error) => ConnectError::Tls { url, error },
             None if error.kind() == io::ErrorKind::InvalidData => {
                 ConnectError::Handshake { url, reason: error.to_string() }
             }
-            None => ConnectError::Unreachable { url, reason: error.to_string() },
+            None => unanswered(url, &error.to_string()),
         },
         other => ConnectError::Handshake { url, reason: other.to_string() },
     }
+}
+
+/// Not every server with TLS says so to who speaks in clear.
+fn unanswered(url: String, why: &str) -> ConnectError {
+    let hint = if url.starts_with("ws://") { " (if it wants TLS there, write wss://)" } else { "" };
+    ConnectError::Unreachable { url, reason: format!("{why}{hint}") }
 }
 
 fn refused(url: String, response: &HttpResponse<Option<Vec<u8>>>) -> ConnectError {

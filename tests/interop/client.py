@@ -141,33 +141,28 @@ class Client:
 
     # ---- requests ----
 
-    def subscribe(self, topic: str, options: dict | None = None) -> int:
-        """Subscribes and waits for the answer."""
+    def subscribe(self, topic: str, options: dict | None = None) -> Event:
+        """Subscribes and waits for the SUBSCRIBED."""
         id = good(
             lib.wamp_session_subscribe(
                 self._session, to_c(topic), _options(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
             )
         )
-        self._granted("SUBSCRIBED", id)
-        return id
+        return self._granted("SUBSCRIBED", id)
 
-    def register(self, procedure: str, options: dict | None = None) -> int:
+    def register(self, procedure: str, options: dict | None = None) -> Event:
         id = good(
             lib.wamp_session_register(
                 self._session, to_c(procedure), _options(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
             )
         )
-        self._granted("REGISTERED", id)
-        return id
+        return self._granted("REGISTERED", id)
 
-    def unregister(self, registration: int) -> None:
-        good(lib.wamp_session_unregister(self._session, registration, ffi.NULL, ffi.NULL, ffi.NULL))
-        self.next("UNREGISTERED")
-
-    def _granted(self, kind: str, id: int) -> None:
+    def _granted(self, kind: str, id: int) -> Event:
         event = self.next(kind, "ERROR", id=id)
         if event.kind == "ERROR":
             raise Refused(f"{event.uri}: {event.args}")
+        return event
 
     def publish(self, topic: str, args: list = (), kwargs: dict | None = None, options: dict | None = None) -> int:
         """Publishes and waits for the acknowledgement; gives the publication's id."""
@@ -176,10 +171,7 @@ class Client:
                 self._session, to_c(topic), payload(args, kwargs), _options(options), ffi.NULL, ffi.NULL, ffi.NULL
             )
         )
-        event = self.next("PUBLISHED", "ERROR", id=id)
-        if event.kind == "ERROR":
-            raise Refused(f"{event.uri}: {event.args}")
-        return event.wamp_id
+        return self._granted("PUBLISHED", id).wamp_id
 
     def call(self, procedure: str, args: list = (), kwargs: dict | None = None, options: dict | None = None) -> int:
         """Calls, and gives the call's id: its RESULT or ERROR is to be waited for."""

@@ -104,6 +104,8 @@ def peers(crossbar: Router, environment: dict[str, str]) -> Iterator[Callable[..
 
     def peer(role: str, library: str, *serializer: str) -> Peer:
         key = (role, library, *serializer)
+        if key in running and not running[key].is_usable:
+            running.pop(key).end()
         if key not in running:
             running[key] = start_peer(crossbar.url, crossbar.realm, environment, library, *serializer)
         return running[key]

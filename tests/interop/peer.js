@@ -113,8 +113,6 @@ const methods = {
     return outcome(pending);
   },
 
-  end_of_call: () => outcome(pending),
-
   async publish([topic, ...args], kwargs) {
     await session.publish(topic, args, kwargs, { acknowledge: true });
   },

@@ -210,18 +210,16 @@ class AutobahnPeer(Peer):
             self.note(procedure, (), {})
             return {"procedure": details.procedure, "caller": details.caller, "progress": details.progress is not None}
 
-        endpoints = {"hang": hang, "tell": tell, "echo": lambda *args, details: self.result(args, {})}
+        def echo(*args, details):
+            self.note(procedure, args, {})
+            return self.result(args, {})
+
+        endpoints = {"hang": hang, "tell": tell, "echo": echo}
         options = self.types.RegisterOptions(details_arg="details", **(options or {}))
         self.registrations[procedure] = await self.session.register(endpoints[behaviour], procedure, options)
 
     async def unserve(self, procedure):
         await self.registrations[procedure].unregister()
-
-    async def kicked(self, procedure):
-        """Waits until the router has revoked a registration."""
-        while self.registrations[procedure].active:
-            await asyncio.sleep(0.01)  # it tells nobody
-        return True
 
     async def session_id(self):
         return self.session._session_id

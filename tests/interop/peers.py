@@ -19,6 +19,7 @@ class Peer:
 
     def __init__(self, program: Program, pack: Callable, unpack: Callable) -> None:
         self._program, self._pack, self._unpack = program, pack, unpack
+        self.is_usable = True
         try:
             self._answer()
         except BaseException:
@@ -32,12 +33,22 @@ class Peer:
 
         return ask
 
+    def later(self, method: str, *args, **kwargs) -> Callable:
+        """Calls a method without waiting for what it gives: for that the returned function is called."""
+        self._program.tell(self._pack((method, args, kwargs)))
+        return self._answer
+
     def _answer(self):
+        self.is_usable = False  # without an answer nobody knows whose the next one is
         good, value = self._unpack(self._program.line())
+        self.is_usable = True
         assert good, f"{value}\n{self._program}"
         return value
 
     def end(self) -> None:
+        if not self.is_usable:
+            self._program.end()
+            return
         try:
             self._program.process.stdin.close()
             self._program.good()

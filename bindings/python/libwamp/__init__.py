@@ -10,7 +10,7 @@
 from . import auth
 from .connection import Closed, Connection, Transport, connect
 from .durable import DurableRegistration, DurableSubscription
-from .errors import Error, LocalError, NotConnected, QueueFull, TimedOut, WampError
+from .errors import Error, LocalError, NotConnected, NotSent, OutcomeUnknown, QueueFull, TimedOut, WampError
 from .ffi import from_c, lib
 from .invocation import Invocation, Registration
 from .payload import Result
@@ -27,6 +27,8 @@ __all__ = [
     "Invocation",
     "LocalError",
     "NotConnected",
+    "NotSent",
+    "OutcomeUnknown",
     "QueueFull",
     "Registration",
     "Result",

@@ -6,7 +6,6 @@ How events come out of the library is left to `wire.py`, what can be done in a s
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
@@ -105,7 +104,7 @@ class Connection(Wire):
     async def __aiter__(self) -> AsyncIterator[Session]:
         """The sessions, one after the other: the next one comes when the one before has ended.
 
-        Ends when the connection was closed, and raises `NotConnected` when it is given up.
+        Ends when either side has closed the connection, and raises `NotConnected` when it is given up.
         """
         if not self.listening:
             self._start()
@@ -173,7 +172,7 @@ class Connection(Wire):
     async def wait_closed(self) -> Closed:
         """Waits for the end after which no attempt follows."""
         if self._closed is None:
-            raise local_error(lib.WAMP_ERR_CLOSED, "the connection was never opened")
+            raise NotConnected(lib.WAMP_ERR_CLOSED, "the connection was never opened")
         return await asyncio.shield(self._closed)
 
     def reconnect_now(self) -> None:
@@ -232,8 +231,15 @@ class Connection(Wire):
         self._finish(closed)
 
     def _start(self) -> None:
-        check(lib.wamp_connection_open(self.pointer))
-        self.listen()
+        begins = not self.listening
+        if begins:
+            self.listen()
+        try:
+            check(lib.wamp_connection_open(self.pointer))
+        except LocalError:
+            if begins:
+                self.silence()
+            raise
         loop = asyncio.get_running_loop()
         self._opened = loop.create_future()
         self._closed = loop.create_future()
@@ -317,7 +323,8 @@ class Connection(Wire):
     def _on_challenge(self, event: Any) -> None:
         check(lib.wamp_challenge_retain(event.challenge))
         method = from_c(event.uri, event.uri_size)
-        self._ask(self._answer(event.challenge, method, details_of(event)), lib.wamp_challenge_release, event.challenge)
+        work = self._answer(event.challenge, method, details_of(event))
+        self._ask(work, lib.wamp_challenge_release, event.challenge)
 
     async def _answer(self, challenge: Any, method: str, extra: dict[str, Any]) -> None:
         assert self._challenge is not None

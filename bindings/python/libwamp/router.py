@@ -9,6 +9,7 @@ from typing import Any
 
 from .errors import check, last_error
 from .ffi import ffi, from_c, lib, to_c
+from .payload import report
 
 
 class Router:
@@ -50,14 +51,7 @@ class Router:
     @property
     def stats(self) -> dict[str, int]:
         """What the router counts: `clients`, `sessions`, `subscriptions`, `registrations`, ..."""
-        text = lib.wamp_router_stats(self._handle)
-        if text == ffi.NULL:
-            raise last_error(lib.WAMP_ERR_HANDLE)
-        try:
-            counted: dict[str, int] = json.loads(from_c(text))
-            return counted
-        finally:
-            lib.wamp_free(text)
+        return report(lib.wamp_router_stats(self._handle))[1]
 
     def kick(self, session: int = 0, reason: str | None = None) -> int:
         """Ends a session, or all clients, and tells how many. Without a reason (a URI) the connection is just cut."""

@@ -130,11 +130,11 @@ def test_pending_requests_tell_whether_they_may_be_repeated(router):
                 call = asyncio.create_task(session.call("com.example.never"))
                 await entered.wait()
                 router.kick(session.id)
-                with pytest.raises(libwamp.NotConnected) as caught:
+                with pytest.raises(libwamp.OutcomeUnknown) as caught:
                     await call
                 assert caught.value.name == "WAMP_ERR_OUTCOME_UNKNOWN"
                 await session.wait_closed()
-                with pytest.raises(libwamp.NotConnected) as refused:
+                with pytest.raises(libwamp.NotSent) as refused:
                     await session.call("com.example.never")
                 assert refused.value.name == "WAMP_ERR_CLOSED"
 
@@ -175,7 +175,8 @@ def test_reconnect_now_and_stop_retrying(router):
 
 def test_on_close_may_stop_the_retries(router):
     async def main():
-        connection = libwamp.Connection(router.url, "realm1", on_close=lambda closed: connection.stop_retrying(), **SLOW)
+        connection = libwamp.Connection(router.url, "realm1", **SLOW)
+        connection.on_close = lambda closed: connection.stop_retrying()
         session = await connection.open()
         router.kick(session.id)
         assert (await connection.wait_closed()).reason == "lost"
