@@ -348,14 +348,15 @@ impl Connection {
         Ok(durable.id())
     }
 
-    /// Ends a declaration; `receiver` hears of it. True if the router's subscription ends too.
+    /// Ends a declaration; `target` hears of it. True if the router's subscription ends too.
     pub fn retract(
         self: &Arc<Self>,
         kind: DurableKind,
         id: u64,
-        receiver: Receiver,
+        target: Arc<dyn Target>,
     ) -> Result<bool, Failure> {
         let durable = self.durables.remove(id, kind).ok_or(RequestError::NoSuchId)?;
+        let receiver = Receiver::Retracted(id, target);
         let session = lock(&self.state).session.clone();
         let ended = session
             .as_ref()

@@ -488,6 +488,9 @@ impl Session {
                 conflicts.extend(again.map(|delay| (me.clone(), durable, delay)));
                 return Some(Notice { kind, ..me.notice(event) });
             }
+            if let Some(Receiver::Retracted(id, _)) = &event.target {
+                event.id = *id;
+            }
             if event.kind == EventKind::Joined {
                 joined = true;
                 return Some(me.welcomed(event));
