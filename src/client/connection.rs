@@ -483,6 +483,11 @@ impl Connection {
         if wake {
             self.dispatcher.wake();
         }
+        if self.dispatcher.mode() == Mode::Inline && !self.is_connected() {
+            // The task may wait for its next attempt, or there is none.
+            let (me, user) = (self.clone(), Arc::downgrade(self));
+            let _ = runtime::spawn(user, async move { attempts::deliver_inline(&me) });
+        }
     }
 
     /// A notice that nobody wanted to hear: a failure is told to on_user_error, or logged.
