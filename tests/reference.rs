@@ -102,6 +102,29 @@ fn every_function_is_in_the_documentation() {
 }
 
 #[test]
+fn links_lead_somewhere() {
+    for page in [PAGE, "docs/RECIPES.md", "docs/OPTIONS.md", "README.md"] {
+        let text = read(page);
+        let headings = text.lines().filter(|line| line.starts_with('#'));
+        let anchors: BTreeSet<String> = headings.map(anchor).collect();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let there = match link.strip_prefix('#') {
+                Some(name) => anchors.contains(name),
+                None if link.starts_with("https://") => true,
+                None => source(page).with_file_name(link).exists(),
+            };
+            assert!(there, "{page}: {link}");
+        }
+    }
+}
+
+/// As the usual renderers of Markdown make it.
+fn anchor(heading: &str) -> String {
+    let words = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+    words.chars().filter(|c| c.is_alphanumeric() || *c == '-').collect()
+}
+
+#[test]
 fn every_example_is_in_the_readme() {
     let readme = read("README.md");
     for entry in fs::read_dir(source("examples-c")).unwrap() {
