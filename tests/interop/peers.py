@@ -1,4 +1,4 @@
-"""Programs that are WAMP clients and do what a test asks for, one thing after the other: peer.py and peer.js."""
+"""Programs that are WAMP clients and do what a test asks for, one thing after the other: peer.py and peer_*.js."""
 
 import json
 import os
@@ -12,6 +12,7 @@ import pytest
 from programs import Program
 
 DIRECTORY = Path(__file__).parent
+JAVASCRIPT = {"autobahn-js": "peer_autobahn.js", "wampy": "peer_wampy.js"}
 
 
 class Peer:
@@ -57,9 +58,9 @@ class Peer:
 
 
 def start_peer(url: str, realm: str, environment: dict[str, str], library: str, *serializer: str) -> Peer:
-    """Starts one that uses `libwamp`, `autobahn` with a serializer, or `autobahn-js`."""
-    if library == "autobahn-js":
-        command = [node(), str(DIRECTORY / "peer.js"), url, realm]
+    """Starts one that uses `libwamp`, `autobahn` with a serializer, `autobahn-js` or `wampy`."""
+    if library in JAVASCRIPT:
+        command = [node(), str(DIRECTORY / JAVASCRIPT[library]), url, realm]
         return Peer(Program(command, {**environment, "NODE_PATH": modules()}), json.dumps, json.loads)
     command = [sys.executable, str(DIRECTORY / "peer.py"), url, realm, library, *serializer]
     return Peer(Program(command, environment), peer.pack, peer.unpack)
@@ -68,13 +69,13 @@ def start_peer(url: str, realm: str, environment: dict[str, str], library: str, 
 def node() -> str:
     program = shutil.which("node")
     if program is None:
-        pytest.skip("node is not installed: nothing was tested against autobahn-js")
+        pytest.skip("node is not installed: nothing was tested against JavaScript")
     return program
 
 
 def modules() -> str:
     """Where npm has installed package.json's packages."""
     directory = os.environ.get("WAMP_NODE_MODULES")
-    if not directory or not Path(directory, "autobahn").is_dir():
-        pytest.skip("WAMP_NODE_MODULES does not name a directory with autobahn-js in it: is npm installed?")
+    if not directory or not Path(directory, "wampy").is_dir():
+        pytest.skip("WAMP_NODE_MODULES does not name a directory with autobahn and wampy in it: is npm installed?")
     return directory

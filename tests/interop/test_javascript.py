@@ -1,4 +1,4 @@
-"""libwamp and autobahn-js, each serving the other through Crossbar.io. autobahn-js also meets itself."""
+"""libwamp and the JavaScript libraries, each serving the other through Crossbar.io. Those also meet themselves."""
 
 import pytest
 from peers import Peer
@@ -6,11 +6,13 @@ from samples import SAMPLES
 
 NUMBERS = 5000
 
-# JavaScript has one type of number, and autobahn-js has no bytes in JSON.
+# JavaScript has one type of number, and there are no bytes in its JSON.
 CARRIED = [name for name in SAMPLES if name not in ("integers", "binary", "no bytes", "nested", "1 MiB of bytes")]
 
-JS, OURS = ("autobahn-js",), ("libwamp",)
-PAIRS = [(JS, OURS), (OURS, JS), (JS, JS)]
+OURS = ("libwamp",)
+PAIRS = [
+    pair for theirs in (("autobahn-js",), ("wampy",)) for pair in ((theirs, OURS), (OURS, theirs), (theirs, theirs))
+]
 
 
 @pytest.fixture(params=PAIRS, ids=lambda pair: " to ".join(side[0] for side in pair), scope="module")

@@ -1,27 +1,18 @@
-// A WAMP client by autobahn-js that a test drives through its standard input, as peer.py is driven:
+// A WAMP client by autobahn-js that a test drives, see driven.js:
 //
-//     node peer.js URL REALM
-//
-// Each line in either direction is JSON: in, a method's name, its arguments and its keyword arguments; out, true and
-// what it returned, or false and why it failed. It ends where its input ends. The JSON serializer alone is used.
+//     node peer_autobahn.js URL REALM
 
 "use strict";
 
-const readline = require("node:readline");
+// It wants a browser's WebSocket, which Node.js has since version 22.
+globalThis.WebSocket ??= require("ws");
 const autobahn = require("autobahn");
+const { note, drive } = require("./driven.js");
 
 const [url, realm] = process.argv.slice(2);
-const received = new Map(); // URI -> what came for it
 const registrations = new Map();
-const waiting = []; // who waits for more of it
 let pending = null; // a call that start_call() has made
 let session = null;
-
-function note(uri, what) {
-  if (!received.has(uri)) received.set(uri, []);
-  received.get(uri).push(what);
-  for (const look of waiting.splice(0)) look();
-}
 
 // What a call gave, as [error, args, kwargs].
 async function outcome(promise) {
@@ -84,17 +75,6 @@ const methods = {
     return (await session.subscribe(topic, handler, options)).id;
   },
 
-  seen([uri, count]) {
-    return new Promise((resolve) => {
-      const look = () => {
-        const list = received.get(uri) || [];
-        if (list.length < count) waiting.push(look);
-        else resolve(list);
-      };
-      look();
-    });
-  },
-
   call: ([procedure, ...args], kwargs) => outcome(session.call(procedure, args, kwargs)),
 
   async call_counter([procedure, count]) {
@@ -126,26 +106,10 @@ const methods = {
   },
 };
 
-function say(good, value) {
-  process.stdout.write(JSON.stringify([good, value === undefined ? null : value]) + "\n");
-}
-
-async function serve() {
-  say(true, "joined");
-  for await (const line of readline.createInterface({ input: process.stdin })) {
-    const [method, args, kwargs] = JSON.parse(line);
-    try {
-      say(true, await methods[method](args, kwargs));
-    } catch (error) {
-      say(false, String((error && error.stack) || error));
-    }
-  }
-}
-
 const connection = new autobahn.Connection({ url, realm, max_retries: 0 });
 connection.onopen = (opened) => {
   session = opened;
-  serve().then(() => connection.close());
+  drive(methods).then(() => connection.close());
 };
 connection.onclose = (reason, details) => {
   if (reason === "closed") process.exit(0);
