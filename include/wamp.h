@@ -4,6 +4,16 @@
  * A WAMP router (https://wamp-proto.org) connects programs by two patterns: publish & subscribe, and
  * remote procedure calls that any program can offer to any other.
  *
+ * IN SHORT
+ *
+ *   wamp_connection_new()    says where to go, and as whom; then set callbacks, such as
+ *                            wamp_connection_on_open() and wamp_connection_on_close()
+ *   wamp_connection_open()   begins. A session comes by WAMP_OPEN, or wamp_connection_session() waits
+ *                            for it
+ *   wamp_session_...()       subscribe, publish, register, call; each has a twin ..._sync that waits
+ *   wamp_connection_close()  says goodbye; with a timeout it returns when no callback runs any more
+ *   wamp_connection_free()   in any case
+ *
  * OBJECTS
  *
  * A *connection* (wamp_connection_t) knows where to connect and whom to tell. Each time it is
@@ -22,13 +32,13 @@
  *
  * EVENTS AND CALLBACKS
  *
- * All that happens is told as a wamp_event_t: a view that is valid until the callback returns. Keep
- * more of it with wamp_event_keep(). There is one type of callback, wamp_callback_t, and each place
+ * All that happens is told as a wamp_event_t: a view that is valid until the callback returns (or,
+ * when polled, until the next poll). Keep it for longer with wamp_event_keep(). There is one type of callback, wamp_callback_t, and each place
  * that takes one receives only what it is for; `kind` tells outcomes apart. Events of a connection
  * come one at a time, in the order of the wire. Every request ends exactly once, also when the
  * connection is lost: its WAMP_ERROR then says by its status whether the request was
  * WAMP_ERR_NOT_SENT (safe to repeat) or sent with WAMP_ERR_OUTCOME_UNKNOWN. A failure that has no
- * callback to hear it is written to the log.
+ * callback to hear it is told to wamp_connection_on_user_error(), or else written to the log.
  *
  * A user_data goes with the callbacks of each call, and a function to free it: that runs exactly
  * once, when nothing can use the user_data any more, also when the call itself has failed.
@@ -36,8 +46,8 @@
  * THREADS
  *
  * Every function may be called on any thread, at any time, and inside callbacks. The few that wait
- * (..._sync, close with a timeout, flush, wamp_connection_session, wamp_shutdown) answer
- * WAMP_ERR_DEADLOCK where their waiting could never end. Where callbacks run is chosen by the
+ * (..._sync, close with a timeout, flush, dispatch, poll, wamp_connection_session, wamp_shutdown)
+ * answer WAMP_ERR_DEADLOCK where their waiting could never end. Where callbacks run is chosen by the
  * option "dispatch":
  *
  *   "thread"  (default) on a thread of the library, one at a time per connection. They may block
@@ -47,8 +57,8 @@
  *   "inline"  on the I/O thread: the shortest way, for callbacks that never wait.
  *
  * The library's threads block all signals. It installs no signal handler and prints nothing unless
- * asked (wamp_set_log(), environment variable WAMP_LOG). After fork() a child gets
- * WAMP_ERR_FORKED.
+ * asked (wamp_set_log(), wamp_session_log(), the option `trace`, the environment variables WAMP_LOG
+ * and WAMP_TRACE). After fork() a child gets WAMP_ERR_FORKED.
  *
  * PAYLOADS
  *
@@ -64,15 +74,18 @@
  * return NULL. A call that is refused has changed nothing and sent nothing; a _sync one that waited
  * tells by its status what became of its request. wamp_status_text() explains a status,
  * wamp_last_error() the last failed call of the thread (ask in a statement of its own, C has no order
- * of arguments). What goes wrong later is told by WAMP_ERROR and WAMP_CLOSE.
+ * of arguments). What goes wrong later is told by WAMP_ERROR and WAMP_CLOSE. A
+ * handler that fails itself says so by wamp_event_failed().
  *
  * RECONNECTION
  *
  * A connection that is lost is opened again by itself, after a delay that grows; each new session
- * is told by WAMP_OPEN. What a session has subscribed and registered ends with it; what the
+ * is told by WAMP_OPEN. One that could never be opened is tried again only with the option
+ * `retry_if_unreachable`, one that the router has closed only for `retry_reasons`; after a failed
+ * authentication or a violation of the protocol there is no other attempt. What a session has subscribed and registered ends with it; what the
  * connection has (wamp_connection_subscribe(), wamp_connection_register()) is made anew in each
  * session, under the same id. WAMP_CLOSE says in its details whether there will be another attempt
- * (`will_retry`, `retry_delay`, `retry_count`); after the last one there is none.
+ * (`will_retry`, `retry_delay`, `retry_count`); in the last one `will_retry` is false.
  * wamp_connection_stop_retrying(), also in that very callback, and wamp_connection_close() end the
  * attempts. wamp_connection_on_connect() is asked before each, for addresses and credentials that
  * change.
@@ -83,6 +96,8 @@
  * router's challenges by themselves; wamp_connection_on_challenge() answers in the program's own way,
  * with the help of wamp_auth_... functions. A failure ends the connection with WAMP_ERR_AUTH and is
  * never retried. Secrets are not logged, and wiped from memory when they are no longer needed.
+ *
+ * QUEUES
  *
  * Queues are bounded. When more than `send_queue_bytes` wait to be sent, requests are answered with
  * WAMP_ERR_AGAIN until WAMP_WRITABLE. When more than `receive_queue_bytes` wait to be told, the
@@ -95,7 +110,8 @@
  *                                             socket "ws+unix:///path.sock:/path", "rs+unix:///path.sock"
  *   transports           list of objects      instead of url: {"type", "url", "headers", "tlsConfiguration"}
  *                                             each, tried in order, the one that worked last time first; a
- *                                             "rawsocket" may have "host" and "port", or "path", for its url
+ *                                             "rawsocket" may have "host" and "port", or "path", for its url;
+ *                                             "longpoll" is passed over
  *   realm                string, required     the realm to join
  *   dispatch             string, "thread"     "thread", "manual" or "inline", see above
  *   connect_timeout      seconds, 30          for connecting, handshakes and joining together
@@ -104,7 +120,8 @@
  *   max_message_size     bytes, 16777216      the largest message to send or to accept, 1024 to 2^30
  *   send_queue_bytes     bytes, 16777216      see above
  *   receive_queue_bytes  bytes, 16777216      see above
- *   autoping_interval    seconds, 30          after this much silence a ping is sent; 0: never
+ *   autoping_interval    seconds, 30          after this much silence a WebSocket ping is sent; 0: never. (With
+ *                                             RawSocket the system's keepalive takes these times)
  *   autoping_timeout     seconds, 10          without an answer by then the connection is lost
  *   autoping_size        bytes, 4             payload of a ping, 4 to 125
  *   max_retries          integer, 15          how often to try again after a loss; 0: never, -1: always
@@ -835,7 +852,7 @@ int wamp_connection_on_open(struct wamp_connection_t *connection,
 
 /**
  * Sets what hears WAMP_CLOSE: when the connection was closed, was lost, or could not be made. After
- * each wamp_connection_open() exactly one comes whose details lack `will_retry`: it is the last.
+ * each wamp_connection_open() exactly one comes whose `will_retry` is false: it is the last.
  * As wamp_connection_on_open().
  */
 int wamp_connection_on_close(struct wamp_connection_t *connection,
@@ -1013,7 +1030,7 @@ int wamp_connection_reconnect_now(struct wamp_connection_t *connection);
 
 /**
  * Makes no more attempts until the next wamp_connection_open(); an open session stays. If an
- * attempt was waited for, a last WAMP_CLOSE follows, without `will_retry`. Returns 1 if one was
+ * attempt was waited for, a last WAMP_CLOSE follows, whose `will_retry` is false. Returns 1 if one was
  * waited for, 0 if not, or WAMP_ERR_HANDLE.
  */
 int wamp_connection_stop_retrying(struct wamp_connection_t *connection);

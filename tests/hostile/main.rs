@@ -11,6 +11,7 @@
 //! | [`proxy`] | is a proxy, or stands behind one |
 //! | [`joining`] | answers HELLO badly |
 //! | [`fatal`], [`harmless`] | sends what ends an open session, and what must not |
+//! | [`details`] | sends, and is sent, what only routers understand |
 //! | [`frames`] | breaks WebSocket below the messages |
 //! | [`ends`] | ends the session, or vanishes |
 //! | [`closing`] | misbehaves while we close or free |
@@ -28,6 +29,7 @@ mod authority;
 mod client;
 mod closing;
 mod connecting;
+mod details;
 mod ends;
 mod fatal;
 mod frames;
