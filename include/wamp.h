@@ -439,6 +439,11 @@
 #define WAMP_FLAG_MORE 2
 
 /**
+ * Flag of events. INVOCATION: input of the same call, as its `wamp_id` says, came before.
+ */
+#define WAMP_FLAG_CONTINUED 4
+
+/**
  * Encoding of payloads: JSON text.
  */
 #define WAMP_JSON 1
@@ -655,7 +660,7 @@ typedef struct wamp_event_t {
    */
   uint32_t kind;
   /**
-   * WAMP_FLAG_PROGRESS, WAMP_FLAG_MORE.
+   * WAMP_FLAG_PROGRESS, WAMP_FLAG_MORE, WAMP_FLAG_CONTINUED.
    */
   uint32_t flags;
   /**

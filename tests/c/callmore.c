@@ -88,6 +88,7 @@ static void summed(wamp_session_t *caller) {
     piece = inbox_event(&input, i, WAMP_INVOCATION);
     CHECK(piece->wamp_id == first && piece->id == inbox_event(&input, 0, WAMP_INVOCATION)->id);
     CHECK(((piece->flags & WAMP_FLAG_MORE) != 0) == (i < 19));
+    CHECK(((piece->flags & WAMP_FLAG_CONTINUED) != 0) == (i > 0));
     CHECK(wamp_value_int(inbox_arg(&input, i, WAMP_INVOCATION, 0)) == i + 1);
   }
   inbox_empty(&outcome), inbox_empty(&input);
