@@ -25,7 +25,7 @@ class Router:
     auth_url: str  # the users of users.py
     tls_url: str  # the same, encrypted
     realm: str
-    history_realm: str  # with memory for past events and a queue of calls, under the URIs com.example.history. and .queue.
+    history_realm: str  # remembers events of com.example.history.*, and lets calls of com.example.queue.* wait
     pki: Pki
     public_key: str  # the node's own
 

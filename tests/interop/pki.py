@@ -1,4 +1,4 @@
-"""Certificates for one run of the tests: an authority, a server's certificate by it, and an authority of somebody else."""
+"""Certificates for one run of the tests: an authority, a server's certificate by it, and somebody else's authority."""
 
 import datetime
 import ipaddress

@@ -17,7 +17,7 @@ DIRECTORY = os.environ.get("WAMP_C_BIN")
 ROUNDS = int(os.environ.get("WAMP_STORM_ROUNDS", "8"))
 ANONYMOUS = "anonymous"
 REALM = "realm1"
-GROWTH = 1024  # KiB: what the memory after the last rounds may be above that after the first ones
+GROWTH = 512  # KiB: what the memory after the last rounds may be above that after the first ones
 # glibc lets each thread keep freed memory for itself. Threads come and go, which would look like slow growth.
 MALLOC = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0"}
 

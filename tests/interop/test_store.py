@@ -1,4 +1,4 @@
-"""A realm of Crossbar.io that remembers: past events, and calls that wait for a busy callee. Without it there is neither."""
+"""A realm of Crossbar.io with a memory: for past events, and for calls that wait for a busy callee."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
