@@ -99,10 +99,10 @@ impl Connection {
             let user: Weak<Connection> = Arc::downgrade(self);
             let _ = runtime::enter(user);
         }
-        let wake = match lock(&self.state).freed {
-            true => false,
-            false => self.dispatcher.push(self, notice.take().into_iter()),
-        };
+        // Not under the state's lock: a WELCOME takes it while it holds the queue's. A connection
+        // that is freed in this very moment takes no more notices by itself.
+        let freed = lock(&self.state).freed;
+        let wake = !freed && self.dispatcher.push(self, notice.take().into_iter());
         drop(notice);
         if wake {
             self.dispatcher.wake();
