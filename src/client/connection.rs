@@ -250,6 +250,7 @@ impl Connection {
             }
         }
         drop(state);
+        self.deliver_rest();
         self.dispatcher.mode() == Mode::Manual || self.dispatcher.wait_idle(deadline)
     }
 

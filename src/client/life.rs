@@ -94,22 +94,45 @@ impl Connection {
     /// Puts a notice into the queue. No lock may be held.
     pub fn tell(self: &Arc<Self>, notice: Notice) {
         let mut notice = Some(notice);
-        let user: Weak<Connection> = Arc::downgrade(self);
         if self.dispatcher.mode() == Mode::Thread {
             // Without a runtime there are no workers. Refused only while the library is shut down.
-            let _ = runtime::enter(user.clone());
+            let user: Weak<Connection> = Arc::downgrade(self);
+            let _ = runtime::enter(user);
         }
-        let wake = match lock(&self.state).freed {
-            true => false,
-            false => self.dispatcher.push(self, notice.take().into_iter()),
-        };
+        // Not under the state's lock: a WELCOME takes it while it holds the queue's. A connection
+        // that is freed in this very moment takes no more notices by itself.
+        let freed = lock(&self.state).freed;
+        let wake = !freed && self.dispatcher.push(self, notice.take().into_iter());
         drop(notice);
         if wake {
             self.dispatcher.wake();
         }
         if self.dispatcher.mode() == Mode::Inline {
-            let me = self.clone();
-            let _ = runtime::spawn(user, async move { deliver_inline(&me) });
+            self.deliver_rest();
+        }
+    }
+
+    /// Sees to what was told while the library was shut down, and to what is still to be delivered
+    /// now that there is no session. No lock may be held.
+    pub(super) fn deliver_rest(&self) {
+        let Some(me) = self.shared().filter(|me| me.dispatcher.wants_draining()) else {
+            return;
+        };
+        let user: Weak<Connection> = Arc::downgrade(&me);
+        match me.dispatcher.mode() {
+            Mode::Manual => {}
+            Mode::Thread => {
+                let _ = runtime::enter(user);
+                me.dispatcher.start(&me);
+            }
+            Mode::Inline => {
+                let delivering = me.clone();
+                let task = async move { deliver_inline(&delivering) };
+                if runtime::spawn(user, task).is_err() {
+                    // The library is being shut down: nobody else will.
+                    deliver_inline(&me);
+                }
+            }
         }
     }
 
