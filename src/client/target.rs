@@ -58,9 +58,9 @@ impl Receiver {
     /// The application's side, if it has one.
     pub fn app(&self) -> Option<&Arc<dyn Target>> {
         match self {
-            Receiver::App(target)
-            | Receiver::Both(target, _)
-            | Receiver::Retracted(_, target) => Some(target),
+            Receiver::App(target) | Receiver::Both(target, _) | Receiver::Retracted(_, target) => {
+                Some(target)
+            }
             Receiver::Durable(durable) => Some(durable.target()),
             Receiver::Waiter(_) => None,
         }

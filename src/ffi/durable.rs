@@ -3,8 +3,8 @@
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::Arc;
 
-use crate::client::durable::DurableKind;
 use crate::client::Target;
+use crate::client::durable::DurableKind;
 
 use super::args;
 use super::connection::object;
