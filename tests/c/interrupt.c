@@ -95,7 +95,8 @@ static void unwatched(wamp_session_t *caller) {
   ended(&outcome, call, WAMP_ERR_REMOTE);
   GOOD(watch(&late, inbox_callback));
   WAIT(late.freed, 1);
-  CHECK(inbox_event(&late.told, 0, WAMP_INTERRUPT)->wamp_id > 0);
+  CHECK(inbox_event(&late.told, 0, WAMP_INTERRUPT)->wamp_id > 0 && inbox_event(&late.told, 0, WAMP_INTERRUPT)->id > 0);
+  SAME(scenario_text(wamp_event_details(inbox_event(&late.told, 0, WAMP_INTERRUPT)), "mode"), "kill");
   nobody_waits();
   CHECK(latch_count(&late.told.got) == 1);
   watch_empty(&late);
