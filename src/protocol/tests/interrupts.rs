@@ -66,7 +66,7 @@ fn a_watcher_hears_instead_of_the_handler() {
     client.receive(r#"[69,100,{"mode":"kill"}]"#);
     assert_eq!(client.told(), ["Interrupt 1 watcher"]);
     client.session.watch_interrupt(100, "late").unwrap();
-    assert_eq!(client.told(), ["Interrupt 0 late"]);
+    assert_eq!(client.told(), ["Interrupt 1 late"]);
 }
 
 #[test]
