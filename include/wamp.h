@@ -1639,12 +1639,11 @@ struct wamp_message_t *wamp_connection_stats(struct wamp_connection_t *connectio
 int wamp_session_prefix(struct wamp_session_t *session, const char *shortcut, const char *prefix);
 
 /**
- * Writes the URI that `text` stands for into `uri`, NUL-terminated, at most `uri_size` bytes: `text`
- * itself, unless it begins with a known shortcut. Seldom needed, as every function resolves by
- * itself.
+ * Writes the URI that `text` stands for into `uri`, NUL-terminated: `text` itself, unless it begins
+ * with a known shortcut. Seldom needed, as every function resolves by itself.
  *
- * Returns the URI's bytes without the NUL, also where they did not fit (as snprintf does; `uri` may
- * be NULL with size 0), or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
+ * Returns the URI's bytes without the NUL; where they do not fit in `uri_size` bytes with the NUL,
+ * `uri` gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
  */
 int wamp_session_resolve(struct wamp_session_t *session,
                          const char *text,

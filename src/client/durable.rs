@@ -75,8 +75,9 @@ struct Table {
     last: u64,
 }
 
-/// Ids above this one are durable; those of sessions never come so far.
-const IDS_ABOVE: u64 = 1 << 62;
+/// Ids above this one are durable; those of sessions never come so far. Languages whose numbers are
+/// all floats can tell them apart.
+const IDS_ABOVE: u64 = 1 << 52;
 
 impl Durables {
     /// Declares one.

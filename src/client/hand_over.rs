@@ -9,6 +9,9 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::codec::Dict;
+use crate::codec::json::Rules;
+use crate::codec::json::scan::Scanner;
+use crate::codec::json::text::unescape;
 use crate::protocol::event::c_text;
 use crate::protocol::{Cause, Event, EventKind, Phase, uri};
 
@@ -260,8 +263,21 @@ pub fn cause_status(cause: Cause) -> Status {
 
 fn cause_text(cause: Cause, event: &Event<Receiver>) -> Arc<CStr> {
     match (cause, &event.uri) {
-        (Cause::Remote, Some(uri)) => uri.clone(),
+        (Cause::Remote, Some(uri)) => with_words(uri, event),
         (Cause::Canceled, _) => c_text("given up by the application"),
         _ => c_text(cause_status(cause).text().trim_end_matches('\0')),
+    }
+}
+
+/// The URI of an error with what its sender says of it, by custom the first of its args.
+fn with_words(uri: &Arc<CStr>, event: &Event<Receiver>) -> Arc<CStr> {
+    let words = event.payload.lend().args.and_then(|args| {
+        let mut scan = Scanner::new(args.strip_prefix(b"[")?, Rules::Tolerant);
+        scan.skip_space();
+        scan.skip_string().ok().map(|words| unescape(words).into_owned())
+    });
+    match words {
+        Some(words) => c_text(&format!("{}: {words}", uri.to_string_lossy())),
+        None => uri.clone(),
     }
 }

@@ -365,7 +365,15 @@ impl<H: Clone> Session<H> {
             event
         };
         match request {
-            Request::Call { target, .. } | Request::Publish { target } => {
+            Request::Call { target, canceled, .. } => {
+                let mut event = cause(self.request_local(error.request), target);
+                // As asked for, by the mode "kill". Some text of the specification writes two l.
+                if canceled && matches!(&*error.error, uri::CANCELED | "wamp.error.cancelled") {
+                    event.cause = Some(Cause::Canceled);
+                }
+                self.emit(event);
+            }
+            Request::Publish { target } => {
                 let event = cause(self.request_local(error.request), target);
                 self.emit(event);
             }

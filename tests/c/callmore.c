@@ -202,7 +202,7 @@ int main(int argc, char **argv) {
     each(caller);
     early(caller, callee);
     canceled(caller, "{\"mode\": \"killnowait\"}", WAMP_ERR_CANCELED);
-    canceled(caller, "{\"mode\": \"kill\"}", WAMP_ERR_REMOTE);
+    canceled(caller, "{\"mode\": \"kill\"}", WAMP_ERR_CANCELED);
     badly_continued(caller);
   } else {
     static latch_t freed = LATCH;
