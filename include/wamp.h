@@ -1158,9 +1158,9 @@ int wamp_connection_unregister(struct wamp_connection_t *connection,
  * options stand in the details of what has come, it gets the bytes and writes such an object.
  * Without a codec `"ppt_serializer": "json"` without `ppt_cipher` works all the same, and everything
  * else is given and delivered as the one binary value that it is on the wire. What cannot be
- * encoded is refused with WAMP_ERR_PAYLOAD; of what cannot be decoded an event is told as
- * WAMP_USER_ERROR, an invocation is answered with `wamp.error.invalid_argument`, and a result
- * becomes WAMP_ERROR with WAMP_ERR_PAYLOAD.
+ * encoded is refused with WAMP_ERR_PAYLOAD; of what cannot be decoded an event or a progressive
+ * result is told as WAMP_USER_ERROR, an invocation is answered with `wamp.error.invalid_argument`,
+ * and a result becomes WAMP_ERROR with WAMP_ERR_PAYLOAD.
  *
  * `free` (may be NULL) runs exactly once: when another codec takes the place, when the connection is
  * freed, or when this call fails. Returns WAMP_OK or WAMP_ERR_HANDLE.
@@ -1411,8 +1411,8 @@ int wamp_session_call_more(struct wamp_session_t *session,
 /**
  * Calls a procedure and waits for the outcome, at most `timeout_ms` (negative: no limit).
  *
- * `*result` (may be NULL if not wanted) receives the WAMP_RESULT, or with WAMP_ERR_REMOTE the
- * WAMP_ERROR, to be freed by wamp_message_free(); otherwise NULL. Progressive results are skipped.
+ * `*result` (may be NULL if not wanted) receives the WAMP_RESULT, or with WAMP_ERR_REMOTE and
+ * with WAMP_ERR_PAYLOAD (a codec cannot read the result) the WAMP_ERROR, to be freed by wamp_message_free(); otherwise NULL. Progressive results are skipped.
  * Returns WAMP_OK, or as wamp_session_call(), or WAMP_ERR_REMOTE (an error came: its URI is in
  * the message and in wamp_last_error()), WAMP_ERR_TIMEOUT (given up; a late answer is ignored),
  * WAMP_ERR_DEADLOCK (in a callback of inline dispatch, or in one of the connection that has
