@@ -80,6 +80,12 @@ impl Session {
     fn hand_over_events(self: &Arc<Self>, core: &mut Core, after: &mut After) -> bool {
         let me = self;
         let mut joined = false;
+        if me.joined.get().is_none()
+            && let Some(event) = core.protocol.welcome()
+        {
+            // Here, as the state's lock comes before the queue's.
+            me.welcomed(event);
+        }
         let is_open = core.protocol.phase() == Phase::Open;
         let After { spent, challenge, conflicts, .. } = after;
         let events = core.protocol.take_events();
@@ -101,7 +107,7 @@ impl Session {
             }
             if event.kind == EventKind::Joined {
                 joined = true;
-                return Some(me.welcomed(event));
+                return Some(me.connection.opened(me, event));
             }
             if event.kind == EventKind::Challenge {
                 event.target = me.connection.callbacks.receiver(Slot::Challenge);
@@ -203,13 +209,13 @@ impl Session {
         let _ = runtime::spawn_blocking(work);
     }
 
-    fn welcomed(self: &Arc<Self>, event: Event<Receiver>) -> Notice {
+    fn welcomed(&self, event: &Event<Receiver>) {
         let _ = self.joined.set(Joined {
             id: event.wamp_id,
             realm: event.uri.clone().unwrap_or_else(|| c_text("")),
             details: Bytes::copy_from_slice(event.details().unwrap_or(b"{}")),
         });
-        self.connection.opened(self, event)
+        self.connection.begin_open(self);
     }
 
     /// An event that a thread has waited for, in the form in which it is told.

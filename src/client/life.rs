@@ -99,8 +99,7 @@ impl Connection {
             let user: Weak<Connection> = Arc::downgrade(self);
             let _ = runtime::enter(user);
         }
-        // Not under the state's lock: a WELCOME takes it while it holds the queue's. A connection
-        // that is freed in this very moment takes no more notices by itself.
+        // A connection that is freed in this very moment takes no more notices by itself.
         let freed = lock(&self.state).freed;
         let wake = !freed && self.dispatcher.push(self, notice.take().into_iter());
         drop(notice);
@@ -187,8 +186,8 @@ impl Connection {
         Ok(Some(session))
     }
 
-    /// WELCOME has come.
-    pub(super) fn opened(&self, session: &Arc<Session>, mut event: Event<Receiver>) -> Notice {
+    /// WELCOME has come, and is about to be told. The queue must not be locked.
+    pub(super) fn begin_open(&self, session: &Session) {
         let mut state = lock(&self.state);
         if state.stage == Stage::Connecting {
             state.stage = Stage::Open;
@@ -199,6 +198,10 @@ impl Connection {
         state.retries = 0;
         drop(state);
         self.changed.notify_all();
+    }
+
+    /// What tells of a WELCOME.
+    pub(super) fn opened(&self, session: &Arc<Session>, mut event: Event<Receiver>) -> Notice {
         event.target = self.callbacks.receiver(Slot::Open);
         Notice { session: Some(session.clone()), ..Notice::new(NoticeKind::Open, self, event) }
     }

@@ -180,6 +180,11 @@ impl<H: Clone> Session<H> {
         !self.events.is_empty()
     }
 
+    /// Joined, if it is among what [`Session::take_events`] has.
+    pub fn welcome(&self) -> Option<&Event<H>> {
+        self.events.iter().find(|event| event.kind == EventKind::Joined)
+    }
+
     /// The messages that wait to be sent.
     pub fn outbox(&self) -> &Outbox {
         &self.outbox
