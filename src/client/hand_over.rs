@@ -110,7 +110,8 @@ impl Session {
                 return Some(me.connection.opened(me, event));
             }
             if event.kind == EventKind::Challenge {
-                event.target = me.connection.callbacks.receiver(Slot::Challenge);
+                let asked = me.connection.callbacks.receiver(Slot::Challenge);
+                event.target = asked.filter(|_| me.login.asks());
                 if event.target.is_none() {
                     *challenge = Some((me.clone(), event));
                     return None;
