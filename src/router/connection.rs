@@ -369,7 +369,8 @@ impl<'a, T: Transport> Connection<'a, T> {
             let why = format!("this router has no realm \"{}\"", hello.realm);
             return self.abort(uri::NO_SUCH_REALM, &why);
         }
-        match Login::begin(self.shared.config.auth.as_ref(), hello.details, self.peer.id()) {
+        let (store, id) = (self.shared.config.auth.as_ref(), self.peer.id());
+        match Login::begin(store, hello.details, id, self.transport.channel_id()) {
             Ok(step) => self.go_on(hello.realm.into_owned(), step),
             Err(error) => self.abort(uri::PROTOCOL_VIOLATION, &error.to_string()),
         }

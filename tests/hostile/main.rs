@@ -20,12 +20,14 @@
 //! | [`storm`] | sends noise |
 //! | [`rawsocket`] | speaks RawSocket, well and badly; and peers on Unix sockets |
 //! | [`reconnect`] | goes and comes back, or does not |
+//! | [`binding`] | is reached through somebody in between |
 //!
 //! [`authority`] signs certificates; [`peer`] is the router's side, [`client`] ours and [`told`] what it hears; [`scene`] is an open
 //! session with requests of every kind in it.
 
 #[path = "../../src/transport/tls/testing.rs"]
 mod authority;
+mod binding;
 mod client;
 mod closing;
 mod connecting;
