@@ -13,6 +13,7 @@ RELEASE := $(TARGET)/release
 EXAMPLES_BIN := $(TARGET)/c/examples
 SCENARIOS_BIN := $(TARGET)/c/scenarios
 VENV  := $(TARGET)/venv
+NODE_MODULES := $(TARGET)/node_modules
 SKIPS := $(TARGET)/test-skips.txt
 export CARGO_TARGET_DIR := $(TARGET)
 
@@ -31,7 +32,7 @@ EXAMPLES  := $(patsubst examples-c/%.c,$(EXAMPLES_BIN)/%,$(wildcard examples-c/*
 SCENARIOS := $(patsubst tests/c/%.c,$(SCENARIOS_BIN)/%,$(wildcard tests/c/*.c))
 
 .PHONY: all demo test bench install clean
-.PHONY: lib staticlib examples scenarios begin lint unit python interop
+.PHONY: lib staticlib examples scenarios begin lint unit python interop javascript
 .DELETE_ON_ERROR:
 # Cargo and pytest use all processors by themselves, and the steps of `test` stand in their order.
 .NOTPARALLEL:
@@ -61,7 +62,7 @@ $(SCENARIOS_BIN)/%: tests/c/%.c tests/c/scenario.h include/wamp.h | lib
 demo: lib examples
 	$(EXAMPLES_BIN)/quickstart
 
-test: begin lint lib staticlib examples scenarios $(VENV)/ready unit python interop
+test: begin lint lib staticlib examples scenarios $(VENV)/ready javascript unit python interop
 	@echo "All tests passed: lints, documentation, Rust, C, Python, and against Crossbar.io."
 	@if [ -s $(SKIPS) ]; then echo "Not everything could be tested here:"; cat $(SKIPS); fi
 
@@ -86,6 +87,7 @@ python:
 
 interop: export WAMP_C_BIN := $(SCENARIOS_BIN)
 interop: export WAMP_EXAMPLES_BIN := $(EXAMPLES_BIN)
+interop: export WAMP_NODE_MODULES := $(NODE_MODULES)
 interop:
 	$(VENV)/bin/python -m pytest -q --junitxml=$(TARGET)/pytest-interop.xml tests/interop
 	$(VENV)/bin/python tests/skips.py $(TARGET)/pytest-interop.xml $(SKIPS)
@@ -95,6 +97,16 @@ $(VENV)/ready: tests/interop/requirements.txt
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+# Without npm the tests that need its packages are skipped, and say so.
+javascript: $(if $(shell command -v npm),$(NODE_MODULES)/ready)
+
+# The packages are JavaScript; what could be compiled for them is not needed.
+$(NODE_MODULES)/ready: tests/interop/package.json
+	@mkdir -p $(@D)
+	cp $< $(TARGET)/package.json
+	npm install --prefix $(TARGET) --ignore-scripts --no-audit --no-fund --no-package-lock --loglevel error
 	touch $@
 
 bench: lib

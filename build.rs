@@ -19,7 +19,9 @@ fn write_header(root: &Path, header: &Path) -> Result<(), Box<dyn std::error::Er
     let mut config = cbindgen::Config::from_file(root.join("cbindgen.toml"))?;
     config.header = Some(std::fs::read_to_string(root.join("include/concepts.txt"))?);
     config.after_includes = Some(version());
-    config.trailer = Some(sugar().to_owned());
+    println!("cargo:rerun-if-changed=include/uris.txt");
+    let uris = std::fs::read_to_string(root.join("include/uris.txt"))?;
+    config.trailer = Some(format!("{}\n{}", uri_macros(&uris), sugar()));
     let mut builder = cbindgen::Builder::new().with_config(config);
     // In the order of the header: types first, then the functions by object.
     for file in [
@@ -60,6 +62,18 @@ fn version() -> String {
          #define WAMP_VERSION_NUMBER ({major} << 16 | {minor} << 8 | {patch})\n",
         env("CARGO_PKG_VERSION"),
     )
+}
+
+/// Macros of the predefined URIs, of lines with a name, a URI and what it means.
+fn uri_macros(list: &str) -> String {
+    let mut macros = String::from("/* Predefined URIs of errors and of reasons to close. */\n");
+    for line in list.lines().filter(|line| !line.starts_with('#')) {
+        let mut words = line.splitn(3, ' ');
+        let mut next = || words.next().unwrap_or_default();
+        let (name, uri, meaning) = (next(), next(), next());
+        macros += &format!("/** {meaning} */\n#define WAMP_URI_{name} \"{uri}\"\n");
+    }
+    macros
 }
 
 /// Macros that make a payload of text. In C++, where compound literals are no standard, a temporary

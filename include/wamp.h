@@ -4,6 +4,16 @@
  * A WAMP router (https://wamp-proto.org) connects programs by two patterns: publish & subscribe, and
  * remote procedure calls that any program can offer to any other.
  *
+ * IN SHORT
+ *
+ *   wamp_connection_new()    says where to go, and as whom; then set callbacks, such as
+ *                            wamp_connection_on_open() and wamp_connection_on_close()
+ *   wamp_connection_open()   begins. A session comes by WAMP_OPEN, or wamp_connection_session() waits
+ *                            for it
+ *   wamp_session_...()       subscribe, publish, register, call; each has a twin ..._sync that waits
+ *   wamp_connection_close()  says goodbye; with a timeout it returns when no callback runs any more
+ *   wamp_connection_free()   in any case
+ *
  * OBJECTS
  *
  * A *connection* (wamp_connection_t) knows where to connect and whom to tell. Each time it is
@@ -22,13 +32,13 @@
  *
  * EVENTS AND CALLBACKS
  *
- * All that happens is told as a wamp_event_t: a view that is valid until the callback returns. Keep
- * more of it with wamp_event_keep(). There is one type of callback, wamp_callback_t, and each place
+ * All that happens is told as a wamp_event_t: a view that is valid until the callback returns (or,
+ * when polled, until the next poll). Keep it for longer with wamp_event_keep(). There is one type of callback, wamp_callback_t, and each place
  * that takes one receives only what it is for; `kind` tells outcomes apart. Events of a connection
  * come one at a time, in the order of the wire. Every request ends exactly once, also when the
  * connection is lost: its WAMP_ERROR then says by its status whether the request was
  * WAMP_ERR_NOT_SENT (safe to repeat) or sent with WAMP_ERR_OUTCOME_UNKNOWN. A failure that has no
- * callback to hear it is written to the log.
+ * callback to hear it is told to wamp_connection_on_user_error(), or else written to the log.
  *
  * A user_data goes with the callbacks of each call, and a function to free it: that runs exactly
  * once, when nothing can use the user_data any more, also when the call itself has failed.
@@ -36,8 +46,8 @@
  * THREADS
  *
  * Every function may be called on any thread, at any time, and inside callbacks. The few that wait
- * (..._sync, close with a timeout, flush, wamp_connection_session, wamp_shutdown) answer
- * WAMP_ERR_DEADLOCK where their waiting could never end. Where callbacks run is chosen by the
+ * (..._sync, close with a timeout, flush, dispatch, poll, wamp_connection_session, wamp_shutdown)
+ * answer WAMP_ERR_DEADLOCK where their waiting could never end. Where callbacks run is chosen by the
  * option "dispatch":
  *
  *   "thread"  (default) on a thread of the library, one at a time per connection. They may block
@@ -47,8 +57,8 @@
  *   "inline"  on the I/O thread: the shortest way, for callbacks that never wait.
  *
  * The library's threads block all signals. It installs no signal handler and prints nothing unless
- * asked (wamp_set_log(), environment variable WAMP_LOG). After fork() a child gets
- * WAMP_ERR_FORKED.
+ * asked (wamp_set_log(), wamp_session_log(), the option `trace`, the environment variables WAMP_LOG
+ * and WAMP_TRACE). After fork() a child gets WAMP_ERR_FORKED.
  *
  * PAYLOADS
  *
@@ -70,15 +80,18 @@
  * return NULL. A call that is refused has changed nothing and sent nothing; a _sync one that waited
  * tells by its status what became of its request. wamp_status_text() explains a status,
  * wamp_last_error() the last failed call of the thread (ask in a statement of its own, C has no order
- * of arguments). What goes wrong later is told by WAMP_ERROR and WAMP_CLOSE.
+ * of arguments). What goes wrong later is told by WAMP_ERROR and WAMP_CLOSE. A
+ * handler that fails itself says so by wamp_event_failed().
  *
  * RECONNECTION
  *
  * A connection that is lost is opened again by itself, after a delay that grows; each new session
- * is told by WAMP_OPEN. What a session has subscribed and registered ends with it; what the
+ * is told by WAMP_OPEN. One that could never be opened is tried again only with the option
+ * `retry_if_unreachable`, one that the router has closed only for `retry_reasons`; after a failed
+ * authentication or a violation of the protocol there is no other attempt. What a session has subscribed and registered ends with it; what the
  * connection has (wamp_connection_subscribe(), wamp_connection_register()) is made anew in each
  * session, under the same id. WAMP_CLOSE says in its details whether there will be another attempt
- * (`will_retry`, `retry_delay`, `retry_count`); after the last one there is none.
+ * (`will_retry`, `retry_delay`, `retry_count`); in the last one `will_retry` is false.
  * wamp_connection_stop_retrying(), also in that very callback, and wamp_connection_close() end the
  * attempts. wamp_connection_on_connect() is asked before each, for addresses and credentials that
  * change.
@@ -89,6 +102,8 @@
  * router's challenges by themselves; wamp_connection_on_challenge() answers in the program's own way,
  * with the help of wamp_auth_... functions. A failure ends the connection with WAMP_ERR_AUTH and is
  * never retried. Secrets are not logged, and wiped from memory when they are no longer needed.
+ *
+ * QUEUES
  *
  * Queues are bounded. When more than `send_queue_bytes` wait to be sent, requests are answered with
  * WAMP_ERR_AGAIN until WAMP_WRITABLE. When more than `receive_queue_bytes` wait to be told, the
@@ -102,7 +117,8 @@
  *   transports           list of objects      instead of url: {"type", "url", "headers", "tlsConfiguration",
  *                                             "serializers"}
  *                                             each, tried in order, the one that worked last time first; a
- *                                             "rawsocket" may have "host" and "port", or "path", for its url
+ *                                             "rawsocket" may have "host" and "port", or "path", for its url;
+ *                                             "longpoll" is passed over
  *   realm                string, required     the realm to join
  *   serializers          list, ["json"]       how messages may be encoded, the best first: "json", "msgpack",
  *                                             "cbor"
@@ -114,7 +130,8 @@
  *   max_message_size     bytes, 16777216      the largest message to send or to accept, 1024 to 2^30
  *   send_queue_bytes     bytes, 16777216      see above
  *   receive_queue_bytes  bytes, 16777216      see above
- *   autoping_interval    seconds, 30          after this much silence a ping is sent; 0: never
+ *   autoping_interval    seconds, 30          after this much silence a WebSocket ping is sent; 0: never. (With
+ *                                             RawSocket the system's keepalive takes these times)
  *   autoping_timeout     seconds, 10          without an answer by then the connection is lost
  *   autoping_size        bytes, 4             payload of a ping, 4 to 125
  *   max_retries          integer, 15          how often to try again after a loss; 0: never, -1: always
@@ -432,6 +449,11 @@
 #define WAMP_FLAG_MORE 2
 
 /**
+ * Flag of events. INVOCATION: input of the same call, as its `wamp_id` says, came before.
+ */
+#define WAMP_FLAG_CONTINUED 4
+
+/**
  * Encoding of payloads: JSON text.
  */
 #define WAMP_JSON 1
@@ -660,7 +682,7 @@ typedef struct wamp_event_t {
    */
   uint32_t kind;
   /**
-   * WAMP_FLAG_PROGRESS, WAMP_FLAG_MORE.
+   * WAMP_FLAG_PROGRESS, WAMP_FLAG_MORE, WAMP_FLAG_CONTINUED.
    */
   uint32_t flags;
   /**
@@ -852,7 +874,7 @@ int wamp_connection_on_open(struct wamp_connection_t *connection,
 
 /**
  * Sets what hears WAMP_CLOSE: when the connection was closed, was lost, or could not be made. After
- * each wamp_connection_open() exactly one comes whose details lack `will_retry`: it is the last.
+ * each wamp_connection_open() exactly one comes whose `will_retry` is false: it is the last.
  * As wamp_connection_on_open().
  */
 int wamp_connection_on_close(struct wamp_connection_t *connection,
@@ -1030,7 +1052,7 @@ int wamp_connection_reconnect_now(struct wamp_connection_t *connection);
 
 /**
  * Makes no more attempts until the next wamp_connection_open(); an open session stays. If an
- * attempt was waited for, a last WAMP_CLOSE follows, without `will_retry`. Returns 1 if one was
+ * attempt was waited for, a last WAMP_CLOSE follows, whose `will_retry` is false. Returns 1 if one was
  * waited for, 0 if not, or WAMP_ERR_HANDLE.
  */
 int wamp_connection_stop_retrying(struct wamp_connection_t *connection);
@@ -1180,9 +1202,9 @@ int wamp_connection_unregister(struct wamp_connection_t *connection,
  * options stand in the details of what has come, it gets the bytes and writes such an object.
  * Without a codec `"ppt_serializer": "json"` without `ppt_cipher` works all the same, and everything
  * else is given and delivered as the one binary value that it is on the wire. What cannot be
- * encoded is refused with WAMP_ERR_PAYLOAD; of what cannot be decoded an event is told as
- * WAMP_USER_ERROR, an invocation is answered with `wamp.error.invalid_argument`, and a result
- * becomes WAMP_ERROR with WAMP_ERR_PAYLOAD.
+ * encoded is refused with WAMP_ERR_PAYLOAD; of what cannot be decoded an event or a progressive
+ * result is told as WAMP_USER_ERROR, an invocation is answered with `wamp.error.invalid_argument`,
+ * and a result becomes WAMP_ERROR with WAMP_ERR_PAYLOAD.
  *
  * `free` (may be NULL) runs exactly once: when another codec takes the place, when the connection is
  * freed, or when this call fails. Returns WAMP_OK or WAMP_ERR_HANDLE.
@@ -1433,8 +1455,8 @@ int wamp_session_call_more(struct wamp_session_t *session,
 /**
  * Calls a procedure and waits for the outcome, at most `timeout_ms` (negative: no limit).
  *
- * `*result` (may be NULL if not wanted) receives the WAMP_RESULT, or with WAMP_ERR_REMOTE the
- * WAMP_ERROR, to be freed by wamp_message_free(); otherwise NULL. Progressive results are skipped.
+ * `*result` (may be NULL if not wanted) receives the WAMP_RESULT, or with WAMP_ERR_REMOTE and
+ * with WAMP_ERR_PAYLOAD (a codec cannot read the result) the WAMP_ERROR, to be freed by wamp_message_free(); otherwise NULL. Progressive results are skipped.
  * Returns WAMP_OK, or as wamp_session_call(), or WAMP_ERR_REMOTE (an error came: its URI is in
  * the message and in wamp_last_error()), WAMP_ERR_TIMEOUT (given up; a late answer is ignored),
  * WAMP_ERR_DEADLOCK (in a callback of inline dispatch, or in one of the connection that has
@@ -1598,7 +1620,7 @@ struct wamp_message_t *wamp_session_features(struct wamp_session_t *session);
 /**
  * The subscriptions that are active on the session, as the args of a message: dicts with `id` (as
  * the request returned it), `wamp_id` (the router's), `topic` and `match`. Those of the connection are
- * among them under their ids within this session. To be freed by wamp_message_free(). NULL on
+ * among them. To be freed by wamp_message_free(). NULL on
  * failure.
  */
 struct wamp_message_t *wamp_session_subscriptions(struct wamp_session_t *session);
@@ -1639,12 +1661,11 @@ struct wamp_message_t *wamp_connection_stats(struct wamp_connection_t *connectio
 int wamp_session_prefix(struct wamp_session_t *session, const char *shortcut, const char *prefix);
 
 /**
- * Writes the URI that `text` stands for into `uri`, NUL-terminated, at most `uri_size` bytes: `text`
- * itself, unless it begins with a known shortcut. Seldom needed, as every function resolves by
- * itself.
+ * Writes the URI that `text` stands for into `uri`, NUL-terminated: `text` itself, unless it begins
+ * with a known shortcut. Seldom needed, as every function resolves by itself.
  *
- * Returns the URI's bytes without the NUL, also where they did not fit (as snprintf does; `uri` may
- * be NULL with size 0), or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
+ * Returns the URI's bytes without the NUL; where they do not fit in `uri_size` bytes with the NUL,
+ * `uri` gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
  */
 int wamp_session_resolve(struct wamp_session_t *session,
                          const char *text,
@@ -1834,6 +1855,9 @@ const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t *builder
  * | `max_message_size` | bytes, 16 MiB  | the largest message that is accepted                 |
  * | `send_queue_bytes` | bytes, 256 MiB | may wait for a client before it is dropped           |
  * | `disclose`         | object         | `caller`, `publisher`: true tells always who it is   |
+ * | `tls`              | object         | `cert`, `key`, for wss:// and rss://; `client_ca`    |
+ * |                    |                | signs the certificates that clients must have then;  |
+ * |                    |                | each a PEM text or the path of a PEM file            |
  * | `event_history`    | number, 0      | how many past publications each realm keeps          |
  * | `auth`             | object         | who may join: see below                              |
  * | `roles`            | object         | what they may do: see below                          |
@@ -1864,13 +1888,16 @@ const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t *builder
 struct wamp_router_t *wamp_router_new(const char *config);
 
 /**
- * Listens at `url`, such as "ws://127.0.0.1:8080/ws"; with port 0 the system chooses one. When it
- * returns, clients can connect. Can be called several times.
+ * Listens at `url`, such as "ws://127.0.0.1:8080/ws"; with port 0 the system chooses one. All URLs of
+ * the connection option `url` will do; wss:// and rss:// need the key `tls`. When it returns,
+ * clients can connect. Can be called several times.
  *
- * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_UNREACHABLE (the
- * address cannot be bound), WAMP_ERR_CLOSED (after wamp_shutdown()), WAMP_ERR_FORKED.
+ * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is
+ * missing), WAMP_ERR_UNREACHABLE (the address cannot be bound), WAMP_ERR_CLOSED (after
+ * wamp_shutdown()), WAMP_ERR_FORKED.
  */
-int wamp_router_listen(struct wamp_router_t *router, const char *url);
+int wamp_router_listen(struct wamp_router_t *router,
+                       const char *url);
 
 /**
  * The URL that the router listens at, with the real port, NUL-terminated; lives as long as the
@@ -2001,6 +2028,86 @@ int wamp_auth_scram_server_signature(const char *salted_password,
 #endif  // __cplusplus
 
 #endif  /* WAMP_H */
+
+/* Predefined URIs of errors and of reasons to close. */
+/** The router refuses the credentials without saying why. */
+#define WAMP_URI_AUTHENTICATION_DENIED "wamp.error.authentication_denied"
+/** The authentication itself failed. */
+#define WAMP_URI_AUTHENTICATION_FAILED "wamp.error.authentication_failed"
+/** Anonymous sessions are not let in. */
+#define WAMP_URI_AUTHENTICATION_REQUIRED "wamp.error.authentication_required"
+/** The session may not do this. */
+#define WAMP_URI_AUTHORIZATION_DENIED "wamp.error.authorization_denied"
+/** The router could not find out whether the session may. */
+#define WAMP_URI_AUTHORIZATION_FAILED "wamp.error.authorization_failed"
+/** The session must be authorized first. */
+#define WAMP_URI_AUTHORIZATION_REQUIRED "wamp.error.authorization_required"
+/** The call was given up, or its callee is gone. */
+#define WAMP_URI_CANCELED "wamp.error.canceled"
+/** The client has no answer to the challenge. */
+#define WAMP_URI_CANNOT_AUTHENTICATE "wamp.error.cannot_authenticate"
+/** The router does not disclose callers or publishers. */
+#define WAMP_URI_DISCLOSE_ME "wamp.error.option_disallowed.disclose_me"
+/** The peer does not do what the request needs. */
+#define WAMP_URI_FEATURE_NOT_SUPPORTED "wamp.error.feature_not_supported"
+/** The arguments do not suit the procedure. */
+#define WAMP_URI_INVALID_ARGUMENT "wamp.error.invalid_argument"
+/** The URI does not meet the rules. */
+#define WAMP_URI_INVALID_URI "wamp.error.invalid_uri"
+/** The connection failed between the request and its answer. */
+#define WAMP_URI_NETWORK_FAILURE "wamp.error.network_failure"
+/** The router has none of the methods that were offered (Crossbar.io). */
+#define WAMP_URI_NO_AUTH_METHOD "wamp.error.no_auth_method"
+/** All callees of the procedure are unavailable. */
+#define WAMP_URI_NO_AVAILABLE_CALLEE "wamp.error.no_available_callee"
+/** No callee may take the call (nexus). */
+#define WAMP_URI_NO_ELIGIBLE_CALLEE "wamp.error.no_eligible_callee"
+/** The router has none of the methods that were offered. */
+#define WAMP_URI_NO_MATCHING_AUTH_METHOD "wamp.error.no_matching_auth_method"
+/** The router does not know the authid. */
+#define WAMP_URI_NO_SUCH_PRINCIPAL "wamp.error.no_such_principal"
+/** Nobody has registered the procedure. */
+#define WAMP_URI_NO_SUCH_PROCEDURE "wamp.error.no_such_procedure"
+/** The router has no such realm. */
+#define WAMP_URI_NO_SUCH_REALM "wamp.error.no_such_realm"
+/** There is no such registration (any more). */
+#define WAMP_URI_NO_SUCH_REGISTRATION "wamp.error.no_such_registration"
+/** The role of the session does not exist. */
+#define WAMP_URI_NO_SUCH_ROLE "wamp.error.no_such_role"
+/** There is no such session. */
+#define WAMP_URI_NO_SUCH_SESSION "wamp.error.no_such_session"
+/** There is no such subscription (any more). */
+#define WAMP_URI_NO_SUCH_SUBSCRIPTION "wamp.error.no_such_subscription"
+/** The session may not do this. */
+#define WAMP_URI_NOT_AUTHORIZED "wamp.error.not_authorized"
+/** The router does not take this option. */
+#define WAMP_URI_OPTION_NOT_ALLOWED "wamp.error.option_not_allowed"
+/** The message is larger than the peer takes. */
+#define WAMP_URI_PAYLOAD_SIZE_EXCEEDED "wamp.error.payload_size_exceeded"
+/** Somebody has registered the procedure already. */
+#define WAMP_URI_PROCEDURE_ALREADY_EXISTS "wamp.error.procedure_already_exists"
+/** The peer broke the rules of the protocol. */
+#define WAMP_URI_PROTOCOL_VIOLATION "wamp.error.protocol_violation"
+/** The callee failed, and gave no URI of its own. */
+#define WAMP_URI_RUNTIME_ERROR "wamp.error.runtime_error"
+/** The call's time limit has passed. */
+#define WAMP_URI_TIMEOUT "wamp.error.timeout"
+/** A callee cannot take the call at the moment: the router may ask another one. */
+#define WAMP_URI_UNAVAILABLE "wamp.error.unavailable"
+/** The usual reason of a GOODBYE. */
+#define WAMP_URI_CLOSE_NORMAL "wamp.close.normal"
+/** The realm is being closed. */
+#define WAMP_URI_CLOSE_REALM "wamp.close.close_realm"
+/** The router goes down. */
+#define WAMP_URI_CLOSE_SYSTEM_SHUTDOWN "wamp.close.system_shutdown"
+/** The session was ended by somebody else. */
+#define WAMP_URI_CLOSE_KILLED "wamp.close.killed"
+/** The user logs out, cookies too. */
+#define WAMP_URI_CLOSE_LOGOUT "wamp.close.logout"
+/** The answer to a GOODBYE. */
+#define WAMP_URI_GOODBYE_AND_OUT "wamp.close.goodbye_and_out"
+/** The reason of wamp_connection_close() without one. */
+#define WAMP_URI_GOODBYE_NORMAL "wamp.goodbye.normal"
 
 #ifndef WAMP_PAYLOAD
 /**

@@ -10,11 +10,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use support::markdown::{Block, blocks};
 use support::{compile, good, has, library, read, root, scratch, skip, target};
 use wamp::ffi::router::{wamp_router_free, wamp_router_listen, wamp_router_new, wamp_router_url};
 use wamp::ffi::types::{WAMP_OK, wamp_router_t};
 
 const USUAL_URL: &str = "ws://127.0.0.1:8080/ws";
+
+/// Where each recipe is put into their frame, the first block of the page.
+const RECIPE: &str = "/* RECIPE */\n";
 
 /// Targets that would run these tests again, or for long: it is enough that the Makefile has them.
 const NOT_RUN_HERE: &[&str] = &["make demo", "make test", "make bench"];
@@ -30,20 +34,38 @@ fn the_readme_of_the_python_binding() {
 }
 
 #[test]
+fn the_recipes() {
+    let recipes: Vec<Block> = blocks(&read("docs/RECIPES.md"));
+    let (frame, recipes) = recipes.split_first().expect("the frame");
+    assert!(recipes.len() >= 15, "most recipes have gone");
+    let directory = scratch("recipes");
+    for (number, recipe) in recipes.iter().enumerate() {
+        let place = format!("docs/RECIPES.md:{}", recipe.line);
+        assert_eq!(recipe.language, "c", "{place}");
+        let text = frame.text.replace(RECIPE, &recipe.text);
+        assert_ne!(text, frame.text, "the frame has no place for a recipe");
+        let said = try_c(&directory, number, &text);
+        let output = recipe.output.as_deref().unwrap_or_else(|| panic!("{place}: no output"));
+        let (mut said, mut output) = (lines(&said), lines(output));
+        if recipe.output_in_any_order {
+            said.sort_unstable();
+            output.sort_unstable();
+        }
+        assert_eq!(said, output, "{place}: the output (left), and the page");
+    }
+}
+
+fn lines(text: &str) -> Vec<&str> {
+    text.lines().collect()
+}
+
+#[test]
 fn the_commands_of_the_contributors() {
     for line in read("CONTRIBUTING.md").lines() {
         for command in line.split('`').filter(|text| text.starts_with("make ")) {
             is_target(command);
         }
     }
-}
-
-struct Block {
-    language: String,
-    line: usize,
-    text: String,
-    /// The `text` block right after it.
-    output: Option<String>,
 }
 
 /// Tries all blocks of a file, which must have some of each of the languages named.
@@ -161,36 +183,6 @@ fn save(directory: &Path, number: usize, extension: &str, text: &str) -> PathBuf
 fn python() -> Option<PathBuf> {
     let named = std::env::var_os("WAMP_TEST_PYTHON")?;
     (!named.is_empty()).then(|| root().join(named))
-}
-
-/// The fenced blocks of a Markdown text.
-fn blocks(text: &str) -> Vec<Block> {
-    let mut blocks: Vec<Block> = Vec::new();
-    let mut lines = text.lines().enumerate();
-    let mut after_a_block = false;
-    while let Some((number, line)) = lines.next() {
-        let Some(language) = line.strip_prefix("```") else {
-            after_a_block &= line.is_empty();
-            continue;
-        };
-        let inside: Vec<&str> =
-            lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```").collect();
-        let text = inside.join("\n") + "\n";
-        if language == "text" {
-            assert!(after_a_block, "line {}: whose output?", number + 1);
-            blocks.last_mut().unwrap().output = Some(text);
-            after_a_block = false;
-        } else {
-            after_a_block = true;
-            blocks.push(Block {
-                language: language.to_owned(),
-                line: number + 1,
-                text,
-                output: None,
-            });
-        }
-    }
-    blocks
 }
 
 /// An embedded router.

@@ -87,7 +87,7 @@ fn tell_end(connection: &Arc<Connection>, end: End, next: Option<Next>) {
 }
 
 /// Outside of a session nobody else delivers in `inline` mode.
-fn deliver_inline(connection: &Arc<Connection>) {
+pub(super) fn deliver_inline(connection: &Arc<Connection>) {
     if connection.dispatcher.mode() == Mode::Inline {
         let _scope = IoScope::enter();
         connection.dispatcher.drain_inline(connection);
@@ -181,6 +181,7 @@ async fn carry(
     let mut pump = Pump::new(connection.clone(), session, transport, until);
     let end = poll_fn(|cx| pump.poll(cx)).await;
     connection.abandon_session();
+    connection.drop_unopened();
     end
 }
 

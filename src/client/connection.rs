@@ -181,11 +181,12 @@ impl Connection {
         let session = state.session.clone();
         drop(state);
         self.changed.notify_all();
-        match session {
+        if let Some(session) = session {
             // A session that is leaving already will end without being told again.
-            Some(session) => drop(session.leave(reason, message)),
-            None => self.stop.notify_one(),
+            drop(session.leave(reason, message));
         }
+        // Also with a session: it may be the last word of one, with the next transport on its way.
+        self.stop.notify_one();
         self.doorbell.ring();
         Ok(())
     }
@@ -249,6 +250,7 @@ impl Connection {
             }
         }
         drop(state);
+        self.deliver_rest();
         self.dispatcher.mode() == Mode::Manual || self.dispatcher.wait_idle(deadline)
     }
 
@@ -257,9 +259,10 @@ impl Connection {
     pub fn free(&self) {
         let mut state = lock(&self.state);
         state.freed = true;
-        let session = state.session.clone();
         drop(state);
         let _ = self.start_close(uri::GOODBYE_NORMAL, None);
+        // Only now: no new one can begin any more.
+        let session = lock(&self.state).session.clone();
         let requests = session.map(|session| session.detach());
         let callbacks = self.callbacks.take();
         let durables = self.durables.take();

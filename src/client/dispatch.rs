@@ -305,6 +305,14 @@ impl Dispatcher {
         }
     }
 
+    /// `thread` mode: sees to it that what waits is delivered.
+    pub(super) fn start(&self, connection: &Arc<Connection>) {
+        let mut queue = lock(&self.queue);
+        if !queue.taken && !queue.notices.is_empty() {
+            self.start_worker(&mut queue, connection);
+        }
+    }
+
     /// The events and bytes that wait.
     pub(super) fn backlog(&self) -> (usize, usize) {
         (lock(&self.queue).notices.len(), self.bytes.load(Ordering::Relaxed))

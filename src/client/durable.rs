@@ -75,19 +75,24 @@ struct Table {
     last: u64,
 }
 
-/// Ids above this one are durable; those of sessions never come so far.
-const IDS_ABOVE: u64 = 1 << 62;
+/// Ids above this one are durable; those of sessions never come so far. Languages whose numbers are
+/// all floats can tell them apart.
+const IDS_ABOVE: u64 = 1 << 52;
 
 impl Durables {
-    /// Declares one.
+    /// Declares one. `None`: this very pattern is registered already, and the router would refuse the
+    /// second.
     pub(super) fn declare(
         &self,
         kind: DurableKind,
         uri: &str,
         options: Dict<'_>,
         target: Arc<dyn Target>,
-    ) -> Arc<Durable> {
+    ) -> Option<Arc<Durable>> {
         let mut table = lock(&self.0);
+        if kind == DurableKind::Registration && table.has_registered(uri, options) {
+            return None;
+        }
         table.last += 1;
         let durable = Arc::new(Durable {
             id: IDS_ABOVE + table.last,
@@ -98,18 +103,7 @@ impl Durables {
             state: Mutex::default(),
         });
         table.by_id.insert(durable.id, durable.clone());
-        durable
-    }
-
-    /// True if this very pattern is registered already: the router would refuse the second.
-    pub(super) fn is_registered(&self, uri: &str, options: Dict<'_>) -> bool {
-        let table = lock(&self.0);
-        let matching = options.get("match");
-        table.by_id.values().any(|durable| {
-            durable.kind == DurableKind::Registration
-                && durable.uri == uri
-                && Dict::from_checked(&durable.options).get("match") == matching
-        })
+        Some(durable)
     }
 
     /// Ends a declaration. What it was placed as, if it was, is the caller's to end.
@@ -132,6 +126,17 @@ impl Durables {
     pub(super) fn take(&self) -> Vec<Arc<Durable>> {
         let taken = std::mem::take(&mut lock(&self.0).by_id);
         taken.into_values().inspect(|durable| lock(&durable.state).removed = true).collect()
+    }
+}
+
+impl Table {
+    fn has_registered(&self, uri: &str, options: Dict<'_>) -> bool {
+        let matching = options.get("match");
+        self.by_id.values().any(|durable| {
+            durable.kind == DurableKind::Registration
+                && durable.uri == uri
+                && Dict::from_checked(&durable.options).get("match") == matching
+        })
     }
 }
 
@@ -249,14 +254,12 @@ impl Connection {
     ) -> Result<u64, Failure> {
         let uri = &*self.prefixes.resolve(uri);
         uri::check(uri, uri::matching(options)?).map_err(RequestError::from)?;
-        if kind == DurableKind::Registration && self.durables.is_registered(uri, options) {
-            return Err(RequestError::AlreadyRegistered.into());
-        }
         let state = lock(&self.state);
         if state.freed {
             return Err(Status::Handle.into());
         }
         let durable = self.durables.declare(kind, uri, options, target);
+        let durable = durable.ok_or(RequestError::AlreadyRegistered)?;
         let session = state.session.clone();
         drop(state);
         if let Some(session) = session {
@@ -265,14 +268,17 @@ impl Connection {
         Ok(durable.id())
     }
 
-    /// Ends a declaration; `receiver` hears of it. True if the router's subscription ends too.
+    /// Ends a declaration; `target` hears of it. True if the router's subscription ends too.
     pub fn retract(
         self: &Arc<Self>,
         kind: DurableKind,
         id: u64,
-        receiver: Receiver,
+        target: Arc<dyn Target>,
     ) -> Result<bool, Failure> {
         let durable = self.durables.remove(id, kind).ok_or(RequestError::NoSuchId)?;
+        // Events of a session that has ended may still wait.
+        durable.target().end();
+        let receiver = Receiver::Retracted(target, id);
         let session = lock(&self.state).session.clone();
         let ended = session
             .as_ref()

@@ -9,6 +9,9 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::codec::Dict;
+use crate::codec::json::Rules;
+use crate::codec::json::scan::Scanner;
+use crate::codec::json::text::unescape;
 use crate::protocol::event::c_text;
 use crate::protocol::{Cause, Event, EventKind, Phase, uri};
 
@@ -28,6 +31,8 @@ pub(super) struct After {
     pub(super) wake: bool,
     /// References of which the last one frees what is the application's.
     spent: Vec<Receiver>,
+    /// The same, of what has been placed: it may have been ended meanwhile.
+    placed: Vec<Arc<Durable>>,
     /// A challenge that the options are to answer.
     challenge: Option<(Arc<Session>, Event<Receiver>)>,
     /// What is to be placed again, and when.
@@ -37,7 +42,7 @@ pub(super) struct After {
 impl After {
     /// Does it. No lock may be held.
     pub(super) fn run(self, connection: &Connection) {
-        drop(self.spent);
+        drop((self.spent, self.placed));
         if self.wake {
             connection.dispatcher.wake();
         }
@@ -63,7 +68,8 @@ impl Session {
         };
         if me.hand_over_events(core, &mut after) {
             // Before anybody else can make a request.
-            let failed = me.place_durables(core);
+            after.placed = self.connection.durables.all();
+            let failed = me.place_durables(&after.placed, core);
             after.wake |= self.connection.dispatcher.push(&self.connection, failed.into_iter());
             me.hand_over_events(core, &mut after);
         }
@@ -74,6 +80,12 @@ impl Session {
     fn hand_over_events(self: &Arc<Self>, core: &mut Core, after: &mut After) -> bool {
         let me = self;
         let mut joined = false;
+        if me.joined.get().is_none()
+            && let Some(event) = core.protocol.welcome()
+        {
+            // Here, as the state's lock comes before the queue's.
+            me.welcomed(event);
+        }
         let is_open = core.protocol.phase() == Phase::Open;
         let After { spent, challenge, conflicts, .. } = after;
         let events = core.protocol.take_events();
@@ -84,6 +96,9 @@ impl Session {
             {
                 target.end();
             }
+            if let Some(Receiver::Retracted(_, id)) = &event.target {
+                event.id = *id;
+            }
             if let Some(Receiver::Durable(durable)) = &event.target {
                 let durable = durable.clone();
                 let (kind, again) = durable.translate(&mut event, is_open);
@@ -92,10 +107,11 @@ impl Session {
             }
             if event.kind == EventKind::Joined {
                 joined = true;
-                return Some(me.welcomed(event));
+                return Some(me.connection.opened(me, event));
             }
             if event.kind == EventKind::Challenge {
-                event.target = me.connection.callbacks.receiver(Slot::Challenge);
+                let asked = me.connection.callbacks.receiver(Slot::Challenge);
+                event.target = asked.filter(|_| me.login.asks());
                 if event.target.is_none() {
                     *challenge = Some((me.clone(), event));
                     return None;
@@ -113,8 +129,7 @@ impl Session {
     }
 
     /// Makes the requests for what is declared on the connection. Returns what could not be made.
-    fn place_durables(self: &Arc<Self>, core: &mut Core) -> Vec<Notice> {
-        let durables = self.connection.durables.all();
+    fn place_durables(self: &Arc<Self>, durables: &[Arc<Durable>], core: &mut Core) -> Vec<Notice> {
         let failed = durables.iter().filter_map(|durable| durable.place(self.serial, core));
         failed.map(|(event, failure)| self.failed(event, failure)).collect()
     }
@@ -137,9 +152,11 @@ impl Session {
     fn place_later(self: &Arc<Self>, durable: Arc<Durable>, delay: Duration) {
         let session = Arc::downgrade(self);
         let user: Weak<Connection> = Arc::downgrade(&self.connection);
+        // Its user_data is not to be kept any longer than the application wants it.
+        let durable = Arc::downgrade(&durable);
         let placed = async move {
             tokio::time::sleep(delay).await;
-            if let Some(session) = session.upgrade() {
+            if let (Some(session), Some(durable)) = (session.upgrade(), durable.upgrade()) {
                 session.place(&durable);
             }
         };
@@ -193,13 +210,13 @@ impl Session {
         let _ = runtime::spawn_blocking(work);
     }
 
-    fn welcomed(self: &Arc<Self>, event: Event<Receiver>) -> Notice {
+    fn welcomed(&self, event: &Event<Receiver>) {
         let _ = self.joined.set(Joined {
             id: event.wamp_id,
             realm: event.uri.clone().unwrap_or_else(|| c_text("")),
             details: Bytes::copy_from_slice(event.details().unwrap_or(b"{}")),
         });
-        self.connection.opened(self, event)
+        self.connection.begin_open(self);
     }
 
     /// An event that a thread has waited for, in the form in which it is told.
@@ -253,8 +270,21 @@ pub fn cause_status(cause: Cause) -> Status {
 
 fn cause_text(cause: Cause, event: &Event<Receiver>) -> Arc<CStr> {
     match (cause, &event.uri) {
-        (Cause::Remote, Some(uri)) => uri.clone(),
+        (Cause::Remote, Some(uri)) => with_words(uri, event),
         (Cause::Canceled, _) => c_text("given up by the application"),
         _ => c_text(cause_status(cause).text().trim_end_matches('\0')),
+    }
+}
+
+/// The URI of an error with what its sender says of it, by custom the first of its args.
+fn with_words(uri: &Arc<CStr>, event: &Event<Receiver>) -> Arc<CStr> {
+    let words = event.payload.lend().args.and_then(|args| {
+        let mut scan = Scanner::new(args.strip_prefix(b"[")?, Rules::Tolerant);
+        scan.skip_space();
+        scan.skip_string().ok().map(|words| unescape(words).into_owned())
+    });
+    match words {
+        Some(words) => c_text(&format!("{}: {words}", uri.to_string_lossy())),
+        None => uri.clone(),
     }
 }

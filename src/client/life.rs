@@ -1,7 +1,7 @@
 //! What a connection goes through while its task runs: from attempt to session to end. The task
 //! itself is in [`super::attempts`], the application's side in [`super::connection`].
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use serde_json::json;
@@ -11,8 +11,10 @@ use crate::protocol::event::c_text;
 use crate::protocol::{Event, EventKind};
 use crate::transport::Transport;
 
+use super::attempts::deliver_inline;
 use super::callbacks::Slot;
 use super::connection::{Connection, Stage};
+use super::dispatch::Mode;
 use super::end::End;
 use super::hook::Attempt;
 use super::login::Login;
@@ -22,7 +24,7 @@ use super::retry::Next;
 use super::session::Session;
 use super::status::{Failure, Status};
 use super::target::Receiver;
-use super::{lock, log};
+use super::{lock, log, runtime};
 
 impl Connection {
     pub(super) fn shared(&self) -> Option<Arc<Connection>> {
@@ -35,6 +37,19 @@ impl Connection {
         if let Some(session) = session {
             session.abandon_all();
         }
+    }
+
+    /// Lets go of a session that never opened, as another transport may be tried now: until then
+    /// nothing is connected.
+    pub(super) fn drop_unopened(&self) {
+        let session = lock(&self.state).session.clone();
+        let Some(session) = session.filter(|session| session.joined().is_none()) else {
+            return;
+        };
+        let traffic = session.core().traffic.clone();
+        let mut state = lock(&self.state);
+        state.traffic.add(&traffic);
+        state.session = None;
     }
 
     /// With what the next attempt is made.
@@ -80,13 +95,44 @@ impl Connection {
     /// Puts a notice into the queue. No lock may be held.
     pub fn tell(self: &Arc<Self>, notice: Notice) {
         let mut notice = Some(notice);
-        let wake = match lock(&self.state).freed {
-            true => false,
-            false => self.dispatcher.push(self, notice.take().into_iter()),
-        };
+        if self.dispatcher.mode() == Mode::Thread {
+            // Without a runtime there are no workers. Refused only while the library is shut down.
+            let user: Weak<Connection> = Arc::downgrade(self);
+            let _ = runtime::enter(user);
+        }
+        // A connection that is freed in this very moment takes no more notices by itself.
+        let freed = lock(&self.state).freed;
+        let wake = !freed && self.dispatcher.push(self, notice.take().into_iter());
         drop(notice);
         if wake {
             self.dispatcher.wake();
+        }
+        if self.dispatcher.mode() == Mode::Inline {
+            self.deliver_rest();
+        }
+    }
+
+    /// Sees to what was told while the library was shut down, and to what is still to be delivered
+    /// now that there is no session. No lock may be held.
+    pub(super) fn deliver_rest(&self) {
+        let Some(me) = self.shared().filter(|me| me.dispatcher.wants_draining()) else {
+            return;
+        };
+        let user: Weak<Connection> = Arc::downgrade(&me);
+        match me.dispatcher.mode() {
+            Mode::Manual => {}
+            Mode::Thread => {
+                let _ = runtime::enter(user);
+                me.dispatcher.start(&me);
+            }
+            Mode::Inline => {
+                let delivering = me.clone();
+                let task = async move { deliver_inline(&delivering) };
+                if runtime::spawn(user, task).is_err() {
+                    // The library is being shut down: nobody else will.
+                    deliver_inline(&me);
+                }
+            }
         }
     }
 
@@ -104,11 +150,15 @@ impl Connection {
     }
 
     /// The application's own code has failed: tells on_user_error, in turn with the other events.
+    /// A failure of on_user_error itself only goes to the log: it would have no end.
     pub fn report(self: &Arc<Self>, about: &Notice, text: &str) {
         let mut notice = about.copy();
         notice.kind = NoticeKind::UserError;
         notice.status = Status::Remote;
         notice.text = Some(c_text(text));
+        if about.kind == NoticeKind::UserError {
+            return notice.log_unheard();
+        }
         notice.event.target = self.callbacks.receiver(Slot::UserError);
         self.tell(notice);
     }
@@ -136,8 +186,8 @@ impl Connection {
         Ok(Some(session))
     }
 
-    /// WELCOME has come.
-    pub(super) fn opened(&self, session: &Arc<Session>, mut event: Event<Receiver>) -> Notice {
+    /// WELCOME has come, and is about to be told. The queue must not be locked.
+    pub(super) fn begin_open(&self, session: &Session) {
         let mut state = lock(&self.state);
         if state.stage == Stage::Connecting {
             state.stage = Stage::Open;
@@ -148,6 +198,10 @@ impl Connection {
         state.retries = 0;
         drop(state);
         self.changed.notify_all();
+    }
+
+    /// What tells of a WELCOME.
+    pub(super) fn opened(&self, session: &Arc<Session>, mut event: Event<Receiver>) -> Notice {
         event.target = self.callbacks.receiver(Slot::Open);
         Notice { session: Some(session.clone()), ..Notice::new(NoticeKind::Open, self, event) }
     }

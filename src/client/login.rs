@@ -62,8 +62,16 @@ impl Login {
         })))
     }
 
+    /// True if the application answers: it had an on_challenge when the session began.
+    pub(super) fn asks(&self) -> bool {
+        self.asks
+    }
+
     /// Answers a challenge; may take a second. An error is a sentence for people.
     pub(super) fn answer(&self, method: &str, extra: &[u8]) -> Result<Answer, String> {
+        if self.asks {
+            return Err("on_challenge was taken away before the challenge came".to_owned());
+        }
         let extra: Map<String, Value> =
             serde_json::from_slice(extra).map_err(|error| format!("CHALLENGE.Extra: {error}"))?;
         lock(&self.inner).answer(method, &extra).map_err(|error| error.to_string())

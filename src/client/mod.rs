@@ -13,7 +13,7 @@
 //! ```
 //!
 //! * [`connection`]: what survives sessions: options, [`callbacks`], state. [`attempts`]: its task,
-//!   [`life`]: what that does to it, [`pump`]: the I/O while a session lasts, [`end`]: how it ended.
+//!   [`life`]: what that does to it, [`pump`]: the I/O while a session lasts, `silence`: who pings, [`end`]: how it ended.
 //! * [`retry`]: when to try again. [`hook`]: the application's word before an attempt.
 //! * [`session`]: one session, its [`requests`], and the way of its events ([`hand_over`]). [`target`]:
 //!   who hears of their outcome. [`login`]: the answers to challenges.
@@ -45,6 +45,7 @@ pub mod requests;
 pub mod retry;
 pub mod runtime;
 pub mod session;
+mod silence;
 pub mod stats;
 pub mod status;
 pub mod target;

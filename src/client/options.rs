@@ -245,7 +245,7 @@ pub const TABLE: &[Spec] = &[
         name: "autoping_interval",
         kind: "number (seconds)",
         default: "30",
-        text: "After how much silence a ping is sent; 0 for never.",
+        text: "WebSocket: after how much silence a ping is sent; 0 for never. (On RawSocket, where not every router answers pings, the operating system watches the connection.)",
         set: |options, value| {
             let time = seconds(value)?;
             options.autoping_interval = (!time.is_zero()).then_some(time);

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::codec::check::is_bare;
 use crate::codec::json::{Rules, check_dict, check_list, text};
 use crate::codec::transcode::Source;
 use crate::codec::{CodecError, Dict, Encoding, Payload, PayloadRef, Span, Token, transcode};
@@ -83,7 +84,11 @@ impl Connection {
         payload: PayloadRef<'a>,
         wire: Encoding,
     ) -> Result<Outgoing<'a>, Failure> {
-        let Some(form) = Form::of(options) else {
+        let form = Form::of(options);
+        if form != Some(Form::Enc) {
+            refuse_bare(payload)?;
+        }
+        let Some(form) = form else {
             return Ok(Outgoing::Given(payload));
         };
         let codec = lock(&self.codec).clone();
@@ -120,8 +125,8 @@ impl Connection {
     }
 
     /// Takes a received payload out of its wrapping, and brings it into the encoding in which the
-    /// application wants it. False if that fails: then the notice has become a failure, or, of an
-    /// event or an invocation, is not for the application any more.
+    /// application wants it. False if that fails: then the notice has become a failure, or, of what
+    /// is not the end of a request, is not for its receiver any more.
     pub(super) fn unwrap(&self, notice: &mut Notice) -> bool {
         if !self.unwrap_passthru(notice) {
             return false;
@@ -190,11 +195,11 @@ impl Connection {
         }
         (notice.status, notice.text) = (Status::Payload, Some(c_text(TEXT)));
         match notice.kind {
-            NoticeKind::Session(EventKind::Result) => {
+            // Of a progressive one no more than that: the call goes on, and ends once.
+            NoticeKind::Session(EventKind::Result) if !notice.event.progress => {
                 notice.kind = NoticeKind::Session(EventKind::Error);
                 notice.event.kind = EventKind::Error;
                 notice.event.cause = Some(Cause::Remote);
-                notice.event.progress = false;
                 notice.event.uri = Some(c_text(INVALID_ARGUMENT));
                 true
             }
@@ -209,6 +214,17 @@ impl Connection {
 }
 
 const INVALID_ARGUMENT: &str = "wamp.error.invalid_argument";
+
+/// On the wire args are a list, but in Autobahn's form.
+pub(super) fn refuse_bare(payload: PayloadRef<'_>) -> Result<(), Failure> {
+    match is_bare(payload) {
+        true => {
+            let text = "args: must be a list; a binary alone goes with the option `enc_algo`";
+            Err(Failure::new(Status::Payload, text))
+        }
+        false => Ok(()),
+    }
+}
 
 /// The encoding, where nothing is wanted but one that we can do alone.
 fn own_encoding(form: Form, options: Dict<'_>, wire: Encoding) -> Option<Encoding> {
@@ -393,6 +409,10 @@ mod tests {
             assert!(connection.unwrap(&mut result));
             assert_eq!(result.kind, NoticeKind::Session(EventKind::Error));
             assert_eq!(result.status, Status::Payload);
+            let mut part = received(&connection, EventKind::Result, details, bad);
+            part.event.progress = true;
+            assert!(!connection.unwrap(&mut part), "the call goes on");
+            assert_eq!((part.kind, part.status), (NoticeKind::UserError, Status::Payload));
         }
     }
 
@@ -402,6 +422,12 @@ mod tests {
         let args = PayloadRef::args("[1]");
         let options = Dict::from_checked(br#"{"exclude_me":false}"#);
         assert_eq!(connection.wrap(options, args, Encoding::Json).unwrap().lend(), args);
+        let bare = PayloadRef::args(r#""\u0000AAEC""#);
+        for options in [r#"{"exclude_me":false}"#, r#"{"ppt_scheme":"x_own"}"#] {
+            let refused =
+                connection.wrap(Dict::from_checked(options.as_bytes()), bare, Encoding::Json);
+            assert!(matches!(refused, Err(failure) if failure.status == Status::Payload));
+        }
         let mut notice = received(&connection, EventKind::Event, r#"{"topic":"a"}"#, "[1]");
         assert!(connection.unwrap(&mut notice));
         assert_eq!(notice.event.payload.lend(), args);

@@ -20,6 +20,7 @@ use super::connection::Connection;
 use super::dispatch::{IoScope, Mode};
 use super::end::End;
 use super::session::Session;
+use super::silence::{Due, Silence};
 use super::stats;
 
 /// How many messages are taken in before they are handled.
@@ -44,12 +45,7 @@ pub(super) struct Pump {
     timer: Pin<Box<Sleep>>,
     join_until: Option<Instant>,
     leave_until: Option<Instant>,
-    last_received: Instant,
-    /// `None`: no pings.
-    ping_interval: Option<Duration>,
-    ping_until: Option<Instant>,
-    /// When the last ping was sent, until something comes.
-    pinged: Option<Instant>,
+    silence: Silence,
     /// The session is over; the transport is closed, until this time at the latest.
     closing: Option<(End, Instant)>,
     /// The transport takes and gives no more.
@@ -66,7 +62,8 @@ impl Pump {
         transport: Box<dyn Transport>,
         join_until: Instant,
     ) -> Pump {
-        let ping_interval = connection.options.autoping_interval.filter(|_| transport.pings());
+        let interval = connection.options.autoping_interval.filter(|_| transport.pings());
+        let silence = Silence::new(interval, connection.options.autoping_timeout, Instant::now());
         Pump {
             trace: connection.options.trace,
             connection,
@@ -79,10 +76,7 @@ impl Pump {
             timer: Box::pin(sleep_until(join_until)),
             join_until: Some(join_until),
             leave_until: None,
-            last_received: Instant::now(),
-            ping_interval,
-            ping_until: None,
-            pinged: None,
+            silence,
             closing: None,
             broken: false,
             close_sent: false,
@@ -145,10 +139,8 @@ impl Pump {
         }
         let received = alive || !self.frames.is_empty();
         if received {
-            self.last_received = Instant::now();
-            self.ping_until = None;
-            if alive && let Some(pinged) = self.pinged.take() {
-                self.session.core().traffic.round_trip = Some(self.last_received - pinged);
+            if let Some(round_trip) = self.silence.heard(Instant::now(), alive) {
+                self.session.core().traffic.round_trip = Some(round_trip);
             }
             self.handle_frames();
         }
@@ -221,7 +213,12 @@ impl Pump {
             let Some((batch, next)) = &mut self.sending else {
                 return progress;
             };
-            match self.transport.poll_send(cx, batch, next) {
+            let before = *next;
+            let sent = self.transport.poll_send(cx, batch, next);
+            if *next > before {
+                self.silence.wrote(batch.bytes_of(before, *next));
+            }
+            match sent {
                 Poll::Pending => return progress,
                 Poll::Ready(Ok(())) => progress = true,
                 Poll::Ready(Err(error)) => {
@@ -317,15 +314,12 @@ impl Pump {
         if let Some((_, until)) = &self.closing {
             return Some(*until);
         }
-        let ping = match self.ping_until {
-            Some(until) => Some(until),
-            None => self.ping_interval.map(|interval| {
-                // Setting a timer anew costs more than letting it fire once in vain.
-                let due = self.last_received + interval;
-                let set = self.timer.deadline();
-                if set > now && set < due && self.join_until.is_none() { set } else { due }
-            }),
-        };
+        let ping = self.silence.due().map(|due| {
+            // Setting a timer anew costs more than letting it fire once in vain.
+            let set = self.timer.deadline();
+            let early = set > now && set < due && self.join_until.is_none();
+            if early && !self.silence.has_asked() { set } else { due }
+        });
         let call = self.session.core().protocol.next_timeout().map(Instant::from_std);
         [self.join_until, self.leave_until, ping, call].into_iter().flatten().min()
     }
@@ -341,17 +335,28 @@ impl Pump {
             self.give_up(End::failed("unreachable", failure));
         } else if self.leave_until.is_some_and(|until| until <= now) {
             self.give_up(End::closed("closed; the router did not answer the GOODBYE in time"));
-        } else if self.ping_until.is_some_and(|until| until <= now) {
-            // A host that does not take its events keeps us from reading the pong.
-            if self.connection.dispatcher.is_full() {
-                self.ping_until = None;
-                self.last_received = now;
-                return;
-            }
-            let text = "no answer to a ping within `autoping_timeout`".to_owned();
-            self.transport_failed(TransportError::Lost(text));
         } else {
-            self.ping_if_silent(now);
+            self.listen(now);
+        }
+    }
+
+    /// Sees to a peer that is silent.
+    fn listen(&mut self, now: Instant) {
+        // A host that does not take its events keeps us from reading the pong.
+        let deaf = self.connection.dispatcher.is_full();
+        match self.silence.look(now, deaf) {
+            Due::Nothing => {}
+            Due::Ping => {
+                let payload = Bytes::from(vec![b'w'; self.connection.options.autoping_size]);
+                self.unflushed = true;
+                if let Err(error) = self.transport.ping(payload) {
+                    self.transport_failed(error);
+                }
+            }
+            Due::Lost => {
+                let text = "no answer to a ping within `autoping_timeout`".to_owned();
+                self.transport_failed(TransportError::Lost(text));
+            }
         }
     }
 
@@ -361,23 +366,6 @@ impl Pump {
         let after = self.session.hand_over(&mut core);
         drop(core);
         after.run(&self.connection);
-    }
-
-    fn ping_if_silent(&mut self, now: Instant) {
-        let options = &self.connection.options;
-        let Some(interval) = self.ping_interval else {
-            return;
-        };
-        if now < self.last_received + interval || self.ping_until.is_some() {
-            return;
-        }
-        self.ping_until = Some(now + options.autoping_timeout);
-        self.pinged = Some(now);
-        let payload = Bytes::from(vec![b'w'; options.autoping_size]);
-        self.unflushed = true;
-        if let Err(error) = self.transport.ping(payload) {
-            self.transport_failed(error);
-        }
     }
 
     // ===== ends =====

@@ -9,6 +9,7 @@ use crate::protocol::{self, CancelMode, Event, Listed, Phase, RequestError};
 
 use super::dispatch::{self, Dispatcher};
 use super::lock;
+use super::passthru::refuse_bare;
 use super::session::{Core, Session};
 use super::status::{Failure, Status};
 use super::target::{Receiver, Waiter};
@@ -145,6 +146,7 @@ impl Session {
         uri: &str,
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
+        refuse_bare(payload)?;
         self.command(|core| core.answer_error(invocation, uri, payload))
     }
 
@@ -201,12 +203,24 @@ impl Session {
 
     /// The active subscriptions.
     pub fn subscriptions(&self) -> Vec<Listed> {
-        lock(&self.core).protocol.subscriptions()
+        let listed = lock(&self.core).protocol.subscriptions();
+        self.as_known(listed)
     }
 
     /// The active registrations.
     pub fn registrations(&self) -> Vec<Listed> {
-        lock(&self.core).protocol.registrations()
+        let listed = lock(&self.core).protocol.registrations();
+        self.as_known(listed)
+    }
+
+    /// What is durable, under the id that the application has for it.
+    fn as_known(&self, mut listed: Vec<Listed>) -> Vec<Listed> {
+        for durable in self.connection.durables.all() {
+            let local = durable.local(self.serial);
+            let entry = listed.iter_mut().find(|entry| Some(entry.id) == local);
+            entry.into_iter().for_each(|entry| entry.id = durable.id());
+        }
+        listed
     }
 
     /// Refuses to wait where the answer could never come.

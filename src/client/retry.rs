@@ -129,6 +129,37 @@ mod tests {
         assert_eq!((next.count, next.delay), (1, Duration::from_millis(1500)));
     }
 
+    /// A simulated clock: with a seed the whole series of attempts is known beforehand.
+    #[test]
+    fn a_seeded_series_follows_the_formula() {
+        let policy = Policy { max_retries: None, max: 60.0, ..Policy::default() };
+        let mut random = fastrand::Rng::with_seed(2026);
+        let (mut clock, mut deviations) = (0.0, Vec::new());
+        for outage in 0..200 {
+            let mut retry = Retry::new(policy);
+            for attempt in 0..30 {
+                let sample = normal(random.f64(), random.f64());
+                let next = retry.next(sample).unwrap();
+                let mean = (1.5 * 1.5f64.powi(attempt)).min(60.0);
+                let expected = (mean + sample * 0.1 * mean).clamp(0.0, 60.0);
+                let delay = next.delay.as_secs_f64();
+                assert!((delay - expected).abs() < 1e-6, "outage {outage}, attempt {attempt}");
+                assert_eq!(next.count, attempt as u32 + 1);
+                clock += delay;
+                if delay < 60.0 {
+                    deviations.push((delay - mean) / mean);
+                }
+            }
+        }
+        // Below the cap the deviations are those of a normal distribution with 0.1; the cap takes
+        // the upper half away where the mean has reached it.
+        let spread = deviations.iter().map(|d| d * d).sum::<f64>() / deviations.len() as f64;
+        assert!((spread.sqrt() - 0.1).abs() < 0.01, "{}", spread.sqrt());
+        let mean_outage = clock / 200.0;
+        // 1.5 (1.5^10 - 1) / 0.5 s below the cap, and 20 times 57.6 s at it.
+        assert!((1310.0..1335.0).contains(&mean_outage), "{mean_outage}");
+    }
+
     #[test]
     fn samples_are_normal() {
         let mut random = fastrand::Rng::with_seed(7);

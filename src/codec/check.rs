@@ -39,6 +39,17 @@ pub fn check_payload<'a>(
     Ok(payload)
 }
 
+/// True if a binary stands in place of args, as Autobahn's payload transparency has it.
+#[inline]
+pub fn is_bare(payload: PayloadRef<'_>) -> bool {
+    let is_bare = |head: Result<Head, CodecError>| matches!(head, Ok(Head::Binary(_)));
+    payload.args.is_some_and(|args| match payload.encoding {
+        Encoding::Json => is_binary(args),
+        Encoding::MsgPack => is_bare(MsgPack::head(args, &mut 0)),
+        Encoding::Cbor => is_bare(Cbor::head(args, &mut 0)),
+    })
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     Args,
@@ -113,7 +124,8 @@ mod tests {
             let whole = PayloadRef { args: Some(list), kwargs: Some(dict), encoding };
             assert_eq!(told(Some(list), Some(dict), encoding), Ok(whole));
             let twice = [list, list].concat();
-            assert!(told(Some(binary), None, encoding).is_ok());
+            assert!(told(Some(binary), None, encoding).is_ok_and(is_bare));
+            assert!(!is_bare(whole));
             assert_eq!(told(Some(dict), None, encoding), Err("args"));
             assert_eq!(told(None, Some(list), encoding), Err("kwargs"));
             assert_eq!(told(Some(&list[..1]), None, encoding), Err("args"));

@@ -135,6 +135,12 @@ impl Batch {
         self.ends.is_empty()
     }
 
+    /// The bytes of the messages from `first` up to, and without, `end`.
+    pub fn bytes_of(&self, first: usize, end: usize) -> usize {
+        let before = |index: usize| if index == 0 { 0 } else { self.ends[index - 1] };
+        before(end) - before(first)
+    }
+
     /// The messages as slices.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());

@@ -1,6 +1,6 @@
 //! Arguments of the C surface, made into checked references.
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_int};
 use std::time::{Duration, Instant};
 
 use crate::client::{Failure, Status};
@@ -144,25 +144,24 @@ pub fn encoding_number(encoding: Encoding) -> u32 {
     }
 }
 
-/// Writes a text for C into its buffer, NUL-terminated and cut where it does not fit; tells its
-/// whole length.
+/// Writes a text for C into its buffer, NUL-terminated; tells its length. Where it does not fit the
+/// buffer gets an empty text: half a URI or half a key is worse than none.
 ///
 /// # Safety
-/// `out` points to `size` writable bytes; it may be NULL if `size` is 0.
-pub unsafe fn fill(out: *mut c_char, size: usize, text: &str) -> Result<i32, Failure> {
-    let length = i32::try_from(text.len())
+/// `out` points to `size` writable bytes; it may be NULL if that is 0.
+pub unsafe fn fill(out: *mut c_char, size: usize, text: &str) -> Result<c_int, Failure> {
+    let length = c_int::try_from(text.len())
         .map_err(|_| Failure::new(Status::TooLarge, "the text is longer than an int can tell"))?;
-    if size == 0 {
-        return Ok(length);
+    if out.is_null() && size > 0 {
+        return Err(Failure::new(Status::Argument, "the buffer is NULL, but its size is not 0"));
     }
-    if out.is_null() {
-        return Err(Failure::new(Status::Argument, "the buffer is NULL"));
-    }
-    let fits = text.len().min(size - 1);
-    // SAFETY: not NULL, and by the caller's promise there is room for `size` bytes.
-    unsafe {
-        std::ptr::copy_nonoverlapping(text.as_ptr(), out.cast(), fits);
-        out.add(fits).write(0);
+    if size > 0 {
+        let fitting = if text.len() < size { text } else { "" };
+        // SAFETY: not NULL, and the bytes and the NUL are no more than `size`.
+        unsafe {
+            fitting.as_ptr().cast::<c_char>().copy_to_nonoverlapping(out, fitting.len());
+            out.add(fitting.len()).write(0);
+        }
     }
     Ok(length)
 }

@@ -42,7 +42,7 @@ pub unsafe extern "C" fn wamp_auth_cra_derive_key(
         let key = cra::derive_key(secret.as_bytes(), salt.as_bytes(), iterations, keylen)
             .map_err(refused)?;
         // SAFETY: the caller's promise.
-        unsafe { give(key.expose(), out, out_size) }
+        unsafe { args::fill(out, out_size, key.expose()) }
     })
 }
 
@@ -64,7 +64,7 @@ pub unsafe extern "C" fn wamp_auth_cra_sign(
         let challenge = unsafe { args::text(challenge, "challenge") }?;
         let signature = cra::sign(key.as_bytes(), challenge.as_bytes());
         // SAFETY: the caller's promise.
-        unsafe { give(&signature, out, out_size) }
+        unsafe { args::fill(out, out_size, &signature) }
     })
 }
 
@@ -83,7 +83,7 @@ pub unsafe extern "C" fn wamp_auth_cryptosign_public_key(
         // SAFETY: the caller's promise: texts are NUL-terminated.
         let key = key_file::load(unsafe { args::text(privkey, "privkey") }?).map_err(refused)?;
         // SAFETY: the caller's promise.
-        unsafe { give(&hex(&key.public_key()), out, out_size) }
+        unsafe { args::fill(out, out_size, &hex(&key.public_key())) }
     })
 }
 
@@ -111,7 +111,7 @@ pub unsafe extern "C" fn wamp_auth_cryptosign_sign(
             .map(|text| digits(text, "channel_id"))
             .transpose()?;
         // SAFETY: the caller's promise.
-        unsafe { give(&key.sign(&challenge, channel_id.as_ref()), out, out_size) }
+        unsafe { args::fill(out, out_size, &key.sign(&challenge, channel_id.as_ref())) }
     })
 }
 
@@ -146,7 +146,7 @@ pub unsafe extern "C" fn wamp_auth_scram_salted_password(
         let profile = if name == "argon2id-13" { Profile::Crossbar } else { Profile::Wamp };
         let salted = scram::salted_password(profile, kdf, password, &salt).map_err(refused)?;
         // SAFETY: the caller's promise.
-        unsafe { give(&Zeroizing::new(STANDARD.encode(&*salted)), out, out_size) }
+        unsafe { args::fill(out, out_size, &Zeroizing::new(STANDARD.encode(&*salted))) }
     })
 }
 
@@ -197,7 +197,7 @@ unsafe fn scram_proof(
         // SAFETY: the caller's promise.
         let message = unsafe { args::text(auth_message, "auth_message") }?;
         // SAFETY: the caller's promise.
-        unsafe { give(&STANDARD.encode(proof(&salted, message.as_bytes())), out, out_size) }
+        unsafe { args::fill(out, out_size, &STANDARD.encode(proof(&salted, message.as_bytes()))) }
     })
 }
 
@@ -214,23 +214,4 @@ fn digits(text: &str, name: &str) -> Result<[u8; 32], Failure> {
 fn bytes(text: &str, name: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let wrong = |_| Failure::new(Status::Argument, format!("`{name}` must be base64"));
     STANDARD.decode(text).map(Zeroizing::new).map_err(wrong)
-}
-
-/// Writes a result and a NUL if both fit, else an empty text: half a key is worse than none.
-///
-/// # Safety
-/// `out` points to `out_size` writable bytes; it may be NULL if that is 0.
-unsafe fn give(result: &str, out: *mut c_char, out_size: usize) -> Result<c_int, Failure> {
-    if out.is_null() && out_size > 0 {
-        return Err(Failure::new(Status::Argument, "`out` is NULL, but `out_size` is not 0"));
-    }
-    if out_size > 0 {
-        let fitting = if result.len() < out_size { result } else { "" };
-        // SAFETY: not NULL, and the bytes and the NUL are no more than `out_size`.
-        unsafe {
-            fitting.as_ptr().cast::<c_char>().copy_to_nonoverlapping(out, fitting.len());
-            out.add(fitting.len()).write(0);
-        }
-    }
-    c_int::try_from(result.len()).map_err(|_| Status::Internal.into())
 }

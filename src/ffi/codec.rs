@@ -72,9 +72,9 @@ impl Codec for CCodec {
 /// options stand in the details of what has come, it gets the bytes and writes such an object.
 /// Without a codec `"ppt_serializer": "json"` without `ppt_cipher` works all the same, and everything
 /// else is given and delivered as the one binary value that it is on the wire. What cannot be
-/// encoded is refused with WAMP_ERR_PAYLOAD; of what cannot be decoded an event is told as
-/// WAMP_USER_ERROR, an invocation is answered with `wamp.error.invalid_argument`, and a result
-/// becomes WAMP_ERROR with WAMP_ERR_PAYLOAD.
+/// encoded is refused with WAMP_ERR_PAYLOAD; of what cannot be decoded an event or a progressive
+/// result is told as WAMP_USER_ERROR, an invocation is answered with `wamp.error.invalid_argument`,
+/// and a result becomes WAMP_ERROR with WAMP_ERR_PAYLOAD.
 ///
 /// `free` (may be NULL) runs exactly once: when another codec takes the place, when the connection is
 /// freed, or when this call fails. Returns WAMP_OK or WAMP_ERR_HANDLE.

@@ -120,7 +120,7 @@ pub unsafe extern "C" fn wamp_connection_on_open(
 }
 
 /// Sets what hears WAMP_CLOSE: when the connection was closed, was lost, or could not be made. After
-/// each wamp_connection_open() exactly one comes whose details lack `will_retry`: it is the last.
+/// each wamp_connection_open() exactly one comes whose `will_retry` is false: it is the last.
 /// As wamp_connection_on_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_on_close(
@@ -415,7 +415,7 @@ pub unsafe extern "C" fn wamp_connection_reconnect_now(
 }
 
 /// Makes no more attempts until the next wamp_connection_open(); an open session stays. If an
-/// attempt was waited for, a last WAMP_CLOSE follows, without `will_retry`. Returns 1 if one was
+/// attempt was waited for, a last WAMP_CLOSE follows, whose `will_retry` is false. Returns 1 if one was
 /// waited for, 0 if not, or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_stop_retrying(

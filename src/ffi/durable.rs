@@ -3,8 +3,8 @@
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::Arc;
 
+use crate::client::Target;
 use crate::client::durable::DurableKind;
-use crate::client::{Receiver, Target};
 
 use super::args;
 use super::connection::object;
@@ -39,7 +39,7 @@ fn retract(
     guard(|| {
         let object = object(connection)?;
         let id = args::local_id(id)?;
-        object.client.retract(kind, id, Receiver::App(target.clone())).map(c_int::from)
+        object.client.retract(kind, id, target.clone()).map(c_int::from)
     })
 }
 

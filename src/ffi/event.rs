@@ -189,7 +189,8 @@ pub fn describe(notice: &Notice, lent: &Lent, token: u64, user_data: *mut c_void
 fn flags(event: &Event<Receiver>) -> u32 {
     let progress = if event.progress { WAMP_FLAG_PROGRESS } else { 0 };
     let more = if event.more { WAMP_FLAG_MORE } else { 0 };
-    progress | more
+    let continued = if event.again { WAMP_FLAG_CONTINUED } else { 0 };
+    progress | more | continued
 }
 
 fn payload(notice: &Notice) -> wamp_payload_t {

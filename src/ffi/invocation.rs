@@ -55,16 +55,34 @@ pub(super) fn known(session: &Session, request: u64) -> *mut wamp_invocation_t {
     }
 }
 
-/// The callback or poll that a handle was lent to is over. With `more` input to come the call goes
-/// on, whether or not the handle was retained.
-pub(super) fn end_loan(invocation: *mut wamp_invocation_t, more: bool) {
-    if !more {
+/// What of a call's input an event has brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Input {
+    Whole,
+    MoreFollows,
+    LastPiece,
+}
+
+/// The callback or poll that a handle was lent to is over. With more input to come the call goes
+/// on, whether or not the handle was retained; and so it does where the host has retained the handle
+/// of another piece of the input, as when several came in one poll.
+pub(super) fn end_loan(invocation: *mut wamp_invocation_t, input: Input) {
+    if input == Input::Whole {
         return loan::end_loan::<Invocation, _>(invocation);
     }
     let Ok(object) = object(invocation) else { return };
-    if object.refs.end_loan() {
-        loan::remove::<Invocation, _>(invocation);
-        object.what.session.tag_invocation(object.what.request, 0);
+    if !object.refs.end_loan() {
+        return;
+    }
+    loan::remove::<Invocation, _>(invocation);
+    let Invocation { session, request } = &object.what;
+    let known = known(session, *request);
+    if !known.is_null() && known != invocation {
+        return;
+    }
+    match input {
+        Input::MoreFollows => session.tag_invocation(*request, 0),
+        Input::LastPiece | Input::Whole => object.what.forgotten(),
     }
 }
 

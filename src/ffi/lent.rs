@@ -4,8 +4,10 @@ use std::ptr;
 use std::sync::Arc;
 
 use crate::client::{Notice, NoticeKind, Session};
-use crate::protocol::EventKind;
+use crate::codec::PayloadRef;
+use crate::protocol::{EventKind, uri};
 
+use super::invocation::Input;
 use super::types::*;
 use super::{attempt, challenge, invocation, loan, session};
 
@@ -24,8 +26,8 @@ pub struct Lent {
 enum Last {
     #[default]
     Nothing,
-    /// The invocation's loan ends; with true more input follows.
-    EndInvocation(bool),
+    /// The invocation's loan ends.
+    EndInvocation(Input),
     /// The interruption of a request has been heard.
     FinishInterrupt(Arc<Session>, u64),
     /// The session's loan ends.
@@ -52,7 +54,11 @@ impl Lent {
             NoticeKind::Close => self.last = Last::EndSession,
             NoticeKind::Session(EventKind::Invocation) => {
                 self.invocation = Some(invocation::lend(session, notice));
-                self.last = Last::EndInvocation(notice.event.more);
+                self.last = Last::EndInvocation(match (notice.event.more, notice.event.again) {
+                    (true, _) => Input::MoreFollows,
+                    (false, true) => Input::LastPiece,
+                    (false, false) => Input::Whole,
+                });
             }
             NoticeKind::Session(EventKind::Interrupt) => {
                 self.invocation = Some(invocation::known(session, id));
@@ -92,12 +98,18 @@ impl Drop for Lent {
     fn drop(&mut self) {
         match &self.last {
             Last::Nothing => {}
-            Last::EndInvocation(more) => {
+            Last::EndInvocation(input) => {
                 if let Some(invocation) = self.invocation {
-                    invocation::end_loan(invocation, *more);
+                    invocation::end_loan(invocation, *input);
                 }
             }
-            Last::FinishInterrupt(session, request) => session.finish_interrupt(*request),
+            Last::FinishInterrupt(session, request) => {
+                session.finish_interrupt(*request);
+                // With more input to come an invocation needs no handle: nobody else ends it then.
+                if session.invocation_tag(*request) == 0 {
+                    session.forget_invocation(*request, uri::CANCELED, PayloadRef::NONE);
+                }
+            }
             Last::EndSession => {
                 if let Some(session) = self.session.filter(|session| !session.is_null()) {
                     session::end_loan(session);

@@ -7,7 +7,7 @@
 //! * [`guard`]: what every function does first and last. [`args`]: pointers made into references.
 //! * [`library`], [`connection`], [`durable`], [`attempt`], [`challenge`], [`codec`], [`session`], [`requests`],
 //!   [`invocation`], [`event`], [`report`], [`value`], [`builder`], [`router`], [`auth`]: the functions.
-//! * [`target`]: C callbacks as the client knows them. [`lent`], [`loan`]: handles that events lend.
+//! * [`target`]: C callbacks as the client knows them. `lent`, `loan`: handles that events lend.
 #![allow(unsafe_code, non_camel_case_types)]
 // The safety of every function is the same and stands in the header: pointers are valid or NULL.
 #![allow(clippy::missing_safety_doc)]

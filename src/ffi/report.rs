@@ -74,7 +74,7 @@ fn features(session: &Session) -> Value {
 
 /// The subscriptions that are active on the session, as the args of a message: dicts with `id` (as
 /// the request returned it), `wamp_id` (the router's), `topic` and `match`. Those of the connection are
-/// among them under their ids within this session. To be freed by wamp_message_free(). NULL on
+/// among them. To be freed by wamp_message_free(). NULL on
 /// failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_subscriptions(
@@ -166,12 +166,11 @@ pub unsafe extern "C" fn wamp_session_prefix(
     })
 }
 
-/// Writes the URI that `text` stands for into `uri`, NUL-terminated, at most `uri_size` bytes: `text`
-/// itself, unless it begins with a known shortcut. Seldom needed, as every function resolves by
-/// itself.
+/// Writes the URI that `text` stands for into `uri`, NUL-terminated: `text` itself, unless it begins
+/// with a known shortcut. Seldom needed, as every function resolves by itself.
 ///
-/// Returns the URI's bytes without the NUL, also where they did not fit (as snprintf does; `uri` may
-/// be NULL with size 0), or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
+/// Returns the URI's bytes without the NUL; where they do not fit in `uri_size` bytes with the NUL,
+/// `uri` gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_resolve(
     session: *mut wamp_session_t,

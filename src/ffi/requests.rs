@@ -444,8 +444,8 @@ pub unsafe extern "C" fn wamp_session_call_more(
 
 /// Calls a procedure and waits for the outcome, at most `timeout_ms` (negative: no limit).
 ///
-/// `*result` (may be NULL if not wanted) receives the WAMP_RESULT, or with WAMP_ERR_REMOTE the
-/// WAMP_ERROR, to be freed by wamp_message_free(); otherwise NULL. Progressive results are skipped.
+/// `*result` (may be NULL if not wanted) receives the WAMP_RESULT, or with WAMP_ERR_REMOTE and
+/// with WAMP_ERR_PAYLOAD (a codec cannot read the result) the WAMP_ERROR, to be freed by wamp_message_free(); otherwise NULL. Progressive results are skipped.
 /// Returns WAMP_OK, or as wamp_session_call(), or WAMP_ERR_REMOTE (an error came: its URI is in
 /// the message and in wamp_last_error()), WAMP_ERR_TIMEOUT (given up; a late answer is ignored),
 /// WAMP_ERR_DEADLOCK (in a callback of inline dispatch, or in one of the connection that has
@@ -477,12 +477,19 @@ pub unsafe extern "C" fn wamp_session_call_sync(
             let text = format!("no answer within {timeout_ms} ms; the call was given up");
             return Err(Failure::new(Status::Timeout, text));
         };
-        let failed = (event.kind == EventKind::Error).then(|| failure(&event));
+        let mut failed = (event.kind == EventKind::Error).then(|| failure(&event));
         let answered = failed.as_ref().is_none_or(|failure| failure.status == Status::Remote);
-        if answered && !result.is_null() {
-            let message = event::message(session.told(event))?;
-            // SAFETY: as above.
-            unsafe { *result = message };
+        if answered {
+            let told = session.told(event);
+            if failed.is_none() && told.status == Status::Payload {
+                let text = told.text.as_ref().map(|text| text.to_string_lossy().into_owned());
+                failed = Some(Failure::new(told.status, text.unwrap_or_default()));
+            }
+            if !result.is_null() {
+                let message = event::message(told)?;
+                // SAFETY: as above.
+                unsafe { *result = message };
+            }
         }
         failed.map_or(Ok(0), Err)
     })

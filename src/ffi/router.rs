@@ -64,6 +64,9 @@ fn object(router: *mut wamp_router_t) -> Result<Arc<RouterObject>, Failure> {
 /// | `max_message_size` | bytes, 16 MiB  | the largest message that is accepted                 |
 /// | `send_queue_bytes` | bytes, 256 MiB | may wait for a client before it is dropped           |
 /// | `disclose`         | object         | `caller`, `publisher`: true tells always who it is   |
+/// | `tls`              | object         | `cert`, `key`, for wss:// and rss://; `client_ca`    |
+/// |                    |                | signs the certificates that clients must have then;  |
+/// |                    |                | each a PEM text or the path of a PEM file            |
 /// | `event_history`    | number, 0      | how many past publications each realm keeps          |
 /// | `auth`             | object         | who may join: see below                              |
 /// | `roles`            | object         | what they may do: see below                          |
@@ -102,11 +105,13 @@ pub unsafe extern "C" fn wamp_router_new(config: *const c_char) -> *mut wamp_rou
     })
 }
 
-/// Listens at `url`, such as "ws://127.0.0.1:8080/ws"; with port 0 the system chooses one. When it
-/// returns, clients can connect. Can be called several times.
+/// Listens at `url`, such as "ws://127.0.0.1:8080/ws"; with port 0 the system chooses one. All URLs of
+/// the connection option `url` will do; wss:// and rss:// need the key `tls`. When it returns,
+/// clients can connect. Can be called several times.
 ///
-/// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_UNREACHABLE (the
-/// address cannot be bound), WAMP_ERR_CLOSED (after wamp_shutdown()), WAMP_ERR_FORKED.
+/// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is
+/// missing), WAMP_ERR_UNREACHABLE (the address cannot be bound), WAMP_ERR_CLOSED (after
+/// wamp_shutdown()), WAMP_ERR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_listen(
     router: *mut wamp_router_t,

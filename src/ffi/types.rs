@@ -117,6 +117,8 @@ pub const WAMP_FLAG_PROGRESS: u32 = 1;
 /// Flag of events. INVOCATION: more input of the same call follows, as another WAMP_INVOCATION with
 /// the same `wamp_id`. To keep one handle for all of them, retain it.
 pub const WAMP_FLAG_MORE: u32 = 2;
+/// Flag of events. INVOCATION: input of the same call, as its `wamp_id` says, came before.
+pub const WAMP_FLAG_CONTINUED: u32 = 4;
 
 /// Encoding of payloads: JSON text.
 pub const WAMP_JSON: u32 = 1;
@@ -227,7 +229,7 @@ pub struct wamp_payload_t {
 pub struct wamp_event_t {
     /// What happened: WAMP_OPEN ... WAMP_INTERNAL_ERROR. Ignore kinds that you do not know.
     pub kind: u32,
-    /// WAMP_FLAG_PROGRESS, WAMP_FLAG_MORE.
+    /// WAMP_FLAG_PROGRESS, WAMP_FLAG_MORE, WAMP_FLAG_CONTINUED.
     pub flags: u32,
     /// ERROR, CLOSE, USER_ERROR, INTERNAL_ERROR: what went wrong, WAMP_ERR_*. Otherwise WAMP_OK.
     pub status: i32,

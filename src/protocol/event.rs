@@ -66,7 +66,7 @@ pub struct Event<H> {
     pub progress: bool,
     /// Invocation: more input of the same call follows.
     pub more: bool,
-    /// Invocation: there may have been input of the same call before.
+    /// Invocation: input of the same call came before.
     pub again: bool,
     /// Error: why.
     pub cause: Option<Cause>,

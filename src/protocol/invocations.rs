@@ -30,9 +30,9 @@ use super::uri::{self, Match};
 pub(super) struct Invocations<H> {
     /// Without a final answer.
     open: IdMap<Invocation<H>>,
-    /// Given up by their callers, with their tags, until nobody asks for them any more.
-    interrupted: IdMap<u64>,
-    /// Answered before their last input, which is still to be ignored.
+    /// Given up by their callers, until nobody asks for them any more.
+    interrupted: IdMap<Interrupted>,
+    /// Over before their last input, which is still to be ignored.
     unfinished: VecDeque<u64>,
 }
 
@@ -47,6 +47,15 @@ struct Invocation<H> {
     killed: bool,
     /// Wants to hear of an INTERRUPT.
     watcher: Option<H>,
+    /// See [`Session::tag_invocation`].
+    tag: u64,
+}
+
+#[derive(Debug)]
+struct Interrupted {
+    registration: u64,
+    /// The caller waited for the end of it.
+    waited: bool,
     /// See [`Session::tag_invocation`].
     tag: u64,
 }
@@ -79,7 +88,15 @@ impl<H> Invocations<H> {
         }
     }
 
-    /// The rest of an input whose call was answered before its end.
+    /// The call is over before its last input.
+    fn ignore_rest(&mut self, request: u64) {
+        if self.unfinished.len() == MOST_UNFINISHED {
+            self.unfinished.pop_front();
+        }
+        self.unfinished.push_back(request);
+    }
+
+    /// The rest of an input whose call was over before its end.
     fn is_leftover(&mut self, request: u64, more: bool) -> bool {
         if self.interrupted.contains_key(&request) {
             return true;
@@ -116,7 +133,10 @@ impl<H: Clone> Session<H> {
             with.push(b',');
         }
         with.extend_from_slice(&options.as_bytes()[1..]);
-        let options = Dict::from_checked(&with);
+        let options = match options.bool("progress") {
+            Ok(Some(true)) => options,
+            _ => Dict::from_checked(&with),
+        };
         self.write(|out| message::Yield { request, options, payload }.write(out))
     }
 
@@ -161,9 +181,21 @@ impl<H: Clone> Session<H> {
     pub fn watch_interrupt(&mut self, request: u64, watcher: H) -> Result<(), RequestError> {
         self.check_open()?;
         if self.is_interrupted(request) {
-            let mut event = Event::new(EventKind::Interrupt, 0, Some(watcher));
+            let Invocations { open, interrupted, .. } = &self.invocations;
+            let (registration, waits) = match interrupted.get(&request) {
+                Some(interrupted) => (interrupted.registration, interrupted.waited),
+                None => (open.get(&request).map_or(0, |open| open.registration), true),
+            };
+            let local = self.registrations.called(registration).map_or(0, |(local, ..)| local);
+            let mut event = Event::new(EventKind::Interrupt, local, Some(watcher));
             event.wamp_id = request;
             event.uri = Some(c_text(uri::CANCELED));
+            let frame = Bytes::from_static(match waits {
+                true => b"{\"mode\":\"kill\"}",
+                false => b"{\"mode\":\"killnowait\"}",
+            });
+            event.details = Span::of(&frame, Some(&frame));
+            event.payload = Payload::of_frame(&frame, PayloadRef::NONE);
             self.emit(event);
             return Ok(());
         }
@@ -183,7 +215,7 @@ impl<H: Clone> Session<H> {
         }
         let written = self.write(|out| write_error(request, uri::CANCELED, PayloadRef::NONE, out));
         debug_assert!(written.is_ok());
-        self.interrupt_open(request);
+        self.interrupt_open(request, true);
     }
 
     /// Nobody will answer any more or ask: an error goes out where an answer is still waited for.
@@ -204,14 +236,15 @@ impl<H: Clone> Session<H> {
         if let Some(open) = self.invocations.open.get_mut(&request) {
             open.tag = tag;
         } else if let Some(interrupted) = self.invocations.interrupted.get_mut(&request) {
-            *interrupted = tag;
+            interrupted.tag = tag;
         }
     }
 
     /// What [`Session::tag_invocation`] has noted.
     pub fn invocation_tag(&self, request: u64) -> u64 {
         let open = self.invocations.open.get(&request).map(|open| open.tag);
-        open.or_else(|| self.invocations.interrupted.get(&request).copied()).unwrap_or(0)
+        let interrupted = || self.invocations.interrupted.get(&request).map(|known| known.tag);
+        open.or_else(interrupted).unwrap_or(0)
     }
 
     // ===== received =====
@@ -294,7 +327,7 @@ impl<H: Clone> Session<H> {
         let local = known.as_ref().map_or(0, |(local, ..)| *local);
         let target = watcher.or_else(|| known.map(|(_, target, ..)| target));
         if !waits {
-            self.interrupt_open(request);
+            self.interrupt_open(request, false);
         }
         let Some(target) = target else {
             self.finish_interrupt(request);
@@ -317,20 +350,21 @@ impl<H: Clone> Session<H> {
             return;
         };
         if open.more {
-            let unfinished = &mut self.invocations.unfinished;
-            if unfinished.len() == MOST_UNFINISHED {
-                unfinished.pop_front();
-            }
-            unfinished.push_back(request);
+            self.invocations.ignore_rest(request);
         }
         if let Some(watcher) = open.watcher {
             self.emit(Event::new(EventKind::Gone, 0, Some(watcher)));
         }
     }
 
-    fn interrupt_open(&mut self, request: u64) {
-        if let Some(open) = self.invocations.open.remove(&request) {
-            self.invocations.interrupted.insert(request, open.tag);
+    fn interrupt_open(&mut self, request: u64, waited: bool) {
+        let Some(open) = self.invocations.open.remove(&request) else {
+            return;
+        };
+        let Invocation { registration, tag, more, .. } = open;
+        self.invocations.interrupted.insert(request, Interrupted { registration, waited, tag });
+        if more {
+            self.invocations.ignore_rest(request);
         }
     }
 }

@@ -184,6 +184,11 @@ impl<H: Clone> Session<H> {
         !self.events.is_empty()
     }
 
+    /// Joined, if it is among what [`Session::take_events`] has.
+    pub fn welcome(&self) -> Option<&Event<H>> {
+        self.events.iter().find(|event| event.kind == EventKind::Joined)
+    }
+
     /// The messages that wait to be sent.
     pub fn outbox(&self) -> &Outbox {
         &self.outbox
@@ -377,7 +382,15 @@ impl<H: Clone> Session<H> {
             event
         };
         match request {
-            Request::Call { target, .. } | Request::Publish { target } => {
+            Request::Call { target, canceled, .. } => {
+                let mut event = cause(self.request_local(error.request), target);
+                // As asked for, by the mode "kill". Some text of the specification writes two l.
+                if canceled && matches!(&*error.error, uri::CANCELED | "wamp.error.cancelled") {
+                    event.cause = Some(Cause::Canceled);
+                }
+                self.emit(event);
+            }
+            Request::Publish { target } => {
                 let event = cause(self.request_local(error.request), target);
                 self.emit(event);
             }

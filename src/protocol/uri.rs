@@ -150,6 +150,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_uris_of_the_header_are_uris() {
+        let list = include_str!("../../include/uris.txt");
+        for line in list.lines().filter(|line| !line.starts_with('#')) {
+            let words: Vec<_> = line.splitn(3, ' ').collect();
+            assert_eq!((words.len(), check(words[1], Match::Exact)), (3, Ok(())), "{line}");
+            assert!(words[1].starts_with("wamp."), "{line}");
+        }
+        for ours in [RUNTIME_ERROR, CANCELED, TIMEOUT, NETWORK_FAILURE, GOODBYE_AND_OUT] {
+            assert!(list.contains(&format!(" {ours} ")), "{ours}");
+        }
+    }
+
+    #[test]
     fn the_loose_rule() {
         for good in ["a", "com.myapp.topic", "com.Ünï-code.x", "$weird/but.OK!"] {
             assert_eq!(check(good, Match::Exact), Ok(()), "{good}");

@@ -9,8 +9,8 @@
 //! | `disclose` | `{"caller": true, "publisher": true}`: who is told to the other side, asked or not | neither |
 //! | `auth` | who is known, and by which secrets: see below | everybody may join |
 //! | `roles` | what each role may do: see [`super::roles`] | everything |
+//! | `tls` | `cert`, `key` (PEM, or paths of PEM files) for `wss://` and `rss://`; `client_ca`: clients must have a certificate that it signed | no TLS |
 //! | `event_history` | how many past publications each realm keeps, up to 64 MiB of them | 0 |
-
 //!
 //! `auth` has a key for each method, with what each authid is known by:
 //!
@@ -31,6 +31,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::protocol::uri::{self, Match};
+use crate::transport::tls::Acceptor;
 
 use super::RouterError;
 use super::auth::Store;
@@ -51,6 +52,8 @@ pub(super) struct Config {
     pub(super) disclose_caller: bool,
     /// Subscribers are always told who publishes.
     pub(super) disclose_publisher: bool,
+    /// The router's side of TLS.
+    pub(super) tls: Option<Acceptor>,
     /// How many past publications each realm keeps.
     pub(super) event_history: usize,
     /// Who is known; `None` lets everybody in.
@@ -68,6 +71,7 @@ impl Default for Config {
             send_queue_bytes: 256 << 20,
             disclose_caller: false,
             disclose_publisher: false,
+            tls: None,
             event_history: 0,
             auth: None,
             roles: None,
@@ -75,12 +79,13 @@ impl Default for Config {
     }
 }
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "realms",
     "hello_timeout",
     "max_message_size",
     "send_queue_bytes",
     "disclose",
+    "tls",
     "event_history",
     "auth",
     "roles",
@@ -110,6 +115,7 @@ impl Config {
             "max_message_size" => self.max_message_size = size(value)?,
             "send_queue_bytes" => self.send_queue_bytes = size(value)?,
             "disclose" => (self.disclose_caller, self.disclose_publisher) = disclose(value)?,
+            "tls" => self.tls = Some(tls(value)?),
             "event_history" => self.event_history = count(value)?,
             "auth" => self.auth = Some(Arc::new(Store::parse(value)?)),
             "roles" => self.roles = Some(Arc::new(Roles::parse(value)?)),
@@ -164,6 +170,24 @@ fn disclose(value: &Value) -> Result<(bool, bool), String> {
     Ok(disclosed)
 }
 
+fn tls(value: &Value) -> Result<Acceptor, String> {
+    let object = value.as_object().ok_or("must be an object with `cert` and `key`")?;
+    let (mut cert, mut key, mut client_ca) = (None, None, None);
+    for (name, value) in object {
+        let place = match name.as_str() {
+            "cert" => &mut cert,
+            "key" => &mut key,
+            "client_ca" => &mut client_ca,
+            _ => return Err(format!("`{name}`: unknown; the keys are cert, key, client_ca")),
+        };
+        let text = value.as_str();
+        *place = Some(text.ok_or_else(|| format!("`{name}`: must be a PEM text or a path"))?);
+    }
+    let cert = cert.ok_or("`cert` is missing")?;
+    let key = key.ok_or("`key` is missing")?;
+    Acceptor::new(cert, key, client_ca)
+}
+
 fn count(value: &Value) -> Result<usize, String> {
     value
         .as_u64()
@@ -201,6 +225,7 @@ mod tests {
             send_queue_bytes: 4096,
             disclose_caller: true,
             disclose_publisher: false,
+            tls: None,
             event_history: 10,
             auth: None,
             roles: None,
@@ -226,6 +251,12 @@ mod tests {
             (r#"{"max_message_size": -1}"#, "1024 or more"),
             (r#"{"disclose": true}"#, "\"caller\": true or false"),
             (r#"{"disclose": {"callee": true}}"#, "\"caller\": true or false"),
+            (r#"{"tls": 1}"#, "an object with `cert` and `key`"),
+            (r#"{"tls": {"cert": "a.pem"}}"#, "`key` is missing"),
+            (r#"{"tls": {"key": "a.pem"}}"#, "`cert` is missing"),
+            (r#"{"tls": {"cert": 1, "key": ""}}"#, "`cert`: must be a PEM text or a path"),
+            (r#"{"tls": {"crt": ""}}"#, "`crt`: unknown; the keys are cert, key, client_ca"),
+            (r#"{"tls": {"cert": "/nowhere", "key": ""}}"#, "`cert`: cannot read the file"),
             (r#"{"event_history": -1}"#, "0 or more"),
             (r#"{"auth": {"kerberos": {}}}"#, "the keys are ticket, wampcra"),
             (r#"{"auth": {"ticket": {"joe": {"tickt": "x"}}}}"#, "\"joe\": \"tickt\" is unknown"),

@@ -31,18 +31,20 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use crate::codec::{Batch, CodecError, Dict, Encoding, PayloadRef, Received};
 use crate::protocol::message::{Abort, Challenge, Goodbye, Hello, Message};
 use crate::protocol::uri;
-use crate::transport::websocket::{self, WebSocket};
-use crate::transport::{Incoming, Transport, TransportError};
+use crate::transport::rawsocket;
+use crate::transport::{
+    ConnectError, Incoming, Protocol, Stream, Transport, TransportError, websocket,
+};
 
 use super::Shared;
 use super::auth::{Login, Step};
 use super::details::Details;
+use super::listener::Greeting;
 use super::peer::{Order, Peer, Rings};
 use super::realm::{End, Session};
 
@@ -56,28 +58,38 @@ const TURN_BYTES: usize = 1 << 20;
 /// How many messages are decoded and then routed under one lock of the realm.
 const CHUNK: usize = 64;
 
-/// Serves a client from the WebSocket handshake to its end.
-pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, path: Arc<str>) {
+/// Serves a client from its first byte to its end.
+pub(super) async fn serve(shared: Arc<Shared>, stream: Stream, greeting: Arc<Greeting>) {
     let Some(guest) = Guest::enter(&shared) else {
         return;
     };
-    let hello_due = Instant::now() + shared.config.hello_timeout;
-    let Some(transport) = shake_hands(&guest, stream, &path, hello_due).await else {
-        return;
-    };
-    let mut connection = Connection::new(&guest, transport, hello_due);
-    poll_fn(|cx| connection.poll(cx)).await;
+    let due = Instant::now() + shared.config.hello_timeout;
+    let limit = shared.config.max_message_size;
+    match &greeting.protocol {
+        Protocol::WebSocket { path } => {
+            let handshake = async {
+                let stream = greeting.secure(stream).await?;
+                websocket::accept(stream, Some(path), limit).await
+            };
+            carry(&guest, in_time(&guest, due, handshake).await, due).await;
+        }
+        Protocol::RawSocket => {
+            let handshake = async {
+                let stream = greeting.secure(stream).await?;
+                rawsocket::accept(stream, &Encoding::ALL, limit).await
+            };
+            carry(&guest, in_time(&guest, due, handshake).await, due).await;
+        }
+    }
 }
 
-/// The WebSocket handshake; `None` if it fails, takes too long, or the router closes meanwhile.
-async fn shake_hands(
+/// What the handshakes make; `None` if they fail, take too long, or the router closes meanwhile.
+async fn in_time<T>(
     guest: &Guest,
-    stream: TcpStream,
-    path: &str,
     due: Instant,
-) -> Option<WebSocket> {
+    handshake: impl Future<Output = Result<T, ConnectError>>,
+) -> Option<T> {
     let peer = &guest.peer;
-    let handshake = websocket::accept(stream, Some(path), guest.shared.config.max_message_size);
     let mut handshake = std::pin::pin!(timeout_at(due, handshake));
     let done = poll_fn(|cx| {
         peer.bell().fall_asleep(cx);
@@ -87,6 +99,13 @@ async fn shake_hands(
         }
     });
     done.await?.ok()?.ok()
+}
+
+async fn carry<T: Transport>(guest: &Guest, transport: Option<T>, hello_due: Instant) {
+    if let Some(transport) = transport {
+        let mut connection = Connection::new(guest, transport, hello_due);
+        poll_fn(|cx| connection.poll(cx)).await;
+    }
 }
 
 /// The entry in the router's list of clients, for as long as this lives.
@@ -353,7 +372,8 @@ impl<'a, T: Transport> Connection<'a, T> {
             let why = format!("this router has no realm \"{}\"", hello.realm);
             return self.abort(uri::NO_SUCH_REALM, &why);
         }
-        match Login::begin(self.shared.config.auth.as_ref(), hello.details, self.peer.id()) {
+        let (store, id) = (self.shared.config.auth.as_ref(), self.peer.id());
+        match Login::begin(store, hello.details, id, self.transport.channel_id()) {
             Ok(step) => self.go_on(hello.realm.into_owned(), step),
             Err(error) => self.abort(uri::PROTOCOL_VIOLATION, &error.to_string()),
         }

@@ -1,10 +1,11 @@
 //! An embedded WAMP router: for tests, demos and the programs of one machine.
 //!
 //! Broker and dealer with the basic profile and what of the advanced one concerns clients, over
-//! WebSocket and JSON. Users who outgrow it point their clients at a clustered router; nothing else
+//! WebSocket or RawSocket and JSON. Users who outgrow it point their clients at a clustered router; nothing else
 //! changes.
 //!
 //! * `config`: what the user can set.
+//! * `listener`: where clients come in.
 //! * `connection`: the task of one client, and the states of its session.
 //! * `auth`: how clients prove who they are; `roles`: what they may do then.
 //! * `peer`: a client as the others see it: a place for its messages; `identity`: who it is.
@@ -29,6 +30,7 @@ mod dealer;
 mod details;
 mod history;
 mod identity;
+mod listener;
 mod meta;
 mod notice;
 mod pattern;
@@ -42,22 +44,18 @@ mod testament;
 #[cfg(test)]
 mod tests;
 
-use std::net::TcpListener as StdListener;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
-use tokio_tungstenite::tungstenite::http::Uri;
 
 use crate::codec::MAX_ID;
 use crate::protocol::ids::IdMap;
 use crate::protocol::uri;
-use crate::transport::websocket;
 
 use config::Config;
+use listener::Listener;
 use peer::Peer;
 use realm::{Counts, Realms};
 
@@ -140,7 +138,7 @@ impl Router {
     /// Makes a router. `config` is a JSON object; `None` stands for `{}`. The keys are `realms` (a
     /// list of names; without it realms are made on demand), `hello_timeout` (seconds),
     /// `max_message_size` and `send_queue_bytes` (bytes), `disclose` (who is told to the other
-    /// side), `event_history` (how many past publications are kept), `auth` (who is known, and by
+    /// side), `tls` (certificate and key), `event_history` (how many past publications are kept), `auth` (who is known, and by
     /// which secrets) and `roles` (what they may do).
     pub fn new(config: Option<&str>) -> Result<Arc<Router>, RouterError> {
         let config = Config::parse(config)?;
@@ -155,27 +153,17 @@ impl Router {
         Ok(Arc::new(Router { shared: Arc::new(shared), listeners: Mutex::default() }))
     }
 
-    /// Listens on `ws://host:port/path`, as often as wanted; port 0 takes a free one. The address
-    /// is bound when this returns, and `runtime`, which needs I/O and time, serves the clients.
+    /// Listens on `ws://host:port/path` or `rs://host:port`, with TLS on `wss://` or `rss://`, or on
+    /// a Unix socket, as often as wanted; port 0 takes a free one. The address is bound when this
+    /// returns, and `runtime`, which needs I/O and time, serves the clients.
     pub fn listen(self: &Arc<Self>, url: &str, runtime: &Handle) -> Result<(), RouterError> {
-        let endpoint = Endpoint::parse(url)?;
         let mut listeners = locked(&self.listeners);
         if listeners.closed {
             return Err(RouterError::Closed);
         }
-        let refused = |error: std::io::Error| RouterError::Bind {
-            url: url.to_owned(),
-            reason: error.to_string(),
-        };
-        let listener =
-            StdListener::bind((endpoint.host.as_str(), endpoint.port)).map_err(refused)?;
-        listener.set_nonblocking(true).map_err(refused)?;
-        let port = listener.local_addr().map_err(refused)?.port();
-        let _context = runtime.enter();
-        let listener = TcpListener::from_std(listener).map_err(refused)?;
-
-        listeners.url.get_or_insert_with(|| endpoint.url(port));
-        let task = runtime.spawn(accept(self.shared.clone(), listener, endpoint.path.into()));
+        let listener = Listener::bind(url, self.shared.config.tls.as_ref(), runtime)?;
+        listeners.url.get_or_insert_with(|| listener.url.clone());
+        let task = runtime.spawn(listener.serve(self.shared.clone()));
         listeners.tasks.push(task.abort_handle());
         Ok(())
     }
@@ -265,53 +253,6 @@ impl Shared {
         locked(&self.clients).by_id.remove(&peer.id());
         if peer.was_dropped() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-async fn accept(shared: Arc<Shared>, listener: TcpListener, path: Arc<str>) {
-    /// How long to wait when the process has no file descriptor left for another client.
-    const PAUSE: Duration = Duration::from_millis(50);
-    loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(PAUSE).await;
-            continue;
-        };
-        // Messages are gathered here already; the kernel need not wait for more. A failure only
-        // makes the connection slower.
-        let _ = stream.set_nodelay(true);
-        tokio::spawn(connection::serve(shared.clone(), stream, path.clone()));
-    }
-}
-
-/// Where to listen.
-#[derive(Debug)]
-struct Endpoint {
-    host: String,
-    port: u16,
-    path: String,
-}
-
-impl Endpoint {
-    fn parse(url: &str) -> Result<Endpoint, RouterError> {
-        let (host, port) = websocket::check_url(url).map_err(RouterError::Url)?;
-        let uri: Uri = url
-            .parse()
-            .map_err(|error| RouterError::Url(format!("\"{url}\" is not a URL: {error}")))?;
-        if uri.query().is_some() {
-            let why = format!("\"{url}\": leave out what follows the '?'");
-            return Err(RouterError::Url(why));
-        }
-        Ok(Endpoint { host, port, path: uri.path().to_owned() })
-    }
-
-    /// The URL for clients, with the port that was really bound.
-    fn url(&self, port: u16) -> String {
-        let Endpoint { host, path, .. } = self;
-        if host.contains(':') {
-            format!("ws://[{host}]:{port}{path}")
-        } else {
-            format!("ws://{host}:{port}{path}")
         }
     }
 }

@@ -74,6 +74,26 @@ impl Endpoint {
         &self.url
     }
 
+    /// The URL with another port.
+    pub fn with_port(&self, port: u16) -> String {
+        let Address::Tcp { host, secure, .. } = &self.address else {
+            return self.url.clone();
+        };
+        let (scheme, path) = match &self.protocol {
+            Protocol::WebSocket { path } => ("ws", path.as_str()),
+            Protocol::RawSocket => ("rs", ""),
+        };
+        let scheme = match (scheme, secure) {
+            ("ws", true) => "wss",
+            ("rs", true) => "rss",
+            (scheme, _) => scheme,
+        };
+        match host.contains(':') {
+            true => format!("{scheme}://[{host}]:{port}{path}"),
+            false => format!("{scheme}://{host}:{port}{path}"),
+        }
+    }
+
     /// With TLS.
     pub fn is_secure(&self) -> bool {
         matches!(self.address, Address::Tcp { secure: true, .. })
@@ -182,6 +202,15 @@ mod tests {
             let endpoint = Endpoint::parse(url).unwrap();
             assert_eq!((&endpoint.protocol, &endpoint.address), (&protocol, &address), "{url}");
             assert_eq!(endpoint.to_string(), url);
+        }
+        for (url, other) in [
+            ("ws://[::1]/ws?a", "ws://[::1]:9/ws?a"),
+            ("wss://h:0", "wss://h:9/"),
+            ("rs://h:0", "rs://h:9"),
+            ("rss://h:0/", "rss://h:9"),
+            ("rs+unix:///a", "rs+unix:///a"),
+        ] {
+            assert_eq!(Endpoint::parse(url).unwrap().with_port(9), other);
         }
         let unix = Endpoint::parse("ws+unix:///a.sock:/ws?a=b").unwrap();
         assert_eq!(unix.request_url(), "ws://localhost/ws?a=b");

@@ -95,6 +95,14 @@ impl Stream {
         }
     }
 
+    /// The TCP connection, if it is one in clear.
+    pub(super) fn into_tcp(self) -> Option<TcpStream> {
+        match self.kind {
+            Kind::Tcp(tcp) => Some(tcp),
+            _ => None,
+        }
+    }
+
     /// See [`super::Transport::channel_id`].
     pub(super) fn channel_id(&self) -> Option<[u8; 32]> {
         let Kind::Tls(tls) = &self.kind else {

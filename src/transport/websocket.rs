@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::handshake::server::{
     ErrorResponse, Request as ServerRequest, Response as ServerResponse,
 };
 use tokio_tungstenite::tungstenite::http::{
-    HeaderName, HeaderValue, Response as HttpResponse, StatusCode, Uri,
+    HeaderName, HeaderValue, Response as HttpResponse, StatusCode,
 };
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -54,24 +54,6 @@ fn of_subprotocol(name: &str) -> Option<Encoding> {
 fn listed(serializers: &[Encoding]) -> String {
     let names: Vec<_> = serializers.iter().copied().map(subprotocol).collect();
     names.join(", ")
-}
-
-/// Checks a `ws://host[:port][/path]` URL; tells host and port.
-pub fn check_url(url: &str) -> Result<(String, u16), String> {
-    let uri: Uri = url.parse().map_err(|error| format!("\"{url}\" is not a URL: {error}"))?;
-    match uri.scheme_str() {
-        Some("ws") => {}
-        Some(other) => {
-            return Err(format!("\"{url}\": scheme \"{other}\" is not supported; use ws://"));
-        }
-        None => {
-            return Err(format!("\"{url}\" has no scheme; write ws://host:port/path"));
-        }
-    }
-    let host = uri.host().filter(|host| !host.is_empty());
-    let host = host.ok_or_else(|| format!("\"{url}\" names no host"))?;
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    Ok((host.to_owned(), uri.port_u16().unwrap_or(80)))
 }
 
 /// Checks the name and value of an HTTP header.
@@ -192,18 +174,23 @@ fn handshake_error(url: String, error: WsError, clues: &Clues, offered: String) 
             if let Some(error) = tls::explain_loss(clues.certificate) {
                 return ConnectError::Tls { url, error };
             }
-            let reason = "it closed the connection before it answered".to_owned();
-            ConnectError::Unreachable { url, reason }
+            unanswered(url, "it closed the connection before it answered")
         }
         WsError::Io(error) => match tls::explain(&error, clues.certificate) {
             Some(error) => ConnectError::Tls { url, error },
             None if error.kind() == io::ErrorKind::InvalidData => {
                 ConnectError::Handshake { url, reason: error.to_string() }
             }
-            None => ConnectError::Unreachable { url, reason: error.to_string() },
+            None => unanswered(url, &error.to_string()),
         },
         other => ConnectError::Handshake { url, reason: other.to_string() },
     }
+}
+
+/// Not every server with TLS says so to who speaks in clear.
+fn unanswered(url: String, why: &str) -> ConnectError {
+    let hint = if url.starts_with("ws://") { " (if it wants TLS there, write wss://)" } else { "" };
+    ConnectError::Unreachable { url, reason: format!("{why}{hint}") }
 }
 
 fn refused(url: String, response: &HttpResponse<Option<Vec<u8>>>) -> ConnectError {
@@ -333,22 +320,6 @@ impl From<WsError> for TransportError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn urls_are_checked() {
-        assert_eq!(check_url("ws://127.0.0.1:8080/ws"), Ok(("127.0.0.1".to_owned(), 8080)));
-        assert_eq!(check_url("ws://[::1]/"), Ok(("::1".to_owned(), 80)));
-        for (bad, told) in [
-            ("127.0.0.1:8080", "scheme"),
-            ("ftp://host/", "\"ftp\" is not supported"),
-            ("/path", "no scheme"),
-            ("ws://", "not a URL"),
-            ("", "not a URL"),
-        ] {
-            let error = check_url(bad).unwrap_err();
-            assert!(error.contains(told), "{bad}: {error}");
-        }
-    }
 
     #[test]
     fn headers_are_checked() {

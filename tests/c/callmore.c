@@ -88,6 +88,7 @@ static void summed(wamp_session_t *caller) {
     piece = inbox_event(&input, i, WAMP_INVOCATION);
     CHECK(piece->wamp_id == first && piece->id == inbox_event(&input, 0, WAMP_INVOCATION)->id);
     CHECK(((piece->flags & WAMP_FLAG_MORE) != 0) == (i < 19));
+    CHECK(((piece->flags & WAMP_FLAG_CONTINUED) != 0) == (i > 0));
     CHECK(wamp_value_int(inbox_arg(&input, i, WAMP_INVOCATION, 0)) == i + 1);
   }
   inbox_empty(&outcome), inbox_empty(&input);
@@ -201,7 +202,7 @@ int main(int argc, char **argv) {
     each(caller);
     early(caller, callee);
     canceled(caller, "{\"mode\": \"killnowait\"}", WAMP_ERR_CANCELED);
-    canceled(caller, "{\"mode\": \"kill\"}", WAMP_ERR_REMOTE);
+    canceled(caller, "{\"mode\": \"kill\"}", WAMP_ERR_CANCELED);
     badly_continued(caller);
   } else {
     static latch_t freed = LATCH;

@@ -1,5 +1,5 @@
 /*
- * A router that goes away and comes back, again and again, under load. The router is another program's to disturb:
+ * A router that goes away and comes back, again and again, under load. To disturb it is left to who started it:
  *
  *     interop_storm URL REALM
  *
@@ -33,7 +33,7 @@
 #define EACH 3 /* durable things of a connection: its procedure, its own topic, the common topic */
 #define ALL (CONNECTIONS * EACH)
 
-/* A request: its number is its user_data, so that a callback for one that is long over cannot be taken for another's. */
+/* A request. Its number is its user_data, so that a callback for one that is over is not taken for another's. */
 typedef struct slot_t {
   uintptr_t number;
   enum { FREE, MADE, ENDED } state;
@@ -131,7 +131,8 @@ static void work(peer_t *peer, wamp_session_t *session) {
     snprintf(procedure, sizeof procedure, "com.storm.procedure%d", other);
     if (turn % 2) snprintf(topic, sizeof topic, "com.storm.topic%d", other);
     else snprintf(topic, sizeof topic, "com.storm.common");
-    status = wamp_session_call(session, procedure, WAMP_ARGS("[\"what is this?\", 42]"), NULL, done, (void *)call, let_go);
+    status = wamp_session_call(session, procedure, WAMP_ARGS("[\"what is this?\", 42]"), NULL, done, (void *)call,
+                               let_go);
     CHECK(status > 0 || status == WAMP_ERR_CLOSED);
     status = wamp_session_publish_ack(session, topic, WAMP_ARGS("[\"hear, hear\"]"), "{\"exclude_me\": false}", done,
                                       (void *)publication, let_go);

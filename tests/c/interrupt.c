@@ -73,7 +73,7 @@ static void watched(wamp_session_t *caller, const char *options, const char *mod
   GOOD(watch(&second, inbox_callback)); /* takes the place of the first */
   WAIT(first.freed, 1);
   GOOD(wamp_session_cancel(caller, call, options));
-  ended(&outcome, call, strcmp(mode, "kill") == 0 ? WAMP_ERR_REMOTE : WAMP_ERR_CANCELED);
+  ended(&outcome, call, WAMP_ERR_CANCELED);
   WAIT(second.told.got, 1);
   WAIT(second.freed, 1);
   interrupt = inbox_event(&second.told, 0, WAMP_INTERRUPT);
@@ -92,10 +92,11 @@ static void unwatched(wamp_session_t *caller) {
   static watch_t late = WATCH;
   int64_t call = begin(caller, &outcome);
   GOOD(wamp_session_cancel(caller, call, "{\"mode\": \"kill\"}"));
-  ended(&outcome, call, WAMP_ERR_REMOTE);
+  ended(&outcome, call, WAMP_ERR_CANCELED);
   GOOD(watch(&late, inbox_callback));
   WAIT(late.freed, 1);
-  CHECK(inbox_event(&late.told, 0, WAMP_INTERRUPT)->wamp_id > 0);
+  CHECK(inbox_event(&late.told, 0, WAMP_INTERRUPT)->wamp_id > 0 && inbox_event(&late.told, 0, WAMP_INTERRUPT)->id > 0);
+  SAME(scenario_text(wamp_event_details(inbox_event(&late.told, 0, WAMP_INTERRUPT)), "mode"), "kill");
   nobody_waits();
   CHECK(latch_count(&late.told.got) == 1);
   watch_empty(&late);
@@ -225,7 +226,7 @@ static void polled(wamp_session_t *caller) {
   CHECK(event.id == registration);
   CHECK(latch_count(&outcome.got) == 0);
   CHECK(wamp_connection_poll(callee, &event, sizeof event, 1, 0) == 0);
-  ended(&outcome, call, WAMP_ERR_REMOTE);
+  ended(&outcome, call, WAMP_ERR_CANCELED);
   WAIT(freed, 1);
   FAILS(wamp_invocation_yield(invocation, NULL), WAMP_ERR_CANCELED);
   GOOD(wamp_invocation_release(invocation));

@@ -142,7 +142,7 @@ static void sizes(void) {
     CHECK(strlen(out) == (size > length ? length : 0));
     CHECK(out[size] == '?' && (size > length || out[1] == '?'));
   }
-  REFUSES(wamp_auth_cra_sign("secret", "x", NULL, 1), "`out` is NULL");
+  REFUSES(wamp_auth_cra_sign("secret", "x", NULL, 1), "buffer is NULL");
 }
 
 int main(int argc, char **argv) {

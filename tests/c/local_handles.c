@@ -30,7 +30,16 @@ static void as_connection(void *handle) {
   BAD(wamp_connection_on_open(c, on_any, GIFT));
   BAD(wamp_connection_on_close(c, on_any, GIFT));
   BAD(wamp_connection_on_writable(c, on_any, GIFT));
+  BAD(wamp_connection_on_connect(c, on_any, GIFT));
+  BAD(wamp_connection_on_challenge(c, on_any, GIFT));
+  BAD(wamp_connection_on_user_error(c, on_any, GIFT));
+  BAD(wamp_connection_on_internal_error(c, on_any, GIFT));
   BAD(wamp_connection_set_wakeup(c, on_wakeup, GIFT));
+  BAD(wamp_connection_subscribe(c, URI "x", NULL, on_any, on_any, GIFT));
+  BAD(wamp_connection_unsubscribe(c, 1, on_any, GIFT));
+  BAD(wamp_connection_register(c, URI "x", NULL, on_any, on_any, GIFT));
+  BAD(wamp_connection_unregister(c, 1, on_any, GIFT));
+  CHECK(wamp_connection_transport(c) == NULL && wamp_connection_stats(c) == NULL);
   BAD(wamp_connection_open(c));
   BAD(wamp_connection_close(c, NULL, NULL, 0));
   BAD(wamp_connection_close(c, NULL, NULL, 1000));
@@ -51,6 +60,7 @@ static void as_connection(void *handle) {
 static void as_session(void *handle) {
   wamp_session_t *s = handle;
   wamp_message_t *result = NULL;
+  char uri[16] = "as before";
   BAD(wamp_session_retain(s));
   BAD(wamp_session_id(s));
   BAD(wamp_session_is_open(s));
@@ -62,7 +72,14 @@ static void as_session(void *handle) {
   BAD(wamp_session_register(s, URI "x", NULL, on_any, on_any, GIFT));
   BAD(wamp_session_unregister(s, 1, on_any, GIFT));
   BAD(wamp_session_call(s, URI "x", NULL, NULL, on_any, GIFT));
+  BAD(wamp_session_call_more(s, 2, NULL, NULL));
   BAD(wamp_session_cancel(s, 2, NULL));
+  CHECK(wamp_session_features(s) == NULL && wamp_session_subscriptions(s) == NULL);
+  CHECK(wamp_session_registrations(s) == NULL);
+  BAD(wamp_session_prefix(s, "a", "com.a"));
+  BAD(wamp_session_resolve(s, "a:b", uri, sizeof uri));
+  SAME(uri, "as before");
+  BAD(wamp_session_log(s, "text"));
   BAD(wamp_session_subscribe_sync(s, URI "x", NULL, on_any, GIFT, 1000));
   BAD(wamp_session_unsubscribe_sync(s, 1, 1000));
   BAD(wamp_session_publish_ack_sync(s, URI "x", NULL, NULL, 1000));
@@ -78,8 +95,27 @@ static void as_invocation(void *handle) {
   BAD(wamp_invocation_retain(i));
   BAD(wamp_invocation_progress(i, NULL));
   BAD(wamp_invocation_yield(i, NULL));
+  BAD(wamp_invocation_yield_with(i, NULL, NULL));
   BAD(wamp_invocation_error(i, NULL, NULL));
+  BAD(wamp_invocation_is_canceled(i));
+  BAD(wamp_invocation_on_interrupt(i, on_any, GIFT));
   bad_free(wamp_invocation_release(i), i);
+}
+
+static void as_attempt(void *handle) {
+  wamp_attempt_t *a = handle;
+  BAD(wamp_attempt_retain(a));
+  BAD(wamp_attempt_proceed(a, NULL));
+  BAD(wamp_attempt_abandon(a, NULL));
+  bad_free(wamp_attempt_release(a), a);
+}
+
+static void as_challenge(void *handle) {
+  wamp_challenge_t *c = handle;
+  BAD(wamp_challenge_retain(c));
+  BAD(wamp_challenge_reply(c, "signature", NULL));
+  BAD(wamp_challenge_abort(c, NULL, NULL));
+  bad_free(wamp_challenge_release(c), c);
 }
 
 static void as_message(void *handle) {
@@ -110,7 +146,8 @@ static void as_builder(void *handle) {
 static void as_router(void *handle) {
   wamp_router_t *r = handle;
   BAD(wamp_router_listen(r, "ws://127.0.0.1:0/ws"));
-  CHECK(wamp_router_url(r) == NULL);
+  CHECK(wamp_router_url(r) == NULL && wamp_router_stats(r) == NULL);
+  BAD(wamp_router_kick(r, 0, NULL));
   bad_free(wamp_router_free(r), r);
 }
 
@@ -123,7 +160,7 @@ static void as_value(void *handle) {
   CHECK(wamp_value_at(v, 0) == NULL && wamp_value_get(v, "a") == NULL && wamp_value_key(v, 0, NULL) == NULL);
 }
 
-enum { CONNECTION, SESSION, INVOCATION, MESSAGE, BUILDER, ROUTER, VALUE, TYPES };
+enum { CONNECTION, SESSION, INVOCATION, ATTEMPT, CHALLENGE, MESSAGE, BUILDER, ROUTER, VALUE, TYPES };
 
 static latch_t asked = LATCH;
 static wamp_invocation_t *kept[2];
@@ -133,6 +170,40 @@ static void on_slow(const wamp_event_t *event, void *user_data) {
   GOOD(wamp_invocation_retain(event->invocation));
   kept[latch_count(&asked)] = event->invocation;
   latch_hit(&asked);
+}
+
+/* An attempt or a challenge that waits, and the connection whose it is. */
+static latch_t held = LATCH;
+static void *held_handle;
+static wamp_connection_t *holding[2];
+
+static void on_hold(const wamp_event_t *event, void *user_data) {
+  (void)user_data;
+  if (event->kind == WAMP_CONNECT) {
+    GOOD(wamp_attempt_retain(event->attempt));
+    held_handle = event->attempt;
+  } else {
+    GOOD(wamp_challenge_retain(event->challenge));
+    held_handle = event->challenge;
+  }
+  latch_hit(&held);
+}
+
+static void *hold(wamp_router_t *router, int type) {
+  char options[256];
+  long before = latch_count(&held);
+  wamp_connection_t *connection;
+  snprintf(options, sizeof options, "{\"url\": \"%s\", \"realm\": \"r\", \"authid\": \"joe\", \"ticket\": \"t\"}",
+           wamp_router_url(router));
+  connection = wamp_connection_new(options);
+  if (type == ATTEMPT)
+    GOOD(wamp_connection_on_connect(connection, on_hold, NULL, NULL));
+  else
+    GOOD(wamp_connection_on_challenge(connection, on_hold, NULL, NULL));
+  GOOD(wamp_connection_open(connection));
+  WAIT(held, before + 1);
+  holding[type == CHALLENGE] = connection;
+  return held_handle;
 }
 
 /* One living object of each type. */
@@ -150,11 +221,21 @@ static void make(void **objects) {
   objects[INVOCATION] = kept[before];
   objects[MESSAGE] = scenario_call(session, URI "echo", WAMP_ARGS("[\"text\", [1]]"), NULL);
   objects[BUILDER] = wamp_builder_new(WAMP_JSON);
-  objects[ROUTER] = wamp_router_new(NULL);
+  objects[ROUTER] = wamp_router_new("{\"auth\": {\"ticket\": {\"joe\": {\"ticket\": \"t\"}}}}");
+  GOOD(wamp_router_listen(objects[ROUTER], "ws://127.0.0.1:0/ws"));
+  objects[ATTEMPT] = hold(objects[ROUTER], ATTEMPT);
+  objects[CHALLENGE] = hold(objects[ROUTER], CHALLENGE);
   objects[VALUE] = (void *)wamp_event_args(wamp_message_event(objects[MESSAGE]));
 }
 
 static void unmake(void **objects) {
+  int i;
+  GOOD(wamp_attempt_release(objects[ATTEMPT]));
+  GOOD(wamp_challenge_release(objects[CHALLENGE]));
+  for (i = 0; i < 2; i++) {
+    (void)wamp_connection_close(holding[i], NULL, NULL, LIMIT_MS); /* the refused challenge has closed it already */
+    GOOD(wamp_connection_free(holding[i]));
+  }
   GOOD(wamp_invocation_release(objects[INVOCATION]));
   GOOD(wamp_message_free(objects[MESSAGE]));
   GOOD(wamp_builder_free(objects[BUILDER]));
@@ -163,8 +244,8 @@ static void unmake(void **objects) {
 }
 
 static void handles(void) {
-  static void (*const as[TYPES])(void *) = {as_connection, as_session, as_invocation, as_message,
-                                            as_builder,    as_router,  as_value};
+  static void (*const as[TYPES])(void *) = {as_connection, as_session, as_invocation, as_attempt, as_challenge,
+                                            as_message,    as_builder, as_router,     as_value};
   void *freed[TYPES], *live[TYPES], *made_up[6], *nothing[4] = {NULL, NULL, NULL, NULL};
   wamp_event_t event;
   int type, i;

@@ -25,7 +25,9 @@
 #include <time.h>
 #include <wamp.h>
 
+#ifndef LIMIT_SECONDS
 #define LIMIT_SECONDS 60
+#endif
 #define LIMIT_MS (LIMIT_SECONDS * 1000)
 
 typedef struct scenario_t {
@@ -57,11 +59,17 @@ static inline int64_t scenario_status(int64_t got, int64_t wanted, const char *f
   return got;
 }
 
+static inline void scenario_same(const char *got, const char *wanted, const char *file, int line, const char *what) {
+  if (got && strcmp(got, wanted) == 0) return;
+  fprintf(stderr, "  got %s, wanted %s\n", got ? got : "nothing", wanted);
+  scenario_fail(file, line, what);
+}
+
 /* CHECK(condition); GOOD(call) wants success and gives its result; FAILS(call, WAMP_ERR_X) wants exactly that error. */
 #define CHECK(condition) ((condition) ? (void)0 : scenario_fail(__FILE__, __LINE__, #condition))
 #define GOOD(call) scenario_status((call), WAMP_OK, __FILE__, __LINE__, #call)
 #define FAILS(call, status) ((void)scenario_status((call), (status), __FILE__, __LINE__, #call " == " #status))
-#define SAME(text, wanted) CHECK((text) != NULL && strcmp((text), (wanted)) == 0)
+#define SAME(text, wanted) scenario_same((text), (wanted), __FILE__, __LINE__, #text " is " #wanted)
 
 /* ---- latches: counters to wait for ---- */
 

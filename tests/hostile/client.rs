@@ -61,8 +61,12 @@ impl Client {
             lenient: false,
             finished: false,
         };
-        for set in [wamp_connection_on_open, wamp_connection_on_close, wamp_connection_on_writable]
-        {
+        for set in [
+            wamp_connection_on_open,
+            wamp_connection_on_close,
+            wamp_connection_on_writable,
+            wamp_connection_on_internal_error,
+        ] {
             let ticket = client.ticket(false);
             // SAFETY: the ticket lives until it was freed.
             let set = unsafe { set(connection, Some(heard), ticket, Some(freed)) };

@@ -152,7 +152,8 @@ fn it_ends_before_it_has_answered() {
     every(rows, |what, script| {
         let peer = Peer::raw(script);
         let client = Client::open(what, &peer.url, json!({}));
-        client.closed_as(WAMP_ERR_UNREACHABLE, "unreachable");
+        let told = client.closed_as(WAMP_ERR_UNREACHABLE, "unreachable");
+        assert!(told.message.contains("write wss://"), "{what}: {}", told.message);
         client.finish();
         peer.done();
     });

@@ -11,6 +11,7 @@
 //! | [`proxy`] | is a proxy, or stands behind one |
 //! | [`joining`] | answers HELLO badly |
 //! | [`fatal`], [`harmless`] | sends what ends an open session, and what must not |
+//! | [`details`] | sends, and is sent, what only routers understand |
 //! | [`frames`] | breaks WebSocket below the messages |
 //! | [`ends`] | ends the session, or vanishes |
 //! | [`closing`] | misbehaves while we close or free |
@@ -19,15 +20,18 @@
 //! | [`storm`] | sends noise |
 //! | [`rawsocket`] | speaks RawSocket, well and badly; and peers on Unix sockets |
 //! | [`reconnect`] | goes and comes back, or does not |
+//! | [`binding`] | is reached through somebody in between |
 //!
 //! [`authority`] signs certificates; [`peer`] is the router's side, [`client`] ours and [`told`] what it hears; [`scene`] is an open
 //! session with requests of every kind in it.
 
 #[path = "../../src/transport/tls/testing.rs"]
 mod authority;
+mod binding;
 mod client;
 mod closing;
 mod connecting;
+mod details;
 mod ends;
 mod fatal;
 mod frames;

@@ -55,6 +55,10 @@ impl Scene {
     /// Checks that the session ends like this, and the pending requests with it.
     pub fn lose(self, status: i32, class: &str) {
         self.client.closed_as(status, class);
+        let internal = self.client.all(WAMP_INTERNAL_ERROR);
+        let told: Vec<i32> = internal.iter().map(|told| told.status).collect();
+        let wanted = if status == WAMP_ERR_PROTOCOL { vec![status] } else { Vec::new() };
+        assert_eq!(told, wanted, "on_internal_error: {internal:?}");
         for pending in [self.call, self.publication] {
             let told = self.client.outcome(pending);
             let how = (told.kind, told.status, told.uri.as_str());

@@ -184,3 +184,37 @@ fn pongs_for_a_peer_that_does_not_read_are_not_kept_without_limit() {
     // The system's own buffers hold some megabytes.
     assert!(kept < SENT / 2, "{kept} bytes of pongs were kept");
 }
+
+#[test]
+fn a_peer_that_is_busy_with_what_we_sent_is_not_taken_for_dead() {
+    const MESSAGES: usize = 800;
+    let peer = Peer::joined(|wire| {
+        let mut publications = 0;
+        while let Some(frame) = wire.read() {
+            match frame.head {
+                peer::PING => wire.frame(peer::PONG, &frame.payload),
+                peer::CLOSE => wire.frame(peer::CLOSE, &frame.payload),
+                _ if frame.payload.starts_with(b"[6,") => {
+                    wire.text(r#"[6,{},"wamp.close.goodbye_and_out"]"#);
+                }
+                _ => {
+                    publications += 1;
+                    // It works at each of them: that is what slow means here.
+                    thread::sleep(std::time::Duration::from_millis(4));
+                }
+            }
+        }
+        publications
+    });
+    let pings = json!({"autoping_interval": 0.1, "autoping_timeout": 1.0, "max_retries": 0});
+    let mut client = Client::open("busy", &peer.url, pings);
+    client.join();
+    for _ in 0..MESSAGES {
+        assert_eq!(client.publish(c"com.topic", 10_000), WAMP_OK);
+    }
+    assert_eq!(client.flusher()(60_000), WAMP_OK);
+    assert_eq!(client.close(60_000), WAMP_OK);
+    client.closed_as(WAMP_OK, "closed");
+    client.finish();
+    assert_eq!(peer.done(), MESSAGES);
+}

@@ -171,6 +171,7 @@ fn sessions_over_tls() {
 #[test]
 fn certificates_that_will_not_do() {
     let (ca, other) = (Authority::new("ours"), Authority::new("another"));
+    let namesake = Authority::new("ours");
     let pair = ca.sign(&["localhost"], Time::Now);
     let past = ca.sign(&["localhost"], Time::Past);
     let future = ca.sign(&["localhost"], Time::Future);
@@ -182,7 +183,7 @@ fn certificates_that_will_not_do() {
     let only_pinning = json!({"verify": false, "pins": [pin(&own)]});
     let found = pin(&pair);
     type Row<'a> = (&'a Pair, Value, &'a [&'a str]);
-    let rows: [(&str, Row<'_>); 9] = [
+    let rows: [(&str, Row<'_>); 10] = [
         ("expired", (&past, trusting.clone(), &["expired", "days ago", "clock"])),
         ("not yet valid", (&future, trusting.clone(), &["not valid yet", "clock"])),
         (
@@ -194,6 +195,10 @@ fn certificates_that_will_not_do() {
             ),
         ),
         ("of another authority", (&pair, json!({"ca": other.pem()}), &["nobody we trust", "`ca`"])),
+        (
+            "of an authority of the same name",
+            (&pair, json!({"ca": namesake.pem()}), &["nobody we trust", "`ca`"]),
+        ),
         ("self-signed", (&own, trusting.clone(), &["nobody we trust", "self-signed"])),
         (
             "an authority's, trusted",

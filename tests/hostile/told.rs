@@ -32,9 +32,9 @@ pub struct Told {
 }
 
 impl Told {
-    /// The details of a CLOSE.
+    /// The details, of a CLOSE above all.
     pub fn reason(&self) -> Value {
-        serde_json::from_str(&self.details).expect("details of a CLOSE are JSON")
+        serde_json::from_str(&self.details).expect("details are JSON")
     }
 
     /// True for the CLOSE after which no attempt is made.

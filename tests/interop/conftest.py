@@ -1,5 +1,6 @@
 """One Crossbar.io node for all tests of this directory."""
 
+import itertools
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -7,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import users
 from node import Node, configuration, free_port, role, websocket
+from peers import Peer, start_peer
+from pki import Pki, make
 from programs import BINDING, Program
 
 sys.path[:0] = [str(BINDING), str(BINDING / "tests")]
@@ -15,18 +19,43 @@ sys.path[:0] = [str(BINDING), str(BINDING / "tests")]
 
 @dataclass(frozen=True)
 class Router:
-    url: str
+    """Where to join what, and what the node keeps in its files."""
+
+    url: str  # anonymous
+    auth_url: str  # the users of users.py
+    tls_url: str  # the same, encrypted
     realm: str
+    history_realm: str  # remembers events of com.example.history.*, and lets calls of com.example.queue.* wait
+    pki: Pki
+    public_key: str  # the node's own
 
 
 @pytest.fixture(scope="session")
 def crossbar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
-    router = Router(f"ws://127.0.0.1:{(port := free_port())}/", "realm1")
-    realm = {"name": router.realm, "roles": [role("anonymous")]}
-    node = Node(tmp_path_factory.mktemp("crossbar"), configuration([realm], [websocket(port)]))
+    directory = tmp_path_factory.mktemp("crossbar")
+    pki = make(directory)
+    plain, auth, tls = free_port(), free_port(), free_port()
+    roles = [role("anonymous"), role(users.ROLE)]
+    store = {
+        "type": "memory",
+        "limit": 1000,
+        "event-history": [{"uri": "com.example.history.", "match": "prefix", "limit": 100}],
+        "call-queue": [{"uri": "com.example.queue.", "match": "prefix", "limit": 10}],
+    }
+    realms = [{"name": "realm1", "roles": roles}, {"name": "realm2", "roles": roles, "store": store}]
+    server = {"certificate": str(pki.server), "key": str(pki.server_key)}
+    transports = [
+        websocket(plain),
+        websocket(auth, auth=users.auth()),
+        websocket(tls, auth=users.auth(), tls=server),
+    ]
+    node = Node(directory, configuration(realms, transports))
     try:
         node.start()
-        yield router
+        yield Router(
+            f"ws://127.0.0.1:{plain}/", f"ws://127.0.0.1:{auth}/", f"wss://127.0.0.1:{tls}/",
+            "realm1", "realm2", pki, node.public_key(),
+        )
     finally:
         node.stop()
 
@@ -66,3 +95,30 @@ def example() -> Callable[[str], Path]:
         return program
 
     return find
+
+
+@pytest.fixture(scope="module")
+def peers(crossbar: Router, environment: dict[str, str]) -> Iterator[Callable[..., Peer]]:
+    """Gives the peer of a role, started at the first use and kept for the next tests of the module."""
+    running: dict[tuple[str, ...], Peer] = {}
+
+    def peer(role: str, library: str, *serializer: str) -> Peer:
+        key = (role, library, *serializer)
+        if key in running and not running[key].is_usable:
+            running.pop(key).end()
+        if key not in running:
+            running[key] = start_peer(crossbar.url, crossbar.realm, environment, library, *serializer)
+        return running[key]
+
+    yield peer
+    for one in running.values():
+        one.end()
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def uri() -> str:
+    """A URI that no other test uses."""
+    return f"com.example.interop.n{next(_numbers)}"

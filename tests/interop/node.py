@@ -85,6 +85,11 @@ class Node:
                 raise NodeError(f"it was not ready within {START_LIMIT} s; its log ends so:\n{self._tail()}")
             time.sleep(0.05)  # a file cannot be awaited
 
+    def public_key(self) -> str:
+        """Its own key for cryptosign, which it has made at its first start."""
+        text = (self.directory / "key.pub").read_text(encoding="utf-8")
+        return re.search(r"^public-key-ed25519: ([0-9a-f]{64})$", text, re.MULTILINE)[1]
+
     def stop(self) -> None:
         """Shuts it down in order."""
         if self._process is None:

@@ -25,7 +25,7 @@ class Peer:
         self.received = defaultdict(list)
         self.more = asyncio.Event()
 
-    # Filled in: join(url, realm), leave(), call, register, subscribe, publish and
+    # Filled in: join(url, realm), leave(), call, register, subscribe, publish and what follows. AutobahnPeer can more.
 
     def result(self, args, kwargs):
         raise NotImplementedError
@@ -132,6 +132,8 @@ class AutobahnPeer(Peer):
     def __init__(self, serializer):
         super().__init__()
         self.serializer = serializer
+        self.registrations = {}
+        self.pending = None  # a call that start_call() has made
 
     async def join(self, url, realm):
         from autobahn.asyncio.wamp import ApplicationSession
@@ -189,6 +191,65 @@ class AutobahnPeer(Peer):
 
     async def register(self, procedure, endpoint):
         await self.session.register(endpoint, procedure)
+
+    async def serve(self, procedure, behaviour, options=None):
+        """As every peer; or `hang` until it is canceled, or `tell` what the invocation says of itself."""
+        if options is None and behaviour not in ("hang", "tell"):
+            await super().serve(procedure, behaviour)
+            return
+
+        async def hang(*_, details):
+            self.note(procedure, (), {})
+            try:
+                await asyncio.get_running_loop().create_future()
+            except asyncio.CancelledError:
+                self.note(procedure, ("canceled",), {})
+                raise
+
+        def tell(*_, details):
+            self.note(procedure, (), {})
+            return {"procedure": details.procedure, "caller": details.caller, "progress": details.progress is not None}
+
+        def echo(*args, details):
+            self.note(procedure, args, {})
+            return self.result(args, {})
+
+        endpoints = {"hang": hang, "tell": tell, "echo": echo}
+        options = self.types.RegisterOptions(details_arg="details", **(options or {}))
+        self.registrations[procedure] = await self.session.register(endpoints[behaviour], procedure, options)
+
+    async def unserve(self, procedure):
+        await self.registrations[procedure].unregister()
+
+    async def session_id(self):
+        return self.session._session_id
+
+    async def listen_in_detail(self, topic, **options):
+        """Notes what each event says of itself; gives the router's id of the subscription."""
+
+        def handler(*_, details):
+            self.received[topic].append({
+                "publication": details.publication,
+                "publisher": details.publisher,
+                "topic": details.topic,
+                "retained": bool(details.retained),
+            })
+            self.more.set()
+
+        options = self.types.SubscribeOptions(details_arg="details", **options)
+        return (await self.session.subscribe(handler, topic, options)).id
+
+    async def publish_with(self, topic, options, *args):
+        """Publishes with options; gives the publication's id."""
+        options = self.types.PublishOptions(acknowledge=True, **options)
+        return (await self.session.publish(topic, *args, options=options)).id
+
+    async def start_call(self, procedure, *args, **kwargs):
+        self.pending = self.session.call(procedure, *args, **kwargs)
+
+    async def cancel_call(self, mode):
+        """Cancels the call; this library knows no modes."""
+        self.pending.cancel()
 
     async def register_counter(self, procedure):
         def count(to, details):

@@ -3,69 +3,11 @@
 autobahn-python also meets itself: where that fails, libwamp is not the reason.
 """
 
-import itertools
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
-import peer as peer_program
 import pytest
-from programs import Program
+from peers import Peer
 from samples import SAMPLES
 
-PEER = Path(__file__).with_name("peer.py")
 NUMBERS = 5000
-
-_numbers = itertools.count(1)
-
-
-class Peer:
-    """A running peer.py; its methods are called there, and their results come back."""
-
-    def __init__(self, program: Program) -> None:
-        self._program = program
-        self._answer()
-
-    def __getattr__(self, method: str) -> Callable:
-        def ask(*args, **kwargs):
-            self._program.tell(peer_program.pack((method, args, kwargs)))
-            return self._answer()
-
-        return ask
-
-    def _answer(self):
-        good, value = peer_program.unpack(self._program.line())
-        assert good, f"{value}\n{self._program}"
-        return value
-
-    def end(self) -> None:
-        self._program.process.stdin.close()
-        self._program.good()
-
-
-@pytest.fixture(scope="module")
-def peers(crossbar, environment) -> Iterator[Callable[..., Peer]]:
-    """Gives the peer of a role, started at the first use and kept for the next tests."""
-    running: dict[tuple[str, ...], tuple[Program, Peer]] = {}
-
-    def peer(role: str, library: str, *serializer: str) -> Peer:
-        key = (role, library, *serializer)
-        if key not in running:
-            command = [sys.executable, str(PEER), crossbar.url, crossbar.realm, library, *serializer]
-            program = Program(command, environment)
-            running[key] = program, None
-            running[key] = program, Peer(program)
-        return running[key][1]
-
-    yield peer
-    try:
-        for _, one in running.values():
-            if one is not None:
-                one.end()
-    finally:
-        for program, _ in running.values():
-            program.end()
-
 
 PAIRS = [
     (left, right)
@@ -83,11 +25,6 @@ def pair(request, peers) -> tuple[Peer, Peer]:
     """One who asks or publishes, and one who serves or listens."""
     left, right = request.param
     return peers("left", *left), peers("right", *right)
-
-
-@pytest.fixture
-def uri() -> str:
-    return f"com.example.interop.n{next(_numbers)}"
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -156,16 +93,8 @@ def test_events_keep_their_order(pair, uri):
 
 
 @pytest.fixture
-def autobahn(crossbar, environment) -> Iterator[Peer]:
-    program = Program(
-        [sys.executable, str(PEER), crossbar.url, crossbar.realm, "autobahn", "msgpack"], environment
-    )
-    try:
-        peer = Peer(program)
-        yield peer
-        peer.end()
-    finally:
-        program.end()
+def autobahn(peers) -> Peer:
+    return peers("left", "autobahn", "msgpack")
 
 
 def test_a_c_callee_serves_autobahn(autobahn, start, example):

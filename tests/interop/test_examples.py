@@ -47,6 +47,21 @@ def test_eventloop(start, example):
     assert "got event" in output
 
 
+def test_progress(start, example):
+    lines = start(example("progress")).good().splitlines()
+    assert "caller: 100 %" in lines
+    assert "caller: got a cake" in lines
+    assert "caller: ended by wamp.error.canceled" in lines
+    assert "callee: nobody waits any more, so I stop" in lines
+
+
+def test_reconnect_runs_until_it_is_asked_to_end(start, example):
+    program = start(example("reconnect"))
+    program.wait_for("the procedure is in service")
+    program.process.send_signal(signal.SIGTERM)
+    assert "the procedure is out of service" in program.good()
+
+
 def test_python_quickstart(start):
     output = start(BINDING / "examples" / "quickstart.py", interpreter=(sys.executable,)).good()
     assert "2 + 3 = 5" in output

@@ -2,6 +2,8 @@
 //! and the list of what could not be tested here.
 #![allow(dead_code)] // each test program uses a part
 
+pub mod markdown;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read, Write};

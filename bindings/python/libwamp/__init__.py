@@ -3,23 +3,32 @@
     async with libwamp.connect("ws://127.0.0.1:8080/ws", "realm1") as session:
         await session.register("com.myapp.add2", lambda a, b: a + b)
         print(await session.call("com.myapp.add2", 2, 3))
+
+`connect` is for one session, `Connection` for as many as it takes.
 """
 
-from .connection import Closed, Event
-from .errors import Error, LocalError, NotConnected, QueueFull, TimedOut, WampError
+from . import auth
+from .connection import Closed, Connection, Transport, connect
+from .durable import DurableRegistration, DurableSubscription
+from .errors import Error, LocalError, NotConnected, NotSent, OutcomeUnknown, QueueFull, TimedOut, WampError
 from .ffi import from_c, lib
 from .invocation import Invocation, Registration
 from .payload import Result
 from .router import Router
-from .session import Session, Subscription, connect
+from .session import Event, Session, Subscription
 
 __all__ = [
     "Closed",
+    "Connection",
+    "DurableRegistration",
+    "DurableSubscription",
     "Error",
     "Event",
     "Invocation",
     "LocalError",
     "NotConnected",
+    "NotSent",
+    "OutcomeUnknown",
     "QueueFull",
     "Registration",
     "Result",
@@ -27,7 +36,9 @@ __all__ = [
     "Session",
     "Subscription",
     "TimedOut",
+    "Transport",
     "WampError",
+    "auth",
     "connect",
     "version",
 ]

@@ -1,248 +1,395 @@
-"""A connection of the library's, driven by the event loop: what it reports goes to those who wait for it.
+"""A connection: it joins a realm, again after each loss, and tells of its sessions.
 
-The library does its work on threads of its own but calls nothing in Python. Its file descriptor is readable
-while events wait; the loop then takes them in batches, and each event finds its request, subscription or
-registration by the local id that the library gave it.
+How events come out of the library is left to `wire.py`, what can be done in a session to `session.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
 
-from .errors import Error, WampError, check, last_error, local_error
+from .durable import Durable, DurableRegistration, DurableSubscription
+from .errors import Error, LocalError, NotConnected, check, local_error
 from .ffi import ffi, from_c, lib, to_c
-from .invocation import Registration, serve
-from .payload import details_of, received, unwrap
+from .invocation import Endpoint, Registration, Serving, interrupt, serve
+from .payload import details_of, options_to_c, received, report
+from .session import Event, Session, Subscription
+from .wire import ErrorHandler, Wire, error_of
 
-if TYPE_CHECKING:
-    from .session import Subscription
+Options = Mapping[str, Any]
+Challenge = Callable[[str, dict[str, Any]], Any]
+Connect = Callable[[dict[str, Any]], Any]
 
-_BATCH = 256
-_EVENT_SIZE = ffi.sizeof("wamp_event_t")
+_MOST_UNFINISHED = 1024  # as many as the library remembers itself
 
 
 class Closed(NamedTuple):
-    """Why a session ended. `reason` is `closed`, `lost`, `unreachable` or `unsupported`."""
+    """Why a session or an attempt ended. `reason` is `closed`, `lost`, `unreachable` or `unsupported`."""
 
     reason: str
     message: str
     details: dict[str, Any]
     status: int
 
-
-class Opened(NamedTuple):
-    """What the router said when the session was joined."""
-
-    id: int
-    realm: str
-    details: dict[str, Any]
+    @property
+    def will_retry(self) -> bool:
+        """Whether another attempt follows, after `details["retry_delay"]` seconds."""
+        return bool(self.details.get("will_retry"))
 
 
-class Event:
-    """One event of a topic, for a handler that asked for it by `details_arg`."""
+class Transport(NamedTuple):
+    """How the router is reached; `none` and Nones where it is not."""
 
-    __slots__ = ("topic", "publication", "details")
-
-    def __init__(self, event: Any) -> None:
-        self.topic = from_c(event.uri, event.uri_size)
-        self.publication: int = event.wamp_id
-        self.details = details_of(event)
+    type: str
+    url: str | None
+    protocol: str | None
 
 
-class _Request(NamedTuple):
-    outcome: asyncio.Future[Any]
-    on_progress: Callable[[Any], None] | None
+class Connection(Wire):
+    """Joins a realm, and joins it again by itself when the connection is lost.
 
+        async with Connection(url, "realm1", max_retries=-1) as connection:
+            connection.subscribe("com.myapp.hello", print)      # in each session, present and to come
+            async for session in connection:
+                await session.call(...)
 
-class Connection:
-    """Owns one `wamp_connection_t`, and its `wamp_session_t`, for the length of one session.
-
-    To be used from its event loop's thread only.
+    `on_open(session)` hears of each session, `on_close(closed)` of the end of each and of each attempt that
+    failed. `on_connect(details)` is asked before each attempt: it gives None, or a dict of options that shall be
+    different from now on, or False to give up. `on_challenge(method, extra)` answers the router's challenges,
+    with the signature or `(signature, extra)`, in place of the options ticket, secret and privkey.
+    `on_user_error(error, message)` hears of exceptions in handlers and endpoints, `on_internal_error` of what the
+    library could not cope with; without them they are logged by the logger "libwamp". All but these last two
+    may be coroutine functions. `options` are those of the library's connections, by name.
     """
 
-    def __init__(self, options: Mapping[str, Any]) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.subscriptions: dict[int, Subscription] = {}
-        self.registrations: dict[int, Registration] = {}
-        self.closed: asyncio.Future[Closed] = self.loop.create_future()
-        self._opened: asyncio.Future[Opened] = self.loop.create_future()
-        self._requests: dict[int, _Request] = {}
-        self._writable = asyncio.Event()
-        self._writable.set()
-        self._tasks: set[asyncio.Future[Any]] = set()
-        self._events = ffi.new("wamp_event_t[]", _BATCH)
-        self._receivers: dict[int, Callable[[Any], None]] = {
-            lib.WAMP_OPEN: self._on_open,
-            lib.WAMP_CLOSE: self._on_close,
-            lib.WAMP_WRITABLE: self._on_writable,
-            lib.WAMP_SUBSCRIBED: self._on_done,
-            lib.WAMP_UNSUBSCRIBED: self._on_unsubscribed,
-            lib.WAMP_EVENT: self._on_event,
-            lib.WAMP_PUBLISHED: self._on_done,
-            lib.WAMP_REGISTERED: self._on_done,
-            lib.WAMP_UNREGISTERED: self._on_unregistered,
-            lib.WAMP_INVOCATION: self._on_invocation,
-            lib.WAMP_RESULT: self._on_result,
-            lib.WAMP_ERROR: self._on_error,
-        }
-        self._fd = -1
-        self._session = ffi.NULL
-        self._handle = lib.wamp_connection_new(to_c(json.dumps({**options, "dispatch": "manual"})))
-        if self._handle == ffi.NULL:
-            raise last_error(lib.WAMP_ERR_OPTION)
+    single = False  # only one session is wanted
 
-    def __del__(self) -> None:
-        if getattr(self, "_handle", ffi.NULL) != ffi.NULL:  # its loop ended first
-            self._free()
+    def __init__(self, url: str | None, realm: str, *, on_open: Callable[[Session], Any] | None = None,
+                 on_close: Callable[[Closed], Any] | None = None, on_challenge: Challenge | None = None,
+                 on_connect: Connect | None = None, on_user_error: ErrorHandler | None = None,
+                 on_internal_error: ErrorHandler | None = None, **options: Any) -> None:
+        if "dispatch" in options:
+            raise TypeError("the option dispatch is not the caller's to choose")
+        options["realm"] = realm
+        if url is not None:
+            options["url"] = url
+        super().__init__(options, on_user_error)
+        self.on_open = on_open
+        self.on_close = on_close
+        self.on_internal_error = on_internal_error
+        self.session: Session | None = None  # while one is open
+        self.subscriptions: dict[int, Subscription | DurableSubscription] = {}
+        self.registrations: dict[int, Registration | DurableRegistration] = {}
+        self.serving: dict[int, Serving] = {}  # by the router's id
+        self.unfinished: deque[int] = deque(maxlen=_MOST_UNFINISHED)  # invocations whose input goes on
+        self._opened: asyncio.Future[Session] | None = None
+        self._closed: asyncio.Future[Closed] | None = None
+        self._asking: set[asyncio.Future[Any]] = set()
+        self._challenge = on_challenge
+        self._connect = on_connect
+        if on_challenge is not None:
+            check(lib.wamp_connection_on_challenge(self.pointer, ffi.NULL, ffi.NULL, ffi.NULL))
+        if on_connect is not None:
+            check(lib.wamp_connection_on_connect(self.pointer, ffi.NULL, ffi.NULL, ffi.NULL))
 
-    @property
-    def session(self) -> Any:
-        """The session's handle; raises `NotConnected` where it has ended."""
-        if self._session == ffi.NULL:
-            raise local_error(lib.WAMP_ERR_CLOSED)
-        return self._session
+    async def __aenter__(self) -> Connection:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
+
+    async def __aiter__(self) -> AsyncIterator[Session]:
+        """The sessions, one after the other: the next one comes when the one before has ended.
+
+        Ends when either side has closed the connection, and raises `NotConnected` when it is given up.
+        """
+        if not self.listening:
+            self._start()
+        while True:
+            assert self._opened is not None
+            try:
+                session = await asyncio.shield(self._opened)
+            except NotConnected:
+                if (await self.wait_closed()).status == lib.WAMP_OK:
+                    return
+                raise
+            yield session
+            await session.wait_closed()
 
     @property
     def is_open(self) -> bool:
-        """Whether the session is joined."""
-        return bool(self._session != ffi.NULL and lib.wamp_session_is_open(self._session) == 1)
+        """Whether a session is joined."""
+        return self.session is not None and self.session.is_open
 
-    async def open(self) -> Opened:
-        """Connects and joins the realm."""
+    @property
+    def is_connected(self) -> bool:
+        """Whether the transport is up, joined or not."""
+        return bool(lib.wamp_connection_is_connected(self.pointer) == 1)
+
+    @property
+    def is_retrying(self) -> bool:
+        """Whether it was lost and tries to come back."""
+        return bool(lib.wamp_connection_is_retrying(self.pointer) == 1)
+
+    @property
+    def transport(self) -> Transport:
+        """How the router is reached."""
+        _, told = report(lib.wamp_connection_transport(self.pointer))
+        return Transport(told["type"], told["url"], told["protocol"])
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        """What the connection has done since it was made: see `wamp_connection_stats` in wamp.h."""
+        return report(lib.wamp_connection_stats(self.pointer))[1]
+
+    async def open(self) -> Session:
+        """Connects and joins the realm. Raises `NotConnected` when it is given up; may be called again then."""
+        self._start()
+        assert self._opened is not None
         try:
-            self._fd = check(lib.wamp_connection_fd(self._handle))
-            self.loop.add_reader(self._fd, self._on_readable)
-            check(lib.wamp_connection_open(self._handle))
-            return await self._opened
-        except BaseException:
-            self._dispose()
+            return await asyncio.shield(self._opened)
+        except asyncio.CancelledError:
+            lib.wamp_connection_close(self.pointer, ffi.NULL, ffi.NULL, 0)
             raise
 
-    async def close(self, reason: str | None, message: str | None) -> None:
-        """Leaves the realm and waits until that is done. Closing twice is no error."""
-        if not self.closed.done():
-            status = lib.wamp_connection_close(
-                self._handle,
-                ffi.NULL if reason is None else to_c(reason),
-                ffi.NULL if message is None else to_c(message),
-                0,
-            )
-            if status not in (lib.WAMP_ERR_CLOSED, lib.WAMP_ERR_STATE):  # it is closing already
-                check(status)
-        await asyncio.shield(self.closed)
+    async def close(self, reason: str | None = None, message: str | None = None) -> None:
+        """Leaves the realm, tries no more, and waits until that is done. Closing twice is no error."""
+        if not self.listening or self._closed is None:
+            return
+        status = lib.wamp_connection_close(
+            self.pointer,
+            ffi.NULL if reason is None else to_c(reason),
+            ffi.NULL if message is None else to_c(message),
+            0,
+        )
+        if status not in (lib.WAMP_ERR_CLOSED, lib.WAMP_ERR_STATE):  # it is closing already
+            check(status)
+        await asyncio.shield(self._closed)
 
-    async def request(self, function: Callable[..., int], *arguments: Any,
-                      on_progress: Callable[[Any], None] | None = None) -> Any:
-        """Calls a function of the library that gives an id, and waits for the outcome that is told under it."""
-        return await self.outcome(await self.send(function, *arguments), on_progress)
+    async def wait_closed(self) -> Closed:
+        """Waits for the end after which no attempt follows."""
+        if self._closed is None:
+            raise NotConnected(lib.WAMP_ERR_CLOSED, "the connection was never opened")
+        return await asyncio.shield(self._closed)
 
-    async def send(self, function: Callable[..., int], *arguments: Any) -> int:
-        """Calls a function of the library; where the queue is full, waits for room and calls it again."""
-        while (status := function(*arguments)) == lib.WAMP_ERR_AGAIN:
-            self.block()
-            await self.drain()
-        return check(status)
+    def reconnect_now(self) -> None:
+        """Makes the next attempt now instead of after its delay; where none is waited for, nothing happens."""
+        status = lib.wamp_connection_reconnect_now(self.pointer)
+        if status != lib.WAMP_ERR_STATE:
+            check(status)
 
-    async def outcome(self, number: int, on_progress: Callable[[Any], None] | None = None) -> Any:
-        """What the library will tell under a local id."""
-        outcome = self.loop.create_future()
-        self._requests[number] = _Request(outcome, on_progress)
+    def stop_retrying(self) -> bool:
+        """Makes no more attempts until it is opened again; an open session stays. Whether one was waited for."""
+        return bool(check(lib.wamp_connection_stop_retrying(self.pointer)))
+
+    def subscribe(self, topic: str, handler: Callable[..., Any], options: Options | None = None, *,
+                  details_arg: str | None = None, on_restored: Callable[[float], Any] | None = None,
+                  on_suspended: Callable[[], Any] | None = None,
+                  on_error: Callable[[Exception], Any] | None = None) -> DurableSubscription:
+        """Subscribes in the present session and in all to come; may be called before `open`.
+
+        `on_suspended()` hears that a session has ended, `on_restored(outage)` that the next one has it, after so
+        many seconds in which events were missed; `on_error(error)` that the router refused it: the next session
+        tries again. Without `on_error` and `wait_active`, on_user_error hears that.
+        """
+        subscription = DurableSubscription(self, topic, on_restored, on_suspended, on_error)
+        subscription.handler, subscription.details_arg = handler, details_arg
+        subscription.number = check(lib.wamp_connection_subscribe(
+            self.pointer, to_c(topic), options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
+        ))
+        self.subscriptions[subscription.number] = subscription
+        return subscription
+
+    def register(self, procedure: str, endpoint: Endpoint, options: Options | None = None, *,
+                 details_arg: str | None = None, on_restored: Callable[[float], Any] | None = None,
+                 on_suspended: Callable[[], Any] | None = None,
+                 on_error: Callable[[Exception], Any] | None = None) -> DurableRegistration:
+        """Registers in the present session and in all to come, as `subscribe` subscribes.
+
+        A procedure that somebody has registered already is tried again by itself, each time with an error.
+        """
+        registration = DurableRegistration(self, procedure, on_restored, on_suspended, on_error)
+        registration.endpoint, registration.details_arg = endpoint, details_arg
+        registration.number = check(lib.wamp_connection_register(
+            self.pointer, to_c(procedure), options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
+        ))
+        self.registrations[registration.number] = registration
+        return registration
+
+    def durable(self, number: int) -> Durable | None:
+        """The durable subscription or registration with a local id."""
+        found = self.subscriptions.get(number) or self.registrations.get(number)
+        return found if isinstance(found, Durable) else None
+
+    def broken(self, error: LocalError) -> None:
+        """No more events can be had: the library was shut down under us."""
+        closed = Closed("lost", str(error), {}, error.status)
+        self._end_session(closed)
+        self._finish(closed)
+
+    def _start(self) -> None:
+        begins = not self.listening
+        if begins:
+            self.listen()
         try:
-            return await outcome
-        finally:
-            self._requests.pop(number, None)
-
-    def block(self) -> None:
-        """Notes that the library has just answered WAMP_ERR_AGAIN."""
-        self._writable.clear()
-
-    async def drain(self) -> None:
-        """Waits until the send queue has room again."""
-        await self._writable.wait()
-        if self.closed.done():
-            raise local_error(lib.WAMP_ERR_CLOSED)
-
-    def spawn(self, work: Awaitable[Any]) -> None:
-        """Lets a handler's coroutine run. Nobody awaits it: the loop's exception handler hears how it failed."""
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._on_task_done)
-
-    def complain(self, message: str, error: BaseException | None) -> None:
-        """Tells the loop's exception handler of a failure that nobody waits for."""
-        self.loop.call_exception_handler({"message": message, "exception": error})
-
-    def _on_task_done(self, task: asyncio.Future[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            self.complain("Exception in a libwamp handler", task.exception())
-
-    def _on_readable(self) -> None:
-        # One batch each time: the descriptor stays readable while more events wait, and others get their turn.
-        count = lib.wamp_connection_poll(self._handle, self._events, _EVENT_SIZE, _BATCH, 0)
-        if count < 0:
-            self._end(Closed("lost", from_c(lib.wamp_last_error()), {}, count))
-        for index in range(count):
-            event = self._events[index]
-            receiver = self._receivers.get(event.kind)
-            try:
-                if receiver is not None:
-                    receiver(event)
-            except Exception as error:
-                self.complain("Exception in a libwamp handler", error)
-        if self.closed.done():
-            self._dispose()
+            check(lib.wamp_connection_open(self.pointer))
+        except LocalError:
+            if begins:
+                self.silence()
+            raise
+        loop = asyncio.get_running_loop()
+        self._opened = loop.create_future()
+        self._closed = loop.create_future()
 
     def _on_open(self, event: Any) -> None:
-        if not self._opened.done():
-            check(lib.wamp_session_retain(event.session))
-            self._session = event.session
-            realm = from_c(lib.wamp_session_realm(event.session))
-            self._opened.set_result(Opened(event.wamp_id, realm, details_of(event)))
+        self.serving.clear()
+        self.unfinished.clear()
+        self.session = Session(self, event)
+        if self._opened is not None and not self._opened.done():
+            self._opened.set_result(self.session)
+        if self.on_open is not None:
+            self.run("on_open", self.on_open, self.session)
 
     def _on_close(self, event: Any) -> None:
-        details = details_of(event)
-        if self._opened.done() or not details.get("will_retry"):
-            reason, message = from_c(event.uri, event.uri_size), from_c(event.message, event.message_size)
-            self._end(Closed(reason, message, details, event.status))
+        reason, message = from_c(event.uri, event.uri_size), from_c(event.message, event.message_size)
+        closed = Closed(reason, message, details_of(event), event.status)
+        for asking in list(self._asking):
+            asking.cancel()
+        had_session = self._end_session(closed)
+        if not closed.will_retry:
+            self._finish(closed)
+        else:
+            if self._opened is not None and self._opened.done():
+                self._opened = asyncio.get_running_loop().create_future()
+            if self.single and had_session:
+                lib.wamp_connection_stop_retrying(self.pointer)
+        if self.on_close is not None:
+            self.run("on_close", self.on_close, closed)
 
-    def _on_writable(self, event: Any) -> None:
-        self._writable.set()
+    def _end_session(self, closed: Closed) -> bool:
+        session, self.session = self.session, None
+        self.writable.set()
+        if session is None:
+            return False
+        for table in (self.subscriptions, self.registrations):
+            for number in [number for number, entry in table.items() if not isinstance(entry, Durable)]:
+                del table[number]
+        session.end(closed)
+        return True
 
-    def _on_done(self, event: Any) -> None:
-        request = self._requests.get(event.id)
-        if request is not None and not request.outcome.done():
-            request.outcome.set_result(event.wamp_id)
+    def _finish(self, closed: Closed) -> None:
+        """There will be no session any more."""
+        self.silence()
+        uri = closed.details.get("reason") or ""
+        status = closed.status if closed.status < 0 else lib.WAMP_ERR_CLOSED
+        self.fail_all(lambda: local_error(lib.WAMP_ERR_OUTCOME_UNKNOWN, closed.message, uri))
+        for entry in (*self.subscriptions.values(), *self.registrations.values()):
+            if isinstance(entry, Durable):
+                entry.give_up(lambda: NotConnected(status, closed.message, uri))
+        if self._opened is None or self._opened.done():
+            self._opened = asyncio.get_running_loop().create_future()
+        self._opened.set_exception(NotConnected(status, closed.message, uri))
+        self._opened.exception()  # nobody need be waiting
+        if self._closed is not None and not self._closed.done():
+            self._closed.set_result(closed)
 
-    def _on_unsubscribed(self, event: Any) -> None:
-        self.subscriptions.pop(event.id, None)
-        self._on_done(event)
+    def _on_readable(self) -> None:
+        super()._on_readable()
+        if self.single and not self.listening:  # it will not be opened again
+            self._free()
 
-    def _on_unregistered(self, event: Any) -> None:
-        self.registrations.pop(event.id, None)
-        self._on_done(event)
+    def _on_connect(self, event: Any) -> None:
+        check(lib.wamp_attempt_retain(event.attempt))
+        work = self._decide(event.attempt, details_of(event))
+        self._ask(work, lib.wamp_attempt_release, event.attempt)
 
-    def _on_result(self, event: Any) -> None:
-        request = self._requests.get(event.id)
-        if request is None or request.outcome.done():
-            return
+    async def _decide(self, attempt: Any, details: dict[str, Any]) -> None:
+        assert self._connect is not None
         try:
-            value = unwrap(*received(event.payload))
+            changes = self._connect(details)
+            if isinstance(changes, Awaitable):
+                changes = await changes
+            if changes is False:
+                check(lib.wamp_attempt_abandon(attempt, to_c("on_connect wanted no attempt")))
+            else:
+                check(lib.wamp_attempt_proceed(attempt, options_to_c(changes)))
         except Exception as error:
-            request.outcome.set_exception(error)
-            return
-        if not event.flags & lib.WAMP_FLAG_PROGRESS:
-            request.outcome.set_result(value)
-        elif request.on_progress is not None:
-            request.on_progress(value)
+            lib.wamp_attempt_abandon(attempt, to_c(f"on_connect failed: {error}".replace("\0", "")))
+            self.complain(error, "exception in on_connect")
 
-    def _on_error(self, event: Any) -> None:
-        request = self._requests.get(event.id)
-        if request is not None and not request.outcome.done():
-            request.outcome.set_exception(_error_of(event))
+    def _on_challenge(self, event: Any) -> None:
+        check(lib.wamp_challenge_retain(event.challenge))
+        method = from_c(event.uri, event.uri_size)
+        work = self._answer(event.challenge, method, details_of(event))
+        self._ask(work, lib.wamp_challenge_release, event.challenge)
+
+    async def _answer(self, challenge: Any, method: str, extra: dict[str, Any]) -> None:
+        assert self._challenge is not None
+        try:
+            answer = self._challenge(method, extra)
+            if isinstance(answer, Awaitable):
+                answer = await answer
+            signature, more = answer if isinstance(answer, tuple) else (answer, None)
+            if not isinstance(signature, str):
+                raise TypeError("on_challenge gives the signature as a string, or (signature, extra)")
+            status = lib.wamp_challenge_reply(challenge, to_c(signature), options_to_c(more))
+            if status != lib.WAMP_ERR_CLOSED:  # too late
+                check(status)
+        except Error as error:
+            text = str(error.args[0]) if error.args else ""
+            lib.wamp_challenge_abort(challenge, to_c(error.uri), to_c(text.replace("\0", "")))
+            self.complain(error, "exception in on_challenge")
+        except Exception as error:
+            # The router is not told more than that: the text may hold what is secret.
+            lib.wamp_challenge_abort(challenge, ffi.NULL, to_c(f"on_challenge failed: {type(error).__name__}"))
+            self.complain(error, "exception in on_challenge")
+
+    def _ask(self, work: Awaitable[None], release: Callable[[Any], int], handle: Any) -> None:
+        """Lets the program decide; a task that is cancelled before it began gives the handle back, too."""
+        task = asyncio.ensure_future(work)
+        self._asking.add(task)
+
+        def done(task: asyncio.Future[Any]) -> None:
+            self._asking.discard(task)
+            release(handle)
+
+        task.add_done_callback(done)
+
+    def _on_set_up(self, event: Any) -> None:
+        durable = self.durable(event.id)
+        if durable is None:
+            self.on_done(event)
+        else:
+            durable.told_active(event.wamp_id, None)
+
+    def _on_restored(self, event: Any) -> None:
+        durable = self.durable(event.id)
+        if durable is not None:
+            durable.told_active(event.wamp_id, details_of(event).get("outage") or 0.0)
+
+    def _on_suspended(self, event: Any) -> None:
+        durable = self.durable(event.id)
+        if durable is not None:
+            durable.told_suspended()
+
+    def _on_failed(self, event: Any) -> None:
+        durable = self.durable(event.id)
+        if durable is None or durable.removed:
+            self.on_error(event)
+        else:
+            durable.told_error(error_of(event))
+
+    def _on_ended(self, event: Any) -> None:
+        durable = self.durable(event.id)
+        if durable is not None and not durable.removed:  # revoked; the next session has it again
+            durable.told_suspended()
+            return
+        table = self.subscriptions if event.kind == lib.WAMP_UNSUBSCRIBED else self.registrations
+        table.pop(event.id, None)
+        self.on_done(event)
 
     def _on_event(self, event: Any) -> None:
         subscription = self.subscriptions.get(event.id)
@@ -251,43 +398,73 @@ class Connection:
         args, kwargs = received(event.payload)
         if subscription.details_arg is not None:
             kwargs[subscription.details_arg] = Event(event)
-        answer = subscription.handler(*args, **kwargs)
-        if isinstance(answer, Awaitable):
-            self.spawn(answer)
+        self.run(f"the handler of {subscription.topic}", subscription.handler, *args, **kwargs)
 
     def _on_invocation(self, event: Any) -> None:
         serve(self, self.registrations.get(event.id), event)
 
-    def _end(self, closed: Closed) -> None:
-        """Ends everything that is still waited for. The library has told most of it already."""
-        if self.closed.done():
-            return
-        self.closed.set_result(closed)
-        uri = closed.details.get("reason") or ""
-        if not self._opened.done():
-            status = closed.status if closed.status < 0 else lib.WAMP_ERR_CLOSED
-            self._opened.set_exception(local_error(status, closed.message, uri))
-        for request in self._requests.values():
-            if not request.outcome.done():
-                request.outcome.set_exception(local_error(lib.WAMP_ERR_OUTCOME_UNKNOWN, closed.message, uri))
-        self._writable.set()
+    def _on_interrupt(self, event: Any) -> None:
+        interrupt(self, event.wamp_id)
 
-    def _dispose(self) -> None:
-        if self._fd >= 0:
-            self.loop.remove_reader(self._fd)
-            self._fd = -1
-        self._free()
-        self.subscriptions.clear()
-        self.registrations.clear()
+    def _on_user_error(self, event: Any) -> None:
+        text = from_c(event.message, event.message_size)
+        self.complain(local_error(event.status, text, from_c(event.uri, event.uri_size)), text)
 
-    def _free(self) -> None:
-        lib.wamp_session_release(self._session)
-        lib.wamp_connection_free(self._handle)
-        self._session = self._handle = ffi.NULL
+    def _on_internal_error(self, event: Any) -> None:
+        text = from_c(event.message, event.message_size)
+        self.tell_error(self.on_internal_error, local_error(event.status, text), text)
+
+    receivers = {
+        lib.WAMP_OPEN: _on_open,
+        lib.WAMP_CLOSE: _on_close,
+        lib.WAMP_WRITABLE: Wire.on_writable,
+        lib.WAMP_SUBSCRIBED: _on_set_up,
+        lib.WAMP_UNSUBSCRIBED: _on_ended,
+        lib.WAMP_EVENT: _on_event,
+        lib.WAMP_PUBLISHED: Wire.on_done,
+        lib.WAMP_REGISTERED: _on_set_up,
+        lib.WAMP_UNREGISTERED: _on_ended,
+        lib.WAMP_INVOCATION: _on_invocation,
+        lib.WAMP_RESULT: Wire.on_result,
+        lib.WAMP_ERROR: _on_failed,
+        lib.WAMP_INTERRUPT: _on_interrupt,
+        lib.WAMP_CHALLENGE: _on_challenge,
+        lib.WAMP_CONNECT: _on_connect,
+        lib.WAMP_RESTORED: _on_restored,
+        lib.WAMP_SUSPENDED: _on_suspended,
+        lib.WAMP_USER_ERROR: _on_user_error,
+        lib.WAMP_INTERNAL_ERROR: _on_internal_error,
+    }
 
 
-def _error_of(event: Any) -> WampError:
-    uri = from_c(event.uri, event.uri_size)
-    if event.status in (lib.WAMP_ERR_REMOTE, lib.WAMP_OK):
-        return Error(uri, *received(event.payload))
-    return local_error(event.status, from_c(event.message, event.message_size), uri)
+class connect:
+    """Joins a realm: `async with connect(url, realm) as session:`, or `session = await connect(url, realm)`.
+
+    Takes what `Connection` takes. Raises `NotConnected` where that fails. A session that is lost is not joined
+    anew: `wait_closed()` tells of it, and a new `connect` makes the next one. `Connection` does it by itself.
+    """
+
+    def __init__(self, url: str | None, realm: str, **options: Any) -> None:
+        if "dispatch" in options:
+            raise TypeError("the option dispatch is not the caller's to choose")
+        if not options.get("retry_if_unreachable"):
+            options.setdefault("max_retries", 0)
+        self._arguments = (url, realm)
+        self._options = options
+        self._session: Session | None = None
+
+    def __await__(self) -> Any:
+        return self._join().__await__()
+
+    async def __aenter__(self) -> Session:
+        self._session = await self._join()
+        return self._session
+
+    async def __aexit__(self, *exception: object) -> None:
+        if self._session is not None:
+            await self._session.leave()
+
+    async def _join(self) -> Session:
+        connection = Connection(*self._arguments, **self._options)
+        connection.single = True
+        return await connection.open()

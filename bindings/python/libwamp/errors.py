@@ -60,11 +60,15 @@ class LocalError(WampError):
 
 
 class NotConnected(LocalError, ConnectionError):
-    """There is no session: not reached, refused, closed or lost.
+    """There is no session: not reached, refused, closed or lost."""
 
-    On a request, `status` WAMP_ERR_NOT_SENT and WAMP_ERR_CLOSED mean that it can be repeated safely;
-    WAMP_ERR_OUTCOME_UNKNOWN, that it may have been done.
-    """
+
+class NotSent(NotConnected):
+    """The session has ended before the request was sent: it can be repeated safely, in the next one."""
+
+
+class OutcomeUnknown(NotConnected):
+    """The session has ended after the request was sent: it may or may not have been done."""
 
 
 class QueueFull(LocalError, BufferError):
@@ -78,9 +82,9 @@ class TimedOut(LocalError, TimeoutError):
 _KINDS: dict[int, type[LocalError]] = {
     lib.WAMP_ERR_AGAIN: QueueFull,
     lib.WAMP_ERR_TIMEOUT: TimedOut,
-    lib.WAMP_ERR_CLOSED: NotConnected,
-    lib.WAMP_ERR_NOT_SENT: NotConnected,
-    lib.WAMP_ERR_OUTCOME_UNKNOWN: NotConnected,
+    lib.WAMP_ERR_CLOSED: NotSent,
+    lib.WAMP_ERR_NOT_SENT: NotSent,
+    lib.WAMP_ERR_OUTCOME_UNKNOWN: OutcomeUnknown,
     lib.WAMP_ERR_UNREACHABLE: NotConnected,
     lib.WAMP_ERR_HTTP: NotConnected,
     lib.WAMP_ERR_SUBPROTOCOL: NotConnected,
@@ -88,6 +92,7 @@ _KINDS: dict[int, type[LocalError]] = {
     lib.WAMP_ERR_ABORTED: NotConnected,
     lib.WAMP_ERR_LOST: NotConnected,
     lib.WAMP_ERR_TLS: NotConnected,
+    lib.WAMP_ERR_AUTH: NotConnected,
 }
 
 

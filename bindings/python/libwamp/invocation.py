@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .durable import DurableRegistration
 from .errors import Error, check, local_error
-from .ffi import from_c, lib, to_c
-from .payload import Result, details_of, payload, received
+from .ffi import ffi, from_c, lib, to_c
+from .payload import Result, details_of, options_to_c, payload, received, unwrap
 
 if TYPE_CHECKING:
     from .connection import Connection
     from .session import Session
-
-_log = logging.getLogger("libwamp")
 
 Endpoint = Callable[..., Any]
 _Answer = Callable[[], int]
@@ -46,88 +44,149 @@ class Registration:
 class Invocation:
     """One call being served, for an endpoint that asked for it by `details_arg`."""
 
-    __slots__ = ("procedure", "details", "wants_progress", "_handle")
+    __slots__ = ("procedure", "details", "wants_progress", "has_input", "_pointer", "_pieces")
 
     def __init__(self, event: Any) -> None:
         self.procedure = from_c(event.uri, event.uri_size)
         self.details = details_of(event)
         self.wants_progress = bool(event.flags & lib.WAMP_FLAG_PROGRESS)
-        self._handle = event.invocation
+        self.has_input = bool(event.flags & lib.WAMP_FLAG_MORE)  # beside the arguments, see `input`
+        self._pointer = event.invocation
+        self._pieces: asyncio.Queue[tuple[bool, Any]] = asyncio.Queue()
 
-    def progress(self, *args: Any, **kwargs: Any) -> None:
-        """Sends a progressive result, as long as the endpoint has not answered."""
-        check(lib.wamp_invocation_progress(self._handle, payload(args, kwargs)))
+    @property
+    def is_canceled(self) -> bool:
+        """Whether nobody waits for the answer any more. A coroutine need not ask: it is cancelled."""
+        return bool(lib.wamp_invocation_is_canceled(self._pointer) != 0)
+
+    def progress(self, *args: Any, wamp_options: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        """Sends a progressive result, as long as the endpoint has not answered.
+
+        Raises `QueueFull` where the send queue has no room.
+        """
+        told = payload(args, kwargs)
+        if wamp_options:
+            options = options_to_c({**wamp_options, "progress": True})
+            check(lib.wamp_invocation_yield_with(self._pointer, told, options))
+        else:
+            check(lib.wamp_invocation_progress(self._pointer, told))
+
+    async def input(self) -> AsyncIterator[Any]:
+        """What the caller sends after the arguments: each piece is None, the one value, or a `Result`."""
+        more = self.has_input
+        while more:
+            more, piece = await self._pieces.get()
+            if more or piece is not None:  # an empty last piece only says that it is the last
+                yield piece
+
+    def add(self, event: Any) -> None:
+        """A further piece of the input has come."""
+        self._pieces.put_nowait((bool(event.flags & lib.WAMP_FLAG_MORE), unwrap(*received(event.payload))))
 
 
-def serve(connection: Connection, registration: Registration | None, event: Any) -> None:
+class Serving(NamedTuple):
+    """An invocation whose endpoint is a coroutine that runs."""
+
+    task: asyncio.Future[Any]
+    invocation: Invocation | None
+
+
+def serve(connection: Connection, registration: Registration | DurableRegistration | None, event: Any) -> None:
     """Runs the endpoint of an INVOCATION event and answers, now or when its coroutine ends."""
-    handle = event.invocation
+    handle, number = event.invocation, event.wamp_id
+    more = bool(event.flags & lib.WAMP_FLAG_MORE)
+    serving = connection.serving.get(number)
+    if serving is not None or number in connection.unfinished:
+        if not more and number in connection.unfinished:
+            connection.unfinished.remove(number)
+        if serving is not None and serving.invocation is not None:
+            serving.invocation.add(event)
+        return
+    if more:
+        connection.unfinished.append(number)
     if registration is None:
         _send(handle, _refusal(handle, Error("wamp.error.no_such_procedure")))
         return
+    invocation = None
     try:
+        if more and registration.details_arg is None:
+            raise Error("wamp.error.invalid_argument", ["this procedure takes no input beside its arguments"])
         args, kwargs = received(event.payload)
         if registration.details_arg is not None:
-            kwargs[registration.details_arg] = Invocation(event)
+            invocation = kwargs[registration.details_arg] = Invocation(event)
         value = registration.endpoint(*args, **kwargs)
     except Exception as error:
-        answer = _failure(handle, registration, error)
+        answer = _failure(connection, handle, registration, error)
     else:
         if isinstance(value, Awaitable):
-            check(lib.wamp_invocation_retain(handle))
-            connection.spawn(_serve_later(connection, registration, handle, value))
+            _serve_later(connection, registration, event, invocation, value)
             return
-        answer = _reply(handle, value)
-    if _send(handle, answer) == lib.WAMP_ERR_AGAIN:
-        check(lib.wamp_invocation_retain(handle))
-        connection.spawn(_send_later(connection, handle, answer))
+        answer = _reply(connection, handle, registration, value)
+    _send(handle, answer)
 
 
-async def _serve_later(connection: Connection, registration: Registration, handle: Any,
-                       value: Awaitable[Any]) -> None:
-    try:
-        answer = _reply(handle, await value)
-    except asyncio.CancelledError:
-        answer = _refusal(handle, Error("wamp.error.canceled"))
-        _send(handle, answer)
+def interrupt(connection: Connection, number: int) -> None:
+    """The caller has given an invocation up: its endpoint is cancelled."""
+    serving = connection.serving.get(number)
+    if serving is not None:
+        serving.task.cancel()
+
+
+def _serve_later(connection: Connection, registration: Registration | DurableRegistration, event: Any,
+                 invocation: Invocation | None, value: Awaitable[Any]) -> None:
+    handle, number = event.invocation, event.wamp_id
+    check(lib.wamp_invocation_retain(handle))
+    lib.wamp_invocation_on_interrupt(handle, ffi.NULL, ffi.NULL, ffi.NULL)  # if it fails, nobody will interrupt it
+    work = _answer_later(connection, registration, handle, value)
+    serving = Serving(connection.spawn(work, f"the endpoint of {registration.procedure}"), invocation)
+    connection.serving[number] = serving
+
+    def done(task: asyncio.Future[Any]) -> None:
+        if connection.serving.get(number) is serving:  # and not one of a later session
+            del connection.serving[number]
+        if asyncio.iscoroutine(value):
+            value.close()  # which has not begun, if the task was cancelled before it did
+        # Then there was no answer either, and this gives one.
         lib.wamp_invocation_release(handle)
+
+    serving.task.add_done_callback(done)
+
+
+async def _answer_later(connection: Connection, registration: Registration | DurableRegistration, handle: Any,
+                        value: Awaitable[Any]) -> None:
+    try:
+        answer = _reply(connection, handle, registration, await value)
+    except asyncio.CancelledError:
+        _send(handle, _refusal(handle, Error("wamp.error.canceled")))
         raise
     except Exception as error:
-        answer = _failure(handle, registration, error)
-    await _send_later(connection, handle, answer)
+        answer = _failure(connection, handle, registration, error)
+    _send(handle, answer)
 
 
-async def _send_later(connection: Connection, handle: Any, answer: _Answer) -> None:
-    """Sends the answer of a retained invocation as soon as there is room for it, and releases it."""
-    try:
-        while _send(handle, answer) == lib.WAMP_ERR_AGAIN:
-            connection.block()
-            await connection.drain()
-    except ConnectionError:
-        pass  # nobody is left to hear it
-    finally:
-        lib.wamp_invocation_release(handle)
-
-
-def _send(handle: Any, answer: _Answer) -> int:
+def _send(handle: Any, answer: _Answer) -> None:
     """Sends an answer; one that cannot be sent as it is (too large) becomes an ERROR that says so."""
     status = answer()
-    if status in (lib.WAMP_ERR_TOO_LARGE, lib.WAMP_ERR_PAYLOAD, lib.WAMP_ERR_URI, lib.WAMP_ERR_UTF8):
-        status = _refusal(handle, local_error(status, from_c(lib.wamp_last_error())))()
-    return status
+    if status in _UNSENDABLE:
+        _refusal(handle, local_error(status, from_c(lib.wamp_last_error())))()
 
 
-def _reply(handle: Any, value: Any) -> _Answer:
+def _reply(connection: Connection, handle: Any, registration: Registration | DurableRegistration,
+           value: Any) -> _Answer:
     try:
-        result = payload(value.args, value.kwargs) if isinstance(value, Result) else payload([value])
+        if isinstance(value, Result):
+            result, options = payload(value.args, value.kwargs), options_to_c(value.options)
+        else:
+            result, options = payload([value]), ffi.NULL
     except Exception as error:  # a value that JSON does not know
-        return _refusal(handle, error)
-    return lambda: lib.wamp_invocation_yield(handle, result)
+        return _failure(connection, handle, registration, error)
+    return lambda: lib.wamp_invocation_yield_with(handle, result, options)
 
 
-def _failure(handle: Any, registration: Registration, error: Exception) -> _Answer:
+def _failure(connection: Connection, handle: Any, registration: Registration | DurableRegistration,
+             error: Exception) -> _Answer:
     if not isinstance(error, Error):
-        _log.error("exception in the endpoint of %s", registration.procedure, exc_info=error)
+        connection.complain(error, f"exception in the endpoint of {registration.procedure}")
     return _refusal(handle, error)
 
 
@@ -142,3 +201,9 @@ def _refusal(handle: Any, error: Exception) -> _Answer:
     except Exception as unsendable:
         name, told = to_c("wamp.error.runtime_error"), payload([f"{uri}: {unsendable!r}"])
     return lambda: lib.wamp_invocation_error(handle, name, told)
+
+
+_UNSENDABLE = (
+    lib.WAMP_ERR_TOO_LARGE, lib.WAMP_ERR_PAYLOAD, lib.WAMP_ERR_URI, lib.WAMP_ERR_UTF8, lib.WAMP_ERR_OPTION,
+    lib.WAMP_ERR_UNSUPPORTED, lib.WAMP_ERR_AGAIN,
+)

@@ -12,18 +12,23 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from .errors import local_error
-from .ffi import ffi, lib
+from .errors import last_error, local_error
+from .ffi import ffi, lib, to_c
 
 
 class Result:
-    """Several values at once, or values with names: what an endpoint returns, and a call then gives."""
+    """Several values at once, or values with names: what an endpoint returns, and a call then gives.
 
-    __slots__ = ("args", "kwargs")
+    `options` are WAMP's Options of the endpoint's YIELD, sent to the router as they are.
+    """
 
-    def __init__(self, args: Iterable[Any] = (), kwargs: Mapping[str, Any] | None = None) -> None:
+    __slots__ = ("args", "kwargs", "options")
+
+    def __init__(self, args: Iterable[Any] = (), kwargs: Mapping[str, Any] | None = None,
+                 options: Mapping[str, Any] | None = None) -> None:
         self.args = list(args)
         self.kwargs = dict(kwargs or {})
+        self.options = dict(options or {})
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Result) and (self.args, self.kwargs) == (other.args, other.kwargs)
@@ -69,6 +74,21 @@ def details_of(event: Any) -> dict[str, Any]:
     if not event.details:
         return {}
     return loads(ffi.unpack(event.details, event.details_size)) or {}
+
+
+def options_to_c(options: Mapping[str, Any] | None) -> Any:
+    """Options as the library takes them: JSON text, or NULL for none."""
+    return ffi.NULL if not options else to_c(json.dumps(dict(options)))
+
+
+def report(message: Any) -> tuple[list[Any], dict[str, Any]]:
+    """The args and kwargs of a report of the library's, which is freed."""
+    if message == ffi.NULL:
+        raise last_error(lib.WAMP_ERR_HANDLE)
+    try:
+        return received(lib.wamp_message_event(message).payload)
+    finally:
+        lib.wamp_message_free(message)
 
 
 def dumps(value: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from .errors import check, last_error
 from .ffi import ffi, from_c, lib, to_c
+from .payload import report
 
 
 class Router:
@@ -46,6 +47,15 @@ class Router:
     def url(self) -> str:
         """The URL to connect to, with the real port."""
         return from_c(lib.wamp_router_url(self._handle))
+
+    @property
+    def stats(self) -> dict[str, int]:
+        """What the router counts: `clients`, `sessions`, `subscriptions`, `registrations`, ..."""
+        return report(lib.wamp_router_stats(self._handle))[1]
+
+    def kick(self, session: int = 0, reason: str | None = None) -> int:
+        """Ends a session, or all clients, and tells how many. Without a reason (a URI) the connection is just cut."""
+        return check(lib.wamp_router_kick(self._handle, session, ffi.NULL if reason is None else to_c(reason)))
 
     def close(self) -> None:
         """Stops the router; its sessions are lost. Closing twice is no error."""

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable, Generator, Mapping
-from typing import Any
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from .connection import Closed, Connection, Opened
-from .errors import check
-from .ffi import ffi, lib, to_c
+from .durable import DurableRegistration, DurableSubscription
+from .errors import LocalError, check, local_error
+from .ffi import ffi, from_c, lib, to_c
 from .invocation import Endpoint, Registration
-from .payload import payload
+from .payload import Result, details_of, dumps, options_to_c, payload, report
+
+if TYPE_CHECKING:
+    from .connection import Closed, Connection, Transport
 
 Options = Mapping[str, Any]
+
+
+class Event:
+    """One event of a topic, for a handler that asked for it by `details_arg`."""
+
+    __slots__ = ("topic", "publication", "details")
+
+    def __init__(self, event: Any) -> None:
+        self.topic = from_c(event.uri, event.uri_size)
+        self.publication: int = event.wamp_id
+        self.details = details_of(event)
 
 
 class Subscription:
@@ -41,14 +54,22 @@ class Subscription:
 class Session:
     """One session of a realm, from join to leave. Not to be used from another thread than its event loop's.
 
-    `wamp_options` are WAMP's Options of a request, sent to the router as they are.
+    `wamp_options` are WAMP's Options of a request, sent to the router as they are. Topics and procedures may be
+    shortened by `prefix`.
     """
 
-    def __init__(self, connection: Connection, opened: Opened) -> None:
+    def __init__(self, connection: Connection, event: Any) -> None:
+        check(lib.wamp_session_retain(event.session))
+        self._handle = event.session
         self._connection = connection
-        self.id = opened.id
-        self.realm = opened.realm
-        self.details = opened.details  # of WELCOME
+        self._closed: asyncio.Future[Closed] = asyncio.get_running_loop().create_future()
+        self.id: int = event.wamp_id
+        self.realm = from_c(lib.wamp_session_realm(event.session))
+        self.details = details_of(event)  # of WELCOME
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", ffi.NULL) != ffi.NULL:  # its loop ended first
+            lib.wamp_session_release(self._handle)
 
     def __repr__(self) -> str:
         return f"<libwamp.Session {self.id} on {self.realm!r}{'' if self.is_open else ', closed'}>"
@@ -56,21 +77,61 @@ class Session:
     @property
     def is_open(self) -> bool:
         """Whether the session is still joined."""
-        return self._connection.is_open
+        return bool(self._handle != ffi.NULL and lib.wamp_session_is_open(self._handle) == 1)
+
+    @property
+    def features(self) -> dict[str, dict[str, bool]]:
+        """WAMP's advanced features by role: under our roles, whether both sides have them."""
+        return report(lib.wamp_session_features(self._pointer))[1]
+
+    @property
+    def subscriptions(self) -> list[Subscription | DurableSubscription]:
+        """The active subscriptions, those of the connection among them."""
+        entries = self._connection.subscriptions.values() if self.is_open else ()
+        return [entry for entry in entries if entry.id]
+
+    @property
+    def registrations(self) -> list[Registration | DurableRegistration]:
+        """The active registrations, those of the connection among them."""
+        entries = self._connection.registrations.values() if self.is_open else ()
+        return [entry for entry in entries if entry.id]
+
+    @property
+    def transport(self) -> Transport:
+        """How the router is reached."""
+        return self._connection.transport
 
     async def call(self, procedure: str, /, *args: Any, wamp_options: Options | None = None,
-                   wamp_on_progress: Callable[[Any], None] | None = None, **kwargs: Any) -> Any:
+                   wamp_timeout: float | None = None, wamp_on_progress: Callable[[Any], Any] | None = None,
+                   wamp_input: Iterable[Any] | AsyncIterable[Any] | None = None,
+                   wamp_cancel_mode: str = "killnowait", **kwargs: Any) -> Any:
         """Calls a procedure. Gives None, the one value, or a `Result` with all of them; raises `Error`.
 
-        `wamp_on_progress` is called with each progressive result. A call whose task is cancelled goes on at the
-        callee; its outcome is dropped.
+        After `wamp_timeout` seconds the call is given up: `TimedOut`. `wamp_on_progress` is called with each
+        progressive result. `wamp_input` is sent to the callee after the arguments, piece by piece: values, or
+        `Result`s for several. When the task is cancelled the call is, too, in `wamp_cancel_mode`: "skip",
+        "killnowait" or "kill".
         """
+        options = dict(wamp_options or {})
+        if wamp_timeout is not None:
+            options["timeout"] = max(1, round(wamp_timeout * 1000))
         if wamp_on_progress is not None:
-            wamp_options = {**(wamp_options or {}), "receive_progress": True}
-        return await self._connection.request(
-            lib.wamp_session_call, self._connection.session, to_c(procedure), payload(args, kwargs),
-            _options(wamp_options), ffi.NULL, ffi.NULL, ffi.NULL, on_progress=wamp_on_progress,
+            options["receive_progress"] = True
+        if wamp_input is not None:
+            options["progress"] = True
+        number = await self._send(
+            lib.wamp_session_call, to_c(procedure), payload(args, kwargs), options_to_c(options),
+            ffi.NULL, ffi.NULL, ffi.NULL,
         )
+        feeding = None if wamp_input is None else asyncio.ensure_future(self._feed(number, wamp_input))
+        try:
+            return await self._connection.outcome(number, wamp_on_progress)
+        except asyncio.CancelledError:
+            self._cancel(number, wamp_cancel_mode)
+            raise
+        finally:
+            if feeding is not None:
+                feeding.cancel()
 
     async def register(self, procedure: str, endpoint: Endpoint, options: Options | None = None, *,
                        details_arg: str | None = None) -> Registration:
@@ -78,27 +139,24 @@ class Session:
 
         What it returns is the result (several values as a `Result`). Raising `Error` answers that error, any
         other exception `wamp.error.runtime_error`. `details_arg` names a keyword argument that receives the
-        `Invocation`.
+        `Invocation`. A coroutine is cancelled when its caller gives the call up.
         """
         registrations = self._connection.registrations
-        number = await self._connection.send(
-            lib.wamp_session_register, self._connection.session, to_c(procedure), _options(options),
-            ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL,
+        number = await self._send(
+            lib.wamp_session_register, to_c(procedure), options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
         )
         registration = registrations[number] = Registration(self, number, procedure, endpoint, details_arg)
         try:
             registration.id = await self._connection.outcome(number)
         except BaseException as error:
             if registrations.pop(number, None) and isinstance(error, asyncio.CancelledError):
-                lib.wamp_session_unregister(self._connection.session, number, ffi.NULL, ffi.NULL, ffi.NULL)
+                lib.wamp_session_unregister(self._handle, number, ffi.NULL, ffi.NULL, ffi.NULL)
             raise
         return registration
 
     async def unregister(self, registration: Registration) -> None:
         """Ends a registration. Calls that are being served are still answered."""
-        await self._connection.send(
-            lib.wamp_session_unregister, self._connection.session, registration.number, ffi.NULL, ffi.NULL, ffi.NULL
-        )
+        await self._send(lib.wamp_session_unregister, registration.number, ffi.NULL, ffi.NULL, ffi.NULL)
         await self._connection.outcome(registration.number)
 
     async def subscribe(self, topic: str, handler: Callable[..., Any], options: Options | None = None, *,
@@ -109,23 +167,22 @@ class Session:
         receives the `Event`.
         """
         subscriptions = self._connection.subscriptions
-        number = await self._connection.send(
-            lib.wamp_session_subscribe, self._connection.session, to_c(topic), _options(options),
-            ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL,
+        number = await self._send(
+            lib.wamp_session_subscribe, to_c(topic), options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
         )
         subscription = subscriptions[number] = Subscription(self, number, topic, handler, details_arg)
         try:
             subscription.id = await self._connection.outcome(number)
         except BaseException as error:
             if subscriptions.pop(number, None) and isinstance(error, asyncio.CancelledError):
-                lib.wamp_session_unsubscribe(self._connection.session, number, ffi.NULL, ffi.NULL, ffi.NULL)
+                lib.wamp_session_unsubscribe(self._handle, number, ffi.NULL, ffi.NULL, ffi.NULL)
             raise
         return subscription
 
     async def unsubscribe(self, subscription: Subscription) -> bool:
         """Ends a subscription; False where other handlers keep the topic subscribed."""
-        ended = await self._connection.send(
-            lib.wamp_session_unsubscribe, self._connection.session, subscription.number, ffi.NULL, ffi.NULL, ffi.NULL
+        ended = await self._send(
+            lib.wamp_session_unsubscribe, subscription.number, ffi.NULL, ffi.NULL, ffi.NULL
         )
         if ended:
             await self._connection.outcome(subscription.number)
@@ -135,7 +192,7 @@ class Session:
     def publish(self, topic: str, /, *args: Any, wamp_options: Options | None = None, **kwargs: Any) -> None:
         """Publishes an event and returns at once. Raises `QueueFull` where the send queue has no room."""
         status = lib.wamp_session_publish(
-            self._connection.session, to_c(topic), payload(args, kwargs), _options(wamp_options)
+            self._pointer, to_c(topic), payload(args, kwargs), options_to_c(wamp_options)
         )
         if status == lib.WAMP_ERR_AGAIN:
             self._connection.block()
@@ -144,25 +201,45 @@ class Session:
     async def publish_ack(self, topic: str, /, *args: Any, wamp_options: Options | None = None,
                           **kwargs: Any) -> int:
         """Publishes an event and waits until the router has it. Gives the publication's id."""
-        publication: int = await self._connection.request(
-            lib.wamp_session_publish_ack, self._connection.session, to_c(topic), payload(args, kwargs),
-            _options(wamp_options), ffi.NULL, ffi.NULL, ffi.NULL,
+        number = await self._send(
+            lib.wamp_session_publish_ack, to_c(topic), payload(args, kwargs), options_to_c(wamp_options),
+            ffi.NULL, ffi.NULL, ffi.NULL,
         )
+        publication: int = await self._connection.outcome(number)
         return publication
 
     async def drain(self) -> None:
         """Waits until `publish` has room again; returns at once where it has."""
-        await self._connection.drain()
+        await self._connection.writable.wait()
+        self._pointer  # noqa: B018 - raises where the session has ended
+
+    def prefix(self, shortcut: str, prefix: str | None) -> None:
+        """Lets "shortcut:rest" stand for "prefix.rest", in later sessions of the connection too; None ends that."""
+        check(lib.wamp_session_prefix(self._pointer, to_c(shortcut), ffi.NULL if prefix is None else to_c(prefix)))
+
+    def resolve(self, text: str) -> str:
+        """The URI that a text stands for. Seldom needed: all methods resolve by themselves."""
+        size = check(lib.wamp_session_resolve(self._pointer, to_c(text), ffi.NULL, 0))
+        uri = ffi.new("char[]", size + 1)
+        check(lib.wamp_session_resolve(self._pointer, to_c(text), uri, size + 1))
+        return from_c(uri, size)
+
+    def log(self, *args: Any, **kwargs: Any) -> None:
+        """Writes values to standard error, with the session and its age. Serves as a handler, too."""
+        words = [value if isinstance(value, str) else _shown(value) for value in args]
+        words += [f"{key}={_shown(value)}" for key, value in kwargs.items()]
+        check(lib.wamp_session_log(self._pointer, to_c(" ".join(words).replace("\0", ""))))
 
     async def leave(self, reason: str | None = None, message: str | None = None) -> None:
         """Leaves the realm and closes the connection. A session that has ended may leave again."""
-        await self._connection.close(reason, message)
+        if not self._closed.done():
+            await self._connection.close(reason, message)
 
     close = leave
 
     async def wait_closed(self) -> Closed:
         """Waits until the session has ended, for whatever reason, and tells it."""
-        return await asyncio.shield(self._connection.closed)
+        return await asyncio.shield(self._closed)
 
     def listens(self, subscription: Subscription) -> bool:
         """Whether a subscription of this session is active."""
@@ -172,35 +249,56 @@ class Session:
         """Whether a registration of this session is active."""
         return self._connection.registrations.get(registration.number) is registration
 
+    def end(self, closed: Closed) -> None:
+        """The connection has been told that the session is over."""
+        lib.wamp_session_release(self._handle)
+        self._handle = ffi.NULL
+        if not self._closed.done():
+            self._closed.set_result(closed)
 
-class connect:
-    """Joins a realm: `async with connect(url, realm) as session:`, or `session = await connect(url, realm)`.
+    @property
+    def _pointer(self) -> Any:
+        if self._handle == ffi.NULL:
+            raise local_error(lib.WAMP_ERR_CLOSED)
+        return self._handle
 
-    The options are those of the library's connections. Raises `NotConnected` where that fails. A session
-    that is lost is not joined anew: `wait_closed()` tells of it, and a new `connect` makes the next one.
-    """
+    async def _send(self, function: Callable[..., int], *arguments: Any) -> int:
+        """Calls a function of the library; where the queue is full, waits for room and calls it again."""
+        while (status := function(self._pointer, *arguments)) == lib.WAMP_ERR_AGAIN:
+            self._connection.block()
+            await self.drain()
+        return check(status)
 
-    def __init__(self, url: str, realm: str, **options: Any) -> None:
-        if "dispatch" in options:
-            raise TypeError("the option dispatch is not the caller's to choose")
-        self._options = {"url": url, "realm": realm, **options}
-        self._session: Session | None = None
+    async def _feed(self, call: int, pieces: Iterable[Any] | AsyncIterable[Any]) -> None:
+        """Sends the input of a call, and an empty piece as its end; if it cannot be had, ends the call."""
+        more = options_to_c({"progress": True})
+        try:
+            if isinstance(pieces, AsyncIterable):
+                async for piece in pieces:
+                    await self._send(lib.wamp_session_call_more, call, _piece(piece), more)
+            else:
+                for piece in pieces:
+                    await self._send(lib.wamp_session_call_more, call, _piece(piece), more)
+            await self._send(lib.wamp_session_call_more, call, ffi.NULL, ffi.NULL)
+        except Exception as error:
+            if not isinstance(error, LocalError) or error.status not in _CALL_HAS_ENDED:
+                self._connection.fail(call, error)
+                self._cancel(call, "killnowait")
 
-    def __await__(self) -> Generator[Any, None, Session]:
-        return self._join().__await__()
-
-    async def __aenter__(self) -> Session:
-        self._session = await self._join()
-        return self._session
-
-    async def __aexit__(self, *exception: object) -> None:
-        if self._session is not None:
-            await self._session.leave()
-
-    async def _join(self) -> Session:
-        connection = Connection(self._options)
-        return Session(connection, await connection.open())
+    def _cancel(self, call: int, mode: str) -> None:
+        # Refused if the call or the session has ended meanwhile: then all is well.
+        lib.wamp_session_cancel(self._handle, call, options_to_c({"mode": mode}))
 
 
-def _options(options: Options | None) -> Any:
-    return ffi.NULL if not options else to_c(json.dumps(options))
+def _piece(piece: Any) -> Any:
+    return payload(piece.args, piece.kwargs) if isinstance(piece, Result) else payload([piece])
+
+
+def _shown(value: Any) -> str:
+    try:
+        return dumps(value)
+    except (TypeError, ValueError):
+        return repr(value)
+
+
+_CALL_HAS_ENDED = (lib.WAMP_ERR_NO_SUCH_ID, lib.WAMP_ERR_CLOSED, lib.WAMP_ERR_STATE)

@@ -315,6 +315,112 @@ def test_progressive_results(url, realm):
     run(main())
 
 
+def test_a_progress_handler_that_fails_is_told(url, realm):
+    async def main():
+        failures = []
+        caller = libwamp.connect(url, realm, on_user_error=lambda error, message: failures.append(error))
+        async with libwamp.connect(url, realm) as callee, caller as session:
+
+            async def count(*, invocation):
+                invocation.progress(1)
+                return 2
+
+            def fail(value):
+                raise ValueError(value)
+
+            procedure = uri("count")
+            await callee.register(procedure, count, details_arg="invocation")
+            assert await session.call(procedure, wamp_on_progress=fail) == 2
+            assert [str(error) for error in failures] == ["1"]
+
+    run(main())
+
+
+@pytest.mark.parametrize("mode", ["killnowait", "kill"])
+def test_a_cancelled_task_cancels_its_endpoint(url, realm, mode):
+    async def main():
+        async with libwamp.connect(url, realm) as callee, libwamp.connect(url, realm) as caller:
+            entered, left, seen = asyncio.Event(), asyncio.Event(), []
+
+            async def slow(*, invocation):
+                seen.append(invocation.is_canceled)
+                entered.set()
+                try:
+                    await asyncio.Event().wait()
+                except asyncio.CancelledError:
+                    seen.append(invocation.is_canceled)
+                    raise
+                finally:
+                    left.set()
+
+            procedure = uri("slow")
+            await callee.register(procedure, slow, details_arg="invocation")
+            call = asyncio.create_task(caller.call(procedure, wamp_cancel_mode=mode))
+            await entered.wait()
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            await left.wait()
+            assert seen == [False, True]
+
+    run(main())
+
+
+def test_a_skipped_call_goes_on_at_the_callee(url, realm):
+    async def main():
+        async with libwamp.connect(url, realm) as callee, libwamp.connect(url, realm) as caller:
+            entered, door, left = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+            async def slow():
+                entered.set()
+                await door.wait()
+                left.set()
+
+            procedure = uri("slow")
+            await callee.register(procedure, slow)
+            call = asyncio.create_task(caller.call(procedure, wamp_cancel_mode="skip"))
+            await entered.wait()
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            door.set()
+            await left.wait()
+
+    run(main())
+
+
+def test_a_call_has_a_time_limit(url, realm):
+    async def main():
+        async with libwamp.connect(url, realm) as callee, libwamp.connect(url, realm) as caller:
+            procedure = uri("never")
+            await callee.register(procedure, lambda: asyncio.get_running_loop().create_future())
+            with pytest.raises(libwamp.TimedOut) as caught:
+                await caller.call(procedure, wamp_timeout=0.05)
+            assert isinstance(caught.value, TimeoutError)
+            assert caught.value.uri == "wamp.error.timeout"
+
+    run(main())
+
+
+def test_a_result_may_have_options(url, realm):
+    async def main():
+        async with libwamp.connect(url, realm) as session:
+            procedure, progressing = uri("options"), uri("options")
+
+            async def progress(*, invocation):
+                invocation.progress(1, wamp_options={"x_app": True})
+                return Result([2], options={"x_app": True})
+
+            await session.register(procedure, lambda: Result([7], options={"x_app": True}))
+            await session.register(progressing, progress, details_arg="invocation")
+            assert await session.call(procedure) == 7
+            seen = []
+            assert await session.call(progressing, wamp_on_progress=seen.append) == 2
+            assert seen == [1]
+
+    run(main())
+
+
 def test_options_reach_the_router(url, realm):
     async def main():
         async with libwamp.connect(url, realm) as session:

@@ -160,11 +160,11 @@ def test_several_handlers_of_a_topic(url, realm):
 
 
 @pytest.mark.parametrize("kind", ["function", "coroutine"])
-def test_a_failing_handler_is_told_to_the_loop(url, realm, kind):
+def test_a_failing_handler_is_told_to_on_user_error(url, realm, kind):
     async def main():
         told, topic, inbox = asyncio.Queue(), uri("fails"), Inbox()
-        asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.put_nowait(context["exception"]))
-        async with libwamp.connect(url, realm) as publisher, libwamp.connect(url, realm) as subscriber:
+        listener = libwamp.connect(url, realm, on_user_error=lambda *error: told.put_nowait(error))
+        async with libwamp.connect(url, realm) as publisher, listener as subscriber:
 
             def function(number):
                 inbox(number)
@@ -179,8 +179,9 @@ def test_a_failing_handler_is_told_to_the_loop(url, realm, kind):
             for number in range(3):
                 publisher.publish(topic, number)
             await inbox.received(3)
-            error = await told.get()
+            error, message = await told.get()
             assert isinstance(error, ValueError)
+            assert topic in message
 
     run(main())
 

@@ -96,6 +96,8 @@ def test_an_error_can_be_copied():
     [
         ("WAMP_ERR_AGAIN", (libwamp.QueueFull, BufferError)),
         ("WAMP_ERR_CLOSED", (libwamp.NotConnected, ConnectionError)),
+        ("WAMP_ERR_NOT_SENT", (libwamp.NotSent, libwamp.NotConnected)),
+        ("WAMP_ERR_OUTCOME_UNKNOWN", (libwamp.OutcomeUnknown, libwamp.NotConnected)),
         ("WAMP_ERR_TIMEOUT", (libwamp.TimedOut, TimeoutError)),
         ("WAMP_ERR_URI", (libwamp.LocalError,)),
     ],

@@ -52,6 +52,25 @@ def test_wrong_configuration():
     assert "reamls" in caught.value.detail
 
 
+def test_what_a_router_counts_and_whom_it_throws_out():
+    async def main():
+        with libwamp.Router() as router:
+            url = router.listen()
+            async with libwamp.connect(url, "realm1") as one, libwamp.connect(url, "realm1") as two:
+                assert router.stats["sessions"] == 2
+                assert router.kick(one.id, "com.example.out") == 1
+                closed = await one.wait_closed()
+                assert closed.reason == "closed"
+                assert closed.details["reason"] == "com.example.out"
+                assert router.kick() >= 1  # one that is on its way out may still count
+                assert (await two.wait_closed()).reason == "lost"
+            with pytest.raises(libwamp.LocalError) as caught:
+                router.kick(one.id)
+            assert caught.value.name == "WAMP_ERR_NO_SUCH_ID"
+
+    run(main())
+
+
 def test_realms_are_made_on_demand():
     async def main():
         with libwamp.Router() as router:

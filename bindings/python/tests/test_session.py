@@ -5,7 +5,7 @@ import gc
 import socket
 
 import pytest
-from support import run, uri
+from support import Inbox, run, uri
 
 import libwamp
 
@@ -22,6 +22,76 @@ def test_what_a_session_tells(url, realm):
         assert "closed" in repr(session)
 
     run(main())
+
+
+def test_what_the_session_and_the_router_can_do(url, realm):
+    async def main():
+        async with libwamp.connect(url, realm) as session:
+            features = session.features
+            assert features["caller"]["progressive_call_results"] is True
+            assert features["dealer"]["progressive_call_results"] is True
+            assert session.transport.type == "websocket"
+            assert session.transport.url == url
+        with pytest.raises(libwamp.NotConnected):
+            session.features
+
+    run(main())
+
+
+def test_what_is_active_on_a_session(url, realm):
+    async def main():
+        async with libwamp.connect(url, realm) as session, libwamp.connect(url, realm) as other:
+            assert session.subscriptions == session.registrations == []
+            one = await session.subscribe(uri("a"), print)
+            two = await session.subscribe(uri("b"), print)
+            procedure = await session.register(uri("c"), print)
+            assert session.subscriptions == [one, two]
+            assert session.registrations == [procedure]
+            assert other.subscriptions == other.registrations == []
+            await one.unsubscribe()
+            await procedure.unregister()
+            assert session.subscriptions == [two]
+            assert session.registrations == []
+        assert session.subscriptions == []
+
+    run(main())
+
+
+def test_prefixes(url, realm):
+    async def main():
+        async with libwamp.connect(url, realm) as session:
+            procedure = uri("long")
+            start, _, end = procedure.rpartition(".")
+            session.prefix("api", start)
+            assert session.resolve(f"api:{end}") == procedure
+            assert session.resolve("com.example.ä") == "com.example.ä"
+            await session.register(f"api:{end}", lambda: 1)
+            assert await session.call(procedure) == await session.call(f"api:{end}") == 1
+            session.prefix("api", None)
+            assert session.resolve(f"api:{end}") == f"api:{end}"
+            with pytest.raises(libwamp.LocalError):
+                session.prefix("api", "com.example.")
+
+    run(main())
+
+
+def test_log_writes_to_standard_error(url, realm, capfd):
+    async def main():
+        async with libwamp.connect(url, realm) as session:
+            session.log("open:", 1, ["ä", None], name="Grüße")
+            topic, inbox = uri("logged"), Inbox()
+            await session.subscribe(topic, session.log)
+            await session.subscribe(topic, inbox)
+            await session.publish_ack(topic, "an event", wamp_options={"exclude_me": False})
+            await inbox.received(1)
+            return session.id
+
+    number = run(main())
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert all(f"WAMP session {number} on '{realm}' at " in line for line in lines)
+    assert lines[0].endswith(': open: 1 ["ä",null] name="Grüße"')
+    assert lines[1].endswith(": an event")
 
 
 def test_connect_can_be_awaited(url, realm):

@@ -66,7 +66,7 @@ fn a_watcher_hears_instead_of_the_handler() {
     client.receive(r#"[69,100,{"mode":"kill"}]"#);
     assert_eq!(client.told(), ["Interrupt 1 watcher"]);
     client.session.watch_interrupt(100, "late").unwrap();
-    assert_eq!(client.told(), ["Interrupt 0 late"]);
+    assert_eq!(client.told(), ["Interrupt 1 late"]);
 }
 
 #[test]
@@ -113,4 +113,29 @@ fn what_nobody_answers_is_answered_with_an_error() {
     client.session.forget_invocation(100, "com.e", PayloadRef::args("[1]"));
     client.session.forget_invocation(100, "com.e", PayloadRef::NONE);
     assert_eq!(client.sent(), [r#"[8,68,100,{},"com.e",[1]]"#]);
+}
+
+#[test]
+fn the_rest_of_an_interrupted_input_is_no_new_call() {
+    let mut client = invoked();
+    client.receive(r#"[68,101,5,{"progress":true}]"#);
+    client.receive(r#"[69,101,{"mode":"killnowait"}]"#);
+    client.session.forget_invocation(101, "com.e", PayloadRef::NONE);
+    client.told();
+    client.receive(r#"[68,101,5,{"progress":true}]"#);
+    client.receive("[68,101,5,{}]");
+    assert!(client.told().is_empty() && client.sent().is_empty());
+}
+
+#[test]
+fn progress_is_said_once() {
+    let mut client = invoked();
+    let options = Dict::from_checked(br#"{"progress":true,"x_a":1}"#);
+    client.session.progress(100, options, PayloadRef::NONE).unwrap();
+    let options = Dict::from_checked(br#"{"x_a":1}"#);
+    client.session.progress(100, options, PayloadRef::NONE).unwrap();
+    assert_eq!(
+        client.sent(),
+        [r#"[70,100,{"progress":true,"x_a":1}]"#, r#"[70,100,{"progress":true,"x_a":1}]"#]
+    );
 }

@@ -34,6 +34,8 @@ use store::{Key, Method};
 pub(super) struct Login {
     store: Arc<Store>,
     session: u64,
+    /// What a login over TLS can be bound to.
+    channel_id: Option<[u8; 32]>,
     features: Features,
     authid: String,
     authrole: Option<String>,
@@ -91,6 +93,7 @@ impl Login {
         store: Option<&Arc<Store>>,
         hello: Dict<'_>,
         session: u64,
+        channel_id: Option<[u8; 32]>,
     ) -> Result<Step, CodecError> {
         let features = Features::read(hello)?;
         let claim = Claim::read(hello)?;
@@ -109,6 +112,7 @@ impl Login {
         let login = Login {
             store: store.clone(),
             session,
+            channel_id,
             features,
             authid: claim.authid.unwrap_or_default(),
             authrole: None,
@@ -193,7 +197,7 @@ impl Login {
         let store = self.store.clone();
         if let Method::Cryptosign = self.method {
             let router_key = store.router_key();
-            let challenger = cryptosign::Challenger::new(&self.said, None, router_key)?;
+            let challenger = cryptosign::Challenger::new(&self.said, self.channel_id, router_key)?;
             let authid = Some(self.authid.as_str()).filter(|authid| !authid.is_empty());
             let Some((authid, role)) = store.owner_of(challenger.public_key(), authid) else {
                 return Ok(None);
@@ -220,9 +224,9 @@ impl Login {
             }
             Key::Scram(profile, stored) => {
                 let stored = (**stored).clone();
-                let (authid, said) = (&self.authid, &self.said);
+                let (authid, said, channel_id) = (&self.authid, &self.said, self.channel_id);
                 let challenger =
-                    scram_router::Challenger::new(*profile, stored, authid, said, None)?;
+                    scram_router::Challenger::new(*profile, stored, authid, said, channel_id)?;
                 Challenge::Scram(Box::new(challenger))
             }
             Key::Public(_) => return Ok(None),

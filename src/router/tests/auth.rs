@@ -56,7 +56,7 @@ fn log_in(
     }
     let hello = hello.to_string();
     let hello = Dict::from_checked(hello.as_bytes());
-    let mut step = Login::begin(config.auth.as_ref(), hello, 1).unwrap();
+    let mut step = Login::begin(config.auth.as_ref(), hello, 1, None).unwrap();
     let mut rounds = 0;
     loop {
         match step {

@@ -12,6 +12,7 @@ mod patterns;
 mod pubsub;
 mod shared;
 mod sockets;
+mod transports;
 
 /// The HELLO of a client of all roles.
 const HELLO: &str =

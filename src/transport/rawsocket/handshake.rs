@@ -146,8 +146,8 @@ fn failed(stream: &Stream, target: &Target, error: &io::Error) -> ConnectError {
     }
     let reason = match error.kind() {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
-            "it closed the connection instead of answering; is that its RawSocket port, and does \
-             it offer our serializer there?"
+            "it closed the connection instead of answering; is that its RawSocket port, without TLS \
+             for rs:// and with TLS for rss://, and does it offer our serializer there?"
                 .to_owned()
         }
         _ => error.to_string(),

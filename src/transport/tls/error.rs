@@ -151,7 +151,12 @@ fn certificate(error: &CertificateError) -> TlsError {
             };
             TlsError::WrongHost { expected: expected.to_str().into_owned(), presented }
         }
-        CertificateError::UnknownIssuer => TlsError::UnknownCa,
+        // The others mean that an authority of the issuer's name is trusted, but did not sign it.
+        CertificateError::UnknownIssuer
+        | CertificateError::BadSignature
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            TlsError::UnknownCa
+        }
         CertificateError::Other(other) => match other.0.downcast_ref::<PinMismatch>() {
             Some(PinMismatch { found }) => TlsError::Pin { found: found.clone() },
             // The error's type is not exported; its name is what there is.

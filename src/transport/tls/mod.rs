@@ -17,7 +17,7 @@ mod pem;
 mod verify;
 
 #[cfg(test)]
-pub(in crate::transport) mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -94,11 +94,15 @@ impl Acceptor {
         Ok(Acceptor::from(config))
     }
 
-    /// Shakes hands with a client that has connected.
-    pub async fn accept(&self, tcp: TcpStream) -> Result<Stream, ConnectError> {
-        let address = tcp.peer_addr();
+    /// Shakes hands with a client that has connected by TCP.
+    pub async fn accept(&self, stream: impl Into<Stream>) -> Result<Stream, ConnectError> {
+        let stream = stream.into();
+        let url = stream.peer();
+        let Some(tcp) = stream.into_tcp() else {
+            let error = TlsError::Other("there is TLS over TCP alone".to_owned());
+            return Err(ConnectError::Tls { url, error });
+        };
         let tls = self.0.accept(tcp).await.map_err(|error| {
-            let url = address.map_or_else(|_| "a client".to_owned(), |a| a.to_string());
             let error = explain(&error, Certificate::NotAsked);
             ConnectError::Tls { url, error: error.unwrap_or(TlsError::Closed(String::new())) }
         })?;

@@ -1,0 +1,197 @@
+"""The border to one connection of the library's: what it reports goes to those who wait for it.
+
+The library does its work on threads of its own but calls nothing in Python. Its file descriptor is readable
+while events wait; the loop then takes them in batches, and each event finds its request by the local id that
+the library gave it. What the events mean for sessions is left to `connection.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ClassVar, NamedTuple
+
+from .errors import Error, LocalError, WampError, check, last_error, local_error
+from .ffi import ffi, from_c, lib, to_c
+from .payload import received, unwrap
+
+_log = logging.getLogger("libwamp")
+_BATCH = 256
+_EVENT_SIZE = ffi.sizeof("wamp_event_t")
+
+ErrorHandler = Callable[[Exception, str], Any]
+
+
+class Request(NamedTuple):
+    """Somebody waits for what the library will tell under an id."""
+
+    outcome: asyncio.Future[Any]
+    on_progress: Callable[[Any], Any] | None
+
+
+class Wire:
+    """Owns one `wamp_connection_t`. To be used from its event loop's thread only."""
+
+    receivers: ClassVar[dict[int, Callable[[Any, Any], None]]] = {}  # by kind of event
+
+    def __init__(self, options: Mapping[str, Any], on_user_error: ErrorHandler | None) -> None:
+        self.on_user_error = on_user_error
+        self.writable = asyncio.Event()
+        self._requests: dict[int, Request] = {}
+        self._tasks: set[asyncio.Future[Any]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None  # that listens
+        self._fd = -1
+        self._events = ffi.new("wamp_event_t[]", _BATCH)
+        self.pointer = lib.wamp_connection_new(to_c(json.dumps({**options, "dispatch": "manual"})))
+        if self.pointer == ffi.NULL:
+            raise last_error(lib.WAMP_ERR_OPTION)
+
+    def __del__(self) -> None:
+        if getattr(self, "pointer", ffi.NULL) != ffi.NULL:
+            self._free()
+
+    def listen(self) -> None:
+        """Takes events from now on, in the running loop."""
+        self._fd = check(lib.wamp_connection_fd(self.pointer))
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._fd, self._on_readable)
+        self.writable = asyncio.Event()
+        self.writable.set()
+
+    def silence(self) -> None:
+        """Takes no more events."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.remove_reader(self._fd)
+        self._loop = None
+
+    @property
+    def listening(self) -> bool:
+        """Whether a loop takes the events."""
+        return self._loop is not None
+
+    async def outcome(self, number: int, on_progress: Callable[[Any], Any] | None = None) -> Any:
+        """What the library will tell under a local id."""
+        outcome = asyncio.get_running_loop().create_future()
+        self._requests[number] = Request(outcome, on_progress)
+        try:
+            return await outcome
+        finally:
+            self._requests.pop(number, None)
+
+    def resolve(self, number: int, value: Any) -> None:
+        """Tells the outcome of a request, if anybody waits for it."""
+        request = self._requests.get(number)
+        if request is not None and not request.outcome.done():
+            request.outcome.set_result(value)
+
+    def fail(self, number: int, error: BaseException) -> None:
+        """Tells the failure of a request, if anybody waits for it."""
+        request = self._requests.get(number)
+        if request is not None and not request.outcome.done():
+            request.outcome.set_exception(error)
+
+    def fail_all(self, error: Callable[[], BaseException]) -> None:
+        """Ends everything that is still waited for. The library has told most of it already."""
+        for number in list(self._requests):
+            self.fail(number, error())
+        self.writable.set()
+
+    def block(self) -> None:
+        """Notes that the library has just answered WAMP_ERR_AGAIN."""
+        self.writable.clear()
+
+    def run(self, what: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
+        """Runs a handler, plain or async. Nobody awaits it: on_user_error hears how it failed."""
+        try:
+            answer = function(*args, **kwargs)
+        except Exception as error:
+            self.complain(error, f"exception in {what}")
+            return
+        if isinstance(answer, Awaitable):
+            self.spawn(answer, what)
+
+    def spawn(self, work: Awaitable[Any], what: str) -> asyncio.Future[Any]:
+        """Lets a handler's coroutine run, as `run` does."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._on_task_done(done, what))
+        return task
+
+    def complain(self, error: Exception, message: str) -> None:
+        """The program's own code has failed, and nobody waits for it."""
+        self.tell_error(self.on_user_error, error, message)
+
+    def tell_error(self, handler: ErrorHandler | None, error: Exception, message: str) -> None:
+        """Tells a handler of errors; without one, the log."""
+        if handler is None:
+            _log.error("%s", message, exc_info=error)
+            return
+        try:
+            handler(error, message)
+        except Exception as another:
+            _log.error("exception in the handler of errors, which was told: %s", message, exc_info=another)
+
+    def _on_task_done(self, task: asyncio.Future[Any], what: str) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception):
+            self.complain(error, f"exception in {what}")
+
+    def _on_readable(self) -> None:
+        # One batch each time: the descriptor stays readable while more events wait, and others get their turn.
+        count = lib.wamp_connection_poll(self.pointer, self._events, _EVENT_SIZE, _BATCH, 0)
+        if count < 0:
+            self.broken(last_error(count))
+        for index in range(count):
+            event = self._events[index]
+            receiver = self.receivers.get(event.kind)
+            try:
+                if receiver is not None:
+                    receiver(self, event)
+            except Exception as error:
+                self.complain(error, "exception while an event was handled")
+
+    def broken(self, error: LocalError) -> None:
+        """No more events can be had."""
+        raise NotImplementedError
+
+    def on_writable(self, event: Any) -> None:
+        """WAMP_WRITABLE."""
+        self.writable.set()
+
+    def on_done(self, event: Any) -> None:
+        """WAMP_SUBSCRIBED and its like."""
+        self.resolve(event.id, event.wamp_id)
+
+    def on_result(self, event: Any) -> None:
+        """WAMP_RESULT, the last one or one on the way."""
+        request = self._requests.get(event.id)
+        if request is None or request.outcome.done():
+            return
+        try:
+            value = unwrap(*received(event.payload))
+        except Exception as error:
+            request.outcome.set_exception(error)
+            return
+        if not event.flags & lib.WAMP_FLAG_PROGRESS:
+            request.outcome.set_result(value)
+        elif request.on_progress is not None:
+            self.run("the handler of progressive results", request.on_progress, value)
+
+    def on_error(self, event: Any) -> None:
+        """WAMP_ERROR."""
+        self.fail(event.id, error_of(event))
+
+    def _free(self) -> None:
+        lib.wamp_connection_free(self.pointer)
+        self.pointer = ffi.NULL
+
+
+def error_of(event: Any) -> WampError:
+    """What a WAMP_ERROR says, as an exception."""
+    uri = from_c(event.uri, event.uri_size)
+    if event.status in (lib.WAMP_ERR_REMOTE, lib.WAMP_OK):
+        return Error(uri, *received(event.payload))
+    return local_error(event.status, from_c(event.message, event.message_size), uri)

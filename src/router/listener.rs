@@ -1,0 +1,160 @@
+//! Where a router listens, and how clients are greeted there: WebSocket or RawSocket, over TCP, TLS
+//! or a Unix socket.
+
+use std::io;
+use std::net::TcpListener as StdListener;
+#[cfg(unix)]
+use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
+#[cfg(unix)]
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::net::UnixListener;
+use tokio::runtime::Handle;
+
+use crate::transport::tls::Acceptor;
+use crate::transport::{Address, ConnectError, Endpoint, Protocol, Stream};
+
+use super::{RouterError, Shared, connection};
+
+/// A bound address.
+#[derive(Debug)]
+pub(super) struct Listener {
+    /// For clients, with the port that was really bound.
+    pub(super) url: String,
+    socket: Socket,
+    greeting: Arc<Greeting>,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener, #[allow(dead_code, reason = "removes the file when it is dropped")] File),
+}
+
+/// What clients of a listener have to say first.
+#[derive(Debug)]
+pub(super) struct Greeting {
+    pub(super) protocol: Protocol,
+    tls: Option<Acceptor>,
+}
+
+impl Greeting {
+    /// Shakes hands over TLS, where that is wanted.
+    pub(super) async fn secure(&self, stream: Stream) -> Result<Stream, ConnectError> {
+        match &self.tls {
+            None => Ok(stream),
+            Some(tls) => tls.accept(stream).await,
+        }
+    }
+}
+
+impl Listener {
+    /// Binds the address of `url`. `runtime`, which needs I/O and time, watches it.
+    pub(super) fn bind(
+        url: &str,
+        tls: Option<&Acceptor>,
+        runtime: &Handle,
+    ) -> Result<Listener, RouterError> {
+        let endpoint = Endpoint::parse(url).map_err(RouterError::Url)?;
+        if matches!(&endpoint.protocol, Protocol::WebSocket { path } if path.contains('?')) {
+            let why = format!("\"{url}\": leave out what follows the '?'");
+            return Err(RouterError::Url(why));
+        }
+        let tls = match (endpoint.is_secure(), tls) {
+            (false, _) => None,
+            (true, Some(tls)) => Some(tls.clone()),
+            (true, None) => {
+                let why = format!("\"tls\" is missing, without which nobody can listen at {url}");
+                return Err(RouterError::Config(why));
+            }
+        };
+        let refused =
+            |error: io::Error| RouterError::Bind { url: url.into(), reason: error.to_string() };
+        let _context = runtime.enter();
+        let (url, socket) = match &endpoint.address {
+            Address::Tcp { host, port, .. } => {
+                let listener = StdListener::bind((host.as_str(), *port)).map_err(refused)?;
+                listener.set_nonblocking(true).map_err(refused)?;
+                let port = listener.local_addr().map_err(refused)?.port();
+                let listener = TcpListener::from_std(listener).map_err(refused)?;
+                (endpoint.with_port(port), Socket::Tcp(listener))
+            }
+            #[cfg(unix)]
+            Address::Unix(path) => {
+                let listener = bind_unix(path).map_err(refused)?;
+                let file = File(path.clone());
+                listener.set_nonblocking(true).map_err(refused)?;
+                let listener = UnixListener::from_std(listener).map_err(refused)?;
+                (url.to_owned(), Socket::Unix(listener, file))
+            }
+            #[cfg(not(unix))]
+            Address::Unix(_) => return Err(refused(io::ErrorKind::Unsupported.into())),
+        };
+        let greeting = Arc::new(Greeting { protocol: endpoint.protocol, tls });
+        Ok(Listener { url, socket, greeting })
+    }
+
+    /// Takes clients, for ever.
+    pub(super) async fn serve(self, shared: Arc<Shared>) {
+        /// How long to wait when the process has no file descriptor left for another client.
+        const PAUSE: Duration = Duration::from_millis(50);
+        loop {
+            let Ok(stream) = self.socket.accept().await else {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            };
+            let (shared, greeting) = (shared.clone(), self.greeting.clone());
+            tokio::spawn(connection::serve(shared, stream, greeting));
+        }
+    }
+}
+
+impl Socket {
+    async fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Socket::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                // Messages are gathered here already; the kernel need not wait for more. A failure
+                // only makes the connection slower.
+                let _ = stream.set_nodelay(true);
+                Ok(stream.into())
+            }
+            #[cfg(unix)]
+            Socket::Unix(listener, _) => Ok(listener.accept().await?.0.into()),
+        }
+    }
+}
+
+/// The file of a Unix socket, removed in the end.
+#[cfg(unix)]
+#[derive(Debug)]
+struct File(PathBuf);
+
+#[cfg(unix)]
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Takes the place of a router that was killed and has left its file behind.
+#[cfg(unix)]
+fn bind_unix(path: &Path) -> io::Result<StdUnixListener> {
+    match StdUnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            let nobody = StdUnixStream::connect(path)
+                .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+            if !nobody {
+                return Err(error);
+            }
+            std::fs::remove_file(path)?;
+            StdUnixListener::bind(path)
+        }
+        bound => bound,
+    }
+}

@@ -1,0 +1,169 @@
+//! The router on every kind of address, with our own transports as clients.
+
+use std::future::poll_fn;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+
+use super::HELLO;
+use crate::codec::{Encoding, Outbox, Rules};
+use crate::router::{Router, RouterError};
+use crate::transport::tls::testing::{Authority, Time};
+use crate::transport::{
+    ConnectError, Endpoint, Incoming, ProxyChoice, Target, TlsOptions, Transport, connect,
+};
+
+/// No test waits longer for a single event.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn soon<T>(event: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, event).await.expect("nothing came")
+}
+
+fn router(config: Value, url: &str) -> Arc<Router> {
+    let router = Router::new(Some(&config.to_string())).unwrap();
+    router.listen(url, &Handle::current()).unwrap();
+    router
+}
+
+async fn dial(url: &str, tls: Value) -> Result<Box<dyn Transport>, ConnectError> {
+    let target = Target {
+        endpoint: Endpoint::parse(url).unwrap(),
+        serializers: vec![Encoding::Json],
+        headers: Vec::new(),
+        max_message_size: 1 << 20,
+        tls: Arc::new(TlsOptions::parse(tls.as_object().unwrap()).unwrap()),
+        proxy: ProxyChoice::Direct,
+        keepalive: None,
+    };
+    soon(connect(&target)).await
+}
+
+async fn says(transport: &mut dyn Transport, message: &str) {
+    let mut outbox = Outbox::new(Encoding::Json, Rules::Strict);
+    outbox.push(usize::MAX, |out| out.whole(message.as_bytes())).unwrap();
+    let (batch, mut next) = (outbox.take(), 0);
+    soon(poll_fn(|cx| transport.poll_send(cx, &batch, &mut next))).await.unwrap();
+}
+
+async fn hears(transport: &mut dyn Transport) -> Value {
+    match soon(poll_fn(|cx| transport.poll_receive(cx))).await.unwrap() {
+        Incoming::Message(message) => serde_json::from_slice(&message).unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Joins, says goodbye, and sees the end.
+async fn visits(url: &str, tls: Value) {
+    let mut transport = dial(url, tls).await.unwrap();
+    let transport = transport.as_mut();
+    says(transport, HELLO).await;
+    assert_eq!(hears(transport).await[0], 2);
+    says(transport, r#"[6,{},"wamp.close.normal"]"#).await;
+    assert_eq!(hears(transport).await[0], 6);
+    soon(poll_fn(|cx| transport.poll_close(cx))).await.unwrap();
+    let end = soon(poll_fn(|cx| transport.poll_receive(cx))).await;
+    assert!(matches!(end, Ok(Incoming::End { .. })), "{end:?}");
+}
+
+fn socket(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("wamp-router-{name}-{}.sock", std::process::id()))
+}
+
+#[tokio::test]
+async fn every_kind_of_address() {
+    let ca = Authority::new("ours");
+    let pair = ca.sign(&["127.0.0.1"], Time::Now);
+    let config = json!({"tls": {"cert": pair.cert, "key": pair.key}});
+    let (ws, rs) = (socket("ws"), socket("rs"));
+    for url in [
+        "ws://127.0.0.1:0/ws".to_owned(),
+        "wss://127.0.0.1:0/ws".to_owned(),
+        "rs://127.0.0.1:0".to_owned(),
+        "rss://127.0.0.1:0".to_owned(),
+        format!("ws+unix://{}:/ws", ws.display()),
+        format!("rs+unix://{}", rs.display()),
+    ] {
+        let router = router(config.clone(), &url);
+        let url = router.url().unwrap();
+        assert!(!url.contains(":0"), "{url}");
+        visits(&url, json!({"ca": ca.pem()})).await;
+        router.close();
+    }
+}
+
+#[tokio::test]
+async fn clients_must_have_a_certificate() {
+    let ca = Authority::new("ours");
+    let pair = ca.sign(&["127.0.0.1"], Time::Now);
+    let client = ca.sign(&["client"], Time::Now);
+    let config = json!({"tls": {"cert": pair.cert, "key": pair.key, "client_ca": ca.pem()}});
+    for url in ["wss://127.0.0.1:0/ws", "rss://127.0.0.1:0"] {
+        let router = router(config.clone(), url);
+        let url = router.url().unwrap();
+        let tls = json!({"ca": ca.pem(), "cert": client.cert, "key": client.key});
+        visits(&url, tls).await;
+        let refused = dial(&url, json!({"ca": ca.pem()})).await.map(drop).unwrap_err();
+        assert!(matches!(refused, ConnectError::Tls { .. }), "{refused}");
+        assert!(refused.to_string().contains("client certificate"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn who_says_nothing_is_shown_out() {
+    let ca = Authority::new("ours");
+    let pair = ca.sign(&["127.0.0.1"], Time::Now);
+    let config = json!({"hello_timeout": 0.1, "tls": {"cert": pair.cert, "key": pair.key}});
+    for url in ["wss://127.0.0.1:0/ws", "rs://127.0.0.1:0", "rss://127.0.0.1:0"] {
+        let router = router(config.clone(), url);
+        let url = router.url().unwrap();
+        let address = url.split('/').nth(2).unwrap();
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        let mut heard = Vec::new();
+        let _ = soon(silent.read_to_end(&mut heard)).await;
+        assert_eq!(heard, b"", "{url}");
+    }
+}
+
+#[tokio::test]
+async fn the_file_of_a_unix_socket() {
+    let path = socket("file");
+    let url = format!("rs+unix://{}", path.display());
+    // As a router leaves it behind that was killed.
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let first = router(json!({}), &url);
+    visits(&url, json!({})).await;
+
+    let second = Router::new(None).unwrap();
+    let refused = second.listen(&url, &Handle::current()).unwrap_err();
+    assert!(matches!(refused, RouterError::Bind { .. }), "{refused}");
+    visits(&url, json!({})).await;
+
+    first.close();
+    let gone = async {
+        while path.exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(gone).await;
+}
+
+#[tokio::test]
+async fn where_nobody_can_listen() {
+    let router = Router::new(None).unwrap();
+    for (url, told) in [
+        ("wss://127.0.0.1:0/ws", "\"tls\" is missing"),
+        ("rss://127.0.0.1:0", "\"tls\" is missing"),
+        ("ws://127.0.0.1:0/ws?a", "leave out what follows"),
+        ("http://127.0.0.1:0/", "use ws://"),
+        ("rs+unix:///nowhere/at/all", "No such file"),
+    ] {
+        let error = router.listen(url, &Handle::current()).unwrap_err().to_string();
+        assert!(error.contains(told), "{url}: {error}");
+    }
+}
