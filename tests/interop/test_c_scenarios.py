@@ -40,6 +40,17 @@ def test_there_are_scenarios():
     assert SCENARIOS
 
 
+@pytest.mark.parametrize("serializer", ("msgpack", "cbor"))
+@pytest.mark.parametrize("program", [program for program, mode in SCENARIOS if not mode], ids=lambda path: path.name)
+def test_scenario_over_another_wire(crossbar, environment, program, serializer):
+    more = {"WAMP_TEST_SERIALIZERS": f'["{serializer}"]'}
+    running = Program([str(program), crossbar.url, crossbar.realm], {**more, **environment})
+    try:
+        running.good(LIMIT)
+    finally:
+        running.end()
+
+
 @pytest.mark.parametrize(("program", "mode"), SCENARIOS, ids=["-".join([p.name, *mode]) for p, mode in SCENARIOS])
 def test_scenario(crossbar, environment, program, mode):
     # For the other scenarios their own counts are enough: Crossbar.io does a few thousand calls a second.
