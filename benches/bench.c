@@ -10,6 +10,9 @@
  * --mode        only this way to take events: inline, manual (poll), dispatch (manual, with callbacks) or thread
  * --no-pin      do not bind the client to one core and router and peer to another
  *
+ * BENCH_SERIALIZER=msgpack or cbor in the environment takes that wire instead of JSON. Payloads are JSON all the same, and
+ * brought into the wire's encoding and back; with BENCH_PAYLOADS=wire they have the encoding of the wire.
+ *
  * Three processes: the client under test (this one), the embedded router, and a peer that calls, answers and publishes.
  * Only the client is measured: user and system time of all its threads, divided by the messages. That hardly depends on
  * the router, and even less on what else the machine does.

@@ -15,6 +15,18 @@ typedef enum dispatch_t { INLINE, MANUAL, DISPATCH, THREAD, MODES } dispatch_t;
 
 static const char *const mode_names[MODES] = {"inline", "manual", "dispatch", "thread"};
 
+/* The serializer of all connections, by the environment, as the peer is a process of its own. */
+static const char *bench_wire(void) {
+  const char *wire = getenv("BENCH_SERIALIZER");
+  return wire ? wire : "json";
+}
+
+/* Whether payloads have the encoding of the wire. Otherwise they are JSON, whatever the wire. */
+static bool bench_is_native(void) {
+  const char *payloads = getenv("BENCH_PAYLOADS");
+  return payloads && strcmp(payloads, "wire") == 0;
+}
+
 typedef struct client_t {
   wamp_connection_t *connection;
   wamp_session_t *session;
@@ -97,7 +109,10 @@ static void client_open(client_t *client, const char *url, dispatch_t mode) {
   const char *name = mode == DISPATCH ? "manual" : mode_names[mode];
   char options[512];
   client->mode = mode;
-  snprintf(options, sizeof options, "{\"url\": \"%s\", \"realm\": \"bench\", \"dispatch\": \"%s\"}", url, name);
+  snprintf(options, sizeof options,
+           "{\"url\": \"%s\", \"realm\": \"bench\", \"dispatch\": \"%s\", \"serializers\": [\"%s\"], "
+           "\"payload_encoding\": \"%s\"}",
+           url, name, bench_wire(), bench_is_native() ? "wire" : "json");
   client->connection = wamp_connection_new(options);
   if (!client->connection) fprintf(stderr, "%s\n", wamp_last_error());
   CHECK(client->connection != NULL);
@@ -127,6 +142,13 @@ static wamp_payload_t payload_of(size_t size) {
   memset(text, 'x', size + 2);
   memcpy(text, "[\"", 2);
   memcpy(text + 2 + size, "\"]", 3);
+  if (bench_is_native() && strcmp(bench_wire(), "json") != 0) {
+    static wamp_builder_t *builder;
+    if (builder) GOOD(wamp_builder_free(builder));
+    builder = wamp_builder_new(strcmp(bench_wire(), "cbor") == 0 ? WAMP_CBOR : WAMP_MSGPACK);
+    GOOD(wamp_builder_string(builder, text + 2, size));
+    payload = *wamp_builder_payload(builder);
+  }
   return payload;
 }
 

@@ -63,10 +63,16 @@
  * PAYLOADS
  *
  * Arguments travel as args, a list, and kwargs, a dict. A wamp_payload_t lends them in encoded form
- * (WAMP_JSON: JSON text): a program with its own JSON library gives and takes text, others write
- * with a wamp_builder_t and read with wamp_value_t lenses. What is sent is checked, and copied; what
- * is received is parsed only when somebody looks. Bytes travel in JSON as a string of U+0000 and
- * base64, which builder and lenses do by themselves.
+ * (WAMP_JSON: JSON text, WAMP_MSGPACK, WAMP_CBOR): a program with a library for one of them gives
+ * and takes that, others write with a wamp_builder_t and read with wamp_value_t lenses. What is sent
+ * is checked, and copied; what is received is parsed only when somebody looks. Bytes travel in JSON
+ * as a string of U+0000 and base64, which builder and lenses do by themselves.
+ *
+ * The option `serializers` says what messages may be encoded in on the wire. A payload may be given
+ * in any encoding on any wire: it is brought into the other one on the way, and refused with
+ * WAMP_ERR_PAYLOAD where that would change what it says. Received payloads are delivered as JSON
+ * text, or with the option `payload_encoding` as they came. docs/SERIALIZERS.md tells what becomes of
+ * each kind of value.
  *
  * ERRORS
  *
@@ -108,11 +114,15 @@
  *   url                  string, required     the router: "ws://host:port/path" (WebSocket), "rs://host:port"
  *                                             (RawSocket); with TLS "wss://...", "rss://..."; on a Unix
  *                                             socket "ws+unix:///path.sock:/path", "rs+unix:///path.sock"
- *   transports           list of objects      instead of url: {"type", "url", "headers", "tlsConfiguration"}
+ *   transports           list of objects      instead of url: {"type", "url", "headers", "tlsConfiguration",
+ *                                             "serializers"}
  *                                             each, tried in order, the one that worked last time first; a
  *                                             "rawsocket" may have "host" and "port", or "path", for its url;
  *                                             "longpoll" is passed over
  *   realm                string, required     the realm to join
+ *   serializers          list, ["json"]       how messages may be encoded, the best first: "json", "msgpack",
+ *                                             "cbor"
+ *   payload_encoding     string, "json"       "json": received payloads are JSON text, "wire": as they came
  *   dispatch             string, "thread"     "thread", "manual" or "inline", see above
  *   connect_timeout      seconds, 30          for connecting, handshakes and joining together
  *   close_timeout        seconds, 5           how long a close waits for the router's GOODBYE
@@ -449,6 +459,16 @@
 #define WAMP_JSON 1
 
 /**
+ * Encoding of payloads: MsgPack.
+ */
+#define WAMP_MSGPACK 2
+
+/**
+ * Encoding of payloads: CBOR.
+ */
+#define WAMP_CBOR 3
+
+/**
  * Flag of payloads, set by the library alone: it came from a peer.
  */
 #define WAMP_PAYLOAD_RECEIVED 1
@@ -619,13 +639,14 @@ typedef void (*wamp_free_t)(void *user_data);
 /**
  * A payload, lent in either direction: encoded args and kwargs.
  *
- * NULL stands for none. To the library: a size of 0 with a pointer means NUL-terminated text.
- * From the library: use the sizes, the text is not NUL-terminated; a received payload can be given
- * to any function that sends.
+ * NULL stands for none. To the library: in JSON a size of 0 with a pointer means NUL-terminated
+ * text. From the library: use the sizes, the text is not NUL-terminated; a received payload can be
+ * given to any function that sends. A payload need not have the encoding of the connection: it is
+ * brought into that, and refused if that cannot carry it.
  */
 typedef struct wamp_payload_t {
   /**
-   * One JSON list.
+   * One encoded list.
    */
   const char *args;
   /**
@@ -633,7 +654,7 @@ typedef struct wamp_payload_t {
    */
   size_t args_size;
   /**
-   * One JSON object.
+   * One encoded dict: in JSON an object, in MsgPack and CBOR a map.
    */
   const char *kwargs;
   /**
@@ -641,7 +662,8 @@ typedef struct wamp_payload_t {
    */
   size_t kwargs_size;
   /**
-   * WAMP_JSON; 0 is refused.
+   * WAMP_JSON, WAMP_MSGPACK or WAMP_CBOR; 0 is refused. Of a received payload: WAMP_JSON, unless
+   * the option `payload_encoding` is "wire".
    */
   uint32_t encoding;
   /**
@@ -1725,9 +1747,10 @@ const char *wamp_value_key(const struct wamp_value_t *value, size_t index, size_
 const struct wamp_value_t *wamp_value_get(const struct wamp_value_t *value, const char *key);
 
 /**
- * A builder of payloads, for programs without a JSON library.
+ * A builder of payloads, for programs without a library for their encoding.
  *
- * Values are appended to args; a value after wamp_builder_key() at the top goes to kwargs. The
+ * `encoding` is WAMP_JSON, WAMP_MSGPACK or WAMP_CBOR. Any of them can be sent on any connection;
+ * its own is sent as it is. Values are appended to args; a value after wamp_builder_key() at the top goes to kwargs. The
  * first misuse sticks: everything after it fails, and so does the call that gets the payload.
  * Returns NULL on failure. Free it with wamp_builder_free(). A builder may be used on any thread,
  * by one at a time.
@@ -1766,13 +1789,13 @@ int wamp_builder_int(struct wamp_builder_t *builder, int64_t value);
 int wamp_builder_uint(struct wamp_builder_t *builder, uint64_t value);
 
 /**
- * Appends a floating point number, which must be finite. Returns as wamp_builder_null().
+ * Appends a floating point number, which in JSON must be finite. Returns as wamp_builder_null().
  */
 int wamp_builder_double(struct wamp_builder_t *builder, double value);
 
 /**
- * Appends a UTF-8 text of `size` bytes, or NUL-terminated with size 0. It must not begin with
- * U+0000, which marks binary values. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT,
+ * Appends a UTF-8 text of `size` bytes, or NUL-terminated with size 0. In JSON it must not begin
+ * with U+0000, which marks binary values. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT,
  * WAMP_ERR_UTF8.
  */
 int wamp_builder_string(struct wamp_builder_t *builder, const char *text, size_t size);
@@ -1783,8 +1806,8 @@ int wamp_builder_string(struct wamp_builder_t *builder, const char *text, size_t
 int wamp_builder_binary(struct wamp_builder_t *builder, const void *bytes, size_t size);
 
 /**
- * Appends one value that is encoded already: `size` bytes of JSON text, or NUL-terminated with
- * size 0. It is checked. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT.
+ * Appends one value that is encoded already, as the builder's payload: `size` bytes, or with size 0
+ * NUL-terminated JSON text. It is checked. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT.
  */
 int wamp_builder_raw(struct wamp_builder_t *builder, const char *encoded, size_t size);
 
@@ -1821,7 +1844,7 @@ const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t *builder
 
 /**
  * A router inside this process, for tests, demos and one machine: broker and dealer with the
- * features that clients can ask for, WebSocket with JSON.
+ * features that clients can ask for, WebSocket with JSON, MsgPack and CBOR.
  *
  * `config` is a JSON object or NULL, with these keys:
  *

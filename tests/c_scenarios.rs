@@ -18,6 +18,20 @@ const AT_ONCE: usize = 2;
 const LIMIT: Duration = Duration::from_secs(900);
 const MODES: &[&str] = &["thread", "manual", "inline"];
 
+/// Scenarios that are run over the other wires too.
+const EVERY_WIRE: &[&str] = &[
+    "callmore",
+    "interrupt",
+    "order",
+    "patterns",
+    "payload",
+    "progress",
+    "pubsub",
+    "rpc",
+    "shared",
+    "sync",
+];
+
 /// Programs that a test against Crossbar.io drives: here they are compiled, no more.
 const DRIVEN: &str = "interop_";
 
@@ -33,6 +47,8 @@ const FOUND: &str = "99";
 struct Job {
     program: PathBuf,
     arguments: Vec<String>,
+    /// The option `serializers` of its connections.
+    serializers: &'static str,
     under_valgrind: bool,
     wanted: Wanted,
 }
@@ -63,8 +79,15 @@ fn scenarios() {
             } else {
                 &["thread"]
             };
-            for mode in modes {
+            let wires: &[&str] = match EVERY_WIRE.contains(&&*name) {
+                true => &[r#"["json"]"#, r#"["msgpack"]"#, r#"["cbor"]"#],
+                false => &[r#"["json"]"#],
+            };
+            for (mode, serializers) in
+                modes.iter().flat_map(|mode| wires.iter().map(move |wire| (mode, wire)))
+            {
                 jobs.push(Job {
+                    serializers,
                     program: program.clone(),
                     arguments: vec![String::new(), String::new(), (*mode).to_owned()],
                     under_valgrind,
@@ -94,6 +117,7 @@ fn examples() {
         for program in &programs {
             let program_name = name(program);
             let job = |arguments, wanted| Job {
+                serializers: "[]",
                 program: program.clone(),
                 arguments,
                 under_valgrind,
@@ -189,6 +213,7 @@ impl Job {
         } else {
             Command::new(&self.program)
         };
+        command.env("WAMP_TEST_SERIALIZERS", self.serializers);
         let ended = run(command.args(&self.arguments), LIMIT);
         let good = match &self.wanted {
             Wanted::Line(line) => ended.is_good() && ended.output.lines().any(|said| said == line),

@@ -173,8 +173,7 @@ async fn carry(
         Ok(Err(end)) => return end,
         Err(_) => return End::failed("unreachable", slow_connect(options, &chosen.url)),
     };
-    let (channel_id, max_send) = (transport.channel_id(), transport.max_send());
-    let session = match connection.begin_session(options, index, channel_id, max_send) {
+    let session = match connection.begin_session(options, index, &*transport) {
         Ok(Some(session)) => session,
         Ok(None) => return closed_early(),
         Err(failure) => return End::failed("closed", failure),
@@ -201,6 +200,7 @@ async fn connect(options: &Options, chosen: &TransportOptions) -> Result<Box<dyn
     let timeout = options.autoping_timeout;
     let target = Target {
         endpoint,
+        serializers: chosen.serializers.as_ref().unwrap_or(&options.serializers).clone(),
         headers: chosen.headers.clone(),
         max_message_size: options.max_message_size,
         tls: tls.clone(),

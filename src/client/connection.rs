@@ -318,7 +318,11 @@ impl Connection {
     pub fn transport(&self) -> Option<(&'static str, String, &'static str)> {
         let session = lock(&self.state).session.clone()?;
         let transport = &session.options().transports[session.transport()];
-        Some((transport.kind.name(), transport.url.clone(), websocket::JSON))
+        Some((
+            transport.kind.name(),
+            transport.url.clone(),
+            websocket::subprotocol(session.encoding()),
+        ))
     }
 
     /// Waits until all that was accepted is written.

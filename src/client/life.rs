@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::codec::{Payload, PayloadRef, Span};
 use crate::protocol::event::c_text;
 use crate::protocol::{Event, EventKind};
+use crate::transport::Transport;
 
 use super::attempts::deliver_inline;
 use super::callbacks::Slot;
@@ -162,23 +163,22 @@ impl Connection {
         self.tell(notice);
     }
 
-    /// A new session over a new transport, whose peer accepts messages of `max_send` bytes; `None` if the connection was closed meanwhile.
+    /// A new session over a new transport; `None` if the connection was closed meanwhile.
     pub(super) fn begin_session(
         self: &Arc<Self>,
         options: &Arc<Options>,
         transport: usize,
-        channel_id: Option<[u8; 32]>,
-        max_send: usize,
+        carrier: &dyn Transport,
     ) -> Result<Option<Arc<Session>>, Failure> {
         let asks = self.callbacks.receiver(Slot::Challenge).is_some();
-        let login = Login::new(options, channel_id, asks)?;
+        let login = Login::new(options, carrier.channel_id(), asks)?;
         let mut state = lock(&self.state);
         if state.stage != Stage::Connecting {
             return Ok(None);
         }
         state.sessions += 1;
         let (serial, above) = (state.sessions, state.ids_above);
-        let session = Session::new(self, options, transport, login, serial, above, max_send);
+        let session = Session::new(self, options, transport, carrier, login, serial, above);
         let former = state.session.replace(session.clone());
         drop(state);
         // A transport that was tried before carried one that never opened.

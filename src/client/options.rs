@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::auth::{self, Credentials, Secret, key_file};
+use crate::codec::Encoding;
 use crate::protocol::features;
 use crate::protocol::uri::{self, Match};
 use crate::transport::{Endpoint, Protocol, Proxy, ProxyChoice, TlsOptions, websocket};
@@ -43,6 +44,10 @@ pub struct Options {
     pub authmethods: Option<Vec<String>>,
     pub authextra: Option<Map<String, Value>>,
     pub trace: bool,
+    /// The best first; at least one.
+    pub serializers: Vec<Encoding>,
+    /// Received payloads are delivered in this encoding; `None`: as they came.
+    pub payload_encoding: Option<Encoding>,
 }
 
 /// One way to the router.
@@ -55,6 +60,8 @@ pub struct TransportOptions {
     pub endpoint: Option<Endpoint>,
     /// HTTP headers of the handshake.
     pub headers: Vec<(String, String)>,
+    /// Instead of the option for all.
+    pub serializers: Option<Vec<Encoding>>,
     /// Instead of the option for all.
     pub tls: Option<Arc<TlsOptions>>,
 }
@@ -110,6 +117,8 @@ impl Default for Options {
             authmethods: None,
             authextra: None,
             trace: false,
+            serializers: vec![Encoding::Json],
+            payload_encoding: Some(Encoding::Json),
         }
     }
 }
@@ -452,6 +461,33 @@ pub const TABLE: &[Spec] = &[
         },
     },
     Spec {
+        name: "serializers",
+        kind: "list of strings",
+        default: "[\"json\"]",
+        text: "How messages may be encoded, the best first: \"json\", \"msgpack\", \"cbor\". Payloads \
+               can be given in any encoding on any of them. An entry of `transports` may have its \
+               own.",
+        set: |options, value| {
+            options.serializers = serializers(value)?;
+            Ok(())
+        },
+    },
+    Spec {
+        name: "payload_encoding",
+        kind: "string",
+        default: "\"json\"",
+        text: "\"json\": received payloads are delivered as JSON text, whatever came over the wire. \
+               \"wire\": as they came, `payload.encoding` tells how.",
+        set: |options, value| {
+            options.payload_encoding = match value.as_str() {
+                Some("json") => Some(Encoding::Json),
+                Some("wire") => None,
+                _ => return Err("must be \"json\" or \"wire\"".to_owned()),
+            };
+            Ok(())
+        },
+    },
+    Spec {
         name: "trace",
         kind: "bool",
         default: "false",
@@ -469,6 +505,7 @@ const CHANGEABLE: &[&str] = &[
     "url",
     "transports",
     "headers",
+    "serializers",
     "realm",
     "tlsConfiguration",
     "proxy",
@@ -611,9 +648,13 @@ fn transport(value: &Value) -> Result<TransportOptions, String> {
             "path" => path = Some(text(value)?),
             "headers" => transport.headers = headers(value)?,
             "tlsConfiguration" => transport.tls = Some(tls(value)?),
+            "serializers" => {
+                let list = serializers(value).map_err(|why| format!("`serializers`: {why}"))?;
+                transport.serializers = Some(list);
+            }
             other => {
                 let known = ["type", "url", "host", "port", "path", "headers", "tlsConfiguration"];
-                return Err(unknown(other, known.into_iter()));
+                return Err(unknown(other, known.into_iter().chain(["serializers"])));
             }
         }
     }
@@ -661,6 +702,18 @@ impl TransportOptions {
             }
         }
     }
+}
+
+fn serializers(value: &Value) -> Result<Vec<Encoding>, String> {
+    const WANTED: &str = "must be a list of \"json\", \"msgpack\" and \"cbor\", the best first";
+    let mut list = Vec::new();
+    for name in value.as_array().ok_or(WANTED)? {
+        let encoding = name.as_str().and_then(Encoding::parse).ok_or(WANTED)?;
+        if !list.contains(&encoding) {
+            list.push(encoding);
+        }
+    }
+    if list.is_empty() { Err(WANTED.to_owned()) } else { Ok(list) }
 }
 
 fn tls(value: &Value) -> Result<Arc<TlsOptions>, String> {

@@ -7,15 +7,17 @@
 //! | `enc_algo`, `enc_serializer`, `enc_key` | the binary instead of args | the same |
 //!
 //! What is in the binary is made and read by the application's [`Codec`]. Without one, `ppt_serializer`
-//! `json` (or `native`, which is JSON here) without a cipher is done by ourselves; everything else
+//! `json` or `native`, which is the encoding of the connection, without a cipher is done by ourselves; everything else
 //! must be given, and is delivered, as the binary that it is on the wire.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::codec::json::{Rules, check_dict, check_list, is_binary, text};
-use crate::codec::{Dict, Payload, PayloadRef, Span};
+use crate::codec::check::is_bare;
+use crate::codec::json::{Rules, check_dict, check_list, text};
+use crate::codec::transcode::Source;
+use crate::codec::{CodecError, Dict, Encoding, Payload, PayloadRef, Span, Token, transcode};
 use crate::protocol::event::c_text;
 use crate::protocol::{Cause, EventKind};
 
@@ -75,10 +77,12 @@ impl Connection {
     }
 
     /// Wraps a payload as `options` want it.
+    #[inline]
     pub(super) fn wrap<'a>(
         &self,
         options: Dict<'_>,
         payload: PayloadRef<'a>,
+        wire: Encoding,
     ) -> Result<Outgoing<'a>, Failure> {
         let form = Form::of(options);
         if form != Some(Form::Enc) {
@@ -91,9 +95,15 @@ impl Connection {
         let bytes = match codec {
             Some(codec) => {
                 let refused = || Failure::new(Status::Payload, "the codec refused the payload");
-                codec.encode(options.as_bytes(), &plain(payload)).ok_or_else(refused)?
+                codec.encode(options.as_bytes(), &plain(payload)?).ok_or_else(refused)?
             }
-            None if is_json(form, options) => plain(payload),
+            None if let Some(encoding) = own_encoding(form, options, wire) => {
+                let mut bytes = Vec::new();
+                let json = plain(payload)?;
+                transcode(&json, Encoding::Json, encoding, Rules::Strict, &mut bytes)
+                    .map_err(uncarried)?;
+                bytes
+            }
             // The application has made the binary itself.
             None if is_wrapped(form, payload) => return Ok(Outgoing::Given(payload)),
             None => {
@@ -114,9 +124,30 @@ impl Connection {
         Ok(Outgoing::Wrapped(args))
     }
 
-    /// Takes a received payload out of its wrapping. False if that fails: then the notice has become
-    /// a failure, or, of what is not the end of a request, is not for its receiver any more.
+    /// Takes a received payload out of its wrapping, and brings it into the encoding in which the
+    /// application wants it. False if that fails: then the notice has become a failure, or, of what
+    /// is not the end of a request, is not for its receiver any more.
     pub(super) fn unwrap(&self, notice: &mut Notice) -> bool {
+        if !self.unwrap_passthru(notice) {
+            return false;
+        }
+        let payload = &notice.event.payload;
+        let Some(wanted) = self.options.payload_encoding else {
+            return true;
+        };
+        if payload.encoding() == wanted || payload.lend().is_empty() {
+            return true;
+        }
+        match payload.transcoded(notice.event.details, wanted) {
+            Ok((details, payload)) => {
+                (notice.event.details, notice.event.payload) = (details, payload);
+                true
+            }
+            Err(_) => self.unreadable(notice),
+        }
+    }
+
+    fn unwrap_passthru(&self, notice: &mut Notice) -> bool {
         let NoticeKind::Session(
             EventKind::Event | EventKind::Invocation | EventKind::Result | EventKind::Error,
         ) = notice.kind
@@ -131,12 +162,18 @@ impl Connection {
             return true;
         };
         let codec = lock(&self.codec).clone();
-        if codec.is_none() && !is_json(form, details) {
+        let payload = notice.event.payload.lend();
+        let own = own_encoding(form, details, payload.encoding);
+        if codec.is_none() && own.is_none() {
             return true;
         }
-        let plain = unwrapped(form, notice.event.payload.lend()).and_then(|bytes| match codec {
+        let plain = unwrapped(form, payload).and_then(|bytes| match codec {
             Some(codec) => codec.decode(details.as_bytes(), &bytes),
-            None => Some(bytes),
+            None => {
+                let mut json = Vec::new();
+                transcode(&bytes, own?, Encoding::Json, Rules::Tolerant, &mut json).ok()?;
+                Some(json)
+            }
         });
         match plain.and_then(|plain| frame(details, &plain)) {
             Some((details, payload)) => {
@@ -180,7 +217,7 @@ const INVALID_ARGUMENT: &str = "wamp.error.invalid_argument";
 
 /// On the wire args are a list, but in Autobahn's form.
 pub(super) fn refuse_bare(payload: PayloadRef<'_>) -> Result<(), Failure> {
-    match payload.args.is_some_and(is_binary) {
+    match is_bare(payload) {
         true => {
             let text = "args: must be a list; a binary alone goes with the option `enc_algo`";
             Err(Failure::new(Status::Payload, text))
@@ -189,18 +226,41 @@ pub(super) fn refuse_bare(payload: PayloadRef<'_>) -> Result<(), Failure> {
     }
 }
 
-/// True where nothing but JSON is wanted, which we can do alone.
-fn is_json(form: Form, options: Dict<'_>) -> bool {
-    let text = |key| options.text(key).ok().flatten();
-    form == Form::Ppt
-        && options.get("ppt_cipher").is_none()
-        && matches!(text("ppt_serializer").as_deref(), Some("json" | "native"))
+/// The encoding, where nothing is wanted but one that we can do alone.
+fn own_encoding(form: Form, options: Dict<'_>, wire: Encoding) -> Option<Encoding> {
+    if form != Form::Ppt || options.get("ppt_cipher").is_some() {
+        return None;
+    }
+    match options.text("ppt_serializer").ok().flatten().as_deref() {
+        Some("json") => Some(Encoding::Json),
+        Some("native") => Some(wire),
+        _ => None,
+    }
 }
 
 /// The payload as one JSON object.
-fn plain(payload: PayloadRef<'_>) -> Vec<u8> {
-    let (args, kwargs) = (payload.args.unwrap_or(b"[]"), payload.kwargs.unwrap_or(b"{}"));
-    [b"{\"args\":", args, b",\"kwargs\":", kwargs, b"}"].concat()
+fn plain(payload: PayloadRef<'_>) -> Result<Vec<u8>, Failure> {
+    let mut out = Vec::with_capacity(payload.len() + 32);
+    let mut part = |key: &str, part: Option<&[u8]>, empty: &[u8]| {
+        out.extend_from_slice(key.as_bytes());
+        match part {
+            Some(part) => {
+                transcode(part, payload.encoding, Encoding::Json, Rules::Strict, &mut out)
+            }
+            None => {
+                out.extend_from_slice(empty);
+                Ok(())
+            }
+        }
+    };
+    part("{\"args\":", payload.args, b"[]").map_err(uncarried)?;
+    part(",\"kwargs\":", payload.kwargs, b"{}").map_err(uncarried)?;
+    out.push(b'}');
+    Ok(out)
+}
+
+fn uncarried(error: CodecError) -> Failure {
+    Failure::new(Status::Payload, format!("the payload cannot be wrapped: {error}"))
 }
 
 fn is_wrapped(form: Form, payload: PayloadRef<'_>) -> bool {
@@ -210,15 +270,16 @@ fn is_wrapped(form: Form, payload: PayloadRef<'_>) -> bool {
 /// The bytes of the one binary value.
 fn unwrapped(form: Form, payload: PayloadRef<'_>) -> Option<Vec<u8>> {
     let args = payload.args?;
-    let value: serde_json::Value = serde_json::from_slice(args).ok()?;
-    let binary = match form {
-        Form::Ppt => match value.as_array()?.as_slice() {
-            [one] => one.as_str()?,
-            _ => return None,
-        },
-        Form::Enc => value.as_str()?,
+    let mut source = Source::new(payload.encoding, args, Rules::Tolerant);
+    let mut next = || source.next_token().ok().flatten();
+    if form == Form::Ppt && !matches!(next()?, Token::List(_)) {
+        return None;
+    }
+    let Token::Binary(bytes) = next()? else {
+        return None;
     };
-    text::binary(binary)
+    let ends = form == Form::Enc || next()? == Token::End;
+    (ends && next().is_none()).then(|| bytes.into_owned())
 }
 
 /// A frame of details and payload, made of the details and of the plain JSON object.
@@ -284,7 +345,7 @@ mod tests {
             ..PayloadRef::NONE
         };
         let options = Dict::from_checked(options.as_bytes());
-        let sent = connection.wrap(options, payload).unwrap();
+        let sent = connection.wrap(options, payload, Encoding::Json).unwrap();
         let wire = String::from_utf8(sent.lend().args.unwrap().to_vec()).unwrap();
         assert!(sent.lend().kwargs.is_none() && wire.contains("\"\\u0000"), "{wire}");
         let details = std::str::from_utf8(options.as_bytes()).unwrap();
@@ -323,13 +384,13 @@ mod tests {
         let connection = connection(None);
         let ppt = Dict::from_checked(br#"{"ppt_scheme":"x_own","ppt_serializer":"cbor"}"#);
         let binary = PayloadRef::args(r#"["\u0000AAEC"]"#);
-        assert_eq!(connection.wrap(ppt, binary).unwrap().lend(), binary);
-        let refused = connection.wrap(ppt, PayloadRef::args("[1]"));
+        assert_eq!(connection.wrap(ppt, binary, Encoding::Json).unwrap().lend(), binary);
+        let refused = connection.wrap(ppt, PayloadRef::args("[1]"), Encoding::Json);
         assert!(matches!(refused, Err(failure) if failure.status == Status::Payload));
         let enc = Dict::from_checked(br#"{"enc_algo":"x_own"}"#);
         let bare = PayloadRef::args(r#""\u0000AAEC""#);
-        assert_eq!(connection.wrap(enc, bare).unwrap().lend(), bare);
-        assert!(connection.wrap(enc, binary).is_err());
+        assert_eq!(connection.wrap(enc, bare, Encoding::Json).unwrap().lend(), bare);
+        assert!(connection.wrap(enc, binary, Encoding::Json).is_err());
         let details = r#"{"ppt_scheme":"x_own","ppt_serializer":"cbor"}"#;
         let mut notice = received(&connection, EventKind::Event, details, r#"["\u0000AAEC"]"#);
         assert!(connection.unwrap(&mut notice));
@@ -360,10 +421,11 @@ mod tests {
         let connection = connection(Some(Arc::new(Reversed)));
         let args = PayloadRef::args("[1]");
         let options = Dict::from_checked(br#"{"exclude_me":false}"#);
-        assert_eq!(connection.wrap(options, args).unwrap().lend(), args);
+        assert_eq!(connection.wrap(options, args, Encoding::Json).unwrap().lend(), args);
         let bare = PayloadRef::args(r#""\u0000AAEC""#);
         for options in [r#"{"exclude_me":false}"#, r#"{"ppt_scheme":"x_own"}"#] {
-            let refused = connection.wrap(Dict::from_checked(options.as_bytes()), bare);
+            let refused =
+                connection.wrap(Dict::from_checked(options.as_bytes()), bare, Encoding::Json);
             assert!(matches!(refused, Err(failure) if failure.status == Status::Payload));
         }
         let mut notice = received(&connection, EventKind::Event, r#"{"topic":"a"}"#, "[1]");

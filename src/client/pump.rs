@@ -165,11 +165,12 @@ impl Pump {
     }
 
     fn handle_frames(&mut self) {
+        let encoding = self.session.encoding();
         let mut core = self.session.core();
         for frame in self.frames.drain(..) {
             core.traffic.received(&frame);
             if self.trace {
-                stats::trace("<-", self.session.joined().map(|joined| joined.id), &frame);
+                stats::trace("<-", self.session.joined().map(|joined| joined.id), &frame, encoding);
             }
             core.protocol.receive(&frame);
         }
@@ -204,7 +205,8 @@ impl Pump {
                 let batch = self.session.core().next_batch();
                 if let Some(batch) = batch.as_ref().filter(|_| self.trace) {
                     let session = self.session.joined().map(|joined| joined.id);
-                    batch.iter().for_each(|message| stats::trace("->", session, message));
+                    let encoding = self.session.encoding();
+                    batch.iter().for_each(|message| stats::trace("->", session, message, encoding));
                 }
                 self.sending = batch.map(|batch| (batch, 0));
             }

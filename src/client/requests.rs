@@ -23,7 +23,7 @@ impl Session {
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
         let topic = &self.connection.prefixes.resolve(topic);
-        let payload = self.connection.wrap(options, payload)?;
+        let payload = self.connection.wrap(options, payload, self.encoding())?;
         self.request(|core| core.publish(topic, options, payload.lend()))
     }
 
@@ -36,7 +36,7 @@ impl Session {
         receiver: Receiver,
     ) -> Result<u64, Failure> {
         let topic = &self.connection.prefixes.resolve(topic);
-        let payload = self.connection.wrap(options, payload)?;
+        let payload = self.connection.wrap(options, payload, self.encoding())?;
         self.request(|core| core.publish_ack(topic, options, payload.lend(), receiver))
     }
 
@@ -91,7 +91,7 @@ impl Session {
         receiver: Receiver,
     ) -> Result<u64, Failure> {
         let procedure = &self.connection.prefixes.resolve(procedure);
-        let payload = self.connection.wrap(options, payload)?;
+        let payload = self.connection.wrap(options, payload, self.encoding())?;
         self.request(|core| core.call(procedure, options, payload.lend(), receiver, Instant::now))
     }
 
@@ -102,7 +102,7 @@ impl Session {
         options: Dict<'_>,
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
-        let payload = self.connection.wrap(options, payload)?;
+        let payload = self.connection.wrap(options, payload, self.encoding())?;
         self.request(|core| core.call_more(local, options, payload.lend()))
     }
 
@@ -123,7 +123,7 @@ impl Session {
         options: Dict<'_>,
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
-        let payload = self.connection.wrap(options, payload)?;
+        let payload = self.connection.wrap(options, payload, self.encoding())?;
         self.request(|core| core.progress(invocation, options, payload.lend()))
     }
 
@@ -135,7 +135,7 @@ impl Session {
         options: Dict<'_>,
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
-        let payload = self.connection.wrap(options, payload)?;
+        let payload = self.connection.wrap(options, payload, self.encoding())?;
         self.command(|core| core.answer(invocation, options, payload.lend()))
     }
 

@@ -10,8 +10,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::codec::Batch;
+use crate::codec::{Batch, Encoding};
 use crate::protocol::{self, Event, Phase};
+use crate::transport::Transport;
 
 use super::connection::Connection;
 use super::hand_over::{After, tell_waiter};
@@ -30,6 +31,8 @@ pub struct Session {
     options: Arc<Options>,
     /// Which of the transports carries it.
     transport: usize,
+    /// How its messages are encoded.
+    encoding: Encoding,
     /// Tells the sessions of a connection apart.
     pub(super) serial: u64,
     pub(super) login: Login,
@@ -77,15 +80,16 @@ impl Session {
         connection: &Arc<Connection>,
         options: &Arc<Options>,
         transport: usize,
+        carrier: &dyn Transport,
         login: Login,
         serial: u64,
         ids_above: u64,
-        max_send: usize,
     ) -> Arc<Session> {
         let config = protocol::Config {
             realm: options.realm.clone(),
             hello: login.hello(),
-            max_message_size: options.max_message_size.min(max_send),
+            encoding: carrier.encoding(),
+            max_message_size: options.max_message_size.min(carrier.max_send()),
             ids_above,
             gate: login.gate(),
         };
@@ -94,12 +98,13 @@ impl Session {
             connection: connection.clone(),
             options: options.clone(),
             transport,
+            encoding: carrier.encoding(),
             serial,
             login,
             begun: Instant::now(),
             core: Mutex::new(Core {
                 protocol: protocol::Session::new(config),
-                traffic: Traffic::default(),
+                traffic: Traffic::new(carrier.encoding()),
                 in_flight: 0,
                 want_writable: false,
                 flushing: 0,
@@ -124,6 +129,11 @@ impl Session {
     /// Which of the transports carries it.
     pub(super) fn transport(&self) -> usize {
         self.transport
+    }
+
+    /// How its messages are encoded.
+    pub(super) fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
     /// When it was made.

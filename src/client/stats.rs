@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::codec::json::message_code;
+use crate::codec::Encoding;
+use crate::codec::reader::{message_code, message_text};
 use crate::protocol::message;
 
 use super::connection::Connection;
@@ -14,6 +15,7 @@ use super::{lock, log};
 /// Messages and bytes that one or more sessions have carried.
 #[derive(Debug, Clone)]
 pub struct Traffic {
+    encoding: Encoding,
     received: Counts,
     sent: Counts,
     /// From the last ping to its answer.
@@ -31,7 +33,14 @@ const CODES: usize = message::code::YIELD as usize + 1;
 
 impl Default for Traffic {
     fn default() -> Self {
-        Traffic { received: Counts::new(), sent: Counts::new(), round_trip: None }
+        Traffic::new(Encoding::Json)
+    }
+}
+
+impl Traffic {
+    /// Of a session whose messages are encoded like this.
+    pub(super) fn new(encoding: Encoding) -> Traffic {
+        Traffic { encoding, received: Counts::new(), sent: Counts::new(), round_trip: None }
     }
 }
 
@@ -41,9 +50,9 @@ impl Counts {
     }
 
     #[inline]
-    fn count(&mut self, frame: &[u8]) {
+    fn count(&mut self, frame: &[u8], encoding: Encoding) {
         self.bytes += frame.len() as u64;
-        let code = message_code(frame).filter(|code| *code < CODES).unwrap_or(0);
+        let code = message_code(frame, encoding).filter(|code| *code < CODES).unwrap_or(0);
         self.messages[code] += 1;
     }
 
@@ -67,13 +76,13 @@ impl Traffic {
     /// Counts a received message.
     #[inline]
     pub(super) fn received(&mut self, frame: &[u8]) {
-        self.received.count(frame);
+        self.received.count(frame, self.encoding);
     }
 
     /// Counts a message that was given to the transport.
     #[inline]
     pub(super) fn sent(&mut self, frame: &[u8]) {
-        self.sent.count(frame);
+        self.sent.count(frame, self.encoding);
     }
 
     /// Adds what another session has carried.
@@ -154,17 +163,17 @@ impl Connection {
 }
 
 /// Writes a message to the log, with secrets masked.
-pub(super) fn trace(way: &str, session: Option<u64>, frame: &[u8]) {
+pub(super) fn trace(way: &str, session: Option<u64>, frame: &[u8], encoding: Encoding) {
     let session = session.map_or_else(|| "-".to_owned(), |id| id.to_string());
-    log::tell(log::Level::Trace, &format!("{way} {session} {}", masked(frame)));
+    log::tell(log::Level::Trace, &format!("{way} {session} {}", masked(frame, encoding)));
 }
 
 /// The message as text. The signature of an AUTHENTICATE is a secret, or as good as one.
-fn masked(frame: &[u8]) -> String {
-    if message_code(frame) == Some(message::code::AUTHENTICATE as usize) {
+fn masked(frame: &[u8], encoding: Encoding) -> String {
+    if message_code(frame, encoding) == Some(message::code::AUTHENTICATE as usize) {
         return "[5,\"***\",{}]".to_owned();
     }
-    String::from_utf8_lossy(frame).into_owned()
+    message_text(frame, encoding)
 }
 
 #[cfg(test)]
@@ -195,8 +204,8 @@ mod tests {
 
     #[test]
     fn signatures_are_masked() {
-        assert_eq!(masked(br#"[5,"secret",{"a":1}]"#), r#"[5,"***",{}]"#);
-        assert_eq!(masked(br#" [ 5, "secret"]"#), r#"[5,"***",{}]"#);
-        assert_eq!(masked(br#"[50,1,{}]"#), r#"[50,1,{}]"#);
+        assert_eq!(masked(br#"[5,"secret",{"a":1}]"#, Encoding::Json), r#"[5,"***",{}]"#);
+        assert_eq!(masked(br#" [ 5, "secret"]"#, Encoding::Json), r#"[5,"***",{}]"#);
+        assert_eq!(masked(br#"[50,1,{}]"#, Encoding::Json), r#"[50,1,{}]"#);
     }
 }

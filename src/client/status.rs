@@ -218,6 +218,7 @@ impl From<RequestError> for Failure {
             RequestError::Uri(_) => Status::Uri,
             RequestError::Option(..) => Status::Option,
             RequestError::TooLarge(_) => Status::TooLarge,
+            RequestError::Payload(_) => Status::Payload,
             RequestError::NoSuchId => Status::NoSuchId,
             RequestError::Interrupted => Status::Canceled,
             RequestError::NotAnnounced(_) => Status::Unsupported,

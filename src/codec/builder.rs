@@ -1,11 +1,14 @@
-//! Writes a payload value by value, for programs without a JSON library.
+//! Writes a payload value by value, for programs without a library for its encoding.
 //!
 //! Values at the top are appended to args; a key at the top sends the value after it to kwargs.
 //! The first misuse sticks: everything after it fails too, until [`Builder::reset`].
 
-use super::json::text::{write_binary, write_string};
-use super::json::{Rules, check_value};
-use super::{MAX_DEPTH, PayloadRef};
+use super::binary::{self, Format};
+use super::cbor::Cbor;
+use super::json::text::write_string;
+use super::json::{self, Rules, check_value};
+use super::msgpack::MsgPack;
+use super::{CodecError, Encoding, MAX_DEPTH, PayloadRef, Token, transcode};
 
 /// Why a builder refuses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,10 +25,10 @@ pub enum BuildError {
     /// The payload was taken with something open.
     #[error("a list, a dict or a key is still open")]
     StillOpen,
-    /// JSON has no such number.
+    /// JSON has no such number; the other encodings have.
     #[error("JSON has neither NaN nor infinity")]
     NotFinite,
-    /// The text would be read as binary.
+    /// In JSON the text would be read as binary.
     #[error("JSON over WAMP cannot carry a text that begins with U+0000")]
     LeadingNul,
     /// Nested beyond the limit.
@@ -34,16 +37,17 @@ pub enum BuildError {
     /// An argument that never became a value.
     #[error("{0}")]
     Argument(String),
-    /// The raw text is not one JSON value.
+    /// The raw bytes are not one value.
     #[error("raw: {0}")]
-    Raw(#[from] super::CodecError),
+    Raw(#[from] CodecError),
 }
 
 /// See the module's text.
 #[derive(Debug, Default)]
 pub struct Builder {
-    args: Vec<u8>,
-    kwargs: Vec<u8>,
+    encoding: Encoding,
+    args: Part,
+    kwargs: Part,
     open: Vec<Open>,
     /// A key has been written and waits for its value.
     keyed: bool,
@@ -53,24 +57,47 @@ pub struct Builder {
     failed: Option<BuildError>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Args or kwargs.
+#[derive(Debug, Default)]
+struct Part {
+    /// In JSON without the closing bracket, unless sealed; else after room for the head.
+    bytes: Vec<u8>,
+    /// The entries of the outermost list or dict.
+    entries: usize,
+    /// Where the payload begins, once sealed.
+    start: usize,
+}
+
+/// The longest head of a list or dict.
+const HEAD: usize = 9;
+
+/// A list or dict that has begun.
+#[derive(Debug)]
 enum Open {
-    List { empty: bool },
-    Dict { empty: bool },
+    List {
+        empty: bool,
+    },
+    Dict {
+        empty: bool,
+    },
+    /// In the binary encodings.
+    Binary(binary::sink::Open),
 }
 
 type Built = Result<(), BuildError>;
 
 impl Builder {
     /// An empty builder: its payload has neither args nor kwargs.
-    pub fn new() -> Builder {
-        Builder::default()
+    pub fn new(encoding: Encoding) -> Builder {
+        Builder { encoding, ..Builder::default() }
     }
 
     /// Starts anew; buffers are kept.
     pub fn reset(&mut self) {
-        self.args.clear();
-        self.kwargs.clear();
+        for part in [&mut self.args, &mut self.kwargs] {
+            part.bytes.clear();
+            part.entries = 0;
+        }
         self.open.clear();
         (self.keyed, self.to_kwargs, self.sealed, self.failed) = (false, false, false, None);
     }
@@ -82,49 +109,61 @@ impl Builder {
 
     /// `null`
     pub fn null(&mut self) -> Built {
-        self.value(|out| out.extend_from_slice(b"null"))
+        self.value(&Token::Null)
     }
 
     /// `true` or `false`
     pub fn bool(&mut self, value: bool) -> Built {
-        self.value(|out| out.extend_from_slice(if value { b"true" } else { b"false" }))
+        self.value(&Token::Bool(value))
     }
 
     /// A signed whole number.
     pub fn int(&mut self, value: i64) -> Built {
-        self.value(|out| out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()))
+        self.value(&match u64::try_from(value) {
+            Ok(value) => Token::Uint(value),
+            Err(_) => Token::Negative((-1 - value) as u64),
+        })
     }
 
     /// An unsigned whole number.
     pub fn uint(&mut self, value: u64) -> Built {
-        self.value(|out| out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()))
+        self.value(&Token::Uint(value))
     }
 
-    /// A finite floating point number; a whole one is written with `.0`.
+    /// A floating point number, in JSON a finite one; a whole one stays one of these.
     pub fn double(&mut self, value: f64) -> Built {
-        if !value.is_finite() {
+        if self.encoding == Encoding::Json && !value.is_finite() {
             return self.fail(BuildError::NotFinite);
         }
-        self.value(|out| out.extend_from_slice(format!("{value:?}").as_bytes()))
+        self.value(&Token::Float(value))
     }
 
     /// A text.
     pub fn string(&mut self, value: &str) -> Built {
-        if value.starts_with('\0') {
+        if self.encoding == Encoding::Json && value.starts_with('\0') {
             return self.fail(BuildError::LeadingNul);
         }
-        self.value(|out| write_string(out, value))
+        self.value(&Token::Text(value.into()))
     }
 
     /// Bytes.
     pub fn binary(&mut self, value: &[u8]) -> Built {
-        self.value(|out| write_binary(out, value))
+        self.value(&Token::Binary(value.into()))
     }
 
-    /// One value that is already JSON text.
-    pub fn raw(&mut self, json: &[u8]) -> Built {
-        match check_value(json, Rules::Strict) {
-            Ok(json) => self.value(|out| out.extend_from_slice(json)),
+    /// One value that is encoded already, as the builder's payload.
+    pub fn raw(&mut self, encoded: &[u8]) -> Built {
+        let checked = match self.encoding {
+            Encoding::Json => check_value(encoded, Rules::Strict),
+            encoding => transcode::check(encoded, encoding).map(|()| encoded),
+        };
+        match checked {
+            Ok(checked) => {
+                self.before_value()?;
+                self.out().extend_from_slice(checked);
+                self.value_ended();
+                Ok(())
+            }
             Err(error) => self.fail(error.into()),
         }
     }
@@ -142,26 +181,36 @@ impl Builder {
                     self.out().push(b',');
                 }
             }
+            Some(Open::Binary(open)) if !open.is_dict() => {
+                return self.fail(BuildError::KeyMisplaced);
+            }
+            Some(Open::Binary(open)) => open.count(),
             None => {
                 self.to_kwargs = true;
-                self.kwargs.push(if self.kwargs.is_empty() { b'{' } else { b',' });
+                self.kwargs.begin_entry(self.encoding, b'{');
             }
         }
-        let out = self.out();
-        write_string(out, key);
-        out.push(b':');
+        match self.encoding {
+            Encoding::Json => {
+                let out = self.out();
+                write_string(out, key);
+                out.push(b':');
+            }
+            Encoding::MsgPack => key_of::<MsgPack>(self.out(), key),
+            Encoding::Cbor => key_of::<Cbor>(self.out(), key),
+        }
         self.keyed = true;
         Ok(())
     }
 
     /// Opens a list.
     pub fn list(&mut self) -> Built {
-        self.container(b'[', Open::List { empty: true })
+        self.container(false)
     }
 
     /// Opens a dict.
     pub fn dict(&mut self) -> Built {
-        self.container(b'{', Open::Dict { empty: true })
+        self.container(true)
     }
 
     /// Closes the innermost list or dict.
@@ -170,12 +219,15 @@ impl Builder {
         if self.keyed {
             return self.fail(BuildError::StillOpen);
         }
-        let closing = match self.open.pop() {
-            Some(Open::List { .. }) => b']',
-            Some(Open::Dict { .. }) => b'}',
+        match self.open.pop() {
+            Some(Open::List { .. }) => self.out().push(b']'),
+            Some(Open::Dict { .. }) => self.out().push(b'}'),
+            Some(Open::Binary(open)) if self.encoding == Encoding::Cbor => {
+                open.end::<Cbor>(self.out());
+            }
+            Some(Open::Binary(open)) => open.end::<MsgPack>(self.out()),
             None => return self.fail(BuildError::NothingOpen),
-        };
-        self.out().push(closing);
+        }
         self.value_ended();
         Ok(())
     }
@@ -187,29 +239,45 @@ impl Builder {
             return Err(BuildError::StillOpen);
         }
         if !std::mem::replace(&mut self.sealed, true) {
-            seal(&mut self.args, b']');
-            seal(&mut self.kwargs, b'}');
+            self.args.seal(self.encoding, b']');
+            self.kwargs.seal(self.encoding, b'}');
         }
-        Ok(PayloadRef {
-            args: (!self.args.is_empty()).then_some(&self.args),
-            kwargs: (!self.kwargs.is_empty()).then_some(&self.kwargs),
-            ..PayloadRef::NONE
-        })
+        let (args, kwargs) = (self.args.sealed(), self.kwargs.sealed());
+        Ok(PayloadRef { args, kwargs, encoding: self.encoding })
     }
 
-    fn container(&mut self, bracket: u8, open: Open) -> Built {
+    fn container(&mut self, dict: bool) -> Built {
         if self.open.len() == MAX_DEPTH - 1 {
             return self.fail(BuildError::TooDeep);
         }
         self.before_value()?;
-        self.out().push(bracket);
+        let open = match (self.encoding, dict) {
+            (Encoding::Json, true) => {
+                self.out().push(b'{');
+                Open::Dict { empty: true }
+            }
+            (Encoding::Json, false) => {
+                self.out().push(b'[');
+                Open::List { empty: true }
+            }
+            _ => Open::Binary(binary::sink::Open::begin(self.out(), dict)),
+        };
         self.open.push(open);
         Ok(())
     }
 
-    fn value(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Built {
+    fn value(&mut self, token: &Token<'_>) -> Built {
         self.before_value()?;
-        write(self.out());
+        let encoding = self.encoding;
+        let out = self.out();
+        let written = match encoding {
+            Encoding::Json => json::Sink::new(out, Rules::Strict).token(token),
+            Encoding::MsgPack => binary::Sink::<MsgPack>::new(out, Rules::Strict).token(token),
+            Encoding::Cbor => binary::Sink::<Cbor>::new(out, Rules::Strict).token(token),
+        };
+        if let Err(what) = written {
+            return self.fail(BuildError::Raw(CodecError { at: 0, what }));
+        }
         self.value_ended();
         Ok(())
     }
@@ -217,6 +285,9 @@ impl Builder {
     fn before_value(&mut self) -> Built {
         self.unseal()?;
         if std::mem::take(&mut self.keyed) {
+            if let Some(Open::Binary(open)) = self.open.last_mut() {
+                open.count();
+            }
             return Ok(());
         }
         match self.open.last_mut() {
@@ -226,7 +297,11 @@ impl Builder {
                     self.out().push(b',');
                 }
             }
-            None => self.args.push(if self.args.is_empty() { b'[' } else { b',' }),
+            Some(Open::Binary(open)) if open.is_dict() => {
+                return self.fail(BuildError::KeyMissing);
+            }
+            Some(Open::Binary(open)) => open.count(),
+            None => self.args.begin_entry(self.encoding, b'['),
         }
         Ok(())
     }
@@ -238,7 +313,7 @@ impl Builder {
     }
 
     fn out(&mut self) -> &mut Vec<u8> {
-        if self.to_kwargs { &mut self.kwargs } else { &mut self.args }
+        if self.to_kwargs { &mut self.kwargs.bytes } else { &mut self.args.bytes }
     }
 
     fn alive(&self) -> Built {
@@ -248,9 +323,9 @@ impl Builder {
     /// Takes off the closing brackets that [`Builder::payload`] wrote.
     fn unseal(&mut self) -> Built {
         self.alive()?;
-        if std::mem::take(&mut self.sealed) {
-            self.args.pop();
-            self.kwargs.pop();
+        if std::mem::take(&mut self.sealed) && self.encoding == Encoding::Json {
+            self.args.bytes.pop();
+            self.kwargs.bytes.pop();
         }
         Ok(())
     }
@@ -260,10 +335,44 @@ impl Builder {
     }
 }
 
-fn seal(out: &mut Vec<u8>, closing: u8) {
-    if !out.is_empty() {
-        out.push(closing);
+impl Part {
+    /// An entry of the outermost list or dict is about to be written.
+    fn begin_entry(&mut self, encoding: Encoding, bracket: u8) {
+        let first = self.bytes.is_empty();
+        match encoding {
+            Encoding::Json => self.bytes.push(if first { bracket } else { b',' }),
+            _ if first => self.bytes.resize(HEAD, 0),
+            _ => {}
+        }
+        self.entries += 1;
     }
+
+    /// Makes it whole.
+    fn seal(&mut self, encoding: Encoding, closing: u8) {
+        self.start = 0;
+        if self.bytes.is_empty() {
+            return;
+        }
+        let mut head = Vec::with_capacity(HEAD);
+        match (encoding, closing) {
+            (Encoding::Json, closing) => return self.bytes.push(closing),
+            (Encoding::MsgPack, b']') => MsgPack::list(&mut head, self.entries),
+            (Encoding::MsgPack, _) => MsgPack::dict(&mut head, self.entries),
+            (Encoding::Cbor, b']') => Cbor::list(&mut head, self.entries),
+            (Encoding::Cbor, _) => Cbor::dict(&mut head, self.entries),
+        }
+        self.start = HEAD - head.len();
+        self.bytes[self.start..HEAD].copy_from_slice(&head);
+    }
+
+    fn sealed(&self) -> Option<&[u8]> {
+        (!self.bytes.is_empty()).then_some(&self.bytes[self.start..])
+    }
+}
+
+fn key_of<F: Format>(out: &mut Vec<u8>, key: &str) {
+    F::text(out, key.len());
+    out.extend_from_slice(key.as_bytes());
 }
 
 #[cfg(test)]
@@ -278,7 +387,7 @@ mod tests {
 
     #[test]
     fn builds_args_and_kwargs() -> Built {
-        let mut builder = Builder::new();
+        let mut builder = Builder::new(Encoding::Json);
         assert_eq!(texts(&mut builder), (String::new(), String::new()));
         builder.int(-1)?;
         builder.key("k")?;
@@ -307,8 +416,50 @@ mod tests {
     }
 
     #[test]
+    fn each_encoding_builds_the_same() -> Built {
+        let mut built = Encoding::ALL.map(|encoding| {
+            let mut builder = Builder::new(encoding);
+            for number in 0..40 {
+                builder.int(number - 20).unwrap();
+            }
+            builder.key("k").unwrap();
+            builder.dict().unwrap();
+            for key in ["a", "b"] {
+                builder.key(key).unwrap();
+                builder.list().unwrap();
+                (0..20).try_for_each(|_| builder.string("x")).unwrap();
+                builder.end().unwrap();
+            }
+            builder.end().unwrap();
+            builder.payload().unwrap();
+            builder.double(1.0).unwrap();
+            builder.binary(b"x").unwrap();
+            builder
+        });
+        let payloads = built.each_mut().map(|builder| builder.payload().unwrap());
+        for payload in &payloads[1..] {
+            let json = |part: Option<&[u8]>| {
+                let mut out = Vec::new();
+                transcode(part.unwrap(), payload.encoding, Encoding::Json, Rules::Strict, &mut out)
+                    .unwrap();
+                out
+            };
+            assert_eq!(Some(&*json(payload.args)), payloads[0].args);
+            assert_eq!(Some(&*json(payload.kwargs)), payloads[0].kwargs);
+        }
+        let mut builder = Builder::new(Encoding::MsgPack);
+        builder.double(f64::NAN)?;
+        builder.string("\0x")?;
+        builder.raw(b"\x91\x01")?;
+        assert_eq!(builder.payload()?.args.map(<[u8]>::len), Some(15));
+        assert!(builder.raw(b"\x91").is_err() && builder.payload().is_err());
+        assert_eq!(Builder::new(Encoding::Cbor).payload()?.args, None);
+        Ok(())
+    }
+
+    #[test]
     fn the_first_error_sticks() {
-        let mut builder = Builder::new();
+        let mut builder = Builder::new(Encoding::Json);
         assert_eq!(builder.end(), Err(BuildError::NothingOpen));
         assert_eq!(builder.int(1), Err(BuildError::NothingOpen));
         assert_eq!(builder.payload(), Err(BuildError::NothingOpen));
@@ -320,7 +471,7 @@ mod tests {
     #[test]
     fn misuse_is_told_apart() {
         let misuse = |build: fn(&mut Builder) -> Built| {
-            let mut builder = Builder::new();
+            let mut builder = Builder::new(Encoding::Json);
             build(&mut builder).err().or_else(|| builder.payload().err())
         };
         assert_eq!(misuse(|b| b.dict().and(b.int(1))), Some(BuildError::KeyMissing));

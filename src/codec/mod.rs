@@ -5,30 +5,69 @@
 //! head and splices the caller's encoded payload once. What the messages *are* is left to
 //! [`crate::protocol`]; this module knows arrays, ids, texts, dicts and payloads only.
 //!
-//! * [`json`]: the JSON encoding: scanner, reader and writer.
+//! * [`json`]; [`msgpack`], [`cbor`] and what they share, [`binary`]: the encodings.
+//! * [`reader`], [`writer`]: messages in any of them.
+//! * [`transcode`](mod@transcode): from one to another; [`token`], [`moment`]: what they have in common.
 //! * [`outbox`]: encoded messages that wait to be written.
+//! * [`check`]: payloads that the application gives.
 //! * [`payload`]: encoded args and kwargs, lent ([`PayloadRef`]) and owned ([`Payload`]).
 //! * [`value`]: a read-only tree over a received payload, made when somebody looks.
-//! * [`builder`]: writes a payload without a JSON library.
+//! * [`builder`]: writes a payload without a library for its encoding.
 
+pub mod binary;
 pub mod builder;
+pub mod cbor;
+pub mod check;
 pub mod json;
+pub mod moment;
+pub mod msgpack;
 pub mod outbox;
 pub mod payload;
+pub mod reader;
+pub mod token;
+pub mod transcode;
 pub mod value;
+pub mod writer;
 
 pub use builder::Builder;
-pub use json::{Dict, Reader, Writer};
-pub use outbox::{Batch, Outbox, TooLarge};
+pub use json::{Dict, Rules};
+pub use outbox::{Batch, Outbox, TooLarge, Unsendable};
 pub use payload::{Payload, PayloadRef, Span};
+pub use reader::{Read, Received};
+pub use token::Token;
+pub use transcode::transcode;
 pub use value::Tree;
+pub use writer::{Out, Writer};
 
-/// The encodings that a payload can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// The encodings of messages and payloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Encoding {
     /// JSON text (RFC 8259), with WAMP's convention for binary values.
     #[default]
     Json,
+    /// MsgPack.
+    MsgPack,
+    /// CBOR (RFC 8949).
+    Cbor,
+}
+
+impl Encoding {
+    /// All of them.
+    pub const ALL: [Encoding; 3] = [Encoding::Json, Encoding::MsgPack, Encoding::Cbor];
+
+    /// Its name in WAMP.
+    pub fn name(self) -> &'static str {
+        match self {
+            Encoding::Json => "json",
+            Encoding::MsgPack => "msgpack",
+            Encoding::Cbor => "cbor",
+        }
+    }
+
+    /// The encoding of this name.
+    pub fn parse(name: &str) -> Option<Encoding> {
+        Encoding::ALL.into_iter().find(|encoding| encoding.name() == name)
+    }
 }
 
 /// The largest WAMP id, 2^53 inclusive (basic profile, "IDs").

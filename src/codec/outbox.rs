@@ -4,9 +4,13 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::{CodecError, Encoding, Out, Rules};
+
 /// Messages in the order in which they go out.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Outbox {
+    encoding: Encoding,
+    rules: Rules,
     bytes: Vec<u8>,
     ends: Vec<usize>,
     /// The buffers of an earlier batch, for the time when these are taken.
@@ -23,16 +27,46 @@ pub struct TooLarge {
     pub limit: usize,
 }
 
+/// Why a message is not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unsendable {
+    /// It is too large.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+    /// The encoding of the connection cannot carry the payload.
+    #[error("the payload cannot be sent: {0}")]
+    Payload(#[from] CodecError),
+}
+
 impl Outbox {
-    /// Appends the message that `write` writes, unless it is larger than `limit`: then nothing
-    /// has changed.
-    pub fn push(&mut self, limit: usize, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), TooLarge> {
+    /// For messages of this encoding. The rules are for payloads of another one.
+    pub fn new(encoding: Encoding, rules: Rules) -> Outbox {
+        Outbox { encoding, rules, bytes: Vec::new(), ends: Vec::new(), spare: None }
+    }
+
+    /// How the messages are encoded.
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// Appends the message that `write` writes, unless it is larger than `limit` or cannot be
+    /// written: then nothing has changed.
+    pub fn push(
+        &mut self,
+        limit: usize,
+        write: impl FnOnce(&mut Out<'_>),
+    ) -> Result<(), Unsendable> {
         let start = self.bytes.len();
-        write(&mut self.bytes);
+        let mut out = Out::new(&mut self.bytes, self.encoding, self.rules);
+        write(&mut out);
+        if let Err(error) = out.finish() {
+            self.bytes.truncate(start);
+            return Err(error.into());
+        }
         let size = self.bytes.len() - start;
         if size > limit {
             self.bytes.truncate(start);
-            return Err(TooLarge { size, limit });
+            return Err(TooLarge { size, limit }.into());
         }
         self.ends.push(self.bytes.len());
         Ok(())
@@ -135,18 +169,18 @@ mod tests {
 
     #[test]
     fn keeps_messages_apart() {
-        let mut outbox = Outbox::default();
-        outbox.push(10, |out| out.extend_from_slice(b"one")).unwrap();
-        let refused = outbox.push(3, |out| out.extend_from_slice(b"large"));
-        assert_eq!(refused, Err(TooLarge { size: 5, limit: 3 }));
-        outbox.push(10, |out| out.extend_from_slice(b"two")).unwrap();
+        let mut outbox = Outbox::new(Encoding::Json, Rules::Strict);
+        outbox.push(10, |out| out.whole(b"one")).unwrap();
+        let refused = outbox.push(3, |out| out.whole(b"large"));
+        assert_eq!(refused, Err(TooLarge { size: 5, limit: 3 }.into()));
+        outbox.push(10, |out| out.whole(b"two")).unwrap();
         assert_eq!(outbox.len(), 6);
         let batch = outbox.take();
         assert_eq!((batch.count(), batch.len()), (2, 6));
         assert_eq!((&batch.message(0)[..], &batch.message(1)[..]), (&b"one"[..], &b"two"[..]));
         assert!(outbox.is_empty());
         outbox.recycle(batch);
-        outbox.push(10, |out| out.extend_from_slice(b"three")).unwrap();
+        outbox.push(10, |out| out.whole(b"three")).unwrap();
         assert_eq!(outbox.take().message(0), "three");
         assert!(outbox.is_empty() && outbox.bytes.capacity() >= 6, "the buffer came back");
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::Encoding;
+use super::{CodecError, Dict, Encoding, Rules, transcode};
 
 /// A lent payload: slices of somebody's buffer. Absent and empty are different: `[]` is a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,10 +58,20 @@ impl Span {
         }
     }
 
+    /// The place of a dict: one without entries need not stand in the frame.
+    pub fn of_dict(frame: &[u8], dict: Dict<'_>) -> Span {
+        match Span::of(frame, Some(dict.as_bytes())) {
+            absent if absent.start == absent.end => Span::EMPTY_DICT,
+            span => span,
+        }
+    }
+
+    const EMPTY_DICT: Span = Span { start: u32::MAX, end: 0 };
+
     /// The bytes of this span in `frame`; `None` for an absent one.
     pub fn slice(self, frame: &[u8]) -> Option<&[u8]> {
-        if self.start == self.end {
-            return None;
+        if self.start >= self.end {
+            return (self == Span::EMPTY_DICT).then_some(Dict::EMPTY.as_bytes());
         }
         frame.get(self.start as usize..self.end as usize)
     }
@@ -72,7 +82,36 @@ impl Span {
 pub struct Payload {
     frame: Bytes,
     args: Span,
-    kwargs: Span,
+    /// With the encoding of both, so that a payload is no larger for it: events are moved a lot.
+    kwargs: Tagged,
+}
+
+/// A span and an encoding, which is in the two uppermost bits of the end.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tagged(Span);
+
+impl Tagged {
+    const SHIFT: u32 = 30;
+    const REST: u32 = (1 << Tagged::SHIFT) - 1;
+
+    /// Absent for what ends beyond a gigabyte, the most that a message can have.
+    fn new(span: Span, encoding: Encoding) -> Tagged {
+        let Span { start, end } = if span.end > Tagged::REST { Span::default() } else { span };
+        Tagged(Span { start, end: end | (encoding as u32) << Tagged::SHIFT })
+    }
+
+    fn span(self) -> Span {
+        Span { start: self.0.start, end: self.0.end & Tagged::REST }
+    }
+
+    #[inline]
+    fn encoding(self) -> Encoding {
+        match self.0.end >> Tagged::SHIFT {
+            1 => Encoding::MsgPack,
+            2 => Encoding::Cbor,
+            _ => Encoding::Json,
+        }
+    }
 }
 
 impl Payload {
@@ -80,17 +119,54 @@ impl Payload {
     pub fn of_frame(frame: &Bytes, payload: PayloadRef<'_>) -> Payload {
         Payload {
             args: Span::of(frame, payload.args),
-            kwargs: Span::of(frame, payload.kwargs),
+            kwargs: Tagged::new(Span::of(frame, payload.kwargs), payload.encoding),
             frame: frame.clone(),
         }
+    }
+
+    /// The same payload in another encoding, together with the details that stand in its frame:
+    /// where they are then, and both. Nothing is refused but what nests too deep, and in JSON keys
+    /// that are lists or dicts.
+    pub fn transcoded(
+        &self,
+        details: Span,
+        encoding: Encoding,
+    ) -> Result<(Span, Payload), CodecError> {
+        let lent = self.lend();
+        let details = details.slice(&self.frame).unwrap_or_default();
+        let mut all = Vec::with_capacity(details.len() + lent.len() * 3 / 2);
+        all.extend_from_slice(details);
+        let mut part = |bytes: Option<&[u8]>| {
+            let start = all.len();
+            if let Some(bytes) = bytes {
+                transcode(bytes, lent.encoding, encoding, Rules::Tolerant, &mut all)?;
+            }
+            Ok(Span { start: start as u32, end: all.len() as u32 })
+        };
+        let (args, kwargs) = (part(lent.args)?, part(lent.kwargs)?);
+        let details = match details.len() {
+            0 => Span::default(),
+            len => Span { start: 0, end: len as u32 },
+        };
+        if all.len() > Tagged::REST as usize {
+            return Err(CodecError { at: 0, what: "the payload is too large" });
+        }
+        let kwargs = Tagged::new(kwargs, encoding);
+        Ok((details, Payload { frame: all.into(), args, kwargs }))
+    }
+
+    /// How both are encoded.
+    #[inline]
+    pub fn encoding(&self) -> Encoding {
+        self.kwargs.encoding()
     }
 
     /// Lends args and kwargs.
     pub fn lend(&self) -> PayloadRef<'_> {
         PayloadRef {
             args: self.args.slice(&self.frame),
-            kwargs: self.kwargs.slice(&self.frame),
-            encoding: Encoding::Json,
+            kwargs: self.kwargs.span().slice(&self.frame),
+            encoding: self.encoding(),
         }
     }
 
@@ -115,6 +191,19 @@ mod tests {
         let owned = Payload::of_frame(&frame, payload);
         assert_eq!(owned.lend(), payload);
         assert_eq!(owned.lend().args, Some(&b"[1]"[..]));
+    }
+
+    #[test]
+    fn the_encoding_takes_no_room() {
+        assert_eq!(size_of::<Payload>(), size_of::<Bytes>() + 2 * size_of::<Span>());
+        for encoding in Encoding::ALL {
+            for span in
+                [Span::default(), Span { start: 1, end: 5 }, Span { start: 0, end: 1 << 29 }]
+            {
+                let tagged = Tagged::new(span, encoding);
+                assert_eq!((tagged.span(), tagged.encoding()), (span, encoding));
+            }
+        }
     }
 
     #[test]

@@ -3,11 +3,15 @@
 //! The tree owns everything it shows: strings are unescaped and NUL-terminated once, so that they
 //! can be lent to C. Nodes are numbered; node 0 is the whole value. Kinds of numbers follow the
 //! text: whole numbers are [`Node::Int`] or, beyond `i64`, [`Node::Uint`]; all others, also whole
-//! numbers beyond `u64`, are [`Node::Double`].
+//! numbers beyond `u64`, are [`Node::Double`]. What has no node is shown as it would be in JSON: see
+//! the table of [`super::transcode`](mod@super::transcode).
 
 use super::json::scan::{Rules, Scanner};
+use super::json::sink::key_text;
 use super::json::text::{binary, unescape};
-use super::{CodecError, MAX_DEPTH};
+use super::token::{Token, decimal_text};
+use super::transcode::Source;
+use super::{CodecError, Encoding, MAX_DEPTH};
 
 /// One value of the tree.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,12 +59,95 @@ enum Link {
     Key(Place),
 }
 
+/// A list or dict that is being made.
+struct Open {
+    node: u32,
+    dict: bool,
+    entries: Vec<Link>,
+    /// The next token is a key's value.
+    keyed: bool,
+}
+
 impl Tree {
-    /// Parses one JSON value.
-    pub fn parse(json: &[u8]) -> Result<Tree, CodecError> {
-        if json.len() > u32::MAX as usize / 2 {
-            return Err(CodecError { at: json.len(), what: "too large for a value lens" });
+    /// Parses one value.
+    pub fn parse(encoding: Encoding, bytes: &[u8]) -> Result<Tree, CodecError> {
+        if bytes.len() > u32::MAX as usize / 2 {
+            return Err(CodecError { at: bytes.len(), what: "too large for a value lens" });
         }
+        match encoding {
+            Encoding::Json => Tree::parse_json(bytes),
+            encoding => Tree::parse_tokens(Source::new(encoding, bytes, Rules::Tolerant)),
+        }
+    }
+
+    fn parse_tokens(mut source: Source<'_>) -> Result<Tree, CodecError> {
+        let mut tree = Tree::default();
+        let mut open: Vec<Open> = Vec::new();
+        while let Some(token) = source.next_token()? {
+            if let Token::Tag(_) = token {
+                continue;
+            }
+            if token == Token::End {
+                if let Some(Open { node, dict, entries, .. }) = open.pop() {
+                    let count = if dict { entries.len() / 2 } else { entries.len() };
+                    let place = tree.link(&entries, count);
+                    let made = if dict { Node::Dict(place) } else { Node::List(place) };
+                    tree.nodes[node as usize] = made;
+                }
+                continue;
+            }
+            if let Some(parent) = open.last_mut().filter(|parent| parent.dict && !parent.keyed) {
+                let Some(key) = key_text(&token) else {
+                    return Err(CodecError { at: 0, what: "a key that is a list or dict" });
+                };
+                parent.keyed = true;
+                parent.entries.push(Link::Key(tree.store(key.as_bytes())));
+                continue;
+            }
+            let node = tree.nodes.len() as u32;
+            if let Some(parent) = open.last_mut() {
+                parent.keyed = false;
+                parent.entries.push(Link::Node(node));
+            }
+            let begun = |dict| Open { node, dict, entries: Vec::new(), keyed: false };
+            let made = match token {
+                Token::Null | Token::Tag(_) | Token::End => Node::Null,
+                Token::Bool(value) => Node::Bool(value),
+                Token::Uint(value) => i64::try_from(value).map_or(Node::Uint(value), Node::Int),
+                Token::Negative(value) => match i64::try_from(value) {
+                    Ok(value) => Node::Int(-1 - value),
+                    Err(_) => Node::Double(-1.0 - value as f64),
+                },
+                Token::Big(big) => Node::Double(big.float()),
+                Token::Decimal(exponent, mantissa) => {
+                    let text = decimal_text(exponent, &mantissa);
+                    let nearest = text.and_then(|text| text.parse().ok());
+                    Node::Double(nearest.unwrap_or_else(|| mantissa.float()))
+                }
+                Token::Float(value) => Node::Double(value),
+                Token::Text(text) => Node::String(tree.store(text.as_bytes())),
+                Token::Binary(bytes) => Node::Binary(tree.store(&bytes)),
+                Token::Ext(_, bytes) => Node::Binary(tree.store(bytes)),
+                Token::Moment(moment) => match moment.text() {
+                    Some(text) => Node::String(tree.store(text.as_bytes())),
+                    None => Node::Int(moment.seconds),
+                },
+                Token::List(_) => {
+                    open.push(begun(false));
+                    Node::Null
+                }
+                Token::Dict(_) => {
+                    open.push(begun(true));
+                    Node::Null
+                }
+            };
+            tree.nodes.push(made);
+        }
+        source.finish()?;
+        Ok(tree)
+    }
+
+    fn parse_json(json: &[u8]) -> Result<Tree, CodecError> {
         let mut tree = Tree::default();
         let mut scan = Scanner::new(json, Rules::Tolerant);
         tree.value(&mut scan, 0)?;
@@ -251,9 +338,11 @@ mod tests {
 
     #[test]
     fn shows_a_nested_value() {
-        let tree =
-            Tree::parse(br#"[1, {"a": "x\u00e9", "b": [true, null], "a": "last"}, "\u0000AP8="]"#)
-                .unwrap();
+        let tree = Tree::parse(
+            Encoding::Json,
+            br#"[1, {"a": "x\u00e9", "b": [true, null], "a": "last"}, "\u0000AP8="]"#,
+        )
+        .unwrap();
         assert_eq!(tree.size(0), 3);
         assert_eq!(tree.node(tree.entry(0, 0).unwrap()), Some(Node::Int(1)));
         let dict = tree.entry(0, 1).unwrap();
@@ -269,8 +358,39 @@ mod tests {
     }
 
     #[test]
+    fn all_encodings_make_the_same_tree() {
+        let json =
+            br#"[1, -5, {"a": "x", "b": [true, null, 1.5]}, "\u0000AP8=", 18446744073709551615]"#;
+        let expected = format!("{:?}", Tree::parse(Encoding::Json, json).unwrap());
+        for encoding in [Encoding::MsgPack, Encoding::Cbor] {
+            let mut bytes = Vec::new();
+            crate::codec::transcode(json, Encoding::Json, encoding, Rules::Strict, &mut bytes)
+                .unwrap();
+            assert_eq!(format!("{:?}", Tree::parse(encoding, &bytes).unwrap()), expected);
+        }
+    }
+
+    #[test]
+    fn what_has_no_node_is_shown_as_in_json() {
+        let tree = Tree::parse(
+            Encoding::Cbor,
+            b"\x84\xa1\x07\xc1\x00\xd8\x20\x61u\xc2\x49\x01\0\0\0\0\0\0\0\0\xf7",
+        )
+        .unwrap();
+        let dict = tree.entry(0, 0).unwrap();
+        assert_eq!(string(&tree, tree.get(dict, b"7").unwrap()), "1970-01-01T00:00:00Z");
+        assert_eq!(string(&tree, tree.entry(0, 1).unwrap()), "u");
+        assert_eq!(
+            tree.node(tree.entry(0, 2).unwrap()),
+            Some(Node::Double(18446744073709551616.0))
+        );
+        assert_eq!(tree.node(tree.entry(0, 3).unwrap()), Some(Node::Null));
+    }
+
+    #[test]
     fn numbers_keep_their_kind() {
-        let kind = |text: &str| Tree::parse(text.as_bytes()).unwrap().node(0).unwrap();
+        let kind =
+            |text: &str| Tree::parse(Encoding::Json, text.as_bytes()).unwrap().node(0).unwrap();
         assert_eq!(kind("-9223372036854775808"), Node::Int(i64::MIN));
         assert_eq!(kind("18446744073709551615"), Node::Uint(u64::MAX));
         assert_eq!(kind("18446744073709551616"), Node::Double(18446744073709551616.0));
@@ -282,15 +402,17 @@ mod tests {
     #[test]
     fn refuses_what_is_too_deep() {
         let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
-        assert!(Tree::parse(deep(MAX_DEPTH).as_bytes()).is_ok());
-        assert!(Tree::parse(deep(MAX_DEPTH + 1).as_bytes()).is_err());
+        assert!(Tree::parse(Encoding::Json, deep(MAX_DEPTH).as_bytes()).is_ok());
+        assert!(Tree::parse(Encoding::Json, deep(MAX_DEPTH + 1).as_bytes()).is_err());
     }
 
     proptest! {
         #[test]
         fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            if let Ok(tree) = Tree::parse(&bytes) {
-                prop_assert!(tree.node(0).is_some());
+            for encoding in Encoding::ALL {
+                if let Ok(tree) = Tree::parse(encoding, &bytes) {
+                    prop_assert!(tree.node(0).is_some());
+                }
             }
         }
     }

@@ -4,10 +4,13 @@ use std::ffi::{CStr, c_char, c_int};
 use std::time::{Duration, Instant};
 
 use crate::client::{Failure, Status};
-use crate::codec::json::{Rules, check_dict, check_list, check_value, is_binary};
-use crate::codec::{CodecError, Dict, PayloadRef};
+use crate::codec::check::check_payload;
+use crate::codec::json::{Rules, check_dict};
+use crate::codec::{Dict, Encoding, PayloadRef};
 
-use super::types::{WAMP_JSON, WAMP_PAYLOAD_BROKEN, WAMP_PAYLOAD_RECEIVED, wamp_payload_t};
+use super::types::{
+    WAMP_CBOR, WAMP_JSON, WAMP_MSGPACK, WAMP_PAYLOAD_BROKEN, WAMP_PAYLOAD_RECEIVED, wamp_payload_t,
+};
 
 /// A NUL-terminated UTF-8 text that must be given.
 ///
@@ -103,40 +106,42 @@ pub unsafe fn payload<'a>(payload: *const wamp_payload_t) -> Result<PayloadRef<'
         let text = "the builder of this payload had failed: check what its functions return";
         return Err(Failure::new(Status::Payload, text));
     }
-    if payload.encoding != WAMP_JSON {
-        let text = format!("encoding {} is unknown: use WAMP_JSON", payload.encoding);
-        return Err(Failure::new(Status::Argument, text));
-    }
+    let encoding = encoding(payload.encoding)?;
     // What a peer sent may be sent on as it is, also where it is a little more than JSON.
     let rules = match payload.flags & WAMP_PAYLOAD_RECEIVED != 0 {
         true => Rules::Tolerant,
         false => Rules::Strict,
     };
-    let part = |pointer: *const c_char, size, name| match pointer.is_null() {
-        true => Ok(None),
+    let part = |pointer: *const c_char, size, name| match (pointer.is_null(), encoding) {
+        (true, _) => Ok(None),
         // SAFETY: the caller's promise.
-        false => unsafe { sized(pointer, size, name) }.map(Some),
+        (false, Encoding::Json) => unsafe { sized(pointer, size, name) }.map(Some),
+        // SAFETY: the caller's promise.
+        (false, _) => unsafe { bytes(pointer.cast(), size, name) }.map(Some),
     };
-    let wrong =
-        |name: &str, error: CodecError| Failure::new(Status::Payload, format!("{name}: {error}"));
-    let args = part(payload.args, payload.args_size, "args")?
-        // A bare binary, as Autobahn's payload transparency has it.
-        .map(
-            |text| if is_binary(text) { check_value(text, rules) } else { check_list(text, rules) },
-        )
-        .transpose()
-        .map_err(|error| wrong("args", error))?;
-    let kwargs = part(payload.kwargs, payload.kwargs_size, "kwargs")?
-        .map(|text| check_dict(text, rules))
-        .transpose()
-        .map_err(|error| wrong("kwargs", error))?
-        // Empty ones are never sent: some peers refuse them.
-        .filter(|kwargs| !Dict::from_checked(kwargs).is_empty());
-    Ok(PayloadRef {
-        args: args.filter(|args| kwargs.is_some() || *args != b"[]"),
-        kwargs,
-        ..PayloadRef::NONE
+    let args = part(payload.args, payload.args_size, "args")?;
+    let kwargs = part(payload.kwargs, payload.kwargs_size, "kwargs")?;
+    check_payload(args, kwargs, encoding, rules)
+        .map_err(|(name, error)| Failure::new(Status::Payload, format!("{name}: {error}")))
+}
+
+/// An encoding as C numbers it.
+pub fn encoding(number: u32) -> Result<Encoding, Failure> {
+    let known = Encoding::ALL.into_iter().find(|encoding| encoding_number(*encoding) == number);
+    known.ok_or_else(|| {
+        let text =
+            format!("encoding {number} is unknown: use WAMP_JSON, WAMP_MSGPACK or WAMP_CBOR");
+        Failure::new(Status::Argument, text)
     })
+}
+
+/// The number of an encoding in C.
+pub fn encoding_number(encoding: Encoding) -> u32 {
+    match encoding {
+        Encoding::Json => WAMP_JSON,
+        Encoding::MsgPack => WAMP_MSGPACK,
+        Encoding::Cbor => WAMP_CBOR,
+    }
 }
 
 /// Writes a text for C into its buffer, NUL-terminated; tells its length. Where it does not fit the

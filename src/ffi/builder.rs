@@ -78,20 +78,18 @@ fn append<T>(
     Ok(0)
 }
 
-/// A builder of payloads, for programs without a JSON library.
+/// A builder of payloads, for programs without a library for their encoding.
 ///
-/// Values are appended to args; a value after wamp_builder_key() at the top goes to kwargs. The
+/// `encoding` is WAMP_JSON, WAMP_MSGPACK or WAMP_CBOR. Any of them can be sent on any connection;
+/// its own is sent as it is. Values are appended to args; a value after wamp_builder_key() at the top goes to kwargs. The
 /// first misuse sticks: everything after it fails, and so does the call that gets the payload.
 /// Returns NULL on failure. Free it with wamp_builder_free(). A builder may be used on any thread,
 /// by one at a time.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_new(encoding: u32) -> *mut wamp_builder_t {
     guard(|| {
-        if encoding != WAMP_JSON {
-            let text = format!("encoding {encoding} is unknown: use WAMP_JSON");
-            return Err(Failure::new(Status::Argument, text));
-        }
-        let object = BuilderObject { builder: Builder::new(), payload: NO_PAYLOAD };
+        let encoding = args::encoding(encoding)?;
+        let object = BuilderObject { builder: Builder::new(encoding), payload: NO_PAYLOAD };
         let key =
             BUILDERS.insert(Arc::new(Mutex::new(Box::new(object)))).ok_or(Status::Internal)?;
         Ok(Tag::Builder.handle(key))
@@ -141,14 +139,14 @@ pub unsafe extern "C" fn wamp_builder_uint(builder: *mut wamp_builder_t, value: 
     build(builder, |builder| builder.uint(value))
 }
 
-/// Appends a floating point number, which must be finite. Returns as wamp_builder_null().
+/// Appends a floating point number, which in JSON must be finite. Returns as wamp_builder_null().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_double(builder: *mut wamp_builder_t, value: f64) -> c_int {
     build(builder, |builder| builder.double(value))
 }
 
-/// Appends a UTF-8 text of `size` bytes, or NUL-terminated with size 0. It must not begin with
-/// U+0000, which marks binary values. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT,
+/// Appends a UTF-8 text of `size` bytes, or NUL-terminated with size 0. In JSON it must not begin
+/// with U+0000, which marks binary values. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT,
 /// WAMP_ERR_UTF8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_string(
@@ -181,8 +179,8 @@ pub unsafe extern "C" fn wamp_builder_binary(
     })
 }
 
-/// Appends one value that is encoded already: `size` bytes of JSON text, or NUL-terminated with
-/// size 0. It is checked. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT.
+/// Appends one value that is encoded already, as the builder's payload: `size` bytes, or with size 0
+/// NUL-terminated JSON text. It is checked. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_raw(
     builder: *mut wamp_builder_t,
@@ -248,8 +246,9 @@ pub unsafe extern "C" fn wamp_builder_payload(
             part.map_or((ptr::null(), 0), |part| (part.as_ptr().cast::<c_char>(), part.len()))
         };
         let ((args, args_size), (kwargs, kwargs_size)) = (part(payload.args), part(payload.kwargs));
+        let encoding = args::encoding_number(payload.encoding);
         object.payload =
-            wamp_payload_t { args, args_size, kwargs, kwargs_size, encoding: WAMP_JSON, flags: 0 };
+            wamp_payload_t { args, args_size, kwargs, kwargs_size, encoding, flags: 0 };
         Ok(ptr::from_ref(&object.payload))
     });
     if built.is_null() { &BROKEN.0 } else { built }

@@ -9,7 +9,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use crate::client::{Failure, Notice, NoticeKind, Receiver, Status};
-use crate::codec::{Dict, PayloadRef, Tree};
+use crate::codec::{Dict, Encoding, PayloadRef, Tree};
 use crate::protocol::{Event, EventKind, uri};
 
 use super::args;
@@ -198,7 +198,8 @@ fn payload(notice: &Notice) -> wamp_payload_t {
     let (args, args_size) = part(payload.args);
     let (kwargs, kwargs_size) = part(payload.kwargs);
     let flags = WAMP_PAYLOAD_RECEIVED;
-    wamp_payload_t { args, args_size, kwargs, kwargs_size, encoding: WAMP_JSON, flags }
+    let encoding = args::encoding_number(payload.encoding);
+    wamp_payload_t { args, args_size, kwargs, kwargs_size, encoding, flags }
 }
 
 fn part(bytes: Option<&[u8]>) -> (*const c_char, usize) {
@@ -271,10 +272,11 @@ impl Shown {
         let notice = unsafe { &*self.notice };
         let payload = notice.event.payload.lend();
         let tree = match which {
-            Which::Args => payload.args.map(Tree::parse),
-            Which::Kwargs => payload.kwargs.map(Tree::parse),
+            Which::Args => payload.args.map(|args| Tree::parse(payload.encoding, args)),
+            Which::Kwargs => payload.kwargs.map(|kwargs| Tree::parse(payload.encoding, kwargs)),
             Which::Details => {
-                notice.event.details().map(|details| Tree::parse(&with_uri(details, notice)))
+                let details = notice.event.details();
+                details.map(|details| Tree::parse(Encoding::Json, &with_uri(details, notice)))
             }
         };
         let root = match tree {

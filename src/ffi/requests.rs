@@ -7,6 +7,7 @@ use crate::client::hand_over::cause_status;
 use crate::client::target::Waiter;
 use crate::client::{Connection, Failure, Mode, Receiver, Session, Status};
 use crate::codec::Dict;
+use crate::codec::reader::message_text;
 use crate::protocol::{CancelMode, Event, EventKind};
 
 use super::args;
@@ -56,7 +57,8 @@ fn failure(event: &Event<Receiver>) -> Failure {
     let uri = event.uri.as_ref().map(|uri| uri.to_string_lossy().into_owned()).unwrap_or_default();
     match (status, event.payload.lend().args) {
         (Status::Remote, Some(args)) => {
-            Failure::new(status, format!("{uri} {}", String::from_utf8_lossy(args)))
+            let encoding = event.payload.lend().encoding;
+            Failure::new(status, format!("{uri} {}", message_text(args, encoding)))
         }
         (Status::Remote, None) => Failure::new(status, uri),
         _ => status.into(),

@@ -53,7 +53,7 @@ fn object(router: *mut wamp_router_t) -> Result<Arc<RouterObject>, Failure> {
 }
 
 /// A router inside this process, for tests, demos and one machine: broker and dealer with the
-/// features that clients can ask for, WebSocket with JSON.
+/// features that clients can ask for, WebSocket with JSON, MsgPack and CBOR.
 ///
 /// `config` is a JSON object or NULL, with these keys:
 ///

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use crate::client::{Failure, Session, Status, lock};
-use crate::codec::Tree;
+use crate::codec::{Encoding, Tree};
 
 use super::connection::CONNECTIONS;
 use super::guard::{guard, plain};
@@ -165,7 +165,7 @@ pub unsafe extern "C" fn wamp_session_details(session: *mut wamp_session_t) -> *
         let object = object(session).ok()?;
         let details = object.details.get_or_init(|| {
             let joined = object.session.joined();
-            let tree = joined.and_then(|joined| Tree::parse(&joined.details).ok());
+            let tree = joined.and_then(|joined| Tree::parse(Encoding::Json, &joined.details).ok());
             tree.map_or(0, |tree| value::open(tree).addr())
         });
         Some(ptr::without_provenance(*details))

@@ -122,6 +122,10 @@ pub const WAMP_FLAG_CONTINUED: u32 = 4;
 
 /// Encoding of payloads: JSON text.
 pub const WAMP_JSON: u32 = 1;
+/// Encoding of payloads: MsgPack.
+pub const WAMP_MSGPACK: u32 = 2;
+/// Encoding of payloads: CBOR.
+pub const WAMP_CBOR: u32 = 3;
 
 /// Flag of payloads, set by the library alone: it came from a peer.
 pub const WAMP_PAYLOAD_RECEIVED: u32 = 1;
@@ -196,21 +200,23 @@ pub struct wamp_router_t(());
 
 /// A payload, lent in either direction: encoded args and kwargs.
 ///
-/// NULL stands for none. To the library: a size of 0 with a pointer means NUL-terminated text.
-/// From the library: use the sizes, the text is not NUL-terminated; a received payload can be given
-/// to any function that sends.
+/// NULL stands for none. To the library: in JSON a size of 0 with a pointer means NUL-terminated
+/// text. From the library: use the sizes, the text is not NUL-terminated; a received payload can be
+/// given to any function that sends. A payload need not have the encoding of the connection: it is
+/// brought into that, and refused if that cannot carry it.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct wamp_payload_t {
-    /// One JSON list.
+    /// One encoded list.
     pub args: *const c_char,
     /// Its bytes.
     pub args_size: usize,
-    /// One JSON object.
+    /// One encoded dict: in JSON an object, in MsgPack and CBOR a map.
     pub kwargs: *const c_char,
     /// Its bytes.
     pub kwargs_size: usize,
-    /// WAMP_JSON; 0 is refused.
+    /// WAMP_JSON, WAMP_MSGPACK or WAMP_CBOR; 0 is refused. Of a received payload: WAMP_JSON, unless
+    /// the option `payload_encoding` is "wire".
     pub encoding: u32,
     /// 0; the library uses it.
     pub flags: u32,

@@ -95,7 +95,7 @@ impl<H: Clone> Session<H> {
         event.wamp_id = self.challenges.count;
         event.uri = Some(c_text(&challenge.method));
         event.payload = Payload::of_frame(frame, PayloadRef::NONE);
-        event.details = Span::of(frame, Some(challenge.extra.as_bytes()));
+        event.details = Span::of_dict(frame, challenge.extra);
         self.emit(event);
         Ok(())
     }

@@ -5,7 +5,7 @@
 
 use std::mem;
 
-use crate::codec::{Dict, PayloadRef};
+use crate::codec::{Dict, Out, PayloadRef};
 
 use super::cancel::Limits;
 use super::event::{Cause, Event, EventKind};
@@ -70,7 +70,7 @@ impl<H: Clone> Session<H> {
     }
 
     /// Sends one of the messages that open and close a session: no limit applies to them.
-    pub(super) fn send(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn send(&mut self, write: impl FnOnce(&mut Out<'_>)) {
         let pushed = self.outbox.push(usize::MAX, write);
         debug_assert!(pushed.is_ok());
     }

@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::sync::Arc;
 
-use crate::codec::{Payload, Span, TooLarge};
+use crate::codec::{CodecError, Payload, Span, TooLarge, Unsendable};
 
 use super::uri::UriError;
 
@@ -134,6 +134,9 @@ pub enum RequestError {
     /// The message is too large for the limit.
     #[error("{0}; raise `max_message_size`, if the router takes more, or send less")]
     TooLarge(#[from] TooLarge),
+    /// The encoding of the connection cannot carry the payload.
+    #[error("the payload cannot be sent on this connection: {0}")]
+    Payload(CodecError),
     /// No such subscription, registration or call.
     #[error("there is no subscription, registration or call with this id (any more)")]
     NoSuchId,
@@ -158,4 +161,13 @@ pub enum RequestError {
     /// The router announced no such role.
     #[error("the router is no {0}")]
     NoRole(&'static str),
+}
+
+impl From<Unsendable> for RequestError {
+    fn from(error: Unsendable) -> Self {
+        match error {
+            Unsendable::TooLarge(error) => RequestError::TooLarge(error),
+            Unsendable::Payload(error) => RequestError::Payload(error),
+        }
+    }
 }

@@ -17,7 +17,7 @@ use std::mem;
 
 use bytes::Bytes;
 
-use crate::codec::{Dict, Payload, PayloadRef, Span};
+use crate::codec::{Dict, Out, Payload, PayloadRef, Span};
 
 use super::event::{Event, EventKind, RequestError, c_text};
 use super::ids::IdMap;
@@ -303,7 +303,7 @@ impl<H: Clone> Session<H> {
         event.wamp_id = request;
         event.progress = progress;
         (event.more, event.again) = (more, again);
-        event.details = Span::of(frame, Some(invocation.details.as_bytes()));
+        event.details = Span::of_dict(frame, invocation.details);
         event.payload = Payload::of_frame(frame, invocation.payload);
         self.emit(event);
         Ok(())
@@ -337,7 +337,7 @@ impl<H: Clone> Session<H> {
         event.wamp_id = request;
         event.uri = Some(c_text(reason.as_deref().unwrap_or(uri::CANCELED)));
         event.payload = Payload::of_frame(frame, PayloadRef::NONE);
-        event.details = Span::of(frame, Some(interrupt.options.as_bytes()));
+        event.details = Span::of_dict(frame, interrupt.options);
         self.emit(event);
         Ok(())
     }
@@ -369,7 +369,7 @@ impl<H: Clone> Session<H> {
     }
 }
 
-fn write_error(request: u64, error: &str, payload: PayloadRef<'_>, out: &mut Vec<u8>) {
+fn write_error(request: u64, error: &str, payload: PayloadRef<'_>, out: &mut Out<'_>) {
     let details = Dict::EMPTY;
     message::Error { kind: code::INVOCATION, request, details, error: error.into(), payload }
         .write(out);

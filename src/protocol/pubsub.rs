@@ -224,7 +224,7 @@ impl<H: Clone> Session<H> {
             (Match::Prefix | Match::Wildcard, Some(named)) => c_text(&named),
             _ => subscription.topic.clone(),
         };
-        let details = Span::of(frame, Some(event.details.as_bytes()));
+        let details = Span::of_dict(frame, event.details);
         for (local, target) in &subscription.handlers {
             let mut told = Event::new(EventKind::Event, *local, Some(target.clone()));
             told.wamp_id = event.publication;
@@ -335,7 +335,7 @@ impl<H: Clone> Session<H> {
             event.wamp_id = id;
             event.uri = Some(c_text(&reason));
             event.payload = Payload::of_frame(frame, PayloadRef::NONE);
-            event.details = Span::of(frame, Some(details.as_bytes()));
+            event.details = Span::of_dict(frame, details);
             self.emit(event);
         }
         for (local, target) in subscription.leaving {

@@ -283,7 +283,7 @@ impl<H: Clone> Session<H> {
         let local = self.request_local(result.request);
         let mut event = Event::new(EventKind::Result, local, Some(target));
         event.progress = is_progress;
-        event.details = Span::of(frame, Some(result.details.as_bytes()));
+        event.details = Span::of_dict(frame, result.details);
         event.payload = Payload::of_frame(frame, result.payload);
         self.emit(event);
         Ok(())
@@ -385,7 +385,7 @@ impl<H: Clone> Session<H> {
         event.wamp_id = id;
         event.uri = Some(c_text(&reason));
         event.payload = Payload::of_frame(frame, PayloadRef::NONE);
-        event.details = Span::of(frame, Some(details.as_bytes()));
+        event.details = Span::of_dict(frame, details);
         self.emit(event);
         Ok(())
     }

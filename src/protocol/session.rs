@@ -19,7 +19,9 @@
 
 use bytes::Bytes;
 
-use crate::codec::{Batch, CodecError, Dict, Outbox, Payload, PayloadRef, Span};
+use crate::codec::{
+    Batch, CodecError, Dict, Encoding, Out, Outbox, Payload, PayloadRef, Received, Rules, Span,
+};
 
 use super::cancel::Limits;
 use super::challenge::{Challenges, Gate};
@@ -40,6 +42,8 @@ pub struct Config {
     pub realm: String,
     /// HELLO.Details, an encoded dict: roles, agent, credentials.
     pub hello: Vec<u8>,
+    /// How messages are encoded on the wire.
+    pub encoding: Encoding,
     /// The largest message to send, in bytes.
     pub max_message_size: usize,
     /// Local ids are larger than this, so that those of an earlier session stay stale.
@@ -137,7 +141,7 @@ impl<H: Clone> Session<H> {
         let mut session = Session {
             phase: Phase::Joining,
             ended: None,
-            outbox: Outbox::default(),
+            outbox: Outbox::new(config.encoding, Rules::Strict),
             events: Vec::new(),
             last_request: 0,
             given: 0,
@@ -253,14 +257,22 @@ impl<H: Clone> Session<H> {
         if self.phase == Phase::Closed {
             return;
         }
-        let handled = match Message::decode(frame) {
-            Ok(message) => self.handle(frame, message),
-            Err(error) => Err(error.into()),
+        if let Err(Violation(what)) = self.take_in(frame) {
+            self.violated(what);
+        }
+    }
+
+    #[inline]
+    fn take_in(&mut self, frame: &Bytes) -> Result<(), Violation> {
+        let received;
+        let (frame, message) = match self.config.encoding {
+            Encoding::Json => (frame, Message::decode(frame)?),
+            encoding => {
+                received = Received::new(frame, encoding)?;
+                (received.frame(), Message::of(&received)?)
+            }
         };
-        let Err(Violation(what)) = handled else {
-            return;
-        };
-        self.violated(what);
+        self.handle(frame, message)
     }
 
     /// The peer broke a rule, possibly one that only the transport can see. After our GOODBYE
@@ -350,7 +362,7 @@ impl<H: Clone> Session<H> {
         let realm = welcome.details.text("realm")?;
         event.uri = Some(c_text(realm.as_deref().unwrap_or(&self.config.realm)));
         event.payload = Payload::of_frame(frame, PayloadRef::NONE);
-        event.details = Span::of(frame, Some(welcome.details.as_bytes()));
+        event.details = Span::of_dict(frame, welcome.details);
         self.emit(event);
         Ok(())
     }
@@ -366,7 +378,7 @@ impl<H: Clone> Session<H> {
         let cause = |id, target| {
             let mut event = Event::failed(id, target, Cause::Remote, &error.error);
             event.payload = Payload::of_frame(frame, error.payload);
-            event.details = Span::of(frame, Some(error.details.as_bytes()));
+            event.details = Span::of_dict(frame, error.details);
             event
         };
         match request {
@@ -405,7 +417,7 @@ impl<H: Clone> Session<H> {
     /// Writes a request under the next id.
     pub(super) fn request(
         &mut self,
-        write: impl FnOnce(u64, &mut Vec<u8>),
+        write: impl FnOnce(u64, &mut Out<'_>),
     ) -> Result<u64, RequestError> {
         self.check_open()?;
         let id = if self.last_request == crate::codec::MAX_ID { 1 } else { self.last_request + 1 };
@@ -415,7 +427,7 @@ impl<H: Clone> Session<H> {
     }
 
     /// Writes a message that is no request.
-    pub(super) fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), RequestError> {
+    pub(super) fn write(&mut self, write: impl FnOnce(&mut Out<'_>)) -> Result<(), RequestError> {
         self.outbox.push(self.config.max_message_size, write)?;
         Ok(())
     }

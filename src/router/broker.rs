@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::codec::Dict;
+use crate::codec::{Dict, Encoding, Out, Rules};
 use crate::protocol::ids::IdMap;
 use crate::protocol::message::{
     Event, Publish, Published, Subscribe, Subscribed, Unsubscribe, Unsubscribed,
@@ -29,14 +29,34 @@ pub(super) struct Broker {
     subscriptions: Table<Subscribers>,
     /// The subscriptions of each session.
     sessions: IdMap<IdMap<()>>,
-    /// An event that goes to several subscribers is encoded once, here.
-    encoded: Vec<u8>,
+    /// An event that goes to several subscribers is encoded once for each encoding, here.
+    encoded: [Encoded; Encoding::ALL.len()],
     /// Publishers are disclosed always.
     disclose: bool,
     /// What is kept for later.
     memory: Memory,
     /// What the meta topics have to tell, for [`super::realm`] to publish.
     pub(super) notices: Vec<Notice>,
+}
+
+/// An event in one encoding.
+#[derive(Debug, Default)]
+struct Encoded {
+    bytes: Vec<u8>,
+    state: State,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nobody has got it in this encoding.
+    #[default]
+    Unwanted,
+    /// One has, directly.
+    SentOnce,
+    /// Here it is.
+    Ready,
+    /// This encoding cannot carry it.
+    Impossible,
 }
 
 /// The sessions that share a subscription; at least one.
@@ -220,13 +240,13 @@ impl Broker {
 fn deliver_to(
     entry: &Entry<Subscribers>,
     publication: &Publication<'_>,
-    encoded: &mut Vec<u8>,
+    encoded: &mut [Encoded],
     rings: &mut Rings,
 ) {
-    let mut receivers = entry.value.values().filter(|peer| publication.is_for(peer));
-    let Some(first) = receivers.next() else {
+    let mut receivers = entry.value.values().filter(|peer| publication.is_for(peer)).peekable();
+    if receivers.peek().is_none() {
         return;
-    };
+    }
     let details = publication.details_for(entry.matching);
     let event = Event {
         subscription: entry.id,
@@ -234,18 +254,29 @@ fn deliver_to(
         details: details.dict(),
         payload: publication.payload,
     };
-    first.send(rings, |out| event.write(out));
-    let Some(second) = receivers.next() else {
-        return;
-    };
-    encoded.clear();
-    event.write(encoded);
-    for receiver in std::iter::once(second).chain(receivers) {
-        receiver.send(rings, |out| out.extend_from_slice(encoded));
+    for receiver in receivers {
+        let encoding = receiver.encoding();
+        let own = &mut encoded[encoding as usize];
+        if own.state == State::Unwanted && encoding == publication.payload.encoding {
+            own.state = State::SentOnce;
+            receiver.send(rings, |out| event.write(out));
+            continue;
+        }
+        if matches!(own.state, State::Unwanted | State::SentOnce) {
+            let mut out = Out::new(&mut own.bytes, encoding, Rules::Tolerant);
+            event.write(&mut out);
+            own.state = out.finish().map_or(State::Impossible, |()| State::Ready);
+        }
+        if own.state == State::Ready {
+            receiver.send(rings, |out| out.whole(&own.bytes));
+        }
     }
-    // One large event is no reason to keep a large buffer.
-    encoded.clear();
-    encoded.shrink_to(64 * 1024);
+    for used in encoded {
+        used.state = State::Unwanted;
+        // One large event is no reason to keep a large buffer.
+        used.bytes.clear();
+        used.bytes.shrink_to(64 * 1024);
+    }
 }
 
 /// The options of SUBSCRIBE that this broker knows.

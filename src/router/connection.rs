@@ -33,7 +33,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
-use crate::codec::{Batch, Dict, PayloadRef};
+use crate::codec::{Batch, CodecError, Dict, Encoding, PayloadRef, Received};
 use crate::protocol::message::{Abort, Challenge, Goodbye, Hello, Message};
 use crate::protocol::uri;
 use crate::transport::rawsocket;
@@ -76,7 +76,7 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: Stream, greeting: Arc<Gre
         Protocol::RawSocket => {
             let handshake = async {
                 let stream = greeting.secure(stream).await?;
-                rawsocket::accept(stream, &[rawsocket::JSON], limit).await
+                rawsocket::accept(stream, &Encoding::ALL, limit).await
             };
             carry(&guest, in_time(&guest, due, handshake).await, due).await;
         }
@@ -166,6 +166,7 @@ impl From<TransportError> for Gone {
 
 impl<'a, T: Transport> Connection<'a, T> {
     fn new(guest: &'a Guest, transport: T, hello_due: Instant) -> Self {
+        guest.peer.speak(transport.encoding());
         Connection {
             shared: &guest.shared,
             peer: &guest.peer,
@@ -317,6 +318,7 @@ impl<'a, T: Transport> Connection<'a, T> {
         }
         let mut frames = std::mem::take(&mut self.frames);
         self.shared.received.fetch_add(frames.len() as u64, Ordering::Relaxed);
+        let encoding = self.peer.encoding();
         let mut at = 0;
         while at < frames.len() {
             at += match &mut self.phase {
@@ -330,7 +332,7 @@ impl<'a, T: Transport> Connection<'a, T> {
                 }
                 Phase::Joined(session) => {
                     let chunk = &frames[at..frames.len().min(at + CHUNK)];
-                    if let Err(end) = route_chunk(session, chunk, &mut self.rings) {
+                    if let Err(end) = route_chunk(session, chunk, encoding, &mut self.rings) {
                         self.end_session(end);
                     }
                     chunk.len()
@@ -346,8 +348,9 @@ impl<'a, T: Transport> Connection<'a, T> {
         self.frames = frames;
     }
 
-    fn open(&mut self, frame: &[u8]) {
-        let hello = match Message::decode(frame) {
+    fn open(&mut self, frame: &Bytes) {
+        let received = Received::new(frame, self.peer.encoding());
+        let hello = match message(&received) {
             Ok(Message::Hello(hello)) => hello,
             Ok(Message::Abort(_)) => return self.end(),
             Ok(other) => {
@@ -398,8 +401,9 @@ impl<'a, T: Transport> Connection<'a, T> {
     }
 
     /// While it is challenged a client can say AUTHENTICATE, or give up.
-    fn authenticate(&mut self, frame: &[u8]) {
-        let answer = match Message::decode(frame) {
+    fn authenticate(&mut self, frame: &Bytes) {
+        let received = Received::new(frame, self.peer.encoding());
+        let answer = match message(&received) {
             Ok(Message::Authenticate(answer)) => answer,
             Ok(Message::Abort(_)) => return self.end(),
             Ok(other) => {
@@ -429,8 +433,9 @@ impl<'a, T: Transport> Connection<'a, T> {
     }
 
     /// After our GOODBYE everything but the answer is ignored.
-    fn await_goodbye(&mut self, frame: &[u8]) {
-        if let Ok(Message::Goodbye(_) | Message::Abort(_)) = Message::decode(frame) {
+    fn await_goodbye(&mut self, frame: &Bytes) {
+        let received = Received::new(frame, self.peer.encoding());
+        if let Ok(Message::Goodbye(_) | Message::Abort(_)) = message(&received) {
             self.end();
         }
     }
@@ -488,12 +493,29 @@ impl<'a, T: Transport> Connection<'a, T> {
 /// The client sent a message that is larger than the router accepts.
 const PAYLOAD_SIZE_EXCEEDED: &str = "wamp.error.payload_size_exceeded";
 
+fn message(received: &Result<Received, CodecError>) -> Result<Message<'_>, CodecError> {
+    Message::of(received.as_ref().map_err(|error| *error)?)
+}
+
 /// Decodes messages, and carries out all up to the first that is none.
-fn route_chunk(session: &mut Session, frames: &[Bytes], rings: &mut Rings) -> Result<(), End> {
+fn route_chunk(
+    session: &mut Session,
+    frames: &[Bytes],
+    encoding: Encoding,
+    rings: &mut Rings,
+) -> Result<(), End> {
     let mut messages = Vec::with_capacity(frames.len());
     let mut broken = Ok(());
-    for frame in frames {
-        match Message::decode(frame) {
+    let mut received = Vec::new();
+    if encoding != Encoding::Json {
+        received.extend(frames.iter().map(|frame| Received::new(frame, encoding)));
+    }
+    for (index, frame) in frames.iter().enumerate() {
+        let decoded = match encoding {
+            Encoding::Json => Message::decode(frame),
+            _ => message(&received[index]),
+        };
+        match decoded {
             Ok(message) => messages.push(message),
             Err(error) => {
                 broken = Err(End::Violation(error.to_string()));

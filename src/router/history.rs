@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
-use crate::codec::{Encoding, PayloadRef};
+use crate::codec::{Encoding, PayloadRef, Rules, transcode};
 use crate::protocol::message::Event;
 use crate::protocol::uri::{self, Match};
 
@@ -50,6 +50,7 @@ struct Kept {
     details: Details,
     args: Option<Box<[u8]>>,
     kwargs: Option<Box<[u8]>>,
+    encoding: Encoding,
     audience: Option<Arc<Audience>>,
 }
 
@@ -138,7 +139,7 @@ impl Memory {
                 payload: PayloadRef {
                     args: kept.args.as_deref(),
                     kwargs: kept.kwargs.as_deref(),
-                    encoding: Encoding::Json,
+                    encoding: kept.encoding,
                 },
             };
             peer.send(rings, |out| event.write(out));
@@ -188,6 +189,7 @@ impl Kept {
             details: publication.details.clone(),
             args: publication.payload.args.map(Into::into),
             kwargs: publication.payload.kwargs.map(Into::into),
+            encoding: publication.payload.encoding,
             audience: publication.audience.clone(),
         }
     }
@@ -218,11 +220,14 @@ impl Kept {
             .uint("subscription", entry.id)
             .uint("publication", self.publication)
             .raw(b"details", details.dict().as_bytes());
-        if let Some(args) = &self.args {
-            event.raw(b"args", args);
-        }
-        if let Some(kwargs) = &self.kwargs {
-            event.raw(b"kwargs", kwargs);
+        for (key, part) in [("args", &self.args), ("kwargs", &self.kwargs)] {
+            let Some(part) = part else { continue };
+            let mut json = Vec::new();
+            // What JSON cannot carry is left out.
+            let done = transcode(part, self.encoding, Encoding::Json, Rules::Tolerant, &mut json);
+            if done.is_ok() {
+                event.raw(key.as_bytes(), &json);
+            }
         }
         out.extend_from_slice(event.finish().dict().as_bytes());
     }

@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
-use crate::codec::{Batch, Outbox};
+use crate::codec::{Batch, CodecError, Encoding, Out, Outbox, Rules, Unsendable};
 use crate::transport::Doorbell;
 
 use super::identity::Identity;
@@ -19,6 +19,8 @@ pub(super) struct Peer {
     bell: Doorbell,
     /// Who it is, once it has joined.
     identity: OnceLock<Identity>,
+    /// How its messages are encoded, once that has been agreed on.
+    encoding: OnceLock<Encoding>,
     queue: Mutex<Queue>,
 }
 
@@ -31,7 +33,7 @@ pub(super) enum Order {
     Drop,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Queue {
     outbox: Outbox,
     /// Bytes that the task has taken and not yet written.
@@ -49,8 +51,26 @@ impl Peer {
             limit,
             bell: Doorbell::default(),
             identity: OnceLock::new(),
-            queue: Mutex::default(),
+            encoding: OnceLock::new(),
+            queue: Mutex::new(Queue {
+                outbox: Outbox::new(Encoding::Json, Rules::Tolerant),
+                in_flight: 0,
+                order: None,
+                dropped: false,
+            }),
         })
+    }
+
+    /// Says how its messages are encoded; before the first one.
+    pub(super) fn speak(&self, encoding: Encoding) {
+        self.encoding.get_or_init(|| encoding);
+        locked(&self.queue).outbox = Outbox::new(encoding, Rules::Tolerant);
+    }
+
+    /// How its messages are encoded.
+    #[inline]
+    pub(super) fn encoding(&self) -> Encoding {
+        self.encoding.get().copied().unwrap_or_default()
     }
 
     /// The id of this client's session.
@@ -79,22 +99,37 @@ impl Peer {
     /// Appends the message that `write` writes. The client is added to `rings` unless somebody is
     /// about to ring already: whoever found the outbox empty does.
     #[inline]
-    pub(super) fn send(self: &Arc<Self>, rings: &mut Rings, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn send(self: &Arc<Self>, rings: &mut Rings, write: impl FnOnce(&mut Out<'_>)) {
+        let _ = self.try_send(rings, write);
+    }
+
+    /// As [`Peer::send`]; tells if the client's encoding cannot carry the message's payload, which
+    /// is then not sent.
+    #[inline]
+    pub(super) fn try_send(
+        self: &Arc<Self>,
+        rings: &mut Rings,
+        write: impl FnOnce(&mut Out<'_>),
+    ) -> Result<(), CodecError> {
         let mut queue = locked(&self.queue);
         if queue.dropped {
-            return;
+            return Ok(());
         }
         if queue.outbox.is_empty() {
             rings.0.push(self.clone());
         }
         let room = self.limit.saturating_sub(queue.in_flight);
-        let fits = queue.outbox.push(room, write).is_ok() && queue.outbox.len() <= room;
-        if !fits {
-            queue.outbox = Outbox::default();
+        let pushed = queue.outbox.push(room, write);
+        if let Err(Unsendable::Payload(error)) = pushed {
+            return Err(error);
+        }
+        if pushed.is_err() || queue.outbox.len() > room {
+            queue.outbox.clear();
             queue.dropped = true;
             queue.order = Some(Order::Drop);
             rings.0.push(self.clone());
         }
+        Ok(())
     }
 
     /// Tells the task to say GOODBYE; it need not be in a session.

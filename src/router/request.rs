@@ -1,6 +1,6 @@
 //! What broker and dealer have in common: how requests fail, and the checks of options and URIs.
 
-use crate::codec::{Dict, PayloadRef, json::text::write_string};
+use crate::codec::{Dict, Out, PayloadRef, json::text::write_string};
 use crate::protocol::message::Error;
 use crate::protocol::uri::{self, Match};
 
@@ -40,7 +40,7 @@ impl Refusal {
     }
 
     /// Appends the ERROR for the request of type `kind`.
-    pub(super) fn write(&self, kind: u64, request: u64, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, kind: u64, request: u64, out: &mut Out<'_>) {
         let mut args = vec![b'['];
         write_string(&mut args, &self.why);
         args.push(b']');

@@ -127,7 +127,7 @@ pub enum ConnectError {
         /// Where to.
         url: String,
         /// What we offered.
-        offered: &'static str,
+        offered: String,
     },
     /// The server's answer is no WebSocket handshake.
     #[error(

@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::codec::Batch;
+use crate::codec::{Batch, Encoding};
 
 pub use doorbell::Doorbell;
 pub use endpoint::{Address, Endpoint, Protocol};
@@ -66,6 +66,9 @@ pub trait Transport: Send {
     /// Closes in order. Ready when our side of the closing handshake is written.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>>;
 
+    /// How the messages are encoded, as both sides have agreed.
+    fn encoding(&self) -> Encoding;
+
     /// The largest message that the peer accepts, in bytes; a larger one must not be sent.
     fn max_send(&self) -> usize {
         usize::MAX
@@ -99,6 +102,8 @@ pub enum Incoming {
 pub struct Target {
     /// Where.
     pub endpoint: Endpoint,
+    /// The encodings that may be agreed on, the best first; at least one.
+    pub serializers: Vec<Encoding>,
     /// HTTP headers for the upgrade to WebSocket.
     pub headers: Vec<(String, String)>,
     /// The largest message to accept, in bytes.
@@ -123,11 +128,26 @@ pub struct Keepalive {
 /// Connects, with all the handshakes there are. Takes as long as it takes: the caller has a time
 /// limit.
 pub async fn connect(target: &Target) -> Result<Box<dyn Transport>, ConnectError> {
-    let stream = reach(target).await?;
-    Ok(match target.endpoint.protocol {
-        Protocol::WebSocket { .. } => Box::new(websocket::connect(stream, target).await?),
-        Protocol::RawSocket => Box::new(rawsocket::connect(stream, target, rawsocket::JSON).await?),
-    })
+    if let Protocol::WebSocket { .. } = target.endpoint.protocol {
+        let stream = reach(target).await?;
+        return Ok(Box::new(websocket::connect(stream, target).await?));
+    }
+    // A RawSocket handshake names one serializer; who does not want it closes the connection.
+    let mut refused = None;
+    for encoding in &target.serializers {
+        let stream = reach(target).await?;
+        match rawsocket::connect(stream, target, *encoding).await {
+            Ok(transport) => return Ok(Box::new(transport)),
+            Err(error @ (ConnectError::RawSocket { .. } | ConnectError::Unreachable { .. })) => {
+                refused.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(refused.unwrap_or_else(|| {
+        let url = target.endpoint.url().to_owned();
+        ConnectError::RawSocket { url, reason: "no serializer is left to offer".to_owned() }
+    }))
 }
 
 /// The connection on which the transport's own handshake begins.

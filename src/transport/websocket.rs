@@ -1,7 +1,7 @@
 //! WebSocket (RFC 6455) by tungstenite: one WAMP message per WebSocket message.
 //!
-//! Subprotocol `wamp.2.json`, text frames. The client's and the server's side share the open
-//! connection; only the handshakes differ.
+//! Subprotocol `wamp.2.json` has text frames, `wamp.2.msgpack` and `wamp.2.cbor` have binary ones.
+//! The client's and the server's side share the open connection; only the handshakes differ.
 
 use std::io;
 use std::pin::Pin;
@@ -22,13 +22,10 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::{Message as WsMessage, WebSocketConfig};
 
-use crate::codec::Batch;
+use crate::codec::{Batch, Encoding};
 
 use super::stream::{Clues, Stream};
 use super::{ConnectError, Incoming, Target, Transport, TransportError, tls};
-
-/// The subprotocol of the JSON serialization.
-pub const JSON: &str = "wamp.2.json";
 
 /// Room in the write buffer beside a message: a peer that pings and does not read must not fill
 /// our memory with pongs. It is more than what is buffered of messages before it is written.
@@ -37,6 +34,26 @@ const PONG_BYTES: usize = 1024 * 1024;
 /// An open WebSocket connection.
 pub struct WebSocket {
     stream: WebSocketStream<Stream>,
+    encoding: Encoding,
+}
+
+/// The subprotocol of an encoding.
+pub fn subprotocol(encoding: Encoding) -> &'static str {
+    match encoding {
+        Encoding::Json => "wamp.2.json",
+        Encoding::MsgPack => "wamp.2.msgpack",
+        Encoding::Cbor => "wamp.2.cbor",
+    }
+}
+
+fn of_subprotocol(name: &str) -> Option<Encoding> {
+    Encoding::ALL.into_iter().find(|encoding| subprotocol(*encoding) == name)
+}
+
+/// The subprotocols of several, as HTTP lists them.
+fn listed(serializers: &[Encoding]) -> String {
+    let names: Vec<_> = serializers.iter().copied().map(subprotocol).collect();
+    names.join(", ")
 }
 
 /// Checks the name and value of an HTTP header.
@@ -54,7 +71,10 @@ pub(super) async fn connect(stream: Stream, target: &Target) -> Result<WebSocket
         Err(error) => return Err(ConnectError::Unreachable { url, reason: error.to_string() }),
     };
     let headers = request.headers_mut();
-    headers.insert("sec-websocket-protocol", HeaderValue::from_static(JSON));
+    let offered = listed(&target.serializers);
+    if let Ok(offered) = HeaderValue::try_from(&offered) {
+        headers.insert("sec-websocket-protocol", offered);
+    }
     for (name, value) in &target.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             headers.insert(name, value);
@@ -62,10 +82,17 @@ pub(super) async fn connect(stream: Stream, target: &Target) -> Result<WebSocket
     }
     let config = Some(config(target.max_message_size));
     let clues = stream.clues();
-    let (stream, _response) = tokio_tungstenite::client_async_with_config(request, stream, config)
-        .await
-        .map_err(|error| handshake_error(url, error, &clues))?;
-    Ok(WebSocket { stream })
+    let connected = tokio_tungstenite::client_async_with_config(request, stream, config).await;
+    let (stream, response) = match connected {
+        Ok(connected) => connected,
+        Err(error) => return Err(handshake_error(url, error, &clues, offered)),
+    };
+    // tungstenite has checked that it is one of those offered.
+    let agreed = response.headers().get("sec-websocket-protocol");
+    match agreed.and_then(|agreed| agreed.to_str().ok()).and_then(of_subprotocol) {
+        Some(encoding) => Ok(WebSocket { stream, encoding }),
+        None => Err(ConnectError::Subprotocol { url, offered }),
+    }
 }
 
 /// Answers the handshake of a client that has connected to `path`; `None` takes any path.
@@ -78,12 +105,19 @@ pub async fn accept(
     let (peer, clues) = (stream.peer(), stream.clues());
     // The error type is tungstenite's, and so is its size.
     #[allow(clippy::result_large_err)]
-    let answer = |request: &ServerRequest, response| shake_hands(path, request, response);
+    let mut agreed = Encoding::default();
+    // The error type is tungstenite's, and so is its size.
+    #[allow(clippy::result_large_err)]
+    let answer = |request: &ServerRequest, response| {
+        let (encoding, response) = shake_hands(path, request, response)?;
+        agreed = encoding;
+        Ok(response)
+    };
     let config = Some(config(max_message_size));
     let stream = tokio_tungstenite::accept_hdr_async_with_config(stream, answer, config)
         .await
-        .map_err(|error| handshake_error(peer, error, &clues))?;
-    Ok(WebSocket { stream })
+        .map_err(|error| handshake_error(peer, error, &clues, listed(&Encoding::ALL)))?;
+    Ok(WebSocket { stream, encoding: agreed })
 }
 
 // The error type is tungstenite's, and so is its size.
@@ -92,7 +126,7 @@ fn shake_hands(
     path: Option<&str>,
     request: &ServerRequest,
     mut response: ServerResponse,
-) -> Result<ServerResponse, ErrorResponse> {
+) -> Result<(Encoding, ServerResponse), ErrorResponse> {
     let refuse = |status: StatusCode, text: &str| {
         let mut refusal = ErrorResponse::new(Some(text.to_owned()));
         *refusal.status_mut() = status;
@@ -102,16 +136,19 @@ fn shake_hands(
         return Err(refuse(StatusCode::NOT_FOUND, "nothing is here\n"));
     }
     let offered = request.headers().get_all("sec-websocket-protocol");
-    let json_offered = offered
+    // The client's preference decides.
+    let agreed = offered
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .any(|name| name.trim() == JSON);
-    if !json_offered {
-        return Err(refuse(StatusCode::BAD_REQUEST, "this router speaks wamp.2.json\n"));
-    }
-    response.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(JSON));
-    Ok(response)
+        .find_map(|name| of_subprotocol(name.trim()));
+    let Some(agreed) = agreed else {
+        let text = "this router speaks wamp.2.json, wamp.2.msgpack and wamp.2.cbor\n";
+        return Err(refuse(StatusCode::BAD_REQUEST, text));
+    };
+    let name = HeaderValue::from_static(subprotocol(agreed));
+    response.headers_mut().insert("sec-websocket-protocol", name);
+    Ok((agreed, response))
 }
 
 fn config(max_message_size: usize) -> WebSocketConfig {
@@ -124,7 +161,7 @@ fn config(max_message_size: usize) -> WebSocketConfig {
         .max_frame_size(Some(max_message_size))
 }
 
-fn handshake_error(url: String, error: WsError, clues: &Clues) -> ConnectError {
+fn handshake_error(url: String, error: WsError, clues: &Clues, offered: String) -> ConnectError {
     if clues.tls_alert() {
         return ConnectError::SpeaksTls { url, scheme: "wss" };
     }
@@ -132,7 +169,7 @@ fn handshake_error(url: String, error: WsError, clues: &Clues) -> ConnectError {
         WsError::Http(response) => refused(url, &response),
         WsError::Protocol(ProtocolError::SecWebSocketSubProtocolError(
             SubProtocolError::NoSubProtocol | SubProtocolError::InvalidSubProtocol,
-        )) => ConnectError::Subprotocol { url, offered: JSON },
+        )) => ConnectError::Subprotocol { url, offered },
         WsError::Protocol(ProtocolError::HandshakeIncomplete) => {
             if let Some(error) = tls::explain_loss(clues.certificate) {
                 return ConnectError::Tls { url, error };
@@ -166,18 +203,39 @@ fn refused(url: String, response: &HttpResponse<Option<Vec<u8>>>) -> ConnectErro
             let location = location.and_then(|to| to.to_str().ok()).map(str::to_owned);
             return ConnectError::Redirect { url, status, location };
         }
-        400 => "is this a WAMP router that offers wamp.2.json, and no port for TLS (wss://) alone?",
+        400 => {
+            "is this a WAMP router that offers one of the `serializers`, and no port for TLS (wss://) alone?"
+        }
         502..=504 => "a proxy is there, but the router behind it does not answer",
         _ => "is this a WAMP router?",
     };
     ConnectError::Http { url, status: response.status().as_u16(), hint }
 }
 
+impl WebSocket {
+    /// A message, unless it came in frames of the wrong kind.
+    #[inline]
+    fn take(&self, is_text: bool, message: Bytes) -> Result<Incoming, TransportError> {
+        if is_text == (self.encoding == Encoding::Json) {
+            return Ok(Incoming::Message(message));
+        }
+        Err(self.wrong_kind(is_text))
+    }
+
+    #[cold]
+    fn wrong_kind(&self, is_text: bool) -> TransportError {
+        let (sent, has) = if is_text { ("text", "binary") } else { ("binary", "text") };
+        let name = subprotocol(self.encoding);
+        TransportError::Message(format!("a {sent} frame, where {name} has {has} frames"))
+    }
+}
+
 impl Transport for WebSocket {
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, TransportError>> {
         let received = match ready!(Pin::new(&mut self.stream).poll_next(cx)) {
             None => Ok(Incoming::End { code: None, reason: String::new() }),
-            Some(Ok(WsMessage::Text(text))) => Ok(Incoming::Message(text.into())),
+            Some(Ok(WsMessage::Text(text))) => self.take(true, text.into()),
+            Some(Ok(WsMessage::Binary(bytes))) => self.take(false, bytes),
             Some(Ok(WsMessage::Close(frame))) => {
                 // The answer to a closing frame, which RFC 6455 demands, waits in a buffer.
                 let _ = Pin::new(&mut self.stream).poll_flush(cx);
@@ -186,9 +244,8 @@ impl Transport for WebSocket {
                 Ok(Incoming::End { code, reason })
             }
             Some(Ok(WsMessage::Ping(_) | WsMessage::Pong(_))) => Ok(Incoming::Alive),
-            Some(Ok(WsMessage::Binary(_) | WsMessage::Frame(_))) => Err(TransportError::Message(
-                "a binary frame, where wamp.2.json has text frames".to_owned(),
-            )),
+            // Never received.
+            Some(Ok(WsMessage::Frame(frame))) => self.take(false, frame.into_payload()),
             Some(Err(error)) => Err(error.into()),
         };
         Poll::Ready(received)
@@ -200,11 +257,12 @@ impl Transport for WebSocket {
         batch: &Batch,
         next: &mut usize,
     ) -> Poll<Result<(), TransportError>> {
+        let kind = if self.encoding == Encoding::Json { Data::Text } else { Data::Binary };
         let mut sink = Pin::new(&mut self.stream);
         while *next < batch.count() {
             ready!(sink.as_mut().poll_ready(cx))?;
             // A raw frame spares the UTF-8 check of a text message: the codec writes nothing else.
-            let frame = Frame::message(batch.message(*next), OpCode::Data(Data::Text), true);
+            let frame = Frame::message(batch.message(*next), OpCode::Data(kind), true);
             match sink.as_mut().start_send(WsMessage::Frame(frame)) {
                 Ok(()) => *next += 1,
                 // Pongs have taken the room: it comes back when they are written.
@@ -225,6 +283,10 @@ impl Transport for WebSocket {
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
         Pin::new(&mut self.stream).poll_close(cx).map_err(TransportError::from)
+    }
+
+    fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
     fn channel_id(&self) -> Option<[u8; 32]> {

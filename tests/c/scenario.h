@@ -9,7 +9,8 @@
  *
  * A scenario prints "ok: NAME" and exits 0, or tells the place and the reason and exits 1. Nothing depends on how fast
  * things happen: a wait ends when what it waits for has happened, or fails when for a minute nothing happened at all.
- * WAMP_TEST_COUNT in the environment sets how much the long scenarios do.
+ * WAMP_TEST_COUNT in the environment sets how much the long scenarios do, WAMP_TEST_SERIALIZERS (a JSON list) the option
+ * `serializers` of the connections.
  */
 #ifndef SCENARIO_H
 #define SCENARIO_H
@@ -284,11 +285,13 @@ static inline long scenario_count(long usual) {
 
 /* A connection that is not opened yet. `more`: further options, such as "\"close_timeout\": 1", or NULL. */
 static inline wamp_connection_t *scenario_connection(const char *mode, const char *more) {
+  const char *serializers = getenv("WAMP_TEST_SERIALIZERS");
   char options[1024];
   wamp_connection_t *connection;
   size_t i = 0;
-  snprintf(options, sizeof options, "{\"url\": \"%s\", \"realm\": \"%s\", \"dispatch\": \"%s\"%s%s}", scenario.url,
-           scenario.realm, mode, more ? ", " : "", more ? more : "");
+  snprintf(options, sizeof options,
+           "{\"url\": \"%s\", \"realm\": \"%s\", \"dispatch\": \"%s\", \"serializers\": %s%s%s}", scenario.url,
+           scenario.realm, mode, serializers ? serializers : "[\"json\"]", more ? ", " : "", more ? more : "");
   connection = wamp_connection_new(options);
   CHECK(connection != NULL);
   if (strcmp(mode, "manual") == 0) {

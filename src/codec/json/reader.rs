@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::super::{CodecError, Encoding, MAX_ID, PayloadRef};
+use super::super::{CodecError, Encoding, MAX_ID, PayloadRef, Read};
 use super::scan::{Rules, Scanner};
 use super::text::unescape;
 
@@ -19,89 +19,6 @@ impl<'a> Reader<'a> {
         let mut scan = Scanner::new(frame, Rules::Tolerant);
         scan.expect(b'[', "a message is a list")?;
         Ok(Reader { scan, first: true })
-    }
-
-    /// A whole number that is not negative, also where a peer wrote it as `3.0` or `3e0`.
-    pub fn uint(&mut self) -> Result<u64, CodecError> {
-        self.next_element()?;
-        let at = self.scan.at();
-        let wrong = |what| CodecError { at, what };
-        let mut number: u64 = 0;
-        let mut digits = 0;
-        while let Some(byte @ b'0'..=b'9') = self.scan.peek() {
-            number = number.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
-            digits += 1;
-            self.scan.bump();
-        }
-        if digits == 0 || digits > 1 && self.scan.byte_at(at) == Some(b'0') {
-            return Err(wrong("expected a whole number"));
-        }
-        if !matches!(self.scan.peek(), Some(b'.' | b'e' | b'E')) {
-            return if digits <= 19 { Ok(number) } else { Err(wrong("number too large")) };
-        }
-        self.scan.seek(at);
-        whole(self.scan.skip_value()?).ok_or_else(|| wrong("expected a whole number"))
-    }
-
-    /// An id: 1 to 2^53.
-    pub fn id(&mut self) -> Result<u64, CodecError> {
-        match self.uint()? {
-            id @ 1..=MAX_ID => Ok(id),
-            _ => Err(self.scan.error("an id is 1 to 2^53")),
-        }
-    }
-
-    /// An id or 0, as in the UNSUBSCRIBED of a revocation.
-    pub fn id_or_zero(&mut self) -> Result<u64, CodecError> {
-        match self.uint()? {
-            id @ 0..=MAX_ID => Ok(id),
-            _ => Err(self.scan.error("an id is 1 to 2^53")),
-        }
-    }
-
-    /// A string.
-    pub fn text(&mut self) -> Result<Cow<'a, str>, CodecError> {
-        self.next_element()?;
-        Ok(unescape(self.scan.skip_string()?))
-    }
-
-    /// A dict, kept as text.
-    pub fn dict(&mut self) -> Result<Dict<'a>, CodecError> {
-        self.next_element()?;
-        if self.scan.peek() != Some(b'{') {
-            return Err(self.scan.error("expected a dict"));
-        }
-        Ok(Dict { text: self.scan.skip_value()? })
-    }
-
-    /// A dict where the list goes on, else `None`.
-    pub fn optional_dict(&mut self) -> Result<Option<Dict<'a>>, CodecError> {
-        if !self.has_more() { Ok(None) } else { self.dict().map(Some) }
-    }
-
-    /// The args and kwargs that end a message; `null` counts as absent. A binary value may stand in
-    /// place of args, as Autobahn's payload transparency has it.
-    pub fn payload(&mut self) -> Result<PayloadRef<'a>, CodecError> {
-        if let Some(binary) = self.optional_binary()? {
-            return Ok(PayloadRef { args: Some(binary), ..PayloadRef::NONE });
-        }
-        let args = self.optional_value(b'[', "args must be a list")?;
-        let kwargs = self.optional_value(b'{', "kwargs must be a dict")?;
-        Ok(PayloadRef { args, kwargs, encoding: Encoding::Json })
-    }
-
-    /// Steps over surplus elements and checks that the message ends with its list.
-    pub fn finish(mut self) -> Result<(), CodecError> {
-        while self.has_more() {
-            self.next_element()?;
-            self.scan.skip_value()?;
-        }
-        self.scan.expect(b']', "expected ',' or ']'")?;
-        self.scan.skip_space();
-        match self.scan.peek() {
-            None => Ok(()),
-            Some(_) => Err(self.scan.error("text after the end of the message")),
-        }
     }
 
     /// Takes a binary value, if one comes next.
@@ -140,12 +57,6 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn has_more(&mut self) -> bool {
-        self.scan.skip_space();
-        !matches!(self.scan.peek(), Some(b']') | None)
-    }
-
-    #[inline]
     fn next_element(&mut self) -> Result<(), CodecError> {
         if self.first {
             self.first = false;
@@ -154,6 +65,74 @@ impl<'a> Reader<'a> {
         }
         self.scan.skip_space();
         Ok(())
+    }
+}
+
+impl<'a> Read<'a> for Reader<'a> {
+    fn uint(&mut self) -> Result<u64, CodecError> {
+        self.next_element()?;
+        let at = self.scan.at();
+        let wrong = |what| CodecError { at, what };
+        let mut number: u64 = 0;
+        let mut digits = 0;
+        while let Some(byte @ b'0'..=b'9') = self.scan.peek() {
+            number = number.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
+            digits += 1;
+            self.scan.bump();
+        }
+        if digits == 0 || digits > 1 && self.scan.byte_at(at) == Some(b'0') {
+            return Err(wrong("expected a whole number"));
+        }
+        if !matches!(self.scan.peek(), Some(b'.' | b'e' | b'E')) {
+            return if digits <= 19 { Ok(number) } else { Err(wrong("number too large")) };
+        }
+        self.scan.seek(at);
+        whole(self.scan.skip_value()?).ok_or_else(|| wrong("expected a whole number"))
+    }
+
+    fn text(&mut self) -> Result<Cow<'a, str>, CodecError> {
+        self.next_element()?;
+        Ok(unescape(self.scan.skip_string()?))
+    }
+
+    fn dict(&mut self) -> Result<Dict<'a>, CodecError> {
+        self.next_element()?;
+        if self.scan.peek() != Some(b'{') {
+            return Err(self.scan.error("expected a dict"));
+        }
+        Ok(Dict { text: self.scan.skip_value()? })
+    }
+
+    fn payload(&mut self) -> Result<PayloadRef<'a>, CodecError> {
+        if let Some(binary) = self.optional_binary()? {
+            return Ok(PayloadRef { args: Some(binary), ..PayloadRef::NONE });
+        }
+        let args = self.optional_value(b'[', "args must be a list")?;
+        let kwargs = self.optional_value(b'{', "kwargs must be a dict")?;
+        Ok(PayloadRef { args, kwargs, encoding: Encoding::Json })
+    }
+
+    fn finish(mut self) -> Result<(), CodecError> {
+        while self.has_more() {
+            self.next_element()?;
+            self.scan.skip_value()?;
+        }
+        self.scan.expect(b']', "expected ',' or ']'")?;
+        self.scan.skip_space();
+        match self.scan.peek() {
+            None => Ok(()),
+            Some(_) => Err(self.scan.error("text after the end of the message")),
+        }
+    }
+
+    fn error(&self, what: &'static str) -> CodecError {
+        self.scan.error(what)
+    }
+
+    #[inline]
+    fn has_more(&mut self) -> bool {
+        self.scan.skip_space();
+        !matches!(self.scan.peek(), Some(b']') | None)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::codec::{CodecError, Dict, PayloadRef, Reader, Writer};
+use crate::codec::{CodecError, Dict, Out, PayloadRef, Read, Writer};
 
 use super::code;
 
@@ -23,7 +23,7 @@ pub struct Error<'a> {
 }
 
 impl<'a> Error<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Error {
             kind: r.uint()?,
             request: r.id()?,
@@ -34,7 +34,7 @@ impl<'a> Error<'a> {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::ERROR)
             .uint(self.kind)
             .uint(self.request)

@@ -24,7 +24,9 @@ pub use pubsub::*;
 pub use rpc::*;
 pub use session::*;
 
-use crate::codec::{CodecError, Reader};
+use crate::codec::cbor::Cbor;
+use crate::codec::msgpack::MsgPack;
+use crate::codec::{CodecError, Encoding, Read, Received, json};
 
 /// The type codes of messages.
 pub mod code {
@@ -88,9 +90,21 @@ pub enum Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Decodes one message.
+    /// Decodes one message in JSON.
     pub fn decode(frame: &'a [u8]) -> Result<Message<'a>, CodecError> {
-        let mut reader = Reader::new(frame)?;
+        Message::read(json::Reader::new(frame)?)
+    }
+
+    /// Decodes one message in any encoding.
+    pub fn of(received: &'a Received) -> Result<Message<'a>, CodecError> {
+        match received.encoding() {
+            Encoding::Json => Message::decode(received.frame()),
+            Encoding::MsgPack => Message::read(received.reader::<MsgPack>()?),
+            Encoding::Cbor => Message::read(received.reader::<Cbor>()?),
+        }
+    }
+
+    fn read(mut reader: impl Read<'a>) -> Result<Message<'a>, CodecError> {
         let r = &mut reader;
         let message = match r.uint()? {
             code::HELLO => Message::Hello(Hello::read(r)?),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::codec::{CodecError, Dict, PayloadRef, Reader, Writer};
+use crate::codec::{CodecError, Dict, Out, PayloadRef, Read, Writer};
 
 use super::code;
 
@@ -20,7 +20,7 @@ pub struct Publish<'a> {
 }
 
 impl<'a> Publish<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Publish {
             request: r.id()?,
             options: r.dict()?,
@@ -30,7 +30,7 @@ impl<'a> Publish<'a> {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::PUBLISH)
             .uint(self.request)
             .dict(self.options)
@@ -50,12 +50,12 @@ pub struct Published {
 }
 
 impl Published {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, CodecError> {
+    pub(super) fn read<'r>(r: &mut impl Read<'r>) -> Result<Self, CodecError> {
         Ok(Published { request: r.id()?, publication: r.id()? })
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::PUBLISHED).uint(self.request).uint(self.publication).end();
     }
 }
@@ -72,12 +72,12 @@ pub struct Subscribe<'a> {
 }
 
 impl<'a> Subscribe<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Subscribe { request: r.id()?, options: r.dict()?, topic: r.text()? })
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::SUBSCRIBE)
             .uint(self.request)
             .dict(self.options)
@@ -96,12 +96,12 @@ pub struct Subscribed {
 }
 
 impl Subscribed {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, CodecError> {
+    pub(super) fn read<'r>(r: &mut impl Read<'r>) -> Result<Self, CodecError> {
         Ok(Subscribed { request: r.id()?, subscription: r.id()? })
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::SUBSCRIBED).uint(self.request).uint(self.subscription).end();
     }
 }
@@ -116,12 +116,12 @@ pub struct Unsubscribe {
 }
 
 impl Unsubscribe {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, CodecError> {
+    pub(super) fn read<'r>(r: &mut impl Read<'r>) -> Result<Self, CodecError> {
         Ok(Unsubscribe { request: r.id()?, subscription: r.id()? })
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::UNSUBSCRIBE).uint(self.request).uint(self.subscription).end();
     }
 }
@@ -136,12 +136,12 @@ pub struct Unsubscribed<'a> {
 }
 
 impl<'a> Unsubscribed<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Unsubscribed { request: r.id_or_zero()?, details: r.optional_dict()? })
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         let writer = Writer::new(out, code::UNSUBSCRIBED).uint(self.request);
         match self.details {
             Some(details) => writer.dict(details).end(),
@@ -165,7 +165,7 @@ pub struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Event {
             subscription: r.id()?,
             publication: r.id()?,
@@ -175,7 +175,7 @@ impl<'a> Event<'a> {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::EVENT)
             .uint(self.subscription)
             .uint(self.publication)

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::codec::{CodecError, Dict, PayloadRef, Reader, Writer};
+use crate::codec::{CodecError, Dict, Out, PayloadRef, Read, Writer};
 
 use super::code;
 
@@ -20,7 +20,7 @@ pub struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Call {
             request: r.id()?,
             options: r.dict()?,
@@ -30,7 +30,7 @@ impl<'a> Call<'a> {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::CALL)
             .uint(self.request)
             .dict(self.options)
@@ -50,12 +50,12 @@ pub struct Cancel<'a> {
 }
 
 impl<'a> Cancel<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Cancel { request: r.id()?, options: r.dict()? })
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::CANCEL).uint(self.request).dict(self.options).end();
     }
 }
@@ -72,12 +72,12 @@ pub struct CallResult<'a> {
 }
 
 impl<'a> CallResult<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(CallResult { request: r.id()?, details: r.dict()?, payload: r.payload()? })
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::RESULT)
             .uint(self.request)
             .dict(self.details)
@@ -98,12 +98,12 @@ pub struct Register<'a> {
 }
 
 impl<'a> Register<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Register { request: r.id()?, options: r.dict()?, procedure: r.text()? })
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::REGISTER)
             .uint(self.request)
             .dict(self.options)
@@ -122,12 +122,12 @@ pub struct Registered {
 }
 
 impl Registered {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, CodecError> {
+    pub(super) fn read<'r>(r: &mut impl Read<'r>) -> Result<Self, CodecError> {
         Ok(Registered { request: r.id()?, registration: r.id()? })
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::REGISTERED).uint(self.request).uint(self.registration).end();
     }
 }
@@ -142,12 +142,12 @@ pub struct Unregister {
 }
 
 impl Unregister {
-    pub(super) fn read(r: &mut Reader<'_>) -> Result<Self, CodecError> {
+    pub(super) fn read<'r>(r: &mut impl Read<'r>) -> Result<Self, CodecError> {
         Ok(Unregister { request: r.id()?, registration: r.id()? })
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::UNREGISTER).uint(self.request).uint(self.registration).end();
     }
 }
@@ -162,12 +162,12 @@ pub struct Unregistered<'a> {
 }
 
 impl<'a> Unregistered<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Unregistered { request: r.id_or_zero()?, details: r.optional_dict()? })
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         let writer = Writer::new(out, code::UNREGISTERED).uint(self.request);
         match self.details {
             Some(details) => writer.dict(details).end(),
@@ -191,7 +191,7 @@ pub struct Invocation<'a> {
 }
 
 impl<'a> Invocation<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Invocation {
             request: r.id()?,
             registration: r.id()?,
@@ -201,7 +201,7 @@ impl<'a> Invocation<'a> {
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::INVOCATION)
             .uint(self.request)
             .uint(self.registration)
@@ -221,12 +221,12 @@ pub struct Interrupt<'a> {
 }
 
 impl<'a> Interrupt<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Interrupt { request: r.id()?, options: r.dict()? })
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::INTERRUPT).uint(self.request).dict(self.options).end();
     }
 }
@@ -243,12 +243,12 @@ pub struct Yield<'a> {
 }
 
 impl<'a> Yield<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Yield { request: r.id()?, options: r.dict()?, payload: r.payload()? })
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::YIELD)
             .uint(self.request)
             .dict(self.options)

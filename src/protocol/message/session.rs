@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::codec::{CodecError, Dict, PayloadRef, Reader, Writer};
+use crate::codec::{CodecError, Dict, Out, PayloadRef, Read, Writer};
 
 use super::code;
 
@@ -16,12 +16,12 @@ pub struct Hello<'a> {
 }
 
 impl<'a> Hello<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Hello { realm: r.text()?, details: r.dict()? })
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::HELLO).text(&self.realm).dict(self.details).end();
     }
 }
@@ -36,12 +36,12 @@ pub struct Welcome<'a> {
 }
 
 impl<'a> Welcome<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Welcome { session: r.id()?, details: r.dict()? })
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::WELCOME).uint(self.session).dict(self.details).end();
     }
 }
@@ -58,12 +58,12 @@ pub struct Abort<'a> {
 }
 
 impl<'a> Abort<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Abort { details: r.dict()?, reason: r.text()?, payload: r.payload()? })
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::ABORT)
             .dict(self.details)
             .text(&self.reason)
@@ -82,12 +82,12 @@ pub struct Challenge<'a> {
 }
 
 impl<'a> Challenge<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Challenge { method: r.text()?, extra: r.dict()? })
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::CHALLENGE).text(&self.method).dict(self.extra).end();
     }
 }
@@ -102,12 +102,12 @@ pub struct Authenticate<'a> {
 }
 
 impl<'a> Authenticate<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Authenticate { signature: r.text()?, extra: r.dict()? })
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::AUTHENTICATE).text(&self.signature).dict(self.extra).end();
     }
 }
@@ -122,12 +122,12 @@ pub struct Goodbye<'a> {
 }
 
 impl<'a> Goodbye<'a> {
-    pub(super) fn read(r: &mut Reader<'a>) -> Result<Self, CodecError> {
+    pub(super) fn read(r: &mut impl Read<'a>) -> Result<Self, CodecError> {
         Ok(Goodbye { details: r.dict()?, reason: r.text()? })
     }
 
     /// Appends the encoded message.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub fn write(&self, out: &mut Out<'_>) {
         Writer::new(out, code::GOODBYE).dict(self.details).text(&self.reason).end();
     }
 }

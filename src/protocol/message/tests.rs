@@ -1,8 +1,10 @@
 //! Every message: its layout on the wire, the way there and back, and what is refused.
 
+use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::codec::{Out, Rules, transcode};
 
 /// The messages of the specification's layouts, with and without their optional parts.
 const SAMPLES: &[&str] = &[
@@ -36,36 +38,58 @@ const SAMPLES: &[&str] = &[
     "[70,6131533,{},[30]]",
 ];
 
-fn encode(message: &Message<'_>) -> Vec<u8> {
-    let mut out = Vec::new();
+fn encode(message: &Message<'_>, encoding: Encoding) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut sheet = Out::new(&mut bytes, encoding, Rules::Strict);
+    let out = &mut sheet;
     match message {
-        Message::Hello(m) => m.write(&mut out),
-        Message::Welcome(m) => m.write(&mut out),
-        Message::Abort(m) => m.write(&mut out),
-        Message::Challenge(m) => m.write(&mut out),
-        Message::Authenticate(m) => m.write(&mut out),
-        Message::Goodbye(m) => m.write(&mut out),
-        Message::Error(m) => m.write(&mut out),
-        Message::Publish(m) => m.write(&mut out),
-        Message::Published(m) => m.write(&mut out),
-        Message::Subscribe(m) => m.write(&mut out),
-        Message::Subscribed(m) => m.write(&mut out),
-        Message::Unsubscribe(m) => m.write(&mut out),
-        Message::Unsubscribed(m) => m.write(&mut out),
-        Message::Event(m) => m.write(&mut out),
-        Message::Call(m) => m.write(&mut out),
-        Message::Cancel(m) => m.write(&mut out),
-        Message::Result(m) => m.write(&mut out),
-        Message::Register(m) => m.write(&mut out),
-        Message::Registered(m) => m.write(&mut out),
-        Message::Unregister(m) => m.write(&mut out),
-        Message::Unregistered(m) => m.write(&mut out),
-        Message::Invocation(m) => m.write(&mut out),
-        Message::Interrupt(m) => m.write(&mut out),
-        Message::Yield(m) => m.write(&mut out),
+        Message::Hello(m) => m.write(out),
+        Message::Welcome(m) => m.write(out),
+        Message::Abort(m) => m.write(out),
+        Message::Challenge(m) => m.write(out),
+        Message::Authenticate(m) => m.write(out),
+        Message::Goodbye(m) => m.write(out),
+        Message::Error(m) => m.write(out),
+        Message::Publish(m) => m.write(out),
+        Message::Published(m) => m.write(out),
+        Message::Subscribe(m) => m.write(out),
+        Message::Subscribed(m) => m.write(out),
+        Message::Unsubscribe(m) => m.write(out),
+        Message::Unsubscribed(m) => m.write(out),
+        Message::Event(m) => m.write(out),
+        Message::Call(m) => m.write(out),
+        Message::Cancel(m) => m.write(out),
+        Message::Result(m) => m.write(out),
+        Message::Register(m) => m.write(out),
+        Message::Registered(m) => m.write(out),
+        Message::Unregister(m) => m.write(out),
+        Message::Unregistered(m) => m.write(out),
+        Message::Invocation(m) => m.write(out),
+        Message::Interrupt(m) => m.write(out),
+        Message::Yield(m) => m.write(out),
         Message::Extension(_) => {}
     }
-    out
+    sheet.finish().unwrap();
+    bytes
+}
+
+/// The sample in another encoding.
+fn in_other(sample: &str, encoding: Encoding) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    transcode(sample.as_bytes(), Encoding::Json, encoding, Rules::Strict, &mut bytes).unwrap();
+    bytes
+}
+
+/// What `read` makes of a frame.
+fn received<R>(
+    frame: &[u8],
+    encoding: Encoding,
+    read: impl FnOnce(Result<Message<'_>, CodecError>) -> R,
+) -> R {
+    match Received::new(&Bytes::copy_from_slice(frame), encoding) {
+        Ok(frame) => read(Message::of(&frame)),
+        Err(error) => read(Err(error)),
+    }
 }
 
 #[test]
@@ -73,7 +97,17 @@ fn every_message_survives_the_way_there_and_back() {
     for sample in SAMPLES {
         let message =
             Message::decode(sample.as_bytes()).unwrap_or_else(|e| panic!("{sample}: {e}"));
-        assert_eq!(String::from_utf8(encode(&message)).unwrap(), *sample);
+        assert_eq!(String::from_utf8(encode(&message, Encoding::Json)).unwrap(), *sample);
+        for encoding in [Encoding::MsgPack, Encoding::Cbor] {
+            let bytes = in_other(sample, encoding);
+            assert_eq!(encode(&message, encoding), bytes, "{sample}");
+            let (json, again) = received(&bytes, encoding, |message| {
+                let message = message.unwrap_or_else(|e| panic!("{sample} in {encoding:?}: {e}"));
+                (encode(&message, Encoding::Json), encode(&message, encoding))
+            });
+            assert_eq!(String::from_utf8(json).unwrap(), *sample);
+            assert_eq!(again, bytes);
+        }
     }
 }
 
@@ -82,6 +116,12 @@ fn every_truncated_message_is_refused() {
     for sample in SAMPLES {
         for end in 0..sample.len() {
             assert!(Message::decode(&sample.as_bytes()[..end]).is_err(), "{}", &sample[..end]);
+        }
+        for encoding in [Encoding::MsgPack, Encoding::Cbor] {
+            let bytes = in_other(sample, encoding);
+            for end in 0..bytes.len() {
+                assert!(received(&bytes[..end], encoding, |m| m.is_err()), "{sample} {end}");
+            }
         }
     }
 }
@@ -108,6 +148,31 @@ fn wrong_positional_types_are_refused() {
         "[36,1,2,{},[1,2}]",
     ] {
         assert!(Message::decode(bad.as_bytes()).is_err(), "{bad} was accepted");
+        for encoding in [Encoding::MsgPack, Encoding::Cbor] {
+            if bad.contains("foo") || bad.contains("2}") {
+                continue;
+            }
+            let bytes = in_other(bad, encoding);
+            assert!(received(&bytes, encoding, |m| m.is_err()), "{bad} was accepted");
+        }
+    }
+}
+
+#[test]
+fn what_only_the_binary_encodings_have_is_read() {
+    // Without lengths, tagged as CBOR, with ids as doubles and a binary in place of args.
+    let cbor = b"\xd9\xd9\xf7\x9f\x18\x24\xfb\x40\x08\0\0\0\0\0\0\x04\xbf\x65topic\x61a\xff\x42\x01\x02\xff";
+    received(cbor, Encoding::Cbor, |message| {
+        let Ok(Message::Event(event)) = message else { panic!("{message:?}") };
+        assert_eq!((event.subscription, event.publication), (3, 4));
+        assert_eq!(event.details.as_bytes(), br#"{"topic":"a"}"#);
+        assert_eq!(event.payload.args, Some(&b"\x42\x01\x02"[..]));
+        assert_eq!(event.payload.encoding, Encoding::Cbor);
+    });
+    for bad in
+        [&b"\x85\x18\x24\x01\x02\xa1\x61a"[..], b"\x80", b"\xa0", b"\x81\x61a", b"\x82\x11\x20"]
+    {
+        assert!(received(bad, Encoding::Cbor, |m| m.is_err()), "{bad:x?}");
     }
 }
 
@@ -115,6 +180,8 @@ proptest! {
     #[test]
     fn decoding_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
         let _ = Message::decode(&bytes);
+        received(&bytes, Encoding::MsgPack, |_| ());
+        received(&bytes, Encoding::Cbor, |_| ());
     }
 
     #[test]
@@ -123,5 +190,11 @@ proptest! {
         let at = at % bytes.len();
         bytes[at] = byte;
         let _ = Message::decode(&bytes);
+        for encoding in [Encoding::MsgPack, Encoding::Cbor] {
+            let mut bytes = in_other(SAMPLES[sample], encoding);
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            received(&bytes, encoding, |_| ());
+        }
     }
 }

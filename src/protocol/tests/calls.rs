@@ -114,6 +114,7 @@ fn ids_of_an_earlier_session_stay_stale() {
     let config = Config {
         realm: "realm1".to_owned(),
         hello: b"{}".to_vec(),
+        encoding: crate::codec::Encoding::Json,
         max_message_size: 1000,
         ids_above: first.session.ids_end(),
         gate: None,

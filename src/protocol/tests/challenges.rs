@@ -93,6 +93,7 @@ fn the_gate_has_the_last_word() {
         let config = Config {
             realm: "realm1".to_owned(),
             hello: b"{}".to_vec(),
+            encoding: crate::codec::Encoding::Json,
             max_message_size: 1000,
             ids_above: 0,
             gate: Some(gate(wanted)),

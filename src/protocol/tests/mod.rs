@@ -28,6 +28,7 @@ impl Client {
         let config = Config {
             realm: "realm1".to_owned(),
             hello: br#"{"roles":{}}"#.to_vec(),
+            encoding: crate::codec::Encoding::Json,
             max_message_size: 1000,
             ids_above: 0,
             gate: None,

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::codec::{CodecError, Dict};
+use crate::codec::{CodecError, Dict, PayloadRef};
 use crate::protocol::message::{CallResult, Error, Yield, code};
 
 use super::super::details::passthru;
 use super::super::peer::{Peer, Rings};
 use super::super::request::UNAVAILABLE;
-use super::calls::later;
+use super::calls::{later, uncarried};
 use super::{Dealer, PROGRESS, Pending};
 
 impl Dealer {
@@ -58,7 +58,11 @@ impl Dealer {
             error: message.error.as_ref().into(),
             payload: message.payload,
         };
-        pending.caller.send(rings, |out| answer.write(out));
+        if pending.caller.try_send(rings, |out| answer.write(out)).is_err() {
+            // The URI tells more than what else could be said.
+            let answer = Error { payload: PayloadRef::NONE, ..answer };
+            pending.caller.send(rings, |out| answer.write(out));
+        }
     }
 
     /// Passes a progressive result on, where the caller wants it; the call goes on in any case.
@@ -97,6 +101,9 @@ impl Dealer {
 impl Pending {
     fn result(&self, message: &Yield<'_>, details: Dict<'_>, rings: &mut Rings) {
         let answer = CallResult { request: self.request, details, payload: message.payload };
-        self.caller.send(rings, |out| answer.write(out));
+        if let Err(error) = self.caller.try_send(rings, |out| answer.write(out)) {
+            let why = uncarried(error);
+            self.caller.send(rings, |out| why.write(code::CALL, self.request, out));
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::codec::{Dict, Encoding, PayloadRef};
+use crate::codec::{CodecError, Dict, Encoding, Out, PayloadRef};
 use crate::protocol::ids::IdMap;
 use crate::protocol::message::{Call, Cancel, Invocation, code};
 use crate::protocol::uri::{self, Match};
@@ -26,6 +26,7 @@ pub(super) struct Question {
     options: Box<[u8]>,
     args: Option<Box<[u8]>>,
     kwargs: Option<Box<[u8]>>,
+    encoding: Encoding,
     /// Who was asked already.
     tried: Vec<u64>,
 }
@@ -75,7 +76,10 @@ impl Dealer {
             (limit, later(Instant::now(), limit))
         });
         let asking = Asking { from, message, options, limit, tried: Vec::new() };
-        ask(entry, index, asking, &mut self.sessions, self.disclose, rings);
+        let sent = ask(entry, index, asking, &mut self.sessions, self.disclose, rings);
+        if let Err((asked, error)) = sent {
+            self.give_up(&asked, &uncarried(error), rings);
+        }
         Ok(limit.map(|(_, due)| due))
     }
 
@@ -120,7 +124,11 @@ impl Dealer {
             details: if progress { Dict::from_checked(PROGRESS) } else { Dict::EMPTY },
             payload: message.payload,
         };
-        callee.peer.send(rings, |out| part.write(out));
+        if let Err(error) = callee.peer.try_send(rings, |out| part.write(out)) {
+            let asked = Asked { callee: callee.peer.id(), invocation };
+            callee.interrupt(invocation, "killnowait", uri::CANCELED, rings);
+            self.give_up(&asked, &uncarried(error), rings);
+        }
         Ok(true)
     }
 
@@ -196,7 +204,7 @@ impl Dealer {
     /// Ends a call with an ERROR of the dealer's own; what the callee answers is ignored.
     fn give_up(&mut self, asked: &Asked, why: &Refusal, rings: &mut Rings) {
         if let Some(pending) = self.answered(asked.callee, asked.invocation) {
-            let answer = |out: &mut Vec<u8>| why.write(code::CALL, pending.request, out);
+            let answer = |out: &mut Out<'_>| why.write(code::CALL, pending.request, out);
             pending.caller.send(rings, answer);
         }
     }
@@ -215,7 +223,10 @@ impl Dealer {
             {
                 let tried = question.tried.clone();
                 let asking = Asking { from: &caller, message: &message, options, limit, tried };
-                ask(entry, index, asking, &mut self.sessions, self.disclose, rings);
+                let sent = ask(entry, index, asking, &mut self.sessions, self.disclose, rings);
+                if let Err((asked, error)) = sent {
+                    self.give_up(&asked, &uncarried(error), rings);
+                }
                 return;
             }
         }
@@ -234,7 +245,13 @@ struct Asking<'a> {
     tried: Vec<u64>,
 }
 
-/// Sends the INVOCATION to the callee at `index`.
+/// What a caller hears whose payload the encoding of the callee cannot carry.
+pub(super) fn uncarried(error: CodecError) -> Refusal {
+    Refusal::new(INVALID_ARGUMENT, format!("the other side cannot be sent the payload: {error}"))
+}
+
+/// Sends the INVOCATION to the callee at `index`. Fails where its encoding cannot carry the payload;
+/// then the call is to be given up.
 fn ask(
     entry: &mut Procedure,
     index: usize,
@@ -242,7 +259,7 @@ fn ask(
     sessions: &mut IdMap<Session>,
     disclose: bool,
     rings: &mut Rings,
-) {
+) -> Result<(), (Asked, CodecError)> {
     let Asking { from, message, options, limit, tried } = asking;
     let (registration, others) = (entry.id, entry.value.callees.len() - 1);
     let procedure = (entry.matching != Match::Exact).then_some(&*message.procedure);
@@ -278,7 +295,10 @@ fn ask(
         },
         payload: message.payload,
     };
-    callee.peer.send(rings, |out| question.write(out));
+    callee.peer.try_send(rings, |out| question.write(out)).map_err(|error| {
+        let asked = Asked { callee: callee.peer.id(), invocation };
+        (asked, error)
+    })
 }
 
 impl Callee {
@@ -357,6 +377,7 @@ impl Question {
             options: message.options.as_bytes().into(),
             args: message.payload.args.map(Into::into),
             kwargs: message.payload.kwargs.map(Into::into),
+            encoding: message.payload.encoding,
             tried,
         }
     }
@@ -369,7 +390,7 @@ impl Question {
             payload: PayloadRef {
                 args: self.args.as_deref(),
                 kwargs: self.kwargs.as_deref(),
-                encoding: Encoding::Json,
+                encoding: self.encoding,
             },
         }
     }

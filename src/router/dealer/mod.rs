@@ -27,6 +27,7 @@ mod options;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::codec::Out;
 use crate::protocol::ids::IdMap;
 use crate::protocol::message::{Interrupt, Register, Registered, Unregister, Unregistered, code};
 use crate::protocol::uri;
@@ -231,7 +232,7 @@ impl Dealer {
                 continue;
             };
             caller.forget_call(pending);
-            let answer = |out: &mut Vec<u8>| gone.write(code::CALL, pending.request, out);
+            let answer = |out: &mut Out<'_>| gone.write(code::CALL, pending.request, out);
             pending.caller.send(rings, answer);
         }
     }

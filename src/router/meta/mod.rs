@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::codec::{Dict, PayloadRef};
+use crate::codec::{Dict, Encoding, PayloadRef, Rules, transcode};
 use crate::protocol::message::{Call, CallResult};
 use crate::protocol::uri;
 
@@ -72,13 +72,16 @@ impl State {
 
 impl<'a> Question<'a> {
     fn read(from: &'a Arc<Peer>, payload: PayloadRef<'_>) -> Result<Question<'a>, Fault> {
-        let broken = |error: serde_json::Error| {
-            let why = format!("the arguments cannot be read: {error}");
-            Fault::refused(INVALID_ARGUMENT, why)
+        let part = |part: Option<&[u8]>| part.map(|part| json(part, payload.encoding)).transpose();
+        let args = match part(payload.args)? {
+            Some(Value::Array(args)) => args,
+            _ => Vec::new(),
         };
-        let args = payload.args.map(serde_json::from_slice).transpose().map_err(broken)?;
-        let kwargs = payload.kwargs.map(serde_json::from_slice).transpose().map_err(broken)?;
-        Ok(Question { from, args: args.unwrap_or_default(), kwargs: kwargs.unwrap_or_default() })
+        let kwargs = match part(payload.kwargs)? {
+            Some(Value::Object(kwargs)) => kwargs,
+            _ => Map::new(),
+        };
+        Ok(Question { from, args, kwargs })
     }
 
     /// The argument at `index`, which must be there.
@@ -113,6 +116,17 @@ impl<'a> Question<'a> {
             }
         }
     }
+}
+
+fn json(part: &[u8], encoding: Encoding) -> Result<Value, Fault> {
+    let broken = |error: &dyn std::fmt::Display| {
+        let why = format!("the arguments cannot be read: {error}");
+        Fault::refused(INVALID_ARGUMENT, why)
+    };
+    let mut text = Vec::new();
+    transcode(part, encoding, Encoding::Json, Rules::Tolerant, &mut text)
+        .map_err(|error| broken(&error))?;
+    serde_json::from_slice(&text).map_err(|error| broken(&error))
 }
 
 fn one(value: impl Into<Value>) -> Result<Option<Answer>, Fault> {

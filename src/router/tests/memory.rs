@@ -287,13 +287,13 @@ fn an_empty_realm_is_forgotten_unless_it_is_listed() {
 fn a_client_that_does_not_read_is_dropped() {
     let peer = Peer::new(1, 100);
     let mut rings = Rings::default();
-    peer.send(&mut rings, |out| out.extend_from_slice(&[b'x'; 60]));
+    peer.send(&mut rings, |out| out.whole(&[b'x'; 60]));
     let taken = peer.take().unwrap();
-    peer.send(&mut rings, |out| out.extend_from_slice(&[b'x'; 40]));
+    peer.send(&mut rings, |out| out.whole(&[b'x'; 40]));
     assert_eq!((peer.take_order(), peer.was_dropped()), (None, false));
-    peer.send(&mut rings, |out| out.push(b'x'));
+    peer.send(&mut rings, |out| out.whole(b"x"));
     assert_eq!(peer.take_order(), Some(Order::Drop));
     peer.written(taken);
-    peer.send(&mut rings, |out| out.push(b'x'));
+    peer.send(&mut rings, |out| out.whole(b"x"));
     assert!(peer.was_dropped() && peer.take().is_none());
 }

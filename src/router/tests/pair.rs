@@ -43,6 +43,7 @@ impl Side {
         let mut client = protocol::Session::new(Config {
             realm: "realm1".to_owned(),
             hello: b"{}".to_vec(),
+            encoding: crate::codec::Encoding::Json,
             max_message_size: 1 << 20,
             ids_above: 0,
             gate: None,

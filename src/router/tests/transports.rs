@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 
 use super::HELLO;
-use crate::codec::Outbox;
+use crate::codec::{Encoding, Outbox, Rules};
 use crate::router::{Router, RouterError};
 use crate::transport::tls::testing::{Authority, Time};
 use crate::transport::{
@@ -34,6 +34,7 @@ fn router(config: Value, url: &str) -> Arc<Router> {
 async fn dial(url: &str, tls: Value) -> Result<Box<dyn Transport>, ConnectError> {
     let target = Target {
         endpoint: Endpoint::parse(url).unwrap(),
+        serializers: vec![Encoding::Json],
         headers: Vec::new(),
         max_message_size: 1 << 20,
         tls: Arc::new(TlsOptions::parse(tls.as_object().unwrap()).unwrap()),
@@ -44,8 +45,8 @@ async fn dial(url: &str, tls: Value) -> Result<Box<dyn Transport>, ConnectError>
 }
 
 async fn says(transport: &mut dyn Transport, message: &str) {
-    let mut outbox = Outbox::default();
-    outbox.push(usize::MAX, |out| out.extend_from_slice(message.as_bytes())).unwrap();
+    let mut outbox = Outbox::new(Encoding::Json, Rules::Strict);
+    outbox.push(usize::MAX, |out| out.whole(message.as_bytes())).unwrap();
     let (batch, mut next) = (outbox.take(), 0);
     soon(poll_fn(|cx| transport.poll_send(cx, &batch, &mut next))).await.unwrap();
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::RawSocket;
+use super::{RawSocket, encoding, id};
+use crate::codec::Encoding;
 use crate::transport::{ConnectError, Keepalive, Stream, Target, tls};
 
 const MAGIC: u8 = 0x7f;
@@ -21,19 +22,20 @@ const TOO_MANY: u8 = 4;
 pub(in crate::transport) async fn connect(
     mut stream: Stream,
     target: &Target,
-    serializer: u8,
+    wanted: Encoding,
 ) -> Result<RawSocket, ConnectError> {
     if let Some(keepalive) = target.keepalive {
         // Without it a loss is noticed later; that is no reason not to connect.
         let _ = watch(&stream, keepalive);
     }
+    let serializer = id(wanted);
     let hello = [MAGIC, announce(target.max_message_size) << 4 | serializer, 0, 0];
     let answer = match exchange(&mut stream, &hello).await {
         Ok(answer) => answer,
         Err(error) => return Err(failed(&stream, target, &error)),
     };
     match check(&answer, serializer) {
-        Ok(max_send) => Ok(RawSocket::new(stream, serializer, target.max_message_size, max_send)),
+        Ok(max_send) => Ok(RawSocket::new(stream, wanted, target.max_message_size, max_send)),
         Err(reason) => {
             let url = target.endpoint.url().to_owned();
             Err(match stream.clues().tls_alert() {
@@ -47,7 +49,7 @@ pub(in crate::transport) async fn connect(
 /// Answers the handshake of a client that wants one of `serializers`.
 pub async fn accept(
     stream: impl Into<Stream>,
-    serializers: &[u8],
+    serializers: &[Encoding],
     max_message_size: usize,
 ) -> Result<RawSocket, ConnectError> {
     let mut stream = stream.into();
@@ -66,19 +68,22 @@ pub async fn accept(
     stream.read_exact(&mut hello[1..]).await.map_err(lost)?;
     let [_, wanted, reserved @ ..] = hello;
     let serializer = wanted & 0x0f;
-    let (answer, refusal) = if reserved != [0, 0] {
-        (RESERVED_BITS << 4, Some("it uses reserved bits"))
-    } else if !serializers.contains(&serializer) {
-        (UNSUPPORTED_SERIALIZER << 4, Some("it wants a serializer that is not offered"))
+    let agreed = encoding(serializer).filter(|encoding| serializers.contains(encoding));
+    let (answer, agreed) = if reserved != [0, 0] {
+        (RESERVED_BITS << 4, Err("it uses reserved bits"))
     } else {
-        (announce(max_message_size) << 4 | serializer, None)
+        match agreed {
+            Some(agreed) => (announce(max_message_size) << 4 | serializer, Ok(agreed)),
+            None => {
+                let why = "it wants a serializer that is not offered";
+                (UNSUPPORTED_SERIALIZER << 4, Err(why))
+            }
+        }
     };
     stream.write_all(&[MAGIC, answer, 0, 0]).await.map_err(lost)?;
     stream.flush().await.map_err(lost)?;
-    match refusal {
-        Some(why) => Err(refused(why)),
-        None => Ok(RawSocket::new(stream, serializer, max_message_size, length(wanted >> 4))),
-    }
+    let agreed = agreed.map_err(refused)?;
+    Ok(RawSocket::new(stream, agreed, max_message_size, length(wanted >> 4)))
 }
 
 /// The largest length that can be announced and is not beyond our limit.

@@ -26,7 +26,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
-use crate::codec::Batch;
+use crate::codec::{Batch, Encoding};
 
 use super::{Incoming, Stream, Transport, TransportError};
 use frame::{HEAD, Inbox, Kind, MAX_SIZE, head};
@@ -34,8 +34,8 @@ use frame::{HEAD, Inbox, Kind, MAX_SIZE, head};
 pub use handshake::accept;
 pub(super) use handshake::connect;
 
-/// The id of the JSON serializer.
-pub const JSON: u8 = 1;
+/// The serializers by their ids, which begin with 1.
+const SERIALIZERS: [Encoding; 3] = [Encoding::Json, Encoding::MsgPack, Encoding::Cbor];
 
 /// How many messages one system call writes: two slices each, of which systems take 1024.
 const GATHERED: usize = 256;
@@ -47,7 +47,7 @@ const PONG_BYTES: usize = 1024 * 1024;
 #[derive(Debug)]
 pub struct RawSocket {
     stream: Stream,
-    serializer: u8,
+    encoding: Encoding,
     inbox: Inbox,
     max_send: usize,
     /// How many bytes of the message being written are, those of its head among them.
@@ -59,10 +59,10 @@ pub struct RawSocket {
 }
 
 impl RawSocket {
-    fn new(stream: Stream, serializer: u8, max_receive: usize, max_send: usize) -> RawSocket {
+    fn new(stream: Stream, encoding: Encoding, max_receive: usize, max_send: usize) -> RawSocket {
         RawSocket {
             stream,
-            serializer,
+            encoding,
             inbox: Inbox::new(max_receive),
             // The 25th bit of the length, which 2^24 itself needs, is not known to all peers.
             max_send: max_send.min(MAX_SIZE - 1),
@@ -70,11 +70,6 @@ impl RawSocket {
             control: BytesMut::new(),
             unflushed: false,
         }
-    }
-
-    /// The serializer that was agreed on.
-    pub fn serializer(&self) -> u8 {
-        self.serializer
     }
 
     /// Writes pings and pongs, unless half a message stands before them, and flushes.
@@ -144,7 +139,9 @@ impl Transport for RawSocket {
             if let Some((kind, payload)) = self.inbox.next()? {
                 return Poll::Ready(Ok(match kind {
                     // The codec relies on this, as WebSocket checks its text frames.
-                    Kind::Message if self.serializer == JSON && from_utf8(&payload).is_err() => {
+                    Kind::Message
+                        if self.encoding == Encoding::Json && from_utf8(&payload).is_err() =>
+                    {
                         let what = "a message in JSON that is not UTF-8".to_owned();
                         return Poll::Ready(Err(TransportError::Message(what)));
                     }
@@ -216,6 +213,10 @@ impl Transport for RawSocket {
         Pin::new(&mut self.stream).poll_shutdown(cx).map_err(TransportError::from)
     }
 
+    fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
     fn max_send(&self) -> usize {
         self.max_send
     }
@@ -223,6 +224,15 @@ impl Transport for RawSocket {
     fn channel_id(&self) -> Option<[u8; 32]> {
         self.stream.channel_id()
     }
+}
+
+/// The encoding with this id.
+fn encoding(id: u8) -> Option<Encoding> {
+    SERIALIZERS.get(usize::from(id).checked_sub(1)?).copied()
+}
+
+fn id(encoding: Encoding) -> u8 {
+    SERIALIZERS.iter().position(|known| *known == encoding).map_or(0, |at| at as u8 + 1)
 }
 
 fn not_zero(size: usize) -> io::Result<usize> {

@@ -6,12 +6,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::codec::Outbox;
+use crate::codec::{Outbox, Rules};
 use crate::transport::{ConnectError, Endpoint, ProxyChoice, Target, TlsOptions};
 
 fn target(url: &str, max_message_size: usize) -> Target {
     Target {
         endpoint: Endpoint::parse(url).unwrap(),
+        serializers: vec![Encoding::Json],
         headers: Vec::new(),
         max_message_size,
         tls: Arc::new(TlsOptions::default()),
@@ -32,10 +33,11 @@ async fn pair(client: usize, server: usize) -> (RawSocket, RawSocket) {
     let target = target(&url, client);
     let dial = async {
         let stream = crate::transport::reach(&target).await.unwrap();
-        connect(stream, &target, JSON).await.unwrap()
+        connect(stream, &target, Encoding::Json).await.unwrap()
     };
-    let serve =
-        async { accept(listener.accept().await.unwrap().0, &[JSON], server).await.unwrap() };
+    let serve = async {
+        accept(listener.accept().await.unwrap().0, &[Encoding::Json], server).await.unwrap()
+    };
     tokio::join!(dial, serve)
 }
 
@@ -45,7 +47,7 @@ async fn with_bytes(max_message_size: usize) -> (RawSocket, TcpStream) {
     let target = target(&url, max_message_size);
     let dial = async {
         let stream = crate::transport::reach(&target).await.unwrap();
-        connect(stream, &target, JSON).await.unwrap()
+        connect(stream, &target, Encoding::Json).await.unwrap()
     };
     let serve = async {
         let (mut stream, _) = listener.accept().await.unwrap();
@@ -71,9 +73,9 @@ async fn message(socket: &mut RawSocket) -> Bytes {
 }
 
 fn batch(messages: &[Vec<u8>]) -> Batch {
-    let mut outbox = Outbox::default();
+    let mut outbox = Outbox::new(Encoding::Json, Rules::Strict);
     for message in messages {
-        outbox.push(usize::MAX, |out| out.extend_from_slice(message)).unwrap();
+        outbox.push(usize::MAX, |out| out.whole(message)).unwrap();
     }
     outbox.take()
 }
@@ -208,7 +210,7 @@ async fn json_is_utf8_and_other_serializers_are_not() {
     bytes.write_all(&[0, 0, 0, 1, 0xff, 0, 0, 0, 1, 0xff]).await.unwrap();
     let error = receive(&mut client).await.unwrap_err();
     assert!(matches!(error, TransportError::Message(_)), "{error}");
-    client.serializer = 2;
+    client.encoding = Encoding::MsgPack;
     assert_eq!(message(&mut client).await, [0xff][..]);
 }
 
@@ -307,7 +309,7 @@ async fn clients_are_refused() {
         let address = url.trim_start_matches("rs://");
         let mut client = TcpStream::connect(address).await.unwrap();
         client.write_all(hello).await.unwrap();
-        let accepted = accept(listener.accept().await.unwrap().0, &[JSON], 1 << 24).await;
+        let accepted = accept(listener.accept().await.unwrap().0, &[Encoding::Json], 1 << 24).await;
         assert!(matches!(accepted, Err(ConnectError::RawSocket { .. })), "{accepted:?}");
         let mut read = Vec::new();
         // What was not read, as after GET, makes the end a reset.
@@ -336,12 +338,14 @@ async fn over_a_unix_socket() {
     let target = target(&format!("rs+unix://{}", path.display()), 1 << 24);
     let dial = async {
         let stream = crate::transport::reach(&target).await.unwrap();
-        connect(stream, &target, JSON).await.unwrap()
+        connect(stream, &target, Encoding::Json).await.unwrap()
     };
-    let serve = async { accept(listener.accept().await.unwrap().0, &[JSON], 1024).await.unwrap() };
+    let serve = async {
+        accept(listener.accept().await.unwrap().0, &[Encoding::Json], 1024).await.unwrap()
+    };
     let (mut client, mut server) = tokio::join!(dial, serve);
     std::fs::remove_file(&path).unwrap();
     send(&mut client, &[b"over Unix".to_vec()]).await.unwrap();
     assert_eq!(message(&mut server).await, "over Unix");
-    assert_eq!((client.max_send(), client.serializer()), (1024, JSON));
+    assert_eq!((client.max_send(), client.encoding()), (1024, Encoding::Json));
 }

@@ -1,0 +1,406 @@
+//! Values on their way between the encodings.
+
+use std::borrow::Cow;
+
+use proptest::prelude::*;
+
+use super::super::moment::Moment;
+use super::super::token::Big;
+use super::*;
+
+/// A value as test code likes it.
+#[derive(Debug, Clone, PartialEq)]
+enum Value {
+    Null,
+    Bool(bool),
+    Int(i128),
+    Float(f64),
+    Text(String),
+    Binary(Vec<u8>),
+    Moment(Moment),
+    List(Vec<Value>),
+    Dict(Vec<(Value, Value)>),
+}
+
+fn encode(value: &Value, encoding: Encoding) -> Vec<u8> {
+    let mut out = Vec::new();
+    match encoding {
+        Encoding::Json => {
+            let mut sink = json::Sink::new(&mut out, Rules::Strict);
+            feed(value, &mut |token| sink.token(&token).unwrap());
+        }
+        Encoding::MsgPack => {
+            let mut sink = binary::Sink::<MsgPack>::new(&mut out, Rules::Strict);
+            feed(value, &mut |token| sink.token(&token).unwrap());
+        }
+        Encoding::Cbor => {
+            let mut sink = binary::Sink::<Cbor>::new(&mut out, Rules::Strict);
+            feed(value, &mut |token| sink.token(&token).unwrap());
+        }
+    }
+    out
+}
+
+fn feed(value: &Value, sink: &mut dyn FnMut(Token<'_>)) {
+    match value {
+        Value::Null => sink(Token::Null),
+        Value::Bool(value) => sink(Token::Bool(*value)),
+        Value::Int(value) => sink(Big::of_digits(&value.to_string()).unwrap().token()),
+        Value::Float(value) => sink(Token::Float(*value)),
+        Value::Text(text) => sink(Token::Text(Cow::Borrowed(text))),
+        Value::Binary(bytes) => sink(Token::Binary(Cow::Borrowed(bytes))),
+        Value::Moment(moment) => sink(Token::Moment(*moment)),
+        Value::List(list) => {
+            // With and without a length.
+            sink(Token::List((list.len() % 2 == 0).then_some(list.len())));
+            list.iter().for_each(|entry| feed(entry, sink));
+            sink(Token::End);
+        }
+        Value::Dict(dict) => {
+            sink(Token::Dict((dict.len() % 2 == 0).then_some(dict.len())));
+            for (key, value) in dict {
+                feed(key, sink);
+                feed(value, sink);
+            }
+            sink(Token::End);
+        }
+    }
+}
+
+fn decode(bytes: &[u8], encoding: Encoding) -> Value {
+    let mut source = Source::new(encoding, bytes, Rules::Strict);
+    let first = source.next_token().unwrap().unwrap();
+    let value = collect(first, &mut source);
+    assert_eq!(source.next_token(), Ok(None));
+    source.finish().unwrap();
+    value
+}
+
+fn collect(token: Token<'_>, source: &mut Source<'_>) -> Value {
+    let number = |big: &Big<'_>| Value::Int(big.digits().unwrap().parse().unwrap());
+    match token {
+        Token::Null => Value::Null,
+        Token::Bool(value) => Value::Bool(value),
+        Token::Uint(value) => Value::Int(value.into()),
+        Token::Negative(value) => Value::Int(-1 - i128::from(value)),
+        Token::Big(big) => number(&big),
+        Token::Float(value) => Value::Float(value),
+        Token::Text(text) => Value::Text(text.into_owned()),
+        Token::Binary(bytes) => Value::Binary(bytes.into_owned()),
+        Token::Moment(moment) => Value::Moment(moment),
+        Token::List(_) => {
+            let mut list = Vec::new();
+            while let Some(token) = next(source) {
+                list.push(collect(token, source));
+            }
+            Value::List(list)
+        }
+        Token::Dict(_) => {
+            let mut dict = Vec::new();
+            while let Some(token) = next(source) {
+                let key = collect(token, source);
+                let token = next(source).unwrap();
+                dict.push((key, collect(token, source)));
+            }
+            Value::Dict(dict)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn next<'a>(source: &mut Source<'a>) -> Option<Token<'a>> {
+    source.next_token().unwrap().filter(|token| *token != Token::End)
+}
+
+/// What each encoding can say.
+fn common(leaf: BoxedStrategy<Value>, key: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
+    leaf.prop_recursive(5, 200, 20, move |inner| {
+        let entry = (key.clone(), inner.clone());
+        prop_oneof![
+            prop::collection::vec(inner, 0..40).prop_map(Value::List),
+            prop::collection::vec(entry, 0..40).prop_map(Value::Dict),
+        ]
+        .boxed()
+    })
+    .boxed()
+}
+
+fn text() -> BoxedStrategy<Value> {
+    any::<String>().prop_map(|text| Value::Text(text.trim_start_matches('\0').into())).boxed()
+}
+
+fn leaf() -> BoxedStrategy<Value> {
+    prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(|number| Value::Int(number.into())),
+        any::<u64>().prop_map(|number| Value::Int(number.into())),
+        (-300..300_i128).prop_map(Value::Int),
+        prop::num::f64::NORMAL.prop_map(Value::Float),
+        (-100..100_i32).prop_map(|whole| Value::Float(whole.into())),
+        text(),
+        prop::collection::vec(any::<u8>(), 0..300).prop_map(Value::Binary),
+    ]
+    .boxed()
+}
+
+/// What JSON cannot say, or not so that it can be told from other things.
+fn rich() -> BoxedStrategy<Value> {
+    let moment = (any::<i32>(), 0..1_000_000_000_u32).prop_map(|(seconds, nanos)| {
+        Value::Moment(Moment { seconds: i64::from(seconds) * 8, nanos })
+    });
+    let odd = prop::sample::select(vec![f64::INFINITY, f64::NEG_INFINITY, 0.0, -0.0]);
+    let any_key = prop_oneof![leaf(), Just(Value::List(vec![Value::Null])), moment.clone()];
+    common(prop_oneof![leaf(), moment, odd.prop_map(Value::Float)].boxed(), any_key.boxed())
+}
+
+fn over(value: &Value, route: &[Encoding]) -> Value {
+    let mut encoding = route[0];
+    let mut bytes = encode(value, encoding);
+    for to in &route[1..] {
+        let mut out = Vec::new();
+        transcode(&bytes, encoding, *to, Rules::Strict, &mut out).unwrap();
+        (bytes, encoding) = (out, *to);
+    }
+    decode(&bytes, encoding)
+}
+
+const JSON: Encoding = Encoding::Json;
+const MSGPACK: Encoding = Encoding::MsgPack;
+const CBOR: Encoding = Encoding::Cbor;
+
+proptest! {
+    #[test]
+    fn common_values_survive_all_ways(value in common(leaf(), text())) {
+        for a in Encoding::ALL {
+            for b in Encoding::ALL {
+                prop_assert_eq!(&over(&value, &[a, b, a]), &value);
+                prop_assert_eq!(&over(&value, &[a, b]), &value);
+            }
+        }
+    }
+
+    #[test]
+    fn the_binary_encodings_say_more(value in rich()) {
+        prop_assert_eq!(&over(&value, &[MSGPACK, CBOR, MSGPACK]), &value);
+        prop_assert_eq!(&over(&value, &[CBOR, MSGPACK, CBOR]), &value);
+    }
+
+    #[test]
+    fn json_agrees_with_serde(value in common(leaf(), text())) {
+        let mut out = Vec::new();
+        transcode(&encode(&value, MSGPACK), MSGPACK, JSON, Rules::Strict, &mut out).unwrap();
+        prop_assert!(serde_json::from_slice::<serde_json::Value>(&out).is_ok());
+    }
+
+    #[test]
+    fn the_scanner_agrees_with_the_source(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+        let msgpack = binary::Scanner::<MsgPack>::new(&bytes).skip_value().map(<[u8]>::len);
+        if let Ok(len) = msgpack {
+            prop_assert_eq!(check(&bytes[..len], MSGPACK), Ok(()));
+        } else {
+            prop_assert!(check(&bytes, MSGPACK).is_err());
+        }
+        let cbor = binary::Scanner::<Cbor>::new(&bytes).skip_value().map(<[u8]>::len);
+        if let Ok(len) = cbor {
+            prop_assert_eq!(check(&bytes[..len], CBOR), Ok(()));
+        } else {
+            prop_assert!(check(&bytes, CBOR).is_err());
+        }
+    }
+
+    #[test]
+    fn nothing_panics(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+        for from in Encoding::ALL {
+            for to in Encoding::ALL {
+                for rules in [Rules::Strict, Rules::Tolerant] {
+                    let mut out = Vec::new();
+                    let done = transcode(&bytes, from, to, rules, &mut out);
+                    if done.is_ok() && from != to {
+                        check(&out, to).unwrap();
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn damage_never_panics(value in rich(), at: usize, byte: u8) {
+        for from in [MSGPACK, CBOR] {
+            let mut bytes = encode(&value, from);
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            for to in Encoding::ALL {
+                let _ = transcode(&bytes, from, to, Rules::Tolerant, &mut Vec::new());
+                let _ = transcode(&bytes[..at], from, to, Rules::Tolerant, &mut Vec::new());
+            }
+        }
+    }
+}
+
+/// From hex digits or JSON text to hex digits or JSON text. `None`: refused.
+fn change(from: Encoding, value: &str, to: Encoding, rules: Rules) -> Option<String> {
+    let bytes = match from {
+        JSON => value.as_bytes().to_vec(),
+        _ => (0..value.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&value[at..at + 2], 16).unwrap())
+            .collect(),
+    };
+    let mut out = Vec::new();
+    transcode(&bytes, from, to, rules, &mut out).ok()?;
+    Some(match to {
+        JSON => String::from_utf8(out).unwrap(),
+        _ => out.iter().map(|byte| format!("{byte:02x}")).collect(),
+    })
+}
+
+#[test]
+fn the_table_of_rules_holds() {
+    const REFUSED: Option<&str> = None;
+    for (from, value, to, strict, tolerant) in [
+        // Whole numbers.
+        (JSON, "18446744073709551615", CBOR, Some("1bffffffffffffffff"), "1bffffffffffffffff"),
+        (JSON, "-18446744073709551616", CBOR, Some("3bffffffffffffffff"), "3bffffffffffffffff"),
+        (
+            JSON,
+            "18446744073709551616",
+            CBOR,
+            Some("c249010000000000000000"),
+            "c249010000000000000000",
+        ),
+        (JSON, "18446744073709551616", MSGPACK, REFUSED, "cb43f0000000000000"),
+        (JSON, "-9223372036854775809", MSGPACK, REFUSED, "cbc3e0000000000000"),
+        (JSON, "-9223372036854775808", MSGPACK, Some("d38000000000000000"), "d38000000000000000"),
+        (
+            CBOR,
+            "c249010000000000000000",
+            JSON,
+            Some("18446744073709551616"),
+            "18446744073709551616",
+        ),
+        (
+            CBOR,
+            "c349010000000000000000",
+            JSON,
+            Some("-18446744073709551617"),
+            "-18446744073709551617",
+        ),
+        (CBOR, "c24101", MSGPACK, Some("01"), "01"),
+        // Other numbers.
+        (JSON, "1.0", MSGPACK, Some("cb3ff0000000000000"), "cb3ff0000000000000"),
+        (MSGPACK, "cb3ff0000000000000", JSON, Some("1.0"), "1.0"),
+        (MSGPACK, "ca3fc00000", CBOR, Some("fb3ff8000000000000"), "fb3ff8000000000000"),
+        (CBOR, "f93e00", JSON, Some("1.5"), "1.5"),
+        (CBOR, "f97e00", JSON, REFUSED, "null"),
+        (CBOR, "f97c00", MSGPACK, Some("cb7ff0000000000000"), "cb7ff0000000000000"),
+        (JSON, "1e400", CBOR, REFUSED, "fb7ff0000000000000"),
+        (CBOR, "c48221196ab3", JSON, Some("27315e-2"), "27315e-2"),
+        (CBOR, "c48221196ab3", MSGPACK, Some("cb4071126666666666"), "cb4071126666666666"),
+        // Text, binary, keys.
+        (JSON, r#""\u0000AAEC""#, MSGPACK, Some("c403000102"), "c403000102"),
+        (CBOR, "43000102", JSON, Some(r#""\u0000AAEC""#), r#""\u0000AAEC""#),
+        (JSON, r#""\u0000?""#, CBOR, Some("62003f"), "62003f"),
+        (CBOR, "62003f", JSON, REFUSED, r#""\u0000?""#),
+        (CBOR, "a101f5", JSON, REFUSED, r#"{"1":true}"#),
+        (CBOR, "a14100f5", JSON, REFUSED, r#"{"\u0000AA==":true}"#),
+        (CBOR, "a101f5", MSGPACK, Some("8101c3"), "8101c3"),
+        (JSON, r#"{"a":1,"a":2}"#, MSGPACK, Some("82a16101a16102"), "82a16101a16102"),
+        (MSGPACK, "82a16101a16102", JSON, Some(r#"{"a":1,"a":2}"#), r#"{"a":1,"a":2}"#),
+        // Without a length.
+        (CBOR, "9f018202039f0405ffff", JSON, Some("[1,[2,3],[4,5]]"), "[1,[2,3],[4,5]]"),
+        (
+            CBOR,
+            "bf6346756ef563416d7421ff",
+            MSGPACK,
+            Some("82a346756ec3a3416d74fe"),
+            "82a346756ec3a3416d74fe",
+        ),
+        (CBOR, "7f657374726561646d696e67ff", JSON, Some(r#""streaming""#), r#""streaming""#),
+        (CBOR, "5f42010243030405ff", MSGPACK, Some("c4050102030405"), "c4050102030405"),
+        // Time.
+        (CBOR, "c11a514b67b0", MSGPACK, Some("d6ff514b67b0"), "d6ff514b67b0"),
+        (
+            CBOR,
+            "c11a514b67b0",
+            JSON,
+            Some(r#""2013-03-21T20:04:00Z""#),
+            r#""2013-03-21T20:04:00Z""#,
+        ),
+        (
+            CBOR,
+            "c074323031332d30332d32315432303a30343a30305a",
+            MSGPACK,
+            Some("d6ff514b67b0"),
+            "d6ff514b67b0",
+        ),
+        (
+            CBOR,
+            "c1fb41d452d9ec200000",
+            MSGPACK,
+            Some("d7ff77359400514b67b0"),
+            "d7ff77359400514b67b0",
+        ),
+        (MSGPACK, "d6ff514b67b0", CBOR, Some("c11a514b67b0"), "c11a514b67b0"),
+        // What only one of them has.
+        (CBOR, "f7", JSON, Some("null"), "null"),
+        (CBOR, "f0", MSGPACK, Some("c0"), "c0"),
+        (CBOR, "d818420102", JSON, REFUSED, r#""\u0000AQI=""#),
+        (CBOR, "82d8184101f5", MSGPACK, REFUSED, "92c40101c3"),
+        (CBOR, "9fd81841011bffffffffffffffffff", MSGPACK, REFUSED, "92c40101cfffffffffffffffff"),
+        (CBOR, "d9d9f78101", JSON, Some("[1]"), "[1]"),
+        (MSGPACK, "d40507", CBOR, REFUSED, "4107"),
+        (MSGPACK, "d40507", JSON, REFUSED, r#""\u0000Bw==""#),
+    ] {
+        let told = change(from, value, to, Rules::Strict);
+        assert_eq!(told.as_deref(), strict, "{value} to {to:?}");
+        let told = change(from, value, to, Rules::Tolerant);
+        assert_eq!(told.as_deref(), Some(tolerant), "{value} to {to:?}");
+    }
+    // In any case.
+    assert_eq!(change(CBOR, "a180f5", JSON, Rules::Tolerant), None);
+    assert_eq!(change(CBOR, "a180f5", MSGPACK, Rules::Strict).as_deref(), Some("8190c3"));
+}
+
+#[test]
+fn depth_is_limited() {
+    let deep = |open: &str, inner: &str, close: &str, levels: usize| {
+        open.repeat(levels) + inner + &close.repeat(levels)
+    };
+    for (from, open, inner, close) in [
+        (JSON, "[", "", "]"),
+        (MSGPACK, "91", "01", ""),
+        (CBOR, "81", "01", ""),
+        (CBOR, "9f", "", "ff"),
+    ] {
+        let to = if from == CBOR { MSGPACK } else { CBOR };
+        assert!(change(from, &deep(open, inner, close, 128), to, Rules::Tolerant).is_some());
+        assert!(change(from, &deep(open, inner, close, 129), to, Rules::Tolerant).is_none());
+    }
+    // The scanner neither recurses nor grows.
+    let deep = vec![0x91; 1_000_000];
+    assert!(binary::Scanner::<MsgPack>::new(&deep).skip_value().is_err());
+    assert!(binary::Scanner::<MsgPack>::new(&[deep, vec![0]].concat()).skip_value().is_ok());
+    assert!(binary::Scanner::<Cbor>::new(&vec![0x9f; 1_000_000]).skip_value().is_err());
+    assert!(binary::Scanner::<Cbor>::new(&vec![0xc1; 1_000_000]).skip_value().is_err());
+}
+
+#[test]
+fn lengths_are_not_believed() {
+    for huge in ["ddffffffff", "dfffffffff", "dbffffffff", "c6ffffffff", "c9ffffffff00"] {
+        assert_eq!(change(MSGPACK, huge, CBOR, Rules::Tolerant), None, "{huge}");
+    }
+    for huge in
+        ["9bffffffffffffffff", "bb8000000000000000", "7bffffffffffffffff", "5bffffffffffffffff"]
+    {
+        assert_eq!(change(CBOR, huge, MSGPACK, Rules::Tolerant), None, "{huge}");
+    }
+    for bad in
+        ["ff", "82", "8201", "bf01ff", "7f4101ff", "5f6161ff", "1f", "1c", "f800", "61ff", "0001"]
+    {
+        assert_eq!(change(CBOR, bad, MSGPACK, Rules::Tolerant), None, "{bad}");
+    }
+    for bad in ["c1", "92", "9201", "a1ff", "0001", "", "81"] {
+        assert_eq!(change(MSGPACK, bad, CBOR, Rules::Tolerant), None, "{bad}");
+    }
+}
