@@ -12,6 +12,7 @@ use crate::codec::{Dict, PayloadRef};
 
 mod calls;
 mod challenges;
+mod encodings;
 mod interrupts;
 mod life;
 mod progressive;
