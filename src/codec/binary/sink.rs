@@ -6,7 +6,7 @@ use super::super::Rules;
 use super::super::token::Token;
 use super::Format;
 
-/// See [`super::super::transcode`].
+/// See [`mod@super::super::transcode`].
 #[derive(Debug)]
 pub struct Sink<'o, F> {
     out: &'o mut Vec<u8>,

@@ -6,7 +6,7 @@ use super::super::token::{Big, Token};
 use super::super::{CodecError, Encoding, MAX_DEPTH};
 use super::{Format, Head, Scanner};
 
-/// See [`super::super::transcode`].
+/// See [`mod@super::super::transcode`].
 #[derive(Debug)]
 pub struct Source<'a, F> {
     scan: Scanner<'a, F>,
