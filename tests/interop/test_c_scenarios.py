@@ -13,11 +13,14 @@ DIRECTORY = os.environ.get("WAMP_C_BIN")
 MODES = ("thread", "manual", "inline")
 # Those that have a router of their own, and those that a test of this directory drives.
 OTHERS = ("local_", "interop_")
+# Those that are run over RawSocket too.
+RAW = ("cancel", "order", "pubsub", "rpc")
 LIMIT = 300
 COUNT = "100000"
 
 
-def scenarios() -> list[tuple[Path, tuple[str, ...]]]:
+def scenarios() -> list[tuple[Path, tuple[str, ...], str]]:
+    """Each program, the mode to give it, and the scheme of the URL."""
     if not DIRECTORY:
         return []
     programs = [
@@ -25,11 +28,12 @@ def scenarios() -> list[tuple[Path, tuple[str, ...]]]:
         for path in sorted(Path(DIRECTORY).iterdir())
         if path.is_file() and not path.suffix and os.access(path, os.X_OK) and not path.name.startswith(OTHERS)
     ]
-    return [
-        (program, (mode,) if mode else ())
+    websocket = [
+        (program, (mode,) if mode else (), "ws")
         for program in programs
         for mode in (MODES if program.name == "order" else ("",))
     ]
+    return websocket + [(program, (), "rs") for program in programs if program.name in RAW]
 
 
 SCENARIOS = scenarios()
@@ -37,14 +41,19 @@ SCENARIOS = scenarios()
 
 @pytest.mark.skipif(not DIRECTORY, reason="WAMP_C_BIN does not name the directory of the built C scenarios")
 def test_there_are_scenarios():
-    assert SCENARIOS
+    assert {program.name for program, _, scheme in SCENARIOS if scheme == "rs"} == set(RAW)
 
 
-@pytest.mark.parametrize(("program", "mode"), SCENARIOS, ids=["-".join([p.name, *mode]) for p, mode in SCENARIOS])
-def test_scenario(crossbar, environment, program, mode):
+@pytest.mark.parametrize(
+    ("program", "mode", "scheme"),
+    SCENARIOS,
+    ids=["-".join([program.name, *mode, *(["rs"] if scheme == "rs" else [])]) for program, mode, scheme in SCENARIOS],
+)
+def test_scenario(crossbar, environment, program, mode, scheme):
     # For the other scenarios their own counts are enough: Crossbar.io does a few thousand calls a second.
     count = {"WAMP_TEST_COUNT": COUNT} if program.name == "order" else {}
-    running = Program([str(program), crossbar.url, crossbar.realm, *mode], {**count, **environment})
+    url = crossbar.raw_url if scheme == "rs" else crossbar.url
+    running = Program([str(program), url, crossbar.realm, *mode], {**count, **environment})
     try:
         running.good(LIMIT)
     finally:
