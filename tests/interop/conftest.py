@@ -31,7 +31,7 @@ class Router:
     ipv6_url: str | None  # None where this machine has no IPv6
     client_url: str  # encrypted, for clients with a certificate
     small_url: str  # RawSocket for messages of SMALL bytes at most
-    ping_url: str  # pings each PING_INTERVAL, and hangs up when for PING_TIMEOUT no answer comes
+    ping_url: str  # pings each PING_INTERVAL, hangs up when for PING_TIMEOUT no answer comes; SMALL as well
     realm: str
     history_realm: str  # remembers events of com.example.history.*, and lets calls of com.example.queue.* wait
     pki: Pki
@@ -58,6 +58,7 @@ def crossbar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
     realms = [{"name": "realm1", "roles": roles}, {"name": "realm2", "roles": roles, "store": store}]
     server = {"certificate": str(pki.server), "key": str(pki.server_key)}
     pings = {"auto_ping_interval": PING_INTERVAL, "auto_ping_timeout": PING_TIMEOUT, "auto_ping_size": 12}
+    limit = {"max_message_size": SMALL}
     transports = [
         websocket(plain),
         websocket(auth, auth=users.auth()),
@@ -66,8 +67,8 @@ def crossbar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
         rawsocket(raw_tls, tls=server),
         *(on_unix(kind, path) for kind, path in sockets.items()),
         websocket(client, tls={**server, "ca_certificates": [str(pki.ca)]}),
-        rawsocket(small, options={"max_message_size": SMALL}),
-        websocket(ping, options=pings),
+        rawsocket(small, options=limit),
+        websocket(ping, options={**pings, **limit}),
     ]
     if with_ipv6 := has_ipv6():
         transports.append(websocket_on_ipv6(ipv6))

@@ -1,9 +1,11 @@
 """Each way to Crossbar.io: WebSocket and RawSocket, in clear, over TLS and on Unix sockets; what each may refuse."""
 
 import itertools
+import re
 import socket
 import urllib.parse
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from client import Client, Event, Refused
@@ -12,6 +14,8 @@ from libwamp.ffi import lib
 from node import Node, configuration, free_port, on_unix, rawsocket, role, websocket
 from pki import make
 
+PAGE = Path(__file__).parents[2] / "docs" / "TRANSPORTS.md"
+OPTIONS = PAGE.with_name("OPTIONS.md")
 DOORS = ("ws", "wss", "ws+unix", "rs", "rss", "rs+unix")
 PAIRS = list(itertools.permutations(DOORS, 2))
 MEBIBYTE = 1 << 20
@@ -279,6 +283,20 @@ def test_a_result_beyond_the_routers_limit(crossbar, clients, uri):
         assert caller.next("RESULT", "ERROR", id=call).uri == "com.example.too_much"
 
 
+def test_a_limit_that_websocket_does_not_tell(crossbar):
+    """The router hangs up on a message beyond its limit, unless the option `max_message_size` holds it back."""
+    with joined(Client(crossbar.ping_url, crossbar.realm)) as client:
+        call = client.call("com.example.nobody", ["x" * SMALL])
+        error = client.next("RESULT", "ERROR", id=call)
+        assert (error.kind, error.status) == ("ERROR", lib.WAMP_ERR_OUTCOME_UNKNOWN)
+        end = client.next("CLOSE")
+        assert (end.uri, "1009" in end.message) == ("lost", True), end
+    with joined(Client(crossbar.ping_url, crossbar.realm, max_message_size=SMALL)) as client:
+        with pytest.raises(Refused, match="WAMP_ERR_TOO_LARGE"):
+            client.call("com.example.nobody", ["x" * SMALL])
+        assert client.ask("wamp.session.count").kind == "RESULT"
+
+
 # ---- client certificates ----
 
 
@@ -338,8 +356,10 @@ def test_the_scheme_of_another_port(crossbar, scheme, there, status):
     url = f"{scheme}://127.0.0.1:{port_of(getattr(crossbar, there))}"
     with Client(url, crossbar.realm, connect_timeout=SHORT if status == SAYS_NOTHING else LIMIT) as client:
         said = failed(client, status)
-    words = {HANGS_UP: "cannot reach", SAYS_NOTHING: "`connect_timeout`", lib.WAMP_ERR_TLS: "TLS"}
+    words = {HANGS_UP: "cannot reach", SAYS_NOTHING: "does it speak this transport", lib.WAMP_ERR_TLS: "speak TLS"}
     assert words[status] in said and url in said
+    if scheme == "ws":
+        assert "wss://" in said and "rs://" in said
 
 
 def port_of(url: str) -> int:
@@ -462,3 +482,45 @@ def until_pinged(client: Client) -> None:
     """Until a ping of ours has been answered, another one than before."""
     before = client.stats["round_trip"]
     client.wait(lambda: client.stats["round_trip"] not in (None, before))
+
+
+# ---- the page ----
+
+
+def test_every_form_of_a_url_on_the_page(crossbar, clients):
+    """docs/TRANSPORTS.md: the scheme of each URL is that of a door, and the URL of that door has the same form."""
+    forms = re.findall(r"^\| `([^`]+://[^`]+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert {form.split("://")[0] for form in forms} == set(DOORS)
+    for form in forms:
+        door, rest = form.split("://")
+        options = way(crossbar, door)
+        if "[::1]" in rest:
+            if crossbar.ipv6_url is None:
+                continue
+            options["url"] = crossbar.ipv6_url
+        url = put(form, options["url"])
+        with joined(Client(realm=crossbar.realm, **{**options, "url": url})) as client:
+            assert client.transport["url"] == url
+
+
+def test_the_options_on_the_page():
+    text = PAGE.read_text(encoding="utf-8")
+    for block in re.findall(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        connection = lib.wamp_connection_new(block.encode())
+        assert lib.wamp_connection_free(connection) == lib.WAMP_OK, lib.wamp_last_error()
+    named = {name for row in re.findall(r"^\| (`[^|]*) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    options = OPTIONS.read_text(encoding="utf-8")
+    environment = {"https_proxy", "http_proxy", "all_proxy", "no_proxy"}
+    assert {"proxy", "headers"} < named
+    assert not {name for name in named - environment if f"`{name}`" not in options}
+
+
+def put(form: str, url: str) -> str:
+    """A URL of the page, with the address of a real one in place of its own."""
+    door, rest = form.split("://")
+    real = url.split("://")[1]
+    if door.endswith("+unix"):
+        _socket, colon, path = rest.partition(":")
+        return f"{door}://{real}{colon}{path}"
+    path = re.sub(r"^[^/]*", "", rest)
+    return f"{door}://{real.split('/')[0]}{path}"
