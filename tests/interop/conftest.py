@@ -30,7 +30,7 @@ class Router:
     unix_url: str
     ipv6_url: str | None  # None where this machine has no IPv6
     client_url: str  # encrypted, for clients with a certificate
-    small_url: str  # RawSocket for messages of SMALL bytes at most
+    small_url: str  # RawSocket for messages of SMALL bytes at most, in JSON alone
     ping_url: str  # pings each PING_INTERVAL, hangs up when for PING_TIMEOUT no answer comes; SMALL as well
     realm: str
     history_realm: str  # remembers events of com.example.history.*, and lets calls of com.example.queue.* wait
@@ -67,7 +67,7 @@ def crossbar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
         rawsocket(raw_tls, tls=server),
         *(on_unix(kind, path) for kind, path in sockets.items()),
         websocket(client, tls={**server, "ca_certificates": [str(pki.ca)]}),
-        rawsocket(small, options=limit),
+        rawsocket(small, options=limit, serializers=["json"]),
         websocket(ping, options={**pings, **limit}),
     ]
     if with_ipv6 := has_ipv6():

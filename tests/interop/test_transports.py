@@ -99,6 +99,30 @@ def test_what_is_told_of_the_transport(crossbar, door):
         assert client.transport["type"] == "none"
 
 
+@pytest.mark.parametrize("serializer", ["json", "msgpack", "cbor"])
+def test_serializers(crossbar, clients, door, serializer, uri):
+    other = clients["rs" if door == "ws" else "ws"]
+    with joined(Client(realm=crossbar.realm, **way(crossbar, door), serializers=[serializer])) as client:
+        assert client.transport["protocol"] == f"wamp.2.{serializer}"
+        client.register(uri)
+        values = [None, 2**53, -1.5, "€", bytes(range(256)), ["x" * MEBIBYTE], {"k": []}]
+        call = other.call(uri, values)
+        invocation = client.next("INVOCATION")
+        assert invocation.args == values
+        client.result(invocation, *values)
+        result = other.next("RESULT", "ERROR", id=call)
+        assert (result.kind, result.args) == ("RESULT", values)
+
+
+def test_serializers_that_the_router_does_not_offer(crossbar):
+    """Crossbar.io hangs up on a RawSocket that asks for one: so the next is asked for on another connection."""
+    with joined(Client(crossbar.small_url, crossbar.realm, serializers=["cbor", "msgpack", "json"])) as client:
+        assert client.transport["protocol"] == "wamp.2.json"
+        assert len(client.seen("CONNECT")) == 1
+    with Client(crossbar.small_url, crossbar.realm, serializers=["cbor", "msgpack"]) as client:
+        assert "serializer" in failed(client, lib.WAMP_ERR_UNREACHABLE)
+
+
 def test_calls(pair, uri):
     caller, callee = pair
     callee.register(uri)
