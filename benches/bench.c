@@ -1,13 +1,15 @@
 /*
  * How much processor time the client takes per message, and how many messages it moves.
  *
- *     bench [--quick | --seconds N] [--rounds N] [--what W] [--size N] [--mode M] [--no-pin]
+ *     bench [--quick | --seconds N] [--rounds N] [--what W] [--size N] [--mode M] [--url U] [--no-pin]
  *
  * --seconds     about how long the whole run takes (default 75, or BENCH_SECONDS in the environment); --quick: 10
  * --rounds      each figure is the median of so many measurements (default 3)
  * --what        only these rows: sequential, call, invocation, publish, event, connect
  * --size        only this payload, in bytes: 16, 256, 4096 or 65536
  * --mode        only this way to take events: inline, manual (poll), dispatch (manual, with callbacks) or thread
+ * --url         where the router listens, so which transport is used: ws://127.0.0.1:0/ws (default), rs://127.0.0.1:0,
+ *               ws+unix:///path, rs+unix:///path
  * --no-pin      do not bind the client to one core and router and peer to another
  *
  * BENCH_SERIALIZER=msgpack or cbor in the environment takes that wire instead of JSON. Payloads are JSON all the same, and
@@ -33,10 +35,10 @@
 
 /* ---- the other processes ---- */
 
-static int router_main(void) {
+static int router_main(const char *url) {
   wamp_router_t *router = wamp_router_new(NULL);
   CHECK(router != NULL);
-  GOOD(wamp_router_listen(router, "ws://127.0.0.1:0/ws"));
+  GOOD(wamp_router_listen(router, url));
   puts(wamp_router_url(router));
   fflush(stdout);
   while (getchar() != EOF) continue;
@@ -173,11 +175,12 @@ typedef struct options_t {
   int rounds;
   const char *what;
   const char *mode;
+  const char *url;
   size_t size;
   bool pinned;
 } options_t;
 
-static options_t options = {75, 3, NULL, NULL, 0, true};
+static options_t options = {75, 3, NULL, NULL, "ws://127.0.0.1:0/ws", 0, true};
 
 /* Client CPU per message that the library aims at, and must not exceed; 0: no figure. */
 static const struct goal_t {
@@ -308,10 +311,12 @@ static void read_options(int argc, char **argv) {
     else if (value && strcmp(argv[i], "--what") == 0) options.what = argv[++i];
     else if (value && strcmp(argv[i], "--size") == 0) options.size = strtoul(argv[++i], NULL, 10);
     else if (value && strcmp(argv[i], "--mode") == 0) options.mode = argv[++i];
+    else if (value && strcmp(argv[i], "--url") == 0) options.url = argv[++i];
     else options.seconds = 0;
   }
   if (options.seconds > 0 && options.rounds > 0 && options.rounds <= MAX_ROUNDS) return;
-  fprintf(stderr, "usage: bench [--quick | --seconds N] [--rounds N] [--what W] [--size N] [--mode M] [--no-pin]\n");
+  fputs("usage: bench [--quick | --seconds N] [--rounds N] [--what W] [--size N] [--mode M] [--url U] [--no-pin]\n",
+        stderr);
   exit(2);
 }
 
@@ -321,13 +326,13 @@ int main(int argc, char **argv) {
   dispatch_t mode;
   int count;
   signal(SIGPIPE, SIG_IGN);
-  if (argc == 3 && strcmp(argv[1], "router") == 0) return router_main();
+  if (argc == 3 && strcmp(argv[1], "router") == 0) return router_main(argv[2]);
   if (argc == 3 && strcmp(argv[1], "peer") == 0) return peer_main(argv[2]);
 
   read_options(argc, argv);
   if (options.pinned) pin(false);
   print_machine(argc, argv);
-  router = child_start(argv[0], "router", "", options.pinned);
+  router = child_start(argv[0], "router", options.url, options.pinned);
   child_line(&router, url, sizeof url);
   peer = child_start(argv[0], "peer", url, options.pinned);
   peer_wait();

@@ -171,7 +171,13 @@ async fn carry(
     let transport = match connected {
         Ok(Ok(transport)) => transport,
         Ok(Err(end)) => return end,
-        Err(_) => return End::failed("unreachable", slow_connect(options, &chosen.url)),
+        Err(_) => {
+            // Many servers wait in silence when they hear another protocol than their own.
+            let hint = "; does it answer at all, and does it speak this transport at that port, with \
+                        or without TLS as the URL says?";
+            let failure = slow_connect(options, &chosen.url, hint);
+            return End::failed("unreachable", failure);
+        }
     };
     let session = match connection.begin_session(options, index, &*transport) {
         Ok(Some(session)) => session,
@@ -210,14 +216,14 @@ async fn connect(options: &Options, chosen: &TransportOptions) -> Result<Box<dyn
     transport::connect(&target).await.map_err(|error| End::failed("unreachable", error.into()))
 }
 
-/// What to say when the time for connecting is up.
-pub(super) fn slow_connect(options: &Options, url: &str) -> Failure {
+/// What to say when the time for connecting is up; `hint` is what to check.
+pub(super) fn slow_connect(options: &Options, url: &str, hint: &str) -> Failure {
     let limit = options.connect_timeout.as_secs_f64();
     let text = match options.transports.len() {
-        1 => format!("{url} let no session open within {limit} s (option `connect_timeout`)"),
+        1 => format!("{url} let no session open within {limit} s (option `connect_timeout`){hint}"),
         several => format!(
             "{url} let no session open in its share of {limit} s for {several} transports (option \
-             `connect_timeout`)"
+             `connect_timeout`){hint}"
         ),
     };
     Failure::new(Status::Timeout, text)

@@ -331,7 +331,8 @@ impl Pump {
         self.end_late_calls(now);
         if self.join_until.is_some_and(|until| until <= now) {
             let options = self.session.options();
-            let failure = slow_connect(options, &options.transports[self.session.transport()].url);
+            let url = &options.transports[self.session.transport()].url;
+            let failure = slow_connect(options, url, "");
             self.give_up(End::failed("unreachable", failure));
         } else if self.leave_until.is_some_and(|until| until <= now) {
             self.give_up(End::closed("closed; the router did not answer the GOODBYE in time"));

@@ -1,7 +1,7 @@
 //! The common ground of all encodings: a value as a stream of tokens.
 //!
 //! A *source* takes an encoded value apart into tokens, a *sink* makes another thing of them: see
-//! [`super::transcode`]. Only what at least one encoding can say has a token.
+//! [`mod@super::transcode`]. Only what at least one encoding can say has a token.
 
 use std::borrow::Cow;
 

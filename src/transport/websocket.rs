@@ -187,9 +187,12 @@ fn handshake_error(url: String, error: WsError, clues: &Clues, offered: String) 
     }
 }
 
-/// Not every server with TLS says so to who speaks in clear.
+/// Not every server with TLS says so to who speaks in clear, and no RawSocket says what it is.
 fn unanswered(url: String, why: &str) -> ConnectError {
-    let hint = if url.starts_with("ws://") { " (if it wants TLS there, write wss://)" } else { "" };
+    let hint = match url.starts_with("ws://") {
+        true => " (if it wants TLS there, write wss://, and rs:// if it speaks RawSocket)",
+        false => "",
+    };
     ConnectError::Unreachable { url, reason: format!("{why}{hint}") }
 }
 

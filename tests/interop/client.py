@@ -5,11 +5,12 @@ This is no binding: it gives what the C functions give, so that tests can ask fo
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from libwamp.ffi import ffi, from_c, lib, to_c
-from libwamp.payload import details_of, payload, received
+from libwamp.payload import details_of, payload, received, report
 
 LIMIT = 60  # seconds: generous, met only where something hangs
 KINDS = {
@@ -54,8 +55,9 @@ def good(status: int) -> int:
 class Client:
     """A connection; as a context manager it is closed and freed at the end."""
 
-    def __init__(self, url: str, realm: str, **options) -> None:
-        options = {"url": url, "realm": realm, "dispatch": "manual", **options}
+    def __init__(self, url: str | None = None, realm: str = "", **options) -> None:
+        """`url` may be missing where there is the option `transports`."""
+        options = {**({"url": url} if url else {}), "realm": realm, "dispatch": "manual", **options}
         self._handle = lib.wamp_connection_new(to_c(json.dumps(options)))
         if self._handle == ffi.NULL:
             raise Refused(from_c(lib.wamp_last_error()))
@@ -93,6 +95,14 @@ class Client:
                 return event
             self._waiting.append(event)
 
+    def wait(self, condition: Callable[[], bool]) -> None:
+        """Waits for something that no event tells; events that come meanwhile wait for their turn."""
+        end = time.monotonic() + LIMIT
+        while not condition():
+            assert time.monotonic() < end, f"not within {LIMIT} s; meanwhile {self._waiting}"
+            if event := self._poll(time.monotonic() + 0.02):
+                self._waiting.append(event)
+
     def seen(self, kind: str) -> list[Event]:
         """Those of a kind that were told and not asked for."""
         return [event for event in self._waiting if event.kind == kind]
@@ -127,6 +137,25 @@ class Client:
         good(lib.wamp_challenge_reply(challenge.handle, to_c(signature), _options(extra)))
         good(lib.wamp_challenge_release(challenge.handle))
         return self._opened(self.next("OPEN", "CLOSE", "CHALLENGE"))
+
+    def reopened(self) -> Event:
+        """Waits until it is open again after a loss; gives the OPEN."""
+        lib.wamp_session_release(self._session)
+        return self._opened(self.next("OPEN"))
+
+    def close(self) -> Event:
+        """Closes it; gives the CLOSE."""
+        good(lib.wamp_connection_close(self._handle, ffi.NULL, ffi.NULL, 0))
+        return self.next("CLOSE")
+
+    @property
+    def transport(self) -> dict[str, Any]:
+        """How the router is reached."""
+        return report(lib.wamp_connection_transport(self._handle))[1]
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        return report(lib.wamp_connection_stats(self._handle))[1]
 
     def ask_for_challenges(self) -> None:
         """From now on challenges are told instead of being answered by the options."""
@@ -172,6 +201,10 @@ class Client:
             )
         )
         return self._granted("PUBLISHED", id).wamp_id
+
+    def send(self, topic: str, args: list) -> None:
+        """Publishes without an acknowledgement."""
+        good(lib.wamp_session_publish(self._session, to_c(topic), payload(args), ffi.NULL))
 
     def call(self, procedure: str, args: list = (), kwargs: dict | None = None, options: dict | None = None) -> int:
         """Calls, and gives the call's id: its RESULT or ERROR is to be waited for."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import users
-from node import Node, configuration, free_port, role, websocket
+from node import Node, configuration, free_port, has_ipv6, on_unix, rawsocket, role, websocket, websocket_on_ipv6
 from peers import Peer, start_peer
 from pki import Pki, make
 from programs import BINDING, Program
@@ -24,17 +24,30 @@ class Router:
     url: str  # anonymous
     auth_url: str  # the users of users.py
     tls_url: str  # the same, encrypted
+    raw_url: str  # RawSocket; anonymous, as all that follow
+    raw_tls_url: str
+    raw_unix_url: str
+    unix_url: str
+    ipv6_url: str | None  # None where this machine has no IPv6
+    client_url: str  # encrypted, for clients with a certificate
+    small_url: str  # RawSocket for messages of SMALL bytes at most, in JSON alone
+    ping_url: str  # pings each PING_INTERVAL, hangs up when for PING_TIMEOUT no answer comes; SMALL as well
     realm: str
     history_realm: str  # remembers events of com.example.history.*, and lets calls of com.example.queue.* wait
     pki: Pki
     public_key: str  # the node's own
 
 
+SMALL = 65536
+PING_INTERVAL, PING_TIMEOUT = 1000, 1000  # ms, the least that Crossbar.io takes
+
+
 @pytest.fixture(scope="session")
 def crossbar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
     directory = tmp_path_factory.mktemp("crossbar")
     pki = make(directory)
-    plain, auth, tls = free_port(), free_port(), free_port()
+    plain, auth, tls, raw, raw_tls, ipv6, client, small, ping = (free_port() for _ in range(9))
+    sockets = {kind: directory / f"{kind}.sock" for kind in ("websocket", "rawsocket")}
     roles = [role("anonymous"), role(users.ROLE)]
     store = {
         "type": "memory",
@@ -44,17 +57,40 @@ def crossbar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
     }
     realms = [{"name": "realm1", "roles": roles}, {"name": "realm2", "roles": roles, "store": store}]
     server = {"certificate": str(pki.server), "key": str(pki.server_key)}
+    pings = {"auto_ping_interval": PING_INTERVAL, "auto_ping_timeout": PING_TIMEOUT, "auto_ping_size": 12}
+    limit = {"max_message_size": SMALL}
     transports = [
         websocket(plain),
         websocket(auth, auth=users.auth()),
         websocket(tls, auth=users.auth(), tls=server),
+        rawsocket(raw),
+        rawsocket(raw_tls, tls=server),
+        *(on_unix(kind, path) for kind, path in sockets.items()),
+        websocket(client, tls={**server, "ca_certificates": [str(pki.ca)]}),
+        rawsocket(small, options=limit, serializers=["json"]),
+        websocket(ping, options={**pings, **limit}),
     ]
+    if with_ipv6 := has_ipv6():
+        transports.append(websocket_on_ipv6(ipv6))
     node = Node(directory, configuration(realms, transports))
     try:
         node.start()
         yield Router(
-            f"ws://127.0.0.1:{plain}/", f"ws://127.0.0.1:{auth}/", f"wss://127.0.0.1:{tls}/",
-            "realm1", "realm2", pki, node.public_key(),
+            url=f"ws://127.0.0.1:{plain}/",
+            auth_url=f"ws://127.0.0.1:{auth}/",
+            tls_url=f"wss://127.0.0.1:{tls}/",
+            raw_url=f"rs://127.0.0.1:{raw}",
+            raw_tls_url=f"rss://127.0.0.1:{raw_tls}",
+            raw_unix_url=f"rs+unix://{sockets['rawsocket']}",
+            unix_url=f"ws+unix://{sockets['websocket']}",
+            ipv6_url=f"ws://[::1]:{ipv6}/" if with_ipv6 else None,
+            client_url=f"wss://127.0.0.1:{client}/",
+            small_url=f"rs://127.0.0.1:{small}",
+            ping_url=f"ws://127.0.0.1:{ping}/",
+            realm="realm1",
+            history_realm="realm2",
+            pki=pki,
+            public_key=node.public_key(),
         )
     finally:
         node.stop()

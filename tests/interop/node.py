@@ -27,6 +27,16 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def has_ipv6() -> bool:
+    """Whether this machine has [::1]."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
 def role(name: str, disclose: dict = DISCLOSE) -> dict:
     """A role that may do everything."""
     permission = {
@@ -41,10 +51,33 @@ def role(name: str, disclose: dict = DISCLOSE) -> dict:
 
 def websocket(port: int, **more) -> dict:
     """A WebSocket transport; `tls` goes to its endpoint, the rest to itself."""
+    return _transport("websocket", _tcp(port, more.pop("tls", None)), more)
+
+
+def rawsocket(port: int, **more) -> dict:
+    """A RawSocket transport, as websocket()."""
+    return _transport("rawsocket", _tcp(port, more.pop("tls", None)), more)
+
+
+def websocket_on_ipv6(port: int, **more) -> dict:
+    """A WebSocket transport on [::1] alone; Crossbar.io has no TLS there."""
+    return _transport("websocket", {"type": "tcp", "version": 6, "interface": "::1", "port": port}, more)
+
+
+def on_unix(kind: str, path: Path, **more) -> dict:
+    """A transport on a Unix socket: a `websocket` or a `rawsocket`."""
+    # What a browser would have asked for, where there is no host to tell it.
+    url = {"url": "ws://localhost"} if kind == "websocket" else {}
+    return _transport(kind, {"type": "unix", "path": str(path)}, {**url, **more})
+
+
+def _tcp(port: int, tls: dict | None) -> dict:
     endpoint = {"type": "tcp", "interface": "127.0.0.1", "port": port}
-    if tls := more.pop("tls", None):
-        endpoint["tls"] = tls
-    return {"type": "websocket", "endpoint": endpoint, "serializers": ["json", "msgpack", "cbor"], **more}
+    return {**endpoint, "tls": tls} if tls else endpoint
+
+
+def _transport(kind: str, endpoint: dict, more: dict) -> dict:
+    return {"type": kind, "endpoint": endpoint, "serializers": ["json", "msgpack", "cbor"], **more}
 
 
 def configuration(realms: list[dict], transports: list[dict]) -> dict:

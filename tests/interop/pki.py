@@ -1,4 +1,5 @@
-"""Certificates for one run of the tests: an authority, a server's certificate by it, and somebody else's authority."""
+"""Certificates for one run of the tests: an authority, a server's and a client's certificate by it, and the
+same client's by somebody else's authority."""
 
 import datetime
 import ipaddress
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+NAMES = ("ca.pem", "other_ca.pem", "server.pem", "server.key", "client.pem", "other_client.pem", "client.key")
 LIFE = datetime.timedelta(days=2)
 
 
@@ -22,27 +24,33 @@ class Pki:
     other_ca: Path
     server: Path
     server_key: Path
+    client: Path
+    other_client: Path
+    client_key: Path
 
 
 def make(directory: Path) -> Pki:
-    pki = Pki(*(directory / name for name in ("ca.pem", "other_ca.pem", "server.pem", "server.key")))
+    pki = Pki(*(directory / name for name in NAMES))
     authority, authority_key = _authority("Authority of the tests")
-    other, _ = _authority("Somebody else's authority")
+    other, other_key = _authority("Somebody else's authority")
     key = ec.generate_private_key(ec.SECP256R1())
     names = x509.SubjectAlternativeName(
         [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     )
     server = (
-        _certificate("localhost", key, authority.subject)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        _end_entity("localhost", key, authority.subject, ExtendedKeyUsageOID.SERVER_AUTH)
         .add_extension(names, critical=False)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
+    client_key = ec.generate_private_key(ec.SECP256R1())
+    for path, issuer, issuer_key in ((pki.client, authority, authority_key), (pki.other_client, other, other_key)):
+        client = _end_entity("A client", client_key, issuer.subject, ExtendedKeyUsageOID.CLIENT_AUTH)
+        path.write_bytes(client.sign(issuer_key, hashes.SHA256()).public_bytes(Encoding.PEM))
     pki.ca.write_bytes(authority.public_bytes(Encoding.PEM))
     pki.other_ca.write_bytes(other.public_bytes(Encoding.PEM))
     pki.server.write_bytes(server.public_bytes(Encoding.PEM))
-    pki.server_key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    for path, private in ((pki.server_key, key), (pki.client_key, client_key)):
+        path.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return pki
 
 
@@ -60,6 +68,16 @@ def _authority(name: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
         .sign(key, hashes.SHA256())
     )
     return certificate, key
+
+
+def _end_entity(
+    name: str, key: ec.EllipticCurvePrivateKey, issuer: x509.Name, usage: x509.ObjectIdentifier
+) -> x509.CertificateBuilder:
+    return (
+        _certificate(name, key, issuer)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+    )
 
 
 def _certificate(name: str, key: ec.EllipticCurvePrivateKey, issuer: x509.Name) -> x509.CertificateBuilder:

@@ -13,11 +13,14 @@ DIRECTORY = os.environ.get("WAMP_C_BIN")
 MODES = ("thread", "manual", "inline")
 # Those that have a router of their own, and those that a test of this directory drives.
 OTHERS = ("local_", "interop_")
+# Those that are run over RawSocket too.
+RAW = ("cancel", "order", "pubsub", "rpc")
 LIMIT = 300
 COUNT = "100000"
 
 
-def scenarios() -> list[tuple[Path, tuple[str, ...]]]:
+def scenarios() -> list[tuple[Path, tuple[str, ...], str]]:
+    """Each program, the mode to give it, and the scheme of the URL."""
     if not DIRECTORY:
         return []
     programs = [
@@ -25,11 +28,12 @@ def scenarios() -> list[tuple[Path, tuple[str, ...]]]:
         for path in sorted(Path(DIRECTORY).iterdir())
         if path.is_file() and not path.suffix and os.access(path, os.X_OK) and not path.name.startswith(OTHERS)
     ]
-    return [
-        (program, (mode,) if mode else ())
+    websocket = [
+        (program, (mode,) if mode else (), "ws")
         for program in programs
         for mode in (MODES if program.name == "order" else ("",))
     ]
+    return websocket + [(program, (), "rs") for program in programs if program.name in RAW]
 
 
 SCENARIOS = scenarios()
@@ -37,11 +41,19 @@ SCENARIOS = scenarios()
 
 @pytest.mark.skipif(not DIRECTORY, reason="WAMP_C_BIN does not name the directory of the built C scenarios")
 def test_there_are_scenarios():
-    assert SCENARIOS
+    assert {program.name for program, _, scheme in SCENARIOS if scheme == "rs"} == set(RAW)
+
+
+# What a serializer can do wrong; the others would only take their time once more.
+WIRED = ("interrupt", "payload", "progress", "pubsub", "rpc", "testament", "whitelist")
 
 
 @pytest.mark.parametrize("serializer", ("msgpack", "cbor"))
-@pytest.mark.parametrize("program", [program for program, mode in SCENARIOS if not mode], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "program",
+    [program for program, _, scheme in SCENARIOS if program.name in WIRED and scheme == "ws"],
+    ids=lambda path: path.name,
+)
 def test_scenario_over_another_wire(crossbar, environment, program, serializer):
     more = {"WAMP_TEST_SERIALIZERS": f'["{serializer}"]'}
     running = Program([str(program), crossbar.url, crossbar.realm], {**more, **environment})
@@ -51,11 +63,16 @@ def test_scenario_over_another_wire(crossbar, environment, program, serializer):
         running.end()
 
 
-@pytest.mark.parametrize(("program", "mode"), SCENARIOS, ids=["-".join([p.name, *mode]) for p, mode in SCENARIOS])
-def test_scenario(crossbar, environment, program, mode):
+@pytest.mark.parametrize(
+    ("program", "mode", "scheme"),
+    SCENARIOS,
+    ids=["-".join([program.name, *mode, *(["rs"] if scheme == "rs" else [])]) for program, mode, scheme in SCENARIOS],
+)
+def test_scenario(crossbar, environment, program, mode, scheme):
     # For the other scenarios their own counts are enough: Crossbar.io does a few thousand calls a second.
     count = {"WAMP_TEST_COUNT": COUNT} if program.name == "order" else {}
-    running = Program([str(program), crossbar.url, crossbar.realm, *mode], {**count, **environment})
+    url = crossbar.raw_url if scheme == "rs" else crossbar.url
+    running = Program([str(program), url, crossbar.realm, *mode], {**count, **environment})
     try:
         running.good(LIMIT)
     finally:

@@ -7,7 +7,7 @@ use super::super::token::{Token, decimal_text};
 use super::scan::Rules;
 use super::text::{write_binary, write_string};
 
-/// See [`super::super::transcode`].
+/// See [`mod@super::super::transcode`].
 #[derive(Debug)]
 pub struct Sink<'o> {
     out: &'o mut Vec<u8>,

@@ -5,7 +5,7 @@ use super::super::{CodecError, MAX_DEPTH};
 use super::scan::{Rules, Scanner};
 use super::text::{binary, unescape};
 
-/// See [`super::super::transcode`].
+/// See [`mod@super::super::transcode`].
 #[derive(Debug)]
 pub struct Source<'a> {
     scan: Scanner<'a>,
