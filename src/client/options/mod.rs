@@ -1,0 +1,225 @@
+//! The options of a connection, in one table that parses, checks and documents them.
+//!
+//! * [`table`]: all of them. [`transports`]: the ways to the router. [`values`]: what they are made of.
+
+mod table;
+mod transports;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::auth::Credentials;
+use crate::codec::Encoding;
+use crate::protocol::features;
+use crate::protocol::uri::{self, Match};
+use crate::transport::{ProxyChoice, TlsOptions};
+
+use super::dispatch::Mode;
+use super::log;
+use super::retry::Policy;
+use super::status::{Failure, Status};
+
+pub use table::{Spec, TABLE};
+pub use transports::{Kind, TransportOptions};
+
+/// The options of a connection, checked.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct Options {
+    /// At least one.
+    pub transports: Vec<TransportOptions>,
+    pub realm: String,
+    pub dispatch: Mode,
+    pub connect_timeout: Duration,
+    pub close_timeout: Duration,
+    pub max_message_size: usize,
+    pub send_queue_bytes: usize,
+    pub receive_queue_bytes: usize,
+    /// `None`: no pings.
+    pub autoping_interval: Option<Duration>,
+    pub autoping_timeout: Duration,
+    pub autoping_size: usize,
+    pub retry: Policy,
+    pub retry_if_unreachable: bool,
+    pub retry_reasons: Vec<String>,
+    pub tls: Arc<TlsOptions>,
+    pub proxy: ProxyChoice,
+    /// What answers challenges, and who we say we are.
+    pub credentials: Credentials,
+    pub authmethods: Option<Vec<String>>,
+    pub authextra: Option<Map<String, Value>>,
+    pub trace: bool,
+    /// The best first; at least one.
+    pub serializers: Vec<Encoding>,
+    /// Received payloads are delivered in this encoding; `None`: as they came.
+    pub payload_encoding: Option<Encoding>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            transports: vec![TransportOptions::default()],
+            realm: String::new(),
+            dispatch: Mode::Thread,
+            connect_timeout: Duration::from_secs(30),
+            close_timeout: Duration::from_secs(5),
+            max_message_size: 16 << 20,
+            send_queue_bytes: 16 << 20,
+            receive_queue_bytes: 16 << 20,
+            autoping_interval: Some(Duration::from_secs(30)),
+            autoping_timeout: Duration::from_secs(10),
+            autoping_size: 4,
+            retry: Policy::default(),
+            retry_if_unreachable: false,
+            retry_reasons: Vec::new(),
+            tls: Arc::default(),
+            proxy: ProxyChoice::default(),
+            credentials: Credentials::default(),
+            authmethods: None,
+            authextra: None,
+            trace: false,
+            serializers: vec![Encoding::Json],
+            payload_encoding: Some(Encoding::Json),
+        }
+    }
+}
+
+/// What an attempt may be made with in another way than the one before; see [`super::hook`].
+const CHANGEABLE: &[&str] = &[
+    "url",
+    "transports",
+    "headers",
+    "serializers",
+    "realm",
+    "tlsConfiguration",
+    "proxy",
+    "authid",
+    "authmethods",
+    "authextra",
+    "ticket",
+    "secret",
+    "privkey",
+];
+
+impl Options {
+    /// Parses the JSON object that an application gives.
+    pub fn parse(json: &str) -> Result<Options, Failure> {
+        let wrong = |text: String| Failure::new(Status::Option, text);
+        let value: Value = serde_json::from_str(json)
+            .map_err(|error| wrong(format!("the options are not JSON: {error}")))?;
+        let Value::Object(given) = value else {
+            let example = "{\"url\": \"ws://127.0.0.1:8080/ws\", \"realm\": \"realm1\"}";
+            return Err(wrong(format!("the options must be a JSON object, such as {example}")));
+        };
+        let mut options = Options::default();
+        options.set_all(&given)?;
+        match (given.contains_key("url"), given.contains_key("transports")) {
+            (false, false) => return Err(wrong("option `url` is missing".to_owned())),
+            (true, true) => {
+                let text = "give `url` or `transports`, not both";
+                return Err(wrong(text.to_owned()));
+            }
+            _ => {}
+        }
+        if !given.contains_key("realm") {
+            return Err(wrong("option `realm` is missing".to_owned()));
+        }
+        options.trace |= log::wants_trace();
+        Ok(options)
+    }
+
+    /// The same with some options changed, as a hook before an attempt may.
+    pub fn changed(&self, json: &str) -> Result<Options, Failure> {
+        let wrong = |text: String| Failure::new(Status::Option, text);
+        let given: Map<String, Value> = serde_json::from_str(json)
+            .map_err(|error| wrong(format!("the changes are no JSON object: {error}")))?;
+        if let Some(fixed) = given.keys().find(|name| {
+            TABLE.iter().any(|spec| spec.name == *name) && !CHANGEABLE.contains(&name.as_str())
+        }) {
+            let may = CHANGEABLE.join(", ");
+            return Err(wrong(format!("option `{fixed}` holds for all attempts; use {may}")));
+        }
+        let mut options = self.clone();
+        if given.contains_key("url") {
+            let headers = std::mem::take(&mut options.transports).swap_remove(0).headers;
+            options.transports = vec![TransportOptions { headers, ..TransportOptions::default() }];
+        }
+        if given.contains_key("headers") && !given.contains_key("transports") {
+            options.transports.iter_mut().for_each(|transport| transport.headers.clear());
+        }
+        options.set_all(&given)?;
+        Ok(options)
+    }
+
+    /// Takes the given options in the order of the table, where those that others build on come
+    /// first.
+    fn set_all(&mut self, given: &Map<String, Value>) -> Result<(), Failure> {
+        let wrong = |text: String| Failure::new(Status::Option, text);
+        for name in given.keys() {
+            if !TABLE.iter().any(|spec| spec.name == name) {
+                return Err(wrong(unknown(name, TABLE.iter().map(|spec| spec.name))));
+            }
+        }
+        for spec in TABLE {
+            if let Some(value) = given.get(spec.name) {
+                let name = spec.name;
+                (spec.set)(self, value)
+                    .map_err(|error| wrong(format!("option `{name}`: {error}")))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The authentication methods to offer; none where there is nothing to choose from.
+    pub fn methods(&self) -> Vec<String> {
+        let Credentials { ticket, secret, privkey, .. } = &self.credentials;
+        let any = ticket.is_some() || secret.is_some() || privkey.is_some();
+        match &self.authmethods {
+            Some(methods) => methods.clone(),
+            None if any => self.credentials.methods().into_iter().map(str::to_owned).collect(),
+            None => Vec::new(),
+        }
+    }
+
+    /// HELLO.Details: what we are and can do, with this `authextra`.
+    pub fn hello(&self, authextra: Map<String, Value>) -> Vec<u8> {
+        let roles = features::OURS.iter().map(|(role, features)| {
+            let features: Map<String, Value> =
+                features.iter().map(|feature| ((*feature).to_owned(), true.into())).collect();
+            ((*role).to_owned(), serde_json::json!({ "features": features }))
+        });
+        let mut details = serde_json::json!({
+            "agent": concat!("libwamp/", env!("CARGO_PKG_VERSION")),
+            "roles": roles.collect::<Map<_, _>>(),
+        });
+        if let Some(authid) = &self.credentials.authid {
+            details["authid"] = authid.as_str().into();
+        }
+        let methods = self.methods();
+        if !methods.is_empty() {
+            details["authmethods"] = methods.into();
+        }
+        if !authextra.is_empty() || self.authextra.is_some() {
+            details["authextra"] = authextra.into();
+        }
+        details.to_string().into_bytes()
+    }
+}
+
+/// The sentence about an unknown name, with the nearest one that exists.
+pub fn unknown(name: &str, known: impl Iterator<Item = &'static str>) -> String {
+    let nearest = known
+        .map(|known| (strsim::damerau_levenshtein(name, known), known))
+        .min()
+        .filter(|(distance, known)| *distance <= 1 + known.len() / 3);
+    match nearest {
+        Some((_, nearest)) => format!("option `{name}`: unknown; did you mean `{nearest}`?"),
+        None => format!("option `{name}`: unknown; see wamp_connection_new in wamp.h"),
+    }
+}

@@ -1,0 +1,389 @@
+//! Every option: its name, what it means, and how it is taken.
+
+use serde_json::Value;
+
+use crate::auth::{self, Secret, key_file};
+use crate::client::dispatch::Mode;
+use crate::client::end::AUTH_FAILURES;
+use crate::transport::Proxy;
+
+use super::transports::{headers, serializers, tls, transport};
+use super::values::{bytes, number, seconds, text};
+use super::*;
+
+/// One option: how it is written, what it means, and how it is taken.
+pub struct Spec {
+    /// Its name.
+    pub name: &'static str,
+    /// Its JSON type.
+    pub kind: &'static str,
+    /// What holds without it.
+    pub default: &'static str,
+    /// What it does.
+    pub text: &'static str,
+    pub(super) set: fn(&mut Options, &Value) -> Result<(), String>,
+}
+
+/// All options.
+pub const TABLE: &[Spec] = &[
+    Spec {
+        name: "url",
+        kind: "string",
+        default: "required, or transports",
+        text: "The router: ws://host:port/path or rs://host:port; wss:// or rss:// with TLS; \
+               ws+unix:///path.sock:/path or rs+unix:///path.sock.",
+        set: |options, value| options.transports[0].set_url(text(value)?, None),
+    },
+    Spec {
+        name: "transports",
+        kind: "list of objects",
+        default: "[{url}]",
+        text: "Instead of url: the ways to the router, each {\"type\": \"websocket\" or \"rawsocket\", \
+               \"url\": ..., \"headers\": ..., \"tlsConfiguration\": ...}; a rawsocket may have \"host\" \
+               and \"port\", or the \"path\" of a Unix socket, instead of \"url\". They are tried in \
+               order, the one that worked last time first.",
+        set: |options, value| {
+            let list = value.as_array().filter(|list| !list.is_empty());
+            let list = list.ok_or("must be a list of objects, and not an empty one")?;
+            options.transports = list.iter().map(transport).collect::<Result<_, _>>()?;
+            Ok(())
+        },
+    },
+    Spec {
+        name: "realm",
+        kind: "string",
+        default: "required",
+        text: "The realm to join.",
+        set: |options, value| {
+            options.realm = text(value)?;
+            uri::check(&options.realm, Match::Exact).map_err(|error| error.to_string())
+        },
+    },
+    Spec {
+        name: "dispatch",
+        kind: "string",
+        default: "\"thread\"",
+        text: "Where callbacks run: \"thread\", \"manual\" or \"inline\".",
+        set: |options, value| {
+            options.dispatch = match text(value)?.as_str() {
+                "thread" => Mode::Thread,
+                "manual" => Mode::Manual,
+                "inline" => Mode::Inline,
+                _ => return Err("must be \"thread\", \"manual\" or \"inline\"".to_owned()),
+            };
+            Ok(())
+        },
+    },
+    Spec {
+        name: "connect_timeout",
+        kind: "number (seconds)",
+        default: "30",
+        text: "How long connecting, the handshakes and joining may take together.",
+        set: |options, value| seconds(value).map(|time| options.connect_timeout = time),
+    },
+    Spec {
+        name: "close_timeout",
+        kind: "number (seconds)",
+        default: "5",
+        text: "How long a close waits for the router's GOODBYE before it cuts the connection.",
+        set: |options, value| seconds(value).map(|time| options.close_timeout = time),
+    },
+    Spec {
+        name: "headers",
+        kind: "object of strings",
+        default: "{}",
+        text: "HTTP headers to send with the WebSocket upgrade.",
+        set: |options, value| {
+            let headers = headers(value)?;
+            for transport in &mut options.transports {
+                // What an entry of `transports` says itself counts more.
+                if transport.headers.is_empty() {
+                    transport.headers.clone_from(&headers);
+                }
+            }
+            Ok(())
+        },
+    },
+    Spec {
+        name: "max_message_size",
+        kind: "integer (bytes)",
+        default: "16777216",
+        text: "The largest message to send or to accept.",
+        set: |options, value| {
+            bytes(value, 1024, 1 << 30).map(|size| options.max_message_size = size)
+        },
+    },
+    Spec {
+        name: "send_queue_bytes",
+        kind: "integer (bytes)",
+        default: "16777216",
+        text: "How much may wait to be sent before requests are answered with WAMP_ERR_AGAIN.",
+        set: |options, value| bytes(value, 1, 1 << 40).map(|size| options.send_queue_bytes = size),
+    },
+    Spec {
+        name: "receive_queue_bytes",
+        kind: "integer (bytes)",
+        default: "16777216",
+        text: "How much may wait to be dispatched before the socket is no longer read.",
+        set: |options, value| {
+            bytes(value, 1, 1 << 40).map(|size| options.receive_queue_bytes = size)
+        },
+    },
+    Spec {
+        name: "autoping_interval",
+        kind: "number (seconds)",
+        default: "30",
+        text: "WebSocket: after how much silence a ping is sent; 0 for never. (On RawSocket, where not every router answers pings, the operating system watches the connection.)",
+        set: |options, value| {
+            let time = seconds(value)?;
+            options.autoping_interval = (!time.is_zero()).then_some(time);
+            Ok(())
+        },
+    },
+    Spec {
+        name: "autoping_timeout",
+        kind: "number (seconds)",
+        default: "10",
+        text: "How long after a ping the connection counts as lost, if nothing comes.",
+        set: |options, value| seconds(value).map(|time| options.autoping_timeout = time),
+    },
+    Spec {
+        name: "autoping_size",
+        kind: "integer (bytes)",
+        default: "4",
+        text: "The size of a ping's payload, 4 to 125.",
+        set: |options, value| bytes(value, 4, 125).map(|size| options.autoping_size = size),
+    },
+    Spec {
+        name: "max_retries",
+        kind: "integer",
+        default: "15",
+        text: "How often to try again after a loss; 0 for never, -1 without limit.",
+        set: |options, value| {
+            let count = value.as_i64().filter(|count| (-1..=1_000_000_000).contains(count));
+            let count = count.ok_or("must be a whole number, -1 (no limit) or more")?;
+            options.retry.max_retries = u32::try_from(count).ok();
+            Ok(())
+        },
+    },
+    Spec {
+        name: "initial_retry_delay",
+        kind: "number (seconds)",
+        default: "1.5",
+        text: "The mean delay before the first retry.",
+        set: |options, value| number(value, 1e6).map(|delay| options.retry.initial = delay),
+    },
+    Spec {
+        name: "max_retry_delay",
+        kind: "number (seconds)",
+        default: "300",
+        text: "The longest delay before a retry.",
+        set: |options, value| number(value, 1e6).map(|delay| options.retry.max = delay),
+    },
+    Spec {
+        name: "retry_delay_growth",
+        kind: "number",
+        default: "1.5",
+        text: "What the mean delay is multiplied with after each retry.",
+        set: |options, value| number(value, 1e6).map(|growth| options.retry.growth = growth),
+    },
+    Spec {
+        name: "retry_delay_jitter",
+        kind: "number",
+        default: "0.1",
+        text: "The standard deviation of a delay, as a fraction of its mean.",
+        set: |options, value| number(value, 1e6).map(|jitter| options.retry.jitter = jitter),
+    },
+    Spec {
+        name: "retry_if_unreachable",
+        kind: "bool",
+        default: "false",
+        text: "Try again also where no session could be opened in the first place.",
+        set: |options, value| {
+            options.retry_if_unreachable = value.as_bool().ok_or("must be true or false")?;
+            Ok(())
+        },
+    },
+    Spec {
+        name: "retry_reasons",
+        kind: "list of strings",
+        default: "[]",
+        text: "URIs of a router's GOODBYE or ABORT after which to try again, such as \
+               \"wamp.close.system_shutdown\".",
+        set: |options, value| {
+            let list = value.as_array().ok_or("must be a list of URIs")?;
+            options.retry_reasons = list.iter().map(text).collect::<Result<_, _>>()?;
+            match options.retry_reasons.iter().find(|uri| AUTH_FAILURES.contains(&uri.as_str())) {
+                None => Ok(()),
+                Some(uri) => Err(format!("\"{uri}\": a failed authentication is never retried")),
+            }
+        },
+    },
+    Spec {
+        name: "proxy",
+        kind: "string, or false",
+        default: "the environment's",
+        text: "The proxy to reach the router through: http://user:password@host:port or \
+               socks5://...; false for none. Without it https_proxy (for wss://), http_proxy (for \
+               ws://), all_proxy and no_proxy count.",
+        set: |options, value| {
+            options.proxy = match value {
+                Value::Bool(false) => ProxyChoice::Direct,
+                Value::String(url) => ProxyChoice::Through(Proxy::parse(url)?),
+                _ => return Err("must be a URL, or false for no proxy".to_owned()),
+            };
+            Ok(())
+        },
+    },
+    Spec {
+        name: "tlsConfiguration",
+        kind: "object",
+        default: "{}",
+        text: "For wss:// and rss://: `ca`, `cert` and `key` (PEM, or paths of PEM files), `server_name`, \
+               `min_version` (\"1.2\" or \"1.3\"), `pins` (list of \"sha256/BASE64\" of the server's \
+               public key), `verify` (false takes any server).",
+        set: |options, value| {
+            options.tls = tls(value)?;
+            Ok(())
+        },
+    },
+    Spec {
+        name: "authid",
+        kind: "string",
+        default: "none",
+        text: "Who we say we are.",
+        set: |options, value| text(value).map(|authid| options.credentials.authid = Some(authid)),
+    },
+    Spec {
+        name: "authmethods",
+        kind: "list of strings",
+        default: "none",
+        text: "The authentication methods to offer, in this order: \"anonymous\", \"ticket\", \
+               \"wampcra\", \"scram\" (Crossbar.io), \"wamp-scram\", \"cryptosign\", or one that \
+               on_challenge answers. Without it, those that the credentials serve. Name the one that \
+               your router has set up: routers try no second one.",
+        set: |options, value| {
+            let list = value.as_array().ok_or("must be a list of strings")?;
+            options.authmethods = Some(list.iter().map(text).collect::<Result<_, _>>()?);
+            Ok(())
+        },
+    },
+    Spec {
+        name: "ticket",
+        kind: "string",
+        default: "none",
+        text: "Answers a \"ticket\" challenge.",
+        set: |options, value| {
+            options.credentials.ticket = Some(Secret::new(text(value)?));
+            Ok(())
+        },
+    },
+    Spec {
+        name: "secret",
+        kind: "string",
+        default: "none",
+        text: "The password: answers \"wampcra\", \"scram\" and \"wamp-scram\" challenges.",
+        set: |options, value| {
+            options.credentials.secret = Some(Secret::new(text(value)?));
+            Ok(())
+        },
+    },
+    Spec {
+        name: "privkey",
+        kind: "string",
+        default: "none",
+        text: "The Ed25519 key: answers a \"cryptosign\" challenge. 64 hex digits of the seed, the text \
+               of an OpenSSH key file, or the path of a file with one of these or the 32 bytes.",
+        set: |options, value| {
+            let key = key_file::load(&text(value)?).map_err(|error| error.to_string())?;
+            options.credentials.privkey = Some(key);
+            Ok(())
+        },
+    },
+    Spec {
+        name: "router_key",
+        kind: "string (64 hex digits)",
+        default: "none",
+        text: "The router's public Ed25519 key: only a router that proves in \"cryptosign\" to have it \
+               is believed.",
+        set: |options, value| {
+            let key = auth::unhex(&text(value)?).ok_or("must be 64 hex digits")?;
+            options.credentials.router_key = Some(key);
+            Ok(())
+        },
+    },
+    Spec {
+        name: "channel_binding",
+        kind: "string",
+        default: "none",
+        text: "\"tls-exporter\" binds \"cryptosign\" and \"wamp-scram\" to the TLS connection; a router \
+               that cannot is refused.",
+        set: |options, value| {
+            options.credentials.channel_binding = match value.as_str() {
+                Some("tls-exporter") => true,
+                _ => return Err("must be \"tls-exporter\", or left out".to_owned()),
+            };
+            Ok(())
+        },
+    },
+    Spec {
+        name: "scram_raw",
+        kind: "bool",
+        default: "false",
+        text: "For \"scram\" with argon2: the router's keys were made of the hash itself, and not of \
+               its base64 text as Autobahn's tools do.",
+        set: |options, value| {
+            options.credentials.scram_raw = value.as_bool().ok_or("must be true or false")?;
+            Ok(())
+        },
+    },
+    Spec {
+        name: "authextra",
+        kind: "object",
+        default: "none",
+        text: "HELLO.Details.authextra, passed to the router as it is.",
+        set: |options, value| {
+            let object = value.as_object().ok_or("must be an object")?;
+            options.authextra = Some(object.clone());
+            Ok(())
+        },
+    },
+    Spec {
+        name: "serializers",
+        kind: "list of strings",
+        default: "[\"json\"]",
+        text: "How messages may be encoded, the best first: \"json\", \"msgpack\", \"cbor\". Payloads \
+               can be given in any encoding on any of them. An entry of `transports` may have its \
+               own.",
+        set: |options, value| {
+            options.serializers = serializers(value)?;
+            Ok(())
+        },
+    },
+    Spec {
+        name: "payload_encoding",
+        kind: "string",
+        default: "\"json\"",
+        text: "\"json\": received payloads are delivered as JSON text, whatever came over the wire. \
+               \"wire\": as they came, `payload.encoding` tells how.",
+        set: |options, value| {
+            options.payload_encoding = match value.as_str() {
+                Some("json") => Some(Encoding::Json),
+                Some("wire") => None,
+                _ => return Err("must be \"json\" or \"wire\"".to_owned()),
+            };
+            Ok(())
+        },
+    },
+    Spec {
+        name: "trace",
+        kind: "bool",
+        default: "false",
+        text: "Write every message to the log, secrets masked; also by the environment variable \
+               WAMP_TRACE=1.",
+        set: |options, value| {
+            options.trace = value.as_bool().ok_or("must be true or false")?;
+            Ok(())
+        },
+    },
+];
