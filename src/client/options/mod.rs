@@ -1,6 +1,6 @@
 //! The options of a connection, in one table that parses, checks and documents them.
 //!
-//! * [`table`]: all of them. [`transports`]: the ways to the router. [`values`]: what they are made of.
+//! * `table`: all of them. `transports`: the ways to the router. `values`: what they are made of.
 
 mod table;
 mod transports;
