@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use zeroize::Zeroize;
 
 use crate::auth::Credentials;
 use crate::codec::Encoding;
@@ -117,8 +118,10 @@ impl Options {
             let example = "{\"url\": \"ws://127.0.0.1:8080/ws\", \"realm\": \"realm1\"}";
             return Err(wrong(format!("the options must be a JSON object, such as {example}")));
         };
+        let given = Given(given);
         let mut options = Options::default();
-        options.set_all(&given)?;
+        options.set_all(&given.0)?;
+        let given = &given.0;
         match (given.contains_key("url"), given.contains_key("transports")) {
             (false, false) => return Err(wrong("option `url` is missing".to_owned())),
             (true, true) => {
@@ -139,6 +142,8 @@ impl Options {
         let wrong = |text: String| Failure::new(Status::Option, text);
         let given: Map<String, Value> = serde_json::from_str(json)
             .map_err(|error| wrong(format!("the changes are no JSON object: {error}")))?;
+        let given = Given(given);
+        let given = &given.0;
         if let Some(fixed) = given.keys().find(|name| {
             TABLE.iter().any(|spec| spec.name == *name) && !CHANGEABLE.contains(&name.as_str())
         }) {
@@ -153,7 +158,7 @@ impl Options {
         if given.contains_key("headers") && !given.contains_key("transports") {
             options.transports.iter_mut().for_each(|transport| transport.headers.clear());
         }
-        options.set_all(&given)?;
+        options.set_all(given)?;
         Ok(options)
     }
 
@@ -209,6 +214,19 @@ impl Options {
             details["authextra"] = authextra.into();
         }
         details.to_string().into_bytes()
+    }
+}
+
+/// What the application gave. The secrets in it are wiped when they have been taken.
+struct Given(Map<String, Value>);
+
+impl Drop for Given {
+    fn drop(&mut self) {
+        for name in ["ticket", "secret", "privkey"] {
+            if let Some(Value::String(secret)) = self.0.get_mut(name) {
+                secret.zeroize();
+            }
+        }
     }
 }
 
