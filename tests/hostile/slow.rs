@@ -207,7 +207,7 @@ fn a_peer_that_is_busy_with_what_we_sent_is_not_taken_for_dead() {
         publications
     });
     // The answer takes longer than this, and on a slow machine less than what a busy peer gets.
-    let options = json!({"autoping_interval": 0.1, "autoping_timeout": 2.0, "close_timeout": 60});
+    let options = json!({"autoping_interval": 0.1, "autoping_timeout": 1.0, "close_timeout": 60});
     let mut client = Client::open("busy", &peer.url, options);
     client.join();
     for _ in 0..MESSAGES {
