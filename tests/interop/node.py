@@ -5,12 +5,14 @@ The Crossbar.io of the virtual environment whose Python runs the tests is used.
 
 import json
 import os
+import random
 import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 READY = "Ok, local node configuration ran successfully."
@@ -26,9 +28,15 @@ DISCLOSE = {"caller": True, "publisher": True}
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port to listen on, of those that no client gets by chance before that."""
+    while True:
+        port = _ports.randrange(15_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+_ports = random.SystemRandom()
 
 
 def has_ipv6() -> bool:

@@ -27,6 +27,7 @@ class Relay:
         self._listener.listen()
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
+        self.carried = 0  # bytes, both ways
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
@@ -69,6 +70,8 @@ class Relay:
             self._open.add(one)
         with suppress(OSError):
             while data := one.recv(65536):
+                with self._lock:
+                    self.carried += len(data)
                 other.sendall(data)
         with suppress(OSError):
             other.shutdown(socket.SHUT_RDWR)
