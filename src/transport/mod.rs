@@ -146,8 +146,13 @@ impl Target {
     /// What tests begin with.
     #[cfg(test)]
     pub(crate) fn plain(url: &str) -> Target {
+        Target::new(Endpoint::parse(url).unwrap())
+    }
+
+    /// With JSON, messages of up to 1 MiB, and nothing that need not be.
+    pub fn new(endpoint: Endpoint) -> Target {
         Target {
-            endpoint: Endpoint::parse(url).unwrap(),
+            endpoint,
             serializers: vec![Encoding::Json.into()],
             json_batch_separator: SEPARATOR,
             headers: Vec::new(),

@@ -14,7 +14,7 @@ use hyper::header::{
 };
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::upgrade::{self, OnUpgrade, Upgraded};
+use hyper::upgrade::{self, Upgraded};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use sha1::{Digest, Sha1};
@@ -24,17 +24,34 @@ use crate::transport::http::{self, Body, Link};
 use crate::transport::inbox::Inbox;
 use crate::transport::{ConnectError, Serializer, Stream, Target};
 
-use super::deflate::{self, Agreed, Deflate, DeflateOptions};
+use super::deflate::{self, Deflate, DeflateOptions};
 use super::keys::Keys;
 use super::{Socket, WebSocket};
 
 const VERSION: HeaderValue = HeaderValue::from_static("13");
 
-/// Shakes hands with the server at the other end of `stream`.
+/// Shakes hands with the server at the other end of `stream`; agrees on a serializer.
 pub(in crate::transport) async fn connect(
     stream: Stream,
     target: &Target,
 ) -> Result<WebSocket, ConnectError> {
+    let offered = listed(&target.serializers);
+    let (socket, agreed) = open(stream, target, &offered).await?;
+    let serializer = agreed
+        .and_then(|agreed| Serializer::of_subprotocol(&agreed))
+        .filter(|agreed| target.serializers.contains(agreed))
+        .ok_or_else(|| ConnectError::Subprotocol { url: target.endpoint.to_string(), offered })?;
+    let framing = Framing::new(serializer, target.json_batch_separator);
+    Ok(WebSocket::new(socket, framing, target.max_message_size))
+}
+
+/// The same below WAMP: offers these subprotocols, if any, and gives the one that the server names.
+pub async fn open(
+    stream: impl Into<Stream>,
+    target: &Target,
+    subprotocols: &str,
+) -> Result<(Socket, Option<String>), ConnectError> {
+    let stream = stream.into();
     let url = || target.endpoint.to_string();
     let no_random = |_| ConnectError::Unreachable {
         url: url(),
@@ -44,12 +61,11 @@ pub(in crate::transport) async fn connect(
     getrandom::fill(&mut nonce).map_err(no_random)?;
     let keys = Keys::new().map_err(no_random)?;
     let key = BASE64.encode(nonce);
-    let offered = listed(&target.serializers);
 
     let clues = stream.clues();
     let failed = |error: hyper::Error| http::failed(target, &error, &clues);
     let mut link = Link::new(stream).await.map_err(failed)?;
-    let request = request(target, &key, &offered)?;
+    let request = request(target, &key, subprotocols)?;
     let response = link.request(request).await;
     let mut response = response.map_err(|unanswered| failed(unanswered.error))?;
     let (status, headers) = (response.status(), response.headers());
@@ -62,10 +78,7 @@ pub(in crate::transport) async fn connect(
     }
     let handshake = |reason: String| ConnectError::Handshake { url: url(), reason };
     check_upgrade(headers, &key).map_err(|reason| handshake(reason.to_owned()))?;
-    let agreed = header(headers, &SEC_WEBSOCKET_PROTOCOL).and_then(Serializer::of_subprotocol);
-    let serializer = agreed
-        .filter(|agreed| target.serializers.contains(agreed))
-        .ok_or_else(|| ConnectError::Subprotocol { url: url(), offered })?;
+    let agreed = header(headers, &SEC_WEBSOCKET_PROTOCOL).map(str::to_owned);
     let deflate = match (header(headers, &SEC_WEBSOCKET_EXTENSIONS), &target.deflate) {
         (None | Some(""), _) => None,
         (Some(answer), Some(options)) => {
@@ -78,9 +91,7 @@ pub(in crate::transport) async fn connect(
     };
     let upgraded = link.wait(upgrade::on(&mut response)).await.map_err(failed)?;
     let (stream, inbox) = parts(upgraded).ok_or_else(|| handshake("no upgrade".to_owned()))?;
-    let socket = Socket::new(stream, inbox, target.max_message_size, Some(keys), deflate);
-    let framing = Framing::new(serializer, target.json_batch_separator);
-    Ok(WebSocket::new(socket, framing, target.max_message_size))
+    Ok((Socket::new(stream, inbox, target.max_message_size, Some(keys), deflate), agreed))
 }
 
 /// Answers the handshake of a client that has connected to `path`; `None` takes any path. Without
@@ -91,39 +102,66 @@ pub async fn accept(
     max_message_size: usize,
     deflate: Option<&DeflateOptions>,
 ) -> Result<WebSocket, ConnectError> {
+    // The client's preference decides.
+    let choose = |offered: &[&str]| {
+        let chosen = offered.iter().find_map(|name| Serializer::of_subprotocol(name));
+        let known = || format!("this router speaks {}\n", listed(&Serializer::ALL));
+        Ok(Some(chosen.ok_or_else(known)?.subprotocol()))
+    };
+    let (socket, agreed) = answer(stream, path, max_message_size, deflate, choose).await?;
+    let serializer = agreed.and_then(Serializer::of_subprotocol).unwrap_or_default();
+    Ok(WebSocket::new(socket, Framing::following(serializer), max_message_size))
+}
+
+/// The same below WAMP. `choose` takes one of the subprotocols that the client offers, or none, or
+/// says why it takes none.
+pub async fn answer(
+    stream: impl Into<Stream>,
+    path: Option<&str>,
+    max_message_size: usize,
+    deflate: Option<&DeflateOptions>,
+    choose: impl Fn(&[&str]) -> Result<Option<&'static str>, String>,
+) -> Result<(Socket, Option<&'static str>), ConnectError> {
     let stream = stream.into();
     let url = stream.peer();
     let failed = |reason: String| ConnectError::Handshake { url: url.clone(), reason };
     let accepted = Mutex::new(None);
     let service = service_fn(|mut request: Request<Incoming>| {
-        let answer = match answer(&request, path, deflate) {
-            Ok(answer) => answer,
+        let checked = check_request(&request, path).and_then(|key| {
+            let offered: Vec<_> = values(request.headers(), &SEC_WEBSOCKET_PROTOCOL).collect();
+            let refused = |why: String| Box::new(http::refuse(StatusCode::BAD_REQUEST, &why));
+            Ok((accept_key(key), choose(&offered).map_err(refused)?))
+        });
+        let (accept, subprotocol) = match checked {
+            Ok(checked) => checked,
             Err(refusal) => return std::future::ready(Ok::<_, Infallible>(*refusal)),
         };
-        let upgrade = upgrade::on(&mut request);
+        let offers = request.headers().get_all(SEC_WEBSOCKET_EXTENSIONS).into_iter();
+        let offers: Vec<_> = offers.filter_map(|value| value.to_str().ok()).collect();
+        let deflate = deflate.and_then(|options| deflate::accept(options, &offers.join(",")));
+        let (agreed, extensions) = deflate.unzip();
+        let response = switch(&accept, subprotocol, extensions.as_deref());
         let mut accepted = accepted.lock().unwrap_or_else(PoisonError::into_inner);
-        *accepted =
-            Some(Accepted { upgrade, serializer: answer.serializer, deflate: answer.deflate });
-        std::future::ready(Ok(answer.response))
+        *accepted = Some((upgrade::on(&mut request), subprotocol, agreed));
+        std::future::ready(Ok(response))
     });
     let mut builder = http1::Builder::new();
     builder.max_buf_size(http::MAX_HEAD).header_read_timeout(None);
     let served = builder.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
     served.map_err(|error| failed(error.to_string()))?;
     let accepted = accepted.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let Some(Accepted { upgrade, serializer, deflate: agreed }) = accepted else {
+    let Some((upgrade, subprotocol, agreed)) = accepted else {
         return Err(failed("it was refused".to_owned()));
     };
     let upgraded = upgrade.await.map_err(|error| failed(error.to_string()))?;
     let (stream, inbox) = parts(upgraded).ok_or_else(|| failed("no upgrade".to_owned()))?;
     let deflate = deflate.zip(agreed).map(|(options, agreed)| Deflate::new(agreed, options, false));
-    let socket = Socket::new(stream, inbox, max_message_size, None, deflate);
-    Ok(WebSocket::new(socket, Framing::following(serializer), max_message_size))
+    Ok((Socket::new(stream, inbox, max_message_size, None, deflate), subprotocol))
 }
 
 // ===== the client =====
 
-fn request(target: &Target, key: &str, offered: &str) -> Result<Request<Body>, ConnectError> {
+fn request(target: &Target, key: &str, subprotocols: &str) -> Result<Request<Body>, ConnectError> {
     let mut headers = HeaderMap::new();
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -132,7 +170,7 @@ fn request(target: &Target, key: &str, offered: &str) -> Result<Request<Body>, C
     for (name, value) in [
         (HOST, Some(target.endpoint.host_header().as_str())),
         (SEC_WEBSOCKET_KEY, Some(key)),
-        (SEC_WEBSOCKET_PROTOCOL, Some(offered)),
+        (SEC_WEBSOCKET_PROTOCOL, Some(subprotocols).filter(|names| !names.is_empty())),
         (SEC_WEBSOCKET_EXTENSIONS, extensions.as_deref()),
     ] {
         if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
@@ -162,23 +200,11 @@ fn check_upgrade(headers: &HeaderMap, key: &str) -> Result<(), &'static str> {
 
 // ===== the server =====
 
-struct Accepted {
-    upgrade: OnUpgrade,
-    serializer: Serializer,
-    deflate: Option<Agreed>,
-}
-
-struct Answer {
-    response: Response<Body>,
-    serializer: Serializer,
-    deflate: Option<Agreed>,
-}
-
-fn answer(
-    request: &Request<Incoming>,
+/// Checks that a request asks for WebSocket; gives its key.
+fn check_request<'a>(
+    request: &'a Request<Incoming>,
     path: Option<&str>,
-    options: Option<&DeflateOptions>,
-) -> Result<Answer, Box<Response<Body>>> {
+) -> Result<&'a str, Box<Response<Body>>> {
     let headers = request.headers();
     if path.is_some_and(|path| path != request.uri().path()) {
         return Err(Box::new(http::refuse(StatusCode::NOT_FOUND, "nothing is here\n")));
@@ -188,44 +214,33 @@ fn answer(
         || !has_token(headers, &CONNECTION, "upgrade")
         || header(headers, &SEC_WEBSOCKET_VERSION) != VERSION.to_str().ok()
     {
-        let mut refusal =
-            http::refuse(StatusCode::UPGRADE_REQUIRED, "this is for WebSocket clients\n");
+        let why = "this is for WebSocket clients\n";
+        let mut refusal = http::refuse(StatusCode::UPGRADE_REQUIRED, why);
         refusal.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
         refusal.headers_mut().insert(SEC_WEBSOCKET_VERSION, VERSION);
         return Err(Box::new(refusal));
     }
-    let Some(key) = header(headers, &SEC_WEBSOCKET_KEY) else {
-        let why = "Sec-WebSocket-Key is missing\n";
-        return Err(Box::new(http::refuse(StatusCode::BAD_REQUEST, why)));
-    };
-    // The client's preference decides.
-    let agreed = values(headers, &SEC_WEBSOCKET_PROTOCOL).find_map(Serializer::of_subprotocol);
-    let Some(serializer) = agreed else {
-        let known = listed(&Serializer::ALL);
-        let why = format!("this router speaks {known}\n");
-        return Err(Box::new(http::refuse(StatusCode::BAD_REQUEST, &why)));
-    };
-    let offers: Vec<_> = headers.get_all(SEC_WEBSOCKET_EXTENSIONS).iter().collect();
-    let offers: Vec<_> = offers.iter().filter_map(|value| value.to_str().ok()).collect();
-    let deflate = options.and_then(|options| deflate::accept(options, &offers.join(",")));
+    let why = "Sec-WebSocket-Key is missing\n";
+    let missing = || Box::new(http::refuse(StatusCode::BAD_REQUEST, why));
+    header(headers, &SEC_WEBSOCKET_KEY).ok_or_else(missing)
+}
 
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+/// The answer that upgrades.
+fn switch(accept: &str, subprotocol: Option<&str>, extensions: Option<&str>) -> Response<Body> {
+    let mut response = http::answer(StatusCode::SWITCHING_PROTOCOLS, "");
     let headers = response.headers_mut();
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    let protocol = HeaderValue::from_static(serializer.subprotocol());
-    headers.insert(SEC_WEBSOCKET_PROTOCOL, protocol);
-    let extensions = deflate.as_ref().map(|(_, answer)| answer.as_str());
     for (name, value) in [
-        (SEC_WEBSOCKET_ACCEPT, Some(accept_key(key).as_str())),
+        (SEC_WEBSOCKET_ACCEPT, Some(accept)),
+        (SEC_WEBSOCKET_PROTOCOL, subprotocol),
         (SEC_WEBSOCKET_EXTENSIONS, extensions),
     ] {
         if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
             headers.insert(name, value);
         }
     }
-    Ok(Answer { response, serializer, deflate: deflate.map(|(agreed, _)| agreed) })
+    response
 }
 
 // ===== both =====

@@ -28,8 +28,8 @@ use super::framing::Framing;
 use super::{Incoming, Serializer, Transport, TransportError};
 
 pub use deflate::DeflateOptions;
-pub use handshake::accept;
 pub(super) use handshake::connect;
+pub use handshake::{accept, answer, open};
 pub use socket::{Broken, Received, Socket};
 
 /// About how large a batch gets.
@@ -51,11 +51,6 @@ impl WebSocket {
         let is_text = framing.serializer().encoding == Encoding::Json;
         let max_batch = max_message_size.min(BATCH);
         WebSocket { socket, framing, is_text, max_batch, batch: Vec::new() }
-    }
-
-    /// What is below WAMP.
-    pub fn into_socket(self) -> Socket {
-        self.socket
     }
 
     /// Puts out the next message, or as many as a batch takes.

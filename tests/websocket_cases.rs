@@ -1,0 +1,193 @@
+//! Our WebSocket against the cases of the Autobahn TestSuite, as the package `kosoku` runs them: both
+//! sides, with its 445 cases. With `WAMP_WEBSOCKET_CASES=all` there are 72 more, which compress more
+//! texts and pictures in the same ways and take most of the time.
+
+mod support;
+
+use std::future::poll_fn;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use wamp::transport::websocket::{Received, Socket, answer, open};
+use wamp::transport::{DeflateOptions, Endpoint, Target};
+
+/// The largest message of the cases, and some more.
+const LIMIT: usize = 32 << 20;
+
+/// For all of the cases, on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+#[test]
+fn our_server() {
+    let Some(suite) = suite() else { return };
+    runtime().block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(async move {
+                    let none = |_: &[&str]| Ok(None);
+                    let opened = answer(stream, None, LIMIT, Some(&deflate()), none).await;
+                    // A case may leave in the middle of it.
+                    if let Ok((socket, _)) = opened {
+                        echo(socket).await;
+                    }
+                });
+            }
+        });
+        let mut run = start(suite, "fuzzingclient", &url, &left_out());
+        let ended = tokio::task::spawn_blocking(move || run.wait_for_end());
+        let ended = tokio::time::timeout(PATIENCE, ended).await.expect("it takes too long");
+        passed(517 - LONG_ONES * left_out().len() / 2, ended.unwrap());
+    });
+}
+
+#[test]
+fn our_client() {
+    let hints = ["13.2.*", "13.5.*", "13.6.*"];
+    let choice: Vec<_> = hints.iter().flat_map(|cases| ["--exclude", cases]).collect();
+    let count = 463 - LONG_ONES * left_out().len() / 2;
+    client_passes(count, &[choice, left_out()].concat(), deflate());
+    // The servers of these want to be told that the client forgets what went before.
+    let choice: Vec<_> = hints.iter().flat_map(|cases| ["--include", cases]).collect();
+    let forgetful = DeflateOptions { client_no_context_takeover: true, ..deflate() };
+    client_passes(54, &choice, forgetful);
+}
+
+fn client_passes(count: usize, choice: &[&str], deflate: DeflateOptions) {
+    let Some(suite) = suite() else { return };
+    let mut run = start(suite, "fuzzingserver", "127.0.0.1:0", choice);
+    let url = run.address();
+    runtime().block_on(async {
+        let all = async {
+            let told = String::from_utf8(one(&url, "getCaseCount", deflate).await).unwrap();
+            assert_eq!(told, count.to_string());
+            for case in 1..=count {
+                // How it ends is what is judged.
+                let path = format!("runCase?case={case}&agent=wamp");
+                if let Some(socket) = dial(&url, &path, deflate).await {
+                    echo(socket).await;
+                }
+            }
+            echo(dial(&url, "updateReports?agent=wamp", deflate).await.unwrap()).await;
+        };
+        tokio::time::timeout(PATIENCE, all).await.expect("it takes too long");
+    });
+    passed(count, run.wait_for_end());
+}
+
+/// The cases that take long, of which each of these has so many.
+const LONG_ONES: usize = 18;
+
+fn left_out() -> Vec<&'static str> {
+    if std::env::var_os("WAMP_WEBSOCKET_CASES").is_some_and(|cases| cases == "all") {
+        return Vec::new();
+    }
+    ["12.2.*", "12.3.*", "12.4.*", "12.5.*"].iter().flat_map(|one| ["--exclude", one]).collect()
+}
+
+/// Sends back what comes, until it is over.
+async fn echo(mut socket: Socket) {
+    loop {
+        match poll_fn(|cx| socket.poll_receive(cx)).await {
+            Ok(Received::Message { is_text, payload }) => {
+                socket.send(is_text, &payload);
+                if poll_fn(|cx| socket.poll_flush(cx)).await.is_err() {
+                    return;
+                }
+            }
+            Ok(Received::Alive) => {}
+            Ok(Received::Close { .. }) | Err(_) => break,
+        }
+    }
+    let _ = poll_fn(|cx| socket.poll_close(cx)).await;
+}
+
+async fn dial(url: &str, path: &str, deflate: DeflateOptions) -> Option<Socket> {
+    let endpoint = Endpoint::parse(&format!("{url}/{path}")).unwrap();
+    let target =
+        Target { deflate: Some(deflate), max_message_size: LIMIT, ..Target::new(endpoint) };
+    let stream = TcpStream::connect(url.strip_prefix("ws://").unwrap()).await.unwrap();
+    open(stream, &target, "").await.ok().map(|(socket, _)| socket)
+}
+
+/// The one message that is to be had there.
+async fn one(url: &str, path: &str, deflate: DeflateOptions) -> Vec<u8> {
+    let mut socket = dial(url, path, deflate).await.unwrap();
+    loop {
+        if let Received::Message { payload, .. } =
+            poll_fn(|cx| socket.poll_receive(cx)).await.unwrap()
+        {
+            return payload.to_vec();
+        }
+    }
+}
+
+fn deflate() -> DeflateOptions {
+    // Also what is short, and fast rather than small.
+    DeflateOptions { threshold: 0, level: 1, ..DeflateOptions::default() }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+// ===== the suite =====
+
+/// A run of it.
+struct Run {
+    process: Child,
+    stderr: BufReader<std::process::ChildStderr>,
+}
+
+impl Run {
+    /// Where the server listens.
+    fn address(&mut self) -> String {
+        let mut line = String::new();
+        self.stderr.read_line(&mut line).unwrap();
+        let url = line.split_whitespace().find(|word| word.starts_with("ws://"));
+        url.unwrap_or_else(|| panic!("no URL in {line:?}")).to_owned()
+    }
+
+    /// Whether all was well, and what it says.
+    fn wait_for_end(&mut self) -> (bool, String) {
+        let mut told = String::new();
+        self.stderr.read_to_string(&mut told).unwrap();
+        self.process.stdout.take().unwrap().read_to_string(&mut told).unwrap();
+        (self.process.wait().unwrap().success(), told)
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn suite() -> Option<PathBuf> {
+    let python = std::env::var_os("WAMP_TEST_PYTHON").filter(|named| !named.is_empty());
+    let suite = python.map(|python| support::root().join(python).with_file_name("kosoku"));
+    if suite.is_none() {
+        support::skip("WAMP_TEST_PYTHON names no Python with kosoku: the cases were not run");
+    }
+    suite
+}
+
+fn start(suite: PathBuf, mode: &str, address: &str, choice: &[&str]) -> Run {
+    let reports = support::target().join("websocket-cases").join(mode);
+    let mut command = Command::new(suite);
+    command.args(["--mode", mode, "--outdir"]).arg(reports).args(choice).arg(address);
+    let mut process =
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("kosoku");
+    let stderr = BufReader::new(process.stderr.take().unwrap());
+    Run { process, stderr }
+}
+
+fn passed(count: usize, (good, told): (bool, String)) {
+    assert!(good && told.contains(&format!("{count} cases passed")), "{told}");
+}
