@@ -13,6 +13,8 @@
 //! | [`fatal`], [`harmless`] | sends what ends an open session, and what must not |
 //! | [`details`] | sends, and is sent, what only routers understand |
 //! | [`frames`] | breaks WebSocket below the messages |
+//! | [`batches`], [`compression`] | breaks what a WebSocket message may hold |
+//! | [`longpoll`] | speaks HTTP long-poll, well and badly |
 //! | [`ends`] | ends the session, or vanishes |
 //! | [`closing`] | misbehaves while we close or free |
 //! | [`silence`] | stops answering, or never stops talking |
@@ -27,9 +29,11 @@
 
 #[path = "../../src/transport/tls/testing.rs"]
 mod authority;
+mod batches;
 mod binding;
 mod client;
 mod closing;
+mod compression;
 mod connecting;
 mod details;
 mod ends;
@@ -37,6 +41,7 @@ mod fatal;
 mod frames;
 mod harmless;
 mod joining;
+mod longpoll;
 mod peer;
 mod proxy;
 mod rawsocket;

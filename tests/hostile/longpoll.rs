@@ -1,0 +1,307 @@
+//! HTTP long-poll: a server whose answers are errors, web pages, cut, too large, or do not come.
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use wamp::ffi::types::*;
+
+use super::client::Client;
+use super::every;
+use super::peer::{self, Peer, WELCOME};
+
+const OPENED: &str = r#"{"protocol":"wamp.2.json","transport":"t1"}"#;
+const NOTHING: &str = "HTTP/1.1 204 No Content\r\n\r\n";
+
+/// What a server answers.
+#[derive(Clone)]
+enum Answer {
+    Bytes(Vec<u8>),
+    /// These, and then the end of the connection.
+    Cut(Vec<u8>),
+    /// Nothing, for as long as the client waits.
+    Never,
+    /// This, once the client has sent so many messages.
+    After(usize, Box<Answer>),
+}
+
+fn ok(body: &str) -> Answer {
+    told("200 OK", body)
+}
+
+fn told(status: &str, body: &str) -> Answer {
+    Answer::Bytes(
+        format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into(),
+    )
+}
+
+fn after(count: usize, then: Answer) -> Answer {
+    Answer::After(count, Box::new(then))
+}
+
+fn nothing() -> Answer {
+    Answer::Bytes(NOTHING.into())
+}
+
+/// What a server has seen.
+#[derive(Default)]
+struct Seen {
+    /// How many requests of each kind.
+    counts: Mutex<HashMap<String, usize>>,
+    /// The messages.
+    sent: Mutex<Vec<Value>>,
+    more: Condvar,
+}
+
+/// A server that gives `answer` to each request: for what it is, and how many of that kind came
+/// before it.
+fn server(answer: impl Fn(&str, usize) -> Answer + Send + Sync + 'static) -> (Peer<()>, Arc<Seen>) {
+    let (answer, seen) = (Arc::new(answer), Arc::new(Seen::default()));
+    let all = seen.clone();
+    let peer = Peer::listening(move |listener: TcpListener| {
+        thread::spawn(move || {
+            loop {
+                let Ok((stream, _)) = listener.accept() else { return };
+                let (answer, seen) = (answer.clone(), seen.clone());
+                thread::spawn(move || serve(stream, &*answer, &seen));
+            }
+        });
+    });
+    (peer, all)
+}
+
+fn serve(mut stream: TcpStream, answer: &dyn Fn(&str, usize) -> Answer, seen: &Seen) {
+    while let Some((what, body)) = request(&mut stream) {
+        let before = {
+            let mut counts = seen.counts.lock().unwrap();
+            let count = counts.entry(what.clone()).or_default();
+            *count += 1;
+            *count - 1
+        };
+        if what == "send" {
+            seen.sent.lock().unwrap().push(serde_json::from_slice(&body).expect("JSON"));
+            seen.more.notify_all();
+        }
+        let mut answer = answer(&what, before);
+        if let Answer::After(count, then) = answer {
+            let sent = seen.sent.lock().unwrap();
+            let (sent, late) =
+                seen.more.wait_timeout_while(sent, peer::LIMIT, |sent| sent.len() < count).unwrap();
+            assert!(!late.timed_out(), "{} messages", sent.len());
+            answer = *then;
+        }
+        match answer {
+            Answer::After(..) => unreachable!("one wait is enough"),
+            Answer::Bytes(bytes) => {
+                if stream.write_all(&bytes).is_err() {
+                    return;
+                }
+            }
+            Answer::Cut(bytes) => {
+                let _ = stream.write_all(&bytes);
+                return;
+            }
+            Answer::Never => {
+                let _ = std::io::copy(&mut stream, &mut std::io::sink());
+                return;
+            }
+        }
+    }
+}
+
+/// The next request: what it is for, and its body.
+fn request(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).ok()?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).expect("ASCII").to_lowercase();
+    let path = head.split(' ').nth(1).expect("a path").to_owned();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    stream.read_exact(&mut body).ok()?;
+    Some((path.rsplit('/').next().unwrap_or_default().to_owned(), body))
+}
+
+fn url(peer: &Peer<()>) -> String {
+    peer.url.replace("ws://", "http://").replace("/ws", "/lp")
+}
+
+/// What a server does that is right until `receive` has given the WELCOME.
+fn right(what: &str, before: usize) -> Option<Answer> {
+    match (what, before) {
+        ("open", 0) => Some(ok(OPENED)),
+        ("send", 0) => Some(nothing()),
+        ("receive", 0) => Some(ok(WELCOME)),
+        ("close", _) => Some(nothing()),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_session() {
+    let (peer, seen) = server(|what, before| match (what, before) {
+        // Any success will do.
+        ("send", 1) => told("202 Accepted", "thank you"),
+        ("send", 2..) => ok(""),
+        ("receive", 1) => nothing(),
+        ("receive", 2) => after(2, ok(r#"[50,1,{},["result"]]"#)),
+        ("receive", 3) => after(3, ok(r#"[6,{},"wamp.close.goodbye_and_out"]"#)),
+        ("receive", 4..) => ok(""),
+        _ => right(what, before).expect("a request"),
+    });
+    let mut client = Client::open("long-poll", &url(&peer), json!({}));
+    client.join();
+    let call = client.call(c"com.call");
+    assert_eq!(client.outcome(call).kind, WAMP_RESULT);
+    assert_eq!(client.close(10_000), WAMP_OK);
+    client.closed_as(WAMP_OK, "closed");
+    client.finish();
+    peer.done();
+    let codes: Vec<_> =
+        seen.sent.lock().unwrap().iter().map(|message| message[0].clone()).collect();
+    assert_eq!(codes, [1, 48, 6]);
+}
+
+#[test]
+fn bad_answers_to_open() {
+    let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>";
+    let endless = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(10_000_000));
+    let large = told("200 OK", &format!("{OPENED}{}", " ".repeat(1_000_000)));
+    let rows: [(&str, (Answer, i32, &str)); 13] = [
+        ("500", (told("500 No", ""), WAMP_ERR_HTTP, "500")),
+        ("401", (told("401 No", ""), WAMP_ERR_HTTP, "headers")),
+        ("404", (told("404 No", ""), WAMP_ERR_HTTP, "path")),
+        ("a page", (Answer::Bytes(page.into()), WAMP_ERR_PROTOCOL, "web page")),
+        ("an empty body", (ok(""), WAMP_ERR_PROTOCOL, "not understood")),
+        ("no JSON", (ok("{"), WAMP_ERR_PROTOCOL, "not understood")),
+        (
+            "another serializer",
+            (
+                ok(r#"{"protocol":"wamp.2.cbor","transport":"t"}"#),
+                WAMP_ERR_SUBPROTOCOL,
+                "wamp.2.json",
+            ),
+        ),
+        (
+            "a transport of no name",
+            (ok(r#"{"protocol":"wamp.2.json","transport":""}"#), WAMP_ERR_PROTOCOL, "URL"),
+        ),
+        (
+            "a transport that leads elsewhere",
+            (
+                ok(r#"{"protocol":"wamp.2.json","transport":"a\r\nHost: b"}"#),
+                WAMP_ERR_PROTOCOL,
+                "URL",
+            ),
+        ),
+        ("too large", (large, WAMP_ERR_PROTOCOL, "too large")),
+        ("a head without end", (Answer::Bytes(endless.into()), WAMP_ERR_PROTOCOL, "")),
+        ("no HTTP", (Answer::Cut(b"SSH-2.0-OpenSSH\r\n".into()), WAMP_ERR_PROTOCOL, "")),
+        ("nothing", (Answer::Never, WAMP_ERR_TIMEOUT, "connect_timeout")),
+    ];
+    every(rows, |what, (answer, status, word)| {
+        let (peer, _) = server(move |_, _| answer.clone());
+        let limit = if status == WAMP_ERR_TIMEOUT { 0.5 } else { 60.0 };
+        let client = Client::open(what, &url(&peer), json!({"connect_timeout": limit}));
+        let told = client.closed_as(status, "unreachable");
+        assert!(told.message.contains(word), "{what}: {}", told.message);
+        client.finish();
+        peer.done();
+    });
+}
+
+#[test]
+fn an_answer_byte_by_byte() {
+    let peer = Peer::listening(|listener: TcpListener| {
+        let mut stream = peer::accept(&listener);
+        request(&mut stream).expect("an open");
+        let Answer::Bytes(bytes) = ok(OPENED) else { unreachable!() };
+        for byte in bytes {
+            stream.write_all(&[byte]).expect("written");
+            stream.flush().expect("written");
+            thread::sleep(Duration::from_millis(2));
+        }
+        request(&mut stream).expect("a HELLO");
+    });
+    let client = Client::open("slow", &url(&peer), json!({"connect_timeout": 60}));
+    peer.done();
+    client.closed();
+    client.finish();
+}
+
+#[test]
+fn bad_answers_to_receive() {
+    let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>";
+    let rows: [(&str, (Answer, i32, &str)); 10] = [
+        ("500", (told("500 No", "oh"), WAMP_ERR_LOST, "lost")),
+        ("503", (told("503 No", "oh"), WAMP_ERR_LOST, "lost")),
+        ("404", (told("404 No", ""), WAMP_ERR_LOST, "lost")),
+        ("400", (told("400 No", ""), WAMP_ERR_PROTOCOL, "closed")),
+        ("a page", (Answer::Bytes(page.into()), WAMP_ERR_PROTOCOL, "closed")),
+        ("an end", (ok(""), WAMP_ERR_LOST, "lost")),
+        ("too large", (ok(&" ".repeat(5000)), WAMP_ERR_TOO_LARGE, "closed")),
+        ("no message", (ok("{}"), WAMP_ERR_PROTOCOL, "closed")),
+        (
+            "no UTF-8",
+            (
+                Answer::Bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n[\xff]".into()),
+                WAMP_ERR_PROTOCOL,
+                "closed",
+            ),
+        ),
+        (
+            "cut",
+            (
+                Answer::Cut(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n[36".into()),
+                WAMP_ERR_LOST,
+                "lost",
+            ),
+        ),
+    ];
+    every(rows, |what, (answer, status, class)| {
+        let (peer, _) = server(move |what, before| match what {
+            "receive" if before > 0 => answer.clone(),
+            _ => right(what, before).unwrap_or_else(nothing),
+        });
+        let options = json!({"max_message_size": 4096, "max_retries": 0, "close_timeout": 0.5});
+        let mut client = Client::open(what, &url(&peer), options);
+        client.try_join();
+        client.closed_as(status, class);
+        client.finish();
+        peer.done();
+    });
+}
+
+#[test]
+fn bad_answers_to_send() {
+    let rows: [(&str, (Answer, i32, &str)); 4] = [
+        ("500", (told("500 No", "oh"), WAMP_ERR_LOST, "lost")),
+        ("404", (told("404 No", ""), WAMP_ERR_LOST, "lost")),
+        ("400", (told("400 No", ""), WAMP_ERR_PROTOCOL, "closed")),
+        ("never", (Answer::Never, WAMP_ERR_LOST, "lost")),
+    ];
+    every(rows, |what, (answer, status, class)| {
+        let (peer, _) = server(move |what, before| match what {
+            "send" if before > 0 => answer.clone(),
+            "receive" if before > 0 => Answer::Never,
+            _ => right(what, before).unwrap_or_else(nothing),
+        });
+        let options = json!({
+            "max_retries": 0, "autoping_interval": 0.2, "autoping_timeout": 0.3,
+            "close_timeout": 0.5,
+        });
+        let mut client = Client::open(what, &url(&peer), options);
+        client.join();
+        let call = client.call(c"com.call");
+        client.closed_as(status, class);
+        assert_eq!(client.outcome(call).status, WAMP_ERR_OUTCOME_UNKNOWN);
+        client.finish();
+        peer.done();
+    });
+}
