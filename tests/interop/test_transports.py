@@ -16,7 +16,8 @@ from pki import make
 
 PAGE = Path(__file__).parents[2] / "docs" / "TRANSPORTS.md"
 OPTIONS = PAGE.with_name("OPTIONS.md")
-DOORS = ("ws", "wss", "ws+unix", "rs", "rss", "rs+unix")
+DOORS = ("ws", "wss", "ws+unix", "rs", "rss", "rs+unix", "http", "https")
+KINDS = {"w": "websocket", "r": "rawsocket", "h": "longpoll"}
 PAIRS = list(itertools.permutations(DOORS, 2))
 MEBIBYTE = 1 << 20
 EVENTS = 500
@@ -33,8 +34,10 @@ def way(crossbar: Router, door: str) -> dict:
         "rs": crossbar.raw_url,
         "rss": crossbar.raw_tls_url,
         "rs+unix": crossbar.raw_unix_url,
+        "http": crossbar.longpoll_url,
+        "https": crossbar.longpoll_tls_url,
     }
-    trust = {"tlsConfiguration": {"ca": str(crossbar.pki.ca)}} if door in ("wss", "rss") else {}
+    trust = {"tlsConfiguration": {"ca": str(crossbar.pki.ca)}} if door in ("wss", "rss", "https") else {}
     return {"url": urls[door], **trust}
 
 
@@ -88,7 +91,7 @@ def value(event: Event):
 
 def test_what_is_told_of_the_transport(crossbar, door):
     wanted = way(crossbar, door)
-    kind = "websocket" if door.startswith("ws") else "rawsocket"
+    kind = KINDS[door[0]]
     client = Client(realm=crossbar.realm, **wanted)
     assert client.transport["type"] == "none"
     with joined(client):
