@@ -1,0 +1,25 @@
+//! What is done with the bytes that a fuzzer makes up: a function for each target.
+//!
+//! A body takes any bytes and panics where the library breaks a promise. libFuzzer calls it in
+//! `fuzz_targets/`, and `tests/fuzz_bodies.rs` of the library, of which these files are a part too,
+//! calls it with the seeds and with mutations of them.
+//!
+//! * [`message`]: messages as a client reads them.
+//! * [`tree`]: what the others do with a value.
+
+pub mod message;
+mod tree;
+
+use wamp::codec::Encoding;
+
+/// A function that takes any bytes.
+pub type Body = fn(&[u8]);
+
+/// All targets: the names of the programs in `fuzz_targets/`, and of the folders in `seeds/`.
+pub const TARGETS: &[(&str, Body)] = &[("message", message::run)];
+
+/// The encoding that the first byte stands for, and the rest.
+fn encoding(data: &[u8]) -> Option<(Encoding, &[u8])> {
+    let (first, rest) = data.split_first()?;
+    Some((Encoding::ALL[usize::from(first % 3)], rest))
+}
