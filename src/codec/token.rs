@@ -166,9 +166,9 @@ impl<'a> Big<'a> {
 }
 
 /// `mantissa` times ten to the power of `exponent`, as JSON writes it; `None` if it is too long.
+/// Always with an exponent, as by digits alone it would be a whole number in JSON.
 pub fn decimal_text(exponent: i64, mantissa: &Big<'_>) -> Option<String> {
-    let digits = mantissa.digits()?;
-    Some(if exponent == 0 { digits } else { format!("{digits}e{exponent}") })
+    Some(format!("{}e{exponent}", mantissa.digits()?))
 }
 
 #[cfg(test)]
