@@ -69,6 +69,13 @@ pub fn text(tree: &Tree, place: Place) -> &str {
     std::str::from_utf8(text).expect("UTF-8")
 }
 
+/// Whether both keys are the same. One that is a number has different texts as a decimal fraction
+/// and as a double.
+fn same_key(one: Option<&[u8]>, other: Option<&[u8]>) -> bool {
+    let number = |key: Option<&[u8]>| std::str::from_utf8(key?).ok()?.parse::<f64>().ok();
+    one == other || number(one).is_some_and(|one| number(other) == Some(one))
+}
+
 /// Whether both nodes show the same value. NaN is NaN.
 pub fn same(one: (&Tree, u32), other: (&Tree, u32)) -> bool {
     let mut pairs = vec![(one.1, other.1)];
@@ -82,11 +89,11 @@ pub fn same(one: (&Tree, u32), other: (&Tree, u32)) -> bool {
             }
             (Some(Node::List(_)), Some(Node::List(_)))
             | (Some(Node::Dict(_)), Some(Node::Dict(_))) => {
-                let key = |tree: &Tree, node, entry| {
-                    tree.key(node, entry).map(|place| tree.bytes(place).to_vec())
-                };
                 for entry in 0..one.size(a) {
-                    if key(one, a, entry) != key(other, b, entry) {
+                    let (key, its) = (one.key(a, entry), other.key(b, entry));
+                    let (key, its) =
+                        (key.map(|key| one.bytes(key)), its.map(|key| other.bytes(key)));
+                    if !same_key(key, its) {
                         return false;
                     }
                     pairs.extend(one.entry(a, entry).zip(other.entry(b, entry)));
