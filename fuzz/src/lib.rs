@@ -5,10 +5,12 @@
 //! calls it with the seeds and with mutations of them.
 //!
 //! * [`message`]: messages as a client reads them.
+//! * [`session`]: what a client's session makes of a router's messages.
 //! * [`transcode`], [`value`]: values in all encodings, the lens over them, and the builder.
 //! * [`tree`]: what the others do with a value.
 
 pub mod message;
+pub mod session;
 pub mod transcode;
 mod tree;
 pub mod value;
@@ -19,8 +21,12 @@ use wamp::codec::Encoding;
 pub type Body = fn(&[u8]);
 
 /// All targets: the names of the programs in `fuzz_targets/`, and of the folders in `seeds/`.
-pub const TARGETS: &[(&str, Body)] =
-    &[("message", message::run), ("transcode", transcode::run), ("value", value::run)];
+pub const TARGETS: &[(&str, Body)] = &[
+    ("message", message::run),
+    ("session", session::run),
+    ("transcode", transcode::run),
+    ("value", value::run),
+];
 
 /// The encoding that the first byte stands for, and the rest.
 fn encoding(data: &[u8]) -> Option<(Encoding, &[u8])> {
