@@ -1,6 +1,9 @@
 //! The fuzz targets without a fuzzer: each body is given its seeds, and mutations of them that are
 //! the same in every run. The fuzzers themselves are `make fuzz`; see fuzz/README.md.
 
+// RawSocket is tried over Unix sockets.
+#![cfg(unix)]
+
 #[path = "../fuzz/src/lib.rs"]
 mod bodies;
 

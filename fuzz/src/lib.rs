@@ -5,15 +5,19 @@
 //! calls it with the seeds and with mutations of them.
 //!
 //! * [`message`]: messages as a client reads them.
+//! * [`rawsocket`], [`proxy`]: handshakes, with [`wire`] on their other end.
 //! * [`session`]: what a client's session makes of a router's messages.
 //! * [`transcode`], [`value`]: values in all encodings, the lens over them, and the builder.
 //! * [`tree`]: what the others do with a value.
 
 pub mod message;
+pub mod proxy;
+pub mod rawsocket;
 pub mod session;
 pub mod transcode;
 mod tree;
 pub mod value;
+mod wire;
 
 use wamp::codec::Encoding;
 
@@ -23,6 +27,8 @@ pub type Body = fn(&[u8]);
 /// All targets: the names of the programs in `fuzz_targets/`, and of the folders in `seeds/`.
 pub const TARGETS: &[(&str, Body)] = &[
     ("message", message::run),
+    ("proxy", proxy::run),
+    ("rawsocket", rawsocket::run),
     ("session", session::run),
     ("transcode", transcode::run),
     ("value", value::run),
