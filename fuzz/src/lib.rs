@@ -4,12 +4,14 @@
 //! `fuzz_targets/`, and `tests/fuzz_bodies.rs` of the library, of which these files are a part too,
 //! calls it with the seeds and with mutations of them.
 //!
+//! * [`auth`]: challenges, their answers, and keys.
 //! * [`message`]: messages as a client reads them.
 //! * [`rawsocket`], [`proxy`]: handshakes, with [`wire`] on their other end.
 //! * [`session`]: what a client's session makes of a router's messages.
 //! * [`transcode`], [`value`]: values in all encodings, the lens over them, and the builder.
 //! * [`tree`]: what the others do with a value.
 
+pub mod auth;
 pub mod message;
 pub mod proxy;
 pub mod rawsocket;
@@ -26,6 +28,7 @@ pub type Body = fn(&[u8]);
 
 /// All targets: the names of the programs in `fuzz_targets/`, and of the folders in `seeds/`.
 pub const TARGETS: &[(&str, Body)] = &[
+    ("auth", auth::run),
     ("message", message::run),
     ("proxy", proxy::run),
     ("rawsocket", rawsocket::run),

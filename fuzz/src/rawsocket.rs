@@ -27,7 +27,10 @@ pub fn run(data: &[u8]) {
     let Some((encoding, [size, bytes @ ..])) = encoding(data) else {
         return;
     };
-    let side = if data[0] / 3 % 2 == 0 { Side::Client } else { Side::Server };
+    let side = match data[0] / 3 % 2 {
+        0 => Side::Client,
+        _ => Side::Server,
+    };
     let expected = Expected::of(side, encoding, bytes);
     let (heard, said) = wire::block_on(converse(side, encoding, bytes, *size));
     assert_eq!(heard, expected.heard);
