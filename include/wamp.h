@@ -113,25 +113,32 @@
  *
  *   url                  string, required     the router: "ws://host:port/path" (WebSocket), "rs://host:port"
  *                                             (RawSocket); with TLS "wss://...", "rss://..."; on a Unix
- *                                             socket "ws+unix:///path.sock:/path", "rs+unix:///path.sock"
+ *                                             socket "ws+unix:///path.sock:/path", "rs+unix:///path.sock";
+ *                                             "http://host:port/path", "https://..." (HTTP long-poll)
  *   transports           list of objects      instead of url: {"type", "url", "headers", "tlsConfiguration",
  *                                             "serializers"}
- *                                             each, tried in order, the one that worked last time first; a
- *                                             "rawsocket" may have "host" and "port", or "path", for its url;
- *                                             "longpoll" is passed over
+ *                                             each, tried in order, the one that worked last time first; type
+ *                                             "websocket", "rawsocket" or "longpoll"; a "rawsocket" may have
+ *                                             "host" and "port", or "path", for its url
  *   realm                string, required     the realm to join
  *   serializers          list, ["json"]       how messages may be encoded, the best first: "json", "msgpack",
- *                                             "cbor"
+ *                                             "cbor"; "json.batched" and so on carry several at once, on
+ *                                             WebSocket and long-poll
+ *   json_batch_separator string, "0x1e"       what "json.batched" sends; "0x18" for Crossbar.io
+ *   permessage_deflate   bool/object, false   WebSocket: offer compression; docs/OPTIONS.md has what the object
+ *                                             may say
  *   payload_encoding     string, "json"       "json": received payloads are JSON text, "wire": as they came
  *   dispatch             string, "thread"     "thread", "manual" or "inline", see above
  *   connect_timeout      seconds, 30          for connecting, handshakes and joining together
  *   close_timeout        seconds, 5           how long a close waits for the router's GOODBYE
- *   headers              object, {}           HTTP headers for the WebSocket upgrade
+ *   headers              object, {}           HTTP headers for the WebSocket upgrade and for long-poll
+ *   cookies              bool, true           cookies that the router sets go back to it with later attempts
  *   max_message_size     bytes, 16777216      the largest message to send or to accept, 1024 to 2^30
  *   send_queue_bytes     bytes, 16777216      see above
  *   receive_queue_bytes  bytes, 16777216      see above
  *   autoping_interval    seconds, 30          after this much silence a WebSocket ping is sent; 0: never. (With
  *                                             RawSocket the system's keepalive takes these times)
+ *   rawsocket_pings      bool, false          RawSocket: the router is known to answer pings, so they are sent
  *   autoping_timeout     seconds, 10          without an answer by then the connection is lost
  *   autoping_size        bytes, 4             payload of a ping, 4 to 125
  *   max_retries          integer, 15          how often to try again after a loss; 0: never, -1: always
@@ -337,8 +344,8 @@
 #define WAMP_OPEN 1
 
 /**
- * Kind of event: the connection has ended. `uri` is `closed`, `lost`, `unreachable` or
- * `unsupported`, `message` a sentence, `status` says what went wrong (WAMP_OK: nothing), `details`
+ * Kind of event: the connection has ended. `uri` is `closed`, `lost` or `unreachable`,
+ * `message` a sentence, `status` says what went wrong (WAMP_OK: nothing), `details`
  * are `{reason, message, retry_delay, retry_count, will_retry}` with the router's URI and words.
  */
 #define WAMP_CLOSE 2
@@ -719,8 +726,8 @@ typedef struct wamp_event_t {
    */
   struct wamp_invocation_t *invocation;
   /**
-   * EVENT: topic. INVOCATION: procedure. ERROR: the error. CLOSE: `closed`, `lost`,
-   * `unreachable`, `unsupported`. OPEN: realm. NUL-terminated, never NULL.
+   * EVENT: topic. INVOCATION: procedure. ERROR: the error. CLOSE: `closed`, `lost` or
+   * `unreachable`. OPEN: realm. NUL-terminated, never NULL.
    */
   const char *uri;
   /**

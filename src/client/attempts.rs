@@ -110,7 +110,7 @@ async fn attempt(connection: &Arc<Connection>) -> End {
     let transports = &options.transports;
     let deadline = Instant::now() + options.connect_timeout;
     let first = connection.last_good(transports.len());
-    let mut worst = None;
+    let mut first_end = None;
     for tried in 0..transports.len() {
         let index = (first + tried) % transports.len();
         // What is left of the time is shared by those that are left: a black hole must not eat all.
@@ -122,15 +122,12 @@ async fn attempt(connection: &Arc<Connection>) -> End {
             return end;
         }
         log::write(log::Level::Info, || {
-            let url = &transports[index].url;
+            let url = transports[index].url();
             format!("{url}: {} after {:.0?}: {}", end.class, begun.elapsed(), end.text)
         });
-        // That nothing could be reached tells more than that another could not be made.
-        if worst.as_ref().is_none_or(|worst: &End| worst.class == "unsupported") {
-            worst = Some(end);
-        }
+        first_end.get_or_insert(end);
     }
-    worst.unwrap_or_else(internal_error)
+    first_end.unwrap_or_else(internal_error)
 }
 
 /// Asks the application, if it wants to be asked, with what to make the attempt.
@@ -166,7 +163,7 @@ async fn carry(
     let connected = tokio::select! {
         biased;
         () = connection.stop.notified() => return closed_early(),
-        connected = timeout_at(until, connect(options, chosen)) => connected,
+        connected = timeout_at(until, connect(connection, options, chosen)) => connected,
     };
     let transport = match connected {
         Ok(Ok(transport)) => transport,
@@ -175,7 +172,7 @@ async fn carry(
             // Many servers wait in silence when they hear another protocol than their own.
             let hint = "; does it answer at all, and does it speak this transport at that port, with \
                         or without TLS as the URL says?";
-            let failure = slow_connect(options, &chosen.url, hint);
+            let failure = slow_connect(options, chosen.url(), hint);
             return End::failed("unreachable", failure);
         }
     };
@@ -191,12 +188,12 @@ async fn carry(
     end
 }
 
-async fn connect(options: &Options, chosen: &TransportOptions) -> Result<Box<dyn Transport>, End> {
-    let Some(endpoint) = chosen.endpoint.clone() else {
-        let name = chosen.kind.name();
-        let text = format!("{}: this library makes no {name} transport", chosen.url);
-        return Err(End::failed("unsupported", Failure::new(Status::Unsupported, text)));
-    };
+async fn connect(
+    connection: &Connection,
+    options: &Options,
+    chosen: &TransportOptions,
+) -> Result<Box<dyn Transport>, End> {
+    let endpoint = chosen.endpoint.clone();
     let tls = chosen.tls.as_ref().unwrap_or(&options.tls);
     if let Some(warning) = tls.warning()
         && endpoint.is_secure()
@@ -207,11 +204,15 @@ async fn connect(options: &Options, chosen: &TransportOptions) -> Result<Box<dyn
     let target = Target {
         endpoint,
         serializers: chosen.serializers.as_ref().unwrap_or(&options.serializers).clone(),
+        json_batch_separator: options.json_batch_separator,
         headers: chosen.headers.clone(),
+        cookies: options.cookies.then(|| connection.cookies.clone()),
+        deflate: options.deflate,
         max_message_size: options.max_message_size,
         tls: tls.clone(),
         proxy: options.proxy.clone(),
         keepalive: options.autoping_interval.map(|idle| Keepalive { idle, timeout }),
+        rawsocket_pings: options.rawsocket_pings,
     };
     transport::connect(&target).await.map_err(|error| End::failed("unreachable", error.into()))
 }

@@ -22,7 +22,7 @@ use futures_util::FutureExt;
 use tokio::sync::Notify;
 
 use crate::protocol::uri;
-use crate::transport::{Doorbell, websocket};
+use crate::transport::{Doorbell, Jar};
 
 use super::attempts;
 use super::callbacks::Callbacks;
@@ -59,6 +59,8 @@ pub struct Connection {
     pub prefixes: Prefixes,
     pub(super) durables: Durables,
     pub(super) codec: Mutex<Option<Arc<dyn Codec>>>,
+    /// What routers have set in handshakes.
+    pub(super) cookies: Arc<Jar>,
     /// Free for the use of [`crate::ffi`]: the handle under which C knows this connection.
     pub handle: AtomicU64,
 }
@@ -134,6 +136,7 @@ impl Connection {
             prefixes: Prefixes::default(),
             durables: Durables::default(),
             codec: Mutex::new(None),
+            cookies: Arc::default(),
             handle: AtomicU64::new(0),
         })
     }
@@ -318,11 +321,8 @@ impl Connection {
     pub fn transport(&self) -> Option<(&'static str, String, &'static str)> {
         let session = lock(&self.state).session.clone()?;
         let transport = &session.options().transports[session.transport()];
-        Some((
-            transport.kind.name(),
-            transport.url.clone(),
-            websocket::subprotocol(session.encoding()),
-        ))
+        let protocol = session.serializer().subprotocol();
+        Some((transport.kind().name(), transport.url().to_owned(), protocol))
     }
 
     /// Waits until all that was accepted is written.

@@ -7,7 +7,7 @@ use super::status::{Failure, Status};
 /// Why a connection ended, for on_close.
 #[derive(Debug, Clone)]
 pub struct End {
-    /// `closed`, `lost`, `unreachable` or `unsupported`.
+    /// `closed`, `lost` or `unreachable`.
     pub class: &'static str,
     /// What went wrong; [`Status::Ok`] for a close in order.
     pub status: Status,
@@ -75,8 +75,7 @@ impl End {
     pub(super) fn is_internal(&self) -> bool {
         let not_authenticated = self.status == Status::Auth
             && self.reason.as_deref() == Some(crate::protocol::uri::CANNOT_AUTHENTICATE);
-        matches!(self.status, Status::Protocol | Status::Unsupported | Status::Internal)
-            || not_authenticated
+        matches!(self.status, Status::Protocol | Status::Internal) || not_authenticated
     }
 }
 

@@ -75,7 +75,7 @@ impl Connection {
         drop(state);
         let frame = Bytes::from(
             json!({
-                "url": options.transports[0].url,
+                "url": options.transports[0].url(),
                 "realm": options.realm,
                 "authid": options.credentials.authid,
                 "retry_count": retries,
@@ -83,7 +83,7 @@ impl Connection {
             .to_string(),
         );
         let mut event = Event::new(EventKind::Gone, 0, Some(receiver));
-        event.uri = Some(c_text(&options.transports[0].url));
+        event.uri = Some(c_text(options.transports[0].url()));
         event.details = Span::of(&frame, Some(&frame));
         event.payload = Payload::of_frame(&frame, PayloadRef::NONE);
         let attempt = Arc::new(Attempt::new(options));

@@ -331,7 +331,7 @@ impl Pump {
         self.end_late_calls(now);
         if self.join_until.is_some_and(|until| until <= now) {
             let options = self.session.options();
-            let url = &options.transports[self.session.transport()].url;
+            let url = options.transports[self.session.transport()].url();
             let failure = slow_connect(options, url, "");
             self.give_up(End::failed("unreachable", failure));
         } else if self.leave_until.is_some_and(|until| until <= now) {

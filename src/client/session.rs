@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::codec::{Batch, Encoding};
 use crate::protocol::{self, Event, Phase};
-use crate::transport::Transport;
+use crate::transport::{Serializer, Transport};
 
 use super::connection::Connection;
 use super::hand_over::{After, tell_waiter};
@@ -32,7 +32,7 @@ pub struct Session {
     /// Which of the transports carries it.
     transport: usize,
     /// How its messages are encoded.
-    encoding: Encoding,
+    serializer: Serializer,
     /// Tells the sessions of a connection apart.
     pub(super) serial: u64,
     pub(super) login: Login,
@@ -88,7 +88,7 @@ impl Session {
         let config = protocol::Config {
             realm: options.realm.clone(),
             hello: login.hello(),
-            encoding: carrier.encoding(),
+            encoding: carrier.serializer().encoding,
             max_message_size: options.max_message_size.min(carrier.max_send()),
             ids_above,
             gate: login.gate(),
@@ -98,13 +98,13 @@ impl Session {
             connection: connection.clone(),
             options: options.clone(),
             transport,
-            encoding: carrier.encoding(),
+            serializer: carrier.serializer(),
             serial,
             login,
             begun: Instant::now(),
             core: Mutex::new(Core {
                 protocol: protocol::Session::new(config),
-                traffic: Traffic::new(carrier.encoding()),
+                traffic: Traffic::new(carrier.serializer().encoding),
                 in_flight: 0,
                 want_writable: false,
                 flushing: 0,
@@ -133,7 +133,12 @@ impl Session {
 
     /// How its messages are encoded.
     pub(super) fn encoding(&self) -> Encoding {
-        self.encoding
+        self.serializer.encoding
+    }
+
+    /// What was agreed on with the router.
+    pub(super) fn serializer(&self) -> Serializer {
+        self.serializer
     }
 
     /// When it was made.

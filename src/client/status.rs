@@ -245,7 +245,9 @@ impl From<ConnectError> for Failure {
             | ConnectError::NotFound { .. }
             | ConnectError::Redirect { .. } => Status::Http,
             ConnectError::Subprotocol { .. } => Status::Subprotocol,
-            ConnectError::Handshake { .. } | ConnectError::RawSocket { .. } => Status::Protocol,
+            ConnectError::Handshake { .. }
+            | ConnectError::RawSocket { .. }
+            | ConnectError::LongPoll { .. } => Status::Protocol,
         };
         Failure::new(status, error.to_string())
     }

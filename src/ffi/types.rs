@@ -63,8 +63,8 @@ pub const WAMP_ERR_TLS: c_int = -28;
 
 /// Kind of event: a session is open. `wamp_id` is the session's id, `uri` the realm.
 pub const WAMP_OPEN: u32 = 1;
-/// Kind of event: the connection has ended. `uri` is `closed`, `lost`, `unreachable` or
-/// `unsupported`, `message` a sentence, `status` says what went wrong (WAMP_OK: nothing), `details`
+/// Kind of event: the connection has ended. `uri` is `closed`, `lost` or `unreachable`,
+/// `message` a sentence, `status` says what went wrong (WAMP_OK: nothing), `details`
 /// are `{reason, message, retry_delay, retry_count, will_retry}` with the router's URI and words.
 pub const WAMP_CLOSE: u32 = 2;
 /// Kind of event: after WAMP_ERR_AGAIN, requests are accepted again.
@@ -248,8 +248,8 @@ pub struct wamp_event_t {
     pub session: *mut wamp_session_t,
     /// INVOCATION: to answer with, lent. INTERRUPT: the same, if it was retained.
     pub invocation: *mut wamp_invocation_t,
-    /// EVENT: topic. INVOCATION: procedure. ERROR: the error. CLOSE: `closed`, `lost`,
-    /// `unreachable`, `unsupported`. OPEN: realm. NUL-terminated, never NULL.
+    /// EVENT: topic. INVOCATION: procedure. ERROR: the error. CLOSE: `closed`, `lost` or
+    /// `unreachable`. OPEN: realm. NUL-terminated, never NULL.
     pub uri: *const c_char,
     /// Its bytes without the NUL.
     pub uri_size: usize,

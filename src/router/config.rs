@@ -9,7 +9,8 @@
 //! | `disclose` | `{"caller": true, "publisher": true}`: who is told to the other side, asked or not | neither |
 //! | `auth` | who is known, and by which secrets: see below | everybody may join |
 //! | `roles` | what each role may do: see [`super::roles`] | everything |
-//! | `tls` | `cert`, `key` (PEM, or paths of PEM files) for `wss://` and `rss://`; `client_ca`: clients must have a certificate that it signed | no TLS |
+//! | `tls` | `cert`, `key` (PEM, or paths of PEM files) for `wss://`, `rss://` and `https://`; `client_ca`: clients must have a certificate that it signed | no TLS |
+//! | `permessage_deflate` | compression of WebSocket messages for clients that offer it: `true`, or its settings as a client's option has them | `false` |
 //! | `event_history` | how many past publications each realm keeps, up to 64 MiB of them | 0 |
 //!
 //! `auth` has a key for each method, with what each authid is known by:
@@ -31,6 +32,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::protocol::uri::{self, Match};
+use crate::transport::DeflateOptions;
 use crate::transport::tls::Acceptor;
 
 use super::RouterError;
@@ -54,6 +56,8 @@ pub(super) struct Config {
     pub(super) disclose_publisher: bool,
     /// The router's side of TLS.
     pub(super) tls: Option<Acceptor>,
+    /// Compression of WebSocket messages.
+    pub(super) deflate: Option<DeflateOptions>,
     /// How many past publications each realm keeps.
     pub(super) event_history: usize,
     /// Who is known; `None` lets everybody in.
@@ -72,6 +76,7 @@ impl Default for Config {
             disclose_caller: false,
             disclose_publisher: false,
             tls: None,
+            deflate: None,
             event_history: 0,
             auth: None,
             roles: None,
@@ -79,13 +84,14 @@ impl Default for Config {
     }
 }
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     "realms",
     "hello_timeout",
     "max_message_size",
     "send_queue_bytes",
     "disclose",
     "tls",
+    "permessage_deflate",
     "event_history",
     "auth",
     "roles",
@@ -116,6 +122,7 @@ impl Config {
             "send_queue_bytes" => self.send_queue_bytes = size(value)?,
             "disclose" => (self.disclose_caller, self.disclose_publisher) = disclose(value)?,
             "tls" => self.tls = Some(tls(value)?),
+            "permessage_deflate" => self.deflate = DeflateOptions::parse(value)?,
             "event_history" => self.event_history = count(value)?,
             "auth" => self.auth = Some(Arc::new(Store::parse(value)?)),
             "roles" => self.roles = Some(Arc::new(Roles::parse(value)?)),
@@ -216,7 +223,7 @@ mod tests {
         let config = Config::parse(Some(
             r#"{"realms": ["realm1"], "hello_timeout": 0.5, "max_message_size": 2048,
                 "send_queue_bytes": 4096, "disclose": {"caller": true, "publisher": false},
-                "event_history": 10}"#,
+                "permessage_deflate": {"level": 1}, "event_history": 10}"#,
         ));
         let expected = Config {
             realms: Some(vec!["realm1".to_owned()]),
@@ -226,6 +233,7 @@ mod tests {
             disclose_caller: true,
             disclose_publisher: false,
             tls: None,
+            deflate: Some(DeflateOptions { level: 1, ..DeflateOptions::default() }),
             event_history: 10,
             auth: None,
             roles: None,
@@ -257,6 +265,8 @@ mod tests {
             (r#"{"tls": {"cert": 1, "key": ""}}"#, "`cert`: must be a PEM text or a path"),
             (r#"{"tls": {"crt": ""}}"#, "`crt`: unknown; the keys are cert, key, client_ca"),
             (r#"{"tls": {"cert": "/nowhere", "key": ""}}"#, "`cert`: cannot read the file"),
+            (r#"{"permessage_deflate": 1}"#, "true, false or an object"),
+            (r#"{"permessage_deflate": {"level": 0}}"#, "`level`: must be a number from 1 to 9"),
             (r#"{"event_history": -1}"#, "0 or more"),
             (r#"{"auth": {"kerberos": {}}}"#, "the keys are ticket, wampcra"),
             (r#"{"auth": {"ticket": {"joe": {"tickt": "x"}}}}"#, "\"joe\": \"tickt\" is unknown"),

@@ -36,15 +36,14 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use crate::codec::{Batch, CodecError, Dict, Encoding, PayloadRef, Received};
 use crate::protocol::message::{Abort, Challenge, Goodbye, Hello, Message};
 use crate::protocol::uri;
+use crate::transport::longpoll::Hub;
 use crate::transport::rawsocket;
-use crate::transport::{
-    ConnectError, Incoming, Protocol, Stream, Transport, TransportError, websocket,
-};
+use crate::transport::{ConnectError, Incoming, Stream, Transport, TransportError, websocket};
 
 use super::Shared;
 use super::auth::{Login, Step};
 use super::details::Details;
-use super::listener::Greeting;
+use super::listener::{Greeting, Reception};
 use super::peer::{Order, Peer, Rings};
 use super::realm::{End, Session};
 
@@ -60,26 +59,50 @@ const CHUNK: usize = 64;
 
 /// Serves a client from its first byte to its end.
 pub(super) async fn serve(shared: Arc<Shared>, stream: Stream, greeting: Arc<Greeting>) {
+    let due = Instant::now() + shared.config.hello_timeout;
+    if let Reception::LongPoll(hub) = &greeting.reception {
+        if let Ok(Ok(stream)) = timeout_at(due, greeting.secure(stream)).await {
+            serve_requests(&shared, stream, hub).await;
+        }
+        return;
+    }
     let Some(guest) = Guest::enter(&shared) else {
         return;
     };
-    let due = Instant::now() + shared.config.hello_timeout;
     let limit = shared.config.max_message_size;
-    match &greeting.protocol {
-        Protocol::WebSocket { path } => {
-            let handshake = async {
-                let stream = greeting.secure(stream).await?;
-                websocket::accept(stream, Some(path), limit).await
-            };
-            carry(&guest, in_time(&guest, due, handshake).await, due).await;
-        }
-        Protocol::RawSocket => {
-            let handshake = async {
-                let stream = greeting.secure(stream).await?;
-                rawsocket::accept(stream, &Encoding::ALL, limit).await
-            };
-            carry(&guest, in_time(&guest, due, handshake).await, due).await;
-        }
+    let handshakes = async {
+        let stream = greeting.secure(stream).await?;
+        let transport: Box<dyn Transport> = match &greeting.reception {
+            Reception::WebSocket(path) => {
+                let deflate = shared.config.deflate.as_ref();
+                Box::new(websocket::accept(stream, Some(path), limit, deflate).await?)
+            }
+            _ => Box::new(rawsocket::accept(stream, &Encoding::ALL, limit).await?),
+        };
+        Ok(transport)
+    };
+    if let Some(transport) = in_time(&guest, due, handshakes).await {
+        carry(&guest, transport, due).await;
+    }
+}
+
+/// Serves the requests of HTTP clients: each transport that they open is a client of its own.
+async fn serve_requests(shared: &Arc<Shared>, stream: Stream, hub: &Arc<Hub>) {
+    let opened = |transport| {
+        let Some(guest) = Guest::enter(shared) else {
+            return;
+        };
+        let due = Instant::now() + shared.config.hello_timeout;
+        tokio::spawn(async move { carry(&guest, Box::new(transport), due).await });
+    };
+    let mut closed = shared.closed.subscribe();
+    let end = async {
+        let _ = closed.wait_for(|closed| *closed).await;
+        tokio::time::sleep(CLOSE_TIMEOUT).await;
+    };
+    tokio::select! {
+        () = hub.serve(stream, opened) => {}
+        () = end => {}
     }
 }
 
@@ -101,11 +124,9 @@ async fn in_time<T>(
     done.await?.ok()?.ok()
 }
 
-async fn carry<T: Transport>(guest: &Guest, transport: Option<T>, hello_due: Instant) {
-    if let Some(transport) = transport {
-        let mut connection = Connection::new(guest, transport, hello_due);
-        poll_fn(|cx| connection.poll(cx)).await;
-    }
+async fn carry(guest: &Guest, transport: Box<dyn Transport>, hello_due: Instant) {
+    let mut connection = Connection::new(guest, transport, hello_due);
+    poll_fn(|cx| connection.poll(cx)).await;
 }
 
 /// The entry in the router's list of clients, for as long as this lives.
@@ -127,10 +148,10 @@ impl Drop for Guest {
     }
 }
 
-struct Connection<'a, T> {
+struct Connection<'a> {
     shared: &'a Shared,
     peer: &'a Arc<Peer>,
-    transport: T,
+    transport: Box<dyn Transport>,
     phase: Phase,
     /// Until when the present phase may last.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -164,9 +185,9 @@ impl From<TransportError> for Gone {
     }
 }
 
-impl<'a, T: Transport> Connection<'a, T> {
-    fn new(guest: &'a Guest, transport: T, hello_due: Instant) -> Self {
-        guest.peer.speak(transport.encoding());
+impl<'a> Connection<'a> {
+    fn new(guest: &'a Guest, transport: Box<dyn Transport>, hello_due: Instant) -> Self {
+        guest.peer.speak(transport.serializer().encoding);
         Connection {
             shared: &guest.shared,
             peer: &guest.peer,

@@ -1,5 +1,5 @@
-//! Where a router listens, and how clients are greeted there: WebSocket or RawSocket, over TCP, TLS
-//! or a Unix socket.
+//! Where a router listens, and how clients are greeted there: WebSocket, RawSocket or HTTP
+//! long-poll, over TCP, TLS or a Unix socket.
 
 use std::io;
 use std::net::TcpListener as StdListener;
@@ -15,9 +15,11 @@ use tokio::net::TcpListener;
 use tokio::net::UnixListener;
 use tokio::runtime::Handle;
 
+use crate::transport::longpoll::Hub;
 use crate::transport::tls::Acceptor;
 use crate::transport::{Address, ConnectError, Endpoint, Protocol, Stream};
 
+use super::config::Config;
 use super::{RouterError, Shared, connection};
 
 /// A bound address.
@@ -39,8 +41,17 @@ enum Socket {
 /// What clients of a listener have to say first.
 #[derive(Debug)]
 pub(super) struct Greeting {
-    pub(super) protocol: Protocol,
+    pub(super) reception: Reception,
     tls: Option<Acceptor>,
+}
+
+/// What is spoken there.
+#[derive(Debug)]
+pub(super) enum Reception {
+    /// WebSocket, at this path.
+    WebSocket(String),
+    RawSocket,
+    LongPoll(Arc<Hub>),
 }
 
 impl Greeting {
@@ -57,7 +68,7 @@ impl Listener {
     /// Binds the address of `url`. `runtime`, which needs I/O and time, watches it.
     pub(super) fn bind(
         url: &str,
-        tls: Option<&Acceptor>,
+        config: &Config,
         runtime: &Handle,
     ) -> Result<Listener, RouterError> {
         let endpoint = Endpoint::parse(url).map_err(RouterError::Url)?;
@@ -65,7 +76,7 @@ impl Listener {
             let why = format!("\"{url}\": leave out what follows the '?'");
             return Err(RouterError::Url(why));
         }
-        let tls = match (endpoint.is_secure(), tls) {
+        let tls = match (endpoint.is_secure(), &config.tls) {
             (false, _) => None,
             (true, Some(tls)) => Some(tls.clone()),
             (true, None) => {
@@ -95,7 +106,14 @@ impl Listener {
             #[cfg(not(unix))]
             Address::Unix(_) => return Err(refused(io::ErrorKind::Unsupported.into())),
         };
-        let greeting = Arc::new(Greeting { protocol: endpoint.protocol, tls });
+        let reception = match endpoint.protocol {
+            Protocol::WebSocket { path } => Reception::WebSocket(path),
+            Protocol::RawSocket => Reception::RawSocket,
+            Protocol::LongPoll { path } => {
+                Reception::LongPoll(Hub::new(&path, config.max_message_size))
+            }
+        };
+        let greeting = Arc::new(Greeting { reception, tls });
         Ok(Listener { url, socket, greeting })
     }
 

@@ -48,6 +48,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::codec::MAX_ID;
@@ -123,6 +124,8 @@ struct Shared {
     config: Config,
     realms: Arc<Realms>,
     clients: Mutex<Clients>,
+    /// Tells the connections of HTTP clients that the router is closed.
+    closed: watch::Sender<bool>,
     received: AtomicU64,
     sent: AtomicU64,
     dropped: AtomicU64,
@@ -138,14 +141,16 @@ impl Router {
     /// Makes a router. `config` is a JSON object; `None` stands for `{}`. The keys are `realms` (a
     /// list of names; without it realms are made on demand), `hello_timeout` (seconds),
     /// `max_message_size` and `send_queue_bytes` (bytes), `disclose` (who is told to the other
-    /// side), `tls` (certificate and key), `event_history` (how many past publications are kept), `auth` (who is known, and by
-    /// which secrets) and `roles` (what they may do).
+    /// side), `tls` (certificate and key), `permessage_deflate` (compression), `event_history` (how
+    /// many past publications are kept), `auth` (who is known, and by which secrets) and `roles`
+    /// (what they may do).
     pub fn new(config: Option<&str>) -> Result<Arc<Router>, RouterError> {
         let config = Config::parse(config)?;
         let shared = Shared {
             realms: Arc::new(Realms::new(&config)),
             config,
             clients: Mutex::default(),
+            closed: watch::Sender::new(false),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
@@ -153,15 +158,15 @@ impl Router {
         Ok(Arc::new(Router { shared: Arc::new(shared), listeners: Mutex::default() }))
     }
 
-    /// Listens on `ws://host:port/path` or `rs://host:port`, with TLS on `wss://` or `rss://`, or on
-    /// a Unix socket, as often as wanted; port 0 takes a free one. The address is bound when this
+    /// Listens on `ws://host:port/path`, `rs://host:port` or `http://host:port/path`, with TLS on
+    /// `wss://`, `rss://` or `https://`, or on a Unix socket, as often as wanted; port 0 takes a free one. The address is bound when this
     /// returns, and `runtime`, which needs I/O and time, serves the clients.
     pub fn listen(self: &Arc<Self>, url: &str, runtime: &Handle) -> Result<(), RouterError> {
         let mut listeners = locked(&self.listeners);
         if listeners.closed {
             return Err(RouterError::Closed);
         }
-        let listener = Listener::bind(url, self.shared.config.tls.as_ref(), runtime)?;
+        let listener = Listener::bind(url, &self.shared.config, runtime)?;
         listeners.url.get_or_insert_with(|| listener.url.clone());
         let task = runtime.spawn(listener.serve(self.shared.clone()));
         listeners.tasks.push(task.abort_handle());
@@ -217,6 +222,7 @@ impl Router {
             task.abort();
         }
         drop(listeners);
+        self.shared.closed.send_replace(true);
         let mut clients = locked(&self.shared.clients);
         clients.closed = true;
         for peer in clients.by_id.values() {

@@ -6,11 +6,12 @@
 //! | `ws+unix:///path/to.sock[:/path]` | WebSocket over a Unix socket |
 //! | `rs://host:port`, `rss://host:port` | RawSocket, in clear or over TLS |
 //! | `rs+unix:///path/to.sock` | RawSocket over a Unix socket |
+//! | `http://host[:port][/path]`, `https://...` | HTTP long-poll, in clear or over TLS; ports 80 and 443 |
 
 use std::fmt;
 use std::path::PathBuf;
 
-use tokio_tungstenite::tungstenite::http::Uri;
+use hyper::Uri;
 
 /// Where to connect to, and how to talk there. Shows itself as the URL that it was parsed from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,11 @@ pub enum Protocol {
     },
     /// RawSocket.
     RawSocket,
+    /// HTTP long-poll.
+    LongPoll {
+        /// The path below which the resources are; without a slash at its end, and maybe empty.
+        path: String,
+    },
 }
 
 /// What a transport runs on.
@@ -50,7 +56,7 @@ pub enum Address {
     Unix(PathBuf),
 }
 
-const SCHEMES: &str = "ws://, wss://, ws+unix://, rs://, rss:// or rs+unix://";
+const SCHEMES: &str = "ws://, wss://, ws+unix://, rs://, rss://, rs+unix://, http:// or https://";
 
 impl Endpoint {
     /// Parses a URL of one of the forms in the module's text.
@@ -82,16 +88,10 @@ impl Endpoint {
         let (scheme, path) = match &self.protocol {
             Protocol::WebSocket { path } => ("ws", path.as_str()),
             Protocol::RawSocket => ("rs", ""),
+            Protocol::LongPoll { path } => ("http", path.as_str()),
         };
-        let scheme = match (scheme, secure) {
-            ("ws", true) => "wss",
-            ("rs", true) => "rss",
-            (scheme, _) => scheme,
-        };
-        match host.contains(':') {
-            true => format!("{scheme}://[{host}]:{port}{path}"),
-            false => format!("{scheme}://{host}:{port}{path}"),
-        }
+        let scheme = if *secure { self.secure_scheme() } else { scheme };
+        format!("{scheme}://{}:{port}{path}", bracketed(host))
     }
 
     /// With TLS.
@@ -99,11 +99,34 @@ impl Endpoint {
         matches!(self.address, Address::Tcp { secure: true, .. })
     }
 
-    /// The HTTP URL, so to speak, that a WebSocket handshake asks for.
-    pub(super) fn request_url(&self) -> String {
-        match (&self.address, &self.protocol) {
-            (Address::Unix(_), Protocol::WebSocket { path }) => format!("ws://localhost{path}"),
-            _ => self.url.clone(),
+    /// The path that is asked for, with its query.
+    pub(super) fn path(&self) -> &str {
+        match &self.protocol {
+            Protocol::WebSocket { path } | Protocol::LongPoll { path } => path,
+            Protocol::RawSocket => "/",
+        }
+    }
+
+    /// What HTTP calls the host.
+    pub(super) fn host_header(&self) -> String {
+        match &self.address {
+            Address::Unix(_) => "localhost".to_owned(),
+            Address::Tcp { host, port, secure } => {
+                let host = bracketed(host);
+                match (secure, port) {
+                    (false, 80) | (true, 443) => host,
+                    _ => format!("{host}:{port}"),
+                }
+            }
+        }
+    }
+
+    /// The scheme of the same transport with TLS.
+    pub(super) fn secure_scheme(&self) -> &'static str {
+        match &self.protocol {
+            Protocol::WebSocket { .. } => "wss",
+            Protocol::RawSocket => "rss",
+            Protocol::LongPoll { .. } => "https",
         }
     }
 }
@@ -114,34 +137,46 @@ impl fmt::Display for Endpoint {
     }
 }
 
+/// A host as URLs have it.
+fn bracketed(host: &str) -> String {
+    match host.contains(':') {
+        true => format!("[{host}]"),
+        false => host.to_owned(),
+    }
+}
+
 fn tcp(url: &str) -> Result<(Protocol, Address), String> {
     let uri: Uri = url.parse().map_err(|error| format!("is not a URL: {error}"))?;
     let scheme = uri.scheme_str().map(str::to_ascii_lowercase);
-    let (websocket, secure) = match scheme.as_deref() {
-        Some("ws") => (true, false),
-        Some("wss") => (true, true),
-        Some("rs") => (false, false),
-        Some("rss") => (false, true),
-        Some(other) => return Err(format!("has the scheme \"{other}\"; use {SCHEMES}")),
-        None => return Err("has no scheme; write ws://host:port/path".to_owned()),
+    let scheme = scheme.ok_or_else(|| "has no scheme; write ws://host:port/path".to_owned())?;
+    let plain = match scheme.as_str() {
+        "ws" | "wss" => "ws",
+        "rs" | "rss" => "rs",
+        "http" | "https" => "http",
+        other => return Err(format!("has the scheme \"{other}\"; use {SCHEMES}")),
     };
+    let secure = scheme != plain;
     if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
         let why = "a URL with a user or a password is not supported";
-        return Err(match websocket {
-            true => format!("{why}: give the header \"Authorization\" in the option `headers`"),
-            false => why.to_owned(),
+        return Err(match plain {
+            "rs" => why.to_owned(),
+            _ => format!("{why}: give the header \"Authorization\" in the option `headers`"),
         });
     }
     let host = uri.host().filter(|host| !host.is_empty()).ok_or("names no host")?;
     let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let (protocol, usual) = if websocket {
-        let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        let path = Protocol::WebSocket { path: path.to_owned() };
-        (path, Some(if secure { 443 } else { 80 }))
-    } else if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-        return Err("has a path; RawSocket has none: write rs://host:port".to_owned());
-    } else {
-        (Protocol::RawSocket, None)
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let usual = (plain != "rs").then_some(if secure { 443 } else { 80 });
+    let protocol = match plain {
+        "ws" => Protocol::WebSocket { path: path.to_owned() },
+        "http" if uri.query().is_some() => {
+            return Err("has a query, which long-poll cannot keep".to_owned());
+        }
+        "http" => Protocol::LongPoll { path: path.trim_end_matches('/').to_owned() },
+        _ if path != "/" => {
+            return Err("has a path; RawSocket has none: write rs://host:port".to_owned());
+        }
+        _ => Protocol::RawSocket,
     };
     let port = uri.port_u16().or(usual).ok_or("names no port; write rs://host:port")?;
     Ok((protocol, Address::Tcp { host, port, secure }))
@@ -175,6 +210,10 @@ mod tests {
         Protocol::WebSocket { path: path.to_owned() }
     }
 
+    fn longpoll(path: &str) -> Protocol {
+        Protocol::LongPoll { path: path.to_owned() }
+    }
+
     fn tcp(host: &str, port: u16, secure: bool) -> Address {
         Address::Tcp { host: host.to_owned(), port, secure }
     }
@@ -196,6 +235,8 @@ mod tests {
                 websocket("/ws?c=d"),
                 Address::Unix("/a b.sock".into()),
             ),
+            ("http://host:8080/lp/", longpoll("/lp"), tcp("host", 8080, false)),
+            ("https://host", longpoll(""), tcp("host", 443, true)),
             ("rs+unix:///a/b.sock", Protocol::RawSocket, Address::Unix("/a/b.sock".into())),
             ("rs+unix:///a:b", Protocol::RawSocket, Address::Unix("/a:b".into())),
         ] {
@@ -208,12 +249,21 @@ mod tests {
             ("wss://h:0", "wss://h:9/"),
             ("rs://h:0", "rs://h:9"),
             ("rss://h:0/", "rss://h:9"),
+            ("https://h:0/lp", "https://h:9/lp"),
             ("rs+unix:///a", "rs+unix:///a"),
         ] {
             assert_eq!(Endpoint::parse(url).unwrap().with_port(9), other);
         }
         let unix = Endpoint::parse("ws+unix:///a.sock:/ws?a=b").unwrap();
-        assert_eq!(unix.request_url(), "ws://localhost/ws?a=b");
+        assert_eq!((unix.host_header().as_str(), unix.path()), ("localhost", "/ws?a=b"));
+        for (url, host) in [
+            ("ws://h/", "h"),
+            ("wss://h/", "h"),
+            ("ws://h:443/", "h:443"),
+            ("wss://[::1]:444/", "[::1]:444"),
+        ] {
+            assert_eq!(Endpoint::parse(url).unwrap().host_header(), host);
+        }
     }
 
     #[test]
@@ -230,6 +280,8 @@ mod tests {
             ("rs://host", "no port"),
             ("rs://host:1/ws", "has a path"),
             ("rss://host:1?a", "has a path"),
+            ("http://host/lp?a", "has a query"),
+            ("http://user:secret@host/", "Authorization"),
             ("ws+unix://relative.sock", "no absolute path; write ws+unix:///"),
             ("rs+unix:relative.sock", "no absolute path; write rs+unix:///"),
             ("ws+unix:///a.sock:", "no path after"),

@@ -109,8 +109,8 @@ pub enum ConnectError {
         /// Where it sends us.
         location: Option<String>,
     },
-    /// The server answered the upgrade with another HTTP status.
-    #[error("{url} answered HTTP {status} instead of upgrading to WebSocket; {hint}")]
+    /// The server answered with another HTTP status.
+    #[error("{url} answered HTTP {status} instead of opening a WAMP transport; {hint}")]
     Http {
         /// Where to.
         url: String,
@@ -119,9 +119,10 @@ pub enum ConnectError {
         /// What to check.
         hint: &'static str,
     },
-    /// The server speaks WebSocket, but none of our subprotocols.
+    /// The server speaks the transport, but none of our subprotocols.
     #[error(
-        "{url} speaks WebSocket but not {offered}; is this a WAMP router, and that path its WAMP endpoint?"
+        "{url} does not speak {offered}; is this a WAMP router that offers one of the `serializers`, \
+         and that path its WAMP endpoint?"
     )]
     Subprotocol {
         /// Where to.
@@ -145,6 +146,14 @@ pub enum ConnectError {
         /// Where to.
         url: String,
         /// What was wrong with the answer, and what to check.
+        reason: String,
+    },
+    /// The server's answer opens no long-poll transport.
+    #[error("{url} did not open a long-poll transport: {reason}; is another service there?")]
+    LongPoll {
+        /// Where to.
+        url: String,
+        /// What was wrong with the answer.
         reason: String,
     },
 }

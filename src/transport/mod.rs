@@ -5,37 +5,55 @@
 //!
 //! * [`websocket`]: `ws://` and `wss://`, both the client's and the server's side.
 //! * [`rawsocket`]: `rs://` and `rss://`, both sides too.
+//! * [`longpoll`]: `http://` and `https://`, both sides.
+//! * `serializer`: what can be agreed on; `framing`: messages and batches of them.
+//! * `http`, [`cookies`]: what WebSocket begins with; `inbox`: what was received and not yet taken;
+//!   `keepalive`: what watches a connection without pings.
 //! * [`tls`]: what is below `wss://` and `rss://`.
 //! * [`endpoint`]: URLs; `dial`: connections to them; `stream`: what these are made of.
 //! * [`proxy`]: what may stand between us and the router.
 //! * [`error`]: what goes wrong with all this.
 //! * [`doorbell`]: how other threads tell the owning task that there is something to write.
 
+pub mod cookies;
 mod dial;
 pub mod doorbell;
 pub mod endpoint;
 pub mod error;
+mod framing;
+mod http;
+mod inbox;
+mod keepalive;
+pub mod longpoll;
 pub mod proxy;
 pub mod rawsocket;
+mod serializer;
 mod stream;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod tls;
 pub mod websocket;
 
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::codec::{Batch, Encoding};
 
+pub use cookies::Jar;
 pub use doorbell::Doorbell;
 pub use endpoint::{Address, Endpoint, Protocol};
 pub use error::{ConnectError, TransportError};
+pub use framing::{CROSSBAR_SEPARATOR, SEPARATOR};
+pub use http::check_header;
+pub use keepalive::Keepalive;
 pub use proxy::{Proxy, ProxyChoice, ProxyError};
+pub use serializer::Serializer;
 pub use stream::Stream;
 pub use tls::TlsOptions;
+pub use websocket::DeflateOptions;
 
 /// An open connection to a peer.
 pub trait Transport: Send {
@@ -66,8 +84,8 @@ pub trait Transport: Send {
     /// Closes in order. Ready when our side of the closing handshake is written.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>>;
 
-    /// How the messages are encoded, as both sides have agreed.
-    fn encoding(&self) -> Encoding;
+    /// How the messages are encoded and framed, as both sides have agreed.
+    fn serializer(&self) -> Serializer;
 
     /// The largest message that the peer accepts, in bytes; a larger one must not be sent.
     fn max_send(&self) -> usize {
@@ -102,10 +120,16 @@ pub enum Incoming {
 pub struct Target {
     /// Where.
     pub endpoint: Endpoint,
-    /// The encodings that may be agreed on, the best first; at least one.
-    pub serializers: Vec<Encoding>,
+    /// What may be agreed on, the best first; at least one.
+    pub serializers: Vec<Serializer>,
+    /// What ends a message in a batch of JSON that we send.
+    pub json_batch_separator: u8,
     /// HTTP headers for the upgrade to WebSocket.
     pub headers: Vec<(String, String)>,
+    /// Cookies that were set by earlier connections, and those that this one sets.
+    pub cookies: Option<Arc<Jar>>,
+    /// Compression of WebSocket messages, where the server takes part.
+    pub deflate: Option<DeflateOptions>,
     /// The largest message to accept, in bytes.
     pub max_message_size: usize,
     /// Of use where the endpoint is secure.
@@ -114,29 +138,57 @@ pub struct Target {
     pub proxy: ProxyChoice,
     /// When a silent peer counts as lost, where the operating system has to find that out.
     pub keepalive: Option<Keepalive>,
+    /// The router is known to answer pings on RawSocket.
+    pub rawsocket_pings: bool,
 }
 
-/// How the operating system watches a connection whose transport has no pings of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keepalive {
-    /// After how much silence it asks.
-    pub idle: Duration,
-    /// How long after that the connection is lost, if no answer comes.
-    pub timeout: Duration,
+impl Target {
+    /// What tests begin with.
+    #[cfg(test)]
+    pub(crate) fn plain(url: &str) -> Target {
+        Target {
+            endpoint: Endpoint::parse(url).unwrap(),
+            serializers: vec![Encoding::Json.into()],
+            json_batch_separator: SEPARATOR,
+            headers: Vec::new(),
+            cookies: None,
+            deflate: None,
+            max_message_size: 1 << 20,
+            tls: Arc::new(TlsOptions::default()),
+            proxy: ProxyChoice::Direct,
+            keepalive: None,
+            rawsocket_pings: false,
+        }
+    }
+
+    /// The encodings, for transports that know no batches, which carry the plain messages then.
+    fn encodings(&self) -> Vec<Encoding> {
+        let mut encodings = Vec::new();
+        for serializer in &self.serializers {
+            if !encodings.contains(&serializer.encoding) {
+                encodings.push(serializer.encoding);
+            }
+        }
+        encodings
+    }
 }
 
 /// Connects, with all the handshakes there are. Takes as long as it takes: the caller has a time
 /// limit.
 pub async fn connect(target: &Target) -> Result<Box<dyn Transport>, ConnectError> {
-    if let Protocol::WebSocket { .. } = target.endpoint.protocol {
-        let stream = reach(target).await?;
-        return Ok(Box::new(websocket::connect(stream, target).await?));
+    match target.endpoint.protocol {
+        Protocol::WebSocket { .. } => {
+            let stream = reach(target).await?;
+            return Ok(Box::new(websocket::connect(stream, target).await?));
+        }
+        Protocol::LongPoll { .. } => return Ok(Box::new(longpoll::connect(target).await?)),
+        Protocol::RawSocket => {}
     }
     // A RawSocket handshake names one serializer; who does not want it closes the connection.
     let mut refused = None;
-    for encoding in &target.serializers {
+    for encoding in target.encodings() {
         let stream = reach(target).await?;
-        match rawsocket::connect(stream, target, *encoding).await {
+        match rawsocket::connect(stream, target, encoding).await {
             Ok(transport) => return Ok(Box::new(transport)),
             Err(error @ (ConnectError::RawSocket { .. } | ConnectError::Unreachable { .. })) => {
                 refused.get_or_insert(error);

@@ -56,7 +56,7 @@ static void uses(wamp_connection_t *connection, const char *url) {
   GOOD(wamp_message_free(message));
 }
 
-/* The first refuses, the second cannot be made, the third is good. */
+/* Two refuse, the third is good. */
 static void fallback(void) {
   char transports[512];
   int port, fd = local_port(0, &port);
@@ -111,32 +111,7 @@ static void last_good_first(void) {
   inbox_empty(&opens);
 }
 
-/* Nothing that this library could make. */
-static void unsupported(void) {
-  static inbox_t ends = INBOX, internals = INBOX;
-  const wamp_event_t *event;
-  wamp_session_t *session = NULL;
-  wamp_connection_t *connection = by("{\"type\": \"longpoll\", \"url\": \"http://127.0.0.1:1/lp\"}",
-                                     "\"retry_if_unreachable\": true, \"initial_retry_delay\": 0.01");
-  CHECK(connection != NULL);
-  GOOD(wamp_connection_on_close(connection, inbox_callback, &ends, NULL));
-  GOOD(wamp_connection_on_internal_error(connection, inbox_callback, &internals, NULL));
-  GOOD(wamp_connection_open(connection));
-  WAIT(ends.got, 1);
-  event = inbox_event(&internals, 0, WAMP_INTERNAL_ERROR); /* told before the end */
-  CHECK(event->status == WAMP_ERR_UNSUPPORTED && strstr(event->message, "longpoll"));
-  event = inbox_event(&ends, 0, WAMP_CLOSE);
-  CHECK(event->status == WAMP_ERR_UNSUPPORTED);
-  SAME(event->uri, "unsupported");
-  CHECK(!wamp_value_bool(wamp_value_get(wamp_event_details(event), "will_retry")));
-  FAILS(wamp_connection_session(connection, LIMIT_MS, &session), WAMP_ERR_UNSUPPORTED);
-  CHECK(latch_count(&internals.got) == 1);
-  scenario_unpump(connection);
-  GOOD(wamp_connection_free(connection));
-  inbox_empty(&ends), inbox_empty(&internals);
-}
-
-/* One that could not be made and one that could not be reached: that is unreachable. */
+/* None can be reached. */
 static void unreachable(void) {
   static inbox_t ends = INBOX;
   char transports[512];
@@ -181,7 +156,6 @@ int main(int argc, char **argv) {
   refused();
   fallback();
   last_good_first();
-  unsupported();
   unreachable();
   return scenario_end();
 }

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 import users
-from node import Node, configuration, free_port, has_ipv6, on_unix, rawsocket, role, websocket, websocket_on_ipv6
+from node import (
+    DEFLATE, Node, configuration, free_port, has_ipv6, longpoll, on_unix, rawsocket, role, service, web, websocket,
+    websocket_on_ipv6,
+)
 from peers import Peer, start_peer
 from pki import Pki, make
 from programs import BINDING, Program
@@ -31,6 +34,10 @@ class Router:
     ipv6_url: str | None  # None where this machine has no IPv6
     client_url: str  # encrypted, for clients with a certificate
     small_url: str  # RawSocket for messages of SMALL bytes at most, in JSON alone
+    longpoll_url: str  # HTTP long-poll, repaired
+    longpoll_tls_url: str
+    deflate_url: str  # WebSocket that compresses
+    cookie_url: str  # WebSocket that sets a cookie; the users of users.py, and who has such a cookie
     ping_url: str  # pings each PING_INTERVAL, hangs up when for PING_TIMEOUT no answer comes; SMALL as well
     realm: str
     history_realm: str  # remembers events of com.example.history.*, and lets calls of com.example.queue.* wait
@@ -46,7 +53,7 @@ PING_INTERVAL, PING_TIMEOUT = 1000, 1000  # ms, the least that Crossbar.io takes
 def crossbar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
     directory = tmp_path_factory.mktemp("crossbar")
     pki = make(directory)
-    plain, auth, tls, raw, raw_tls, ipv6, client, small, ping = (free_port() for _ in range(9))
+    plain, auth, tls, raw, raw_tls, ipv6, client, small, ping, http, https = (free_port() for _ in range(11))
     sockets = {kind: directory / f"{kind}.sock" for kind in ("websocket", "rawsocket")}
     roles = [role("anonymous"), role(users.ROLE)]
     store = {
@@ -59,6 +66,8 @@ def crossbar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
     server = {"certificate": str(pki.server), "key": str(pki.server_key)}
     pings = {"auto_ping_interval": PING_INTERVAL, "auto_ping_timeout": PING_TIMEOUT, "auto_ping_size": 12}
     limit = {"max_message_size": SMALL}
+    compressing = service(options={"compression": {"deflate": DEFLATE}})
+    knowing = service(cookie={"store": {"type": "memory"}}, auth={"cookie": {}, **users.auth()})
     transports = [
         websocket(plain),
         websocket(auth, auth=users.auth()),
@@ -69,6 +78,8 @@ def crossbar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
         websocket(client, tls={**server, "ca_certificates": [str(pki.ca)]}),
         rawsocket(small, options=limit, serializers=["json"]),
         websocket(ping, options={**pings, **limit}),
+        web(http, lp=longpoll(), deflate=compressing, cookie=knowing),
+        web(https, tls=server, lp=longpoll()),
     ]
     if with_ipv6 := has_ipv6():
         transports.append(websocket_on_ipv6(ipv6))
@@ -86,6 +97,10 @@ def crossbar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
             ipv6_url=f"ws://[::1]:{ipv6}/" if with_ipv6 else None,
             client_url=f"wss://127.0.0.1:{client}/",
             small_url=f"rs://127.0.0.1:{small}",
+            longpoll_url=f"http://127.0.0.1:{http}/lp",
+            longpoll_tls_url=f"https://127.0.0.1:{https}/lp",
+            deflate_url=f"ws://127.0.0.1:{http}/deflate",
+            cookie_url=f"ws://127.0.0.1:{http}/cookie",
             ping_url=f"ws://127.0.0.1:{ping}/",
             realm="realm1",
             history_realm="realm2",

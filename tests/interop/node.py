@@ -18,6 +18,10 @@ START_LIMIT = 120
 STOP_LIMIT = 30
 
 VERBS = ("call", "register", "publish", "subscribe")
+DEFLATE = {
+    "request_no_context_takeover": False, "request_max_window_bits": 0, "no_context_takeover": False,
+    "max_window_bits": 15, "memory_level": 8,
+}
 DISCLOSE = {"caller": True, "publisher": True}
 
 
@@ -64,6 +68,21 @@ def websocket_on_ipv6(port: int, **more) -> dict:
     return _transport("websocket", {"type": "tcp", "version": 6, "interface": "::1", "port": port}, more)
 
 
+def web(port: int, tls: dict | None = None, **paths: dict) -> dict:
+    """A web server with a service at each of these paths."""
+    return {"type": "web", "endpoint": _tcp(port, tls), "paths": paths}
+
+
+def longpoll() -> dict:
+    """A service of HTTP long-poll; see node_longpoll.py."""
+    return {"type": "longpoll"}
+
+
+def service(**more) -> dict:
+    """A service of WebSocket."""
+    return {"type": "websocket", **more}
+
+
 def on_unix(kind: str, path: Path, **more) -> dict:
     """A transport on a Unix socket: a `websocket` or a `rawsocket`."""
     # What a browser would have asked for, where there is no host to tell it.
@@ -81,7 +100,10 @@ def _transport(kind: str, endpoint: dict, more: dict) -> dict:
 
 
 def configuration(realms: list[dict], transports: list[dict]) -> dict:
-    return {"version": 2, "workers": [{"type": "router", "realms": realms, "transports": transports}]}
+    here = str(Path(__file__).parent)
+    repair = {"type": "class", "classname": "node_longpoll.Repair", "realm": realms[0]["name"], "role": "anonymous"}
+    worker = {"type": "router", "options": {"pythonpath": [here]}, "realms": realms, "components": [repair]}
+    return {"version": 2, "workers": [{**worker, "transports": transports}]}
 
 
 class NodeError(Exception):

@@ -444,14 +444,22 @@ def test_an_on_user_error_that_fails_is_logged(router, caplog):
     assert "oh dear" in caplog.text
 
 
-def test_on_internal_error_hears_of_a_transport_that_cannot_be_made():
+def test_on_internal_error_hears_of_a_peer_that_breaks_the_rules():
+    async def nonsense(reader, writer):
+        await reader.readexactly(4)
+        writer.write(b"\x7f\xf1\0\0" b"\0\0\0\2[]")
+        await reader.read()
+        writer.close()
+
     async def main():
         told = []
-        with pytest.raises(libwamp.NotConnected):
-            await libwamp.connect(
-                None, "realm1", transports=[{"type": "longpoll", "url": "http://127.0.0.1:1/"}],
-                on_internal_error=lambda error, message: told.append((error, message)),
-            )
+        async with await asyncio.start_server(nonsense, "127.0.0.1", 0) as server:
+            host, port = server.sockets[0].getsockname()
+            with pytest.raises(libwamp.NotConnected):
+                await libwamp.connect(
+                    f"rs://{host}:{port}", "realm1",
+                    on_internal_error=lambda error, message: told.append((error, message)),
+                )
         assert len(told) == 1
         assert isinstance(told[0][0], libwamp.LocalError)
 

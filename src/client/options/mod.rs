@@ -19,7 +19,7 @@ use crate::auth::Credentials;
 use crate::codec::Encoding;
 use crate::protocol::features;
 use crate::protocol::uri::{self, Match};
-use crate::transport::{ProxyChoice, TlsOptions};
+use crate::transport::{DeflateOptions, ProxyChoice, SEPARATOR, Serializer, TlsOptions};
 
 use super::dispatch::Mode;
 use super::log;
@@ -57,7 +57,15 @@ pub struct Options {
     pub authextra: Option<Map<String, Value>>,
     pub trace: bool,
     /// The best first; at least one.
-    pub serializers: Vec<Encoding>,
+    pub serializers: Vec<Serializer>,
+    /// What ends a message in a batch of JSON that we send.
+    pub json_batch_separator: u8,
+    /// Compression of WebSocket messages, where it is wanted.
+    pub deflate: Option<DeflateOptions>,
+    /// Cookies that the router sets are given back.
+    pub cookies: bool,
+    /// The router is known to answer pings on RawSocket.
+    pub rawsocket_pings: bool,
     /// Received payloads are delivered in this encoding; `None`: as they came.
     pub payload_encoding: Option<Encoding>,
 }
@@ -65,7 +73,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Options {
-            transports: vec![TransportOptions::default()],
+            transports: Vec::new(),
             realm: String::new(),
             dispatch: Mode::Thread,
             connect_timeout: Duration::from_secs(30),
@@ -85,7 +93,11 @@ impl Default for Options {
             authmethods: None,
             authextra: None,
             trace: false,
-            serializers: vec![Encoding::Json],
+            serializers: vec![Encoding::Json.into()],
+            json_batch_separator: SEPARATOR,
+            deflate: None,
+            cookies: true,
+            rawsocket_pings: false,
             payload_encoding: Some(Encoding::Json),
         }
     }
@@ -151,10 +163,6 @@ impl Options {
             return Err(wrong(format!("option `{fixed}` holds for all attempts; use {may}")));
         }
         let mut options = self.clone();
-        if given.contains_key("url") {
-            let headers = std::mem::take(&mut options.transports).swap_remove(0).headers;
-            options.transports = vec![TransportOptions { headers, ..TransportOptions::default() }];
-        }
         if given.contains_key("headers") && !given.contains_key("transports") {
             options.transports.iter_mut().for_each(|transport| transport.headers.clear());
         }

@@ -7,8 +7,8 @@ use crate::client::dispatch::Mode;
 use crate::client::end::AUTH_FAILURES;
 use crate::transport::Proxy;
 
-use super::transports::{headers, serializers, tls, transport};
-use super::values::{bytes, number, seconds, text};
+use super::transports::{headers, separator, serializers, tls, transport};
+use super::values::{bytes, flag, number, seconds, text};
 use super::*;
 
 /// One option: how it is written, what it means, and how it is taken.
@@ -30,16 +30,24 @@ pub const TABLE: &[Spec] = &[
         name: "url",
         kind: "string",
         default: "required, or transports",
-        text: "The router: ws://host:port/path or rs://host:port; wss:// or rss:// with TLS; \
-               ws+unix:///path.sock:/path or rs+unix:///path.sock.",
-        set: |options, value| options.transports[0].set_url(text(value)?, None),
+        text: "The router: ws://host:port/path, rs://host:port, or http://host:port/path for HTTP \
+               long-poll; wss://, rss:// or https:// with TLS; ws+unix:///path.sock:/path or \
+               rs+unix:///path.sock.",
+        set: |options, value| {
+            // Of an attempt that is made in another way.
+            let before = options.transports.drain(..).next();
+            let headers = before.map(|before| before.headers).unwrap_or_default();
+            let transport = TransportOptions::new(&text(value)?)?;
+            options.transports.push(TransportOptions { headers, ..transport });
+            Ok(())
+        },
     },
     Spec {
         name: "transports",
         kind: "list of objects",
         default: "[{url}]",
-        text: "Instead of url: the ways to the router, each {\"type\": \"websocket\" or \"rawsocket\", \
-               \"url\": ..., \"headers\": ..., \"tlsConfiguration\": ...}; a rawsocket may have \"host\" \
+        text: "Instead of url: the ways to the router, each {\"type\": \"websocket\", \
+               \"rawsocket\" or \"longpoll\", \"url\": ..., \"headers\": ..., \"tlsConfiguration\": ...}; a rawsocket may have \"host\" \
                and \"port\", or the \"path\" of a Unix socket, instead of \"url\". They are tried in \
                order, the one that worked last time first.",
         set: |options, value| {
@@ -133,7 +141,9 @@ pub const TABLE: &[Spec] = &[
         name: "autoping_interval",
         kind: "number (seconds)",
         default: "30",
-        text: "WebSocket: after how much silence a ping is sent; 0 for never. (On RawSocket, where not every router answers pings, the operating system watches the connection.)",
+        text: "WebSocket: after how much silence a ping is sent; 0 for never. (On RawSocket, where \
+               not every router answers pings, and on long-poll the operating system watches the \
+               connection; see `rawsocket_pings`.)",
         set: |options, value| {
             let time = seconds(value)?;
             options.autoping_interval = (!time.is_zero()).then_some(time);
@@ -199,10 +209,7 @@ pub const TABLE: &[Spec] = &[
         kind: "bool",
         default: "false",
         text: "Try again also where no session could be opened in the first place.",
-        set: |options, value| {
-            options.retry_if_unreachable = value.as_bool().ok_or("must be true or false")?;
-            Ok(())
-        },
+        set: |options, value| flag(value).map(|wanted| options.retry_if_unreachable = wanted),
     },
     Spec {
         name: "retry_reasons",
@@ -332,10 +339,7 @@ pub const TABLE: &[Spec] = &[
         default: "false",
         text: "For \"scram\" with argon2: the router's keys were made of the hash itself, and not of \
                its base64 text as Autobahn's tools do.",
-        set: |options, value| {
-            options.credentials.scram_raw = value.as_bool().ok_or("must be true or false")?;
-            Ok(())
-        },
+        set: |options, value| flag(value).map(|raw| options.credentials.scram_raw = raw),
     },
     Spec {
         name: "authextra",
@@ -352,13 +356,56 @@ pub const TABLE: &[Spec] = &[
         name: "serializers",
         kind: "list of strings",
         default: "[\"json\"]",
-        text: "How messages may be encoded, the best first: \"json\", \"msgpack\", \"cbor\". Payloads \
-               can be given in any encoding on any of them. An entry of `transports` may have its \
-               own.",
+        text: "How messages may be encoded, the best first: \"json\", \"msgpack\", \"cbor\"; on WebSocket \
+               and long-poll also \"json.batched\", \"msgpack.batched\", \"cbor.batched\", which carry \
+               several messages at once. Payloads can be given in any encoding on any of them. An \
+               entry of `transports` may have its own.",
         set: |options, value| {
             options.serializers = serializers(value)?;
             Ok(())
         },
+    },
+    Spec {
+        name: "json_batch_separator",
+        kind: "string",
+        default: "\"0x1e\"",
+        text: "What ends each message that is sent by \"json.batched\": \"0x1e\" by the specification, \
+               \"0x18\" for Crossbar.io. Either is taken.",
+        set: |options, value| {
+            options.json_batch_separator = separator(value)?;
+            Ok(())
+        },
+    },
+    Spec {
+        name: "permessage_deflate",
+        kind: "bool or object",
+        default: "false",
+        text: "WebSocket: true offers compression, and so does an object of `level` (1 to 9; 6), \
+               `threshold` (messages of fewer bytes are not compressed; 256), \
+               `client_no_context_takeover`, `server_no_context_takeover` (false), \
+               `client_max_window_bits`, `server_max_window_bits` (9 to 15). It costs time and some \
+               300 KiB of memory; do not compress secrets together with what others may choose.",
+        set: |options, value| {
+            options.deflate = DeflateOptions::parse(value)?;
+            Ok(())
+        },
+    },
+    Spec {
+        name: "cookies",
+        kind: "bool",
+        default: "true",
+        text: "Cookies that a router sets in a handshake go back to it with later attempts of this \
+               connection, for cookie authentication and load balancers. A header \"Cookie\" in \
+               `headers` takes their place.",
+        set: |options, value| flag(value).map(|wanted| options.cookies = wanted),
+    },
+    Spec {
+        name: "rawsocket_pings",
+        kind: "bool",
+        default: "false",
+        text: "RawSocket: the router is known to answer pings, so that `autoping_interval` holds there \
+               too. Crossbar.io does not: it closes the connection.",
+        set: |options, value| flag(value).map(|known| options.rawsocket_pings = known),
     },
     Spec {
         name: "payload_encoding",
@@ -381,9 +428,6 @@ pub const TABLE: &[Spec] = &[
         default: "false",
         text: "Write every message to the log, secrets masked; also by the environment variable \
                WAMP_TRACE=1.",
-        set: |options, value| {
-            options.trace = value.as_bool().ok_or("must be true or false")?;
-            Ok(())
-        },
+        set: |options, value| flag(value).map(|wanted| options.trace = wanted),
     },
 ];

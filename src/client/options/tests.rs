@@ -17,7 +17,7 @@ fn options_are_parsed() {
     )
     .unwrap();
     let transport = &options.transports[0];
-    assert_eq!((transport.url.as_str(), options.realm.as_str()), ("ws://h/ws", "r"));
+    assert_eq!((transport.url(), options.realm.as_str()), ("ws://h/ws", "r"));
     assert_eq!(options.dispatch, Mode::Manual);
     assert_eq!(options.connect_timeout, Duration::from_millis(500));
     assert_eq!(transport.headers, [("X-A".to_owned(), "b".to_owned())]);
@@ -76,10 +76,10 @@ fn each_transport_has_an_endpoint() {
         (r#""type": "rawsocket", "host": "h", "port": 8000"#, Kind::RawSocket, "rs://h:8000"),
         (r#""type": "rawsocket", "host": "::1", "port": 1"#, Kind::RawSocket, "rs://[::1]:1"),
         (r#""type": "rawsocket", "path": "/a.sock""#, Kind::RawSocket, "rs+unix:///a.sock"),
+        (r#""type": "longpoll", "url": "https://h/lp""#, Kind::LongPoll, "https://h/lp"),
     ] {
         let transport = parse(&format!("{{{entry}}}")).unwrap();
-        assert_eq!((transport.kind, transport.url.as_str()), (kind, url));
-        assert_eq!(transport.endpoint.unwrap().url(), url);
+        assert_eq!((transport.kind(), transport.url()), (kind, url));
     }
     let tls = parse(r#"{"url": "wss://h", "tlsConfiguration": {"verify": false}}"#).unwrap();
     assert!(tls.tls.unwrap().warning().is_some());

@@ -4,33 +4,30 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::codec::Encoding;
-use crate::transport::{Endpoint, Protocol, TlsOptions, websocket};
+use crate::transport::{
+    CROSSBAR_SEPARATOR, Endpoint, Protocol, SEPARATOR, Serializer, TlsOptions, check_header,
+};
 
 use super::unknown;
 use super::values::{bytes, text};
 
 /// One way to the router.
-#[derive(Debug, Clone, Default)]
-#[allow(missing_docs)]
+#[derive(Debug, Clone)]
 pub struct TransportOptions {
-    pub kind: Kind,
-    pub url: String,
-    /// Where it leads; `None` for a kind of transport that there is not.
-    pub endpoint: Option<Endpoint>,
+    /// Where it leads.
+    pub endpoint: Endpoint,
     /// HTTP headers of the handshake.
     pub headers: Vec<(String, String)>,
     /// Instead of the option for all.
-    pub serializers: Option<Vec<Encoding>>,
+    pub serializers: Option<Vec<Serializer>>,
     /// Instead of the option for all.
     pub tls: Option<Arc<TlsOptions>>,
 }
 
 /// The kinds of transports, by the names of AutobahnJS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Kind {
-    #[default]
     WebSocket,
     RawSocket,
     LongPoll,
@@ -57,8 +54,8 @@ impl Kind {
 /// One entry of `transports`.
 pub(super) fn transport(value: &Value) -> Result<TransportOptions, String> {
     let entry = value.as_object().ok_or("each transport must be an object")?;
-    let mut transport = TransportOptions::default();
     let (mut kind, mut url, mut host, mut port, mut path) = (None, None, None, None, None);
+    let (mut given_headers, mut given_tls, mut given_serializers) = (Vec::new(), None, None);
     for (name, value) in entry {
         match name.as_str() {
             "type" => kind = Some(Kind::parse(&text(value)?)?),
@@ -66,11 +63,11 @@ pub(super) fn transport(value: &Value) -> Result<TransportOptions, String> {
             "host" => host = Some(text(value)?),
             "port" => port = Some(bytes(value, 1, 65_535).map_err(|_| "`port`: 1 to 65535")?),
             "path" => path = Some(text(value)?),
-            "headers" => transport.headers = headers(value)?,
-            "tlsConfiguration" => transport.tls = Some(tls(value)?),
+            "headers" => given_headers = headers(value)?,
+            "tlsConfiguration" => given_tls = Some(tls(value)?),
             "serializers" => {
                 let list = serializers(value).map_err(|why| format!("`serializers`: {why}"))?;
-                transport.serializers = Some(list);
+                given_serializers = Some(list);
             }
             other => {
                 let known = ["type", "url", "host", "port", "path", "headers", "tlsConfiguration"];
@@ -98,42 +95,61 @@ pub(super) fn transport(value: &Value) -> Result<TransportOptions, String> {
             );
         }
     };
-    transport.set_url(url, kind)?;
-    Ok(transport)
+    let transport = TransportOptions::new(&url)?;
+    match kind.filter(|wanted| *wanted != transport.kind()) {
+        None => Ok(TransportOptions {
+            headers: given_headers,
+            tls: given_tls,
+            serializers: given_serializers,
+            ..transport
+        }),
+        Some(wanted) => Err(format!("\"{url}\" is no URL for the type \"{}\"", wanted.name())),
+    }
 }
 
 impl TransportOptions {
-    /// Sets the URL, and the kind that belongs to it, which must be `wanted` if that is given.
-    pub(super) fn set_url(&mut self, url: String, wanted: Option<Kind>) -> Result<(), String> {
-        self.endpoint = match wanted {
-            Some(Kind::LongPoll) => None,
-            _ => Some(Endpoint::parse(&url)?),
-        };
-        self.kind = match self.endpoint.as_ref().map(|endpoint| &endpoint.protocol) {
-            None => Kind::LongPoll,
-            Some(Protocol::WebSocket { .. }) => Kind::WebSocket,
-            Some(Protocol::RawSocket) => Kind::RawSocket,
-        };
-        self.url = url;
-        match wanted.filter(|wanted| *wanted != self.kind) {
-            None => Ok(()),
-            Some(wanted) => {
-                Err(format!("\"{}\" is no URL for the type \"{}\"", self.url, wanted.name()))
-            }
+    /// The way that a URL alone names.
+    pub(super) fn new(url: &str) -> Result<TransportOptions, String> {
+        let endpoint = Endpoint::parse(url)?;
+        Ok(TransportOptions { endpoint, headers: Vec::new(), serializers: None, tls: None })
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        match self.endpoint.protocol {
+            Protocol::WebSocket { .. } => Kind::WebSocket,
+            Protocol::RawSocket => Kind::RawSocket,
+            Protocol::LongPoll { .. } => Kind::LongPoll,
         }
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> &str {
+        self.endpoint.url()
     }
 }
 
-pub(super) fn serializers(value: &Value) -> Result<Vec<Encoding>, String> {
-    const WANTED: &str = "must be a list of \"json\", \"msgpack\" and \"cbor\", the best first";
+pub(super) fn serializers(value: &Value) -> Result<Vec<Serializer>, String> {
+    let wanted = || {
+        let names = Serializer::ALL.map(|serializer| format!("\"{}\"", serializer.name()));
+        format!("must be a list of {}, the best first", names.join(", "))
+    };
     let mut list = Vec::new();
-    for name in value.as_array().ok_or(WANTED)? {
-        let encoding = name.as_str().and_then(Encoding::parse).ok_or(WANTED)?;
-        if !list.contains(&encoding) {
-            list.push(encoding);
+    for name in value.as_array().ok_or_else(wanted)? {
+        let serializer = name.as_str().and_then(Serializer::parse).ok_or_else(wanted)?;
+        if !list.contains(&serializer) {
+            list.push(serializer);
         }
     }
-    if list.is_empty() { Err(WANTED.to_owned()) } else { Ok(list) }
+    if list.is_empty() { Err(wanted()) } else { Ok(list) }
+}
+
+pub(super) fn separator(value: &Value) -> Result<u8, String> {
+    match value.as_str() {
+        Some("0x1e") => Ok(SEPARATOR),
+        Some("0x18") => Ok(CROSSBAR_SEPARATOR),
+        _ => Err("must be \"0x1e\" (the specification) or \"0x18\" (Crossbar.io)".to_owned()),
+    }
 }
 
 pub(super) fn tls(value: &Value) -> Result<Arc<TlsOptions>, String> {
@@ -145,7 +161,7 @@ pub(super) fn headers(value: &Value) -> Result<Vec<(String, String)>, String> {
     let object = value.as_object().ok_or("must be an object of strings")?;
     let checked = object.iter().map(|(name, value)| {
         let value = text(value)?;
-        websocket::check_header(name, &value)?;
+        check_header(name, &value)?;
         Ok((name.clone(), value))
     });
     checked.collect()

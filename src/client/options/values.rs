@@ -27,3 +27,7 @@ pub(super) fn bytes(value: &Value, least: u64, most: u64) -> Result<usize, Strin
     let size = value.as_u64().filter(|size| (least..=most).contains(size)).ok_or_else(wrong)?;
     usize::try_from(size).map_err(|_| wrong())
 }
+
+pub(super) fn flag(value: &Value) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| "must be true or false".to_owned())
+}

@@ -315,7 +315,7 @@ async fn what_cannot_be_listened_on_is_told() {
     for (url, told) in [
         (url.as_str(), "is the address this machine's, and the port free?"),
         ("127.0.0.1:0", "scheme"),
-        ("http://127.0.0.1:0/", "use ws://"),
+        ("ftp://127.0.0.1:0/", "use ws://"),
         ("ws://127.0.0.1:0/ws?x=1", "leave out what follows the '?'"),
     ] {
         let error = second.listen(url, &handle).unwrap_err().to_string();

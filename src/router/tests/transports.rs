@@ -14,9 +14,7 @@ use super::HELLO;
 use crate::codec::{Encoding, Outbox, Rules};
 use crate::router::{Router, RouterError};
 use crate::transport::tls::testing::{Authority, Time};
-use crate::transport::{
-    ConnectError, Endpoint, Incoming, ProxyChoice, Target, TlsOptions, Transport, connect,
-};
+use crate::transport::{ConnectError, Incoming, Target, TlsOptions, Transport, connect};
 
 /// No test waits longer for a single event.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -32,15 +30,8 @@ fn router(config: Value, url: &str) -> Arc<Router> {
 }
 
 async fn dial(url: &str, tls: Value) -> Result<Box<dyn Transport>, ConnectError> {
-    let target = Target {
-        endpoint: Endpoint::parse(url).unwrap(),
-        serializers: vec![Encoding::Json],
-        headers: Vec::new(),
-        max_message_size: 1 << 20,
-        tls: Arc::new(TlsOptions::parse(tls.as_object().unwrap()).unwrap()),
-        proxy: ProxyChoice::Direct,
-        keepalive: None,
-    };
+    let tls = Arc::new(TlsOptions::parse(tls.as_object().unwrap()).unwrap());
+    let target = Target { tls, ..Target::plain(url) };
     soon(connect(&target)).await
 }
 
@@ -160,7 +151,7 @@ async fn where_nobody_can_listen() {
         ("wss://127.0.0.1:0/ws", "\"tls\" is missing"),
         ("rss://127.0.0.1:0", "\"tls\" is missing"),
         ("ws://127.0.0.1:0/ws?a", "leave out what follows"),
-        ("http://127.0.0.1:0/", "use ws://"),
+        ("https://127.0.0.1:0/", "\"tls\" is missing"),
         ("rs+unix:///nowhere/at/all", "No such file"),
     ] {
         let error = router.listen(url, &Handle::current()).unwrap_err().to_string();

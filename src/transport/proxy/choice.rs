@@ -55,10 +55,12 @@ pub(super) fn from(
         return Ok(None);
     }
     let names: &[&str] = match (&endpoint.protocol, secure) {
-        (Protocol::WebSocket { .. }, true) => {
+        (Protocol::WebSocket { .. } | Protocol::LongPoll { .. }, true) => {
             &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
         }
-        (Protocol::WebSocket { .. }, false) => &["http_proxy", "all_proxy", "ALL_PROXY"],
+        (Protocol::WebSocket { .. } | Protocol::LongPoll { .. }, false) => {
+            &["http_proxy", "all_proxy", "ALL_PROXY"]
+        }
         (Protocol::RawSocket, _) => &["all_proxy", "ALL_PROXY"],
     };
     let set = |name: &&str| variable(name).filter(|value| !value.is_empty());

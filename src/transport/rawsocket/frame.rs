@@ -1,20 +1,15 @@
-//! Frames: their heads, and how they are cut out of what was received, without copying.
+//! Frames: their heads, and how they are cut out of what was received.
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
-use super::TransportError;
+use crate::transport::TransportError;
+use crate::transport::inbox::Inbox;
 
 /// The bytes before a payload.
 pub(super) const HEAD: usize = 4;
 
 /// The largest payload that there can be.
 pub(super) const MAX_SIZE: usize = 1 << 24;
-
-/// How much is asked for in one read, and thus how much is read of several messages at once.
-const BLOCK: usize = 32 * 1024;
-
-/// Less room than this at the end of a block is left unused.
-const LEAST: usize = 4 * 1024;
 
 /// What a frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,21 +47,20 @@ fn parse(head: [u8; HEAD]) -> Result<(Kind, usize), TransportError> {
     }
 }
 
-/// What was received and not yet taken out. The messages share it; a new block is begun when the
-/// old one is full, so that nobody waits for those who still hold a part of it.
+/// What was received, frame by frame.
 #[derive(Debug)]
-pub(super) struct Inbox {
-    bytes: BytesMut,
+pub(super) struct Frames {
+    inbox: Inbox,
     max_size: usize,
 }
 
-impl Inbox {
-    pub(super) fn new(max_size: usize) -> Inbox {
-        Inbox { bytes: BytesMut::new(), max_size }
+impl Frames {
+    pub(super) fn new(max_size: usize) -> Frames {
+        Frames { inbox: Inbox::default(), max_size }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.inbox.is_empty()
     }
 
     /// The next frame, if it is there as a whole.
@@ -74,30 +68,20 @@ impl Inbox {
         let Some((kind, size)) = self.peek()? else {
             return Ok(None);
         };
-        if self.bytes.len() < HEAD + size {
-            return Ok(None);
-        }
-        self.bytes.advance(HEAD);
-        Ok(Some((kind, self.bytes.split_to(size).freeze())))
+        Ok(self.inbox.take(HEAD, size).map(|payload| (kind, payload.freeze())))
     }
 
-    /// Where to read to. There is room for the rest of the frame that has begun, and otherwise for
-    /// a good deal.
+    /// Where to read to.
     pub(super) fn room(&mut self) -> &mut BytesMut {
         let needed = match self.peek() {
             Ok(Some((_, size))) => HEAD + size,
-            _ => self.bytes.len() + LEAST,
+            _ => 0,
         };
-        if self.bytes.capacity() < needed {
-            let mut block = BytesMut::with_capacity(needed.max(BLOCK));
-            block.extend_from_slice(&self.bytes);
-            self.bytes = block;
-        }
-        &mut self.bytes
+        self.inbox.room(needed)
     }
 
     fn peek(&self) -> Result<Option<(Kind, usize)>, TransportError> {
-        let Some(head) = self.bytes.first_chunk() else {
+        let Some(head) = self.inbox.bytes().first_chunk() else {
             return Ok(None);
         };
         let (kind, size) = parse(*head)?;
@@ -126,41 +110,25 @@ mod tests {
     }
 
     #[test]
-    fn messages_share_the_block_that_they_were_read_into() {
-        let mut inbox = Inbox::new(1000);
-        let block = inbox.room();
-        let begin = block.as_ptr();
-        block.extend_from_slice(&[0, 0, 0, 3, b'o', b'n', b'e', 0, 0, 0, 0, 1, 0, 0, 1, b'x', 0]);
-        let (_, one) = inbox.next().unwrap().unwrap();
-        assert_eq!((&one[..], one.as_ptr().addr()), (&b"one"[..], begin.addr() + HEAD));
-        assert_eq!(inbox.next(), Ok(Some((Kind::Message, Bytes::new()))));
-        assert_eq!(inbox.next(), Ok(Some((Kind::Ping, Bytes::from_static(b"x")))));
-        assert_eq!(inbox.next(), Ok(None));
-        assert!(!inbox.is_empty(), "a head has begun");
-    }
-
-    #[test]
-    fn a_large_message_is_copied_only_as_far_as_it_was_there() {
-        let mut inbox = Inbox::new(MAX_SIZE);
-        inbox.room().extend_from_slice(&head(Kind::Message, 100_000));
-        let block = inbox.room();
-        assert!(block.capacity() >= HEAD + 100_000);
-        let begin = block.as_ptr();
-        block.extend_from_slice(&[b'x'; 100_000]);
-        let (_, message) = inbox.next().unwrap().unwrap();
-        assert_eq!(message.len(), 100_000);
-        assert_eq!(message.as_ptr().addr(), begin.addr() + HEAD);
-        assert!(inbox.is_empty());
+    fn frames_come_out_one_by_one() {
+        let mut frames = Frames::new(1000);
+        let bytes = [0, 0, 0, 3, b'o', b'n', b'e', 0, 0, 0, 0, 1, 0, 0, 1, b'x', 0];
+        frames.room().extend_from_slice(&bytes);
+        assert_eq!(frames.next(), Ok(Some((Kind::Message, Bytes::from_static(b"one")))));
+        assert_eq!(frames.next(), Ok(Some((Kind::Message, Bytes::new()))));
+        assert_eq!(frames.next(), Ok(Some((Kind::Ping, Bytes::from_static(b"x")))));
+        assert_eq!(frames.next(), Ok(None));
+        assert!(!frames.is_empty(), "a head has begun");
     }
 
     #[test]
     fn what_is_too_large_is_refused_when_it_is_announced() {
-        let mut inbox = Inbox::new(1000);
-        inbox.room().extend_from_slice(&head(Kind::Message, 1000));
-        assert_eq!(inbox.next(), Ok(None));
-        let mut inbox = Inbox::new(1000);
-        inbox.room().extend_from_slice(&head(Kind::Message, 1001));
-        assert!(matches!(inbox.next(), Err(TransportError::TooLarge(_))));
-        assert!(inbox.room().capacity() < 2 * BLOCK);
+        let mut frames = Frames::new(1000);
+        frames.room().extend_from_slice(&head(Kind::Message, 1000));
+        assert_eq!(frames.next(), Ok(None));
+        let mut frames = Frames::new(1000);
+        frames.room().extend_from_slice(&head(Kind::Message, 1001));
+        assert!(matches!(frames.next(), Err(TransportError::TooLarge(_))));
+        assert!(frames.room().capacity() < 100_000);
     }
 }

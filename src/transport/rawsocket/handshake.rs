@@ -1,14 +1,12 @@
 //! The four bytes that each side sends first.
 
 use std::io;
-use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{RawSocket, encoding, id};
 use crate::codec::Encoding;
-use crate::transport::{ConnectError, Keepalive, Stream, Target, tls};
+use crate::transport::{ConnectError, Stream, Target, tls};
 
 const MAGIC: u8 = 0x7f;
 
@@ -26,7 +24,7 @@ pub async fn connect(
 ) -> Result<RawSocket, ConnectError> {
     if let Some(keepalive) = target.keepalive {
         // Without it a loss is noticed later; that is no reason not to connect.
-        let _ = watch(&stream, keepalive);
+        let _ = keepalive.watch(&stream);
     }
     let serializer = id(wanted);
     let hello = [MAGIC, announce(target.max_message_size) << 4 | serializer, 0, 0];
@@ -35,7 +33,10 @@ pub async fn connect(
         Err(error) => return Err(failed(&stream, target, &error)),
     };
     match check(&answer, serializer) {
-        Ok(max_send) => Ok(RawSocket::new(stream, wanted, target.max_message_size, max_send)),
+        Ok(max_send) => {
+            let socket = RawSocket::new(stream, wanted, target.max_message_size, max_send);
+            Ok(RawSocket { pings: target.rawsocket_pings, ..socket })
+        }
         Err(reason) => {
             let url = target.endpoint.url().to_owned();
             Err(match stream.clues().tls_alert() {
@@ -155,28 +156,6 @@ fn failed(stream: &Stream, target: &Target, error: &io::Error) -> ConnectError {
     ConnectError::Unreachable { url, reason }
 }
 
-/// Has the operating system look whether the peer is there, both when nothing is to be said and
-/// when what was said is not confirmed.
-fn watch(stream: &Stream, keepalive: Keepalive) -> io::Result<()> {
-    /// How many questions go unanswered before the connection is lost.
-    const QUESTIONS: u32 = 3;
-    let Some(tcp) = stream.tcp() else {
-        return Ok(());
-    };
-    let Keepalive { idle, timeout } = keepalive;
-    // What systems take.
-    let seconds = |time: Duration| time.clamp(Duration::from_secs(1), Duration::from_secs(32_767));
-    let socket = SockRef::from(tcp);
-    let settings = TcpKeepalive::new()
-        .with_time(seconds(idle))
-        .with_interval(seconds(timeout / QUESTIONS))
-        .with_retries(QUESTIONS);
-    socket.set_tcp_keepalive(&settings)?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(idle + timeout))?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,19 +173,5 @@ mod tests {
         ] {
             assert_eq!(length(announce(limit)), announced, "{limit}");
         }
-    }
-
-    #[tokio::test]
-    async fn the_system_watches() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let stream: Stream = tokio::net::TcpStream::connect(address).await.unwrap().into();
-        let seconds = Duration::from_secs;
-        watch(&stream, Keepalive { idle: seconds(30), timeout: seconds(9) }).unwrap();
-        let socket = SockRef::from(stream.tcp().unwrap());
-        assert!(socket.keepalive().unwrap());
-        assert_eq!(socket.tcp_keepalive_time().unwrap(), seconds(30));
-        assert_eq!(socket.tcp_keepalive_interval().unwrap(), seconds(3));
-        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 3);
     }
 }

@@ -8,8 +8,9 @@
 //! * `handshake`: both sides of it.
 //! * `frame`: the heads of frames, and the received bytes between the network and a message.
 //!
-//! A ping is answered; none is sent unasked, since a router that knows no pings, such as Crossbar.io,
-//! closes the connection. The operating system watches it instead (TCP keep-alive).
+//! A ping is answered. One is sent only where the router is known to answer it, since one that knows
+//! no pings, such as Crossbar.io, closes the connection. Elsewhere the operating system watches it
+//! (TCP keep-alive).
 
 mod frame;
 mod handshake;
@@ -28,8 +29,8 @@ use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use crate::codec::{Batch, Encoding};
 
-use super::{Incoming, Stream, Transport, TransportError};
-use frame::{HEAD, Inbox, Kind, MAX_SIZE, head};
+use super::{Incoming, Serializer, Stream, Transport, TransportError};
+use frame::{Frames, HEAD, Kind, MAX_SIZE, head};
 
 pub use handshake::{accept, connect};
 
@@ -47,8 +48,10 @@ const PONG_BYTES: usize = 1024 * 1024;
 pub struct RawSocket {
     stream: Stream,
     encoding: Encoding,
-    inbox: Inbox,
+    frames: Frames,
     max_send: usize,
+    /// The peer is known to answer pings.
+    pings: bool,
     /// How many bytes of the message being written are, those of its head among them.
     written: usize,
     /// Pings and pongs, to be written between two messages.
@@ -62,9 +65,10 @@ impl RawSocket {
         RawSocket {
             stream,
             encoding,
-            inbox: Inbox::new(max_receive),
+            frames: Frames::new(max_receive),
             // The 25th bit of the length, which 2^24 itself needs, is not known to all peers.
             max_send: max_send.min(MAX_SIZE - 1),
+            pings: false,
             written: 0,
             control: BytesMut::new(),
             unflushed: false,
@@ -135,7 +139,7 @@ impl Transport for RawSocket {
             return Poll::Pending;
         }
         loop {
-            if let Some((kind, payload)) = self.inbox.next()? {
+            if let Some((kind, payload)) = self.frames.next()? {
                 return Poll::Ready(Ok(match kind {
                     // The codec relies on this, as WebSocket checks its text frames.
                     Kind::Message
@@ -154,7 +158,7 @@ impl Transport for RawSocket {
                     }
                 }));
             }
-            let room = self.inbox.room();
+            let room = self.frames.room();
             let read = ready!(pin!(self.stream.read_buf(room)).poll(cx));
             match read {
                 Ok(0) => break,
@@ -164,7 +168,7 @@ impl Transport for RawSocket {
                 Err(error) => return Poll::Ready(Err(error.into())),
             }
         }
-        Poll::Ready(match self.inbox.is_empty() {
+        Poll::Ready(match self.frames.is_empty() {
             true => Ok(Incoming::End { code: None, reason: String::new() }),
             false => Err(TransportError::Lost("the peer closed it within a message".to_owned())),
         })
@@ -199,7 +203,7 @@ impl Transport for RawSocket {
     }
 
     fn pings(&self) -> bool {
-        false
+        self.pings
     }
 
     fn ping(&mut self, payload: Bytes) -> Result<(), TransportError> {
@@ -212,8 +216,8 @@ impl Transport for RawSocket {
         Pin::new(&mut self.stream).poll_shutdown(cx).map_err(TransportError::from)
     }
 
-    fn encoding(&self) -> Encoding {
-        self.encoding
+    fn serializer(&self) -> Serializer {
+        self.encoding.into()
     }
 
     fn max_send(&self) -> usize {

@@ -1,24 +1,15 @@
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::codec::{Outbox, Rules};
-use crate::transport::{ConnectError, Endpoint, ProxyChoice, Target, TlsOptions};
+use crate::transport::testing::{batch, message, receive, send};
+use crate::transport::{ConnectError, Target};
 
 fn target(url: &str, max_message_size: usize) -> Target {
-    Target {
-        endpoint: Endpoint::parse(url).unwrap(),
-        serializers: vec![Encoding::Json],
-        headers: Vec::new(),
-        max_message_size,
-        tls: Arc::new(TlsOptions::default()),
-        proxy: ProxyChoice::Direct,
-        keepalive: None,
-    }
+    Target { max_message_size, ..Target::plain(url) }
 }
 
 async fn listen() -> (TcpListener, String) {
@@ -58,33 +49,6 @@ async fn with_bytes(max_message_size: usize) -> (RawSocket, TcpStream) {
         stream
     };
     tokio::join!(dial, serve)
-}
-
-async fn receive(socket: &mut RawSocket) -> Result<Incoming, TransportError> {
-    let limit = Duration::from_secs(10);
-    tokio::time::timeout(limit, poll_fn(|cx| socket.poll_receive(cx))).await.expect("something")
-}
-
-async fn message(socket: &mut RawSocket) -> Bytes {
-    match receive(socket).await.unwrap() {
-        Incoming::Message(message) => message,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn batch(messages: &[Vec<u8>]) -> Batch {
-    let mut outbox = Outbox::new(Encoding::Json, Rules::Strict);
-    for message in messages {
-        outbox.push(usize::MAX, |out| out.whole(message)).unwrap();
-    }
-    outbox.take()
-}
-
-async fn send(socket: &mut RawSocket, messages: &[Vec<u8>]) -> Result<(), TransportError> {
-    let (batch, mut next) = (batch(messages), 0);
-    poll_fn(|cx| socket.poll_send(cx, &batch, &mut next)).await?;
-    assert_eq!(next, messages.len());
-    Ok(())
 }
 
 #[tokio::test]
@@ -150,7 +114,7 @@ async fn pings_are_answered_between_messages() {
 async fn a_pong_does_not_fall_into_a_message() {
     let (mut client, mut bytes) = with_bytes(1 << 24).await;
     // More than the sockets hold, so that half of it waits.
-    let (large, mut next) = (batch(&[vec![b'x'; 15_000_000]]), 0);
+    let (large, mut next) = (batch(Encoding::Json, &[vec![b'x'; 15_000_000]]), 0);
     let sent = poll_fn(|cx| Poll::Ready(client.poll_send(cx, &large, &mut next))).await;
     assert!(sent.is_pending());
     bytes.write_all(&[1, 0, 0, 1, b'p']).await.unwrap();
@@ -347,5 +311,5 @@ async fn over_a_unix_socket() {
     std::fs::remove_file(&path).unwrap();
     send(&mut client, &[b"over Unix".to_vec()]).await.unwrap();
     assert_eq!(message(&mut server).await, "over Unix");
-    assert_eq!((client.max_send(), client.encoding()), (1024, Encoding::Json));
+    assert_eq!((client.max_send(), client.serializer()), (1024, Encoding::Json.into()));
 }

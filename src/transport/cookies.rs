@@ -1,0 +1,160 @@
+//! The cookies of a connection: what a router sets in a handshake goes back to it with the next
+//! attempt, so that cookie authentication and routers behind a sticky load balancer work.
+//!
+//! They live as long as the connection does, and each goes only to the host that has set it, where
+//! its path and "Secure" allow it (RFC 6265). "Domain" does not make it go to further hosts.
+
+use std::sync::{Mutex, PoisonError};
+
+use cookie::time::OffsetDateTime;
+use cookie::{Cookie, Expiration};
+use hyper::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
+
+use super::{Address, Endpoint};
+
+/// More are not kept, whatever a server sets.
+const MAX_COUNT: usize = 64;
+
+/// Cookies, and who has set them.
+#[derive(Debug, Default)]
+pub struct Jar {
+    cookies: Mutex<Vec<Kept>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    host: String,
+    cookie: Cookie<'static>,
+    expires: Option<OffsetDateTime>,
+}
+
+impl Jar {
+    /// Takes the cookies out of an answer of `endpoint`.
+    pub(super) fn take(&self, endpoint: &Endpoint, headers: &HeaderMap) {
+        let now = OffsetDateTime::now_utc();
+        let mut cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
+        for value in headers.get_all(SET_COOKIE) {
+            let Some(cookie) = value.to_str().ok().and_then(|text| Cookie::parse(text).ok()) else {
+                continue;
+            };
+            let mut cookie = cookie.into_owned();
+            if !cookie.path().is_some_and(|path| path.starts_with('/')) {
+                cookie.set_path(folder(endpoint.path()).to_owned());
+            }
+            let expires = match (cookie.max_age(), cookie.expires()) {
+                (Some(age), _) => Some(now.saturating_add(age)),
+                (None, Some(Expiration::DateTime(time))) => Some(time),
+                (None, _) => None,
+            };
+            let kept = Kept { host: host(endpoint), cookie, expires };
+            cookies.retain(|other| !kept.replaces(other));
+            if kept.expires.is_none_or(|expires| expires > now) && cookies.len() < MAX_COUNT {
+                cookies.push(kept);
+            }
+        }
+    }
+
+    /// Adds those that are for `endpoint` to a request.
+    pub(super) fn give(&self, endpoint: &Endpoint, headers: &mut HeaderMap) {
+        let now = OffsetDateTime::now_utc();
+        let mut cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
+        cookies.retain(|kept| kept.expires.is_none_or(|expires| expires > now));
+        let fitting = cookies.iter().filter(|kept| kept.is_for(endpoint));
+        let list: Vec<_> = fitting.map(|kept| kept.cookie.stripped().to_string()).collect();
+        if !list.is_empty()
+            && let Ok(mut value) = HeaderValue::try_from(list.join("; "))
+        {
+            value.set_sensitive(true);
+            headers.insert(COOKIE, value);
+        }
+    }
+}
+
+impl Kept {
+    fn replaces(&self, other: &Kept) -> bool {
+        self.host == other.host
+            && self.cookie.name() == other.cookie.name()
+            && self.cookie.path() == other.cookie.path()
+    }
+
+    fn is_for(&self, endpoint: &Endpoint) -> bool {
+        let secure = self.cookie.secure() == Some(true);
+        self.host == host(endpoint)
+            && (!secure || endpoint.is_secure())
+            && self.cookie.path().is_none_or(|path| is_within(endpoint.path(), path))
+    }
+}
+
+fn host(endpoint: &Endpoint) -> String {
+    match &endpoint.address {
+        // Ports do not matter to cookies.
+        Address::Tcp { host, .. } => host.to_ascii_lowercase(),
+        Address::Unix(path) => path.to_string_lossy().into_owned(),
+    }
+}
+
+/// The default path of a cookie (RFC 6265, section 5.1.4).
+fn folder(path: &str) -> &str {
+    let path = path.split('?').next().unwrap_or("/");
+    match path.rfind('/') {
+        None | Some(0) => "/",
+        Some(end) => &path[..end],
+    }
+}
+
+fn is_within(path: &str, folder: &str) -> bool {
+    let path = path.split('?').next().unwrap_or("/");
+    let rest = path.strip_prefix(folder);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || folder.ends_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(jar: &Jar, url: &str) -> String {
+        let mut headers = HeaderMap::new();
+        jar.give(&Endpoint::parse(url).unwrap(), &mut headers);
+        headers.get(COOKIE).map_or(String::new(), |value| value.to_str().unwrap().to_owned())
+    }
+
+    fn set(jar: &Jar, url: &str, cookies: &[&str]) {
+        let mut headers = HeaderMap::new();
+        for cookie in cookies {
+            headers.append(SET_COOKIE, HeaderValue::from_str(cookie).unwrap());
+        }
+        jar.take(&Endpoint::parse(url).unwrap(), &headers);
+    }
+
+    #[test]
+    fn cookies_go_back_to_who_has_set_them() {
+        let jar = Jar::default();
+        set(&jar, "ws://a.example:1/ws", &["cbtid=abc; Max-Age=604800; HttpOnly", "lb=7"]);
+        assert_eq!(given(&jar, "ws://A.example:2/other"), "cbtid=abc; lb=7");
+        assert_eq!(given(&jar, "ws://b.example:1/ws"), "");
+        assert_eq!(given(&jar, "ws+unix:///a.example:/ws"), "");
+        set(&jar, "ws://a.example/ws", &["lb=8", "cbtid=; Max-Age=0"]);
+        assert_eq!(given(&jar, "ws://a.example/ws"), "lb=8");
+        set(&jar, "ws://a.example/ws", &["lb=9; Expires=Thu, 01 Jan 1970 00:00:00 GMT"]);
+        assert_eq!(given(&jar, "ws://a.example/ws"), "");
+    }
+
+    #[test]
+    fn paths_and_security_are_minded() {
+        let jar = Jar::default();
+        set(&jar, "wss://a/x/ws", &["own=1", "deep=2; Path=/x/y", "safe=3; Secure; Path=/"]);
+        assert_eq!(given(&jar, "wss://a/x/ws?q=/"), "own=1; safe=3");
+        assert_eq!(given(&jar, "wss://a/x/y/z"), "own=1; deep=2; safe=3");
+        assert_eq!(given(&jar, "wss://a/xy"), "safe=3");
+        assert_eq!(given(&jar, "ws://a/x"), "own=1");
+    }
+
+    #[test]
+    fn a_server_cannot_fill_our_memory() {
+        let jar = Jar::default();
+        for number in 0..1000 {
+            set(&jar, "ws://a/", &[&format!("c{number}=x"), "no cookie", "=x"]);
+        }
+        assert_eq!(jar.cookies.lock().unwrap().len(), MAX_COUNT);
+    }
+}

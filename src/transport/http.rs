@@ -1,0 +1,220 @@
+//! HTTP/1.1 by hyper, over our own streams: what WebSocket begins with and what long-poll consists
+//! of.
+//!
+//! For a client a [`Link`] is one connection. It has no task of its own: hyper's half of it runs while somebody
+//! waits for an answer.
+
+use std::error::Error as _;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::Poll;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT};
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+
+use super::stream::Clues;
+use super::{ConnectError, Stream, Target, tls};
+
+/// How we call ourselves.
+const AGENT: &str = concat!("libwamp/", env!("CARGO_PKG_VERSION"));
+
+/// How much of the head of an answer is read.
+pub(super) const MAX_HEAD: usize = 64 * 1024;
+
+/// What is sent with a request.
+pub(super) type Body = Full<Bytes>;
+
+/// Hyper's half of a connection.
+type Connection = Pin<Box<dyn Future<Output = Result<(), hyper::Error>> + Send>>;
+
+/// A connection that takes one request after the other.
+pub(super) struct Link {
+    sender: SendRequest<Body>,
+    /// `None` after its end.
+    connection: Option<Connection>,
+}
+
+impl Link {
+    pub(super) async fn new(stream: Stream) -> Result<Link, hyper::Error> {
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(MAX_HEAD).title_case_headers(true);
+        let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
+        Ok(Link { sender, connection: Some(Box::pin(connection.with_upgrades())) })
+    }
+
+    /// True once the server has closed it, as far as anybody has looked.
+    pub(super) fn is_closed(&self) -> bool {
+        self.connection.is_none() || self.sender.is_closed()
+    }
+
+    /// Sends a request; returns the head of the answer.
+    pub(super) async fn request(
+        &mut self,
+        request: Request<Body>,
+    ) -> Result<Response<Incoming>, Unanswered> {
+        let ready = drive(&mut self.connection, self.sender.ready()).await;
+        ready.map_err(|error| Unanswered { error, sent: false })?;
+        let response = self.sender.try_send_request(request);
+        drive(&mut self.connection, response).await.map_err(|mut failed| Unanswered {
+            sent: failed.take_message().is_none(),
+            error: failed.into_error(),
+        })
+    }
+
+    /// Waits for something that comes over this connection.
+    pub(super) async fn wait<T>(&mut self, wanted: impl Future<Output = T>) -> T {
+        drive(&mut self.connection, wanted).await
+    }
+}
+
+/// A request has failed.
+pub(super) struct Unanswered {
+    pub(super) error: hyper::Error,
+    /// False if the server cannot have seen any of it.
+    pub(super) sent: bool,
+}
+
+async fn drive<T>(connection: &mut Option<Connection>, wanted: impl Future<Output = T>) -> T {
+    let mut wanted = pin!(wanted);
+    poll_fn(|cx| {
+        if let Some(running) = connection
+            // How it ends is what `wanted` tells.
+            && running.as_mut().poll(cx).is_ready()
+        {
+            *connection = None;
+        }
+        match wanted.as_mut().poll(cx) {
+            Poll::Pending if connection.is_some() => {
+                // What was wanted may have given the connection work.
+                if let Some(running) = connection
+                    && running.as_mut().poll(cx).is_ready()
+                {
+                    *connection = None;
+                    return wanted.as_mut().poll(cx);
+                }
+                Poll::Pending
+            }
+            polled => polled,
+        }
+    })
+    .await
+}
+
+/// Checks the name and value of an HTTP header.
+pub fn check_header(name: &str, value: &str) -> Result<(), String> {
+    HeaderName::try_from(name).map_err(|_| format!("\"{name}\" is not an HTTP header name"))?;
+    HeaderValue::try_from(value).map_err(|_| format!("header \"{name}\": not an HTTP value"))?;
+    Ok(())
+}
+
+/// Adds what every request of ours has, and what the application wants, which counts more.
+pub(super) fn add_headers(headers: &mut HeaderMap, target: &Target) {
+    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    if let Some(cookies) = &target.cookies {
+        cookies.give(&target.endpoint, headers);
+    }
+    for (name, value) in &target.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.insert(name, value);
+        }
+    }
+}
+
+/// Why an answer with this status is none to go on with; `hint` is for what nobody expects.
+pub(super) fn refused(
+    url: String,
+    status: StatusCode,
+    headers: &HeaderMap,
+    hint: &'static str,
+) -> ConnectError {
+    let hint = match status.as_u16() {
+        401 => return ConnectError::Unauthorized { url },
+        403 => return ConnectError::Forbidden { url },
+        404 => return ConnectError::NotFound { url },
+        status @ 300..=399 => {
+            let location = headers.get(LOCATION);
+            let location = location.and_then(|to| to.to_str().ok()).map(str::to_owned);
+            return ConnectError::Redirect { url, status, location };
+        }
+        400 => {
+            "is this a WAMP router that offers one of the `serializers`, and no port for TLS alone?"
+        }
+        502..=504 => "a proxy is there, but the router behind it does not answer",
+        _ => hint,
+    };
+    ConnectError::Http { url, status: status.as_u16(), hint }
+}
+
+/// Why there is no answer that can be understood.
+pub(super) fn failed(target: &Target, error: &hyper::Error, clues: &Clues) -> ConnectError {
+    let url = target.endpoint.to_string();
+    if clues.tls_alert() {
+        let scheme = target.endpoint.secure_scheme();
+        return ConnectError::SpeaksTls { url, scheme };
+    }
+    if let Some(error) = io_error(error) {
+        return match tls::explain(error, clues.certificate) {
+            Some(error) => ConnectError::Tls { url, error },
+            None if error.kind() == io::ErrorKind::InvalidData => {
+                ConnectError::Handshake { url, reason: error.to_string() }
+            }
+            None => unanswered(url, &error.to_string()),
+        };
+    }
+    if error.is_parse() {
+        return ConnectError::Handshake { url, reason: error.to_string() };
+    }
+    if let Some(error) = tls::explain_loss(clues.certificate) {
+        return ConnectError::Tls { url, error };
+    }
+    unanswered(url, "it closed the connection before it answered")
+}
+
+/// What the operating system, or TLS, says.
+pub(super) fn io_error(error: &hyper::Error) -> Option<&io::Error> {
+    error.source().and_then(|source| source.downcast_ref())
+}
+
+/// Not every server with TLS says so to who speaks in clear, and no RawSocket says what it is.
+fn unanswered(url: String, why: &str) -> ConnectError {
+    let hint = match url.split_once("://") {
+        Some(("ws", _)) => {
+            " (if it wants TLS there, write wss://, and rs:// if it speaks RawSocket)"
+        }
+        Some(("http", _)) => " (if it wants TLS there, write https://)",
+        _ => "",
+    };
+    ConnectError::Unreachable { url, reason: format!("{why}{hint}") }
+}
+
+/// An answer of a server, for people.
+pub(super) fn answer(status: StatusCode, text: &str) -> Response<Body> {
+    let mut response = Response::new(Full::new(Bytes::copy_from_slice(text.as_bytes())));
+    *response.status_mut() = status;
+    response
+}
+
+/// An answer after which the connection is closed.
+pub(super) fn refuse(status: StatusCode, text: &str) -> Response<Body> {
+    let mut response = answer(status, text);
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_checked() {
+        assert!(check_header("X-Token", "abc").is_ok());
+        assert!(check_header("X Token", "abc").is_err());
+        assert!(check_header("X-Token", "a\r\nb").is_err());
+    }
+}

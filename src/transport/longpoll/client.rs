@@ -1,0 +1,277 @@
+//! The client's side: an open transport as a [`Transport`].
+//!
+//! Two connections are enough: one for what is received, one for all else, so that what is sent
+//! stays in order.
+
+use std::future::Future;
+use std::io::{Error as IoError, ErrorKind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::StatusCode;
+use serde_json::json;
+
+use crate::codec::Batch;
+
+use crate::transport::framing::Framing;
+use crate::transport::http;
+use crate::transport::{
+    ConnectError, Incoming, Keepalive, Serializer, Target, Transport, TransportError,
+};
+
+use super::lane::{Answer, Lane, LaneError};
+use super::{MAX_OPENED, Opened, check_text, content_type, unit};
+
+/// A request on its way; gives back what it goes over.
+type Request = Pin<Box<dyn Future<Output = (Lane, Result<Answer, LaneError>)> + Send>>;
+
+/// Where one kind of requests stands.
+enum Station {
+    Idle(Lane),
+    Busy(Request),
+    /// Nothing more comes of it.
+    Over,
+}
+
+/// An open long-poll transport.
+pub struct LongPoll {
+    framing: Framing,
+    /// The path of the transport, without a slash at its end.
+    path: String,
+    max_message_size: usize,
+    /// How long a request that does not hang may take.
+    patience: Option<Duration>,
+    receiving: Station,
+    sending: Station,
+    close_sent: bool,
+}
+
+/// Opens a transport.
+pub(in crate::transport) async fn connect(target: &Target) -> Result<LongPoll, ConnectError> {
+    let url = || target.endpoint.to_string();
+    let target = Arc::new(target.clone());
+    let names: Vec<_> = target.serializers.iter().map(|wanted| wanted.subprotocol()).collect();
+    let offered = names.join(", ");
+    let path = target.endpoint.path();
+    let body = Bytes::from(json!({ "protocols": names }).to_string());
+    let mut lane = Lane::new(target.clone());
+    let answer = lane.post(&format!("{path}/open"), "application/json", body, MAX_OPENED).await;
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(LaneError::Connect(error)) => return Err(error),
+        Err(LaneError::Http(error, clues)) => return Err(http::failed(&target, &error, &clues)),
+        Err(LaneError::TooLarge | LaneError::Late) => {
+            let reason = "its answer is too large".to_owned();
+            return Err(ConnectError::LongPoll { url: url(), reason });
+        }
+    };
+    if !answer.status.is_success() {
+        let hint = "is this the URL of a WAMP router's long-poll transport, and does it offer one of \
+                    the `serializers`?";
+        return Err(http::refused(url(), answer.status, &answer.headers, hint));
+    }
+    let opened: Opened = serde_json::from_slice(&answer.body).map_err(|error| {
+        let what = if answer.is_page() { "a web page".to_owned() } else { error.to_string() };
+        ConnectError::LongPoll {
+            url: url(),
+            reason: format!("its answer is not understood: {what}"),
+        }
+    })?;
+    let serializer = Serializer::of_subprotocol(&opened.protocol)
+        .filter(|agreed| target.serializers.contains(agreed))
+        .ok_or_else(|| ConnectError::Subprotocol { url: url(), offered })?;
+    let id = &opened.transport;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+=:@!$&'()*,;%".contains(&byte);
+    if id.is_empty() || id.len() > 1024 || !id.bytes().all(is_plain) {
+        let reason = "it names its transport so that no URL can be made of it".to_owned();
+        return Err(ConnectError::LongPoll { url: url(), reason });
+    }
+    Ok(LongPoll {
+        path: format!("{path}/{id}"),
+        framing: Framing::new(serializer, target.json_batch_separator),
+        max_message_size: target.max_message_size,
+        patience: target.keepalive.map(|Keepalive { idle, timeout }| idle + timeout),
+        receiving: Station::Idle(Lane::new(target)),
+        sending: Station::Idle(lane),
+        close_sent: false,
+    })
+}
+
+impl LongPoll {
+    /// Begins a request that is to be answered soon.
+    fn post(&self, mut lane: Lane, what: &str, body: Bytes) -> Request {
+        let (path, kind) = (format!("{}/{what}", self.path), content_type(self.serializer()));
+        let patience = self.patience;
+        Box::pin(async move {
+            let posted = lane.post(&path, kind, body, MAX_OPENED);
+            let answer = match patience {
+                None => posted.await,
+                Some(limit) => {
+                    tokio::time::timeout(limit, posted).await.unwrap_or(Err(LaneError::Late))
+                }
+            };
+            (lane, answer)
+        })
+    }
+
+    /// Begins the request that hangs.
+    fn ask(&self, mut lane: Lane) -> Request {
+        let (path, kind) = (format!("{}/receive", self.path), content_type(self.serializer()));
+        let limit = self.max_message_size;
+        Box::pin(async move {
+            let answer = lane.post(&path, kind, Bytes::new(), limit).await;
+            (lane, answer)
+        })
+    }
+
+    /// Ready when no request of ours but the one that hangs is on its way.
+    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+        let Station::Busy(request) = &mut self.sending else {
+            return Poll::Ready(Ok(()));
+        };
+        let (lane, answer) = ready!(request.as_mut().poll(cx));
+        self.sending = Station::Over;
+        let answer = answer.map_err(lost)?;
+        if !answer.status.is_success() {
+            return Poll::Ready(Err(unexpected(&answer)));
+        }
+        self.sending = Station::Idle(lane);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answer, TransportError>> {
+        loop {
+            match std::mem::replace(&mut self.receiving, Station::Over) {
+                Station::Idle(lane) => self.receiving = Station::Busy(self.ask(lane)),
+                Station::Busy(mut request) => match request.as_mut().poll(cx) {
+                    Poll::Pending => {
+                        self.receiving = Station::Busy(request);
+                        return Poll::Pending;
+                    }
+                    Poll::Ready((lane, answer)) => {
+                        let answer = answer.map_err(|error| self.too_large(error))?;
+                        self.receiving = Station::Idle(lane);
+                        return Poll::Ready(Ok(answer));
+                    }
+                },
+                Station::Over => {
+                    return Poll::Ready(Err(TransportError::Lost("closed".to_owned())));
+                }
+            }
+        }
+    }
+
+    fn too_large(&self, error: LaneError) -> TransportError {
+        match error {
+            LaneError::TooLarge => {
+                let limit = self.max_message_size;
+                TransportError::TooLarge(format!("an answer of more than {limit} bytes"))
+            }
+            error => lost(error),
+        }
+    }
+}
+
+impl Transport for LongPoll {
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, TransportError>> {
+        if let Some(message) = self.framing.next()? {
+            return Poll::Ready(Ok(Incoming::Message(message)));
+        }
+        let answer = ready!(self.poll_answer(cx))?;
+        // Some routers say so from time to time that there is nothing.
+        if answer.status == StatusCode::NO_CONTENT {
+            return Poll::Ready(Ok(Incoming::Alive));
+        }
+        let is_forgotten = matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE);
+        if answer.status.is_success() && answer.body.is_empty() || is_forgotten && self.close_sent {
+            self.receiving = Station::Over;
+            return Poll::Ready(Ok(Incoming::End { code: None, reason: String::new() }));
+        }
+        if !answer.status.is_success() {
+            self.receiving = Station::Over;
+            return Poll::Ready(Err(unexpected(&answer)));
+        }
+        if answer.is_page() {
+            let what = "it answers a web page".to_owned();
+            return Poll::Ready(Err(TransportError::Protocol(what)));
+        }
+        check_text(self.serializer(), &answer.body)?;
+        Poll::Ready(self.framing.open(answer.body).map(Incoming::Message))
+    }
+
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &Batch,
+        next: &mut usize,
+    ) -> Poll<Result<(), TransportError>> {
+        loop {
+            ready!(self.poll_sent(cx))?;
+            if *next == batch.count() {
+                return Poll::Ready(Ok(()));
+            }
+            let Station::Idle(lane) = std::mem::replace(&mut self.sending, Station::Over) else {
+                return Poll::Ready(Err(TransportError::Lost("closed".to_owned())));
+            };
+            let body = unit(&self.framing, batch, next, self.max_message_size);
+            self.sending = Station::Busy(self.post(lane, "send", body));
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+        self.poll_sent(cx)
+    }
+
+    fn pings(&self) -> bool {
+        false
+    }
+
+    fn ping(&mut self, _payload: Bytes) -> Result<(), TransportError> {
+        Ok(())
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+        ready!(self.poll_sent(cx))?;
+        if !self.close_sent
+            && let Station::Idle(lane) = std::mem::replace(&mut self.sending, Station::Over)
+        {
+            self.close_sent = true;
+            self.sending = Station::Busy(self.post(lane, "close", Bytes::new()));
+        }
+        self.poll_sent(cx)
+    }
+
+    fn serializer(&self) -> Serializer {
+        self.framing.serializer()
+    }
+}
+
+/// What an answer means that is not the wanted one.
+fn unexpected(answer: &Answer) -> TransportError {
+    match answer.status {
+        StatusCode::NOT_FOUND | StatusCode::GONE => {
+            TransportError::Lost("the router has ended the transport, or forgotten it".to_owned())
+        }
+        // Who answers so may be a proxy, before a router that will be back.
+        status if status.is_server_error() => {
+            TransportError::Lost(format!("it answered HTTP {status}"))
+        }
+        status => TransportError::Protocol(format!("it answered HTTP {status}")),
+    }
+}
+
+fn lost(error: LaneError) -> TransportError {
+    let late = || IoError::from(ErrorKind::TimedOut).to_string();
+    TransportError::Lost(match error {
+        LaneError::Connect(error) => error.to_string(),
+        LaneError::Http(error, _) => match http::io_error(&error) {
+            Some(error) => error.to_string(),
+            None => error.to_string(),
+        },
+        LaneError::TooLarge => "its answer is too large".to_owned(),
+        LaneError::Late => format!("a request was not answered: {}", late()),
+    })
+}

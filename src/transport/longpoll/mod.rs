@@ -1,0 +1,97 @@
+//! HTTP long-poll: WAMP where nothing but requests and answers gets through (advanced profile,
+//! "HTTP Longpoll Transport").
+//!
+//! ```text
+//!   POST <url>/open             {"protocols": [...]} -> {"protocol", "transport"}
+//!   POST <url>/<id>/receive     hangs until there are messages, which are the answer
+//!   POST <url>/<id>/send        messages; answered when they are taken
+//!   POST <url>/<id>/close       ends the transport, and the receive that hangs
+//! ```
+//!
+//! Where a batched serializer was agreed on, a body has several messages, otherwise it has one. A
+//! receive that is answered with 204 had nothing; one that is answered with no messages at all was
+//! the last.
+//!
+//! * `client`: the client's side; `lane`: requests in a row over one connection.
+//! * `server`: the requests of a server's side; `room`: the open transport that they are for.
+
+mod client;
+mod lane;
+mod room;
+mod server;
+
+#[cfg(test)]
+mod tests;
+
+use std::str::from_utf8;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{Batch, Encoding};
+
+use super::framing::Framing;
+use super::{Serializer, TransportError};
+
+pub use client::LongPoll;
+pub(super) use client::connect;
+pub use room::Served;
+pub use server::Hub;
+
+/// About how large a batch gets.
+const BATCH: usize = 256 * 1024;
+
+/// How large the bodies may be that hold no messages.
+const MAX_OPENED: usize = 64 * 1024;
+
+/// The body of `open`.
+#[derive(Deserialize)]
+struct Open {
+    protocols: Vec<String>,
+}
+
+/// The answer to it.
+#[derive(Serialize, Deserialize)]
+struct Opened {
+    protocol: String,
+    transport: String,
+}
+
+fn content_type(serializer: Serializer) -> &'static str {
+    match serializer.encoding {
+        Encoding::Json => "application/json",
+        Encoding::MsgPack => "application/x-msgpack",
+        Encoding::Cbor => "application/cbor",
+    }
+}
+
+/// The next body: a message, or as many as a batch takes; moves `next` forward.
+fn unit(framing: &Framing, batch: &Batch, next: &mut usize, max_message_size: usize) -> Bytes {
+    let first = *next;
+    *next += 1;
+    if !framing.serializer().batched {
+        return batch.message(first);
+    }
+    let limit = max_message_size.min(BATCH);
+    let mut body = Vec::new();
+    framing.put(&mut body, batch.message_bytes(first));
+    while *next < batch.count() {
+        let message = batch.message_bytes(*next);
+        if body.len() + framing.batched_size(message.len()) > limit {
+            break;
+        }
+        framing.put(&mut body, message);
+        *next += 1;
+    }
+    Bytes::from(body)
+}
+
+/// JSON is UTF-8, which HTTP does not check.
+fn check_text(serializer: Serializer, body: &[u8]) -> Result<(), TransportError> {
+    match serializer.encoding {
+        Encoding::Json if from_utf8(body).is_err() => {
+            Err(TransportError::Message("a message in JSON that is not UTF-8".to_owned()))
+        }
+        _ => Ok(()),
+    }
+}

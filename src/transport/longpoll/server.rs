@@ -1,0 +1,200 @@
+//! The server's side: the requests of HTTP clients, by hyper.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+
+use crate::transport::http::{self, Body};
+use crate::transport::{Serializer, Stream, TransportError};
+
+use super::room::{Reply, Room, Served};
+use super::{MAX_OPENED, Open, Opened, content_type};
+
+/// How long a receive hangs: less than clients and proxies wait for an answer. AutobahnJS gives up
+/// after 12 s.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a client may be without a receive, and take for the body of a request.
+const EXPIRY: Duration = Duration::from_secs(30);
+
+/// How long a connection may be without a request.
+const IDLE: Duration = Duration::from_secs(90);
+
+/// The transports that are open at one place.
+#[derive(Debug)]
+pub struct Hub {
+    path: String,
+    max_message_size: usize,
+    expiry: Duration,
+    rooms: Mutex<HashMap<String, Arc<Room>>>,
+}
+
+impl Hub {
+    /// Transports below `path`, which has no slash at its end.
+    pub fn new(path: &str, max_message_size: usize) -> Arc<Hub> {
+        Hub::expiring(path, max_message_size, EXPIRY)
+    }
+
+    pub(super) fn expiring(path: &str, max_message_size: usize, expiry: Duration) -> Arc<Hub> {
+        let rooms = Mutex::default();
+        Arc::new(Hub { path: path.to_owned(), max_message_size, expiry, rooms })
+    }
+
+    /// Answers the requests that come over a connection, until it ends. `opened` is given each
+    /// transport that is opened by one of them.
+    pub async fn serve(self: &Arc<Self>, stream: impl Into<Stream>, opened: impl Fn(Served)) {
+        let service = service_fn(|request| self.answer(request, &opened));
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(http::MAX_HEAD).timer(TokioTimer::new()).header_read_timeout(IDLE);
+        // How it ends matters to nobody: the transports live longer than connections.
+        let _ = builder.serve_connection(TokioIo::new(stream.into()), service).await;
+    }
+
+    pub(super) fn expiry(&self) -> Duration {
+        self.expiry
+    }
+
+    pub(super) fn max_message_size(&self) -> usize {
+        self.max_message_size
+    }
+
+    pub(super) fn forget(&self, id: &str) {
+        self.rooms().remove(id);
+    }
+
+    fn rooms(&self) -> MutexGuard<'_, HashMap<String, Arc<Room>>> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn answer(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        opened: &impl Fn(Served),
+    ) -> Result<Response<Body>, Infallible> {
+        let (head, body) = request.into_parts();
+        let place = head.uri.path().strip_prefix(&self.path).and_then(|rest| {
+            let (id, what) = rest.strip_prefix('/')?.rsplit_once('/').unwrap_or(("", &rest[1..]));
+            Some((id, what))
+        });
+        let answer = match place {
+            Some(("", "open")) if head.method == Method::POST => self.open(body, opened).await,
+            Some((id, what @ ("receive" | "send" | "close"))) if head.method == Method::POST => {
+                let room = self.rooms().get(id).cloned();
+                match (room, what) {
+                    (None, _) => http::answer(StatusCode::NOT_FOUND, "no such transport\n"),
+                    (Some(room), "receive") => self.receive(&room).await,
+                    (Some(room), "send") => self.send(&room, body).await,
+                    (Some(room), _) => {
+                        room.leave();
+                        http::answer(StatusCode::NO_CONTENT, "")
+                    }
+                }
+            }
+            Some(("", "open") | (_, "receive" | "send" | "close")) => {
+                let mut answer = http::answer(StatusCode::METHOD_NOT_ALLOWED, "it takes POST\n");
+                answer.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+                answer
+            }
+            _ => http::answer(StatusCode::NOT_FOUND, "nothing is here\n"),
+        };
+        Ok(answer)
+    }
+
+    async fn open(self: &Arc<Self>, body: Incoming, opened: &impl Fn(Served)) -> Response<Body> {
+        let body = match read(body, MAX_OPENED).await {
+            Ok(body) => body,
+            Err(refusal) => return *refusal,
+        };
+        let Ok(Open { protocols }) = serde_json::from_slice(&body) else {
+            let wanted = "the body must be {\"protocols\": [...]}\n";
+            return http::answer(StatusCode::BAD_REQUEST, wanted);
+        };
+        // The client's preference decides.
+        let mut names = protocols.iter();
+        let Some(serializer) = names.find_map(|name| Serializer::of_subprotocol(name)) else {
+            let known = Serializer::ALL.map(Serializer::subprotocol).join(", ");
+            let known = format!("this router speaks {known}\n");
+            return http::answer(StatusCode::BAD_REQUEST, &known);
+        };
+        let Some(id) = random_id() else {
+            let why = "the operating system has no random numbers\n";
+            return http::answer(StatusCode::INTERNAL_SERVER_ERROR, why);
+        };
+        let room = Room::new(serializer);
+        self.rooms().insert(id.clone(), room.clone());
+        opened(Served::new(self.clone(), id.clone(), room));
+        let protocol = serializer.subprotocol().to_owned();
+        let body = serde_json::to_vec(&Opened { protocol, transport: id }).unwrap_or_default();
+        with_body(body.into(), "application/json")
+    }
+
+    async fn receive(&self, room: &Room) -> Response<Body> {
+        let kind = content_type(room.serializer);
+        match room.receive(PATIENCE.min(self.expiry)).await {
+            Reply::Messages(body) => with_body(body, kind),
+            Reply::Later => http::answer(StatusCode::NO_CONTENT, ""),
+            Reply::End => with_body(Bytes::new(), kind),
+        }
+    }
+
+    async fn send(&self, room: &Room, body: Incoming) -> Response<Body> {
+        let body = match read(body, self.max_message_size).await {
+            Ok(body) => body,
+            Err(refusal) => {
+                if refusal.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                    let limit = self.max_message_size;
+                    let why = format!("a request has more than {limit} bytes");
+                    room.fail(TransportError::TooLarge(why));
+                }
+                return *refusal;
+            }
+        };
+        match room.send(body).await {
+            true => http::answer(StatusCode::NO_CONTENT, ""),
+            false => http::answer(StatusCode::NOT_FOUND, "the transport is closed\n"),
+        }
+    }
+}
+
+async fn read(body: Incoming, limit: usize) -> Result<Bytes, Box<Response<Body>>> {
+    let (status, why) =
+        match tokio::time::timeout(EXPIRY, Limited::new(body, limit).collect()).await {
+            Ok(Ok(body)) => return Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                (StatusCode::PAYLOAD_TOO_LARGE, format!("at most {limit} bytes are taken\n"))
+            }
+            Ok(Err(error)) => (StatusCode::BAD_REQUEST, format!("{error}\n")),
+            Err(_) => (StatusCode::REQUEST_TIMEOUT, "it came too slowly\n".to_owned()),
+        };
+    Err(Box::new(http::refuse(status, &why)))
+}
+
+fn with_body(body: Bytes, kind: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::new(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Who knows it can use the transport.
+fn random_id() -> Option<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    let mut id = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        let _ = write!(id, "{byte:02x}");
+    }
+    Some(id)
+}

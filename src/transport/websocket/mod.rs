@@ -1,0 +1,157 @@
+//! WebSocket (RFC 6455) with permessage-deflate (RFC 7692): one WAMP message, or a batch of them, in
+//! a WebSocket message.
+//!
+//! Subprotocol `wamp.2.json` has text messages, `wamp.2.msgpack` and `wamp.2.cbor` have binary ones.
+//! The client's and the server's side share the open connection; only the handshakes differ.
+//!
+//! * `handshake`: the upgrade from HTTP.
+//! * `socket`: messages over frames; `frame`: the heads of frames; `keys`: their masks.
+//! * `deflate`: compression.
+
+mod deflate;
+mod frame;
+mod handshake;
+mod keys;
+mod socket;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+
+use crate::codec::{Batch, Encoding};
+
+use super::framing::Framing;
+use super::{Incoming, Serializer, Transport, TransportError};
+
+pub use deflate::DeflateOptions;
+pub use handshake::accept;
+pub(super) use handshake::connect;
+pub use socket::{Broken, Received, Socket};
+
+/// About how large a batch gets.
+const BATCH: usize = 64 * 1024;
+
+/// An open WebSocket connection that carries WAMP.
+#[derive(Debug)]
+pub struct WebSocket {
+    socket: Socket,
+    framing: Framing,
+    is_text: bool,
+    /// No batch becomes larger, as long as each message of it is not.
+    max_batch: usize,
+    batch: Vec<u8>,
+}
+
+impl WebSocket {
+    fn new(socket: Socket, framing: Framing, max_message_size: usize) -> WebSocket {
+        let is_text = framing.serializer().encoding == Encoding::Json;
+        let max_batch = max_message_size.min(BATCH);
+        WebSocket { socket, framing, is_text, max_batch, batch: Vec::new() }
+    }
+
+    /// What is below WAMP.
+    pub fn into_socket(self) -> Socket {
+        self.socket
+    }
+
+    /// Puts out the next message, or as many as a batch takes.
+    fn send(&mut self, batch: &Batch, next: &mut usize) {
+        if !self.framing.serializer().batched {
+            self.socket.send(self.is_text, batch.message_bytes(*next));
+            *next += 1;
+            return;
+        }
+        self.batch.clear();
+        loop {
+            self.framing.put(&mut self.batch, batch.message_bytes(*next));
+            *next += 1;
+            if *next == batch.count() {
+                break;
+            }
+            let size = self.framing.batched_size(batch.message_bytes(*next).len());
+            if self.batch.len() + size > self.max_batch {
+                break;
+            }
+        }
+        self.socket.send(self.is_text, &self.batch);
+        if self.batch.capacity() > 4 * BATCH {
+            self.batch = Vec::new();
+        }
+    }
+
+    #[cold]
+    fn wrong_kind(&self, is_text: bool) -> TransportError {
+        let (sent, has) = if is_text { ("text", "binary") } else { ("binary", "text") };
+        let name = self.framing.serializer().subprotocol();
+        TransportError::Message(format!("a {sent} frame, where {name} has {has} frames"))
+    }
+}
+
+impl Transport for WebSocket {
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, TransportError>> {
+        if let Some(message) = self.framing.next()? {
+            return Poll::Ready(Ok(Incoming::Message(message)));
+        }
+        Poll::Ready(match ready!(self.socket.poll_receive(cx))? {
+            Received::Message { is_text, payload } if is_text == self.is_text => {
+                self.framing.open(payload).map(Incoming::Message)
+            }
+            Received::Message { is_text, .. } => Err(self.wrong_kind(is_text)),
+            Received::Alive => Ok(Incoming::Alive),
+            Received::Close { code, reason } => Ok(Incoming::End { code, reason }),
+        })
+    }
+
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &Batch,
+        next: &mut usize,
+    ) -> Poll<Result<(), TransportError>> {
+        while *next < batch.count() {
+            ready!(self.socket.poll_ready(cx))?;
+            self.send(batch, next);
+        }
+        self.poll_flush(cx)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+        self.socket.poll_flush(cx).map_err(TransportError::from)
+    }
+
+    fn ping(&mut self, payload: Bytes) -> Result<(), TransportError> {
+        self.socket.ping(&payload);
+        Ok(())
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+        self.socket.poll_close(cx).map_err(TransportError::from)
+    }
+
+    fn serializer(&self) -> Serializer {
+        self.framing.serializer()
+    }
+
+    fn channel_id(&self) -> Option<[u8; 32]> {
+        self.socket.stream().channel_id()
+    }
+}
+
+impl From<Broken> for TransportError {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Protocol(what) => TransportError::Protocol(what.to_owned()),
+            Broken::Text => TransportError::Protocol("a text that is not UTF-8".to_owned()),
+            Broken::TooLarge(text) => TransportError::TooLarge(text),
+            // It is also what rustls says of a stream that ends without its "close_notify".
+            Broken::Lost(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                TransportError::Lost("the peer closed it without a word".to_owned())
+            }
+            Broken::Lost(error) => TransportError::Lost(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,418 @@
+//! Messages over frames: an open WebSocket, of either side.
+//!
+//! ```text
+//!   stream -> inbox -> head -+-> one whole message: a slice of the inbox
+//!                            +-> a part: collected, decompressed, until the last one
+//!                            +-> ping: a pong is put out;  close: it is answered
+//!   message -> (compressed) -> head, mask -> out -> stream
+//! ```
+//!
+//! It knows nothing of WAMP. Whole frames gather in `out`, so that whatever is put there may follow
+//! at any time, and everything is written by few system calls.
+
+use std::future::Future;
+use std::io;
+use std::mem;
+use std::pin::{Pin, pin};
+use std::str::from_utf8;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWrite};
+
+use crate::transport::Stream;
+use crate::transport::inbox::Inbox;
+
+use super::deflate::Deflate;
+use super::frame::{self, Head, MAX_CONTROL, Opcode};
+use super::keys::Keys;
+
+/// How much gathers before it is written.
+const GATHERED: usize = 64 * 1024;
+
+/// How much room is kept when all is written.
+const KEPT: usize = 256 * 1024;
+
+/// How many bytes may wait to be written before no more is read: a peer that pings and does not
+/// read must not fill our memory with pongs.
+const CLOGGED: usize = 1024 * 1024;
+
+/// An open WebSocket connection.
+#[derive(Debug)]
+pub struct Socket {
+    stream: Stream,
+    inbox: Inbox,
+    max_message_size: usize,
+    /// The message of which a part has come.
+    partial: Option<Partial>,
+    /// Frames to be written; the first `written` bytes of them are.
+    out: Vec<u8>,
+    written: usize,
+    /// Something was written that TLS may still hold.
+    unflushed: bool,
+    /// What a client masks its frames with; a server does not.
+    keys: Option<Keys>,
+    deflate: Option<Box<Deflate>>,
+    /// The code of our closing frame.
+    close_code: u16,
+    close_sent: bool,
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct Partial {
+    is_text: bool,
+    compressed: bool,
+    bytes: Vec<u8>,
+    /// How many of the bytes are known to be UTF-8.
+    checked: usize,
+}
+
+/// What came in.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received {
+    /// A whole message.
+    Message {
+        /// A text message, and then it is UTF-8; otherwise a binary one.
+        is_text: bool,
+        /// Its bytes.
+        payload: Bytes,
+    },
+    /// A ping, a pong, or a part of a message.
+    Alive,
+    /// The peer closes, in order, or by the end of its stream.
+    Close {
+        /// Its close code.
+        code: Option<u16>,
+        /// Its words.
+        reason: String,
+    },
+}
+
+/// Why it is over.
+#[derive(Debug)]
+pub enum Broken {
+    /// The peer broke the rules.
+    Protocol(&'static str),
+    /// A text that is not UTF-8.
+    Text,
+    /// A message beyond the limit.
+    TooLarge(String),
+    /// The stream broke, or ended without a word.
+    Lost(io::Error),
+}
+
+impl Broken {
+    /// The close code that tells the peer.
+    fn code(&self) -> u16 {
+        match self {
+            Broken::Protocol(_) => 1002,
+            Broken::Text => 1007,
+            Broken::TooLarge(_) => 1009,
+            Broken::Lost(_) => 1000,
+        }
+    }
+}
+
+impl Socket {
+    /// After the handshake; `inbox` has what was read behind it.
+    pub(super) fn new(
+        stream: Stream,
+        inbox: Inbox,
+        max_message_size: usize,
+        keys: Option<Keys>,
+        deflate: Option<Deflate>,
+    ) -> Socket {
+        Socket {
+            stream,
+            inbox,
+            max_message_size,
+            partial: None,
+            out: Vec::new(),
+            written: 0,
+            unflushed: false,
+            keys,
+            deflate: deflate.map(Box::new),
+            close_code: 1000,
+            close_sent: false,
+            ended: false,
+        }
+    }
+
+    pub(super) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// True where messages may be compressed.
+    pub fn is_compressing(&self) -> bool {
+        self.deflate.is_some()
+    }
+
+    /// How many bytes wait to be written.
+    pub fn waiting(&self) -> usize {
+        self.out.len() - self.written
+    }
+
+    // ===== receiving =====
+
+    /// What comes next. After an error or a close nothing does; after an error there may still be
+    /// something to say, and then [`Socket::poll_close`] tells the peer the error's code.
+    pub fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Broken>> {
+        if self.ended {
+            let end = io::Error::new(io::ErrorKind::NotConnected, "it has ended");
+            return Poll::Ready(Err(Broken::Lost(end)));
+        }
+        let Poll::Ready(received) = self.poll_frame(cx) else {
+            // Nobody else knows of the pongs.
+            if self.waiting() > 0
+                && let Poll::Ready(Err(broken)) = self.poll_flush(cx)
+            {
+                self.ended = true;
+                return Poll::Ready(Err(broken));
+            }
+            return Poll::Pending;
+        };
+        match &received {
+            Ok(Received::Close { code, .. }) => {
+                self.ended = true;
+                self.put_close(*code);
+                // As far as it goes without waiting: the peer may be gone.
+                let _ = self.poll_flush(cx);
+            }
+            Err(broken) => {
+                self.ended = true;
+                self.close_code = broken.code();
+            }
+            Ok(_) => {}
+        }
+        Poll::Ready(received)
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Broken>> {
+        loop {
+            let head = frame::parse(self.inbox.bytes())?;
+            if let Some(head) = head {
+                self.check(&head)?;
+                if let Some(received) = self.take(&head)? {
+                    return Poll::Ready(Ok(received));
+                }
+            }
+            if self.waiting() > CLOGGED && self.poll_flush(cx)?.is_pending() {
+                return Poll::Pending;
+            }
+            // What is checked is below the limit.
+            let room = self.inbox.room(head.map_or(0, |head| head.len + head.size as usize));
+            let read = ready!(pin!(self.stream.read_buf(room)).poll(cx));
+            match read {
+                Ok(0) => {
+                    return Poll::Ready(Err(Broken::Lost(io::ErrorKind::UnexpectedEof.into())));
+                }
+                Ok(_) => {}
+                Err(error) => return Poll::Ready(Err(Broken::Lost(error))),
+            }
+        }
+    }
+
+    /// Checks what the head alone tells.
+    fn check(&self, head: &Head) -> Result<(), Broken> {
+        match (&self.keys, head.mask) {
+            (Some(_), Some(_)) => return Err(Broken::Protocol("a masked frame from a server")),
+            (None, None) => return Err(Broken::Protocol("a frame from a client without mask")),
+            _ => {}
+        }
+        if head.opcode.is_control() {
+            return Ok(());
+        }
+        let before = match (&self.partial, head.opcode) {
+            (None, Opcode::Continuation) => {
+                return Err(Broken::Protocol("a frame that continues nothing"));
+            }
+            (Some(partial), Opcode::Continuation) => {
+                if head.compressed {
+                    return Err(Broken::Protocol("a frame with reserved bits set"));
+                }
+                partial.bytes.len()
+            }
+            (Some(_), _) => return Err(Broken::Protocol("a message that begins within another")),
+            (None, _) => 0,
+        };
+        if head.compressed && self.deflate.is_none() {
+            return Err(Broken::Protocol("a frame with reserved bits set"));
+        }
+        let (limit, size) = (self.max_message_size, head.size.saturating_add(before as u64));
+        if size > limit as u64 {
+            return Err(Broken::TooLarge(format!("it has {size} bytes, the limit is {limit}")));
+        }
+        Ok(())
+    }
+
+    /// Takes a frame out of the inbox, if it is there as a whole.
+    #[inline]
+    fn take(&mut self, head: &Head) -> Result<Option<Received>, Broken> {
+        let Some(mut payload) = self.inbox.take(head.len, head.size as usize) else {
+            return Ok(None);
+        };
+        if let Some(mask) = head.mask {
+            frame::apply(&mut payload, mask);
+        }
+        let is_text = head.opcode == Opcode::Text;
+        let received = match head.opcode {
+            Opcode::Text | Opcode::Binary if head.fin && !head.compressed => {
+                if is_text && from_utf8(&payload).is_err() {
+                    return Err(Broken::Text);
+                }
+                Received::Message { is_text, payload: payload.freeze() }
+            }
+            Opcode::Text | Opcode::Binary => {
+                let (bytes, compressed) = (Vec::new(), head.compressed);
+                self.partial = Some(Partial { is_text, compressed, bytes, checked: 0 });
+                self.collect(&payload, head.fin)?
+            }
+            Opcode::Continuation => self.collect(&payload, head.fin)?,
+            Opcode::Ping => {
+                self.put(Opcode::Pong, false, &payload);
+                Received::Alive
+            }
+            Opcode::Pong => Received::Alive,
+            Opcode::Close => self.closed(&payload)?,
+        };
+        Ok(Some(received))
+    }
+
+    /// Takes the next part of a message.
+    fn collect(&mut self, payload: &[u8], fin: bool) -> Result<Received, Broken> {
+        let Some(mut partial) = self.partial.take() else {
+            return Ok(Received::Alive);
+        };
+        match &mut self.deflate {
+            Some(deflate) if partial.compressed => {
+                deflate.decompress(payload, fin, &mut partial.bytes, self.max_message_size)?;
+            }
+            _ => partial.bytes.extend_from_slice(payload),
+        }
+        if partial.is_text {
+            partial.check(fin)?;
+        }
+        if fin {
+            let Partial { is_text, bytes, .. } = partial;
+            return Ok(Received::Message { is_text, payload: Bytes::from(bytes) });
+        }
+        self.partial = Some(partial);
+        Ok(Received::Alive)
+    }
+
+    fn closed(&mut self, payload: &[u8]) -> Result<Received, Broken> {
+        let (code, reason) = match payload {
+            [] => return Ok(Received::Close { code: None, reason: String::new() }),
+            [_] => return Err(Broken::Protocol("a closing frame of one byte")),
+            [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
+        };
+        let reason = from_utf8(reason).map_err(|_| Broken::Text)?.to_owned();
+        if matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+            return Ok(Received::Close { code: Some(code), reason });
+        }
+        // A code that must not be sent: it closes all the same, and is told.
+        self.put_close(Some(1002));
+        Ok(Received::Close { code: None, reason })
+    }
+
+    // ===== sending =====
+
+    /// Ready when there is room for a message; writes what has gathered if there is none.
+    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        if self.waiting() < GATHERED {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_write(cx)
+    }
+
+    /// Puts a message out, to be flushed.
+    pub fn send(&mut self, is_text: bool, payload: &[u8]) {
+        let opcode = if is_text { Opcode::Text } else { Opcode::Binary };
+        let Some(mut deflate) = self.deflate.take() else {
+            return self.put(opcode, false, payload);
+        };
+        match deflate.compress(payload) {
+            Some(compressed) => self.put(opcode, true, compressed),
+            None => self.put(opcode, false, payload),
+        }
+        self.deflate = Some(deflate);
+    }
+
+    /// Puts a ping out, to be flushed.
+    pub fn ping(&mut self, payload: &[u8]) {
+        self.put(Opcode::Ping, false, &payload[..payload.len().min(MAX_CONTROL)]);
+    }
+
+    /// Ready when all is given to the operating system.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        ready!(self.poll_write(cx))?;
+        if mem::take(&mut self.unflushed)
+            && let pending @ (Poll::Pending | Poll::Ready(Err(_))) =
+                Pin::new(&mut self.stream).poll_flush(cx)
+        {
+            self.unflushed = true;
+            return pending.map_err(Broken::Lost);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Closes in order; ready when our closing frame is written.
+    pub fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        self.put_close(Some(self.close_code));
+        self.poll_flush(cx)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        while self.written < self.out.len() {
+            let stream = Pin::new(&mut self.stream);
+            let written = stream.poll_write(cx, &self.out[self.written..]);
+            match ready!(written).map_err(Broken::Lost)? {
+                0 => return Poll::Ready(Err(Broken::Lost(io::ErrorKind::WriteZero.into()))),
+                written => self.written += written,
+            }
+            self.unflushed = true;
+        }
+        self.written = 0;
+        match self.out.capacity() {
+            0..=KEPT => self.out.clear(),
+            _ => self.out = Vec::new(),
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn put_close(&mut self, code: Option<u16>) {
+        if !mem::replace(&mut self.close_sent, true) {
+            let code = code.map(u16::to_be_bytes);
+            self.put_frame(Opcode::Close, false, code.as_ref().map_or(&[], |code| &code[..]));
+        }
+    }
+
+    /// Puts a frame out, unless it would follow a closing one.
+    #[inline]
+    fn put(&mut self, opcode: Opcode, compressed: bool, payload: &[u8]) {
+        if !self.close_sent {
+            self.put_frame(opcode, compressed, payload);
+        }
+    }
+
+    #[inline]
+    fn put_frame(&mut self, opcode: Opcode, compressed: bool, payload: &[u8]) {
+        let mask = self.keys.as_mut().map(Keys::next);
+        frame::put(&mut self.out, opcode, compressed, mask, payload);
+    }
+}
+
+impl Partial {
+    /// Checks the text as far as it goes: a character may be cut in two.
+    fn check(&mut self, fin: bool) -> Result<(), Broken> {
+        match from_utf8(&self.bytes[self.checked..]) {
+            Ok(_) => self.checked = self.bytes.len(),
+            Err(error) if error.error_len().is_none() && !fin => {
+                self.checked += error.valid_up_to()
+            }
+            Err(_) => return Err(Broken::Text),
+        }
+        Ok(())
+    }
+}

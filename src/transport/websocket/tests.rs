@@ -1,0 +1,165 @@
+use std::future::poll_fn;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+use crate::transport::testing::{batch, carry, soon};
+use crate::transport::{CROSSBAR_SEPARATOR, Target};
+
+const LIMIT: usize = 1 << 20;
+
+/// Our client and our server, each as it wants to be.
+async fn pair(target: Target, deflate: Option<DeflateOptions>) -> (WebSocket, WebSocket) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let dial = async {
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        connect(stream.into(), &target).await.unwrap()
+    };
+    let serve = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        accept(stream, Some("/ws"), LIMIT, deflate.as_ref()).await.unwrap()
+    };
+    soon(async { tokio::join!(dial, serve) }).await
+}
+
+fn target(serializer: Serializer) -> Target {
+    Target { serializers: vec![serializer], ..Target::plain("ws://localhost/ws") }
+}
+
+#[tokio::test]
+async fn every_serializer_with_and_without_compression() {
+    let messages: Vec<_> = [2, 100, 125, 126, 5000, 65_535, 65_536, 300_000]
+        .into_iter()
+        .map(|size| vec![b'a'; size])
+        .chain((0..5000).map(|number| format!("[36,1,{number},{{}}]").into_bytes()))
+        .collect();
+    for serializer in Serializer::ALL {
+        for deflate in [None, Some(DeflateOptions { threshold: 10, ..DeflateOptions::default() })] {
+            let target = Target { deflate, ..target(serializer) };
+            let (mut client, mut server) = pair(target, deflate).await;
+            assert_eq!((client.serializer(), server.serializer()), (serializer, serializer));
+            assert_eq!(client.socket.is_compressing(), deflate.is_some());
+            carry(&mut client, &mut server, &messages).await;
+            carry(&mut server, &mut client, &messages).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn compression_needs_both() {
+    let deflate = Some(DeflateOptions::default());
+    let json = || target(Encoding::Json.into());
+    let (client, server) = pair(Target { deflate, ..json() }, None).await;
+    assert!(!client.socket.is_compressing() && !server.socket.is_compressing());
+    let (client, server) = pair(json(), deflate).await;
+    assert!(!client.socket.is_compressing() && !server.socket.is_compressing());
+}
+
+#[tokio::test]
+async fn the_server_separates_as_the_client_does() {
+    let serializer = Serializer::batched(Encoding::Json);
+    let json_batch_separator = CROSSBAR_SEPARATOR;
+    let target = Target { json_batch_separator, ..target(serializer) };
+    let (mut client, mut server) = pair(target, None).await;
+    let messages = [b"[1]".to_vec(), b"[2]".to_vec()];
+    carry(&mut client, &mut server, &messages).await;
+    let (sent, mut next) = (batch(Encoding::Json, &messages), 0);
+    soon(poll_fn(|cx| server.poll_send(cx, &sent, &mut next))).await.unwrap();
+    let received = soon(poll_fn(|cx| client.socket.poll_receive(cx))).await.unwrap();
+    let payload = Bytes::from_static(b"[1]\x18[2]\x18");
+    assert_eq!(received, Received::Message { is_text: true, payload });
+}
+
+#[tokio::test]
+async fn both_close_in_order() {
+    let (mut client, mut server) = pair(target(Encoding::Cbor.into()), None).await;
+    soon(poll_fn(|cx| client.poll_close(cx))).await.unwrap();
+    for side in [&mut server, &mut client] {
+        let end = soon(poll_fn(|cx| side.poll_receive(cx))).await.unwrap();
+        assert!(matches!(end, Incoming::End { code: Some(1000), .. }), "{end:?}");
+        let after = soon(poll_fn(|cx| side.poll_receive(cx))).await;
+        assert!(matches!(after, Err(TransportError::Lost(_))), "{after:?}");
+    }
+}
+
+/// Our client, and a server's end of the stream after the upgrade.
+async fn with_bytes(target: Target, extra: &str) -> (WebSocket, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let dial = async {
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        connect(stream.into(), &target).await.unwrap()
+    };
+    let serve = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        let head = String::from_utf8(head).unwrap();
+        let mut headers = head.lines().filter_map(|line| line.split_once(": "));
+        let (_, key) =
+            headers.find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-key")).unwrap();
+        let accept = handshake::accept_key(key);
+        let answer = format!(
+            "HTTP/1.1 101 ok\r\nupgrade: WebSocket\r\nconnection: keep-alive, Upgrade\r\n\
+             sec-websocket-accept: {accept}\r\nsec-websocket-protocol: wamp.2.json\r\n{extra}\r\n"
+        );
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        stream
+    };
+    soon(async { tokio::join!(dial, serve) }).await
+}
+
+#[tokio::test]
+async fn a_bomb_costs_no_memory_and_is_told_with_its_code() {
+    let deflate = Some(DeflateOptions::default());
+    let target = Target { deflate, max_message_size: 1000, ..target(Encoding::Json.into()) };
+    let extra = "sec-websocket-extensions: permessage-deflate\r\n";
+    let (mut client, mut stream) = with_bytes(target, extra).await;
+    let mut bomb = flate2::Compress::new(flate2::Compression::best(), false);
+    let mut bytes = Vec::with_capacity(100_000);
+    bomb.compress_vec(&vec![b' '; 500_000], &mut bytes, flate2::FlushCompress::Sync).unwrap();
+    assert!(bytes.len() < 1000, "{}", bytes.len());
+    let mut frame = Vec::new();
+    frame::put(&mut frame, frame::Opcode::Text, true, None, &bytes);
+    stream.write_all(&frame).await.unwrap();
+    let error = soon(poll_fn(|cx| client.poll_receive(cx))).await.unwrap_err();
+    assert!(matches!(&error, TransportError::TooLarge(why) if why.contains("1000")), "{error}");
+    soon(poll_fn(|cx| client.poll_close(cx))).await.unwrap();
+    drop(client);
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).await.unwrap();
+    let head = frame::parse(&rest).unwrap().unwrap();
+    let mut code = rest[head.len..].to_vec();
+    frame::apply(&mut code, head.mask.unwrap());
+    assert_eq!((head.opcode, &code[..]), (frame::Opcode::Close, &1009_u16.to_be_bytes()[..]));
+}
+
+#[tokio::test]
+async fn a_peer_that_pings_and_does_not_read_is_not_read() {
+    let (mut client, mut stream) = with_bytes(target(Encoding::Json.into()), "").await;
+    let mut ping = Vec::new();
+    frame::put(&mut ping, frame::Opcode::Ping, false, None, &[b'x'; 125]);
+    let pings = ping.repeat(1000);
+    let flood = async { while stream.write_all(&pings).await.is_ok() {} };
+    let take = async {
+        // Both sides' buffers in the kernel fill, and then ours.
+        loop {
+            let next = tokio::time::timeout(
+                Duration::from_millis(500),
+                poll_fn(|cx| client.poll_receive(cx)),
+            );
+            match next.await {
+                Ok(received) => assert!(matches!(received, Ok(Incoming::Alive))),
+                Err(_) => break,
+            }
+        }
+    };
+    tokio::select! {
+        () = flood => panic!("the client went away"),
+        () = take => {}
+    }
+    assert!(client.socket.waiting() < 3 << 20, "{}", client.socket.waiting());
+}
