@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 use wamp::codec::{Batch, Encoding, Outbox, Rules};
 use wamp::transport::rawsocket::{accept, connect};
 use wamp::transport::{
-    Endpoint, Incoming, ProxyChoice, Target, TlsOptions, Transport, TransportError,
+    Endpoint, Incoming, ProxyChoice, SEPARATOR, Target, TlsOptions, Transport, TransportError,
 };
 
 use super::{encoding, wire};
@@ -69,7 +69,7 @@ async fn converse(side: Side, encoding: Encoding, bytes: &[u8], size: u8) -> (He
             Side::Client => connect(ours.into(), &target(), encoding).await,
         };
         let mut socket = opened.ok()?;
-        assert_eq!(socket.encoding(), encoding);
+        assert_eq!(socket.serializer(), encoding.into());
         let mut frames = Vec::new();
         let end = loop {
             match poll_fn(|cx| socket.poll_receive(cx)).await {
@@ -126,11 +126,15 @@ fn target() -> Target {
     Target {
         endpoint: Endpoint::parse("rs+unix:///nowhere").expect("a URL"),
         serializers: Vec::new(),
+        json_batch_separator: SEPARATOR,
         headers: Vec::new(),
+        cookies: None,
+        deflate: None,
         max_message_size: LIMIT,
         tls: Arc::new(TlsOptions::default()),
         proxy: ProxyChoice::Direct,
         keepalive: None,
+        rawsocket_pings: false,
     }
 }
 
