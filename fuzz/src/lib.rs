@@ -6,19 +6,25 @@
 //!
 //! * [`auth`]: challenges, their answers, and keys.
 //! * [`message`]: messages as a client reads them.
-//! * [`rawsocket`], [`proxy`]: handshakes, with [`wire`] on their other end.
+//! * [`options`], [`url`]: what applications write; cookies too.
+//! * [`websocket`], [`rawsocket`], [`longpoll`], [`proxy`]: handshakes and what comes after them,
+//!   with [`wire`] on their other end.
 //! * [`session`]: what a client's session makes of a router's messages.
 //! * [`transcode`], [`value`]: values in all encodings, the lens over them, and the builder.
 //! * [`tree`]: what the others do with a value.
 
 pub mod auth;
+pub mod longpoll;
 pub mod message;
+pub mod options;
 pub mod proxy;
 pub mod rawsocket;
 pub mod session;
 pub mod transcode;
 mod tree;
+pub mod url;
 pub mod value;
+pub mod websocket;
 mod wire;
 
 use wamp::codec::Encoding;
@@ -29,12 +35,16 @@ pub type Body = fn(&[u8]);
 /// All targets: the names of the programs in `fuzz_targets/`, and of the folders in `seeds/`.
 pub const TARGETS: &[(&str, Body)] = &[
     ("auth", auth::run),
+    ("longpoll", longpoll::run),
     ("message", message::run),
+    ("options", options::run),
     ("proxy", proxy::run),
     ("rawsocket", rawsocket::run),
     ("session", session::run),
     ("transcode", transcode::run),
+    ("url", url::run),
     ("value", value::run),
+    ("websocket", websocket::run),
 ];
 
 /// The encoding that the first byte stands for, and the rest.

@@ -2,17 +2,14 @@
 //! understood in the one way that a plain reading of the bytes gives.
 
 use std::future::poll_fn;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 
-use wamp::codec::{Batch, Encoding, Outbox, Rules};
+use wamp::codec::Encoding;
 use wamp::transport::rawsocket::{accept, connect};
-use wamp::transport::{
-    Endpoint, Incoming, ProxyChoice, SEPARATOR, Target, TlsOptions, Transport, TransportError,
-};
+use wamp::transport::{Incoming, Transport, TransportError};
 
 use super::{encoding, wire};
 
@@ -66,7 +63,10 @@ async fn converse(side: Side, encoding: Encoding, bytes: &[u8], size: u8) -> (He
     let listen = async {
         let opened = match side {
             Side::Server => accept(ours, &[encoding], LIMIT).await,
-            Side::Client => connect(ours.into(), &target(), encoding).await,
+            Side::Client => {
+                let target = wire::target("rs+unix:///nowhere", LIMIT);
+                connect(ours.into(), &target, encoding).await
+            }
         };
         let mut socket = opened.ok()?;
         assert_eq!(socket.serializer(), encoding.into());
@@ -104,7 +104,7 @@ async fn echo(socket: &mut impl Transport, frames: &[Frame]) {
             continue;
         };
         socket.ping(Bytes::from_static(b"?")).expect("a ping");
-        let (batch, mut next) = (batch(message), 0);
+        let (batch, mut next) = (wire::batch(message), 0);
         let sent = poll_fn(|cx| socket.poll_send(cx, &batch, &mut next)).await;
         if message.len() > socket.max_send() {
             let (size, limit) = (message.len(), socket.max_send());
@@ -114,28 +114,6 @@ async fn echo(socket: &mut impl Transport, frames: &[Frame]) {
         assert_eq!((sent, next), (Ok(()), 1));
     }
     poll_fn(|cx| socket.poll_close(cx)).await.expect("an end");
-}
-
-fn batch(message: &[u8]) -> Batch {
-    let mut outbox = Outbox::new(Encoding::Json, Rules::Strict);
-    outbox.push(usize::MAX, |out| out.whole(message)).expect("a message");
-    outbox.take()
-}
-
-fn target() -> Target {
-    Target {
-        endpoint: Endpoint::parse("rs+unix:///nowhere").expect("a URL"),
-        serializers: Vec::new(),
-        json_batch_separator: SEPARATOR,
-        headers: Vec::new(),
-        cookies: None,
-        deflate: None,
-        max_message_size: LIMIT,
-        tls: Arc::new(TlsOptions::default()),
-        proxy: ProxyChoice::Direct,
-        keepalive: None,
-        rawsocket_pings: false,
-    }
 }
 
 /// What must come of it all.

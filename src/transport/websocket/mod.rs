@@ -28,8 +28,7 @@ use super::framing::Framing;
 use super::{Incoming, Serializer, Transport, TransportError};
 
 pub use deflate::DeflateOptions;
-pub use handshake::accept;
-pub(super) use handshake::connect;
+pub use handshake::{accept, connect};
 pub use socket::{Broken, Received, Socket};
 
 /// About how large a batch gets.
