@@ -47,6 +47,12 @@ pub fn run(data: &[u8]) {
     }
 }
 
+async fn turns(count: u32) {
+    for _ in 0..count {
+        tokio::task::yield_now().await;
+    }
+}
+
 // ===== our client =====
 
 async fn client(serializer: Serializer, bytes: &[u8], size: u8) {
@@ -207,7 +213,12 @@ async fn request(stream: &mut UnixStream, bytes: &mut Vec<u8>) -> Option<(String
                 return Some((path, body));
             }
         }
-        if stream.read_buf(bytes).await.unwrap_or(0) == 0 {
+        let read = tokio::select! {
+            read = stream.read_buf(bytes) => read.unwrap_or(0),
+            // Who waits here may wait for the rest of an answer that has none.
+            () = turns(8 * TURNS) => 0,
+        };
+        if read == 0 {
             return None;
         }
     }
@@ -230,9 +241,7 @@ async fn server(serializer: Serializer, bytes: &[u8], size: u8) {
         };
         let speak = async {
             wire::say(&mut mouth, &bytes, size).await;
-            for _ in 0..TURNS {
-                tokio::task::yield_now().await;
-            }
+            turns(TURNS).await;
             said = true;
         };
         tokio::join!(hear, speak);
