@@ -68,7 +68,13 @@ fn write_again(message: &Message<'_>, encoding: Encoding) {
             "ids and texts of {message:?}"
         );
         same_dict(parts(message).0, parts(again).0);
-        assert_eq!(written(again, encoding, Rules::Strict).as_ref(), Ok(&second));
+        let third = written(again, encoding, Rules::Strict).expect("what was written");
+        // A number that only JSON can hold becomes infinity, and then there is none.
+        let same = parts(message).0 == parts(again).0;
+        assert!(!same || third == second, "{third:?} and {second:?}");
+        with(&third, encoding, |again| {
+            assert_eq!(written(again, encoding, Rules::Strict).as_ref(), Ok(&third));
+        });
     });
     for other in Encoding::ALL {
         let passed_on = written(message, other, Rules::Tolerant);
