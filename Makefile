@@ -1,6 +1,7 @@
 # make demo      builds the library and the C examples, and runs one
 # make test      checks everything; what could not be checked here is listed at its end
 # make bench     measures
+# make fuzz      fuzzes the decoders and handshakes (FUZZ_SECONDS for each, FUZZ_TARGETS)
 # make install   installs header, libraries, pkg-config and CMake packages (PREFIX, DESTDIR)
 
 CARGO  ?= cargo
@@ -15,6 +16,7 @@ SCENARIOS_BIN := $(TARGET)/c/scenarios
 VENV  := $(TARGET)/venv
 NODE_MODULES := $(TARGET)/node_modules
 SKIPS := $(TARGET)/test-skips.txt
+CARGO_FUZZ := $(TARGET)/tools/bin/cargo-fuzz
 export CARGO_TARGET_DIR := $(TARGET)
 
 # Cargo.toml is the one place that holds the version.
@@ -31,7 +33,7 @@ LINK := -L$(RELEASE) -lwamp -lpthread -Wl,-rpath,$(RELEASE)
 EXAMPLES  := $(patsubst examples-c/%.c,$(EXAMPLES_BIN)/%,$(wildcard examples-c/*.c))
 SCENARIOS := $(patsubst tests/c/%.c,$(SCENARIOS_BIN)/%,$(wildcard tests/c/*.c))
 
-.PHONY: all demo test bench install clean
+.PHONY: all demo test bench fuzz install clean
 .PHONY: lib staticlib examples scenarios begin lint unit python interop javascript
 .DELETE_ON_ERROR:
 # Cargo and pytest use all processors by themselves, and the steps of `test` stand in their order.
@@ -111,6 +113,16 @@ $(NODE_MODULES)/ready: tests/interop/package.json
 
 bench: lib
 	WAMP_LIB=$(RELEASE) sh benches/run.sh
+
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?= $(notdir $(basename $(wildcard fuzz/fuzz_targets/*.rs)))
+fuzz: export CARGO_FUZZ := $(CARGO_FUZZ)
+fuzz: export FUZZ_SECONDS := $(FUZZ_SECONDS)
+fuzz: $(CARGO_FUZZ)
+	sh fuzz/run.sh $(FUZZ_TARGETS)
+
+$(CARGO_FUZZ):
+	$(CARGO) install --quiet --locked --root $(TARGET)/tools cargo-fuzz
 
 FILL := sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@VERSION@|$(VERSION)|g' -e 's|@MAJOR@|$(MAJOR)|g' \
 	-e 's|@MINOR@|$(MINOR)|g' -e 's|@LIBS_PRIVATE@|$(LIBS_PRIVATE)|g'

@@ -71,7 +71,7 @@ impl Part {
     fn check_json(self, text: &[u8], rules: Rules) -> Checked<'_> {
         match self {
             // A bare binary, as Autobahn's payload transparency has it.
-            Part::Args if is_binary(text) => Ok((check_value(text, rules)?, false)),
+            Part::Args if is_binary(text.trim_ascii()) => Ok((check_value(text, rules)?, false)),
             Part::Args => {
                 let args = check_list(text, rules)?;
                 Ok((args, args == b"[]"))
@@ -132,6 +132,8 @@ mod tests {
             assert_eq!(told(Some(&twice), None, encoding), Err("args"));
             assert_eq!(told(Some(b""), None, encoding), Err("args"));
         }
+        let text: &[u8] = br#""\u0000no base64""#;
+        assert_eq!(told(Some(text), None, Encoding::Json), Err("args"));
     }
 
     #[test]

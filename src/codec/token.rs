@@ -57,7 +57,7 @@ pub struct Big<'a> {
 /// The largest number that is written out in digits, in bytes; it is beyond all doubles.
 const MAX_BYTES: usize = 256;
 /// As many digits as that has.
-const MAX_DIGITS: usize = 616;
+const MAX_DIGITS: usize = 617;
 
 const BILLION: u64 = 1_000_000_000;
 
@@ -107,7 +107,7 @@ impl<'a> Big<'a> {
             limbs[..least].fill(u32::MAX);
         }
         let bytes: Vec<u8> = limbs.iter().rev().flat_map(|limb| limb.to_be_bytes()).collect();
-        Some(Big::new(negative, bytes))
+        Some(Big::new(negative, bytes)).filter(|big| big.magnitude.len() <= MAX_BYTES)
     }
 
     /// Its decimal digits, `-` before them where it is negative; `None` if there are too many.
@@ -166,9 +166,9 @@ impl<'a> Big<'a> {
 }
 
 /// `mantissa` times ten to the power of `exponent`, as JSON writes it; `None` if it is too long.
+/// Always with an exponent, as by digits alone it would be a whole number in JSON.
 pub fn decimal_text(exponent: i64, mantissa: &Big<'_>) -> Option<String> {
-    let digits = mantissa.digits()?;
-    Some(if exponent == 0 { digits } else { format!("{digits}e{exponent}") })
+    Some(format!("{}e{exponent}", mantissa.digits()?))
 }
 
 #[cfg(test)]
@@ -186,6 +186,10 @@ mod tests {
         assert_eq!(Big::of_digits("-256").unwrap().magnitude.as_ref(), [255]);
         assert_eq!(Big::of_digits("-0").unwrap().token(), Token::Uint(0));
         assert_eq!(Big::of_digits("18446744073709551615").unwrap().token(), Token::Uint(u64::MAX));
+        for negative in [false, true] {
+            let largest = Big::new(negative, vec![255; MAX_BYTES]);
+            assert_eq!(Big::of_digits(&largest.digits().unwrap()), Some(largest));
+        }
         assert_eq!(Big::of_digits(&"9".repeat(617)), None);
         assert_eq!(Big::new(true, vec![1; 257]).digits(), None);
         assert_eq!(Big::new(true, vec![1; 257]).float(), f64::NEG_INFINITY);

@@ -116,7 +116,8 @@ impl Tree {
                 Token::Uint(value) => i64::try_from(value).map_or(Node::Uint(value), Node::Int),
                 Token::Negative(value) => match i64::try_from(value) {
                     Ok(value) => Node::Int(-1 - value),
-                    Err(_) => Node::Double(-1.0 - value as f64),
+                    // Rounded once, as of its digits.
+                    Err(_) => Node::Double((-1 - i128::from(value)) as f64),
                 },
                 Token::Big(big) => Node::Double(big.float()),
                 Token::Decimal(exponent, mantissa) => {
@@ -368,6 +369,14 @@ mod tests {
                 .unwrap();
             assert_eq!(format!("{:?}", Tree::parse(encoding, &bytes).unwrap()), expected);
         }
+    }
+
+    #[test]
+    fn a_number_beyond_its_kind_is_the_nearest_double() {
+        let cbor = b"\x3b\xff\xff\xbf\xff\xff\xff\x3b\xff";
+        let shown = Tree::parse(Encoding::Cbor, cbor).unwrap().node(0);
+        let json = Tree::parse(Encoding::Json, b"-18446673704965323776").unwrap().node(0);
+        assert_eq!(shown, json);
     }
 
     #[test]

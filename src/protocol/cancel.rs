@@ -19,7 +19,7 @@ use crate::codec::Dict;
 use super::event::{Cause, Event, RequestError};
 use super::ids::IdMap;
 use super::message;
-use super::session::{Request, Session};
+use super::session::{Phase, Request, Session};
 use super::uri;
 
 /// How far a cancellation goes.
@@ -151,7 +151,8 @@ impl<H: Clone> Session<H> {
             let Some(Request::Call { canceled, .. }) = pending else {
                 continue;
             };
-            if self.features.call_canceling && !canceled {
+            // Nothing may follow our GOODBYE.
+            if self.phase == Phase::Open && self.features.call_canceling && !canceled {
                 self.write_cancel(request, CancelMode::KillNoWait);
             }
             self.give_up(request, Cause::Timeout, uri::TIMEOUT);

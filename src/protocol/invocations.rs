@@ -112,7 +112,8 @@ impl<H> Invocations<H> {
 }
 
 impl<H: Clone> Session<H> {
-    /// Sends a progressive result of an invocation. `options` may hold more than `progress`.
+    /// Sends a progressive result of an invocation. `options` may hold more than `progress`,
+    /// which is true.
     pub fn progress(
         &mut self,
         request: u64,
@@ -135,7 +136,9 @@ impl<H: Clone> Session<H> {
         with.extend_from_slice(&options.as_bytes()[1..]);
         let options = match options.bool("progress") {
             Ok(Some(true)) => options,
-            _ => Dict::from_checked(&with),
+            Ok(None) => Dict::from_checked(&with),
+            // Beside ours it would be there twice.
+            _ => return Err(RequestError::Option("progress", "must be true, or left out")),
         };
         self.write(|out| message::Yield { request, options, payload }.write(out))
     }

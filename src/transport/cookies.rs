@@ -30,7 +30,7 @@ struct Kept {
 
 impl Jar {
     /// Takes the cookies out of an answer of `endpoint`.
-    pub(super) fn take(&self, endpoint: &Endpoint, headers: &HeaderMap) {
+    pub fn take(&self, endpoint: &Endpoint, headers: &HeaderMap) {
         let now = OffsetDateTime::now_utc();
         let mut cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
         for value in headers.get_all(SET_COOKIE) {
@@ -55,7 +55,7 @@ impl Jar {
     }
 
     /// Adds those that are for `endpoint` to a request.
-    pub(super) fn give(&self, endpoint: &Endpoint, headers: &mut HeaderMap) {
+    pub fn give(&self, endpoint: &Endpoint, headers: &mut HeaderMap) {
         let now = OffsetDateTime::now_utc();
         let mut cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
         cookies.retain(|kept| kept.expires.is_none_or(|expires| expires > now));

@@ -168,7 +168,7 @@ fn tcp(url: &str) -> Result<(Protocol, Address), String> {
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let usual = (plain != "rs").then_some(if secure { 443 } else { 80 });
     let protocol = match plain {
-        "ws" => Protocol::WebSocket { path: path.to_owned() },
+        "ws" => Protocol::WebSocket { path: rooted(path) },
         "http" if uri.query().is_some() => {
             return Err("has a query, which long-poll cannot keep".to_owned());
         }
@@ -199,7 +199,15 @@ fn unix(url: &str, websocket: bool) -> Result<(Protocol, Address), String> {
     let path: Uri = path.parse().map_err(|_| format!("has no path after ':'; write {example}"))?;
     let path = path.path_and_query().filter(|_| path.scheme().is_none() && path.host().is_none());
     let path = path.ok_or_else(|| format!("has no path after ':'; write {example}"))?;
-    Ok((Protocol::WebSocket { path: path.as_str().to_owned() }, Address::Unix(socket.into())))
+    Ok((Protocol::WebSocket { path: rooted(path.as_str()) }, Address::Unix(socket.into())))
+}
+
+/// A path as a request has it: a URL may do without before its query.
+fn rooted(path: &str) -> String {
+    match path.starts_with('/') {
+        true => path.to_owned(),
+        false => format!("/{path}"),
+    }
 }
 
 #[cfg(test)]
@@ -225,6 +233,7 @@ mod tests {
             ("ws://[::1]/", websocket("/"), tcp("::1", 80, false)),
             ("WS://host", websocket("/"), tcp("host", 80, false)),
             ("wss://a.example/ws?a=b", websocket("/ws?a=b"), tcp("a.example", 443, true)),
+            ("ws://host?a=b", websocket("/?a=b"), tcp("host", 80, false)),
             ("wss://[2001:db8::1]:8443", websocket("/"), tcp("2001:db8::1", 8443, true)),
             ("rs://host:8081", Protocol::RawSocket, tcp("host", 8081, false)),
             ("rs://host:8081/", Protocol::RawSocket, tcp("host", 8081, false)),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::super::{CodecError, Encoding, MAX_ID, PayloadRef, Read};
 use super::scan::{Rules, Scanner};
-use super::text::unescape;
+use super::text::{binary, unescape};
 
 /// Reads the elements of one message in order.
 #[derive(Debug)]
@@ -148,9 +148,11 @@ pub fn message_code(frame: &[u8]) -> Option<usize> {
     code
 }
 
-/// True for the text of a binary value: a string that begins with U+0000.
+/// True for the text of a binary value: a string of U+0000 and base64, to the last letter, as in
+/// another encoding it would be a mere text otherwise.
 pub fn is_binary(text: &[u8]) -> bool {
     text.get(..7).is_some_and(|head| head.eq_ignore_ascii_case(b"\"\\u0000"))
+        && matches!(text, [b'"', inner @ .., b'"'] if binary(&unescape(inner)).is_some())
 }
 
 /// A whole number up to 2^53, also one that is written as a float.
@@ -316,9 +318,12 @@ mod tests {
         assert_eq!(reader.uint(), Ok(36));
         assert_eq!(reader.payload().unwrap().args, Some(&br#""\u0000AAEC""#[..]));
         assert_eq!(reader.finish(), Ok(()));
-        let mut reader = Reader::new(br#"[36,"text"]"#).unwrap();
-        assert_eq!(reader.uint(), Ok(36));
-        assert!(reader.payload().is_err());
+        for text in [r#""text""#, r#""\u0000no base64""#, r#""\u0000AAEC" "x""#] {
+            let frame = format!("[36,{text}]");
+            let mut reader = Reader::new(frame.as_bytes()).unwrap();
+            assert_eq!(reader.uint(), Ok(36));
+            assert!(reader.payload().and_then(|_| reader.finish()).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -296,6 +296,8 @@ fn the_table_of_rules_holds() {
         (CBOR, "f97c00", MSGPACK, Some("cb7ff0000000000000"), "cb7ff0000000000000"),
         (JSON, "1e400", CBOR, REFUSED, "fb7ff0000000000000"),
         (CBOR, "c48221196ab3", JSON, Some("27315e-2"), "27315e-2"),
+        (CBOR, "c482000b", JSON, Some("11e0"), "11e0"),
+        (CBOR, "c482000b", MSGPACK, Some("cb4026000000000000"), "cb4026000000000000"),
         (CBOR, "c48221196ab3", MSGPACK, Some("cb4071126666666666"), "cb4071126666666666"),
         // Text, binary, keys.
         (JSON, r#""\u0000AAEC""#, MSGPACK, Some("c403000102"), "c403000102"),

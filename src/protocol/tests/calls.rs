@@ -199,6 +199,18 @@ fn a_call_ends_when_its_time_is_up() {
 }
 
 #[test]
+fn nothing_is_sent_after_goodbye_when_the_time_is_up() {
+    let mut client = canceling();
+    client.call(r#"{"timeout":1000}"#, "slow");
+    client.session.leave("wamp.close.normal", None).unwrap();
+    client.sent();
+    let due = client.session.next_timeout().unwrap();
+    client.session.handle_timeout(due);
+    assert_eq!(client.told(), ["Error 2 slow"]);
+    assert!(client.sent().is_empty());
+}
+
+#[test]
 fn progress_sets_the_time_anew() {
     let mut client = canceling();
     client.call(r#"{"timeout":1000,"receive_progress":true}"#, "call");

@@ -138,4 +138,10 @@ fn progress_is_said_once() {
         client.sent(),
         [r#"[70,100,{"progress":true,"x_a":1}]"#, r#"[70,100,{"progress":true,"x_a":1}]"#]
     );
+    for options in [r#"{"progress":false}"#, r#"{"progress":1}"#] {
+        let options = Dict::from_checked(options.as_bytes());
+        let refused = client.session.progress(100, options, PayloadRef::NONE);
+        assert!(matches!(refused, Err(RequestError::Option("progress", _))), "{refused:?}");
+    }
+    assert!(client.sent().is_empty());
 }

@@ -2,8 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use zeroize::Zeroizing;
 
 use super::{Login, ProxyError};
@@ -12,7 +11,7 @@ use super::{Login, ProxyError};
 const MAX_HEAD: usize = 16 * 1024;
 
 pub(super) async fn connect(
-    tcp: &mut TcpStream,
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     host: &str,
     port: u16,
     login: Option<&Login>,
@@ -30,9 +29,9 @@ pub(super) async fn connect(
         request.push_str("\r\n");
     }
     request.push_str("\r\n");
-    tcp.write_all(request.as_bytes()).await?;
+    stream.write_all(request.as_bytes()).await?;
 
-    let status = status(&head(tcp).await?)?;
+    let status = status(&head(stream).await?)?;
     match status {
         200..=299 => Ok(()),
         407 if login.is_some() => Err(ProxyError::Login("our user and password")),
@@ -48,10 +47,10 @@ fn refused(status: u16, hint: &str) -> ProxyError {
 }
 
 /// The head of the answer. Nothing may follow it: the router speaks when it was spoken to.
-async fn head(tcp: &mut TcpStream) -> Result<Vec<u8>, ProxyError> {
+async fn head(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<Vec<u8>, ProxyError> {
     let mut head = Vec::with_capacity(1024);
     loop {
-        if tcp.read_buf(&mut head).await? == 0 {
+        if stream.read_buf(&mut head).await? == 0 {
             return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
         }
         if !head.starts_with(&b"HTTP/1."[..head.len().min(7)]) {

@@ -15,6 +15,7 @@ mod tests;
 use std::fmt;
 use std::io;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
@@ -108,7 +109,7 @@ impl Proxy {
             "" => usual,
             port => port.parse().map_err(|_| wrong())?,
         };
-        if host.is_empty() {
+        if host.is_empty() || host.contains(['[', ']']) {
             return Err(wrong());
         }
         if let Some(login) = &login
@@ -123,12 +124,24 @@ impl Proxy {
     /// Has the proxy connect to `host` (without brackets) and `port`.
     pub(super) async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, ProxyError> {
         let mut tcp = dial::tcp(&self.host, self.port).await?;
+        self.ask(&mut tcp, host, port).await?;
+        Ok(tcp)
+    }
+
+    /// The same over a connection to the proxy that there is already. Public for the fuzz targets,
+    /// which have no network.
+    #[doc(hidden)]
+    pub async fn ask(
+        &self,
+        stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        host: &str,
+        port: u16,
+    ) -> Result<(), ProxyError> {
         let login = self.login.as_ref();
         match self.kind {
-            Kind::Http => http::connect(&mut tcp, host, port, login).await?,
-            Kind::Socks5 => socks::connect(&mut tcp, host, port, login).await?,
+            Kind::Http => http::connect(stream, host, port, login).await,
+            Kind::Socks5 => socks::connect(stream, host, port, login).await,
         }
-        Ok(tcp)
     }
 }
 

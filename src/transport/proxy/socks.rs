@@ -2,8 +2,7 @@
 
 use std::net::IpAddr;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use zeroize::Zeroizing;
 
 use super::{Login, ProxyError};
@@ -14,28 +13,28 @@ const PASSWORD: u8 = 2;
 const NONE_ACCEPTED: u8 = 0xff;
 
 pub(super) async fn connect(
-    tcp: &mut TcpStream,
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     host: &str,
     port: u16,
     login: Option<&Login>,
 ) -> Result<(), ProxyError> {
     match login {
-        None => tcp.write_all(&[VERSION, 1, NO_LOGIN]).await?,
-        Some(_) => tcp.write_all(&[VERSION, 2, NO_LOGIN, PASSWORD]).await?,
+        None => stream.write_all(&[VERSION, 1, NO_LOGIN]).await?,
+        Some(_) => stream.write_all(&[VERSION, 2, NO_LOGIN, PASSWORD]).await?,
     }
-    let [version, method] = read(tcp).await?;
+    let [version, method] = read(stream).await?;
     check_version(version)?;
     match (method, login) {
         (NO_LOGIN, _) => {}
-        (PASSWORD, Some(login)) => log_in(tcp, login).await?,
+        (PASSWORD, Some(login)) => log_in(stream, login).await?,
         (NONE_ACCEPTED, None) => {
             return Err(ProxyError::Login("connections without user and password"));
         }
         (NONE_ACCEPTED, Some(_)) => return Err(ProxyError::Login("a login by password")),
         _ => return Err(ProxyError::NoProxy("it wants an unknown way of login".to_owned())),
     }
-    tcp.write_all(&request(host, port)?).await?;
-    let [version, outcome, _reserved, kind] = read(tcp).await?;
+    stream.write_all(&request(host, port)?).await?;
+    let [version, outcome, _reserved, kind] = read(stream).await?;
     check_version(version)?;
     if outcome != 0 {
         return Err(refusal(outcome));
@@ -43,16 +42,19 @@ pub(super) async fn connect(
     // The address it connects from, which nobody needs.
     let size = match kind {
         1 => 4,
-        3 => read::<1>(tcp).await?[0].into(),
+        3 => read::<1>(stream).await?[0].into(),
         4 => 16,
         _ => return Err(ProxyError::NoProxy("its answer has no address".to_owned())),
     };
     let mut address = [0; 255 + 2];
-    tcp.read_exact(&mut address[..size + 2]).await?;
+    stream.read_exact(&mut address[..size + 2]).await?;
     Ok(())
 }
 
-async fn log_in(tcp: &mut TcpStream, login: &Login) -> Result<(), ProxyError> {
+async fn log_in(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    login: &Login,
+) -> Result<(), ProxyError> {
     let Login { user, password } = login;
     // Whoever parsed them has seen to it that neither is longer than a byte can tell.
     let mut request = Zeroizing::new(Vec::with_capacity(3 + user.len() + password.len()));
@@ -61,8 +63,8 @@ async fn log_in(tcp: &mut TcpStream, login: &Login) -> Result<(), ProxyError> {
     request.extend_from_slice(user.as_bytes());
     request.push(password.len() as u8);
     request.extend_from_slice(password.as_bytes());
-    tcp.write_all(&request).await?;
-    match read(tcp).await? {
+    stream.write_all(&request).await?;
+    match read(stream).await? {
         [_, 0] => Ok(()),
         [_, _] => Err(ProxyError::Login("our user and password")),
     }
@@ -111,8 +113,10 @@ fn check_version(version: u8) -> Result<(), ProxyError> {
     }
 }
 
-async fn read<const N: usize>(tcp: &mut TcpStream) -> Result<[u8; N], ProxyError> {
+async fn read<const N: usize>(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+) -> Result<[u8; N], ProxyError> {
     let mut bytes = [0; N];
-    tcp.read_exact(&mut bytes).await?;
+    stream.read_exact(&mut bytes).await?;
     Ok(bytes)
 }

@@ -36,6 +36,7 @@ fn what_is_no_proxy_is_told_without_repeating_it() {
         ("http://me:hidden@proxy:port", "no host with a port"),
         ("http://me:hidden@[::1", "no host with a port"),
         ("http://me:hidden@[::1]1", "no host with a port"),
+        ("http://me:hidden@[[::1]", "no host with a port"),
         ("http://:hidden@proxy", "not well-formed"),
         ("http://m%3Ae:hidden@proxy", "not well-formed"),
         ("http://me:hidden%4@proxy", "not well-formed"),

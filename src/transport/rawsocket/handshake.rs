@@ -17,7 +17,7 @@ const RESERVED_BITS: u8 = 3;
 const TOO_MANY: u8 = 4;
 
 /// Shakes hands with the server at the other end of `stream`.
-pub(in crate::transport) async fn connect(
+pub async fn connect(
     mut stream: Stream,
     target: &Target,
     wanted: Encoding,

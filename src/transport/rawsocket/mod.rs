@@ -32,8 +32,7 @@ use crate::codec::{Batch, Encoding};
 use super::{Incoming, Serializer, Stream, Transport, TransportError};
 use frame::{Frames, HEAD, Kind, MAX_SIZE, head};
 
-pub use handshake::accept;
-pub(super) use handshake::connect;
+pub use handshake::{accept, connect};
 
 /// The serializers by their ids, which begin with 1.
 const SERIALIZERS: [Encoding; 3] = [Encoding::Json, Encoding::MsgPack, Encoding::Cbor];

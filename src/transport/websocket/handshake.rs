@@ -31,10 +31,7 @@ use super::{Socket, WebSocket};
 const VERSION: HeaderValue = HeaderValue::from_static("13");
 
 /// Shakes hands with the server at the other end of `stream`; agrees on a serializer.
-pub(in crate::transport) async fn connect(
-    stream: Stream,
-    target: &Target,
-) -> Result<WebSocket, ConnectError> {
+pub async fn connect(stream: Stream, target: &Target) -> Result<WebSocket, ConnectError> {
     let offered = listed(&target.serializers);
     let (socket, agreed) = open(stream, target, &offered).await?;
     let serializer = agreed

@@ -28,8 +28,7 @@ use super::framing::Framing;
 use super::{Incoming, Serializer, Transport, TransportError};
 
 pub use deflate::DeflateOptions;
-pub(super) use handshake::connect;
-pub use handshake::{accept, answer, open};
+pub use handshake::{accept, answer, connect, open};
 pub use socket::{Broken, Received, Socket};
 
 /// About how large a batch gets.
