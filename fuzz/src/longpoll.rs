@@ -302,7 +302,7 @@ async fn hold(served: &mut Served, serializer: Serializer, size: u8) {
             None | Some(Poll::Ready(Ok(Incoming::End { .. }) | Err(_))) => break,
         }
     }
-    if size % 2 == 0 {
+    if size.is_multiple_of(2) {
         poll_fn(|cx| served.poll_close(cx)).await.expect("an end");
     }
 }
