@@ -9,6 +9,7 @@
 //! | `http://host[:port][/path]`, `https://...` | HTTP long-poll, in clear or over TLS; ports 80 and 443 |
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use hyper::Uri;
@@ -164,7 +165,16 @@ fn tcp(url: &str) -> Result<(Protocol, Address), String> {
         });
     }
     let host = uri.host().filter(|host| !host.is_empty()).ok_or("names no host")?;
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let host = match address {
+        // What follows a '%' names a network interface.
+        Some(address) if address.split('%').next().is_some_and(is_ipv6) => address,
+        None if !host.contains(['[', ']']) => host,
+        _ => {
+            return Err(format!("has the host \"{host}\", which is neither a name nor an address"));
+        }
+    };
+    let host = host.to_owned();
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let usual = (plain != "rs").then_some(if secure { 443 } else { 80 });
     let protocol = match plain {
@@ -180,6 +190,10 @@ fn tcp(url: &str) -> Result<(Protocol, Address), String> {
     };
     let port = uri.port_u16().or(usual).ok_or("names no port; write rs://host:port")?;
     Ok((protocol, Address::Tcp { host, port, secure }))
+}
+
+fn is_ipv6(text: &str) -> bool {
+    text.parse::<Ipv6Addr>().is_ok()
 }
 
 fn unix(url: &str, websocket: bool) -> Result<(Protocol, Address), String> {
@@ -236,6 +250,7 @@ mod tests {
             ("ws://host?a=b", websocket("/?a=b"), tcp("host", 80, false)),
             ("wss://[2001:db8::1]:8443", websocket("/"), tcp("2001:db8::1", 8443, true)),
             ("rs://host:8081", Protocol::RawSocket, tcp("host", 8081, false)),
+            ("rs://[fe80::1%eth0]:8081", Protocol::RawSocket, tcp("fe80::1%eth0", 8081, false)),
             ("rs://host:8081/", Protocol::RawSocket, tcp("host", 8081, false)),
             ("rss://[::1]:8081", Protocol::RawSocket, tcp("::1", 8081, true)),
             ("ws+unix:///a/b.sock", websocket("/"), Address::Unix("/a/b.sock".into())),
@@ -281,6 +296,9 @@ mod tests {
             ("127.0.0.1:8080", "scheme"),
             ("ftp://host/", "\"ftp\"; use ws://, wss://"),
             ("/path", "no scheme"),
+            ("wss://9[2001:db8::1]:8443/", "neither a name nor an address"),
+            ("rs://[%1]:1", "neither a name nor an address"),
+            ("ws://[127.0.0.1]/", "neither a name nor an address"),
             ("ws://", "not a URL"),
             ("", "not a URL"),
             ("wss://user:secret@host/", "Authorization"),
