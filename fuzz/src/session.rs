@@ -232,7 +232,8 @@ impl Client {
         }
         if self.session.phase() == Phase::Closed {
             assert_eq!((self.session.pending(), self.session.next_timeout()), (0, None));
-            assert!(self.requests.iter().all(|request| *request == Request::Done));
+            let is_done = |request: &Request| *request == Request::Done;
+            assert!(self.requests.iter().all(is_done), "{:?}", self.requests);
         }
         let (subscribed, registered) = (Request::Subscribed, Request::Registered);
         let count = |wanted| self.requests.iter().filter(|request| **request == wanted).count();

@@ -325,10 +325,10 @@ impl<H: Clone> Session<H> {
         let Some(id) = details.id("subscription")? else {
             return Ok(());
         };
+        let reason = details.text("reason")?.unwrap_or_default();
         let Some(subscription) = self.subscriptions.remove(id) else {
             return Ok(());
         };
-        let reason = details.text("reason")?.unwrap_or_default();
         for (local, target) in subscription.handlers {
             self.subscriptions.locals.remove(&local);
             let mut event = Event::new(EventKind::Unsubscribed, local, Some(target));

@@ -376,10 +376,10 @@ impl<H: Clone> Session<H> {
         let Some(id) = details.id("registration")? else {
             return Ok(());
         };
+        let reason = details.text("reason")?.unwrap_or_default();
         let Some(registration) = self.registrations.remove(id) else {
             return Ok(());
         };
-        let reason = details.text("reason")?.unwrap_or_default();
         let target = Some(registration.target);
         let mut event = Event::new(EventKind::Unregistered, registration.local, target);
         event.wamp_id = id;

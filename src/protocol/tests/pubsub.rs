@@ -119,6 +119,16 @@ fn revocation_ends_all_handlers() {
 }
 
 #[test]
+fn a_revocation_that_breaks_the_rules_keeps_no_handler() {
+    let mut client = Client::joined();
+    client.subscribe("com.t", "{}", "a");
+    client.receive("[33,1,9]");
+    client.told();
+    client.receive(r#"[35,0,{"subscription":9,"reason":2}]"#);
+    assert_eq!(client.told(), ["Gone 1 a"]);
+}
+
+#[test]
 fn patterns_take_the_topic_from_the_details() {
     let mut client = Client::joined();
     client.subscribe("com..x", r#"{"match":"wildcard"}"#, "w");

@@ -87,3 +87,13 @@ fn a_registration_can_be_revoked() {
     assert_eq!(client.told(), ["Registered 1 proc", "Unregistered 1 proc"]);
     client.register("com.p", "again");
 }
+
+#[test]
+fn a_revocation_that_breaks_the_rules_keeps_no_procedure() {
+    let mut client = Client::joined();
+    client.register("com.p", "proc");
+    client.receive("[65,1,5]");
+    client.told();
+    client.receive(r#"[67,0,{"registration":5,"reason":2}]"#);
+    assert_eq!(client.told(), ["Gone 1 proc"]);
+}
