@@ -13,7 +13,7 @@ from .durable import DurableRegistration, DurableSubscription
 from .errors import Error, LocalError, NotConnected, NotSent, OutcomeUnknown, QueueFull, TimedOut, WampError
 from .ffi import from_c, lib
 from .invocation import Invocation, Registration
-from .payload import Result
+from .payload import Encoded, Result
 from .router import Router
 from .session import Event, Session, Subscription
 
@@ -22,6 +22,7 @@ __all__ = [
     "Connection",
     "DurableRegistration",
     "DurableSubscription",
+    "Encoded",
     "Error",
     "Event",
     "Invocation",

@@ -14,9 +14,9 @@ from .durable import Durable, DurableRegistration, DurableSubscription
 from .errors import Error, LocalError, NotConnected, check, local_error
 from .ffi import ffi, from_c, lib, to_c
 from .invocation import Endpoint, Registration, Serving, interrupt, serve
-from .payload import details_of, options_to_c, received, report
+from .payload import details_of, options_to_c, report
 from .session import Event, Session, Subscription
-from .wire import ErrorHandler, Wire, error_of
+from .wire import ErrorHandler, Wire
 
 Options = Mapping[str, Any]
 Challenge = Callable[[str, dict[str, Any]], Any]
@@ -380,7 +380,7 @@ class Connection(Wire):
         if durable is None or durable.removed:
             self.on_error(event)
         else:
-            durable.told_error(error_of(event))
+            durable.told_error(self.error_of(event))
 
     def _on_ended(self, event: Any) -> None:
         durable = self.durable(event.id)
@@ -395,7 +395,7 @@ class Connection(Wire):
         subscription = self.subscriptions.get(event.id)
         if subscription is None:
             return
-        args, kwargs = received(event.payload)
+        args, kwargs = self.arguments(event)
         if subscription.details_arg is not None:
             kwargs[subscription.details_arg] = Event(event)
         self.run(f"the handler of {subscription.topic}", subscription.handler, *args, **kwargs)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .durable import DurableRegistration
 from .errors import Error, check, local_error
 from .ffi import ffi, from_c, lib, to_c
-from .payload import Result, details_of, options_to_c, payload, received, unwrap
+from .payload import Result, details_of, options_to_c, payload, unwrap
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -79,9 +79,9 @@ class Invocation:
             if more or piece is not None:  # an empty last piece only says that it is the last
                 yield piece
 
-    def add(self, event: Any) -> None:
+    def add(self, more: bool, piece: Any) -> None:
         """A further piece of the input has come."""
-        self._pieces.put_nowait((bool(event.flags & lib.WAMP_FLAG_MORE), unwrap(*received(event.payload))))
+        self._pieces.put_nowait((more, piece))
 
 
 class Serving(NamedTuple):
@@ -100,7 +100,8 @@ def serve(connection: Connection, registration: Registration | DurableRegistrati
         if not more and number in connection.unfinished:
             connection.unfinished.remove(number)
         if serving is not None and serving.invocation is not None:
-            serving.invocation.add(event)
+            has_payload = event.payload.args or event.payload.kwargs
+            serving.invocation.add(more, unwrap(*connection.arguments(event)) if has_payload else None)
         return
     if more:
         connection.unfinished.append(number)
@@ -111,7 +112,7 @@ def serve(connection: Connection, registration: Registration | DurableRegistrati
     try:
         if more and registration.details_arg is None:
             raise Error("wamp.error.invalid_argument", ["this procedure takes no input beside its arguments"])
-        args, kwargs = received(event.payload)
+        args, kwargs = connection.arguments(event)
         if registration.details_arg is not None:
             invocation = kwargs[registration.details_arg] = Invocation(event)
         value = registration.endpoint(*args, **kwargs)

@@ -1,6 +1,7 @@
 """Python values to and from the payloads that the library carries: JSON text, as WAMP wants it.
 
 JSON has no bytes: WAMP writes them as a string of NUL and base64, and this module turns them into `bytes` again.
+A program that has a library for another encoding gives and takes `Encoded` payloads, which are not looked into here.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import binascii
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -37,6 +39,22 @@ class Result:
         return f"Result({self.args!r}, {self.kwargs!r})"
 
 
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A whole payload that is encoded already: `args` is a list, `kwargs` a dict, None stands for none.
+
+    `encoding` is "json", "msgpack" or "cbor". It takes the place of all arguments, results or error arguments.
+    """
+
+    encoding: str
+    args: bytes | None = None
+    kwargs: bytes | None = None
+
+    def __post_init__(self) -> None:
+        if self.encoding not in _ENCODINGS:
+            raise ValueError(f"the encoding is one of {', '.join(_ENCODINGS)}, and not {self.encoding!r}")
+
+
 def unwrap(args: list[Any], kwargs: dict[str, Any]) -> Any:
     """What a call gives: nothing, the one value, or all of it."""
     if kwargs or len(args) > 1:
@@ -46,17 +64,21 @@ def unwrap(args: list[Any], kwargs: dict[str, Any]) -> Any:
 
 def payload(args: Iterable[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Any:
     """Arguments as a `wamp_payload_t *`. What it points to lives as long as it does."""
-    pointer = ffi.new("wamp_payload_t *")
-    pointer.encoding = lib.WAMP_JSON
-    texts = []
     args = list(args)
-    if args:
-        texts.append(ffi.from_buffer(dumps(args).encode()))
-        pointer.args, pointer.args_size = texts[-1], len(texts[-1])
-    if kwargs:
-        texts.append(ffi.from_buffer(dumps(kwargs).encode()))
-        pointer.kwargs, pointer.kwargs_size = texts[-1], len(texts[-1])
-    _texts[pointer] = texts
+    if len(args) == 1 and not kwargs and isinstance(args[0], Encoded):
+        given = args[0]
+    else:
+        given = Encoded("json", dumps(args).encode() if args else None, dumps(kwargs).encode() if kwargs else None)
+    pointer = ffi.new("wamp_payload_t *")
+    pointer.encoding = _ENCODINGS[given.encoding]
+    parts = []
+    if given.args is not None:
+        parts.append(ffi.from_buffer(given.args))
+        pointer.args, pointer.args_size = parts[-1], len(parts[-1])
+    if given.kwargs is not None:
+        parts.append(ffi.from_buffer(given.kwargs))
+        pointer.kwargs, pointer.kwargs_size = parts[-1], len(parts[-1])
+    _parts[pointer] = parts
     return pointer
 
 
@@ -67,6 +89,13 @@ def received(given: Any) -> tuple[list[Any], dict[str, Any]]:
     args = loads(ffi.unpack(given.args, given.args_size)) if given.args else []
     kwargs = loads(ffi.unpack(given.kwargs, given.kwargs_size)) if given.kwargs else {}
     return args or [], kwargs or {}
+
+
+def encoded(given: Any) -> Encoded:
+    """A received `wamp_payload_t` as it is."""
+    args = ffi.unpack(given.args, given.args_size) if given.args else None
+    kwargs = ffi.unpack(given.kwargs, given.kwargs_size) if given.kwargs else None
+    return Encoded(_NAMES[given.encoding], args, kwargs)
 
 
 def details_of(event: Any) -> dict[str, Any]:
@@ -122,5 +151,7 @@ def _with_bytes(value: Any) -> Any:
     return value
 
 
-_texts: WeakKeyDictionary[Any, list[Any]] = WeakKeyDictionary()  # a pointer in a struct keeps nothing alive
+_ENCODINGS = {"json": lib.WAMP_JSON, "msgpack": lib.WAMP_MSGPACK, "cbor": lib.WAMP_CBOR}
+_NAMES = {number: name for name, number in _ENCODINGS.items()}
+_parts: WeakKeyDictionary[Any, list[Any]] = WeakKeyDictionary()  # a pointer in a struct keeps nothing alive
 _write = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_binary).encode

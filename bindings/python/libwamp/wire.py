@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from .errors import Error, LocalError, WampError, check, last_error, local_error
 from .ffi import ffi, from_c, lib, to_c
-from .payload import received, unwrap
+from .payload import encoded, received, unwrap
 
 _log = logging.getLogger("libwamp")
 _BATCH = 256
@@ -38,6 +38,7 @@ class Wire:
 
     def __init__(self, options: Mapping[str, Any], on_user_error: ErrorHandler | None) -> None:
         self.on_user_error = on_user_error
+        self._takes_encoded = options.get("payload_encoding") == "wire"
         self.writable = asyncio.Event()
         self._requests: dict[int, Request] = {}
         self._tasks: set[asyncio.Future[Any]] = set()
@@ -171,7 +172,7 @@ class Wire:
         if request is None or request.outcome.done():
             return
         try:
-            value = unwrap(*received(event.payload))
+            value = unwrap(*self.arguments(event))
         except Exception as error:
             request.outcome.set_exception(error)
             return
@@ -182,16 +183,19 @@ class Wire:
 
     def on_error(self, event: Any) -> None:
         """WAMP_ERROR."""
-        self.fail(event.id, error_of(event))
+        self.fail(event.id, self.error_of(event))
+
+    def arguments(self, event: Any) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments of an event; with the option `payload_encoding="wire"` that is one `Encoded`."""
+        return ([encoded(event.payload)], {}) if self._takes_encoded else received(event.payload)
+
+    def error_of(self, event: Any) -> WampError:
+        """What a WAMP_ERROR says, as an exception."""
+        uri = from_c(event.uri, event.uri_size)
+        if event.status in (lib.WAMP_ERR_REMOTE, lib.WAMP_OK):
+            return Error(uri, *self.arguments(event))
+        return local_error(event.status, from_c(event.message, event.message_size), uri)
 
     def _free(self) -> None:
         lib.wamp_connection_free(self.pointer)
         self.pointer = ffi.NULL
-
-
-def error_of(event: Any) -> WampError:
-    """What a WAMP_ERROR says, as an exception."""
-    uri = from_c(event.uri, event.uri_size)
-    if event.status in (lib.WAMP_ERR_REMOTE, lib.WAMP_OK):
-        return Error(uri, *received(event.payload))
-    return local_error(event.status, from_c(event.message, event.message_size), uri)
