@@ -79,7 +79,7 @@ _EXTS = st.builds(Ext, st.integers(0, 127), st.binary(max_size=20)) | st.builds(
 )
 _MSGPACK_KEYS = TEXT | _SIMPLE | BYTES | _MOMENTS | _EXTS | st.just([1]) | st.just(Dict([("a", 1)]))
 _MSGPACK = _tree(_SIMPLE | TEXT | BYTES | _ODD_FLOATS | _MOMENTS | _EXTS, TEXT | _MSGPACK_KEYS)
-_MSGPACK_OPTIONS = st.fixed_dictionaries({"use_single_float": st.booleans()})
+_MSGPACK_OPTIONS = st.just({})
 
 _TIMES = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-5, minutes=-30))]))
 _TIME_TEXTS = st.from_regex(
