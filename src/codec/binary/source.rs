@@ -154,6 +154,10 @@ impl<'a, F: Format> Source<'a, F> {
                 Some(Big::new(negative, self.scan.binary(len)?).token())
             }
             (tag::DECIMAL, Head::List(Some(2))) => self.decimal()?,
+            (tag::DECIMAL, Head::List(None)) => match self.decimal()? {
+                Some(decimal) if self.scan.head()? == Head::Break => Some(decimal),
+                _ => None,
+            },
             _ => None,
         };
         if token.is_none() {
@@ -166,6 +170,8 @@ impl<'a, F: Format> Source<'a, F> {
         let exponent = match self.scan.head()? {
             Head::Uint(number) => i64::try_from(number).ok(),
             Head::Negative(number) => i64::try_from(number).ok().map(|number| -1 - number),
+            // It has no second one.
+            Head::Break => return Ok(None),
             _ => None,
         };
         let big = |negative, number: u64| Some(Big::new(negative, number.to_be_bytes().to_vec()));
