@@ -15,6 +15,8 @@
  * BENCH_SERIALIZER=msgpack or cbor in the environment takes that wire instead of JSON. Payloads are JSON all the same, and
  * brought into the wire's encoding and back; with BENCH_PAYLOADS=wire they have the encoding of the wire.
  *
+ * BENCH_DEFLATE=true, or an object of settings, has WebSocket compress.
+ *
  * Three processes: the client under test (this one), the embedded router, and a peer that calls, answers and publishes.
  * Only the client is measured: user and system time of all its threads, divided by the messages. That hardly depends on
  * the router, and even less on what else the machine does.
@@ -36,7 +38,10 @@
 /* ---- the other processes ---- */
 
 static int router_main(const char *url) {
-  wamp_router_t *router = wamp_router_new(NULL);
+  char config[256];
+  wamp_router_t *router;
+  snprintf(config, sizeof config, "{\"permessage_deflate\": %s}", bench_deflate());
+  router = wamp_router_new(config);
   CHECK(router != NULL);
   GOOD(wamp_router_listen(router, url));
   puts(wamp_router_url(router));

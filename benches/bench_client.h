@@ -21,6 +21,12 @@ static const char *bench_wire(void) {
   return wire ? wire : "json";
 }
 
+/* The option `permessage_deflate`, of the router as well. */
+static const char *bench_deflate(void) {
+  const char *deflate = getenv("BENCH_DEFLATE");
+  return deflate ? deflate : "false";
+}
+
 /* Whether payloads have the encoding of the wire. Otherwise they are JSON, whatever the wire. */
 static bool bench_is_native(void) {
   const char *payloads = getenv("BENCH_PAYLOADS");
@@ -111,8 +117,8 @@ static void client_open(client_t *client, const char *url, dispatch_t mode) {
   client->mode = mode;
   snprintf(options, sizeof options,
            "{\"url\": \"%s\", \"realm\": \"bench\", \"dispatch\": \"%s\", \"serializers\": [\"%s\"], "
-           "\"payload_encoding\": \"%s\"}",
-           url, name, bench_wire(), bench_is_native() ? "wire" : "json");
+           "\"payload_encoding\": \"%s\", \"permessage_deflate\": %s}",
+           url, name, bench_wire(), bench_is_native() ? "wire" : "json", bench_deflate());
   client->connection = wamp_connection_new(options);
   if (!client->connection) fprintf(stderr, "%s\n", wamp_last_error());
   CHECK(client->connection != NULL);
