@@ -31,12 +31,16 @@ def free_port() -> int:
     """A port to listen on, of those that no client gets by chance before that."""
     while True:
         port = _ports.randrange(15_000, 32_000)
+        if port in _given:
+            continue
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            _given.add(port)
             return port
 
 
 _ports = random.SystemRandom()
+_given: set[int] = set()
 
 
 def has_ipv6() -> bool:

@@ -162,3 +162,14 @@ def test_a_loss(cell: Cell, uri: str, tmp_path):
             cell.witness.drop(invocation)
         cell.witness.result(invocation, 2)
         assert client.next("RESULT", "ERROR", id=call).args == [2]
+
+
+def test_pings_of_rawsocket_where_they_are_answered(routers: dict):
+    """The embedded router answers them, and the round trip is measured."""
+    urls, _ = routers["embedded"]
+    with Client(urls["rs"], REALM, rawsocket_pings=True, autoping_interval=0.05) as client:
+        assert client.open().kind == "OPEN"
+        client.wait(lambda: client.stats["round_trip"] is not None)
+    with Client(urls["rs"], REALM, autoping_interval=0.05) as client:
+        assert client.open().kind == "OPEN"
+        assert client.stats["round_trip"] is None
