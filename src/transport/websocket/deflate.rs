@@ -238,6 +238,12 @@ impl Params {
 
 // ===== the messages =====
 
+/// How large a message of `size` bytes may be when it is compressed: what cannot be made smaller
+/// becomes larger, by five bytes for each block that a compressor stores as it is.
+pub(super) fn bound(size: usize) -> usize {
+    size + size / 64 + 1024
+}
+
 /// Compresses what one side sends and decompresses what the other does.
 #[derive(Debug)]
 pub(super) struct Deflate {

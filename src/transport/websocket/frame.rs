@@ -23,6 +23,9 @@ impl Opcode {
     }
 }
 
+/// The most bytes that stand before a payload.
+pub(super) const MAX_HEAD: usize = 14;
+
 /// The largest payload of a control frame.
 pub(super) const MAX_CONTROL: usize = 125;
 
@@ -108,7 +111,7 @@ pub(super) fn put(
     payload: &[u8],
 ) {
     let bit = if mask.is_some() { MASKED } else { 0 };
-    out.reserve(14 + payload.len());
+    out.reserve(MAX_HEAD + payload.len());
     out.push(FIN | if compressed { RSV1 } else { 0 } | opcode as u8);
     match payload.len() {
         size @ 0..126 => out.push(bit | size as u8),

@@ -23,8 +23,8 @@ use tokio::io::{AsyncReadExt, AsyncWrite};
 use crate::transport::Stream;
 use crate::transport::inbox::Inbox;
 
-use super::deflate::Deflate;
-use super::frame::{self, Head, MAX_CONTROL, Opcode};
+use super::deflate::{self, Deflate};
+use super::frame::{self, Head, MAX_CONTROL, MAX_HEAD, Opcode};
 use super::keys::Keys;
 
 /// How much gathers before it is written.
@@ -33,9 +33,10 @@ const GATHERED: usize = 64 * 1024;
 /// How much room is kept when all is written.
 const KEPT: usize = 256 * 1024;
 
-/// How many bytes may wait to be written before no more is read: a peer that pings and does not
-/// read must not fill our memory with pongs.
-const CLOGGED: usize = 1024 * 1024;
+/// How many bytes of pongs may wait before no more is read: a peer that pings and does not read
+/// must not fill our memory. What else waits stops nothing, or two peers that send much at once
+/// would wait for each other.
+const PONG_BYTES: usize = 1024 * 1024;
 
 /// An open WebSocket connection.
 #[derive(Debug)]
@@ -48,6 +49,8 @@ pub struct Socket {
     /// Frames to be written; the first `written` bytes of them are.
     out: Vec<u8>,
     written: usize,
+    /// How many bytes of pongs were put out since all was written.
+    pongs: usize,
     /// Something was written that TLS may still hold.
     unflushed: bool,
     /// What a client masks its frames with; a server does not.
@@ -130,6 +133,7 @@ impl Socket {
             partial: None,
             out: Vec::new(),
             written: 0,
+            pongs: 0,
             unflushed: false,
             keys,
             deflate: deflate.map(Box::new),
@@ -197,7 +201,7 @@ impl Socket {
                     return Poll::Ready(Ok(received));
                 }
             }
-            if self.waiting() > CLOGGED && self.poll_flush(cx)?.is_pending() {
+            if self.pongs > PONG_BYTES && self.poll_flush(cx)?.is_pending() {
                 return Poll::Pending;
             }
             // What is checked is below the limit.
@@ -223,24 +227,27 @@ impl Socket {
         if head.opcode.is_control() {
             return Ok(());
         }
-        let before = match (&self.partial, head.opcode) {
+        let (before, compressed) = match (&self.partial, head.opcode) {
             (None, Opcode::Continuation) => {
                 return Err(Broken::Protocol("a frame that continues nothing"));
             }
-            (Some(partial), Opcode::Continuation) => {
-                if head.compressed {
-                    return Err(Broken::Protocol("a frame with reserved bits set"));
-                }
-                partial.bytes.len()
+            (Some(_), Opcode::Continuation) if head.compressed => {
+                return Err(Broken::Protocol("a frame with reserved bits set"));
             }
+            (Some(partial), Opcode::Continuation) => (partial.bytes.len(), partial.compressed),
             (Some(_), _) => return Err(Broken::Protocol("a message that begins within another")),
-            (None, _) => 0,
+            (None, _) => (0, head.compressed),
         };
-        if head.compressed && self.deflate.is_none() {
+        if compressed && self.deflate.is_none() {
             return Err(Broken::Protocol("a frame with reserved bits set"));
         }
-        let (limit, size) = (self.max_message_size, head.size.saturating_add(before as u64));
-        if size > limit as u64 {
+        // What is compressed is measured when it no longer is, and may be somewhat larger before.
+        let limit = self.max_message_size;
+        let (size, most) = match compressed {
+            true => (head.size, deflate::bound(limit)),
+            false => (head.size.saturating_add(before as u64), limit),
+        };
+        if size > most as u64 {
             return Err(Broken::TooLarge(format!("it has {size} bytes, the limit is {limit}")));
         }
         Ok(())
@@ -271,6 +278,7 @@ impl Socket {
             Opcode::Continuation => self.collect(&payload, head.fin)?,
             Opcode::Ping => {
                 self.put(Opcode::Pong, false, &payload);
+                self.pongs += payload.len() + MAX_HEAD;
                 Received::Alive
             }
             Opcode::Pong => Received::Alive,
@@ -373,7 +381,7 @@ impl Socket {
             }
             self.unflushed = true;
         }
-        self.written = 0;
+        (self.written, self.pongs) = (0, 0);
         match self.out.capacity() {
             0..=KEPT => self.out.clear(),
             _ => self.out = Vec::new(),

@@ -19,7 +19,7 @@ async fn pair(target: Target, deflate: Option<DeflateOptions>) -> (WebSocket, We
     };
     let serve = async {
         let (stream, _) = listener.accept().await.unwrap();
-        accept(stream, Some("/ws"), LIMIT, deflate.as_ref()).await.unwrap()
+        accept(stream, Some("/ws"), target.max_message_size, deflate.as_ref()).await.unwrap()
     };
     soon(async { tokio::join!(dial, serve) }).await
 }
@@ -162,4 +162,44 @@ async fn a_peer_that_pings_and_does_not_read_is_not_read() {
         () = take => {}
     }
     assert!(client.socket.waiting() < 3 << 20, "{}", client.socket.waiting());
+}
+
+#[tokio::test]
+async fn both_sides_send_much_at_once() {
+    let target = Target { max_message_size: 16 << 20, ..target(Encoding::Json.into()) };
+    let (mut client, mut server) = pair(target, None).await;
+    let large = vec![b'x'; 16 << 20];
+    let large = [&large, &large];
+    soon(async {
+        tokio::join!(exchange(&mut client, &large), exchange(&mut server, &large));
+    })
+    .await;
+}
+
+/// Sends all and takes as many, both whenever it can.
+async fn exchange(socket: &mut WebSocket, messages: &[&Vec<u8>]) {
+    let sent = batch(socket.serializer().encoding, messages);
+    let (mut next, mut all_sent, mut taken) = (0, false, 0);
+    poll_fn(|cx| {
+        while let Poll::Ready(received) = socket.poll_receive(cx) {
+            taken += usize::from(matches!(received.unwrap(), Incoming::Message(_)));
+        }
+        if !all_sent && let Poll::Ready(done) = socket.poll_send(cx, &sent, &mut next) {
+            done.unwrap();
+            all_sent = true;
+        }
+        if all_sent && taken == messages.len() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// What is random becomes larger when it is compressed, and the limit is for what it was.
+#[tokio::test]
+async fn a_compressed_message_may_be_as_large_as_any() {
+    let deflate = Some(DeflateOptions::default());
+    let target = Target { deflate, ..target(Encoding::Cbor.into()) };
+    let (mut client, mut server) = pair(target, deflate).await;
+    let noise: Vec<u8> = (0..LIMIT).map(|_| fastrand::u8(..)).collect();
+    carry(&mut client, &mut server, &[&noise, &noise]).await;
+    carry(&mut server, &mut client, &[&noise]).await;
 }
