@@ -147,6 +147,9 @@ fn bracketed(host: &str) -> String {
 }
 
 fn tcp(url: &str) -> Result<(Protocol, Address), String> {
+    if url.contains(char::is_control) {
+        return Err("holds a control character".to_owned());
+    }
     let uri: Uri = url.parse().map_err(|error| format!("is not a URL: {error}"))?;
     let scheme = uri.scheme_str().map(str::to_ascii_lowercase);
     let scheme = scheme.ok_or_else(|| "has no scheme; write ws://host:port/path".to_owned())?;
@@ -298,6 +301,8 @@ mod tests {
             ("/path", "no scheme"),
             ("wss://9[2001:db8::1]:8443/", "neither a name nor an address"),
             ("rs://[%1]:1", "neither a name nor an address"),
+            ("ws://host/\u{92}", "control character"),
+            ("ws://host/a\nb", "control character"),
             ("ws://[127.0.0.1]/", "neither a name nor an address"),
             ("ws://", "not a URL"),
             ("", "not a URL"),
