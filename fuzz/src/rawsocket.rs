@@ -3,7 +3,6 @@
 
 use std::future::poll_fn;
 
-use bytes::Bytes;
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 
@@ -103,7 +102,7 @@ async fn echo(socket: &mut impl Transport, frames: &[Frame]) {
         let Frame::Message(message) = frame else {
             continue;
         };
-        socket.ping(Bytes::from_static(b"?")).expect("a ping");
+        socket.ping(b"?");
         let (batch, mut next) = (wire::batch(message), 0);
         let sent = poll_fn(|cx| socket.poll_send(cx, &batch, &mut next)).await;
         if message.len() > socket.max_send() {

@@ -348,11 +348,9 @@ impl Pump {
         match self.silence.look(now, deaf) {
             Due::Nothing => {}
             Due::Ping => {
-                let payload = Bytes::from(vec![b'w'; self.connection.options.autoping_size]);
+                let payload = vec![b'w'; self.connection.options.autoping_size];
                 self.unflushed = true;
-                if let Err(error) = self.transport.ping(payload) {
-                    self.transport_failed(error);
-                }
+                self.transport.ping(&payload);
             }
             Due::Lost => {
                 let text = "no answer to a ping within `autoping_timeout`".to_owned();

@@ -9,7 +9,7 @@
 
 use bytes::{Buf, Bytes};
 
-use crate::codec::Encoding;
+use crate::codec::{Batch, Encoding};
 
 use super::{Serializer, TransportError};
 
@@ -99,8 +99,22 @@ impl Framing {
         }
     }
 
+    /// Appends the `next`-th message of `batch` to `unit`, and as many of those after it as `limit`
+    /// bytes hold; moves `next` forward.
+    pub(super) fn gather(&self, unit: &mut Vec<u8>, batch: &Batch, next: &mut usize, limit: usize) {
+        loop {
+            self.put(unit, batch.message_bytes(*next));
+            *next += 1;
+            if *next == batch.count()
+                || unit.len() + self.batched_size(batch.message_bytes(*next).len()) > limit
+            {
+                return;
+            }
+        }
+    }
+
     /// The bytes that a message takes in a batch.
-    pub(super) fn batched_size(&self, message: usize) -> usize {
+    fn batched_size(&self, message: usize) -> usize {
         match self.serializer.encoding {
             Encoding::Json => message + 1,
             Encoding::MsgPack | Encoding::Cbor => SIZE + message,
@@ -108,7 +122,7 @@ impl Framing {
     }
 
     /// Appends a message to a batch.
-    pub(super) fn put(&self, batch: &mut Vec<u8>, message: &[u8]) {
+    fn put(&self, batch: &mut Vec<u8>, message: &[u8]) {
         match self.serializer.encoding {
             Encoding::Json => {
                 batch.extend_from_slice(message);

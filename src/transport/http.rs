@@ -1,8 +1,8 @@
 //! HTTP/1.1 by hyper, over our own streams: what WebSocket begins with and what long-poll consists
 //! of.
 //!
-//! For a client a [`Link`] is one connection. It has no task of its own: hyper's half of it runs while somebody
-//! waits for an answer.
+//! For a client a [`Link`] is one connection. It has no task of its own: hyper's half of it runs
+//! while somebody waits for an answer.
 
 use std::error::Error as _;
 use std::future::{Future, poll_fn};

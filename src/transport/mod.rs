@@ -72,14 +72,15 @@ pub trait Transport: Send {
     /// Writes what earlier calls have left in buffers.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>>;
 
-    /// False if not every peer answers a ping. Then no pings should be sent: the operating system
-    /// watches the connection instead.
+    /// True if the peer is known to answer pings. Otherwise none is sent: the operating system watches
+    /// the connection instead.
     fn pings(&self) -> bool {
-        true
+        false
     }
 
-    /// Asks the peer for a sign of life, which comes as [`Incoming::Alive`]; to be flushed.
-    fn ping(&mut self, payload: Bytes) -> Result<(), TransportError>;
+    /// Asks the peer for a sign of life, which comes as [`Incoming::Alive`]; to be flushed. Does
+    /// nothing where there are no pings.
+    fn ping(&mut self, _payload: &[u8]) {}
 
     /// Closes in order. Ready when our side of the closing handshake is written.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>>;

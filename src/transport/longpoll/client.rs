@@ -4,7 +4,6 @@
 //! stays in order.
 
 use std::future::Future;
-use std::io::{Error as IoError, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -26,7 +25,7 @@ use super::lane::{Answer, Lane, LaneError};
 use super::{MAX_OPENED, Opened, check_text, content_type, unit};
 
 /// A request on its way; gives back what it goes over.
-type Request = Pin<Box<dyn Future<Output = (Lane, Result<Answer, LaneError>)> + Send>>;
+type Request = Pin<Box<dyn Future<Output = (Lane, Result<Answer, TransportError>)> + Send>>;
 
 /// Where one kind of requests stands.
 enum Station {
@@ -63,7 +62,7 @@ pub(in crate::transport) async fn connect(target: &Target) -> Result<LongPoll, C
         Ok(answer) => answer,
         Err(LaneError::Connect(error)) => return Err(error),
         Err(LaneError::Http(error, clues)) => return Err(http::failed(&target, &error, &clues)),
-        Err(LaneError::TooLarge | LaneError::Late) => {
+        Err(LaneError::TooLarge) => {
             let reason = "its answer is too large".to_owned();
             return Err(ConnectError::LongPoll { url: url(), reason });
         }
@@ -107,13 +106,12 @@ impl LongPoll {
         let patience = self.patience;
         Box::pin(async move {
             let posted = lane.post(&path, kind, body, MAX_OPENED);
+            let late = |_| TransportError::Lost("a request was not answered in time".to_owned());
             let answer = match patience {
-                None => posted.await,
-                Some(limit) => {
-                    tokio::time::timeout(limit, posted).await.unwrap_or(Err(LaneError::Late))
-                }
+                None => Ok(posted.await),
+                Some(limit) => tokio::time::timeout(limit, posted).await.map_err(late),
             };
-            (lane, answer)
+            (lane, answer.and_then(|answer| answer.map_err(|error| failed(error, MAX_OPENED))))
         })
     }
 
@@ -123,7 +121,7 @@ impl LongPoll {
         let limit = self.max_message_size;
         Box::pin(async move {
             let answer = lane.post(&path, kind, Bytes::new(), limit).await;
-            (lane, answer)
+            (lane, answer.map_err(|error| failed(error, limit)))
         })
     }
 
@@ -134,7 +132,7 @@ impl LongPoll {
         };
         let (lane, answer) = ready!(request.as_mut().poll(cx));
         self.sending = Station::Over;
-        let answer = answer.map_err(lost)?;
+        let answer = answer?;
         if !answer.status.is_success() {
             return Poll::Ready(Err(unexpected(&answer)));
         }
@@ -152,25 +150,16 @@ impl LongPoll {
                         return Poll::Pending;
                     }
                     Poll::Ready((lane, answer)) => {
-                        let answer = answer.map_err(|error| self.too_large(error))?;
-                        self.receiving = Station::Idle(lane);
-                        return Poll::Ready(Ok(answer));
+                        if answer.is_ok() {
+                            self.receiving = Station::Idle(lane);
+                        }
+                        return Poll::Ready(answer);
                     }
                 },
                 Station::Over => {
                     return Poll::Ready(Err(TransportError::Lost("closed".to_owned())));
                 }
             }
-        }
-    }
-
-    fn too_large(&self, error: LaneError) -> TransportError {
-        match error {
-            LaneError::TooLarge => {
-                let limit = self.max_message_size;
-                TransportError::TooLarge(format!("an answer of more than {limit} bytes"))
-            }
-            error => lost(error),
         }
     }
 }
@@ -225,14 +214,6 @@ impl Transport for LongPoll {
         self.poll_sent(cx)
     }
 
-    fn pings(&self) -> bool {
-        false
-    }
-
-    fn ping(&mut self, _payload: Bytes) -> Result<(), TransportError> {
-        Ok(())
-    }
-
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
         ready!(self.poll_sent(cx))?;
         if !self.close_sent
@@ -263,15 +244,16 @@ fn unexpected(answer: &Answer) -> TransportError {
     }
 }
 
-fn lost(error: LaneError) -> TransportError {
-    let late = || IoError::from(ErrorKind::TimedOut).to_string();
-    TransportError::Lost(match error {
-        LaneError::Connect(error) => error.to_string(),
-        LaneError::Http(error, _) => match http::io_error(&error) {
+/// Why there is no answer, of which `limit` bytes would have been taken.
+fn failed(error: LaneError, limit: usize) -> TransportError {
+    match error {
+        LaneError::Connect(error) => TransportError::Lost(error.to_string()),
+        LaneError::Http(error, _) => TransportError::Lost(match http::io_error(&error) {
             Some(error) => error.to_string(),
             None => error.to_string(),
-        },
-        LaneError::TooLarge => "its answer is too large".to_owned(),
-        LaneError::Late => format!("a request was not answered: {}", late()),
-    })
+        }),
+        LaneError::TooLarge => {
+            TransportError::TooLarge(format!("an answer of more than {limit} bytes"))
+        }
+    }
 }

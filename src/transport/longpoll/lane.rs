@@ -31,8 +31,6 @@ pub(super) enum LaneError {
     Connect(ConnectError),
     Http(hyper::Error, Arc<Clues>),
     TooLarge,
-    /// It took too long.
-    Late,
 }
 
 impl Answer {

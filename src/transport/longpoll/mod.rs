@@ -67,22 +67,12 @@ fn content_type(serializer: Serializer) -> &'static str {
 
 /// The next body: a message, or as many as a batch takes; moves `next` forward.
 fn unit(framing: &Framing, batch: &Batch, next: &mut usize, max_message_size: usize) -> Bytes {
-    let first = *next;
-    *next += 1;
     if !framing.serializer().batched {
-        return batch.message(first);
-    }
-    let limit = max_message_size.min(BATCH);
-    let mut body = Vec::new();
-    framing.put(&mut body, batch.message_bytes(first));
-    while *next < batch.count() {
-        let message = batch.message_bytes(*next);
-        if body.len() + framing.batched_size(message.len()) > limit {
-            break;
-        }
-        framing.put(&mut body, message);
         *next += 1;
+        return batch.message(*next - 1);
     }
+    let mut body = Vec::new();
+    framing.gather(&mut body, batch, next, max_message_size.min(BATCH));
     Bytes::from(body)
 }
 

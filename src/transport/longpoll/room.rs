@@ -274,14 +274,6 @@ impl Transport for Served {
         Poll::Ready(Ok(()))
     }
 
-    fn pings(&self) -> bool {
-        false
-    }
-
-    fn ping(&mut self, _payload: Bytes) -> Result<(), TransportError> {
-        Ok(())
-    }
-
     fn poll_close(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
         let mut state = self.room.state();
         state.closed = true;

@@ -24,7 +24,7 @@ use std::pin::{Pin, pin};
 use std::str::from_utf8;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use crate::codec::{Batch, Encoding};
@@ -206,9 +206,8 @@ impl Transport for RawSocket {
         self.pings
     }
 
-    fn ping(&mut self, payload: Bytes) -> Result<(), TransportError> {
-        self.push_control(Kind::Ping, &payload);
-        Ok(())
+    fn ping(&mut self, payload: &[u8]) {
+        self.push_control(Kind::Ping, payload);
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {

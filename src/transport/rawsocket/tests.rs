@@ -103,7 +103,7 @@ async fn pings_are_answered_between_messages() {
     assert!(matches!(receive(&mut client).await, Ok(Incoming::Alive)));
     assert_eq!(message(&mut client).await, "m");
     assert!(matches!(receive(&mut client).await, Ok(Incoming::Alive)));
-    client.ping(Bytes::from_static(b"you")).unwrap();
+    client.ping(b"you");
     send(&mut client, &[b"too".to_vec()]).await.unwrap();
     let mut read = [0; 20];
     bytes.read_exact(&mut read).await.unwrap();

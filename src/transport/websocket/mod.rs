@@ -20,8 +20,6 @@ mod tests;
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
-
 use crate::codec::{Batch, Encoding};
 
 use super::framing::Framing;
@@ -60,17 +58,7 @@ impl WebSocket {
             return;
         }
         self.batch.clear();
-        loop {
-            self.framing.put(&mut self.batch, batch.message_bytes(*next));
-            *next += 1;
-            if *next == batch.count() {
-                break;
-            }
-            let size = self.framing.batched_size(batch.message_bytes(*next).len());
-            if self.batch.len() + size > self.max_batch {
-                break;
-            }
-        }
+        self.framing.gather(&mut self.batch, batch, next, self.max_batch);
         self.socket.send(self.is_text, &self.batch);
         if self.batch.capacity() > 4 * BATCH {
             self.batch = Vec::new();
@@ -117,9 +105,12 @@ impl Transport for WebSocket {
         self.socket.poll_flush(cx).map_err(TransportError::from)
     }
 
-    fn ping(&mut self, payload: Bytes) -> Result<(), TransportError> {
-        self.socket.ping(&payload);
-        Ok(())
+    fn pings(&self) -> bool {
+        true
+    }
+
+    fn ping(&mut self, payload: &[u8]) {
+        self.socket.ping(payload);
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
