@@ -305,7 +305,7 @@ def matrix() -> Iterator[Matrix]:
     matrix.close()
 
 
-@examples(150)
+@examples(30)
 @given(st.lists(values.COMMON, min_size=1, max_size=6))
 def test_what_all_encodings_can_say(matrix, batch):
     for value, encoding in itertools.product(batch, ENCODINGS):
@@ -313,3 +313,9 @@ def test_what_all_encodings_can_say(matrix, batch):
     cases = [case(encoding, value) for value in batch for encoding in ENCODINGS]
     matrix.run(matrix.judge(cases))
     matrix.run(matrix.echo(cases))
+
+
+@examples(60)
+@given(st.lists(st.builds(lambda given: case(given[0], given[1], **given[2]), values.RICH), min_size=1, max_size=10))
+def test_what_one_encoding_can_say(matrix, cases):
+    matrix.run(matrix.judge(cases))
