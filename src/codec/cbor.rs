@@ -114,13 +114,16 @@ impl Format for Cbor {
         head(out, DICT, len as u64);
     }
 
-    fn moment(out: &mut Vec<u8>, moment: Moment) {
+    fn moment(out: &mut Vec<u8>, moment: Moment, rules: Rules) -> Result<(), &'static str> {
         match moment.text() {
             // A double does not hold the nanoseconds of our days.
             Some(text) if moment.nanos > 0 => {
                 head(out, TAG, tag::TIME_TEXT);
                 head(out, TEXT, text.len() as u64);
                 out.extend_from_slice(text.as_bytes());
+            }
+            None if moment.nanos > 0 && rules == Rules::Strict => {
+                return Err("CBOR has no nanoseconds before the year 0 and after 9999");
             }
             None if moment.nanos > 0 => {
                 head(out, TAG, tag::TIME_NUMBER);
@@ -134,6 +137,7 @@ impl Format for Cbor {
                 }
             }
         }
+        Ok(())
     }
 
     fn big(out: &mut Vec<u8>, big: &Big<'_>, _: Rules) -> Result<(), &'static str> {

@@ -61,7 +61,9 @@ impl Moment {
         mark(10, b"Tt ")?;
         let (year, month, day) = (number(0, 4)?, number(5, 2)?, number(8, 2)?);
         let (hour, minute, second) = (number(11, 2)?, number(14, 2)?, number(17, 2)?);
-        let real = (1..=12).contains(&month) && (1..=31).contains(&day);
+        let since = days(year, month, day);
+        // A day that a month does not have is one of another month.
+        let real = date(since) == (year, month, day);
         // Second 60 is a leap second.
         if !real || hour > 23 || minute > 59 || second > 60 {
             return None;
@@ -84,6 +86,9 @@ impl Moment {
             sign @ (b'+' | b'-') => {
                 mark(at + 3, b":")?;
                 let (hours, minutes) = (number(at + 1, 2)?, number(at + 4, 2)?);
+                if hours > 23 || minutes > 59 {
+                    return None;
+                }
                 at += 6;
                 let offset = hours * 3600 + minutes * 60;
                 if *sign == b'-' { -offset } else { offset }
@@ -93,7 +98,7 @@ impl Moment {
         if at != bytes.len() {
             return None;
         }
-        let seconds = days(year, month, day) * DAY + hour * 3600 + minute * 60 + second - offset;
+        let seconds = since * DAY + hour * 3600 + minute * 60 + second - offset;
         Some(Moment { seconds, nanos })
     }
 }
@@ -141,8 +146,23 @@ mod tests {
         }
         let shifted = Moment::parse("2013-03-21T22:04:00+02:00").unwrap();
         assert_eq!(shifted, Moment { seconds: 1_363_896_240, nanos: 0 });
-        for bad in ["", "2013-03-21", "2013-13-21T20:04:00Z", "2013-03-21T20:04:00", "x"] {
+        for bad in [
+            "",
+            "2013-03-21",
+            "2013-13-21T20:04:00Z",
+            "2013-03-21T20:04:00",
+            "x",
+            "2013-02-29T20:04:00Z",
+            "1900-02-29T20:04:00Z",
+            "2012-02-30T20:04:00Z",
+            "2013-04-31T20:04:00Z",
+            "2013-03-21T20:04:00+24:00",
+            "2013-03-21T20:04:00-00:60",
+        ] {
             assert_eq!(Moment::parse(bad), None, "{bad}");
+        }
+        for good in ["2012-02-29T20:04:00Z", "2013-12-31T20:04:00+23:59"] {
+            assert!(Moment::parse(good).is_some(), "{good}");
         }
         assert_eq!(Moment { seconds: END, nanos: 0 }.text(), None);
         assert_eq!(Moment::of_float(-0.5), Some(Moment { seconds: -1, nanos: 500_000_000 }));

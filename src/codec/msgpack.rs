@@ -134,7 +134,7 @@ impl Format for MsgPack {
         }
     }
 
-    fn moment(out: &mut Vec<u8>, moment: Moment) {
+    fn moment(out: &mut Vec<u8>, moment: Moment, _: Rules) -> Result<(), &'static str> {
         let Moment { seconds, nanos } = moment;
         match u64::try_from(seconds) {
             Ok(seconds) if nanos == 0 && seconds <= u64::from(u32::MAX) => {
@@ -151,6 +151,7 @@ impl Format for MsgPack {
                 out.extend(seconds.to_be_bytes());
             }
         }
+        Ok(())
     }
 
     fn big(out: &mut Vec<u8>, big: &Big<'_>, rules: Rules) -> Result<(), &'static str> {

@@ -18,6 +18,7 @@
 //! | key that is a list or dict | refused | itself | itself |
 //! | key that stands twice | both, in order | both | both |
 //! | point in time (MsgPack timestamp, CBOR tags 0 and 1) | RFC 3339 text | timestamp | tag 1, with nanoseconds tag 0 |
+//! | the same, before the year 0 or after 9999 | refused; the seconds | timestamp | tag 1; with nanoseconds refused; as a double |
 //! | undefined, simple values | `null` | nil | themselves |
 //! | MsgPack extension type | refused; its bytes as binary | itself | refused; its bytes |
 //! | other CBOR tag | refused; the value without it | refused; the value without it | itself |

@@ -191,7 +191,7 @@ def _read_cbor(data: bytes) -> Any:
     try:
         value = cbor2.CBORDecoder(stream, semantic_decoders=_AnyTag(), **options).decode()
     except cbor2.CBORDecodeError as error:
-        if "duplicate" in str(error):
+        if "Duplicate map key" in str(error):
             raise Undecided(str(error)) from error  # it keeps one of them
         raise Malformed(str(error)) from error
     if stream.tell() != len(data):

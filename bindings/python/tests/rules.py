@@ -12,7 +12,7 @@ from typing import Any
 
 from judges import Bignum, Dict, Ext, Moment, Number, Simple, Tag, number
 
-_MOST_DIGITS = 616
+_BEYOND = 2**2048  # whole numbers from here on, and below its negative, are not written in digits
 _ERA = 146097 * 86400  # 400 years, after which the calendar repeats
 _YEAR_0 = 719528 * 86400  # from its beginning to 1970
 _TIME = re.compile(
@@ -61,7 +61,7 @@ def _mean(value: Any, encoding: str) -> Any:
             return int(value)
         case str() if encoding == "json":
             return _binary(value) if value.startswith("\0") else value
-        case int() if encoding == "json" and _digits(value) > _MOST_DIGITS:
+        case int() if encoding == "json" and _is_long(value):
             return Number(str(value))
     return value
 
@@ -124,8 +124,8 @@ def _text_of_moment(moment: Moment) -> str | None:
     return f"{year:04}-{time:%m-%dT%H:%M:%S}{fraction}Z"
 
 
-def _digits(value: int) -> int:
-    return len(str(abs(value)))
+def _is_long(value: int) -> bool:
+    return not -_BEYOND <= value < _BEYOND
 
 
 # What is written of it.
@@ -158,12 +158,12 @@ def _to_json(value: Any, _to: str, strict: bool) -> Any:
     match value:
         case bool():
             return value
-        case int() if _digits(value) > _MOST_DIGITS:
+        case int() if _is_long(value):
             return _or(strict, None)
-        case Fraction() if _digits(value.mantissa) > _MOST_DIGITS:
+        case Fraction() if _is_long(value.mantissa):
             return _or(strict, None)
         case Fraction():
-            return number(f"{value.mantissa}e{value.exponent}") if value.exponent else value.mantissa
+            return number(f"{value.mantissa}e{value.exponent}")
         case float() if not math.isfinite(value):
             return _or(strict, None)
         case str() if value.startswith("\0"):
@@ -186,9 +186,8 @@ def _key(key: Any, strict: bool) -> str:
             raise Refused
         case Tag():
             return _or(strict, _key(key.value, strict))
-        case Fraction() if _digits(key.mantissa) <= _MOST_DIGITS:
-            text = f"{key.mantissa}e{key.exponent}" if key.exponent else str(key.mantissa)
-            return _or(strict, text)
+        case Fraction() if not _is_long(key.mantissa):
+            return _or(strict, f"{key.mantissa}e{key.exponent}")
     _or(strict, None)
     match _to_json(key, "json", strict=False):
         case str(text):
@@ -221,7 +220,9 @@ def _to_binary(value: Any, to: str, strict: bool) -> Any:
             text = _text_of_moment(value) if value.nanos else None
             if text is not None:
                 return Tag(0, text)
-            return Tag(1, value.seconds + value.nanos / 1e9 if value.nanos else value.seconds)
+            if value.nanos:
+                return _or(strict, Tag(1, value.seconds + value.nanos / 1e9))
+            return Tag(1, value.seconds)
         case Ext() if to == "cbor":
             return _or(strict, value.data)
     return value
@@ -230,7 +231,7 @@ def _to_binary(value: Any, to: str, strict: bool) -> Any:
 def _nearest(value: int | Fraction) -> float:
     """The nearest double, or infinity."""
     if isinstance(value, Fraction):
-        if _digits(value.mantissa) > _MOST_DIGITS:
+        if _is_long(value.mantissa):
             return _nearest(value.mantissa)
         return float(f"{value.mantissa}e{value.exponent}")
     try:

@@ -77,8 +77,8 @@ pub trait Format: 'static {
     fn list(out: &mut Vec<u8>, len: usize);
     /// Writes what a dict begins with. For up to 15 entries that is one byte.
     fn dict(out: &mut Vec<u8>, len: usize);
-    /// Writes a point in time.
-    fn moment(out: &mut Vec<u8>, moment: Moment);
+    /// Writes a point in time, or what comes nearest.
+    fn moment(out: &mut Vec<u8>, moment: Moment, rules: Rules) -> Result<(), &'static str>;
     /// Writes a number beyond 64 bits, or what comes nearest.
     fn big(out: &mut Vec<u8>, big: &Big<'_>, rules: Rules) -> Result<(), &'static str>;
     /// Writes a decimal fraction, or what comes nearest.

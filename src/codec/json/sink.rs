@@ -2,7 +2,6 @@
 
 use std::io::Write;
 
-use super::super::moment::Moment;
 use super::super::token::{Token, decimal_text};
 use super::scan::Rules;
 use super::text::{write_binary, write_string};
@@ -131,7 +130,13 @@ fn scalar(out: &mut Vec<u8>, token: &Token<'_>, rules: Rules) -> Result<(), &'st
         }
         Token::Text(text) => write_string(out, text),
         Token::Binary(bytes) => write_binary(out, bytes),
-        Token::Moment(moment) => write_moment(out, *moment),
+        Token::Moment(moment) => match moment.text() {
+            Some(text) => write_string(out, &text),
+            None if rules == Rules::Strict => {
+                return Err("JSON has no time before the year 0 and after 9999");
+            }
+            None => out.extend_from_slice(itoa::Buffer::new().format(moment.seconds).as_bytes()),
+        },
         Token::Ext(..) if rules == Rules::Strict => {
             return Err("JSON cannot carry this MsgPack extension type");
         }
@@ -147,11 +152,4 @@ fn scalar(out: &mut Vec<u8>, token: &Token<'_>, rules: Rules) -> Result<(), &'st
 pub fn write_float(out: &mut Vec<u8>, float: f64) {
     // Writing to memory does not fail.
     let _ = write!(out, "{float:?}");
-}
-
-fn write_moment(out: &mut Vec<u8>, moment: Moment) {
-    match moment.text() {
-        Some(text) => write_string(out, &text),
-        None => out.extend_from_slice(itoa::Buffer::new().format(moment.seconds).as_bytes()),
-    }
 }

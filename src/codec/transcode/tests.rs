@@ -349,6 +349,46 @@ fn the_table_of_rules_holds() {
             "d7ff77359400514b67b0",
         ),
         (MSGPACK, "d6ff514b67b0", CBOR, Some("c11a514b67b0"), "c11a514b67b0"),
+        // Before the year 0 and after 9999, where RFC 3339 has no text.
+        (
+            CBOR,
+            "c13b0000000e79747bff",
+            JSON,
+            Some(r#""0000-01-01T00:00:00Z""#),
+            r#""0000-01-01T00:00:00Z""#,
+        ),
+        (CBOR, "c13b0000000e79747c00", JSON, REFUSED, "-62167219201"),
+        (CBOR, "c11b0000003afff44180", JSON, REFUSED, "253402300800"),
+        (
+            CBOR,
+            "c11b0000003afff44180",
+            MSGPACK,
+            Some("c70cff000000000000003afff44180"),
+            "c70cff000000000000003afff44180",
+        ),
+        (
+            MSGPACK,
+            "c70cff000000000000003afff44180",
+            CBOR,
+            Some("c11b0000003afff44180"),
+            "c11b0000003afff44180",
+        ),
+        (MSGPACK, "c70cff000000010000003afff44180", CBOR, REFUSED, "c1fb424d7ffa20c00000"),
+        // 30 February, and an offset of more than a day.
+        (
+            CBOR,
+            "c074323031332d30322d33305432303a30343a30305a",
+            MSGPACK,
+            REFUSED,
+            "b4323031332d30322d33305432303a30343a30305a",
+        ),
+        (
+            CBOR,
+            "c07819323031332d30322d32385432303a30343a30302b32343a3030",
+            JSON,
+            REFUSED,
+            r#""2013-02-28T20:04:00+24:00""#,
+        ),
         // What only one of them has.
         (CBOR, "f7", JSON, Some("null"), "null"),
         (CBOR, "f0", MSGPACK, Some("c0"), "c0"),
