@@ -85,14 +85,22 @@ class Number:
 
 def number(text: str) -> float | Number:
     """A number with fraction or exponent, such as JSON has it."""
-    exact, nearest = Decimal(text), float(text)
-    if math.isfinite(nearest) and Decimal(repr(nearest)) == exact:
+    nearest = float(text)
+    sign, digits, exponent = _significant(text)
+    # The shortest text of a double need not be Python's: of two that are equally near, that takes the even one.
+    is_finite = math.isfinite(nearest) and (nearest != 0 or digits == "0")
+    if is_finite and len(digits) <= len(_significant(repr(nearest))[1]):
         return nearest
-    sign, digits, exponent = exact.as_tuple()
+    return Number(f"{sign}{digits}e{exponent}")
+
+
+def _significant(text: str) -> tuple[str, str, int]:
+    """Sign, digits without zeros at their ends, exponent."""
+    sign, digits, exponent = Decimal(text).as_tuple()
     mantissa = "".join(map(str, digits))
     stripped = mantissa.rstrip("0") or "0"
     exponent = exponent + len(mantissa) - len(stripped) if stripped != "0" else 0
-    return Number(f"{'-' * sign}{stripped}e{exponent}")
+    return "-" * sign, stripped, exponent
 
 
 # Writing.

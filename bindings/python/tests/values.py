@@ -125,3 +125,33 @@ RICH = (
     | st.tuples(st.just("msgpack"), _MSGPACK, _MSGPACK_OPTIONS)
     | st.tuples(st.just("cbor"), _CBOR, _CBOR_OPTIONS)
 )
+
+# Each of these is tried for itself: among others it would often be refused for what stands beside it.
+EDGES = [
+    *[("json", value) for value in (
+        2**64, -(2**63) - 1, 10**400, 2**2048 - 1, 2**2048, -(2**2048), -(2**2048) - 1, Dict([("\0AA==", "\0AB==")]), "\ud800",
+    )],
+    *[("msgpack", Moment(seconds, nanos)) for nanos in (0, 1, 10**9 - 1) for seconds in (
+        0, -1, 2**32, 2**34, -62167219200, -62167219201, 253402300799, 253402300800, -(2**63), 2**63 - 1,
+    )],
+    *[("msgpack", value) for value in (float("nan"), float("-inf"), -0.0, "\0AA==", b"", Ext(0, b""), Ext(127, b"\0"))],
+    *[("msgpack", Dict([(key, 1)])) for key in (
+        None, True, -1, 2**64 - 1, 1e16, 1.0, float("nan"), b"\0", Moment(0, 1), Moment(2**62), Ext(1, b"a"), [], Dict(),
+    )],
+    *[("cbor", Tag(0, text)) for text in (
+        "2000-02-29T00:00:00Z", "1900-02-29T00:00:00Z", "2013-02-30T00:00:00Z", "2013-04-31T00:00:00Z",
+        "2016-12-31T23:59:60Z", "2016-12-31T23:59:61Z", "2013-01-01T24:00:00Z", "2013-01-01T00:00:00+24:00",
+        "2013-01-01T00:00:00-00:60", "0000-01-01T00:00:00+00:01", "9999-12-31T23:59:59.9-00:01",
+        "2013-01-01t00:00:00.1234567899z", "2013-01-01T00:00:00.Z", "2013-01-01T00:00:00", "",
+    )],
+    *[("cbor", Tag(1, value)) for value in (
+        0.5, -0.5, 0.9999999999, 1e15, float("nan"), 2**63 - 1, 2**63, -(2**63) - 1, None, "0",
+    )],
+    *[("cbor", Tag(4, parts)) for parts in (
+        [0, 0], [0, 5], [-2, 27315], [400, 1], [-400, 1], [2**63, 1], [0, 2**2048], [1], [1, 2, 3], [1, 1.5],
+    )],
+    *[("cbor", value) for value in (
+        Tag(2, b""), Tag(3, b""), Tag(2, b"\0" * 300), 2**2048, -(2**2048), -(2**2048) - 1, Tag(55799, Tag(55799, [1])),
+        Tag(2**64 - 1, "a"), Simple(0), Simple(23), Simple(255), Dict([(Simple(0), 1), (Tag(4, [0, 5]), 2), (Tag(9, 3), 3)]),
+    )],
+]
