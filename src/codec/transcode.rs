@@ -14,6 +14,7 @@
 //! | decimal fraction (CBOR tag 4) | digits and exponent, exact | nearest double | itself |
 //! | binary | string of U+0000 and base64 | bin | byte string |
 //! | text that begins with U+0000 | refused; itself | str | text string |
+//! | half of a surrogate pair | itself | refused; U+FFFD | refused; U+FFFD |
 //! | key that is no text | refused; as the value would be written | itself | itself |
 //! | key that is a list or dict | refused | itself | itself |
 //! | key that stands twice | both, in order | both | both |

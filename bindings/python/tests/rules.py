@@ -215,7 +215,7 @@ def _to_binary(value: Any, to: str, strict: bool) -> Any:
             nearest = _nearest(value)
             return nearest if math.isfinite(nearest) else _or(strict, nearest)
         case str() if re.search("[\ud800-\udfff]", value):
-            return _whole(value)
+            return _or(strict, _whole(value))
         case Moment() if to == "cbor":
             text = _text_of_moment(value) if value.nanos else None
             if text is not None:

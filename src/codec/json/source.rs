@@ -1,9 +1,11 @@
 //! Takes JSON text apart into tokens.
 
+use std::borrow::Cow;
+
 use super::super::token::{Big, Token};
 use super::super::{CodecError, MAX_DEPTH};
 use super::scan::{Rules, Scanner};
-use super::text::{binary, unescape};
+use super::text::{binary, unescape, unescape_exactly};
 
 /// See [`mod@super::super::transcode`].
 #[derive(Debug)]
@@ -62,7 +64,8 @@ impl<'a> Source<'a> {
         };
         if entered == Some(true) {
             self.state = State::Value;
-            return Ok(Some(Token::Text(unescape(self.scan.skip_key()?))));
+            let key = self.scan.skip_key()?;
+            return self.text(key).map(Token::Text).map(Some);
         }
         self.value().map(Some)
     }
@@ -95,7 +98,8 @@ impl<'a> Source<'a> {
                 return Ok(if dict { Token::Dict(None) } else { Token::List(None) });
             }
             Some(b'"') => {
-                let text = unescape(self.scan.skip_string()?);
+                let inner = self.scan.skip_string()?;
+                let text = self.text(inner)?;
                 match binary(&text) {
                     Some(bytes) => Token::Binary(bytes.into()),
                     None => Token::Text(text),
@@ -109,6 +113,15 @@ impl<'a> Source<'a> {
         };
         self.state = self.after();
         Ok(token)
+    }
+
+    /// What stands between quotes that have passed the scanner.
+    fn text(&self, inner: &'a [u8]) -> Result<Cow<'a, str>, CodecError> {
+        if self.rules == Rules::Tolerant {
+            return Ok(unescape(inner));
+        }
+        unescape_exactly(inner)
+            .ok_or_else(|| self.scan.error("half of a surrogate pair, which only JSON can write"))
     }
 }
 

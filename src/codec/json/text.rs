@@ -12,24 +12,37 @@ use base64::engine::general_purpose::STANDARD;
 ///
 /// The text has passed the scanner. A lone surrogate becomes U+FFFD, as it has no UTF-8.
 pub fn unescape(inner: &[u8]) -> Cow<'_, str> {
+    resolve(inner).0
+}
+
+/// The same; `None` where a lone surrogate would be lost.
+pub fn unescape_exactly(inner: &[u8]) -> Option<Cow<'_, str>> {
+    let (text, exact) = resolve(inner);
+    exact.then_some(text)
+}
+
+/// The text, and whether it is what was written.
+fn resolve(inner: &[u8]) -> (Cow<'_, str>, bool) {
     let text = String::from_utf8_lossy(inner);
     if !inner.contains(&b'\\') {
-        return text;
+        return (text, true);
     }
+    let mut exact = true;
     let mut plain = String::with_capacity(text.len());
     let mut rest: &str = &text;
     while let Some(at) = rest.find('\\') {
         plain.push_str(&rest[..at]);
         let (character, used) = escape_at(&rest.as_bytes()[at..]);
-        plain.push(character);
+        exact &= character.is_some();
+        plain.push(character.unwrap_or(char::REPLACEMENT_CHARACTER));
         rest = &rest[at + used..];
     }
     plain.push_str(rest);
-    Cow::Owned(plain)
+    (Cow::Owned(plain), exact)
 }
 
-/// The character of the escape that `text` begins with, and the length of the escape.
-fn escape_at(text: &[u8]) -> (char, usize) {
+/// The character of the escape that `text` begins with, if it is one, and the length of the escape.
+fn escape_at(text: &[u8]) -> (Option<char>, usize) {
     let simple = match text.get(1) {
         Some(b'n') => '\n',
         Some(b't') => '\t',
@@ -38,12 +51,12 @@ fn escape_at(text: &[u8]) -> (char, usize) {
         Some(b'f') => '\u{c}',
         Some(b'u') => return unicode_escape(text),
         Some(other) => char::from(*other),
-        None => return ('\\', 1),
+        None => return (Some('\\'), 1),
     };
-    (simple, 2)
+    (Some(simple), 2)
 }
 
-fn unicode_escape(text: &[u8]) -> (char, usize) {
+fn unicode_escape(text: &[u8]) -> (Option<char>, usize) {
     let unit = |at: usize| -> Option<u32> {
         let escape = text.get(at..at + 6)?;
         if &escape[..2] != b"\\u" {
@@ -52,17 +65,17 @@ fn unicode_escape(text: &[u8]) -> (char, usize) {
         u32::from_str_radix(std::str::from_utf8(&escape[2..]).ok()?, 16).ok()
     };
     let Some(first) = unit(0) else {
-        return (char::REPLACEMENT_CHARACTER, 2);
+        return (None, 2);
     };
     if let Some(character) = char::from_u32(first) {
-        return (character, 6);
+        return (Some(character), 6);
     }
     match unit(6) {
         Some(second) if first < 0xdc00 && (0xdc00..0xe000).contains(&second) => {
             let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
-            (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 12)
+            (char::from_u32(code), 12)
         }
-        _ => (char::REPLACEMENT_CHARACTER, 6),
+        _ => (None, 6),
     }
 }
 
@@ -122,6 +135,8 @@ mod tests {
         assert_eq!(unescape(br#"a\"\\\/\b\f\n\r\t\u00e9"#), "a\"\\/\u{8}\u{c}\n\r\t\u{e9}");
         assert_eq!(unescape(br"\ud83d\ude00!"), "\u{1f600}!");
         assert_eq!(unescape(br"\ud83d!\ude00"), "\u{fffd}!\u{fffd}");
+        assert_eq!(unescape_exactly(br"\ud83d!\ude00"), None);
+        assert_eq!(unescape_exactly(br"\ud83d\ude00\ufffd").unwrap(), "\u{1f600}\u{fffd}");
     }
 
     #[test]
