@@ -114,12 +114,21 @@ $(NODE_MODULES)/ready: tests/interop/package.json
 bench: lib
 	WAMP_LIB=$(RELEASE) sh benches/run.sh
 
+# As the build of libFuzzer has it; make's own default is g++.
+ifeq ($(origin CXX),default)
+CXX := c++
+endif
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?= $(notdir $(basename $(wildcard fuzz/fuzz_targets/*.rs)))
 fuzz: export CARGO_FUZZ := $(CARGO_FUZZ)
 fuzz: export FUZZ_SECONDS := $(FUZZ_SECONDS)
-fuzz: $(CARGO_FUZZ)
+fuzz: $(if $(shell command -v $(CXX)),$(CARGO_FUZZ))
+ifeq ($(shell command -v $(CXX)),)
+	@echo "make fuzz: libFuzzer needs a C++ compiler, and there is no '$(CXX)'; install one, or name it with CXX=" >&2
+	@exit 1
+else
 	sh fuzz/run.sh $(FUZZ_TARGETS)
+endif
 
 $(CARGO_FUZZ):
 	$(CARGO) install --quiet --locked --root $(TARGET)/tools cargo-fuzz
