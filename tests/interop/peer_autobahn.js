@@ -4,8 +4,9 @@
 
 "use strict";
 
-// It wants a browser's WebSocket, which Node.js has since version 22.
+// It wants what browsers have: WebSocket, which Node.js has since version 22, and for long-poll XMLHttpRequest.
 globalThis.WebSocket ??= require("ws");
+globalThis.XMLHttpRequest ??= require("xmlhttprequest-ssl").XMLHttpRequest;
 const autobahn = require("autobahn");
 const { note, drive } = require("./driven.js");
 
@@ -106,7 +107,8 @@ const methods = {
   },
 };
 
-const connection = new autobahn.Connection({ url, realm, max_retries: 0 });
+const type = url.startsWith("http") ? "longpoll" : "websocket";
+const connection = new autobahn.Connection({ transports: [{ type, url }], realm, max_retries: 0 });
 connection.onopen = (opened) => {
   session = opened;
   drive(methods).then(() => connection.close());
