@@ -23,19 +23,14 @@ static void on_call(const wamp_event_t *event, void *user_data) {
   offer_t *offer = user_data;
   char text[32];
   snprintf(text, sizeof text, "[%d]", offer->number);
-  switch (offer->manner) {
-    case ANSWERS:
-      GOOD(wamp_invocation_yield(event->invocation, WAMP_ARGS(text)));
-      break;
-    case KEEPS:
-      GOOD(wamp_invocation_retain(event->invocation));
-      offer->kept = event->invocation;
-      break;
-    case UNAVAILABLE:
-      GOOD(wamp_invocation_error(event->invocation, "wamp.error.unavailable", NULL));
-      break;
+  if (offer->manner == KEEPS) {
+    GOOD(wamp_invocation_retain(event->invocation));
+    offer->kept = event->invocation;
   }
-  latch_hit(&offer->asked);
+  latch_hit(&offer->asked); /* before the answer, as the caller may have it at once */
+  if (offer->manner == ANSWERS) GOOD(wamp_invocation_yield(event->invocation, WAMP_ARGS(text)));
+  if (offer->manner == UNAVAILABLE)
+    GOOD(wamp_invocation_error(event->invocation, "wamp.error.unavailable", NULL));
 }
 
 /* `done` of a registration has the same user_data. */
