@@ -74,7 +74,7 @@ impl Part {
             Part::Args if is_binary(text.trim_ascii()) => Ok((check_value(text, rules)?, false)),
             Part::Args => {
                 let args = check_list(text, rules)?;
-                Ok((args, args == b"[]"))
+                Ok((args, args[1..].trim_ascii_start() == b"]"))
             }
             Part::Kwargs => {
                 let kwargs = check_dict(text, rules)?;
@@ -86,7 +86,10 @@ impl Part {
     fn check<F: Format>(self, bytes: &[u8], rules: Rules) -> Checked<'_> {
         let mut scan = Scanner::<F>::new(bytes);
         let empty = match (self, scan.peek()?) {
-            (Part::Args, Head::List(len)) | (Part::Kwargs, Head::Dict(len)) => len == Some(0),
+            (Part::Args, Head::List(len)) | (Part::Kwargs, Head::Dict(len)) => {
+                // Or without a length, and nothing but its end.
+                len == Some(0) || len.is_none() && bytes.len() == 2
+            }
             (Part::Args, Head::Binary(_)) => false,
             (Part::Args, _) => return Err(scan.error("expected an encoded list")),
             (Part::Kwargs, _) => return Err(scan.error("expected an encoded dict")),
@@ -105,6 +108,8 @@ impl Part {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -134,6 +139,19 @@ mod tests {
         }
         let text: &[u8] = br#""\u0000no base64""#;
         assert_eq!(told(Some(text), None, Encoding::Json), Err("args"));
+        let escaped = "\"\\u0000\\é\"".as_bytes();
+        assert_eq!(told(Some(escaped), None, Encoding::Json), Err("args"));
+        let untold: &[u8] = b"\x9f\xc6\xff";
+        assert_eq!(told(Some(untold), None, Encoding::Cbor), Err("args"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_too_odd(text in r#" *"?(\\\\u0000)?\PC*"?"#) {
+            for rules in [Rules::Strict, Rules::Tolerant] {
+                let _ = check_payload(Some(text.as_bytes()), None, Encoding::Json, rules);
+            }
+        }
     }
 
     #[test]
@@ -142,6 +160,8 @@ mod tests {
             (Encoding::Json, &b"[]"[..], &b"{}"[..]),
             (Encoding::MsgPack, b"\x90", b"\x80"),
             (Encoding::Cbor, b"\x80", b"\xa0"),
+            (Encoding::Json, b"[ ]", b"{ }"),
+            (Encoding::Cbor, b"\x9f\xff", b"\xbf\xff"),
         ] {
             let payload = check_payload(Some(list), Some(dict), encoding, Rules::Strict).unwrap();
             assert!(payload.is_empty());

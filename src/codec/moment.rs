@@ -64,8 +64,8 @@ impl Moment {
         let since = days(year, month, day);
         // A day that a month does not have is one of another month.
         let real = date(since) == (year, month, day);
-        // Second 60 is a leap second.
-        if !real || hour > 23 || minute > 59 || second > 60 {
+        // Second 60, a leap second, is one that the count of seconds does not have.
+        if !real || hour > 23 || minute > 59 || second > 59 {
             return None;
         }
         let (mut at, mut nanos) = (19, 0);
@@ -75,6 +75,9 @@ impl Moment {
                 return None;
             }
             let kept = digits.min(9);
+            if bytes[at + 1 + kept..at + 1 + digits].iter().any(|digit| *digit != b'0') {
+                return None;
+            }
             nanos = number(at + 1, kept)? as u32 * 10_u32.pow(9 - kept as u32);
             at += 1 + digits;
         }

@@ -11,6 +11,8 @@ use super::{Format, Head, Scanner};
 pub struct Source<'a, F> {
     scan: Scanner<'a, F>,
     open: Vec<Open>,
+    /// A tag has been given, and the value that has it is still to come.
+    tagged: bool,
     /// The whole value has been given.
     done: bool,
 }
@@ -27,7 +29,7 @@ struct Open {
 impl<'a, F: Format> Source<'a, F> {
     /// Takes `bytes` apart.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Source { scan: Scanner::new(bytes), open: Vec::new(), done: false }
+        Source { scan: Scanner::new(bytes), open: Vec::new(), tagged: false, done: false }
     }
 
     /// Where it is.
@@ -39,6 +41,9 @@ impl<'a, F: Format> Source<'a, F> {
     pub fn next_token(&mut self) -> Result<Option<Token<'a>>, CodecError> {
         if self.done {
             return Ok(None);
+        }
+        if std::mem::take(&mut self.tagged) {
+            return self.value().map(Some);
         }
         match self.open.last_mut() {
             None => {}
@@ -78,7 +83,7 @@ impl<'a, F: Format> Source<'a, F> {
             Head::Tag(tag) => match self.tagged(tag)? {
                 Some(token) => token,
                 None => {
-                    self.expect_one_more();
+                    self.tagged = true;
                     return Ok(Token::Tag(tag));
                 }
             },
@@ -96,15 +101,6 @@ impl<'a, F: Format> Source<'a, F> {
             self.scan.head()?;
         }
         self.value()
-    }
-
-    /// A tag is no value: the one that was counted is still to come.
-    fn expect_one_more(&mut self) {
-        match self.open.last_mut() {
-            Some(Open { left: Some(left), .. }) => *left += 1,
-            Some(Open { left: None, dict, keyed }) => *keyed = *dict && !*keyed,
-            None => {}
-        }
     }
 
     fn scalar(&mut self, head: Head) -> Result<Token<'a>, CodecError> {
@@ -170,9 +166,8 @@ impl<'a, F: Format> Source<'a, F> {
         let exponent = match self.scan.head()? {
             Head::Uint(number) => i64::try_from(number).ok(),
             Head::Negative(number) => i64::try_from(number).ok().map(|number| -1 - number),
-            // It has no second one.
-            Head::Break => return Ok(None),
-            _ => None,
+            // Nothing is known of what follows such a head: the mantissa, or what stands in a text.
+            _ => return Ok(None),
         };
         let big = |negative, number: u64| Some(Big::new(negative, number.to_be_bytes().to_vec()));
         let mantissa = match self.scan.head()? {

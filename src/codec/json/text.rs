@@ -50,8 +50,8 @@ fn escape_at(text: &[u8]) -> (Option<char>, usize) {
         Some(b'b') => '\u{8}',
         Some(b'f') => '\u{c}',
         Some(b'u') => return unicode_escape(text),
-        Some(other) => char::from(*other),
-        None => return (Some('\\'), 1),
+        Some(other) if other.is_ascii() => char::from(*other),
+        _ => return (Some('\\'), 1),
     };
     (Some(simple), 2)
 }

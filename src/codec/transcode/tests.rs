@@ -1,6 +1,7 @@
 //! Values on their way between the encodings.
 
 use std::borrow::Cow;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
@@ -196,7 +197,13 @@ proptest! {
     }
 
     #[test]
-    fn the_scanner_agrees_with_the_source(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+    fn the_scanner_agrees_with_the_source(
+        bytes in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..60),
+            // Little but what the two have to see in the same way.
+            prop::collection::vec(prop::sample::select(&b"\x9f\xbf\xc0\xc1\xc2\xc4\xc6\xd8\x20\xff\x01\x61\x41\x5f\x82\x81"[..]), 0..20),
+        ],
+    ) {
         let msgpack = binary::Scanner::<MsgPack>::new(&bytes).skip_value().map(<[u8]>::len);
         if let Ok(len) = msgpack {
             prop_assert_eq!(check(&bytes[..len], MSGPACK), Ok(()));
@@ -304,6 +311,8 @@ fn the_table_of_rules_holds() {
         (CBOR, "c49f21ff", JSON, None, "[-2]"),
         (CBOR, "c49fff", JSON, None, "[]"),
         (CBOR, "c482000b", JSON, Some("11e0"), "11e0"),
+        (CBOR, "c482611c01", JSON, REFUSED, r#"["\u001c",1]"#),
+        (CBOR, "c482411900", JSON, REFUSED, r#"["\u0000GQ==",0]"#),
         (CBOR, "c482000b", MSGPACK, Some("cb4026000000000000"), "cb4026000000000000"),
         (CBOR, "c48221196ab3", MSGPACK, Some("cb4071126666666666"), "cb4071126666666666"),
         // Text, binary, keys.
@@ -395,6 +404,21 @@ fn the_table_of_rules_holds() {
             REFUSED,
             r#""2013-02-28T20:04:00+24:00""#,
         ),
+        // A leap second, and more digits than a timestamp has.
+        (
+            CBOR,
+            "c074323031362d31322d33315432333a35393a36305a",
+            JSON,
+            REFUSED,
+            r#""2016-12-31T23:59:60Z""#,
+        ),
+        (
+            CBOR,
+            "c0781f323031332d30332d32315432303a30343a30302e303030303030303030315a",
+            JSON,
+            REFUSED,
+            r#""2013-03-21T20:04:00.0000000001Z""#,
+        ),
         // What only one of them has.
         (CBOR, "f7", JSON, Some("null"), "null"),
         (CBOR, "f0", MSGPACK, Some("c0"), "c0"),
@@ -438,6 +462,28 @@ fn depth_is_limited() {
     assert!(binary::Scanner::<Cbor>::new(&vec![0xc1; 1_000_000]).skip_value().is_err());
 }
 
+/// What begins as a decimal fraction is not read further than it takes to see that it is none: what
+/// stands in a text may look like a mantissa with all the rest in it.
+#[test]
+fn a_value_is_not_read_over_and_over() {
+    const TIMES: usize = 400_000;
+    let each = 11;
+    let mut bytes = vec![0x9f];
+    for number in 1..=TIMES {
+        let rest = (TIMES - number) * each + 2;
+        bytes.extend([0xc4, 0x82, 0x47, 0xc2, 0x5f, 0x5a]);
+        bytes.extend((rest as u32).to_be_bytes());
+        bytes.push(0);
+    }
+    bytes.extend([0x41, 0xff, 0xff]);
+    // In a moment, rather than in the half minute and more that copying the rest each time takes.
+    let begun = Instant::now();
+    let mut out = Vec::new();
+    transcode(&bytes, CBOR, JSON, Rules::Tolerant, &mut out).unwrap();
+    assert!(out.starts_with(br#"[["\u0000"#));
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+}
+
 #[test]
 fn lengths_are_not_believed() {
     for huge in ["ddffffffff", "dfffffffff", "dbffffffff", "c6ffffffff", "c9ffffffff00"] {
@@ -451,6 +497,10 @@ fn lengths_are_not_believed() {
     for bad in
         ["ff", "82", "8201", "bf01ff", "7f4101ff", "5f6161ff", "1f", "1c", "f800", "61ff", "0001"]
     {
+        assert_eq!(change(CBOR, bad, MSGPACK, Rules::Tolerant), None, "{bad}");
+    }
+    // A tag, and nothing that has it.
+    for bad in ["9fc6ff", "bfc6ff", "9f01d820ff", "9f01c6c7ff", "9fd9d9f7ff", "bf01c6ff", "c6"] {
         assert_eq!(change(CBOR, bad, MSGPACK, Rules::Tolerant), None, "{bad}");
     }
     for bad in ["c1", "92", "9201", "a1ff", "0001", "", "81"] {
