@@ -21,6 +21,7 @@ const MODES: &[&str] = &["thread", "manual", "inline"];
 /// Scenarios that are run over the other wires too.
 const EVERY_WIRE: &[&str] = &[
     "callmore",
+    "errors",
     "interrupt",
     "order",
     "patterns",

@@ -9,9 +9,8 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::codec::Dict;
-use crate::codec::json::Rules;
-use crate::codec::json::scan::Scanner;
-use crate::codec::json::text::unescape;
+use crate::codec::transcode::Source;
+use crate::codec::{Encoding, Rules, Token};
 use crate::protocol::event::c_text;
 use crate::protocol::{Cause, Event, EventKind, Phase, uri};
 
@@ -278,13 +277,18 @@ fn cause_text(cause: Cause, event: &Event<Receiver>) -> Arc<CStr> {
 
 /// The URI of an error with what its sender says of it, by custom the first of its args.
 fn with_words(uri: &Arc<CStr>, event: &Event<Receiver>) -> Arc<CStr> {
-    let words = event.payload.lend().args.and_then(|args| {
-        let mut scan = Scanner::new(args.strip_prefix(b"[")?, Rules::Tolerant);
-        scan.skip_space();
-        scan.skip_string().ok().map(|words| unescape(words).into_owned())
-    });
+    let payload = event.payload.lend();
+    let words = payload.args.and_then(|args| first_text(args, payload.encoding));
     match words {
         Some(words) => c_text(&format!("{}: {words}", uri.to_string_lossy())),
         None => uri.clone(),
+    }
+}
+
+fn first_text(list: &[u8], encoding: Encoding) -> Option<String> {
+    let mut source = Source::new(encoding, list, Rules::Tolerant);
+    match (source.next_token(), source.next_token()) {
+        (Ok(Some(Token::List(_))), Ok(Some(Token::Text(text)))) => Some(text.into_owned()),
+        _ => None,
     }
 }

@@ -50,6 +50,7 @@ static void handlers(wamp_session_t *session, wamp_session_t *other) {
   error = wamp_message_event(answer);
   SAME(error->uri, "wamp.error.runtime_error");
   SAME(wamp_value_string(wamp_value_at(wamp_event_args(error), 0), NULL), "cannot read \"it\" \xc3\xa4");
+  SAME(error->message, "wamp.error.runtime_error: cannot read \"it\" \xc3\xa4");
   GOOD(wamp_message_free(answer));
   WAIT(errors.got, 1);
   CHECK(inbox_event(&errors, 0, WAMP_USER_ERROR)->id == procedure);

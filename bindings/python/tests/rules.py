@@ -102,7 +102,7 @@ def _moment_of_text(text: str) -> Moment | None:
     year, month, day, hour, minute, second = map(int, parts.groups()[:6])
     fraction, sign, hours, minutes = parts.groups()[6:]
     offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
-    if second > 60 or int(hours or 0) > 23 or int(minutes or 0) > 59:
+    if second > 59 or (fraction or "")[9:].strip("0") or int(hours or 0) > 23 or int(minutes or 0) > 59:
         return None
     try:
         begin = datetime(year % 400 + 400, month, day, hour, minute, tzinfo=UTC)
