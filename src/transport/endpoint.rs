@@ -113,7 +113,8 @@ impl Endpoint {
         match &self.address {
             Address::Unix(_) => "localhost".to_owned(),
             Address::Tcp { host, port, secure } => {
-                let host = bracketed(host);
+                // The network interface matters on this machine alone.
+                let host = bracketed(host.split('%').next().unwrap_or(host));
                 match (secure, port) {
                     (false, 80) | (true, 443) => host,
                     _ => format!("{host}:{port}"),
@@ -150,6 +151,10 @@ fn tcp(url: &str) -> Result<(Protocol, Address), String> {
     if url.contains(char::is_control) {
         return Err("holds a control character".to_owned());
     }
+    // What follows it would be dropped without a word, and it may be the end of a password.
+    if url.contains('#') {
+        return Err("has a '#', which no request can carry; write %23 for it".to_owned());
+    }
     let uri: Uri = url.parse().map_err(|error| format!("is not a URL: {error}"))?;
     let scheme = uri.scheme_str().map(str::to_ascii_lowercase);
     let scheme = scheme.ok_or_else(|| "has no scheme; write ws://host:port/path".to_owned())?;
@@ -168,6 +173,8 @@ fn tcp(url: &str) -> Result<(Protocol, Address), String> {
         });
     }
     let host = uri.host().filter(|host| !host.is_empty()).ok_or("names no host")?;
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let behind = authority.strip_prefix(host).unwrap_or_default();
     let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     let host = match address {
         // What follows a '%' names a network interface.
@@ -178,6 +185,7 @@ fn tcp(url: &str) -> Result<(Protocol, Address), String> {
         }
     };
     let host = host.to_owned();
+    let port = port(behind)?;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let usual = (plain != "rs").then_some(if secure { 443 } else { 80 });
     let protocol = match plain {
@@ -191,8 +199,19 @@ fn tcp(url: &str) -> Result<(Protocol, Address), String> {
         }
         _ => Protocol::RawSocket,
     };
-    let port = uri.port_u16().or(usual).ok_or("names no port; write rs://host:port")?;
+    let port = port.or(usual).ok_or("names no port; write rs://host:port")?;
     Ok((protocol, Address::Tcp { host, port, secure }))
+}
+
+/// Of what follows a host; `None` where that is nothing, or a mere colon.
+fn port(rest: &str) -> Result<Option<u16>, String> {
+    match rest.strip_prefix(':').unwrap_or(rest) {
+        "" => Ok(None),
+        port => match port.parse() {
+            Ok(port) => Ok(Some(port)),
+            Err(_) => Err(format!("has the port \"{port}\"; a port is a number up to 65535")),
+        },
+    }
 }
 
 fn is_ipv6(text: &str) -> bool {
@@ -249,6 +268,7 @@ mod tests {
             ("ws://127.0.0.1:8080/ws", websocket("/ws"), tcp("127.0.0.1", 8080, false)),
             ("ws://[::1]/", websocket("/"), tcp("::1", 80, false)),
             ("WS://host", websocket("/"), tcp("host", 80, false)),
+            ("ws://host:", websocket("/"), tcp("host", 80, false)),
             ("wss://a.example/ws?a=b", websocket("/ws?a=b"), tcp("a.example", 443, true)),
             ("ws://host?a=b", websocket("/?a=b"), tcp("host", 80, false)),
             ("wss://[2001:db8::1]:8443", websocket("/"), tcp("2001:db8::1", 8443, true)),
@@ -288,6 +308,7 @@ mod tests {
             ("wss://h/", "h"),
             ("ws://h:443/", "h:443"),
             ("wss://[::1]:444/", "[::1]:444"),
+            ("ws://[fe80::1%eth0]:81/", "[fe80::1]:81"),
         ] {
             assert_eq!(Endpoint::parse(url).unwrap().host_header(), host);
         }
@@ -310,6 +331,13 @@ mod tests {
             ("ws://user:secret@ho st/", "not a URL"),
             ("rs://user:secret@host:1", "not supported"),
             ("rs://host", "no port"),
+            ("rs://host:", "no port"),
+            ("ws://host:99999/", "the port \"99999\""),
+            ("https://host:80a/lp", "the port \"80a\""),
+            ("rs://host:99999", "the port \"99999\""),
+            ("ws://[::1]:99999/", "the port \"99999\""),
+            ("ws://user#a:secret@host/", "has a '#'"),
+            ("http://host/lp#a", "has a '#'"),
             ("rs://host:1/ws", "has a path"),
             ("rss://host:1?a", "has a path"),
             ("http://host/lp?a", "has a query"),
