@@ -100,7 +100,7 @@ async fn echo(mut socket: Socket) {
                     return;
                 }
             }
-            Ok(Received::Alive) => {}
+            Ok(Received::Alive | Received::Pong) => {}
             Ok(Received::Close { .. }) | Err(_) => break,
         }
     }

@@ -122,7 +122,7 @@ async fn converse(target: &Target, serializer: Serializer) -> Option<Vec<Vec<u8>
                     break;
                 }
             }
-            Ok(Incoming::Alive) => {}
+            Ok(Incoming::Alive | Incoming::Pong) => {}
             Ok(Incoming::End { .. }) => break,
             Err(error) => {
                 assert!(!matches!(error, TransportError::PeerLimit { .. }));
@@ -298,7 +298,7 @@ async fn hold(served: &mut Served, serializer: Serializer, size: u8) {
                 to_send.push_back((wire::batch(&message), 0));
                 idle = 0;
             }
-            Some(Poll::Ready(Ok(Incoming::Alive))) => idle = 0,
+            Some(Poll::Ready(Ok(Incoming::Alive | Incoming::Pong))) => idle = 0,
             None | Some(Poll::Ready(Ok(Incoming::End { .. }) | Err(_))) => break,
         }
     }

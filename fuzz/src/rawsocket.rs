@@ -73,7 +73,7 @@ async fn converse(side: Side, encoding: Encoding, bytes: &[u8], size: u8) -> (He
         let end = loop {
             match poll_fn(|cx| socket.poll_receive(cx)).await {
                 Ok(Incoming::Message(message)) => frames.push(Frame::Message(message.into())),
-                Ok(Incoming::Alive) => frames.push(Frame::Alive),
+                Ok(Incoming::Alive | Incoming::Pong) => frames.push(Frame::Alive),
                 Ok(Incoming::End { .. }) => break End::InOrder,
                 Err(TransportError::Lost(_)) => break End::WithinMessage,
                 Err(TransportError::Protocol(_)) => break End::Protocol,

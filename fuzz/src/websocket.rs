@@ -315,7 +315,7 @@ async fn hear(socket: &mut WebSocket) -> (Vec<Heard>, End) {
                     break End::Lost;
                 }
             }
-            Ok(Incoming::Alive) => heard.push(Heard::Alive),
+            Ok(Incoming::Alive | Incoming::Pong) => heard.push(Heard::Alive),
             Ok(Incoming::End { code, reason }) => break End::Closed(code, reason),
             Err(TransportError::Lost(_)) => break End::Lost,
             Err(TransportError::Protocol(_)) => break End::Protocol,

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
@@ -47,6 +48,7 @@ pub fn target(url: &str, max_message_size: usize) -> Target {
         max_message_size,
         tls: Arc::new(TlsOptions::default()),
         proxy: ProxyChoice::Direct,
+        connect_timeout: Duration::from_secs(30),
         keepalive: None,
         rawsocket_pings: false,
     }

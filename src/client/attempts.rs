@@ -211,6 +211,7 @@ async fn connect(
         max_message_size: options.max_message_size,
         tls: tls.clone(),
         proxy: options.proxy.clone(),
+        connect_timeout: options.connect_timeout,
         keepalive: options.autoping_interval.map(|idle| Keepalive { idle, timeout }),
         rawsocket_pings: options.rawsocket_pings,
     };

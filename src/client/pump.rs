@@ -50,6 +50,8 @@ pub(super) struct Pump {
     closing: Option<(End, Instant)>,
     /// The transport takes and gives no more.
     broken: bool,
+    /// But it may take a last word, which says that it is closed.
+    parting: bool,
     close_sent: bool,
     /// Every message goes to the log.
     trace: bool,
@@ -79,6 +81,7 @@ impl Pump {
             silence,
             closing: None,
             broken: false,
+            parting: false,
             close_sent: false,
         }
     }
@@ -121,12 +124,13 @@ impl Pump {
             return false;
         }
         let mut trouble = None;
-        let mut alive = false;
+        let (mut alive, mut pong) = (false, false);
         for _ in 0..READ_AHEAD {
             match self.transport.poll_receive(cx) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(Incoming::Message(frame))) => self.frames.push(frame),
                 Poll::Ready(Ok(Incoming::Alive)) => alive = true,
+                Poll::Ready(Ok(Incoming::Pong)) => (alive, pong) = (true, true),
                 Poll::Ready(Ok(Incoming::End { code, reason })) => {
                     trouble = Some(TransportError::Lost(closed_by_peer(code, &reason)));
                     break;
@@ -139,7 +143,7 @@ impl Pump {
         }
         let received = alive || !self.frames.is_empty();
         if received {
-            if let Some(round_trip) = self.silence.heard(Instant::now(), alive) {
+            if let Some(round_trip) = self.silence.heard(Instant::now(), pong) {
                 self.session.core().traffic.round_trip = Some(round_trip);
             }
             self.handle_frames();
@@ -243,6 +247,9 @@ impl Pump {
             return Poll::Pending;
         };
         let time_is_up = Instant::now() >= *until;
+        if self.parting && !time_is_up && self.transport.poll_close(cx).is_pending() {
+            return Poll::Pending;
+        }
         if !self.broken && !time_is_up {
             if self.sending.is_some()
                 || !self.close_sent && self.transport.poll_close(cx).is_pending()
@@ -333,8 +340,10 @@ impl Pump {
             let options = self.session.options();
             let url = options.transports[self.session.transport()].url();
             let failure = slow_connect(options, url, "");
+            self.parting = true;
             self.give_up(End::failed("unreachable", failure));
         } else if self.leave_until.is_some_and(|until| until <= now) {
+            self.parting = true;
             self.give_up(End::closed("closed; the router did not answer the GOODBYE in time"));
         } else {
             self.listen(now);
@@ -380,12 +389,14 @@ impl Pump {
         if self.closing.is_some() {
             return;
         }
+        self.parting = !matches!(error, TransportError::Lost(_));
         let class = match error {
             TransportError::Lost(_) if self.session.joined().is_none() => "unreachable",
             TransportError::Lost(_) => "lost",
             TransportError::Protocol(_)
             | TransportError::Message(_)
             | TransportError::TooLarge(_)
+            | TransportError::Refused(_)
             | TransportError::PeerLimit { .. } => "closed",
         };
         let mut end = End::failed(class, error.into());
@@ -396,7 +407,7 @@ impl Pump {
         self.give_up(end);
     }
 
-    /// Ends the session without another word to the router.
+    /// Ends the session without another message to the router.
     fn give_up(&mut self, end: End) {
         self.broken = true;
         let mut core = self.session.core();
@@ -405,7 +416,8 @@ impl Pump {
         let after = self.session.hand_over(&mut core);
         drop(core);
         after.run(&self.connection);
-        self.closing.get_or_insert((end, Instant::now()));
+        let patience = if self.parting { TRANSPORT_CLOSE } else { Duration::ZERO };
+        self.closing.get_or_insert((end, Instant::now() + patience));
     }
 }
 

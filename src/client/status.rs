@@ -258,7 +258,9 @@ impl From<TransportError> for Failure {
         let status = match error {
             TransportError::Lost(_) => Status::Lost,
             TransportError::Protocol(_) | TransportError::Message(_) => Status::Protocol,
-            TransportError::TooLarge(_) | TransportError::PeerLimit { .. } => Status::TooLarge,
+            TransportError::TooLarge(_)
+            | TransportError::Refused(_)
+            | TransportError::PeerLimit { .. } => Status::TooLarge,
         };
         Failure::new(status, error.to_string())
     }

@@ -283,7 +283,7 @@ impl<'a> Connection<'a> {
                     bytes += frame.len();
                     self.frames.push(frame);
                 }
-                Poll::Ready(Ok(Incoming::Alive)) => {}
+                Poll::Ready(Ok(Incoming::Alive | Incoming::Pong)) => {}
                 Poll::Pending => {
                     self.route();
                     return Ok(false);
@@ -463,7 +463,9 @@ impl<'a> Connection<'a> {
 
     fn fail(&mut self, error: TransportError) -> Result<(), Gone> {
         match error {
-            TransportError::Lost(_) | TransportError::PeerLimit { .. } => return Err(Gone),
+            TransportError::Lost(_)
+            | TransportError::Refused(_)
+            | TransportError::PeerLimit { .. } => return Err(Gone),
             _ if matches!(self.phase, Phase::Ending) => return Err(Gone),
             TransportError::Protocol(why) | TransportError::Message(why) => {
                 self.abort(uri::PROTOCOL_VIOLATION, &why)

@@ -19,6 +19,12 @@ pub enum TransportError {
     /// A message beyond our limit came in.
     #[error("a received message is larger than `max_message_size` allows: {0}")]
     TooLarge(String),
+    /// The peer refuses a message for its size.
+    #[error(
+        "the peer does not take a message as large as one of ours ({0}); set \
+             `max_message_size` to what it takes"
+    )]
+    Refused(String),
     /// We were to send a message beyond the peer's limit.
     #[error("a message of {size} bytes is larger than the peer accepts ({limit} bytes)")]
     PeerLimit {
@@ -74,7 +80,7 @@ pub enum ConnectError {
         /// The scheme to use.
         scheme: &'static str,
     },
-    /// HTTP 401: the server wants credentials before it lets us upgrade.
+    /// HTTP 401: the server wants credentials before it opens a transport.
     #[error(
         "{url} answered HTTP 401: it wants credentials; give them in the option `headers`, for \
          instance as \"Authorization\""

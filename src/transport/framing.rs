@@ -22,6 +22,9 @@ pub const CROSSBAR_SEPARATOR: u8 = 0x18;
 /// The bytes before a message in a batch of MsgPack or CBOR.
 const SIZE: usize = 4;
 
+/// How much larger than a message a batch of several may be that is received.
+const BATCH_ROOM: usize = 1024 * 1024;
+
 /// Puts messages into units and takes them out.
 #[derive(Debug)]
 pub(super) struct Framing {
@@ -29,19 +32,34 @@ pub(super) struct Framing {
     separator: u8,
     /// The peer's separator becomes ours.
     follows: bool,
+    max_message_size: usize,
     /// What is left of the batch that came in last.
     rest: Bytes,
 }
 
 impl Framing {
     /// Batches of JSON are sent with this separator, and taken with either.
-    pub(super) fn new(serializer: Serializer, separator: u8) -> Framing {
-        Framing { serializer, separator, follows: false, rest: Bytes::new() }
+    pub(super) fn new(serializer: Serializer, separator: u8, max_message_size: usize) -> Framing {
+        let rest = Bytes::new();
+        Framing { serializer, separator, follows: false, max_message_size, rest }
     }
 
     /// Batches of JSON are sent as the peer's are, which has to speak first.
-    pub(super) fn following(serializer: Serializer) -> Framing {
-        Framing { follows: true, ..Framing::new(serializer, SEPARATOR) }
+    pub(super) fn following(serializer: Serializer, max_message_size: usize) -> Framing {
+        Framing { follows: true, ..Framing::new(serializer, SEPARATOR, max_message_size) }
+    }
+
+    /// See [`max_unit`].
+    pub(super) fn max_unit(&self) -> usize {
+        max_unit(self.serializer, self.max_message_size)
+    }
+
+    /// The largest message to send to a peer that takes units as large as our messages.
+    pub(super) fn max_send(&self) -> usize {
+        match self.serializer.batched {
+            true => self.max_message_size - self.batched_size(0).min(self.max_message_size),
+            false => self.max_message_size,
+        }
     }
 
     pub(super) fn serializer(&self) -> Serializer {
@@ -58,23 +76,28 @@ impl Framing {
         self.next()?.ok_or_else(|| broken("an empty batch"))
     }
 
-    /// The next message of the unit that was opened last.
+    /// The next message of the unit that was opened last. What follows something wrong is lost.
     #[inline]
     pub(super) fn next(&mut self) -> Result<Option<Bytes>, TransportError> {
         if self.rest.is_empty() {
             return Ok(None);
         }
-        match self.serializer.encoding {
+        let next = match self.serializer.encoding {
             Encoding::Json => self.next_text(),
             Encoding::MsgPack | Encoding::Cbor => self.next_binary(),
+        };
+        let next = next.and_then(|message| match message.len() > self.max_message_size {
+            true => Err(TransportError::TooLarge(format!("it has {} bytes", message.len()))),
+            false => Ok(message),
+        });
+        if next.is_err() {
+            self.rest.clear();
         }
-        .map(Some)
+        next.map(Some)
     }
 
     fn next_text(&mut self) -> Result<Bytes, TransportError> {
-        // Neither can stand within JSON.
-        let ends = |byte: &u8| matches!(*byte, SEPARATOR | CROSSBAR_SEPARATOR);
-        let size = self.rest.iter().position(ends);
+        let size = self.rest.iter().position(is_separator);
         let size = size.ok_or_else(|| broken("a batch whose last message has no separator"))?;
         if size == 0 {
             return Err(broken("an empty message in a batch"));
@@ -125,7 +148,7 @@ impl Framing {
     fn put(&self, batch: &mut Vec<u8>, message: &[u8]) {
         match self.serializer.encoding {
             Encoding::Json => {
-                batch.extend_from_slice(message);
+                put_text(batch, message);
                 batch.push(self.separator);
             }
             Encoding::MsgPack | Encoding::Cbor => {
@@ -137,6 +160,31 @@ impl Framing {
     }
 }
 
+/// The largest unit that is received. Whoever puts several messages into one need not know how
+/// large a message may be here.
+pub(super) fn max_unit(serializer: Serializer, max_message_size: usize) -> usize {
+    match serializer.batched {
+        true => max_message_size.saturating_add(BATCH_ROOM),
+        false => max_message_size,
+    }
+}
+
+/// Appends a message in JSON. By the letter of JSON no separator can be in it, but not all peers
+/// keep to that, and what they send is passed on as it is: so within a string there may be one.
+fn put_text(batch: &mut Vec<u8>, message: &[u8]) {
+    let mut rest = message;
+    while let Some(at) = rest.iter().position(is_separator) {
+        batch.extend_from_slice(&rest[..at]);
+        batch.extend_from_slice(format!("\\u{:04x}", rest[at]).as_bytes());
+        rest = &rest[at + 1..];
+    }
+    batch.extend_from_slice(rest);
+}
+
+fn is_separator(byte: &u8) -> bool {
+    matches!(*byte, SEPARATOR | CROSSBAR_SEPARATOR)
+}
+
 #[cold]
 fn broken(what: &str) -> TransportError {
     TransportError::Message(what.to_owned())
@@ -145,6 +193,8 @@ fn broken(what: &str) -> TransportError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const LIMIT: usize = 100_000;
 
     fn all(framing: &mut Framing, unit: &'static [u8]) -> Result<Vec<Bytes>, TransportError> {
         let mut messages = vec![framing.open(Bytes::from_static(unit))?];
@@ -158,7 +208,7 @@ mod tests {
     fn what_is_put_in_comes_out() {
         for serializer in Serializer::ALL.into_iter().filter(|serializer| serializer.batched) {
             for separator in [SEPARATOR, CROSSBAR_SEPARATOR] {
-                let mut framing = Framing::new(serializer, separator);
+                let mut framing = Framing::new(serializer, separator, LIMIT);
                 let messages: [&[u8]; 3] = [b"[6]", b"1", &[b' '; 70_000]];
                 let mut batch = Vec::new();
                 for message in messages {
@@ -173,7 +223,7 @@ mod tests {
 
     #[test]
     fn one_message_is_its_own_unit() {
-        let mut framing = Framing::following(Encoding::Json.into());
+        let mut framing = Framing::following(Encoding::Json.into(), LIMIT);
         assert_eq!(all(&mut framing, b"[1]\x1e").unwrap(), [&b"[1]\x1e"[..]]);
         assert_eq!(all(&mut framing, b"").unwrap(), [&b""[..]]);
     }
@@ -181,13 +231,13 @@ mod tests {
     #[test]
     fn either_separator_is_taken() {
         let json = Serializer::batched(Encoding::Json);
-        let mut framing = Framing::new(json, SEPARATOR);
+        let mut framing = Framing::new(json, SEPARATOR, LIMIT);
         assert_eq!(all(&mut framing, b"[1]\x18[2]\x1e").unwrap(), [&b"[1]"[..], b"[2]"]);
         let mut batch = Vec::new();
         framing.put(&mut batch, b"[3]");
         assert_eq!(batch, b"[3]\x1e", "as we were told to");
 
-        let mut framing = Framing::following(json);
+        let mut framing = Framing::following(json, LIMIT);
         all(&mut framing, b"[1]\x18").unwrap();
         batch.clear();
         framing.put(&mut batch, b"[3]");
@@ -203,10 +253,42 @@ mod tests {
             [(Encoding::Json, &text[..]), (Encoding::MsgPack, &binary), (Encoding::Cbor, &binary)]
         {
             for batch in batches {
-                let mut framing = Framing::following(Serializer::batched(encoding));
+                let mut framing = Framing::following(Serializer::batched(encoding), LIMIT);
                 let error = all(&mut framing, batch).unwrap_err();
                 assert!(matches!(error, TransportError::Message(_)), "{batch:?}: {error}");
+                assert_eq!(framing.next().unwrap(), None, "told once");
             }
         }
+    }
+
+    #[test]
+    fn the_limit_is_for_messages() {
+        for encoding in Encoding::ALL {
+            let mut framing = Framing::following(Serializer::batched(encoding), LIMIT);
+            let mut batch = Vec::new();
+            for size in [LIMIT, LIMIT, LIMIT + 1, 1] {
+                framing.put(&mut batch, &vec![b'1'; size]);
+            }
+            assert!(batch.len() < framing.max_unit());
+            assert_eq!(framing.open(batch.into()).unwrap().len(), LIMIT);
+            assert_eq!(framing.next().unwrap().unwrap().len(), LIMIT);
+            let error = framing.next().unwrap_err();
+            assert!(matches!(error, TransportError::TooLarge(_)), "{error}");
+            assert_eq!(framing.next().unwrap(), None);
+
+            let mut batch = Vec::new();
+            framing.put(&mut batch, &vec![b'1'; framing.max_send()]);
+            assert_eq!(batch.len(), LIMIT, "as a peer may measure it");
+        }
+        assert_eq!(Framing::following(Encoding::Cbor.into(), LIMIT).max_unit(), LIMIT);
+        assert_eq!(Framing::following(Encoding::Cbor.into(), LIMIT).max_send(), LIMIT);
+    }
+
+    #[test]
+    fn separators_in_a_text_end_no_message() {
+        let mut framing = Framing::new(Serializer::batched(Encoding::Json), SEPARATOR, LIMIT);
+        let mut batch = Vec::new();
+        framing.put(&mut batch, b"[\"a\x1eb\x18\"]");
+        assert_eq!(all(&mut framing, batch.leak()).unwrap(), [&br#"["a\u001eb\u0018"]"#[..]]);
     }
 }

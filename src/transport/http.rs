@@ -4,15 +4,17 @@
 //! For a client a [`Link`] is one connection. It has no task of its own: hyper's half of it runs
 //! while somebody waits for an answer.
 
+use std::convert::Infallible;
 use std::error::Error as _;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT};
 use hyper::{Request, Response, StatusCode};
@@ -27,8 +29,52 @@ const AGENT: &str = concat!("libwamp/", env!("CARGO_PKG_VERSION"));
 /// How much of the head of an answer is read.
 pub(super) const MAX_HEAD: usize = 64 * 1024;
 
-/// What is sent with a request.
-pub(super) type Body = Full<Bytes>;
+/// How much of a body is given to a connection at once.
+const PIECE: usize = 64 * 1024;
+
+/// What is sent with a request or an answer.
+#[derive(Debug, Default)]
+pub(super) struct Body {
+    rest: Bytes,
+    progress: Arc<AtomicUsize>,
+}
+
+impl Body {
+    pub(super) fn new(bytes: Bytes) -> Body {
+        Body { rest: bytes, progress: Arc::default() }
+    }
+
+    /// Counts up whenever the connection takes on another piece, since the peer has taken some.
+    pub(super) fn progress(&self) -> Arc<AtomicUsize> {
+        self.progress.clone()
+    }
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.rest.is_empty() {
+            return Poll::Ready(None);
+        }
+        let size = self.rest.len().min(PIECE);
+        let piece = self.rest.split_to(size);
+        self.progress.fetch_add(1, Ordering::Relaxed);
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.rest.len() as u64)
+    }
+}
 
 /// Hyper's half of a connection.
 type Connection = Pin<Box<dyn Future<Output = Result<(), hyper::Error>> + Send>>;
@@ -195,7 +241,7 @@ fn unanswered(url: String, why: &str) -> ConnectError {
 
 /// An answer of a server, for people.
 pub(super) fn answer(status: StatusCode, text: &str) -> Response<Body> {
-    let mut response = Response::new(Full::new(Bytes::copy_from_slice(text.as_bytes())));
+    let mut response = Response::new(Body::new(Bytes::copy_from_slice(text.as_bytes())));
     *response.status_mut() = status;
     response
 }

@@ -7,9 +7,10 @@
 //! * [`rawsocket`]: `rs://` and `rss://`, both sides too.
 //! * [`longpoll`]: `http://` and `https://`, both sides.
 //! * `serializer`: what can be agreed on; `framing`: messages and batches of them.
-//! * `http`, [`cookies`]: what WebSocket begins with; `inbox`: what was received and not yet taken;
-//!   `keepalive`: what watches a connection without pings.
-//! * [`tls`]: what is below `wss://` and `rss://`.
+//! * `http`, [`cookies`]: what WebSocket begins with, and long-poll consists of.
+//! * `inbox`: what was received and not yet taken; `keepalive`: what watches a connection without
+//!   pings.
+//! * [`tls`]: what is below `wss://`, `rss://` and `https://`.
 //! * [`endpoint`]: URLs; `dial`: connections to them; `stream`: what these are made of.
 //! * [`proxy`]: what may stand between us and the router.
 //! * [`error`]: what goes wrong with all this.
@@ -37,6 +38,7 @@ pub mod websocket;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -57,7 +59,8 @@ pub use websocket::DeflateOptions;
 
 /// An open connection to a peer.
 pub trait Transport: Send {
-    /// The next thing that came in. After an error or [`Incoming::End`] nothing more comes.
+    /// The next thing that came in. After [`Incoming::End`] and after an error nothing more comes,
+    /// but for [`TransportError::Message`], behind which it goes on.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, TransportError>>;
 
     /// Writes the messages of `batch` from the `next`-th on and flushes; moves `next` forward.
@@ -78,7 +81,7 @@ pub trait Transport: Send {
         false
     }
 
-    /// Asks the peer for a sign of life, which comes as [`Incoming::Alive`]; to be flushed. Does
+    /// Asks the peer for a sign of life, which comes as [`Incoming::Pong`]; to be flushed. Does
     /// nothing where there are no pings.
     fn ping(&mut self, _payload: &[u8]) {}
 
@@ -105,8 +108,10 @@ pub trait Transport: Send {
 pub enum Incoming {
     /// One message.
     Message(Bytes),
-    /// A ping or pong: the peer is alive.
+    /// The peer is alive: a ping of its own, a part of a message, or a receive without any.
     Alive,
+    /// The answer to our ping.
+    Pong,
     /// The peer closed in order.
     End {
         /// The WebSocket close code, if there is one.
@@ -125,7 +130,7 @@ pub struct Target {
     pub serializers: Vec<Serializer>,
     /// What ends a message in a batch of JSON that we send.
     pub json_batch_separator: u8,
-    /// HTTP headers for the upgrade to WebSocket.
+    /// HTTP headers for the upgrade to WebSocket and the requests of long-poll.
     pub headers: Vec<(String, String)>,
     /// Cookies that were set by earlier connections, and those that this one sets.
     pub cookies: Option<Arc<Jar>>,
@@ -137,6 +142,8 @@ pub struct Target {
     pub tls: Arc<TlsOptions>,
     /// What to go through.
     pub proxy: ProxyChoice,
+    /// How long each connection may take that an open transport makes for itself.
+    pub connect_timeout: Duration,
     /// When a silent peer counts as lost, where the operating system has to find that out.
     pub keepalive: Option<Keepalive>,
     /// The router is known to answer pings on RawSocket.
@@ -162,6 +169,7 @@ impl Target {
             max_message_size: 1 << 20,
             tls: Arc::new(TlsOptions::default()),
             proxy: ProxyChoice::Direct,
+            connect_timeout: Duration::from_secs(30),
             keepalive: None,
             rawsocket_pings: false,
         }

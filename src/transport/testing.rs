@@ -42,7 +42,7 @@ pub(crate) async fn message(transport: &mut dyn Transport) -> bytes::Bytes {
     loop {
         match receive(transport).await.unwrap() {
             Incoming::Message(message) => return message,
-            Incoming::Alive => {}
+            Incoming::Alive | Incoming::Pong => {}
             end => panic!("{end:?}"),
         }
     }

@@ -113,6 +113,29 @@ fn a_message_of_the_largest_size() {
 }
 
 #[test]
+fn the_peer_is_told_what_was_wrong() {
+    let rows: [(&str, (Script, i32, u16)); 3] = [
+        ("a masked frame", (|wire| wire.raw(b"\x81\x80\0\0\0\0"), WAMP_ERR_PROTOCOL, 1002)),
+        ("no UTF-8", (|wire| wire.frame(TEXT, b"\xff"), WAMP_ERR_PROTOCOL, 1007)),
+        ("too large", (|wire| wire.frame(TEXT, &[b' '; 2000]), WAMP_ERR_TOO_LARGE, 1009)),
+    ];
+    every(rows, |what, (bad, status, code)| {
+        let limit = json!({"max_message_size": 1024});
+        let (scene, peer) = Scene::open(what, limit, move |wire| {
+            bad(wire);
+            let mut last = None;
+            while let Some(frame) = wire.read() {
+                last = Some(frame);
+            }
+            last.expect("a frame")
+        });
+        scene.lose(status, "closed");
+        let last = peer.done();
+        assert_eq!((last.head, &last.payload[..2]), (CLOSE, &code.to_be_bytes()[..]), "{what}");
+    });
+}
+
+#[test]
 fn legal_ways_to_send_a_message() {
     let rows: [(&str, Script); 6] = [
         ("fragments", |wire| {

@@ -25,6 +25,8 @@ enum Answer {
     Cut(Vec<u8>),
     /// Nothing, for as long as the client waits.
     Never,
+    /// These, and nothing more.
+    Stall(Vec<u8>),
     /// This, once the client has sent so many messages.
     After(usize, Box<Answer>),
 }
@@ -105,6 +107,11 @@ fn serve(mut stream: TcpStream, answer: &dyn Fn(&str, usize) -> Answer, seen: &S
                 let _ = stream.write_all(&bytes);
                 return;
             }
+            Answer::Stall(bytes) => {
+                let _ = stream.write_all(&bytes);
+                let _ = std::io::copy(&mut stream, &mut std::io::sink());
+                return;
+            }
             Answer::Never => {
                 let _ = std::io::copy(&mut stream, &mut std::io::sink());
                 return;
@@ -173,7 +180,8 @@ fn bad_answers_to_open() {
     let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>";
     let endless = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(10_000_000));
     let large = told("200 OK", &format!("{OPENED}{}", " ".repeat(1_000_000)));
-    let rows: [(&str, (Answer, i32, &str)); 13] = [
+    let rows: [(&str, (Answer, i32, &str)); 14] = [
+        ("404 with a large page", (told("404 No", &" ".repeat(70_000)), WAMP_ERR_HTTP, "path")),
         ("500", (told("500 No", ""), WAMP_ERR_HTTP, "500")),
         ("401", (told("401 No", ""), WAMP_ERR_HTTP, "headers")),
         ("404", (told("404 No", ""), WAMP_ERR_HTTP, "path")),
@@ -238,7 +246,17 @@ fn an_answer_byte_by_byte() {
 #[test]
 fn bad_answers_to_receive() {
     let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>";
-    let rows: [(&str, (Answer, i32, &str)); 10] = [
+    let large = " ".repeat(70_000);
+    let rows: [(&str, (Answer, i32, &str)); 12] = [
+        ("a large page with 502", (told("502 No", &large), WAMP_ERR_LOST, "lost")),
+        (
+            "a body that does not go on",
+            (
+                Answer::Stall(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n[36".into()),
+                WAMP_ERR_LOST,
+                "lost",
+            ),
+        ),
         ("500", (told("500 No", "oh"), WAMP_ERR_LOST, "lost")),
         ("503", (told("503 No", "oh"), WAMP_ERR_LOST, "lost")),
         ("404", (told("404 No", ""), WAMP_ERR_LOST, "lost")),
@@ -265,22 +283,31 @@ fn bad_answers_to_receive() {
         ),
     ];
     every(rows, |what, (answer, status, class)| {
-        let (peer, _) = server(move |what, before| match what {
+        let (peer, seen) = server(move |what, before| match what {
             "receive" if before > 0 => answer.clone(),
             _ => right(what, before).unwrap_or_else(nothing),
         });
-        let options = json!({"max_message_size": 4096, "max_retries": 0, "close_timeout": 0.5});
+        let options = json!({
+            "max_message_size": 4096, "max_retries": 0, "close_timeout": 0.5, "connect_timeout": 1,
+        });
         let mut client = Client::open(what, &url(&peer), options);
         client.try_join();
         client.closed_as(status, class);
         client.finish();
         peer.done();
+        // The router is told, where it may still be there.
+        let is_told = seen.counts.lock().unwrap().contains_key("close");
+        assert_eq!(is_told, class == "closed", "{what}");
     });
 }
 
 #[test]
 fn bad_answers_to_send() {
-    let rows: [(&str, (Answer, i32, &str)); 4] = [
+    let large = " ".repeat(70_000);
+    let rows: [(&str, (Answer, i32, &str)); 7] = [
+        ("a large page with 502", (told("502 No", &large), WAMP_ERR_LOST, "lost")),
+        ("408", (told("408 No", ""), WAMP_ERR_LOST, "lost")),
+        ("413", (told("413 No", ""), WAMP_ERR_TOO_LARGE, "closed")),
         ("500", (told("500 No", "oh"), WAMP_ERR_LOST, "lost")),
         ("404", (told("404 No", ""), WAMP_ERR_LOST, "lost")),
         ("400", (told("400 No", ""), WAMP_ERR_PROTOCOL, "closed")),

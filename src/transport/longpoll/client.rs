@@ -21,7 +21,7 @@ use crate::transport::{
     ConnectError, Incoming, Keepalive, Serializer, Target, Transport, TransportError,
 };
 
-use super::lane::{Answer, Lane, LaneError};
+use super::lane::{Answer, Lane, LaneError, Post};
 use super::{MAX_OPENED, Opened, check_text, content_type, unit};
 
 /// A request on its way; gives back what it goes over.
@@ -57,13 +57,20 @@ pub(in crate::transport) async fn connect(target: &Target) -> Result<LongPoll, C
     let path = target.endpoint.path();
     let body = Bytes::from(json!({ "protocols": names }).to_string());
     let mut lane = Lane::new(target.clone());
-    let answer = lane.post(&format!("{path}/open"), "application/json", body, MAX_OPENED).await;
-    let answer = match answer {
+    let open = Post {
+        path: &format!("{path}/open"),
+        content_type: "application/json",
+        body,
+        patience: None,
+        limit: MAX_OPENED,
+    };
+    let answer = match lane.post(&open).await {
         Ok(answer) => answer,
         Err(LaneError::Connect(error)) => return Err(error),
         Err(LaneError::Http(error, clues)) => return Err(http::failed(&target, &error, &clues)),
-        Err(LaneError::TooLarge) => {
-            let reason = "its answer is too large".to_owned();
+        Err(error @ (LaneError::TooLarge | LaneError::Late)) => {
+            let what = if matches!(error, LaneError::Late) { "too late" } else { "too large" };
+            let reason = format!("its answer is {what}");
             return Err(ConnectError::LongPoll { url: url(), reason });
         }
     };
@@ -90,7 +97,7 @@ pub(in crate::transport) async fn connect(target: &Target) -> Result<LongPoll, C
     }
     Ok(LongPoll {
         path: format!("{path}/{id}"),
-        framing: Framing::new(serializer, target.json_batch_separator),
+        framing: Framing::new(serializer, target.json_batch_separator, target.max_message_size),
         max_message_size: target.max_message_size,
         patience: target.keepalive.map(|Keepalive { idle, timeout }| idle + timeout),
         receiving: Station::Idle(Lane::new(target)),
@@ -101,26 +108,28 @@ pub(in crate::transport) async fn connect(target: &Target) -> Result<LongPoll, C
 
 impl LongPoll {
     /// Begins a request that is to be answered soon.
-    fn post(&self, mut lane: Lane, what: &str, body: Bytes) -> Request {
-        let (path, kind) = (format!("{}/{what}", self.path), content_type(self.serializer()));
-        let patience = self.patience;
-        Box::pin(async move {
-            let posted = lane.post(&path, kind, body, MAX_OPENED);
-            let late = |_| TransportError::Lost("a request was not answered in time".to_owned());
-            let answer = match patience {
-                None => Ok(posted.await),
-                Some(limit) => tokio::time::timeout(limit, posted).await.map_err(late),
-            };
-            (lane, answer.and_then(|answer| answer.map_err(|error| failed(error, MAX_OPENED))))
-        })
+    fn post(&self, lane: Lane, what: &str, body: Bytes) -> Request {
+        self.begin(lane, what, body, self.patience, MAX_OPENED)
     }
 
     /// Begins the request that hangs.
-    fn ask(&self, mut lane: Lane) -> Request {
-        let (path, kind) = (format!("{}/receive", self.path), content_type(self.serializer()));
-        let limit = self.max_message_size;
+    fn ask(&self, lane: Lane) -> Request {
+        self.begin(lane, "receive", Bytes::new(), None, self.framing.max_unit())
+    }
+
+    fn begin(
+        &self,
+        mut lane: Lane,
+        what: &str,
+        body: Bytes,
+        patience: Option<Duration>,
+        limit: usize,
+    ) -> Request {
+        let path = format!("{}/{what}", self.path);
+        let content_type = content_type(self.serializer());
         Box::pin(async move {
-            let answer = lane.post(&path, kind, Bytes::new(), limit).await;
+            let post = Post { path: &path, content_type, body, patience, limit };
+            let answer = lane.post(&post).await;
             (lane, answer.map_err(|error| failed(error, limit)))
         })
     }
@@ -133,11 +142,12 @@ impl LongPoll {
         let (lane, answer) = ready!(request.as_mut().poll(cx));
         self.sending = Station::Over;
         let answer = answer?;
-        if !answer.status.is_success() {
-            return Poll::Ready(Err(unexpected(&answer)));
-        }
+        // After a refusal too, for what closes.
         self.sending = Station::Idle(lane);
-        Poll::Ready(Ok(()))
+        match answer.status.is_success() {
+            true => Poll::Ready(Ok(())),
+            false => Poll::Ready(Err(unexpected(&answer))),
+        }
     }
 
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answer, TransportError>> {
@@ -228,6 +238,10 @@ impl Transport for LongPoll {
     fn serializer(&self) -> Serializer {
         self.framing.serializer()
     }
+
+    fn max_send(&self) -> usize {
+        self.framing.max_send()
+    }
 }
 
 /// What an answer means that is not the wanted one.
@@ -236,8 +250,11 @@ fn unexpected(answer: &Answer) -> TransportError {
         StatusCode::NOT_FOUND | StatusCode::GONE => {
             TransportError::Lost("the router has ended the transport, or forgotten it".to_owned())
         }
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            TransportError::Refused(format!("it answered HTTP {}", answer.status))
+        }
         // Who answers so may be a proxy, before a router that will be back.
-        status if status.is_server_error() => {
+        status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
             TransportError::Lost(format!("it answered HTTP {status}"))
         }
         status => TransportError::Protocol(format!("it answered HTTP {status}")),
@@ -252,6 +269,7 @@ fn failed(error: LaneError, limit: usize) -> TransportError {
             Some(error) => error.to_string(),
             None => error.to_string(),
         }),
+        LaneError::Late => TransportError::Lost("a request was not answered in time".to_owned()),
         LaneError::TooLarge => {
             TransportError::TooLarge(format!("an answer of more than {limit} bytes"))
         }

@@ -122,11 +122,10 @@ impl Room {
             }
             reply
         };
-        // However it ends, also with the connection.
-        let _seen = Seen(self);
-        match tokio::time::timeout(patience, reply).await {
+        let mut asked = Asked { room: self, reply };
+        match tokio::time::timeout(patience, &mut asked.reply).await {
             Ok(reply) => reply.unwrap_or(Reply::End),
-            Err(_) => Reply::Later,
+            Err(_) => asked.late().unwrap_or(Reply::Later),
         }
     }
 
@@ -173,12 +172,26 @@ impl State {
     }
 }
 
-/// Notes in the end that the client was there.
-struct Seen<'a>(&'a Room);
+/// A receive that hangs. However it ends, also with its connection, the client was there till then.
+struct Asked<'a> {
+    room: &'a Room,
+    reply: oneshot::Receiver<Reply>,
+}
 
-impl Drop for Seen<'_> {
+impl Asked<'_> {
+    /// What was answered in the very moment in which nobody wanted to wait any more.
+    fn late(&mut self) -> Option<Reply> {
+        self.reply.close();
+        self.reply.try_recv().ok()
+    }
+}
+
+impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        self.0.state().touch();
+        let late = self.late();
+        let mut state = self.room.state();
+        state.undelivered = state.undelivered.take().or(late);
+        state.touch();
     }
 }
 
@@ -194,7 +207,7 @@ pub struct Served {
 
 impl Served {
     pub(super) fn new(hub: Arc<Hub>, id: String, room: Arc<Room>) -> Served {
-        let framing = Framing::following(room.serializer);
+        let framing = Framing::following(room.serializer, hub.max_message_size());
         let timer = Box::pin(sleep_until(Instant::now() + hub.expiry()));
         Served { hub, id, room, framing, timer }
     }
@@ -299,5 +312,29 @@ impl Drop for Served {
         drop(state);
         self.room.taken.notify_waiters();
         self.hub.forget(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Encoding;
+
+    #[tokio::test]
+    async fn what_comes_as_a_receive_ends_is_not_lost() {
+        let room = Room::new(Encoding::Json.into());
+        let (sender, reply) = oneshot::channel();
+        let mut asked = Asked { room: &room, reply };
+        sender.send(Reply::Messages(Bytes::from_static(b"[1]"))).unwrap();
+        assert!(matches!(asked.late(), Some(Reply::Messages(_))), "its time is up");
+        drop(asked);
+        assert!(room.state().undelivered.is_none());
+
+        let (sender, reply) = oneshot::channel();
+        let asked = Asked { room: &room, reply };
+        sender.send(Reply::Messages(Bytes::from_static(b"[2]"))).unwrap();
+        drop(asked);
+        let next = room.receive(Duration::ZERO).await;
+        assert!(matches!(next, Reply::Messages(message) if message == "[2]"));
     }
 }

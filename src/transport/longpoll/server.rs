@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
@@ -15,6 +15,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
+use crate::transport::framing::max_unit;
 use crate::transport::http::{self, Body};
 use crate::transport::{Serializer, Stream, TransportError};
 
@@ -25,7 +26,7 @@ use super::{MAX_OPENED, Open, Opened, content_type};
 /// after 12 s.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a client may be without a receive, and take for the body of a request.
+/// How long a client may be without a receive, and between the parts of a request.
 const EXPIRY: Duration = Duration::from_secs(30);
 
 /// How long a connection may be without a request.
@@ -149,11 +150,11 @@ impl Hub {
     }
 
     async fn send(&self, room: &Room, body: Incoming) -> Response<Body> {
-        let body = match read(body, self.max_message_size).await {
+        let limit = max_unit(room.serializer, self.max_message_size);
+        let body = match read(body, limit).await {
             Ok(body) => body,
             Err(refusal) => {
                 if refusal.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                    let limit = self.max_message_size;
                     let why = format!("a request has more than {limit} bytes");
                     room.fail(TransportError::TooLarge(why));
                 }
@@ -167,16 +168,26 @@ impl Hub {
     }
 }
 
+/// Reads a body to its end, however long that takes, as long as it goes on.
 async fn read(body: Incoming, limit: usize) -> Result<Bytes, Box<Response<Body>>> {
-    let (status, why) =
-        match tokio::time::timeout(EXPIRY, Limited::new(body, limit).collect()).await {
-            Ok(Ok(body)) => return Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                (StatusCode::PAYLOAD_TOO_LARGE, format!("at most {limit} bytes are taken\n"))
+    let mut body = Limited::new(body, limit);
+    let mut read = BytesMut::new();
+    let (status, why) = loop {
+        match tokio::time::timeout(EXPIRY, body.frame()).await {
+            Ok(None) => return Ok(read.freeze()),
+            Ok(Some(Ok(frame))) => {
+                read.extend_from_slice(frame.data_ref().unwrap_or(&Bytes::new()))
             }
-            Ok(Err(error)) => (StatusCode::BAD_REQUEST, format!("{error}\n")),
-            Err(_) => (StatusCode::REQUEST_TIMEOUT, "it came too slowly\n".to_owned()),
-        };
+            Ok(Some(Err(error))) if error.is::<LengthLimitError>() => {
+                break (
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    format!("at most {limit} bytes are taken\n"),
+                );
+            }
+            Ok(Some(Err(error))) => break (StatusCode::BAD_REQUEST, format!("{error}\n")),
+            Err(_) => break (StatusCode::REQUEST_TIMEOUT, "it came too slowly\n".to_owned()),
+        }
+    };
     Err(Box::new(http::refuse(status, &why)))
 }
 

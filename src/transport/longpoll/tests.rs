@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::transport::testing::{carry, message, receive, send, soon};
-use crate::transport::{ConnectError, Incoming, Target, Transport};
+use crate::transport::{ConnectError, Incoming, Keepalive, Target, Transport};
 
 /// A server; gives its address and the transports that are opened there.
 async fn server(limit: usize, expiry: Duration) -> (u16, mpsc::UnboundedReceiver<Served>) {
@@ -88,6 +88,9 @@ async fn every_serializer_both_ways() {
         assert_eq!((client.serializer(), served.serializer()), (serializer, serializer));
         carry(&mut client, &mut served, &messages).await;
         carry(&mut served, &mut client, &messages).await;
+        let largest = [vec![b'a'; client.max_send()]];
+        carry(&mut client, &mut served, &largest).await;
+        carry(&mut served, &mut client, &[vec![b'a'; 1 << 20]]).await;
     }
 }
 
@@ -284,13 +287,13 @@ async fn servers_that_are_none() {
         ("SSH-2.0-OpenSSH_9.6\r\n", "http"),
         ("", "http"),
         (
-            "HTTP/1.1 200 ok\r\nContent-Length: 46\r\n\r\n\
-             {\"protocol\":\"wamp.2.cbor\",\"transport\":\"a\"}     ",
+            "HTTP/1.1 200 ok\r\nContent-Length: 42\r\n\r\n\
+             {\"protocol\":\"wamp.2.cbor\",\"transport\":\"a\"}",
             "serializers",
         ),
         (
-            "HTTP/1.1 200 ok\r\nContent-Length: 46\r\n\r\n\
-             {\"protocol\":\"wamp.2.json\",\"transport\":\"../a\"}  ",
+            "HTTP/1.1 200 ok\r\nContent-Length: 45\r\n\r\n\
+             {\"protocol\":\"wamp.2.json\",\"transport\":\"../a\"}",
             "no URL can be made of it",
         ),
     ] {
@@ -298,5 +301,83 @@ async fn servers_that_are_none() {
         let error = soon(connect(&target(port, Encoding::Json.into()))).await.err().unwrap();
         assert!(!matches!(error, ConnectError::Proxy { .. }));
         assert!(error.to_string().contains(told), "{answer}: {error}");
+    }
+}
+
+/// The head and the body of a request that comes over this connection; `None` at its end.
+async fn request(stream: &mut TcpStream) -> Option<(String, usize)> {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).await.ok()?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    let size = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    Some((head.clone(), size.map_or(0, |size| size.parse().unwrap())))
+}
+
+const OPENED: &str = "HTTP/1.1 200 ok\r\nContent-Length: 42\r\n\r\n\
+                      {\"protocol\":\"wamp.2.json\",\"transport\":\"a\"}";
+const TAKEN: &[u8] = b"HTTP/1.1 204 no\r\n\r\n";
+
+#[tokio::test]
+async fn who_takes_a_message_slowly_is_alive() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let (_, size) = request(&mut stream).await.unwrap();
+        stream.read_exact(&mut vec![0; size]).await.unwrap();
+        stream.write_all(OPENED.as_bytes()).await.unwrap();
+        let (_, size) = request(&mut stream).await.unwrap();
+        let (mut taken, mut buffer) = (0, vec![0; 128 * 1024]);
+        while taken < size {
+            // Slow, so that all takes much longer than the client waits for an answer.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            taken += stream.read(&mut buffer).await.unwrap();
+        }
+        stream.write_all(TAKEN).await.unwrap();
+        taken
+    });
+    let half = Duration::from_millis(150);
+    let keepalive = Some(Keepalive { idle: half, timeout: half });
+    let large = vec![b'a'; 16 << 20];
+    let max_message_size = large.len();
+    let target = Target { keepalive, max_message_size, ..target(port, Encoding::Json.into()) };
+    let mut client = soon(connect(&target)).await.unwrap();
+    let begun = std::time::Instant::now();
+    send(&mut client, &[&large]).await.unwrap();
+    assert!(begun.elapsed() > 2 * half, "it was no test");
+    assert_eq!(server.await.unwrap(), large.len());
+}
+
+#[tokio::test]
+async fn a_connection_that_was_idle_is_made_anew() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sender, mut connections) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        for number in 0.. {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let sender = sender.clone();
+            tokio::spawn(async move {
+                while let Some((head, size)) = request(&mut stream).await {
+                    stream.read_exact(&mut vec![0; size]).await.unwrap();
+                    sender.send(number).unwrap();
+                    let is_open = head.starts_with("post /lp/open");
+                    let answer = if is_open { OPENED.as_bytes() } else { TAKEN };
+                    stream.write_all(answer).await.unwrap();
+                }
+            });
+        }
+    });
+    let mut client = soon(connect(&target(port, Encoding::Json.into()))).await.unwrap();
+    send(&mut client, &[b"[1]"]).await.unwrap();
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(5)).await;
+    tokio::time::resume();
+    send(&mut client, &[b"[2]"]).await.unwrap();
+    for expected in [0, 0, 1] {
+        assert_eq!(soon(connections.recv()).await, Some(expected));
     }
 }

@@ -149,7 +149,11 @@ impl Transport for RawSocket {
                         return Poll::Ready(Err(TransportError::Message(what)));
                     }
                     Kind::Message => Incoming::Message(payload),
-                    Kind::Pong => Incoming::Alive,
+                    Kind::Pong => Incoming::Pong,
+                    Kind::Ping if payload.len() > self.max_send => {
+                        let what = "a ping that is larger than the answer may be".to_owned();
+                        return Poll::Ready(Err(TransportError::Protocol(what)));
+                    }
                     Kind::Ping => {
                         self.push_control(Kind::Pong, &payload);
                         // If it must wait, whoever makes it wait wakes us.

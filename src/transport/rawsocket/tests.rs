@@ -97,12 +97,23 @@ async fn the_largest_message_comes_in_but_does_not_go_out() {
 }
 
 #[tokio::test]
+async fn a_ping_that_cannot_be_answered() {
+    let (mut client, mut bytes) = with_bytes(1 << 24).await;
+    let write = async {
+        bytes.write_all(&[9, 0, 0, 0]).await.unwrap();
+        let _ = bytes.write_all(&vec![b'x'; 1 << 24]).await;
+    };
+    let (received, ()) = tokio::join!(receive(&mut client), write);
+    assert!(matches!(&received, Err(TransportError::Protocol(why)) if why.contains("ping")));
+}
+
+#[tokio::test]
 async fn pings_are_answered_between_messages() {
     let (mut client, mut bytes) = with_bytes(1 << 24).await;
     bytes.write_all(&[1, 0, 0, 2, b'h', b'i', 0, 0, 0, 1, b'm', 2, 0, 0, 0]).await.unwrap();
     assert!(matches!(receive(&mut client).await, Ok(Incoming::Alive)));
     assert_eq!(message(&mut client).await, "m");
-    assert!(matches!(receive(&mut client).await, Ok(Incoming::Alive)));
+    assert!(matches!(receive(&mut client).await, Ok(Incoming::Pong)));
     client.ping(b"you");
     send(&mut client, &[b"too".to_vec()]).await.unwrap();
     let mut read = [0; 20];

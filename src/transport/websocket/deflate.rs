@@ -280,6 +280,10 @@ impl Deflate {
         }
         let (begin, out) = (self.compress.total_in(), &mut self.scratch);
         out.clear();
+        // What a large message has left behind.
+        if out.capacity() > super::socket::KEPT {
+            *out = Vec::new();
+        }
         loop {
             let taken = (self.compress.total_in() - begin) as usize;
             out.reserve((message.len() - taken) / 2 + 128);
@@ -356,6 +360,22 @@ mod tests {
         let (agreed, answer) = accept(options, &offer(options)).unwrap();
         assert_eq!(agree(options, &answer).unwrap(), agreed, "{answer}");
         (Deflate::new(agreed, options, true), Deflate::new(agreed, options, false))
+    }
+
+    #[test]
+    fn what_a_large_message_takes_is_given_back() {
+        let mut random = 1_u64;
+        let large: Vec<u8> = std::iter::repeat_with(|| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (random >> 56) as u8
+        })
+        .take(4 << 20)
+        .collect();
+        let (mut ours, _) = pair(&DeflateOptions { threshold: 1, ..DeflateOptions::default() });
+        ours.compress(&large).unwrap();
+        assert!(ours.scratch.capacity() > 4 << 20);
+        ours.compress(b"small").unwrap();
+        assert!(ours.scratch.capacity() < 1 << 20, "{}", ours.scratch.capacity());
     }
 
     fn all_options() -> Vec<DeflateOptions> {

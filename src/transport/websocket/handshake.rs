@@ -5,7 +5,6 @@ use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{
     CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT,
@@ -38,8 +37,9 @@ pub async fn connect(stream: Stream, target: &Target) -> Result<WebSocket, Conne
         .and_then(|agreed| Serializer::of_subprotocol(&agreed))
         .filter(|agreed| target.serializers.contains(agreed))
         .ok_or_else(|| ConnectError::Subprotocol { url: target.endpoint.to_string(), offered })?;
-    let framing = Framing::new(serializer, target.json_batch_separator);
-    Ok(WebSocket::new(socket, framing, target.max_message_size))
+    let limit = target.max_message_size;
+    let framing = Framing::new(serializer, target.json_batch_separator, limit);
+    Ok(WebSocket::new(socket, framing, limit))
 }
 
 /// The same below WAMP: offers these subprotocols, if any, and gives the one that the server names.
@@ -107,7 +107,8 @@ pub async fn accept(
     };
     let (socket, agreed) = answer(stream, path, max_message_size, deflate, choose).await?;
     let serializer = agreed.and_then(Serializer::of_subprotocol).unwrap_or_default();
-    Ok(WebSocket::new(socket, Framing::following(serializer), max_message_size))
+    let framing = Framing::following(serializer, max_message_size);
+    Ok(WebSocket::new(socket, framing, max_message_size))
 }
 
 /// The same below WAMP. `choose` takes one of the subprotocols that the client offers, or none, or
@@ -179,7 +180,7 @@ fn request(target: &Target, key: &str, subprotocols: &str) -> Result<Request<Bod
     if let Some(all) = request.headers_mut() {
         *all = headers;
     }
-    request.body(Full::default()).map_err(|error| ConnectError::Unreachable {
+    request.body(Body::default()).map_err(|error| ConnectError::Unreachable {
         url: target.endpoint.to_string(),
         reason: error.to_string(),
     })

@@ -44,7 +44,8 @@ pub struct WebSocket {
 }
 
 impl WebSocket {
-    fn new(socket: Socket, framing: Framing, max_message_size: usize) -> WebSocket {
+    fn new(mut socket: Socket, framing: Framing, max_message_size: usize) -> WebSocket {
+        socket.limit(framing.max_unit());
         let is_text = framing.serializer().encoding == Encoding::Json;
         let max_batch = max_message_size.min(BATCH);
         WebSocket { socket, framing, is_text, max_batch, batch: Vec::new() }
@@ -84,6 +85,7 @@ impl Transport for WebSocket {
             }
             Received::Message { is_text, .. } => Err(self.wrong_kind(is_text)),
             Received::Alive => Ok(Incoming::Alive),
+            Received::Pong => Ok(Incoming::Pong),
             Received::Close { code, reason } => Ok(Incoming::End { code, reason }),
         })
     }
@@ -119,6 +121,10 @@ impl Transport for WebSocket {
 
     fn serializer(&self) -> Serializer {
         self.framing.serializer()
+    }
+
+    fn max_send(&self) -> usize {
+        self.framing.max_send()
     }
 
     fn channel_id(&self) -> Option<[u8; 32]> {

@@ -31,7 +31,7 @@ use super::keys::Keys;
 const GATHERED: usize = 64 * 1024;
 
 /// How much room is kept when all is written.
-const KEPT: usize = 256 * 1024;
+pub(super) const KEPT: usize = 256 * 1024;
 
 /// How many bytes of pongs may wait before no more is read: a peer that pings and does not read
 /// must not fill our memory. What else waits stops nothing, or two peers that send much at once
@@ -81,8 +81,10 @@ pub enum Received {
         /// Its bytes.
         payload: Bytes,
     },
-    /// A ping, a pong, or a part of a message.
+    /// A ping, or a part of a message.
     Alive,
+    /// A pong.
+    Pong,
     /// The peer closes, in order, or by the end of its stream.
     Close {
         /// Its close code.
@@ -141,6 +143,11 @@ impl Socket {
             close_sent: false,
             ended: false,
         }
+    }
+
+    /// Changes how large a message may be that comes in.
+    pub(super) fn limit(&mut self, max_message_size: usize) {
+        self.max_message_size = max_message_size;
     }
 
     pub(super) fn stream(&self) -> &Stream {
@@ -281,7 +288,7 @@ impl Socket {
                 self.pongs += payload.len() + MAX_HEAD;
                 Received::Alive
             }
-            Opcode::Pong => Received::Alive,
+            Opcode::Pong => Received::Pong,
             Opcode::Close => self.closed(&payload)?,
         };
         Ok(Some(received))

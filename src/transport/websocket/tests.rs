@@ -44,6 +44,9 @@ async fn every_serializer_with_and_without_compression() {
             assert_eq!(client.socket.is_compressing(), deflate.is_some());
             carry(&mut client, &mut server, &messages).await;
             carry(&mut server, &mut client, &messages).await;
+            let largest = [vec![b'a'; client.max_send()]];
+            carry(&mut client, &mut server, &largest).await;
+            carry(&mut server, &mut client, &[vec![b'a'; 1 << 20]]).await;
         }
     }
 }
