@@ -64,7 +64,7 @@ fn cookies(lines: &[u8]) {
         answer.append(SET_COOKIE, value);
     }
     let jar = Jar::default();
-    jar.take(&first, &answer);
+    jar.take(&first, first.path(), &answer);
     let given = given(&jar, &first);
     assert!(given.len() <= MOST.min(answer.len()), "{given:?}");
     for cookie in &given {
@@ -77,7 +77,7 @@ fn cookies(lines: &[u8]) {
         assert!(answer.get_all(SET_COOKIE).iter().any(is_set), "{cookie:?}");
     }
     // Again, it is the same.
-    jar.take(&first, &answer);
+    jar.take(&first, first.path(), &answer);
     assert_eq!(sorted(self::given(&jar, &first)), sorted(given.clone()));
     let elsewhere = self::given(&jar, &second);
     if !is_same_host(&first, &second) {
@@ -95,7 +95,7 @@ fn cookies(lines: &[u8]) {
 /// The cookies that go with a request.
 fn given(jar: &Jar, endpoint: &Endpoint) -> Vec<String> {
     let mut headers = HeaderMap::new();
-    jar.give(endpoint, &mut headers);
+    jar.give(endpoint, endpoint.path(), &mut headers);
     assert!(headers.len() <= 1);
     let list = headers.get(COOKIE).map(|value| value.to_str().expect("a plain text").to_owned());
     list.map_or(Vec::new(), |list| list.split("; ").map(str::to_owned).collect())

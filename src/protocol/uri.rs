@@ -126,6 +126,8 @@ pub const RUNTIME_ERROR: &str = "wamp.error.runtime_error";
 pub const CANCELED: &str = "wamp.error.canceled";
 /// The request's time limit has passed.
 pub const TIMEOUT: &str = "wamp.error.timeout";
+/// A message is larger than who is to get it takes.
+pub const PAYLOAD_SIZE_EXCEEDED: &str = "wamp.error.payload_size_exceeded";
 /// No such registration.
 pub const NO_SUCH_REGISTRATION: &str = "wamp.error.no_such_registration";
 /// No such subscription.

@@ -254,12 +254,13 @@ fn deliver_to(
         details: details.dict(),
         payload: publication.payload,
     };
+    // Who cannot be sent it, for its encoding or its size, goes without.
     for receiver in receivers {
         let encoding = receiver.encoding();
         let own = &mut encoded[encoding as usize];
         if own.state == State::Unwanted && encoding == publication.payload.encoding {
             own.state = State::SentOnce;
-            receiver.send(rings, |out| event.write(out));
+            let _ = receiver.try_send(rings, |out| event.write(out));
             continue;
         }
         if matches!(own.state, State::Unwanted | State::SentOnce) {
@@ -268,7 +269,7 @@ fn deliver_to(
             own.state = out.finish().map_or(State::Impossible, |()| State::Ready);
         }
         if own.state == State::Ready {
-            receiver.send(rings, |out| out.whole(&own.bytes));
+            let _ = receiver.try_send(rings, |out| out.whole(&own.bytes));
         }
     }
     for used in encoded {

@@ -77,7 +77,11 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: Stream, greeting: Arc<Gre
                 let deflate = shared.config.deflate.as_ref();
                 Box::new(websocket::accept(stream, Some(path), limit, deflate).await?)
             }
-            _ => Box::new(rawsocket::accept(stream, &Encoding::ALL, limit).await?),
+            _ => {
+                let transport = rawsocket::accept(stream, &Encoding::ALL, limit).await?;
+                guest.peer.takes_up_to(transport.max_send());
+                Box::new(transport)
+            }
         };
         Ok(transport)
     };
@@ -470,7 +474,7 @@ impl<'a> Connection<'a> {
             TransportError::Protocol(why) | TransportError::Message(why) => {
                 self.abort(uri::PROTOCOL_VIOLATION, &why)
             }
-            TransportError::TooLarge(why) => self.abort(PAYLOAD_SIZE_EXCEEDED, &why),
+            TransportError::TooLarge(why) => self.abort(uri::PAYLOAD_SIZE_EXCEEDED, &why),
         }
         Ok(())
     }
@@ -512,9 +516,6 @@ impl<'a> Connection<'a> {
         self.peer.send(&mut self.rings, |out| abort.write(out));
     }
 }
-
-/// The client sent a message that is larger than the router accepts.
-const PAYLOAD_SIZE_EXCEEDED: &str = "wamp.error.payload_size_exceeded";
 
 fn message(received: &Result<Received, CodecError>) -> Result<Message<'_>, CodecError> {
     Message::of(received.as_ref().map_err(|error| *error)?)

@@ -142,7 +142,7 @@ impl Memory {
                     encoding: kept.encoding,
                 },
             };
-            peer.send(rings, |out| event.write(out));
+            let _ = peer.try_send(rings, |out| event.write(out));
         }
     }
 

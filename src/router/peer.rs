@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
-use crate::codec::{Batch, CodecError, Encoding, Out, Outbox, Rules, Unsendable};
+use crate::codec::{Batch, Encoding, Out, Outbox, Rules, TooLarge, Unsendable};
 use crate::transport::Doorbell;
 
 use super::identity::Identity;
@@ -21,6 +21,8 @@ pub(super) struct Peer {
     identity: OnceLock<Identity>,
     /// How its messages are encoded, once that has been agreed on.
     encoding: OnceLock<Encoding>,
+    /// The largest message that it takes, where it has said so.
+    max_message: OnceLock<usize>,
     queue: Mutex<Queue>,
 }
 
@@ -52,6 +54,7 @@ impl Peer {
             bell: Doorbell::default(),
             identity: OnceLock::new(),
             encoding: OnceLock::new(),
+            max_message: OnceLock::new(),
             queue: Mutex::new(Queue {
                 outbox: Outbox::new(Encoding::Json, Rules::Tolerant),
                 in_flight: 0,
@@ -65,6 +68,11 @@ impl Peer {
     pub(super) fn speak(&self, encoding: Encoding) {
         self.encoding.get_or_init(|| encoding);
         locked(&self.queue).outbox = Outbox::new(encoding, Rules::Tolerant);
+    }
+
+    /// Says how large its messages may be; before the first one.
+    pub(super) fn takes_up_to(&self, size: usize) {
+        self.max_message.get_or_init(|| size);
     }
 
     /// How its messages are encoded.
@@ -96,21 +104,24 @@ impl Peer {
         &self.bell
     }
 
-    /// Appends the message that `write` writes. The client is added to `rings` unless somebody is
+    /// Appends the message that `write` writes, without which a client that does not take it cannot
+    /// go on. The client is added to `rings` unless somebody is
     /// about to ring already: whoever found the outbox empty does.
     #[inline]
     pub(super) fn send(self: &Arc<Self>, rings: &mut Rings, write: impl FnOnce(&mut Out<'_>)) {
-        let _ = self.try_send(rings, write);
+        if let Err(Unsendable::TooLarge(_)) = self.try_send(rings, write) {
+            self.cut();
+        }
     }
 
-    /// As [`Peer::send`]; tells if the client's encoding cannot carry the message's payload, which
-    /// is then not sent.
+    /// As [`Peer::send`]; tells if the client cannot be sent the message, because its encoding does
+    /// not carry the payload or it takes none as large.
     #[inline]
     pub(super) fn try_send(
         self: &Arc<Self>,
         rings: &mut Rings,
         write: impl FnOnce(&mut Out<'_>),
-    ) -> Result<(), CodecError> {
+    ) -> Result<(), Unsendable> {
         let mut queue = locked(&self.queue);
         if queue.dropped {
             return Ok(());
@@ -119,9 +130,14 @@ impl Peer {
             rings.0.push(self.clone());
         }
         let room = self.limit.saturating_sub(queue.in_flight);
-        let pushed = queue.outbox.push(room, write);
-        if let Err(Unsendable::Payload(error)) = pushed {
-            return Err(error);
+        let max_message = self.max_message.get().copied().unwrap_or(usize::MAX);
+        let pushed = queue.outbox.push(room.min(max_message), write);
+        match pushed {
+            Err(error @ Unsendable::Payload(_)) => return Err(error),
+            Err(Unsendable::TooLarge(TooLarge { size, .. })) if size > max_message => {
+                return Err(TooLarge { size, limit: max_message }.into());
+            }
+            _ => {}
         }
         if pushed.is_err() || queue.outbox.len() > room {
             queue.outbox.clear();

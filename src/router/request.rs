@@ -1,6 +1,6 @@
 //! What broker and dealer have in common: how requests fail, and the checks of options and URIs.
 
-use crate::codec::{Dict, Out, PayloadRef, json::text::write_string};
+use crate::codec::{Dict, Out, PayloadRef, Unsendable, json::text::write_string};
 use crate::protocol::message::Error;
 use crate::protocol::uri::{self, Match};
 
@@ -37,6 +37,15 @@ impl Refusal {
     /// An ERROR with a text for people.
     pub(super) fn new(error: &'static str, why: String) -> Refusal {
         Refusal { error, why }
+    }
+
+    /// For a message that cannot be passed on to whom it is for.
+    pub(super) fn unsendable(error: Unsendable) -> Refusal {
+        let reason = match error {
+            Unsendable::Payload(_) => INVALID_ARGUMENT,
+            Unsendable::TooLarge(_) => uri::PAYLOAD_SIZE_EXCEEDED,
+        };
+        Refusal::new(reason, format!("the other side cannot be sent this: {error}"))
     }
 
     /// Appends the ERROR for the request of type `kind`.

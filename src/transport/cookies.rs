@@ -29,8 +29,8 @@ struct Kept {
 }
 
 impl Jar {
-    /// Takes the cookies out of an answer of `endpoint`.
-    pub fn take(&self, endpoint: &Endpoint, headers: &HeaderMap) {
+    /// Takes the cookies out of an answer of `endpoint` to a request for `path`.
+    pub fn take(&self, endpoint: &Endpoint, path: &str, headers: &HeaderMap) {
         let now = OffsetDateTime::now_utc();
         let mut cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
         for value in headers.get_all(SET_COOKIE) {
@@ -39,7 +39,7 @@ impl Jar {
             };
             let mut cookie = cookie.into_owned();
             if !cookie.path().is_some_and(|path| path.starts_with('/')) {
-                cookie.set_path(folder(endpoint.path()).to_owned());
+                cookie.set_path(folder(path).to_owned());
             }
             let expires = match (cookie.max_age(), cookie.expires()) {
                 (Some(age), _) => Some(now.saturating_add(age)),
@@ -54,12 +54,12 @@ impl Jar {
         }
     }
 
-    /// Adds those that are for `endpoint` to a request.
-    pub fn give(&self, endpoint: &Endpoint, headers: &mut HeaderMap) {
+    /// Adds those that are for `path` at `endpoint` to a request.
+    pub fn give(&self, endpoint: &Endpoint, path: &str, headers: &mut HeaderMap) {
         let now = OffsetDateTime::now_utc();
         let mut cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
         cookies.retain(|kept| kept.expires.is_none_or(|expires| expires > now));
-        let fitting = cookies.iter().filter(|kept| kept.is_for(endpoint));
+        let fitting = cookies.iter().filter(|kept| kept.is_for(endpoint, path));
         let list: Vec<_> = fitting.map(|kept| kept.cookie.stripped().to_string()).collect();
         if !list.is_empty()
             && let Ok(mut value) = HeaderValue::try_from(list.join("; "))
@@ -77,11 +77,11 @@ impl Kept {
             && self.cookie.path() == other.cookie.path()
     }
 
-    fn is_for(&self, endpoint: &Endpoint) -> bool {
+    fn is_for(&self, endpoint: &Endpoint, path: &str) -> bool {
         let secure = self.cookie.secure() == Some(true);
         self.host == host(endpoint)
             && (!secure || endpoint.is_secure())
-            && self.cookie.path().is_none_or(|path| is_within(endpoint.path(), path))
+            && self.cookie.path().is_none_or(|folder| is_within(path, folder))
     }
 }
 
@@ -114,7 +114,8 @@ mod tests {
 
     fn given(jar: &Jar, url: &str) -> String {
         let mut headers = HeaderMap::new();
-        jar.give(&Endpoint::parse(url).unwrap(), &mut headers);
+        let endpoint = Endpoint::parse(url).unwrap();
+        jar.give(&endpoint, endpoint.path(), &mut headers);
         headers.get(COOKIE).map_or(String::new(), |value| value.to_str().unwrap().to_owned())
     }
 
@@ -123,7 +124,8 @@ mod tests {
         for cookie in cookies {
             headers.append(SET_COOKIE, HeaderValue::from_str(cookie).unwrap());
         }
-        jar.take(&Endpoint::parse(url).unwrap(), &headers);
+        let endpoint = Endpoint::parse(url).unwrap();
+        jar.take(&endpoint, endpoint.path(), &headers);
     }
 
     #[test]
@@ -147,6 +149,18 @@ mod tests {
         assert_eq!(given(&jar, "wss://a/x/y/z"), "own=1; deep=2; safe=3");
         assert_eq!(given(&jar, "wss://a/xy"), "safe=3");
         assert_eq!(given(&jar, "ws://a/x"), "own=1");
+
+        // Over long-poll the requests are for paths below that of the URL.
+        let jar = Jar::default();
+        let endpoint = Endpoint::parse("http://a/lp").unwrap();
+        let mut headers = HeaderMap::new();
+        for cookie in ["own=1", "deep=2; Path=/lp/"] {
+            headers.append(SET_COOKIE, HeaderValue::from_static(cookie));
+        }
+        jar.take(&endpoint, "/lp/open", &headers);
+        headers.clear();
+        jar.give(&endpoint, "/lp/x/send", &mut headers);
+        assert_eq!(headers[COOKIE], "own=1; deep=2");
     }
 
     #[test]

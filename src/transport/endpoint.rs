@@ -101,7 +101,7 @@ impl Endpoint {
     }
 
     /// The path that is asked for, with its query.
-    pub(super) fn path(&self) -> &str {
+    pub fn path(&self) -> &str {
         match &self.protocol {
             Protocol::WebSocket { path } | Protocol::LongPoll { path } => path,
             Protocol::RawSocket => "/",

@@ -21,7 +21,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 
 use super::stream::Clues;
-use super::{ConnectError, Stream, Target, tls};
+use super::{ConnectError, Protocol, Stream, Target, tls};
 
 /// How we call ourselves.
 const AGENT: &str = concat!("libwamp/", env!("CARGO_PKG_VERSION"));
@@ -160,10 +160,10 @@ pub fn check_header(name: &str, value: &str) -> Result<(), String> {
 }
 
 /// Adds what every request of ours has, and what the application wants, which counts more.
-pub(super) fn add_headers(headers: &mut HeaderMap, target: &Target) {
+pub(super) fn add_headers(headers: &mut HeaderMap, target: &Target, path: &str) {
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
     if let Some(cookies) = &target.cookies {
-        cookies.give(&target.endpoint, headers);
+        cookies.give(&target.endpoint, path, headers);
     }
     for (name, value) in &target.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
@@ -208,18 +208,29 @@ pub(super) fn failed(target: &Target, error: &hyper::Error, clues: &Clues) -> Co
         return match tls::explain(error, clues.certificate) {
             Some(error) => ConnectError::Tls { url, error },
             None if error.kind() == io::ErrorKind::InvalidData => {
-                ConnectError::Handshake { url, reason: error.to_string() }
+                no_handshake(target, &error.to_string())
             }
             None => unanswered(url, &error.to_string()),
         };
     }
     if error.is_parse() {
-        return ConnectError::Handshake { url, reason: error.to_string() };
+        return no_handshake(target, &error.to_string());
     }
     if let Some(error) = tls::explain_loss(clues.certificate) {
         return ConnectError::Tls { url, error };
     }
     unanswered(url, "it closed the connection before it answered")
+}
+
+fn no_handshake(target: &Target, why: &str) -> ConnectError {
+    let url = target.endpoint.to_string();
+    match target.endpoint.protocol {
+        Protocol::LongPoll { .. } => {
+            let reason = format!("its answer is not understood: {why}");
+            ConnectError::LongPoll { url, reason }
+        }
+        _ => ConnectError::Handshake { url, reason: why.to_owned() },
+    }
 }
 
 /// What the operating system, or TLS, says.

@@ -54,7 +54,7 @@ pub use keepalive::Keepalive;
 pub use proxy::{Proxy, ProxyChoice, ProxyError};
 pub use serializer::Serializer;
 pub use stream::Stream;
-pub use tls::TlsOptions;
+pub use tls::{TlsError, TlsOptions};
 pub use websocket::DeflateOptions;
 
 /// An open connection to a peer.
@@ -204,7 +204,15 @@ pub async fn connect(target: &Target) -> Result<Box<dyn Transport>, ConnectError
         let stream = reach(target).await?;
         match rawsocket::connect(stream, target, encoding).await {
             Ok(transport) => return Ok(Box::new(transport)),
-            Err(error @ (ConnectError::RawSocket { .. } | ConnectError::Unreachable { .. })) => {
+            // Over TLS that may look as if it did not want the certificate.
+            Err(
+                error @ (ConnectError::RawSocket { .. }
+                | ConnectError::Unreachable { .. }
+                | ConnectError::Tls {
+                    error: TlsError::ClosedOnCertificate | TlsError::CertificateRequired,
+                    ..
+                }),
+            ) => {
                 refused.get_or_insert(error);
             }
             Err(error) => return Err(error),

@@ -35,6 +35,10 @@ fn answers_that_were_not_asked_for() {
         ("a window of nothing", "permessage-deflate; client_max_window_bits=0"),
         ("a window without a size", "permessage-deflate; server_max_window_bits"),
         ("nonsense", "permessage-deflate; ;=\"\","),
+        (
+            "another one in a header of its own",
+            "permessage-deflate\r\nSec-WebSocket-Extensions: x-other",
+        ),
     ];
     every(rows, |what, extension| {
         let peer = Peer::raw(move |mut stream| {

@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use crate::codec::{CodecError, Dict, PayloadRef};
 use crate::protocol::message::{CallResult, Error, Yield, code};
+use crate::protocol::uri;
 
 use super::super::details::passthru;
 use super::super::peer::{Peer, Rings};
-use super::super::request::UNAVAILABLE;
-use super::calls::{later, uncarried};
+use super::super::request::{Refusal, UNAVAILABLE};
+use super::calls::later;
 use super::{Dealer, PROGRESS, Pending};
 
 impl Dealer {
@@ -65,10 +66,13 @@ impl Dealer {
         }
     }
 
-    /// Passes a progressive result on, where the caller wants it; the call goes on in any case.
+    /// Passes a progressive result on, where the caller wants it; the call goes on, unless the
+    /// caller cannot be sent this part of its result.
     fn progress(&mut self, from: &Arc<Peer>, message: &Yield<'_>, rings: &mut Rings) {
-        let own = self.sessions.get_mut(&from.id());
-        let Some(pending) = own.and_then(|own| own.invocations.get_mut(&message.request)) else {
+        let Some(own) = self.sessions.get_mut(&from.id()) else {
+            return;
+        };
+        let Some(pending) = own.invocations.get_mut(&message.request) else {
             return;
         };
         if let Some((limit, due)) = pending.extra.as_mut().and_then(|extra| extra.limit.as_mut()) {
@@ -79,11 +83,15 @@ impl Dealer {
             return;
         }
         let mut details = passthru(message.options);
-        if details.is_empty() {
-            pending.result(message, Dict::from_checked(PROGRESS), rings);
+        let passed_on = if details.is_empty() {
+            pending.result(message, Dict::from_checked(PROGRESS), rings)
         } else {
             details.flag("progress");
-            pending.result(message, details.finish().dict(), rings);
+            pending.result(message, details.finish().dict(), rings)
+        };
+        if !passed_on {
+            own.interrupt(message.request, "killnowait", uri::CANCELED, rings);
+            self.answered(from.id(), message.request);
         }
     }
 
@@ -99,11 +107,14 @@ impl Dealer {
 }
 
 impl Pending {
-    fn result(&self, message: &Yield<'_>, details: Dict<'_>, rings: &mut Rings) {
+    /// False if the caller had to be sent an ERROR instead, which ends the call for it.
+    fn result(&self, message: &Yield<'_>, details: Dict<'_>, rings: &mut Rings) -> bool {
         let answer = CallResult { request: self.request, details, payload: message.payload };
-        if let Err(error) = self.caller.try_send(rings, |out| answer.write(out)) {
-            let why = uncarried(error);
+        let sent = self.caller.try_send(rings, |out| answer.write(out));
+        if let Err(error) = sent {
+            let why = Refusal::unsendable(error);
             self.caller.send(rings, |out| why.write(code::CALL, self.request, out));
         }
+        sent.is_ok()
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::codec::{CodecError, Dict, Encoding, Out, PayloadRef};
+use crate::codec::{Dict, Encoding, Out, PayloadRef, Unsendable};
 use crate::protocol::ids::IdMap;
 use crate::protocol::message::{Call, Cancel, Invocation, code};
 use crate::protocol::uri::{self, Match};
@@ -78,7 +78,7 @@ impl Dealer {
         let asking = Asking { from, message, options, limit, tried: Vec::new() };
         let sent = ask(entry, index, asking, &mut self.sessions, self.disclose, rings);
         if let Err((asked, error)) = sent {
-            self.give_up(&asked, &uncarried(error), rings);
+            self.give_up(&asked, &Refusal::unsendable(error), rings);
         }
         Ok(limit.map(|(_, due)| due))
     }
@@ -127,7 +127,7 @@ impl Dealer {
         if let Err(error) = callee.peer.try_send(rings, |out| part.write(out)) {
             let asked = Asked { callee: callee.peer.id(), invocation };
             callee.interrupt(invocation, "killnowait", uri::CANCELED, rings);
-            self.give_up(&asked, &uncarried(error), rings);
+            self.give_up(&asked, &Refusal::unsendable(error), rings);
         }
         Ok(true)
     }
@@ -225,7 +225,7 @@ impl Dealer {
                 let asking = Asking { from: &caller, message: &message, options, limit, tried };
                 let sent = ask(entry, index, asking, &mut self.sessions, self.disclose, rings);
                 if let Err((asked, error)) = sent {
-                    self.give_up(&asked, &uncarried(error), rings);
+                    self.give_up(&asked, &Refusal::unsendable(error), rings);
                 }
                 return;
             }
@@ -245,13 +245,8 @@ struct Asking<'a> {
     tried: Vec<u64>,
 }
 
-/// What a caller hears whose payload the encoding of the callee cannot carry.
-pub(super) fn uncarried(error: CodecError) -> Refusal {
-    Refusal::new(INVALID_ARGUMENT, format!("the other side cannot be sent the payload: {error}"))
-}
-
-/// Sends the INVOCATION to the callee at `index`. Fails where its encoding cannot carry the payload;
-/// then the call is to be given up.
+/// Sends the INVOCATION to the callee at `index`. Fails where that cannot be sent it; then the call is
+/// to be given up.
 fn ask(
     entry: &mut Procedure,
     index: usize,
@@ -259,7 +254,7 @@ fn ask(
     sessions: &mut IdMap<Session>,
     disclose: bool,
     rings: &mut Rings,
-) -> Result<(), (Asked, CodecError)> {
+) -> Result<(), (Asked, Unsendable)> {
     let Asking { from, message, options, limit, tried } = asking;
     let (registration, others) = (entry.id, entry.value.callees.len() - 1);
     let procedure = (entry.matching != Match::Exact).then_some(&*message.procedure);

@@ -20,7 +20,7 @@ use crate::protocol::uri;
 
 use super::peer::{Peer, Rings};
 use super::realm::State;
-use super::request::{Fault, INVALID_ARGUMENT};
+use super::request::{Fault, INVALID_ARGUMENT, Refusal};
 
 pub(super) use sessions::session_details;
 
@@ -65,8 +65,8 @@ impl State {
             details: Dict::EMPTY,
             payload: PayloadRef { args: Some(&args), ..PayloadRef::NONE },
         };
-        from.send(rings, |out| result.write(out));
-        Ok(())
+        let sent = from.try_send(rings, |out| result.write(out));
+        sent.map_err(|error| Fault::Refused(Refusal::unsendable(error)))
     }
 }
 

@@ -121,6 +121,58 @@ async fn who_says_nothing_is_shown_out() {
     }
 }
 
+async fn joined(target: &Target) -> Box<dyn Transport> {
+    let mut transport = soon(connect(target)).await.unwrap();
+    says(transport.as_mut(), HELLO).await;
+    assert_eq!(hears(transport.as_mut()).await[0], 2);
+    transport
+}
+
+/// Says this, and gives the answer.
+async fn asks(transport: &mut dyn Transport, message: &str) -> Value {
+    says(transport, message).await;
+    hears(transport).await
+}
+
+#[tokio::test]
+async fn what_a_client_does_not_take_is_not_sent_to_it() {
+    const TOO_LARGE: &str = "wamp.error.payload_size_exceeded";
+    let router = router(json!({}), "rs://127.0.0.1:0");
+    let target = Target::plain(&router.url().unwrap());
+    let mut large = joined(&target).await;
+    let mut small = joined(&Target { max_message_size: 4096, ..target }).await;
+    let (large, small) = (large.as_mut(), small.as_mut());
+    let x = "x".repeat(5000);
+
+    asks(small, r#"[32,1,{},"a.topic"]"#).await;
+    asks(small, r#"[64,2,{},"a.small"]"#).await;
+    asks(large, r#"[64,1,{},"a.large"]"#).await;
+    asks(large, &format!(r#"[16,2,{{"acknowledge":true}},"a.topic",["{x}"]]"#)).await;
+    asks(large, r#"[16,3,{"acknowledge":true},"a.topic",["small"]]"#).await;
+    assert_eq!(hears(small).await[4], json!(["small"]));
+
+    let refused = asks(large, &format!(r#"[48,4,{{}},"a.small",["{x}"]]"#)).await;
+    assert_eq!((&refused[0], &refused[2], &refused[4]), (&json!(8), &json!(4), &json!(TOO_LARGE)));
+    says(large, r#"[48,5,{},"a.small",["small"]]"#).await;
+    let asked = hears(small).await;
+    assert_eq!((&asked[0], &asked[4]), (&json!(68), &json!(["small"])));
+    says(small, &json!([70, asked[1], {}, ["back"]]).to_string()).await;
+    assert_eq!(hears(large).await, json!([50, 5, {}, ["back"]]));
+
+    for (request, progress) in [(3, true), (4, false)] {
+        let call = json!([48, request, {"receive_progress": true}, "a.large"]);
+        says(small, &call.to_string()).await;
+        let asked = hears(large).await;
+        for progress in [progress, false] {
+            let options = json!({ "progress": progress });
+            says(large, &json!([70, asked[1], options, [x]]).to_string()).await;
+        }
+        let refused = hears(small).await;
+        assert_eq!((&refused[2], &refused[4]), (&json!(request), &json!(TOO_LARGE)));
+    }
+    assert_eq!(asks(small, r#"[48,5,{},"a.none"]"#).await[2], 5, "each call ends once");
+}
+
 #[tokio::test]
 async fn the_file_of_a_unix_socket() {
     let path = socket("file");

@@ -94,7 +94,7 @@ impl Lane {
         let (head, mut incoming) =
             response.map_err(|response| failed(response.error))?.into_parts();
         if let Some(cookies) = &target.cookies {
-            cookies.take(&target.endpoint, &head.headers);
+            cookies.take(&target.endpoint, post.path, &head.headers);
         }
         let mut answer = Answer { status: head.status, headers: head.headers, body: Bytes::new() };
         if !answer.status.is_success() {
@@ -154,7 +154,7 @@ fn made(target: &Target, post: &Post<'_>) -> Request<http::Body> {
         headers.insert(HOST, host);
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(post.content_type));
-    http::add_headers(headers, target);
+    http::add_headers(headers, target, post.path);
     request
 }
 

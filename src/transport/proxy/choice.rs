@@ -2,8 +2,8 @@
 //!
 //! | variable | for |
 //! |---|---|
-//! | `https_proxy` | `wss://` |
-//! | `http_proxy` | `ws://` |
+//! | `https_proxy` | `wss://`, `https://` |
+//! | `http_proxy` | `ws://`, `http://` |
 //! | `all_proxy` | these, where their own is not set, and RawSocket |
 //! | `no_proxy` | a list of hosts without a proxy: names (with all below them), addresses, networks such as `10.0.0.0/8`, each perhaps with a port, or `*` for all |
 //!
@@ -94,25 +94,25 @@ fn is_exempt(host: &str, port: u16, entry: &str) -> bool {
         return in_network(address, network, bits).unwrap_or(false);
     }
     let (name, wanted) = split_port(&entry);
-    if wanted.is_some_and(|wanted| wanted != port) {
+    if wanted.is_some_and(|wanted| wanted.parse() != Ok(port)) {
         return false;
     }
     match address {
         Some(address) => name.parse() == Ok(address),
         None => {
-            let name = name.trim_start_matches("*.").trim_start_matches('.');
+            let name = name.trim_start_matches("*.").trim_matches('.');
             host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         }
     }
 }
 
 /// A name or an address, which may be that of IPv6, and perhaps a port.
-fn split_port(entry: &str) -> (&str, Option<u16>) {
+fn split_port(entry: &str) -> (&str, Option<&str>) {
     if let Some((address, rest)) = entry.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        return (address, rest.strip_prefix(':').and_then(|port| port.parse().ok()));
+        return (address, rest.strip_prefix(':'));
     }
     match entry.split_once(':') {
-        Some((name, port)) if !port.contains(':') => (name, port.parse().ok()),
+        Some((name, port)) if !port.contains(':') => (name, Some(port)),
         _ => (entry, None),
     }
 }

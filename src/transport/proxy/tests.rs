@@ -104,6 +104,8 @@ fn some_hosts_need_no_proxy() {
         (".example", &["ws://router.example", "ws://example."], &["ws://example.org"]),
         ("a, *.example", &["ws://router.example", "ws://a"], &["ws://b"]),
         ("router.example:81 b", &["ws://router.example:81", "ws://b"], &["ws://router.example"]),
+        ("router.example.:80,b:x", &["ws://router.example"], &["ws://b", "ws://example"]),
+        (".", &[], &["ws://router.example"]),
         ("10.1.2.3", &["ws://10.1.2.3"], &["ws://10.1.2.4", "ws://a.10.1.2.3.x"]),
         ("10.1.0.0/16,::/129", &["ws://10.1.2.3"], &["ws://10.2.0.1", "ws://[2001:db8::1]"]),
         ("0.0.0.0/0", &["ws://10.1.2.3"], &["ws://router.example", "ws://[2001:db8::1]"]),

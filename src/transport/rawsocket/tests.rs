@@ -1,4 +1,5 @@
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -6,7 +7,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::transport::testing::{batch, message, receive, send};
-use crate::transport::{ConnectError, Target};
+use crate::transport::tls::Acceptor;
+use crate::transport::tls::testing::{Authority, Time};
+use crate::transport::{ConnectError, Target, TlsOptions};
 
 fn target(url: &str, max_message_size: usize) -> Target {
     Target { max_message_size, ..Target::plain(url) }
@@ -323,4 +326,35 @@ async fn over_a_unix_socket() {
     send(&mut client, &[b"over Unix".to_vec()]).await.unwrap();
     assert_eq!(message(&mut server).await, "over Unix");
     assert_eq!((client.max_send(), client.serializer()), (1024, Encoding::Json.into()));
+}
+
+#[tokio::test]
+async fn who_closes_on_one_serializer_is_offered_the_next() {
+    let ca = Authority::new("ours");
+    let (pair, own) = (ca.sign(&["127.0.0.1"], Time::Now), ca.sign(&["client"], Time::Now));
+    let acceptor = Acceptor::new(&pair.cert, &pair.key, Some(&ca.pem())).unwrap();
+    let (listener, url) = listen().await;
+    let serve = async {
+        let mut asked = Vec::new();
+        loop {
+            let mut stream = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
+            let mut hello = [0; 4];
+            stream.read_exact(&mut hello).await.unwrap();
+            asked.push(hello[1] & 15);
+            if hello[1] & 15 == 1 {
+                stream.write_all(&[0x7f, 0xf1, 0, 0]).await.unwrap();
+                stream.flush().await.unwrap();
+                return asked;
+            }
+        }
+    };
+    let tls = serde_json::json!({"ca": ca.pem(), "cert": own.cert, "key": own.key});
+    let target = Target {
+        serializers: [Encoding::Cbor, Encoding::MsgPack, Encoding::Json].map(Into::into).into(),
+        tls: Arc::new(TlsOptions::parse(tls.as_object().unwrap()).unwrap()),
+        ..Target::plain(&url.replace("rs:", "rss:"))
+    };
+    let (asked, transport) = tokio::join!(serve, crate::transport::connect(&target));
+    assert_eq!(asked, [3, 2, 1]);
+    assert_eq!(transport.unwrap().serializer(), Encoding::Json.into());
 }

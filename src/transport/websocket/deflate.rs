@@ -141,8 +141,15 @@ pub(super) fn agree(options: &DeflateOptions, answer: &str) -> Result<Agreed, St
     let ignored = server.keeps_context && options.server_no_context_takeover
         || server.bits > options.server_max_window_bits
         || params.server_max_window_bits == Some(None);
-    if ignored || client.bits < MIN_BITS {
+    if ignored {
         return Err(wrong());
+    }
+    if client.bits < MIN_BITS {
+        return Err(format!(
+            "it wants \"client_max_window_bits={}\", and the least that can be kept to is {MIN_BITS}; \
+             connect without `permessage_deflate`",
+            client.bits
+        ));
     }
     Ok(Agreed { client, server })
 }
@@ -526,5 +533,7 @@ mod tests {
         ] {
             assert!(agree(&strict, bad).is_err(), "{bad}");
         }
+        let narrow = agree(&plain, "permessage-deflate; client_max_window_bits=8").unwrap_err();
+        assert!(narrow.contains("the least that can be kept to is 9"), "{narrow}");
     }
 }

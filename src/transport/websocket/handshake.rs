@@ -67,7 +67,7 @@ pub async fn open(
     let mut response = response.map_err(|unanswered| failed(unanswered.error))?;
     let (status, headers) = (response.status(), response.headers());
     if let Some(cookies) = &target.cookies {
-        cookies.take(&target.endpoint, headers);
+        cookies.take(&target.endpoint, target.endpoint.path(), headers);
     }
     if status != StatusCode::SWITCHING_PROTOCOLS {
         let hint = "is this a WAMP router, and that path its WebSocket endpoint?";
@@ -76,13 +76,15 @@ pub async fn open(
     let handshake = |reason: String| ConnectError::Handshake { url: url(), reason };
     check_upgrade(headers, &key).map_err(|reason| handshake(reason.to_owned()))?;
     let agreed = header(headers, &SEC_WEBSOCKET_PROTOCOL).map(str::to_owned);
-    let deflate = match (header(headers, &SEC_WEBSOCKET_EXTENSIONS), &target.deflate) {
-        (None | Some(""), _) => None,
-        (Some(answer), Some(options)) => {
+    let extensions = values(headers, &SEC_WEBSOCKET_EXTENSIONS).filter(|name| !name.is_empty());
+    let extensions = extensions.collect::<Vec<_>>().join(", ");
+    let deflate = match (extensions.as_str(), &target.deflate) {
+        ("", _) => None,
+        (answer, Some(options)) => {
             let agreed = deflate::agree(options, answer).map_err(handshake)?;
             Some(Deflate::new(agreed, options, true))
         }
-        (Some(answer), None) => {
+        (answer, None) => {
             return Err(handshake(format!("it wants the extension \"{answer}\", unasked")));
         }
     };
@@ -175,7 +177,7 @@ fn request(target: &Target, key: &str, subprotocols: &str) -> Result<Request<Bod
             headers.insert(name, value);
         }
     }
-    http::add_headers(&mut headers, target);
+    http::add_headers(&mut headers, target, target.endpoint.path());
     let mut request = Request::get(target.endpoint.path());
     if let Some(all) = request.headers_mut() {
         *all = headers;
