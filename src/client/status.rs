@@ -137,7 +137,7 @@ const TABLE: &[(Status, &str, &str)] = &[
     (
         Status::Subprotocol,
         "WAMP_ERR_SUBPROTOCOL\0",
-        "the server speaks WebSocket but not WAMP: check the URL\0",
+        "the server chose none of the serializers that were offered: check the URL\0",
     ),
     (
         Status::Protocol,

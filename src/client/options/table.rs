@@ -100,7 +100,7 @@ pub const TABLE: &[Spec] = &[
         name: "headers",
         kind: "object of strings",
         default: "{}",
-        text: "HTTP headers to send with the WebSocket upgrade.",
+        text: "HTTP headers to send with the WebSocket upgrade, and with each request of long-poll.",
         set: |options, value| {
             let headers = headers(value)?;
             for transport in &mut options.transports {
@@ -246,8 +246,8 @@ pub const TABLE: &[Spec] = &[
         name: "tlsConfiguration",
         kind: "object",
         default: "{}",
-        text: "For wss:// and rss://: `ca`, `cert` and `key` (PEM, or paths of PEM files), `server_name`, \
-               `min_version` (\"1.2\" or \"1.3\"), `pins` (list of \"sha256/BASE64\" of the server's \
+        text: "For wss://, rss:// and https://: `ca`, `cert` and `key` (PEM, or paths of PEM files), \
+               `server_name`, `min_version` (\"1.2\" or \"1.3\"), `pins` (list of \"sha256/BASE64\" of the server's \
                public key), `verify` (false takes any server).",
         set: |options, value| {
             options.tls = tls(value)?;
