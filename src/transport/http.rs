@@ -5,7 +5,7 @@
 //! while somebody waits for an answer.
 
 use std::convert::Infallible;
-use std::error::Error as _;
+use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -82,8 +82,15 @@ type Connection = Pin<Box<dyn Future<Output = Result<(), hyper::Error>> + Send>>
 /// A connection that takes one request after the other.
 pub(super) struct Link {
     sender: SendRequest<Body>,
+    connection: Running,
+}
+
+/// A connection that runs while it is driven.
+struct Running {
     /// `None` after its end.
     connection: Option<Connection>,
+    /// What ended it, where no request was there to be told.
+    failure: Option<hyper::Error>,
 }
 
 impl Link {
@@ -91,12 +98,14 @@ impl Link {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(MAX_HEAD).title_case_headers(true);
         let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
-        Ok(Link { sender, connection: Some(Box::pin(connection.with_upgrades())) })
+        let connection: Connection = Box::pin(connection.with_upgrades());
+        let connection = Running { connection: Some(connection), failure: None };
+        Ok(Link { sender, connection })
     }
 
     /// True once the server has closed it, as far as anybody has looked.
     pub(super) fn is_closed(&self) -> bool {
-        self.connection.is_none() || self.sender.is_closed()
+        self.connection.connection.is_none() || self.sender.is_closed()
     }
 
     /// Sends a request; returns the head of the answer.
@@ -104,18 +113,18 @@ impl Link {
         &mut self,
         request: Request<Body>,
     ) -> Result<Response<Incoming>, Unanswered> {
-        let ready = drive(&mut self.connection, self.sender.ready()).await;
-        ready.map_err(|error| Unanswered { error, sent: false })?;
+        let ready = self.connection.drive(self.sender.ready()).await;
+        ready.map_err(|error| Unanswered { error: self.connection.cause(error), sent: false })?;
         let response = self.sender.try_send_request(request);
-        drive(&mut self.connection, response).await.map_err(|mut failed| Unanswered {
+        self.connection.drive(response).await.map_err(|mut failed| Unanswered {
             sent: failed.take_message().is_none(),
-            error: failed.into_error(),
+            error: self.connection.cause(failed.into_error()),
         })
     }
 
     /// Waits for something that comes over this connection.
     pub(super) async fn wait<T>(&mut self, wanted: impl Future<Output = T>) -> T {
-        drive(&mut self.connection, wanted).await
+        self.connection.drive(wanted).await
     }
 }
 
@@ -126,30 +135,41 @@ pub(super) struct Unanswered {
     pub(super) sent: bool,
 }
 
-async fn drive<T>(connection: &mut Option<Connection>, wanted: impl Future<Output = T>) -> T {
-    let mut wanted = pin!(wanted);
-    poll_fn(|cx| {
-        if let Some(running) = connection
-            // How it ends is what `wanted` tells.
-            && running.as_mut().poll(cx).is_ready()
-        {
-            *connection = None;
-        }
-        match wanted.as_mut().poll(cx) {
-            Poll::Pending if connection.is_some() => {
+impl Running {
+    /// Runs until there is what is wanted.
+    async fn drive<T>(&mut self, wanted: impl Future<Output = T>) -> T {
+        let mut wanted = pin!(wanted);
+        poll_fn(|cx| {
+            self.go_on(cx);
+            match wanted.as_mut().poll(cx) {
                 // What was wanted may have given the connection work.
-                if let Some(running) = connection
-                    && running.as_mut().poll(cx).is_ready()
-                {
-                    *connection = None;
-                    return wanted.as_mut().poll(cx);
-                }
-                Poll::Pending
+                Poll::Pending if self.go_on(cx) => wanted.as_mut().poll(cx),
+                polled => polled,
             }
-            polled => polled,
+        })
+        .await
+    }
+
+    /// Tells whether it has ended now.
+    fn go_on(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(connection) = &mut self.connection else {
+            return false;
+        };
+        let Poll::Ready(end) = connection.as_mut().poll(cx) else {
+            return false;
+        };
+        self.connection = None;
+        self.failure = end.err();
+        true
+    }
+
+    /// Why a request failed that was told this.
+    fn cause(&mut self, told: hyper::Error) -> hyper::Error {
+        match self.failure.take() {
+            Some(failure) if told.is_closed() || told.is_canceled() => failure,
+            _ => told,
         }
-    })
-    .await
+    }
 }
 
 /// Checks the name and value of an HTTP header.
@@ -213,7 +233,8 @@ pub(super) fn failed(target: &Target, error: &hyper::Error, clues: &Clues) -> Co
             None => unanswered(url, &error.to_string()),
         };
     }
-    if error.is_parse() {
+    let is_parse = |error: &&hyper::Error| error.is_parse();
+    if let Some(error) = Some(error).filter(is_parse).or_else(|| source(error).filter(is_parse)) {
         return no_handshake(target, &error.to_string());
     }
     if let Some(error) = tls::explain_loss(clues.certificate) {
@@ -235,7 +256,19 @@ fn no_handshake(target: &Target, why: &str) -> ConnectError {
 
 /// What the operating system, or TLS, says.
 pub(super) fn io_error(error: &hyper::Error) -> Option<&io::Error> {
-    error.source().and_then(|source| source.downcast_ref())
+    source(error)
+}
+
+/// An error of this type behind another one.
+fn source<T: Error + 'static>(error: &hyper::Error) -> Option<&T> {
+    let mut error = error.source();
+    while let Some(inner) = error {
+        if let Some(wanted) = inner.downcast_ref() {
+            return Some(wanted);
+        }
+        error = inner.source();
+    }
+    None
 }
 
 /// Not every server with TLS says so to who speaks in clear, and no RawSocket says what it is.
@@ -266,7 +299,39 @@ pub(super) fn refuse(status: StatusCode, text: &str) -> Response<Body> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::{TcpListener, TcpStream};
+
     use super::*;
+    use crate::transport::TlsOptions;
+    use crate::transport::tls::Acceptor;
+    use crate::transport::tls::testing::{Authority, Time};
+
+    #[tokio::test]
+    async fn why_a_connection_has_ended_before_the_request() {
+        let ca = Authority::new("ours");
+        let pair = ca.sign(&["127.0.0.1"], Time::Now);
+        let acceptor = Acceptor::new(&pair.cert, &pair.key, Some(&ca.pem())).unwrap();
+        let own = Authority::new("another").sign(&["client"], Time::Now);
+        let options = serde_json::json!({"ca": ca.pem(), "cert": own.cert, "key": own.key});
+        let options = TlsOptions::parse(options.as_object().unwrap()).unwrap();
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = async { acceptor.accept(listener.accept().await.unwrap().0).await };
+        let client = async {
+            let tcp = TcpStream::connect(address).await.unwrap();
+            tls::connect(&options, "127.0.0.1", tcp).await.unwrap()
+        };
+        let (client, refused) = tokio::join!(client, server);
+        assert!(refused.is_err());
+        client.tcp().unwrap().readable().await.unwrap();
+        let clues = client.clues();
+        let target = Target::plain(&format!("wss://{address}/ws"));
+        let mut link = Link::new(client).await.unwrap();
+        let unanswered = link.request(Request::new(Body::default())).await.err().unwrap();
+        let told = failed(&target, &unanswered.error, &clues).to_string();
+        assert!(told.contains("refuses our client certificate"), "{told}");
+    }
 
     #[test]
     fn headers_are_checked() {

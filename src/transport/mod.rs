@@ -11,7 +11,8 @@
 //! * `inbox`: what was received and not yet taken; `keepalive`: what watches a connection without
 //!   pings.
 //! * [`tls`]: what is below `wss://`, `rss://` and `https://`.
-//! * [`endpoint`]: URLs; `dial`: connections to them; `stream`: what these are made of.
+//! * [`endpoint`]: URLs; `dial`: connections to them; `stream`, `socket`: what these are made
+//!   of.
 //! * [`proxy`]: what may stand between us and the router.
 //! * [`error`]: what goes wrong with all this.
 //! * [`doorbell`]: how other threads tell the owning task that there is something to write.
@@ -29,6 +30,7 @@ pub mod longpoll;
 pub mod proxy;
 pub mod rawsocket;
 mod serializer;
+mod socket;
 mod stream;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -13,6 +13,8 @@ use tokio::net::UnixStream;
 use tokio_rustls::TlsStream;
 use tokio_rustls::rustls::ProtocolVersion;
 
+use super::socket::Socket;
+
 /// The label of a channel binding by RFC 9266, "tls-exporter".
 const BINDING: &[u8] = b"EXPORTER-Channel-Binding";
 
@@ -25,11 +27,11 @@ pub struct Stream {
 
 #[derive(Debug)]
 enum Kind {
-    Tcp(TcpStream),
+    Tcp(Socket<TcpStream>),
     #[cfg(unix)]
-    Unix(UnixStream),
+    Unix(Socket<UnixStream>),
     // TLS has much state: a connection in clear shall not carry its size about.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Socket<TcpStream>>>),
 }
 
 /// What a connection has shown of the other side; looked into when a handshake over it fails.
@@ -64,7 +66,7 @@ impl Clues {
 const FIRST: u16 = 0x100;
 
 impl Stream {
-    pub(super) fn tls(stream: TlsStream<TcpStream>, certificate: Certificate) -> Stream {
+    pub(super) fn tls(stream: TlsStream<Socket<TcpStream>>, certificate: Certificate) -> Stream {
         let clues = Clues { certificate, ..Clues::default() };
         Stream { kind: Kind::Tls(Box::new(stream)), clues: Arc::new(clues) }
     }
@@ -88,8 +90,8 @@ impl Stream {
     /// What it runs on, if that is TCP.
     pub(super) fn tcp(&self) -> Option<&TcpStream> {
         match &self.kind {
-            Kind::Tcp(tcp) => Some(tcp),
-            Kind::Tls(tls) => Some(tls.get_ref().0),
+            Kind::Tcp(tcp) => Some(tcp.get_ref()),
+            Kind::Tls(tls) => Some(tls.get_ref().0.get_ref()),
             #[cfg(unix)]
             Kind::Unix(_) => None,
         }
@@ -98,7 +100,7 @@ impl Stream {
     /// The TCP connection, if it is one in clear.
     pub(super) fn into_tcp(self) -> Option<TcpStream> {
         match self.kind {
-            Kind::Tcp(tcp) => Some(tcp),
+            Kind::Tcp(tcp) => Some(tcp.into_inner()),
             _ => None,
         }
     }
@@ -128,14 +130,14 @@ impl Stream {
 
 impl From<TcpStream> for Stream {
     fn from(stream: TcpStream) -> Stream {
-        Stream { kind: Kind::Tcp(stream), clues: Arc::default() }
+        Stream { kind: Kind::Tcp(stream.into()), clues: Arc::default() }
     }
 }
 
 #[cfg(unix)]
 impl From<UnixStream> for Stream {
     fn from(stream: UnixStream) -> Stream {
-        Stream { kind: Kind::Unix(stream), clues: Arc::default() }
+        Stream { kind: Kind::Unix(stream.into()), clues: Arc::default() }
     }
 }
 

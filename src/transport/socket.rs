@@ -1,0 +1,154 @@
+//! A socket whose writes do not fail for what its reads can tell better.
+//!
+//! Who ends a connection often says why, and then closes without reading on: the system answers our
+//! next write with a reset, while the reason waits to be read: an ABORT, a GOODBYE, a close code, a
+//! TLS alert. So a write to a peer that is gone goes nowhere, and the error is kept until everything
+//! that came has been read.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// See the module's text.
+#[derive(Debug)]
+pub(super) struct Socket<S> {
+    inner: S,
+    peer: Peer,
+}
+
+#[derive(Debug)]
+enum Peer {
+    There,
+    /// What the first write said that it did not take.
+    Gone(Option<io::Error>),
+}
+
+impl<S> Socket<S> {
+    pub(super) fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    pub(super) fn into_inner(self) -> S {
+        self.inner
+    }
+
+    /// What becomes of a write of `size` bytes.
+    fn wrote(&mut self, size: usize, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(Err(error)) if is_gone(&error) => {
+                self.peer = Peer::Gone(Some(error));
+                Poll::Ready(Ok(size))
+            }
+            written => written,
+        }
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
+}
+
+impl<S> From<S> for Socket<S> {
+    fn from(inner: S) -> Socket<S> {
+        Socket { inner, peer: Peer::There }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(cx, buffer))?;
+        let is_end = buffer.filled().len() == before && buffer.remaining() > 0;
+        match &mut self.peer {
+            Peer::Gone(error) if is_end => Poll::Ready(error.take().map_or(Ok(()), Err)),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if let Peer::Gone(_) = self.peer {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let written = Pin::new(&mut self.inner).poll_write(cx, bytes);
+        self.wrote(bytes.len(), written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let size = slices.iter().map(|slice| slice.len()).sum();
+        if let Peer::Gone(_) = self.peer {
+            return Poll::Ready(Ok(size));
+        }
+        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, slices);
+        self.wrote(size, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.peer {
+            Peer::There => Pin::new(&mut self.inner).poll_shutdown(cx),
+            Peer::Gone(_) => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn last_words_are_read_after_a_reset() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut socket = Socket::from(TcpStream::connect(address).await.unwrap());
+        let (mut peer, _) = listener.accept().await.unwrap();
+        socket.write_all(b"unread").await.unwrap();
+        peer.readable().await.unwrap();
+        peer.write_all(b"because").await.unwrap();
+        // With unread data: this is a reset.
+        drop(peer);
+
+        let gone = async {
+            while !matches!(socket.peer, Peer::Gone(_)) {
+                socket.write_all(b"more").await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            socket.write_all(b"and more").await.unwrap();
+            let mut heard = Vec::new();
+            let end = socket.read_to_end(&mut heard).await;
+            (heard, end, socket.read(&mut [0]).await, socket.shutdown().await)
+        };
+        let (heard, end, again, shut) =
+            tokio::time::timeout(Duration::from_secs(20), gone).await.expect("it goes on");
+        assert_eq!(heard, b"because");
+        assert!(is_gone(&end.unwrap_err()));
+        assert_eq!((again.unwrap(), shut.is_ok()), (0, true));
+    }
+}
