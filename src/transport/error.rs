@@ -21,8 +21,8 @@ pub enum TransportError {
     TooLarge(String),
     /// The peer refuses a message for its size.
     #[error(
-        "the peer does not take a message as large as one of ours ({0}); set \
-             `max_message_size` to what it takes"
+        "the peer does not take a message as large as one of ours ({0}); set `max_message_size` \
+         to what it takes"
     )]
     Refused(String),
     /// We were to send a message beyond the peer's limit.

@@ -12,13 +12,16 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::time::timeout;
 
 use super::stream::Clues;
 use super::{ConnectError, Protocol, Stream, Target, tls};
@@ -82,7 +85,7 @@ type Connection = Pin<Box<dyn Future<Output = Result<(), hyper::Error>> + Send>>
 /// A connection that takes one request after the other.
 pub(super) struct Link {
     sender: SendRequest<Body>,
-    connection: Running,
+    running: Running,
 }
 
 /// A connection that runs while it is driven.
@@ -99,13 +102,13 @@ impl Link {
         builder.max_buf_size(MAX_HEAD).title_case_headers(true);
         let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
         let connection: Connection = Box::pin(connection.with_upgrades());
-        let connection = Running { connection: Some(connection), failure: None };
-        Ok(Link { sender, connection })
+        let running = Running { connection: Some(connection), failure: None };
+        Ok(Link { sender, running })
     }
 
     /// True once the server has closed it, as far as anybody has looked.
     pub(super) fn is_closed(&self) -> bool {
-        self.connection.connection.is_none() || self.sender.is_closed()
+        self.running.connection.is_none() || self.sender.is_closed()
     }
 
     /// Sends a request; returns the head of the answer.
@@ -113,18 +116,18 @@ impl Link {
         &mut self,
         request: Request<Body>,
     ) -> Result<Response<Incoming>, Unanswered> {
-        let ready = self.connection.drive(self.sender.ready()).await;
-        ready.map_err(|error| Unanswered { error: self.connection.cause(error), sent: false })?;
+        let ready = self.running.drive(self.sender.ready()).await;
+        ready.map_err(|error| Unanswered { error: self.running.cause(error), sent: false })?;
         let response = self.sender.try_send_request(request);
-        self.connection.drive(response).await.map_err(|mut failed| Unanswered {
+        self.running.drive(response).await.map_err(|mut failed| Unanswered {
             sent: failed.take_message().is_none(),
-            error: self.connection.cause(failed.into_error()),
+            error: self.running.cause(failed.into_error()),
         })
     }
 
     /// Waits for something that comes over this connection.
     pub(super) async fn wait<T>(&mut self, wanted: impl Future<Output = T>) -> T {
-        self.connection.drive(wanted).await
+        self.running.drive(wanted).await
     }
 }
 
@@ -170,6 +173,34 @@ impl Running {
             _ => told,
         }
     }
+}
+
+/// Reads a body of at most `limit` bytes to its end, however long that takes, as long as it goes on
+/// within `patience`.
+pub(super) async fn read(
+    mut body: Incoming,
+    limit: usize,
+    patience: Duration,
+) -> Result<Bytes, Unread> {
+    let mut read = BytesMut::new();
+    while let Some(frame) = timeout(patience, body.frame()).await.map_err(|_| Unread::Late)? {
+        let frame = frame.map_err(Unread::Broken)?;
+        let Some(piece) = frame.data_ref() else {
+            continue;
+        };
+        if read.len() + piece.len() > limit {
+            return Err(Unread::TooLarge);
+        }
+        read.extend_from_slice(piece);
+    }
+    Ok(read.freeze())
+}
+
+/// Why there is no body.
+pub(super) enum Unread {
+    TooLarge,
+    Late,
+    Broken(hyper::Error),
 }
 
 /// Checks the name and value of an HTTP header.
@@ -324,6 +355,7 @@ mod tests {
         };
         let (client, refused) = tokio::join!(client, server);
         assert!(refused.is_err());
+        // Hyper looks there before it sends, and is to find what ends the connection.
         client.tcp().unwrap().readable().await.unwrap();
         let clues = client.clues();
         let target = Target::plain(&format!("wss://{address}/ws"));

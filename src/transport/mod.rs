@@ -11,8 +11,8 @@
 //! * `inbox`: what was received and not yet taken; `keepalive`: what watches a connection without
 //!   pings.
 //! * [`tls`]: what is below `wss://`, `rss://` and `https://`.
-//! * [`endpoint`]: URLs; `dial`: connections to them; `stream`, `socket`: what these are made
-//!   of.
+//! * [`endpoint`]: URLs; `dial`: connections to them; `stream`, `hear_out`: what these are
+//!   made of.
 //! * [`proxy`]: what may stand between us and the router.
 //! * [`error`]: what goes wrong with all this.
 //! * [`doorbell`]: how other threads tell the owning task that there is something to write.
@@ -23,6 +23,7 @@ pub mod doorbell;
 pub mod endpoint;
 pub mod error;
 mod framing;
+mod hear_out;
 mod http;
 mod inbox;
 mod keepalive;
@@ -30,7 +31,6 @@ pub mod longpoll;
 pub mod proxy;
 pub mod rawsocket;
 mod serializer;
-mod socket;
 mod stream;
 #[cfg(test)]
 pub(crate) mod testing;

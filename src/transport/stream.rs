@@ -13,7 +13,7 @@ use tokio::net::UnixStream;
 use tokio_rustls::TlsStream;
 use tokio_rustls::rustls::ProtocolVersion;
 
-use super::socket::Socket;
+use super::hear_out::HearOut;
 
 /// The label of a channel binding by RFC 9266, "tls-exporter".
 const BINDING: &[u8] = b"EXPORTER-Channel-Binding";
@@ -27,11 +27,11 @@ pub struct Stream {
 
 #[derive(Debug)]
 enum Kind {
-    Tcp(Socket<TcpStream>),
+    Tcp(HearOut<TcpStream>),
     #[cfg(unix)]
-    Unix(Socket<UnixStream>),
+    Unix(HearOut<UnixStream>),
     // TLS has much state: a connection in clear shall not carry its size about.
-    Tls(Box<TlsStream<Socket<TcpStream>>>),
+    Tls(Box<TlsStream<HearOut<TcpStream>>>),
 }
 
 /// What a connection has shown of the other side; looked into when a handshake over it fails.
@@ -66,7 +66,7 @@ impl Clues {
 const FIRST: u16 = 0x100;
 
 impl Stream {
-    pub(super) fn tls(stream: TlsStream<Socket<TcpStream>>, certificate: Certificate) -> Stream {
+    pub(super) fn tls(stream: TlsStream<HearOut<TcpStream>>, certificate: Certificate) -> Stream {
         let clues = Clues { certificate, ..Clues::default() };
         Stream { kind: Kind::Tls(Box::new(stream)), clues: Arc::new(clues) }
     }

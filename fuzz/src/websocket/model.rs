@@ -19,6 +19,16 @@ pub struct Terms {
     pub deflate: Option<bool>,
 }
 
+impl Terms {
+    /// A batch may be larger than a message.
+    fn limit(self) -> usize {
+        match self.serializer.batched {
+            true => LIMIT + (1 << 20),
+            false => LIMIT,
+        }
+    }
+}
+
 /// What comes out at the other end.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Frame {
@@ -53,8 +63,13 @@ pub fn read(terms: Terms, bytes: &[u8]) -> (Vec<Frame>, End, u16) {
                     return (frames, End::Message, 1000);
                 }
                 let (messages, is_whole) = unbatched(terms.serializer, payload);
-                frames
-                    .extend(messages.into_iter().map(|(message, by)| Frame::Message(message, by)));
+                for (message, by) in messages {
+                    if message.len() > LIMIT {
+                        let (end, code) = TOO_LARGE;
+                        return (frames, end, code);
+                    }
+                    frames.push(Frame::Message(message, by));
+                }
                 if !is_whole {
                     return (frames, End::Message, 1000);
                 }
@@ -131,7 +146,7 @@ impl Reader<'_> {
             return Err(PROTOCOL);
         }
         let before = self.partial.as_ref().map_or(0, |partial| partial.bytes.len() as u64);
-        if !is_control && before + size > LIMIT as u64 {
+        if !is_control && before + size > self.terms.limit() as u64 {
             return Err(TOO_LARGE);
         }
         let mut payload = self.take(size)?.to_vec();
@@ -153,9 +168,10 @@ impl Reader<'_> {
     fn collect(&mut self, payload: &[u8], fin: bool) -> Result<Received, Stop> {
         let mut partial = self.partial.take().expect("the beginning of a message");
         if partial.compressed {
-            inflate(&mut self.inflate, payload, &mut partial.bytes)?;
+            let limit = self.terms.limit();
+            inflate(&mut self.inflate, payload, &mut partial.bytes, limit)?;
             if fin {
-                inflate(&mut self.inflate, &[0, 0, 0xff, 0xff], &mut partial.bytes)?;
+                inflate(&mut self.inflate, &[0, 0, 0xff, 0xff], &mut partial.bytes, limit)?;
                 if self.terms.deflate == Some(true) {
                     self.inflate.reset(false);
                 }
@@ -193,7 +209,12 @@ fn closed(payload: &[u8]) -> Stop {
 }
 
 /// Little by little.
-fn inflate(inflate: &mut Decompress, mut rest: &[u8], out: &mut Vec<u8>) -> Result<(), Stop> {
+fn inflate(
+    inflate: &mut Decompress,
+    mut rest: &[u8],
+    out: &mut Vec<u8>,
+    limit: usize,
+) -> Result<(), Stop> {
     let mut some = [0; 64];
     loop {
         let (taken, given) = (inflate.total_in(), inflate.total_out());
@@ -203,7 +224,7 @@ fn inflate(inflate: &mut Decompress, mut rest: &[u8], out: &mut Vec<u8>) -> Resu
         let taken = (inflate.total_in() - taken) as usize;
         out.extend_from_slice(&some[..given]);
         rest = &rest[taken..];
-        if out.len() > LIMIT {
+        if out.len() > limit {
             return Err(TOO_LARGE);
         }
         if status == Status::StreamEnd {

@@ -247,8 +247,8 @@ pub const TABLE: &[Spec] = &[
         kind: "object",
         default: "{}",
         text: "For wss://, rss:// and https://: `ca`, `cert` and `key` (PEM, or paths of PEM files), \
-               `server_name`, `min_version` (\"1.2\" or \"1.3\"), `pins` (list of \"sha256/BASE64\" of the server's \
-               public key), `verify` (false takes any server).",
+               `server_name`, `min_version` (\"1.2\" or \"1.3\"), `pins` (list of \
+               \"sha256/BASE64\" of the server's public key), `verify` (false takes any server).",
         set: |options, value| {
             options.tls = tls(value)?;
             Ok(())

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use tokio::time::{Instant, timeout};
 
-use crate::transport::http::{self, Link, Unanswered};
+use crate::transport::http::{self, Link, Unanswered, Unread};
 use crate::transport::stream::Clues;
 use crate::transport::{ConnectError, Target, reach};
 
@@ -91,8 +90,7 @@ impl Lane {
             response = request(&target, &mut link, post).await?;
         }
         let failed = |error: hyper::Error| LaneError::Http(error, clues.clone());
-        let (head, mut incoming) =
-            response.map_err(|response| failed(response.error))?.into_parts();
+        let (head, incoming) = response.map_err(|response| failed(response.error))?.into_parts();
         if let Some(cookies) = &target.cookies {
             cookies.take(&target.endpoint, post.path, &head.headers);
         }
@@ -101,16 +99,12 @@ impl Lane {
             // Whatever page may come with it; the connection ends with it.
             return Ok(answer);
         }
-        let mut body = BytesMut::new();
-        while let Some(frame) = in_time(&target, link.wait(incoming.frame())).await? {
-            let frame = frame.map_err(&failed)?;
-            let piece = frame.data_ref().map_or(&[][..], |data| &data[..]);
-            if body.len() + piece.len() > post.limit {
-                return Err(LaneError::TooLarge);
-            }
-            body.extend_from_slice(piece);
-        }
-        answer.body = body.freeze();
+        let body = link.wait(http::read(incoming, post.limit, target.connect_timeout)).await;
+        answer.body = body.map_err(|unread| match unread {
+            Unread::TooLarge => LaneError::TooLarge,
+            Unread::Late => LaneError::Late,
+            Unread::Broken(error) => failed(error),
+        })?;
         if !link.is_closed() {
             self.kept = Some(Kept { link, clues, since: Instant::now() });
         }

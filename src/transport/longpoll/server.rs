@@ -6,8 +6,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
@@ -16,7 +15,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use crate::transport::framing::max_unit;
-use crate::transport::http::{self, Body};
+use crate::transport::http::{self, Body, Unread};
 use crate::transport::{Serializer, Stream, TransportError};
 
 use super::room::{Reply, Room, Served};
@@ -168,25 +167,14 @@ impl Hub {
     }
 }
 
-/// Reads a body to its end, however long that takes, as long as it goes on.
 async fn read(body: Incoming, limit: usize) -> Result<Bytes, Box<Response<Body>>> {
-    let mut body = Limited::new(body, limit);
-    let mut read = BytesMut::new();
-    let (status, why) = loop {
-        match tokio::time::timeout(EXPIRY, body.frame()).await {
-            Ok(None) => return Ok(read.freeze()),
-            Ok(Some(Ok(frame))) => {
-                read.extend_from_slice(frame.data_ref().unwrap_or(&Bytes::new()))
-            }
-            Ok(Some(Err(error))) if error.is::<LengthLimitError>() => {
-                break (
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    format!("at most {limit} bytes are taken\n"),
-                );
-            }
-            Ok(Some(Err(error))) => break (StatusCode::BAD_REQUEST, format!("{error}\n")),
-            Err(_) => break (StatusCode::REQUEST_TIMEOUT, "it came too slowly\n".to_owned()),
+    let (status, why) = match http::read(body, limit, EXPIRY).await {
+        Ok(body) => return Ok(body),
+        Err(Unread::TooLarge) => {
+            (StatusCode::PAYLOAD_TOO_LARGE, format!("at most {limit} bytes are taken\n"))
         }
+        Err(Unread::Broken(error)) => (StatusCode::BAD_REQUEST, format!("{error}\n")),
+        Err(Unread::Late) => (StatusCode::REQUEST_TIMEOUT, "it came too slowly\n".to_owned()),
     };
     Err(Box::new(http::refuse(status, &why)))
 }

@@ -32,7 +32,7 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::ConnectError;
-use super::socket::Socket;
+use super::hear_out::HearOut;
 use super::stream::{Certificate, Stream};
 
 pub use error::TlsError;
@@ -52,7 +52,7 @@ pub(super) async fn connect(
             .map_err(|_| TlsError::Other(format!("\"{host}\" is no name of a TLS server")))?,
     };
     let connector = TlsConnector::from(options.config().await?);
-    let connected = connector.connect(name, Socket::from(tcp)).await;
+    let connected = connector.connect(name, HearOut::from(tcp)).await;
     let certificate = options.identity.take_note();
     connected.map(|tls| Stream::tls(tls.into(), certificate)).map_err(|error| {
         explain(&error, certificate).unwrap_or_else(|| TlsError::Closed(error.to_string()))
@@ -103,7 +103,7 @@ impl Acceptor {
             let error = TlsError::Other("there is TLS over TCP alone".to_owned());
             return Err(ConnectError::Tls { url, error });
         };
-        let tls = self.0.accept(Socket::from(tcp)).await.map_err(|error| {
+        let tls = self.0.accept(HearOut::from(tcp)).await.map_err(|error| {
             let error = explain(&error, Certificate::NotAsked);
             ConnectError::Tls { url, error: error.unwrap_or(TlsError::Closed(String::new())) }
         })?;

@@ -20,6 +20,8 @@ mod tests;
 use std::io;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
+
 use crate::codec::{Batch, Encoding};
 
 use super::framing::Framing;
@@ -66,6 +68,18 @@ impl WebSocket {
         }
     }
 
+    /// A message out of a unit, which may be larger than a message.
+    #[inline]
+    fn taken(
+        &mut self,
+        message: Result<Bytes, TransportError>,
+    ) -> Result<Incoming, TransportError> {
+        message.map(Incoming::Message).map_err(|error| match error {
+            TransportError::TooLarge(why) => self.socket.refuse(why).into(),
+            error => error,
+        })
+    }
+
     #[cold]
     fn wrong_kind(&self, is_text: bool) -> TransportError {
         let (sent, has) = if is_text { ("text", "binary") } else { ("binary", "text") };
@@ -76,12 +90,13 @@ impl WebSocket {
 
 impl Transport for WebSocket {
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, TransportError>> {
-        if let Some(message) = self.framing.next()? {
-            return Poll::Ready(Ok(Incoming::Message(message)));
+        if let Some(message) = self.framing.next().transpose() {
+            return Poll::Ready(self.taken(message));
         }
         Poll::Ready(match ready!(self.socket.poll_receive(cx))? {
             Received::Message { is_text, payload } if is_text == self.is_text => {
-                self.framing.open(payload).map(Incoming::Message)
+                let message = self.framing.open(payload);
+                self.taken(message)
             }
             Received::Message { is_text, .. } => Err(self.wrong_kind(is_text)),
             Received::Alive => Ok(Incoming::Alive),

@@ -199,6 +199,14 @@ impl Socket {
         Poll::Ready(received)
     }
 
+    /// Takes nothing more: what came last is too large for who reads here.
+    pub(super) fn refuse(&mut self, why: String) -> Broken {
+        let broken = Broken::TooLarge(why);
+        self.ended = true;
+        self.close_code = broken.code();
+        broken
+    }
+
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Broken>> {
         loop {
             let head = frame::parse(self.inbox.bytes())?;

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::transport::testing::{batch, carry, soon};
+use crate::transport::testing::{batch, carry, message, receive, soon};
 use crate::transport::{CROSSBAR_SEPARATOR, Target};
 
 const LIMIT: usize = 1 << 20;
@@ -48,6 +48,32 @@ async fn every_serializer_with_and_without_compression() {
             carry(&mut client, &mut server, &largest).await;
             carry(&mut server, &mut client, &[vec![b'a'; 1 << 20]]).await;
         }
+    }
+}
+
+#[tokio::test]
+async fn who_sends_too_much_in_a_batch_is_told() {
+    for encoding in Encoding::ALL {
+        let (mut client, mut server) = pair(target(Serializer::batched(encoding)), None).await;
+        let sent = batch(encoding, &[vec![b'1'; 9], vec![b'1'; LIMIT + 1], vec![b'1'; 9]]);
+        let mut next = 0;
+        let (sent, first) = tokio::join!(
+            poll_fn(|cx| client.poll_send(cx, &sent, &mut next)),
+            message(&mut server),
+        );
+        sent.unwrap();
+        assert_eq!(first.len(), 9);
+        let error = loop {
+            match receive(&mut server).await {
+                Ok(received) => assert!(matches!(received, Incoming::Alive), "{received:?}"),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, TransportError::TooLarge(_)), "{error}");
+        assert!(matches!(receive(&mut server).await, Err(TransportError::Lost(_))));
+        poll_fn(|cx| server.poll_close(cx)).await.unwrap();
+        let end = receive(&mut client).await;
+        assert!(matches!(end, Ok(Incoming::End { code: Some(1009), .. })), "{end:?}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! A socket whose writes do not fail for what its reads can tell better.
+//! A socket that hears its peer out: its writes do not fail for what its reads can tell better.
 //!
 //! Who ends a connection often says why, and then closes without reading on: the system answers our
 //! next write with a reset, while the reason waits to be read: an ABORT, a GOODBYE, a close code, a
@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// See the module's text.
 #[derive(Debug)]
-pub(super) struct Socket<S> {
+pub(super) struct HearOut<S> {
     inner: S,
     peer: Peer,
 }
@@ -25,7 +25,7 @@ enum Peer {
     Gone(Option<io::Error>),
 }
 
-impl<S> Socket<S> {
+impl<S> HearOut<S> {
     pub(super) fn get_ref(&self) -> &S {
         &self.inner
     }
@@ -50,13 +50,13 @@ fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
 }
 
-impl<S> From<S> for Socket<S> {
-    fn from(inner: S) -> Socket<S> {
-        Socket { inner, peer: Peer::There }
+impl<S> From<S> for HearOut<S> {
+    fn from(inner: S) -> HearOut<S> {
+        HearOut { inner, peer: Peer::There }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for HearOut<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -72,7 +72,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for HearOut<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -127,7 +127,7 @@ mod tests {
     async fn last_words_are_read_after_a_reset() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut socket = Socket::from(TcpStream::connect(address).await.unwrap());
+        let mut socket = HearOut::from(TcpStream::connect(address).await.unwrap());
         let (mut peer, _) = listener.accept().await.unwrap();
         socket.write_all(b"unread").await.unwrap();
         peer.readable().await.unwrap();
