@@ -288,7 +288,7 @@ fn bad_answers_to_receive() {
             _ => right(what, before).unwrap_or_else(nothing),
         });
         let options = json!({
-            "max_message_size": 4096, "max_retries": 0, "close_timeout": 0.5, "connect_timeout": 1,
+            "max_message_size": 4096, "max_retries": 0, "close_timeout": 0.5, "connect_timeout": 5,
         });
         let mut client = Client::open(what, &url(&peer), options);
         client.try_join();
