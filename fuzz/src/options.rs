@@ -141,7 +141,7 @@ impl Given {
 /// `scheme://user:swordfish@...`
 fn is_password(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let login = rest.split('/').next().and_then(|authority| authority.rsplit_once('@'));
+    let login = rest.split(['/', '?']).next().and_then(|authority| authority.rsplit_once('@'));
     login.is_some_and(|(login, _)| login.matches(SECRET).count() == url.matches(SECRET).count())
 }
 

@@ -174,6 +174,8 @@ fn frames(
                 break End::NotUtf8;
             }
             0 => frames.push(Frame::Message(payload.to_vec())),
+            // The answer would be larger than the peer takes.
+            1 if size > max_send => break End::Protocol,
             kind => {
                 if kind == 1 {
                     said.extend([2, 0, (size >> 8) as u8, size as u8]);

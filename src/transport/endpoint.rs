@@ -147,14 +147,20 @@ fn bracketed(host: &str) -> String {
     }
 }
 
-fn tcp(url: &str) -> Result<(Protocol, Address), String> {
-    if url.contains(char::is_control) {
+/// Checks what a request is made of.
+fn check_text(text: &str) -> Result<(), String> {
+    if text.contains(char::is_control) {
         return Err("holds a control character".to_owned());
     }
     // What follows it would be dropped without a word, and it may be the end of a password.
-    if url.contains('#') {
+    if text.contains('#') {
         return Err("has a '#', which no request can carry; write %23 for it".to_owned());
     }
+    Ok(())
+}
+
+fn tcp(url: &str) -> Result<(Protocol, Address), String> {
+    check_text(url)?;
     let uri: Uri = url.parse().map_err(|error| format!("is not a URL: {error}"))?;
     let scheme = uri.scheme_str().map(str::to_ascii_lowercase);
     let scheme = scheme.ok_or_else(|| "has no scheme; write ws://host:port/path".to_owned())?;
@@ -232,6 +238,7 @@ fn unix(url: &str, websocket: bool) -> Result<(Protocol, Address), String> {
         return Ok((Protocol::RawSocket, Address::Unix(rest.into())));
     }
     let (socket, path) = rest.split_once(':').unwrap_or((rest, "/"));
+    check_text(path)?;
     let path: Uri = path.parse().map_err(|_| format!("has no path after ':'; write {example}"))?;
     let path = path.path_and_query().filter(|_| path.scheme().is_none() && path.host().is_none());
     let path = path.ok_or_else(|| format!("has no path after ':'; write {example}"))?;
@@ -342,6 +349,8 @@ mod tests {
             ("rss://host:1?a", "has a path"),
             ("http://host/lp?a", "has a query"),
             ("http://user:secret@host/", "Authorization"),
+            ("ws+unix:///a.sock:/\u{92}", "control character"),
+            ("ws+unix:///a.sock:/ws#a", "has a '#'"),
             ("ws+unix://relative.sock", "no absolute path; write ws+unix:///"),
             ("rs+unix:relative.sock", "no absolute path; write rs+unix:///"),
             ("ws+unix:///a.sock:", "no path after"),

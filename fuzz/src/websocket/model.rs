@@ -145,8 +145,17 @@ impl Reader<'_> {
         {
             return Err(PROTOCOL);
         }
-        let before = self.partial.as_ref().map_or(0, |partial| partial.bytes.len() as u64);
-        if !is_control && before + size > self.terms.limit() as u64 {
+        let limit = self.terms.limit() as u64;
+        let compressed = self.partial.as_ref().map_or(rsv1, |partial| partial.compressed);
+        let is_too_large = match compressed {
+            // Before it is decompressed it may be somewhat larger.
+            true => size > limit + limit / 64 + 1024,
+            false => {
+                let before = self.partial.as_ref().map_or(0, |partial| partial.bytes.len());
+                before as u64 + size > limit
+            }
+        };
+        if !is_control && is_too_large {
             return Err(TOO_LARGE);
         }
         let mut payload = self.take(size)?.to_vec();
