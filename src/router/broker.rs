@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::codec::{Dict, Encoding, Out, Rules};
+use crate::codec::{Dict, Encoding, Out, Rules, Unsendable};
 use crate::protocol::ids::IdMap;
 use crate::protocol::message::{
     Event, Publish, Published, Subscribe, Subscribed, Unsubscribe, Unsubscribed,
@@ -19,7 +19,7 @@ use super::notice::{Notice, subscription_details};
 use super::pattern::{Entry, Table};
 use super::peer::{Peer, Rings};
 use super::publication::{Publication, PublishOptions};
-use super::request::{Fault, check_own_uri, check_pattern, is_reserved, read_match};
+use super::request::{Fault, Refusal, check_own_uri, check_pattern, is_reserved, read_match};
 use super::roles::Action;
 
 /// All subscriptions of a realm.
@@ -57,6 +57,24 @@ enum State {
     Ready,
     /// This encoding cannot carry it.
     Impossible,
+}
+
+/// Whom an event has reached.
+#[derive(Debug, Default)]
+struct Reach {
+    /// Somebody has got it, or goes without for a reason other than its size.
+    reached: bool,
+    /// What it is too large for.
+    too_large: Option<Unsendable>,
+}
+
+impl Reach {
+    fn note(&mut self, sent: Result<(), Unsendable>) {
+        match sent {
+            Err(error @ Unsendable::TooLarge(_)) => self.too_large = Some(error),
+            _ => self.reached = true,
+        }
+    }
 }
 
 /// The sessions that share a subscription; at least one.
@@ -171,7 +189,10 @@ impl Broker {
         let discloses = (self.disclose || options.disclose_me).then_some(&**from);
         let publication =
             Publication::new(&message.topic, message.payload, options, excluded, discloses);
-        self.deliver(&publication, rings);
+        if let Err(error) = self.deliver(&publication, rings) {
+            let refused = Fault::Refused(Refusal::unsendable(error));
+            return Err(if acknowledge { refused } else { Fault::Unheard });
+        }
         if acknowledge {
             let answer = Published { request: message.request, publication: publication.id };
             from.send(rings, |out| answer.write(out));
@@ -179,17 +200,27 @@ impl Broker {
         Ok(())
     }
 
-    /// Brings a publication to all whom it is for.
-    pub(super) fn deliver(&mut self, publication: &Publication<'_>, rings: &mut Rings) {
+    /// Brings a publication to all whom it is for, and keeps it. Fails if it is too large for every
+    /// one of them: it has come to nothing then.
+    pub(super) fn deliver(
+        &mut self,
+        publication: &Publication<'_>,
+        rings: &mut Rings,
+    ) -> Result<(), Unsendable> {
+        let mut reach = Reach::default();
         if let Some(entry) = self.subscriptions.exact(publication.topic) {
-            deliver_to(entry, publication, &mut self.encoded, rings);
+            deliver_to(entry, publication, &mut self.encoded, &mut reach, rings);
         }
         if self.subscriptions.has_patterns() {
             for entry in self.subscriptions.patterns(publication.topic) {
-                deliver_to(entry, publication, &mut self.encoded, rings);
+                deliver_to(entry, publication, &mut self.encoded, &mut reach, rings);
             }
         }
+        if let Reach { reached: false, too_large: Some(error) } = reach {
+            return Err(error);
+        }
         self.memory.keep(publication);
+        Ok(())
     }
 
     /// True if anybody would get an event of this topic.
@@ -241,6 +272,7 @@ fn deliver_to(
     entry: &Entry<Subscribers>,
     publication: &Publication<'_>,
     encoded: &mut [Encoded],
+    reach: &mut Reach,
     rings: &mut Rings,
 ) {
     let mut receivers = entry.value.values().filter(|peer| publication.is_for(peer)).peekable();
@@ -260,7 +292,7 @@ fn deliver_to(
         let own = &mut encoded[encoding as usize];
         if own.state == State::Unwanted && encoding == publication.payload.encoding {
             own.state = State::SentOnce;
-            let _ = receiver.try_send(rings, |out| event.write(out));
+            reach.note(receiver.try_send(rings, |out| event.write(out)));
             continue;
         }
         if matches!(own.state, State::Unwanted | State::SentOnce) {
@@ -268,8 +300,9 @@ fn deliver_to(
             event.write(&mut out);
             own.state = out.finish().map_or(State::Impossible, |()| State::Ready);
         }
-        if own.state == State::Ready {
-            let _ = receiver.try_send(rings, |out| out.whole(&own.bytes));
+        match own.state {
+            State::Ready => reach.note(receiver.try_send(rings, |out| out.whole(&own.bytes))),
+            _ => reach.reached = true,
         }
     }
     for used in encoded {

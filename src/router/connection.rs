@@ -44,7 +44,7 @@ use super::Shared;
 use super::auth::{Login, Step};
 use super::details::Details;
 use super::listener::{Greeting, Reception};
-use super::peer::{Order, Peer, Rings};
+use super::peer::{Order, Peer, Rings, Sizes};
 use super::realm::{End, Session};
 
 /// How long a client may take to answer GOODBYE, and to take and confirm the last messages.
@@ -77,11 +77,7 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: Stream, greeting: Arc<Gre
                 let deflate = shared.config.deflate.as_ref();
                 Box::new(websocket::accept(stream, Some(path), limit, deflate).await?)
             }
-            _ => {
-                let transport = rawsocket::accept(stream, &Encoding::ALL, limit).await?;
-                guest.peer.takes_up_to(transport.max_send());
-                Box::new(transport)
-            }
+            _ => Box::new(rawsocket::accept(stream, &Encoding::ALL, limit).await?),
         };
         Ok(transport)
     };
@@ -192,6 +188,11 @@ impl From<TransportError> for Gone {
 impl<'a> Connection<'a> {
     fn new(guest: &'a Guest, transport: Box<dyn Transport>, hello_due: Instant) -> Self {
         guest.peer.speak(transport.serializer().encoding);
+        // What clients do not say they take is as much as we do ourselves: a message grows a little
+        // on its way through the router, and theirs is the same limit more often than not.
+        let own = transport.max_send();
+        let relayed = own.min(guest.shared.config.max_message_size);
+        guest.peer.takes_up_to(Sizes { relayed, own });
         Connection {
             shared: &guest.shared,
             peer: &guest.peer,

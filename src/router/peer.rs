@@ -21,8 +21,8 @@ pub(super) struct Peer {
     identity: OnceLock<Identity>,
     /// How its messages are encoded, once that has been agreed on.
     encoding: OnceLock<Encoding>,
-    /// The largest message that it takes, where it has said so.
-    max_message: OnceLock<usize>,
+    /// How large its messages may be, once that has been agreed on.
+    sizes: OnceLock<Sizes>,
     queue: Mutex<Queue>,
 }
 
@@ -33,6 +33,19 @@ pub(super) enum Order {
     Goodbye(String, Option<String>),
     /// End at once: too much waits for a client that does not read, or it is to be cut off.
     Drop,
+}
+
+/// How large messages may be, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    /// Those that carry what other clients say: who is sent more than it takes breaks off.
+    pub(super) relayed: usize,
+    /// Those of the router itself, WELCOME among them, which can be larger than a small limit.
+    pub(super) own: usize,
+}
+
+impl Sizes {
+    const ANY: Sizes = Sizes { relayed: usize::MAX, own: usize::MAX };
 }
 
 #[derive(Debug)]
@@ -54,7 +67,7 @@ impl Peer {
             bell: Doorbell::default(),
             identity: OnceLock::new(),
             encoding: OnceLock::new(),
-            max_message: OnceLock::new(),
+            sizes: OnceLock::new(),
             queue: Mutex::new(Queue {
                 outbox: Outbox::new(Encoding::Json, Rules::Tolerant),
                 in_flight: 0,
@@ -71,8 +84,12 @@ impl Peer {
     }
 
     /// Says how large its messages may be; before the first one.
-    pub(super) fn takes_up_to(&self, size: usize) {
-        self.max_message.get_or_init(|| size);
+    pub(super) fn takes_up_to(&self, sizes: Sizes) {
+        self.sizes.get_or_init(|| sizes);
+    }
+
+    fn sizes(&self) -> Sizes {
+        self.sizes.get().copied().unwrap_or(Sizes::ANY)
     }
 
     /// How its messages are encoded.
@@ -109,7 +126,7 @@ impl Peer {
     /// about to ring already: whoever found the outbox empty does.
     #[inline]
     pub(super) fn send(self: &Arc<Self>, rings: &mut Rings, write: impl FnOnce(&mut Out<'_>)) {
-        if let Err(Unsendable::TooLarge(_)) = self.try_send(rings, write) {
+        if let Err(Unsendable::TooLarge(_)) = self.push(rings, self.sizes().own, write) {
             self.cut();
         }
     }
@@ -122,6 +139,16 @@ impl Peer {
         rings: &mut Rings,
         write: impl FnOnce(&mut Out<'_>),
     ) -> Result<(), Unsendable> {
+        self.push(rings, self.sizes().relayed, write)
+    }
+
+    #[inline]
+    fn push(
+        self: &Arc<Self>,
+        rings: &mut Rings,
+        max_message: usize,
+        write: impl FnOnce(&mut Out<'_>),
+    ) -> Result<(), Unsendable> {
         let mut queue = locked(&self.queue);
         if queue.dropped {
             return Ok(());
@@ -130,7 +157,6 @@ impl Peer {
             rings.0.push(self.clone());
         }
         let room = self.limit.saturating_sub(queue.in_flight);
-        let max_message = self.max_message.get().copied().unwrap_or(usize::MAX);
         let pushed = queue.outbox.push(room.min(max_message), write);
         match pushed {
             Err(error @ Unsendable::Payload(_)) => return Err(error),

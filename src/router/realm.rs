@@ -329,7 +329,8 @@ impl State {
         self.dealer.leave(peer, rings);
         self.tell_all(rings);
         for publication in member.testaments.publications() {
-            self.broker.deliver(&publication, rings);
+            // Who publishes it hears nothing of it.
+            let _ = self.broker.deliver(&publication, rings);
         }
         let identity = peer.identity();
         let args = json!([peer.id(), identity.authid, identity.authrole]);
@@ -353,7 +354,8 @@ impl State {
         if self.broker.is_heard(notice.topic) {
             let args = notice.args();
             let publication = Publication::by_router(notice.topic, PayloadRef::args(&args));
-            self.broker.deliver(&publication, rings);
+            // Who publishes it hears nothing of it.
+            let _ = self.broker.deliver(&publication, rings);
         }
     }
 }

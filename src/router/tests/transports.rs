@@ -173,6 +173,44 @@ async fn what_a_client_does_not_take_is_not_sent_to_it() {
     assert_eq!(asks(small, r#"[48,5,{},"a.none"]"#).await[2], 5, "each call ends once");
 }
 
+/// A message grows on its way through the router, and the clients' limit is the router's.
+#[tokio::test]
+async fn what_grows_beyond_the_limit_is_told_to_the_sender() {
+    const TOO_LARGE: &str = "wamp.error.payload_size_exceeded";
+    const LIMIT: usize = 4096;
+    for scheme in ["ws://127.0.0.1:0/ws", "http://127.0.0.1:0/lp", "rs://127.0.0.1:0"] {
+        let router = router(json!({ "max_message_size": LIMIT }), scheme);
+        let target = Target::plain(&router.url().unwrap());
+        let target = Target { max_message_size: LIMIT, ..target };
+        let (mut sender, mut receiver) = (joined(&target).await, joined(&target).await);
+        let (sender, receiver) = (sender.as_mut(), receiver.as_mut());
+        asks(receiver, r#"[32,1,{"match":"prefix"},"a."]"#).await;
+        asks(receiver, r#"[64,2,{"match":"prefix"},"a."]"#).await;
+        let filled = |head: &str| {
+            let message = format!(r#"{head},["{}"]]"#, "x".repeat(LIMIT - head.len() - 6));
+            assert_eq!(message.len(), LIMIT);
+            message
+        };
+        for (kind, head) in
+            [(16, r#"[16,1,{"acknowledge":true},"a.b""#), (48, r#"[48,2,{},"a.call""#)]
+        {
+            let refused = asks(sender, &filled(head)).await;
+            assert_eq!((&refused[0], &refused[1]), (&json!(8), &json!(kind)), "{scheme}");
+            assert_eq!(refused[4], TOO_LARGE, "{scheme}");
+        }
+        says(sender, &filled(r#"[16,3,{},"a.b""#)).await;
+
+        // For this one it is not too large: its EVENT names no topic.
+        let mut other = joined(&target).await;
+        asks(other.as_mut(), r#"[32,1,{},"a.b"]"#).await;
+        let published = asks(sender, &filled(r#"[16,4,{"acknowledge":true},"a.b""#)).await;
+        assert_eq!(published[0], 17, "{scheme}");
+        assert_eq!(hears(other.as_mut()).await[2], published[2]);
+        assert_eq!(asks(sender, r#"[16,5,{"acknowledge":true},"a.b"]"#).await[0], 17);
+        assert_eq!(hears(receiver).await[3], json!({"topic": "a.b"}), "the last one alone");
+    }
+}
+
 #[tokio::test]
 async fn the_file_of_a_unix_socket() {
     let path = socket("file");
