@@ -4,7 +4,7 @@
 //! Both are bounded, and lost with their realm. Publications for certain sessions alone are not
 //! kept: nobody who comes later could belong to those.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -29,7 +29,9 @@ const MAX_BYTES: usize = 64 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     /// By topic.
-    retained: HashMap<Box<str>, Kept>,
+    retained: HashMap<Arc<str>, Kept>,
+    /// Their topics in the order in which they came: the oldest goes first.
+    ages: BTreeMap<u64, Arc<str>>,
     retained_bytes: usize,
     /// In the order in which they came.
     past: VecDeque<Kept>,
@@ -46,7 +48,7 @@ struct Kept {
     number: u64,
     publication: u64,
     time: SystemTime,
-    topic: Box<str>,
+    topic: Arc<str>,
     details: Details,
     args: Option<Box<[u8]>>,
     kwargs: Option<Box<[u8]>>,
@@ -105,12 +107,13 @@ impl Memory {
     /// Where there is no room for another one, the oldest goes.
     fn retain(&mut self, kept: Kept) {
         self.retained_bytes += kept.size();
+        self.ages.insert(kept.number, kept.topic.clone());
         if let Some(former) = self.retained.insert(kept.topic.clone(), kept) {
+            self.ages.remove(&former.number);
             self.retained_bytes -= former.size();
         }
         while self.retained_bytes > MAX_BYTES {
-            let oldest = self.retained.values().min_by_key(|kept| kept.number);
-            let Some(oldest) = oldest.map(|kept| kept.topic.clone()) else { break };
+            let Some((_, oldest)) = self.ages.pop_first() else { break };
             if let Some(gone) = self.retained.remove(&oldest) {
                 self.retained_bytes -= gone.size();
             }
@@ -279,4 +282,40 @@ fn is_within<T: PartialOrd + Copy>([from, after, before, until]: &[Option<T>; 4]
         && after.is_none_or(|after| at > after)
         && before.is_none_or(|before| at < before)
         && until.is_none_or(|until| at <= until)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Dict;
+    use crate::router::publication::PublishOptions;
+
+    /// Retains a publication with these options, which ask for that.
+    fn retain(memory: &mut Memory, topic: &str, options: &str, payload: &str) {
+        let options = PublishOptions::read(Dict::from_checked(options.as_bytes())).unwrap();
+        let payload = PayloadRef::args(payload);
+        memory.keep(&Publication::new(topic, payload, options, None, None));
+    }
+
+    /// To look through all of them for the oldest would take hours here.
+    #[test]
+    fn it_is_quick_when_it_is_full() {
+        let mut memory = Memory::default();
+        retain(&mut memory, "com.topic.0000000", r#"{"retain":true}"#, "[]");
+        let most = MAX_BYTES / memory.retained_bytes;
+        for number in 0..most + 200_000 {
+            retain(&mut memory, &format!("com.topic.{number:07}"), r#"{"retain":true}"#, "[]");
+        }
+        assert!(memory.retained_bytes <= MAX_BYTES);
+        assert_eq!((memory.retained.len(), memory.ages.len()), (most, most));
+        assert!(memory.retained.contains_key("com.topic.0200000"), "the newest are there");
+        assert!(!memory.retained.contains_key("com.topic.0199999"), "the oldest have gone");
+
+        // A newer one of the same topic takes the place of the older, and is young again.
+        retain(&mut memory, "com.topic.0200000", r#"{"retain":true}"#, "[]");
+        retain(&mut memory, "com.topic.another", r#"{"retain":true}"#, "[]");
+        assert_eq!((memory.retained.len(), memory.ages.len()), (most, most));
+        assert!(memory.retained.contains_key("com.topic.0200000"));
+        assert!(!memory.retained.contains_key("com.topic.0200001"));
+    }
 }
