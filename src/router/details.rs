@@ -28,6 +28,11 @@ impl Details {
         self.open.is_empty()
     }
 
+    /// The bytes that they take.
+    pub(super) fn size(&self) -> usize {
+        self.open.len()
+    }
+
     /// Adds `"key": true`.
     pub(super) fn flag(&mut self, key: &str) -> &mut Self {
         self.raw(key.as_bytes(), b"true")

@@ -200,7 +200,8 @@ impl Kept {
     fn size(&self) -> usize {
         let payload = [&self.args, &self.kwargs];
         let payload: usize = payload.into_iter().flatten().map(|part| part.len()).sum();
-        size_of::<Kept>() + self.topic.len() + payload
+        let audience = self.audience.as_ref().map_or(0, |audience| audience.size());
+        size_of::<Kept>() + self.topic.len() + self.details.size() + payload + audience
     }
 
     fn is_for(&self, peer: &Peer) -> bool {
@@ -295,6 +296,28 @@ mod tests {
         let options = PublishOptions::read(Dict::from_checked(options.as_bytes())).unwrap();
         let payload = PayloadRef::args(payload);
         memory.keep(&Publication::new(topic, payload, options, None, None));
+    }
+
+    #[test]
+    fn all_that_is_kept_counts() {
+        let names: Vec<_> = (0..1000).map(|number| format!("name-{number:05}")).collect();
+        let names = serde_json::to_string(&names).unwrap();
+        let long = format!("\"{}\"", "x".repeat(10_000));
+        for (option, value, least) in [
+            ("ppt_scheme", &*long, 10_000),
+            ("exclude_authid", &*names, 10_000 + 1000 * size_of::<String>()),
+            ("exclude_authrole", &*names, 10_000 + 1000 * size_of::<String>()),
+            ("eligible_authid", &*names, 10_000 + 1000 * size_of::<String>()),
+            ("eligible_authrole", &*names, 10_000 + 1000 * size_of::<String>()),
+        ] {
+            let mut memory = Memory::new(10);
+            let options = format!("{{\"retain\":true,\"{option}\":{value}}}");
+            retain(&mut memory, "com.topic", &options, "[]");
+            assert!(memory.retained_bytes > least, "{option}: {}", memory.retained_bytes);
+            assert_eq!(memory.past_bytes, memory.retained_bytes, "{option}");
+            retain(&mut memory, "com.topic", r#"{"retain":true}"#, "[]");
+            assert!(memory.retained_bytes < 1000, "{option}: {}", memory.retained_bytes);
+        }
     }
 
     /// To look through all of them for the oldest would take hours here.

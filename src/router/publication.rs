@@ -180,6 +180,20 @@ impl Audience {
             && listed(&self.eligible_authrole, &identity.authrole)
     }
 
+    /// About how many bytes it takes.
+    pub(super) fn size(&self) -> usize {
+        let ids = self.exclude.capacity() + self.eligible.as_ref().map_or(0, Vec::capacity);
+        let texts = [Some(&self.exclude_authid), Some(&self.exclude_authrole)];
+        let texts = texts
+            .into_iter()
+            .chain([&self.eligible_authid, &self.eligible_authrole].map(Option::as_ref));
+        let texts = texts.flatten().map(|list| {
+            let content: usize = list.iter().map(String::capacity).sum();
+            list.capacity() * size_of::<String>() + content
+        });
+        size_of::<Audience>() + ids * size_of::<u64>() + texts.sum::<usize>()
+    }
+
     /// True if it speaks of sessions, which nobody who comes later can belong to or not.
     pub(super) fn names_sessions(&self) -> bool {
         !self.exclude.is_empty() || self.eligible.is_some()
