@@ -17,10 +17,15 @@ use tokio::runtime::Handle;
 
 use crate::transport::longpoll::Hub;
 use crate::transport::tls::Acceptor;
-use crate::transport::{Address, ConnectError, Endpoint, Protocol, Stream};
+use crate::transport::{Address, ConnectError, Endpoint, Keepalive, Protocol, Stream};
 
 use super::config::Config;
 use super::{RouterError, Shared, connection};
+
+/// A client that has gone without a word, as for want of power, says nothing, and is asked nothing
+/// as long as there is nothing for it: so the operating system asks.
+const KEEPALIVE: Keepalive =
+    Keepalive { idle: Duration::from_secs(60), timeout: Duration::from_secs(30) };
 
 /// A bound address.
 #[derive(Debug)]
@@ -140,7 +145,10 @@ impl Socket {
                 // Messages are gathered here already; the kernel need not wait for more. A failure
                 // only makes the connection slower.
                 let _ = stream.set_nodelay(true);
-                Ok(stream.into())
+                let stream = stream.into();
+                // Without it a loss is noticed later, or never.
+                let _ = KEEPALIVE.watch(&stream);
+                Ok(stream)
             }
             #[cfg(unix)]
             Socket::Unix(listener, _) => Ok(listener.accept().await?.0.into()),
@@ -174,5 +182,30 @@ fn bind_unix(path: &Path) -> io::Result<StdUnixListener> {
             StdUnixListener::bind(path)
         }
         bound => bound,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use socket2::SockRef;
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_system_watches_who_was_accepted() {
+        let config = Config::default();
+        let listener = Listener::bind("rs://127.0.0.1:0", &config, &Handle::current()).unwrap();
+        let address = listener.url.trim_start_matches("rs://").trim_end_matches('/');
+        let _client = TcpStream::connect(address).await.unwrap();
+        let stream = listener.socket.accept().await.unwrap();
+        let socket = SockRef::from(stream.tcp().unwrap());
+        assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE.idle);
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEPALIVE.timeout / 3);
+        #[cfg(target_os = "linux")]
+        let whole = Some(KEEPALIVE.idle + KEEPALIVE.timeout);
+        #[cfg(target_os = "linux")]
+        assert_eq!(socket.tcp_user_timeout().unwrap(), whole);
     }
 }

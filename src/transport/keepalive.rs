@@ -19,7 +19,7 @@ pub struct Keepalive {
 impl Keepalive {
     /// Has the operating system look whether the peer is there, both when nothing is to be said and
     /// when what was said is not confirmed.
-    pub(super) fn watch(self, stream: &Stream) -> io::Result<()> {
+    pub fn watch(self, stream: &Stream) -> io::Result<()> {
         /// How many questions go unanswered before the connection is lost.
         const QUESTIONS: u32 = 3;
         let Some(tcp) = stream.tcp() else {

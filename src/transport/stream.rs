@@ -88,7 +88,7 @@ impl Stream {
     }
 
     /// What it runs on, if that is TCP.
-    pub(super) fn tcp(&self) -> Option<&TcpStream> {
+    pub(crate) fn tcp(&self) -> Option<&TcpStream> {
         match &self.kind {
             Kind::Tcp(tcp) => Some(tcp.get_ref()),
             Kind::Tls(tls) => Some(tls.get_ref().0.get_ref()),
