@@ -13,6 +13,9 @@
 //! | `permessage_deflate` | compression of WebSocket messages for clients that offer it: `true`, or its settings as a client's option has them | `false` |
 //! | `event_history` | how many past publications each realm keeps, up to 64 MiB of them | 0 |
 //!
+//! Beside these limits, a client that takes no byte for 60 s while something waits for it is
+//! dropped, and so is one that has gone without a word, after 90 s.
+//!
 //! `auth` has a key for each method, with what each authid is known by:
 //!
 //! | method | of each authid |
@@ -50,6 +53,8 @@ pub(super) struct Config {
     pub(super) max_message_size: usize,
     /// How many bytes may wait for one client.
     pub(super) send_queue_bytes: usize,
+    /// When a client is dropped that takes nothing of what waits for it. No key sets it: tests do.
+    pub(super) deaf_after: Duration,
     /// Callees are always told who calls.
     pub(super) disclose_caller: bool,
     /// Subscribers are always told who publishes.
@@ -73,6 +78,7 @@ impl Default for Config {
             hello_timeout: Duration::from_secs(10),
             max_message_size: 16 << 20,
             send_queue_bytes: 256 << 20,
+            deaf_after: Duration::from_secs(60),
             disclose_caller: false,
             disclose_publisher: false,
             tls: None,
@@ -230,6 +236,7 @@ mod tests {
             hello_timeout: Duration::from_millis(500),
             max_message_size: 2048,
             send_queue_bytes: 4096,
+            deaf_after: Duration::from_secs(60),
             disclose_caller: true,
             disclose_publisher: false,
             tls: None,

@@ -62,6 +62,7 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: Stream, greeting: Arc<Gre
     let due = Instant::now() + shared.config.hello_timeout;
     if let Reception::LongPoll(hub) = &greeting.reception {
         if let Ok(Ok(stream)) = timeout_at(due, greeting.secure(stream)).await {
+            let stream = stream.patient(shared.config.deaf_after);
             serve_requests(&shared, stream, hub).await;
         }
         return;
@@ -71,7 +72,7 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: Stream, greeting: Arc<Gre
     };
     let limit = shared.config.max_message_size;
     let handshakes = async {
-        let stream = greeting.secure(stream).await?;
+        let stream = greeting.secure(stream).await?.patient(shared.config.deaf_after);
         let transport: Box<dyn Transport> = match &greeting.reception {
             Reception::WebSocket(path) => {
                 let deflate = shared.config.deflate.as_ref();

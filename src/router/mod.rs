@@ -145,7 +145,10 @@ impl Router {
     /// many past publications are kept), `auth` (who is known, and by which secrets) and `roles`
     /// (what they may do).
     pub fn new(config: Option<&str>) -> Result<Arc<Router>, RouterError> {
-        let config = Config::parse(config)?;
+        Config::parse(config).map(Router::with)
+    }
+
+    fn with(config: Config) -> Arc<Router> {
         let shared = Shared {
             realms: Arc::new(Realms::new(&config)),
             config,
@@ -155,7 +158,7 @@ impl Router {
             sent: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
         };
-        Ok(Arc::new(Router { shared: Arc::new(shared), listeners: Mutex::default() }))
+        Arc::new(Router { shared: Arc::new(shared), listeners: Mutex::default() })
     }
 
     /// Listens on `ws://host:port/path`, `rs://host:port` or `http://host:port/path`, with TLS on

@@ -9,7 +9,7 @@
 //! * `serializer`: what can be agreed on; `framing`: messages and batches of them.
 //! * `http`, [`cookies`]: what WebSocket begins with, and long-poll consists of.
 //! * `inbox`: what was received and not yet taken; `keepalive`: what watches a connection without
-//!   pings.
+//!   pings; `patience`: with peers that take nothing.
 //! * [`tls`]: what is below `wss://`, `rss://` and `https://`.
 //! * [`endpoint`]: URLs; `dial`: connections to them; `stream`, `hear_out`: what these are
 //!   made of.
@@ -28,6 +28,7 @@ mod http;
 mod inbox;
 mod keepalive;
 pub mod longpoll;
+mod patience;
 pub mod proxy;
 pub mod rawsocket;
 mod serializer;

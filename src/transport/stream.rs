@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -14,6 +15,7 @@ use tokio_rustls::TlsStream;
 use tokio_rustls::rustls::ProtocolVersion;
 
 use super::hear_out::HearOut;
+use super::patience::Patience;
 
 /// The label of a channel binding by RFC 9266, "tls-exporter".
 const BINDING: &[u8] = b"EXPORTER-Channel-Binding";
@@ -23,6 +25,7 @@ const BINDING: &[u8] = b"EXPORTER-Channel-Binding";
 pub struct Stream {
     kind: Kind,
     clues: Arc<Clues>,
+    patience: Option<Patience>,
 }
 
 #[derive(Debug)]
@@ -68,7 +71,12 @@ const FIRST: u16 = 0x100;
 impl Stream {
     pub(super) fn tls(stream: TlsStream<HearOut<TcpStream>>, certificate: Certificate) -> Stream {
         let clues = Clues { certificate, ..Clues::default() };
-        Stream { kind: Kind::Tls(Box::new(stream)), clues: Arc::new(clues) }
+        Stream { kind: Kind::Tls(Box::new(stream)), clues: Arc::new(clues), patience: None }
+    }
+
+    /// Writes fail once the peer has taken nothing of them for so long.
+    pub(crate) fn patient(self, limit: Duration) -> Stream {
+        Stream { patience: Some(Patience::new(limit)), ..self }
     }
 
     pub(super) fn clues(&self) -> Arc<Clues> {
@@ -130,14 +138,14 @@ impl Stream {
 
 impl From<TcpStream> for Stream {
     fn from(stream: TcpStream) -> Stream {
-        Stream { kind: Kind::Tcp(stream.into()), clues: Arc::default() }
+        Stream { kind: Kind::Tcp(stream.into()), clues: Arc::default(), patience: None }
     }
 }
 
 #[cfg(unix)]
 impl From<UnixStream> for Stream {
     fn from(stream: UnixStream) -> Stream {
-        Stream { kind: Kind::Unix(stream.into()), clues: Arc::default() }
+        Stream { kind: Kind::Unix(stream.into()), clues: Arc::default(), patience: None }
     }
 }
 
@@ -166,14 +174,18 @@ impl AsyncRead for Stream {
 
 /// One of the functions of [`AsyncWrite`], on whatever is there.
 macro_rules! forward {
-    ($self:ident.$function:ident($($argument:expr),*)) => {
-        match &mut $self.kind {
-            Kind::Tcp(stream) => Pin::new(stream).$function($($argument),*),
-            Kind::Tls(stream) => Pin::new(stream).$function($($argument),*),
+    ($self:ident.$function:ident($cx:ident $(, $argument:expr)*)) => {{
+        let done = match &mut $self.kind {
+            Kind::Tcp(stream) => Pin::new(stream).$function($cx $(, $argument)*),
+            Kind::Tls(stream) => Pin::new(stream).$function($cx $(, $argument)*),
             #[cfg(unix)]
-            Kind::Unix(stream) => Pin::new(stream).$function($($argument),*),
+            Kind::Unix(stream) => Pin::new(stream).$function($cx $(, $argument)*),
+        };
+        match &mut $self.patience {
+            Some(patience) => patience.bound($cx, done),
+            None => done,
         }
-    };
+    }};
 }
 
 impl AsyncWrite for Stream {

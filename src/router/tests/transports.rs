@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 
 use super::HELLO;
 use crate::codec::{Encoding, Outbox, Rules};
+use crate::router::config::Config;
 use crate::router::{Router, RouterError};
 use crate::transport::tls::testing::{Authority, Time};
 use crate::transport::{ConnectError, Incoming, Target, TlsOptions, Transport, connect};
@@ -208,6 +209,28 @@ async fn what_grows_beyond_the_limit_is_told_to_the_sender() {
         assert_eq!(hears(other.as_mut()).await[2], published[2]);
         assert_eq!(asks(sender, r#"[16,5,{"acknowledge":true},"a.b"]"#).await[0], 17);
         assert_eq!(hears(receiver).await[3], json!({"topic": "a.b"}), "the last one alone");
+    }
+}
+
+#[tokio::test]
+async fn who_takes_nothing_is_dropped() {
+    let config = Config { deaf_after: Duration::from_millis(200), ..Config::default() };
+    let unix = format!("rs+unix://{}", socket("deaf").display());
+    for url in ["ws://127.0.0.1:0/ws", "rs://127.0.0.1:0", &unix] {
+        let router = Router::with(config.clone());
+        router.listen(url, &Handle::current()).unwrap();
+        let target = Target::plain(&router.url().unwrap());
+        let (mut speaker, mut deaf) = (joined(&target).await, joined(&target).await);
+        let speaker = speaker.as_mut();
+        asks(deaf.as_mut(), r#"[32,1,{},"a.topic"]"#).await;
+        asks(speaker, r#"[32,1,{},"wamp.session.on_leave"]"#).await;
+        // More than the sockets hold, and less than may wait.
+        let filler = "x".repeat(1_000_000);
+        for request in 2..34 {
+            says(speaker, &format!(r#"[16,{request},{{}},"a.topic",["{filler}"]]"#)).await;
+        }
+        assert_eq!(hears(speaker).await[0], 36, "{url}");
+        assert_eq!((router.stats().sessions, router.stats().dropped), (1, 0), "{url}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Both sides over a real connection; the server also against requests that are written by hand.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::transport::testing::{carry, message, receive, send, soon};
-use crate::transport::{ConnectError, Incoming, Keepalive, Target, Transport};
+use crate::transport::{ConnectError, Incoming, Keepalive, Stream, Target, Transport};
 
 /// A server; gives its address and the transports that are opened there.
 async fn server(limit: usize, expiry: Duration) -> (u16, mpsc::UnboundedReceiver<Served>) {
@@ -349,6 +350,28 @@ async fn who_takes_a_message_slowly_is_alive() {
     send(&mut client, &[&large]).await.unwrap();
     assert!(begun.elapsed() > 2 * half, "it was no test");
     assert_eq!(server.await.unwrap(), large.len());
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_reads_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sender, mut opened) = mpsc::unbounded_channel();
+    let hub = Hub::new("/lp", 32 << 20);
+    let limit = Duration::from_millis(200);
+    let serve = async |hub: Arc<Hub>, sender: mpsc::UnboundedSender<Served>| {
+        let (stream, _) = listener.accept().await.unwrap();
+        let stream = Stream::from(stream).patient(limit);
+        hub.serve(stream, |served| drop(sender.send(served))).await;
+    };
+    let (path, ()) = tokio::join!(open(port), serve(hub.clone(), sender.clone()));
+    let mut served = soon(opened.recv()).await.unwrap();
+    let mut deaf = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    ask(&mut deaf, "POST", &format!("{path}/receive"), "").await;
+    // More than the sockets hold.
+    let large = [vec![b'a'; 32 << 20]];
+    let ((), sent) = tokio::join!(soon(serve(hub, sender)), send(&mut served, &large));
+    sent.unwrap();
 }
 
 #[tokio::test]
