@@ -36,7 +36,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use crate::codec::{Batch, CodecError, Dict, Encoding, PayloadRef, Received};
 use crate::protocol::message::{Abort, Challenge, Goodbye, Hello, Message};
 use crate::protocol::uri;
-use crate::transport::longpoll::Hub;
+use crate::transport::longpoll::{Hub, Served};
 use crate::transport::rawsocket;
 use crate::transport::{ConnectError, Incoming, Stream, Transport, TransportError, websocket};
 
@@ -49,6 +49,9 @@ use super::realm::{End, Session};
 
 /// How long a client may take to answer GOODBYE, and to take and confirm the last messages.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The largest message before a session is joined, where nobody knows yet who speaks.
+const UNJOINED_SIZE: usize = 64 * 1024;
 
 /// The most messages, and about the most bytes, that one turn reads.
 const TURN_MESSAGES: usize = 256;
@@ -73,13 +76,14 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: Stream, greeting: Arc<Gre
     let limit = shared.config.max_message_size;
     let handshakes = async {
         let stream = greeting.secure(stream).await?.patient(shared.config.deaf_after);
-        let transport: Box<dyn Transport> = match &greeting.reception {
+        let mut transport: Box<dyn Transport> = match &greeting.reception {
             Reception::WebSocket(path) => {
                 let deflate = shared.config.deflate.as_ref();
                 Box::new(websocket::accept(stream, Some(path), limit, deflate).await?)
             }
             _ => Box::new(rawsocket::accept(stream, &Encoding::ALL, limit).await?),
         };
+        transport.limit(UNJOINED_SIZE);
         Ok(transport)
     };
     if let Some(transport) = in_time(&guest, due, handshakes).await {
@@ -89,7 +93,8 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: Stream, greeting: Arc<Gre
 
 /// Serves the requests of HTTP clients: each transport that they open is a client of its own.
 async fn serve_requests(shared: &Arc<Shared>, stream: Stream, hub: &Arc<Hub>) {
-    let opened = |transport| {
+    let opened = |mut transport: Served| {
+        transport.limit(UNJOINED_SIZE);
         let Some(guest) = Guest::enter(shared) else {
             return;
         };
@@ -288,6 +293,10 @@ impl<'a> Connection<'a> {
                 Poll::Ready(Ok(Incoming::Message(frame))) => {
                     bytes += frame.len();
                     self.frames.push(frame);
+                    // How large the next one may be is up to what becomes of this one.
+                    if let Phase::Opening | Phase::Challenged(..) = self.phase {
+                        self.route();
+                    }
                 }
                 Poll::Ready(Ok(Incoming::Alive | Incoming::Pong)) => {}
                 Poll::Pending => {
@@ -419,7 +428,10 @@ impl<'a> Connection<'a> {
             Step::LetIn(identity) => {
                 let realms = &self.shared.realms;
                 match realms.join(&realm, self.peer, identity, &mut self.rings) {
-                    Some(session) => self.enter(Phase::Joined(session)),
+                    Some(session) => {
+                        self.enter(Phase::Joined(session));
+                        self.transport.limit(usize::MAX);
+                    }
                     None => self.abort(uri::NO_SUCH_REALM, "the realm has gone"),
                 }
             }

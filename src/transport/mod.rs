@@ -91,6 +91,9 @@ pub trait Transport: Send {
     /// Closes in order. Ready when our side of the closing handshake is written.
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>>;
 
+    /// Takes no messages above this size from now on, nor above what was agreed on.
+    fn limit(&mut self, _max_message_size: usize) {}
+
     /// How the messages are encoded and framed, as both sides have agreed.
     fn serializer(&self) -> Serializer;
 

@@ -14,8 +14,11 @@ use super::HELLO;
 use crate::codec::{Encoding, Outbox, Rules};
 use crate::router::config::Config;
 use crate::router::{Router, RouterError};
+use crate::transport::testing::send;
 use crate::transport::tls::testing::{Authority, Time};
-use crate::transport::{ConnectError, Incoming, Target, TlsOptions, Transport, connect};
+use crate::transport::{
+    ConnectError, Incoming, Serializer, Target, TlsOptions, Transport, connect,
+};
 
 /// No test waits longer for a single event.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -209,6 +212,52 @@ async fn what_grows_beyond_the_limit_is_told_to_the_sender() {
         assert_eq!(hears(other.as_mut()).await[2], published[2]);
         assert_eq!(asks(sender, r#"[16,5,{"acknowledge":true},"a.b"]"#).await[0], 17);
         assert_eq!(hears(receiver).await[3], json!({"topic": "a.b"}), "the last one alone");
+    }
+}
+
+#[tokio::test]
+async fn who_has_not_joined_is_not_let_say_much() {
+    const LIMIT: usize = 64 * 1024;
+    let hello = |size: usize| {
+        let (begin, end) = HELLO.split_at(HELLO.len() - 2);
+        let filler = "x".repeat(size - HELLO.len() - 7);
+        let hello = format!(r#"{begin},"x":"{filler}"{end}"#);
+        assert_eq!(hello.len(), size);
+        hello
+    };
+    for url in ["ws://127.0.0.1:0/ws", "rs://127.0.0.1:0", "http://127.0.0.1:0/lp"] {
+        for serializer in Serializer::ALL.into_iter().filter(|it| it.encoding == Encoding::Json) {
+            let router = router(json!({}), url);
+            let target = Target::plain(&router.url().unwrap());
+            let target = Target { serializers: vec![serializer], ..target };
+            // What ends a batch counts.
+            let most = LIMIT - usize::from(serializer.batched);
+            let mut client = soon(connect(&target)).await.unwrap();
+            assert_eq!(asks(client.as_mut(), &hello(most)).await[0], 2, "{url}");
+            let published = r#"[16,1,{"acknowledge":true},"a.b",[]]"#;
+            let large = published.replace("[]", &format!("[\"{}\"]", "x".repeat(LIMIT)));
+            assert_eq!(asks(client.as_mut(), &large).await[0], 17, "{url}");
+
+            let mut client = soon(connect(&target)).await.unwrap();
+            let sent = send(client.as_mut(), &[hello(LIMIT + 1)]).await;
+            if url.starts_with("http") {
+                let refused = sent.unwrap_err().to_string();
+                assert!(refused.contains("413"), "{refused}");
+                continue;
+            }
+            let refused = hears(client.as_mut()).await;
+            assert_eq!(refused[0], 3, "{url}");
+            assert_eq!(refused[2], "wamp.error.payload_size_exceeded", "{url}");
+        }
+    }
+    // Who does not wait for WELCOME is welcome too.
+    let router = router(json!({}), "ws://127.0.0.1:0/ws");
+    let mut client = soon(connect(&Target::plain(&router.url().unwrap()))).await.unwrap();
+    let filler = " ".repeat(LIMIT);
+    let large = format!(r#"[16,1,{{"acknowledge":true}},"a.b",[{filler}]]"#);
+    soon(send(client.as_mut(), &[HELLO, &large])).await.unwrap();
+    for kind in [2, 17] {
+        assert_eq!(hears(client.as_mut()).await[0], kind);
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,11 +16,12 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
+use crate::codec::Batch;
 use crate::transport::framing::max_unit;
 use crate::transport::http::{self, Body, Unread};
-use crate::transport::{Serializer, Stream, TransportError};
+use crate::transport::{self, Serializer, Stream, Transport, TransportError};
 
-use super::room::{Reply, Room, Served};
+use super::room::{self, Reply, Room};
 use super::{MAX_OPENED, Open, Opened, content_type};
 
 /// How long a receive hangs: less than clients and proxies wait for an answer. AutobahnJS gives up
@@ -37,7 +40,22 @@ pub struct Hub {
     path: String,
     max_message_size: usize,
     expiry: Duration,
-    rooms: Mutex<HashMap<String, Arc<Room>>>,
+    rooms: Mutex<HashMap<String, Place>>,
+}
+
+/// Where the requests of a transport go.
+#[derive(Debug, Clone)]
+struct Place {
+    room: Arc<Room>,
+    /// How large a unit may be that is sent there, see [`Served::limit`].
+    limit: Arc<AtomicUsize>,
+}
+
+/// The session's end of a transport.
+#[derive(Debug)]
+pub struct Served {
+    served: room::Served,
+    limit: Arc<AtomicUsize>,
 }
 
 impl Hub {
@@ -73,7 +91,7 @@ impl Hub {
         self.rooms().remove(id);
     }
 
-    fn rooms(&self) -> MutexGuard<'_, HashMap<String, Arc<Room>>> {
+    fn rooms(&self) -> MutexGuard<'_, HashMap<String, Place>> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -90,13 +108,13 @@ impl Hub {
         let answer = match place {
             Some(("", "open")) if head.method == Method::POST => self.open(body, opened).await,
             Some((id, what @ ("receive" | "send" | "close"))) if head.method == Method::POST => {
-                let room = self.rooms().get(id).cloned();
-                match (room, what) {
+                let place = self.rooms().get(id).cloned();
+                match (place, what) {
                     (None, _) => http::answer(StatusCode::NOT_FOUND, "no such transport\n"),
-                    (Some(room), "receive") => self.receive(&room).await,
-                    (Some(room), "send") => self.send(&room, body).await,
-                    (Some(room), _) => {
-                        room.leave();
+                    (Some(place), "receive") => self.receive(&place.room).await,
+                    (Some(place), "send") => self.send(&place, body).await,
+                    (Some(place), _) => {
+                        place.room.leave();
                         http::answer(StatusCode::NO_CONTENT, "")
                     }
                 }
@@ -132,8 +150,10 @@ impl Hub {
             return http::answer(StatusCode::INTERNAL_SERVER_ERROR, why);
         };
         let room = Room::new(serializer);
-        self.rooms().insert(id.clone(), room.clone());
-        opened(Served::new(self.clone(), id.clone(), room));
+        let limit = Arc::new(AtomicUsize::new(usize::MAX));
+        let place = Place { room: room.clone(), limit: limit.clone() };
+        self.rooms().insert(id.clone(), place);
+        opened(Served { served: room::Served::new(self.clone(), id.clone(), room), limit });
         let protocol = serializer.subprotocol().to_owned();
         let body = serde_json::to_vec(&Opened { protocol, transport: id }).unwrap_or_default();
         with_body(body.into(), "application/json")
@@ -148,8 +168,9 @@ impl Hub {
         }
     }
 
-    async fn send(&self, room: &Room, body: Incoming) -> Response<Body> {
-        let limit = max_unit(room.serializer, self.max_message_size);
+    async fn send(&self, Place { room, limit }: &Place, body: Incoming) -> Response<Body> {
+        let most = max_unit(room.serializer, self.max_message_size);
+        let limit = most.min(limit.load(Ordering::Relaxed));
         let body = match read(body, limit).await {
             Ok(body) => body,
             Err(refusal) => {
@@ -164,6 +185,52 @@ impl Hub {
             true => http::answer(StatusCode::NO_CONTENT, ""),
             false => http::answer(StatusCode::NOT_FOUND, "the transport is closed\n"),
         }
+    }
+}
+
+impl Served {
+    #[cfg(test)]
+    pub(super) fn room_is_asked(&self) -> bool {
+        self.served.room_is_asked()
+    }
+}
+
+impl Transport for Served {
+    fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<transport::Incoming, TransportError>> {
+        self.served.poll_receive(cx)
+    }
+
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &Batch,
+        next: &mut usize,
+    ) -> Poll<Result<(), TransportError>> {
+        self.served.poll_send(cx, batch, next)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+        self.served.poll_flush(cx)
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+        self.served.poll_close(cx)
+    }
+
+    /// For the requests that begin from now on.
+    fn limit(&mut self, max_message_size: usize) {
+        self.limit.store(max_message_size, Ordering::Relaxed);
+    }
+
+    fn serializer(&self) -> Serializer {
+        self.served.serializer()
+    }
+
+    fn max_send(&self) -> usize {
+        self.served.max_send()
     }
 }
 

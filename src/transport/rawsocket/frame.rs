@@ -51,12 +51,19 @@ fn parse(head: [u8; HEAD]) -> Result<(Kind, usize), TransportError> {
 #[derive(Debug)]
 pub(super) struct Frames {
     inbox: Inbox,
+    /// What the peer was told.
+    agreed: usize,
     max_size: usize,
 }
 
 impl Frames {
     pub(super) fn new(max_size: usize) -> Frames {
-        Frames { inbox: Inbox::default(), max_size }
+        Frames { inbox: Inbox::default(), agreed: max_size, max_size }
+    }
+
+    /// Changes how large a payload may be, up to what the peer was told.
+    pub(super) fn limit(&mut self, max_size: usize) {
+        self.max_size = max_size.min(self.agreed);
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -219,6 +219,10 @@ impl Transport for RawSocket {
         Pin::new(&mut self.stream).poll_shutdown(cx).map_err(TransportError::from)
     }
 
+    fn limit(&mut self, max_message_size: usize) {
+        self.frames.limit(max_message_size);
+    }
+
     fn serializer(&self) -> Serializer {
         self.encoding.into()
     }

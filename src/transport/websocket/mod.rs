@@ -134,6 +134,10 @@ impl Transport for WebSocket {
         self.socket.poll_close(cx).map_err(TransportError::from)
     }
 
+    fn limit(&mut self, max_message_size: usize) {
+        self.socket.limit(max_message_size.min(self.framing.max_unit()));
+    }
+
     fn serializer(&self) -> Serializer {
         self.framing.serializer()
     }
