@@ -115,7 +115,8 @@ impl Listener {
             Protocol::WebSocket { path } => Reception::WebSocket(path),
             Protocol::RawSocket => Reception::RawSocket,
             Protocol::LongPoll { path } => {
-                Reception::LongPoll(Hub::new(&path, config.max_message_size))
+                let (size, opening) = (config.max_message_size, config.hello_timeout);
+                Reception::LongPoll(Hub::opening_within(&path, size, opening))
             }
         };
         let greeting = Arc::new(Greeting { reception, tls });

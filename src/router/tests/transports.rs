@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 
@@ -258,6 +258,41 @@ async fn who_has_not_joined_is_not_let_say_much() {
     soon(send(client.as_mut(), &[HELLO, &large])).await.unwrap();
     for kind in [2, 17] {
         assert_eq!(hears(client.as_mut()).await[0], kind);
+    }
+}
+
+/// A byte now and then is life, and still no request.
+#[tokio::test]
+async fn requests_of_who_has_not_joined_come_in_time() {
+    let router = router(json!({"hello_timeout": 0.3}), "http://127.0.0.1:0/lp");
+    let url = router.url().unwrap();
+    let address = url.split('/').nth(2).unwrap();
+    let post = async |what: &str| {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!("POST /lp/{what} HTTP/1.1\r\nHost: a\r\nContent-Length: 37\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
+    };
+    let mut open = post("open").await;
+    open.write_all(format!("{:37}", r#"{"protocols": ["wamp.2.json"]}"#).as_bytes()).await.unwrap();
+    let mut answer = vec![0; 4096];
+    let size = soon(open.read(&mut answer)).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer[..size]);
+    let id = answer.split(r#""transport":""#).nth(1).unwrap().split('"').next().unwrap();
+
+    for what in [format!("{id}/send"), "open".to_owned()] {
+        let (mut taken, mut given) = post(&what).await.into_split();
+        let drip = async {
+            while given.write_all(b" ").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let mut answer = [0; 12];
+        tokio::select! {
+            read = soon(taken.read_exact(&mut answer)) => drop(read.unwrap()),
+            () = drip => panic!("{what}: no answer"),
+        }
+        assert_eq!(&answer, b"HTTP/1.1 408", "{what}");
     }
 }
 

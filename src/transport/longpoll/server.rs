@@ -15,6 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::time::timeout;
 
 use crate::codec::Batch;
 use crate::transport::framing::max_unit;
@@ -31,6 +32,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a client may be without a receive, and between the parts of a request.
 const EXPIRY: Duration = Duration::from_secs(30);
 
+/// How long the body of `open` may take as a whole, unless something else is wanted.
+const OPENING: Duration = Duration::from_secs(10);
+
 /// How long a connection may be without a request.
 const IDLE: Duration = Duration::from_secs(90);
 
@@ -40,6 +44,8 @@ pub struct Hub {
     path: String,
     max_message_size: usize,
     expiry: Duration,
+    /// How long the requests may take of who is not known yet.
+    opening: Duration,
     rooms: Mutex<HashMap<String, Place>>,
 }
 
@@ -64,9 +70,19 @@ impl Hub {
         Hub::expiring(path, max_message_size, EXPIRY)
     }
 
+    /// As [`Hub::new`]; the body of `open` has to be there within `opening`, and so has each of the
+    /// messages that come while [`Served::limit`] is set.
+    pub fn opening_within(path: &str, max_message_size: usize, opening: Duration) -> Arc<Hub> {
+        Hub::with(path, max_message_size, EXPIRY, opening)
+    }
+
     pub(super) fn expiring(path: &str, max_message_size: usize, expiry: Duration) -> Arc<Hub> {
+        Hub::with(path, max_message_size, expiry, OPENING)
+    }
+
+    fn with(path: &str, max_message_size: usize, expiry: Duration, opening: Duration) -> Arc<Hub> {
         let rooms = Mutex::default();
-        Arc::new(Hub { path: path.to_owned(), max_message_size, expiry, rooms })
+        Arc::new(Hub { path: path.to_owned(), max_message_size, expiry, opening, rooms })
     }
 
     /// Answers the requests that come over a connection, until it ends. `opened` is given each
@@ -130,7 +146,7 @@ impl Hub {
     }
 
     async fn open(self: &Arc<Self>, body: Incoming, opened: &impl Fn(Served)) -> Response<Body> {
-        let body = match read(body, MAX_OPENED).await {
+        let body = match read(body, MAX_OPENED, Some(self.opening)).await {
             Ok(body) => body,
             Err(refusal) => return *refusal,
         };
@@ -170,8 +186,10 @@ impl Hub {
 
     async fn send(&self, Place { room, limit }: &Place, body: Incoming) -> Response<Body> {
         let most = max_unit(room.serializer, self.max_message_size);
-        let limit = most.min(limit.load(Ordering::Relaxed));
-        let body = match read(body, limit).await {
+        let limit = limit.load(Ordering::Relaxed);
+        let whole = (limit < most).then_some(self.opening);
+        let limit = limit.min(most);
+        let body = match read(body, limit, whole).await {
             Ok(body) => body,
             Err(refusal) => {
                 if refusal.status() == StatusCode::PAYLOAD_TOO_LARGE {
@@ -234,8 +252,18 @@ impl Transport for Served {
     }
 }
 
-async fn read(body: Incoming, limit: usize) -> Result<Bytes, Box<Response<Body>>> {
-    let (status, why) = match http::read(body, limit, EXPIRY).await {
+/// Reads a body that may take as long as it likes as long as it goes on, or `whole` altogether.
+async fn read(
+    body: Incoming,
+    limit: usize,
+    whole: Option<Duration>,
+) -> Result<Bytes, Box<Response<Body>>> {
+    let body = http::read(body, limit, EXPIRY);
+    let body = match whole {
+        None => body.await,
+        Some(whole) => timeout(whole, body).await.unwrap_or(Err(Unread::Late)),
+    };
+    let (status, why) = match body {
         Ok(body) => return Ok(body),
         Err(Unread::TooLarge) => {
             (StatusCode::PAYLOAD_TOO_LARGE, format!("at most {limit} bytes are taken\n"))
