@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 
 use crate::codec::{Dict, MAX_ID, json::text::unescape, json::text::write_string};
 
@@ -17,6 +17,11 @@ pub(super) struct Details {
     /// `{` and the entries, without the closing brace; nothing at all before the first.
     open: Vec<u8>,
 }
+
+/// What stood in a list, which may be long, and is looked through for each receiver. Sorted, it
+/// takes no more room than the list.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Set<T>(Vec<T>);
 
 /// Encoded Details.
 #[derive(Debug, Default)]
@@ -76,6 +81,40 @@ impl Finished {
     }
 }
 
+impl<T: Ord> Set<T> {
+    #[inline]
+    pub(super) fn contains(&self, item: &T) -> bool {
+        self.0.binary_search(item).is_ok()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The bytes that it takes, without what its items have elsewhere.
+    pub(super) fn size(&self) -> usize {
+        self.0.capacity() * size_of::<T>()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.iter()
+    }
+}
+
+impl<T: Ord> From<Vec<T>> for Set<T> {
+    fn from(mut items: Vec<T>) -> Self {
+        items.sort_unstable();
+        items.dedup();
+        Set(items)
+    }
+}
+
+impl<T> Default for Set<T> {
+    fn default() -> Self {
+        Set(Vec::new())
+    }
+}
+
 /// True for the options that pass through the router, as they speak of the payload (advanced
 /// profile, "Payload Passthru Mode"; and the older form of Autobahn).
 pub(super) fn passes_through(key: &[u8]) -> bool {
@@ -127,27 +166,25 @@ pub(super) fn number(key: &[u8], value: &[u8]) -> Result<Option<u64>, Fault> {
 }
 
 /// A list of session ids; `null` is as good as absent.
-pub(super) fn ids(key: &[u8], value: &[u8]) -> Result<Option<Vec<u64>>, Fault> {
-    list(key, value, "a list of session ids", Value::as_u64)
+pub(super) fn ids(key: &[u8], value: &[u8]) -> Result<Option<Set<u64>>, Fault> {
+    set(key, value, "a list of session ids")
 }
 
 /// A list of strings; `null` is as good as absent.
-pub(super) fn texts(key: &[u8], value: &[u8]) -> Result<Option<Vec<String>>, Fault> {
-    list(key, value, "a list of strings", |item| item.as_str().map(str::to_owned))
+pub(super) fn texts(key: &[u8], value: &[u8]) -> Result<Option<Set<String>>, Fault> {
+    set(key, value, "a list of strings")
 }
 
-fn list<T>(
+fn set<T: DeserializeOwned + Ord>(
     key: &[u8],
     value: &[u8],
     wanted: &str,
-    read: impl Fn(&Value) -> Option<T>,
-) -> Result<Option<Vec<T>>, Fault> {
+) -> Result<Option<Set<T>>, Fault> {
     if value == b"null" {
         return Ok(None);
     }
-    let items: Option<Vec<Value>> = serde_json::from_slice(value).ok();
-    let items = items.and_then(|items| items.iter().map(read).collect());
-    items.map(Some).ok_or_else(|| mistyped(key, wanted))
+    let items: Result<Vec<T>, _> = serde_json::from_slice(value);
+    items.map(|items| Some(items.into())).map_err(|_| mistyped(key, wanted))
 }
 
 fn mistyped(key: &[u8], wanted: &str) -> Fault {
@@ -180,9 +217,13 @@ mod tests {
         for bad in ["-1", "1.5", "\"1\"", "true"] {
             assert!(number(b"k", bad.as_bytes()).is_err(), "{bad}");
         }
-        assert_eq!(ids(b"k", b"[1, 2]"), Ok(Some(vec![1, 2])));
-        assert!(ids(b"k", b"[\"1\"]").is_err() && ids(b"k", b"1").is_err());
-        assert_eq!(texts(b"k", b"[]"), Ok(Some(vec![])));
+        assert_eq!(ids(b"k", b"[2, 1, 2]"), Ok(Some(Set(vec![1, 2]))));
+        assert_eq!(ids(b"k", b"null"), Ok(None));
+        for bad in ["[\"1\"]", "1", "[-1]", "[1.5]", "[1e400]", "[null]", "[[1]]", "{}"] {
+            assert!(ids(b"k", bad.as_bytes()).is_err(), "{bad}");
+        }
+        assert_eq!(texts(b"k", b"[]"), Ok(Some(Set(vec![]))));
+        assert_eq!(texts(b"k", br#"["b\u0061", "a"]"#).unwrap().unwrap().0, ["a", "ba"]);
         assert!(texts(b"k", b"[1]").is_err());
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::codec::{Dict, MAX_ID, PayloadRef};
 use crate::protocol::uri::Match;
 
-use super::details::{Details, Finished, flag, ids, passes_through, texts};
+use super::details::{Details, Finished, Set, flag, ids, passes_through, texts};
 use super::peer::Peer;
 use super::request::Fault;
 
@@ -40,12 +40,12 @@ pub(super) struct PublishOptions {
 /// Who may, and who may not, get an event. An empty list of those who may lets nobody.
 #[derive(Debug, Default)]
 pub(super) struct Audience {
-    exclude: Vec<u64>,
-    exclude_authid: Vec<String>,
-    exclude_authrole: Vec<String>,
-    eligible: Option<Vec<u64>>,
-    eligible_authid: Option<Vec<String>>,
-    eligible_authrole: Option<Vec<String>>,
+    exclude: Set<u64>,
+    exclude_authid: Set<String>,
+    exclude_authrole: Set<String>,
+    eligible: Option<Set<u64>>,
+    eligible_authid: Option<Set<String>>,
+    eligible_authrole: Option<Set<String>>,
 }
 
 impl<'a> Publication<'a> {
@@ -169,7 +169,7 @@ impl Audience {
     /// True if `peer` belongs to it.
     pub(super) fn has(&self, peer: &Peer) -> bool {
         let identity = peer.identity();
-        let listed = |list: &Option<Vec<String>>, name: &String| {
+        let listed = |list: &Option<Set<String>>, name: &String| {
             list.as_ref().is_none_or(|list| list.contains(name))
         };
         !self.exclude.contains(&peer.id())
@@ -182,16 +182,12 @@ impl Audience {
 
     /// About how many bytes it takes.
     pub(super) fn size(&self) -> usize {
-        let ids = self.exclude.capacity() + self.eligible.as_ref().map_or(0, Vec::capacity);
-        let texts = [Some(&self.exclude_authid), Some(&self.exclude_authrole)];
-        let texts = texts
-            .into_iter()
-            .chain([&self.eligible_authid, &self.eligible_authrole].map(Option::as_ref));
-        let texts = texts.flatten().map(|list| {
-            let content: usize = list.iter().map(String::capacity).sum();
-            list.capacity() * size_of::<String>() + content
-        });
-        size_of::<Audience>() + ids * size_of::<u64>() + texts.sum::<usize>()
+        let ids = self.exclude.size() + self.eligible.as_ref().map_or(0, Set::size);
+        let texts = [&self.exclude_authid, &self.exclude_authrole];
+        let eligible = [&self.eligible_authid, &self.eligible_authrole];
+        let texts = texts.into_iter().chain(eligible.into_iter().flatten());
+        let texts = texts.map(|set| set.size() + set.iter().map(String::capacity).sum::<usize>());
+        size_of::<Audience>() + ids + texts.sum::<usize>()
     }
 
     /// True if it speaks of sessions, which nobody who comes later can belong to or not.

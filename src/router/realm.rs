@@ -24,7 +24,7 @@ use super::meta::session_details;
 use super::notice::Notice;
 use super::peer::{Peer, Rings};
 use super::publication::Publication;
-use super::request::{Fault, is_reserved};
+use super::request::{Fault, check_length, is_reserved};
 use super::roles::Action;
 use super::testament::Testaments;
 
@@ -309,6 +309,7 @@ impl State {
         requests: &mut Requests,
         rings: &mut Rings,
     ) -> Result<(), Fault> {
+        check_length(&message.procedure)?;
         peer.identity().permissions.check(Action::Call, &message.procedure)?;
         if is_reserved(&message.procedure) {
             return self.call_meta(peer, message, rings);

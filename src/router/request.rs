@@ -64,6 +64,9 @@ impl Refusal {
     }
 }
 
+/// How long a URI of a request may be, in bytes.
+pub(super) const MAX_URI: usize = 8192;
+
 /// An option or argument has a wrong type or value.
 pub(super) const INVALID_ARGUMENT: &str = "wamp.error.invalid_argument";
 /// The callee cannot do what the caller asks for.
@@ -80,8 +83,19 @@ pub(super) fn check_uri(uri: &str) -> Result<(), Fault> {
     check_pattern(uri, Match::Exact)
 }
 
+/// Refuses what is too long for a URI, before anybody does something with it or repeats it.
+#[inline]
+pub(super) fn check_length(uri: &str) -> Result<(), Fault> {
+    if uri.len() > MAX_URI {
+        let why = format!("a URI of {} bytes; at most {MAX_URI} are taken", uri.len());
+        return Err(Fault::refused(uri::INVALID_URI, why));
+    }
+    Ok(())
+}
+
 /// Checks a URI or pattern.
 pub(super) fn check_pattern(uri: &str, matching: Match) -> Result<(), Fault> {
+    check_length(uri)?;
     uri::check(uri, matching)
         .map_err(|error| Fault::refused(uri::INVALID_URI, format!("\"{uri}\": {error}")))
 }

@@ -203,6 +203,40 @@ fn rpc_requests_are_refused_with_a_reason() {
 }
 
 #[test]
+fn uris_have_an_end() {
+    let realms = realms();
+    let mut client = Client::join(&realms, 1);
+    let longest = format!("a.{}", "b".repeat(8190));
+    for (at, (kind, head)) in [
+        (32, "[32,1,{}"),
+        (32, r#"[32,2,{"match":"prefix"}"#),
+        (32, r#"[32,3,{"match":"wildcard"}"#),
+        (64, "[64,4,{}"),
+        (64, r#"[64,5,{"match":"prefix"}"#),
+        (16, r#"[16,6,{"acknowledge":true}"#),
+        (48, "[48,7,{}"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        client.says(&format!(r#"{head},"{longest}x"]"#));
+        let refused = client.hears_one();
+        assert_eq!((&refused[1], &refused[2]), (&json!(kind), &json!(at + 1)), "{head}");
+        assert_eq!(refused[4], "wamp.error.invalid_uri", "{head}");
+        let why = refused[5][0].as_str().unwrap_or_default();
+        assert!(why.contains("8193 bytes") && why.len() < 100, "{head}: {why}");
+    }
+    client.says(&format!(r#"[16,8,{{}},"{longest}x"]"#));
+    client.hears_nothing();
+    client.says(&format!(r#"[32,9,{{}},"{longest}"]"#));
+    client.says(&format!(r#"[64,10,{{}},"{longest}"]"#));
+    client.says(&format!(r#"[16,11,{{"exclude_me":false}},"{longest}"]"#));
+    client.says(&format!(r#"[48,12,{{}},"{longest}"]"#));
+    let heard: Vec<_> = client.hears().iter().map(|message| message[0].clone()).collect();
+    assert_eq!(heard, [33, 65, 36, 68]);
+}
+
+#[test]
 fn a_callee_that_leaves_fails_its_calls() {
     let realms = realms();
     let [mut callee, mut caller] = [1, 2].map(|id| Client::join(&realms, id));
