@@ -1851,23 +1851,30 @@ const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t *builder
 
 /**
  * A router inside this process, for tests, demos and one machine: broker and dealer with the
- * features that clients can ask for, WebSocket with JSON, MsgPack and CBOR.
+ * features that clients can ask for, on WebSocket, RawSocket and HTTP long-poll, with JSON, MsgPack
+ * and CBOR.
  *
  * `config` is a JSON object or NULL, with these keys:
  *
- * | key                | value          | meaning                                              |
- * |--------------------|----------------|------------------------------------------------------|
- * | `realms`           | list of names  | the realms that may be joined; without it, any       |
- * | `hello_timeout`    | seconds, 10    | from the connection to HELLO                         |
- * | `max_message_size` | bytes, 16 MiB  | the largest message that is accepted                 |
- * | `send_queue_bytes` | bytes, 256 MiB | may wait for a client before it is dropped           |
- * | `disclose`         | object         | `caller`, `publisher`: true tells always who it is   |
- * | `tls`              | object         | `cert`, `key`, for wss:// and rss://; `client_ca`    |
- * |                    |                | signs the certificates that clients must have then;  |
- * |                    |                | each a PEM text or the path of a PEM file            |
- * | `event_history`    | number, 0      | how many past publications each realm keeps          |
- * | `auth`             | object         | who may join: see below                              |
- * | `roles`            | object         | what they may do: see below                          |
+ * | key                  | value          | meaning                                              |
+ * |----------------------|----------------|------------------------------------------------------|
+ * | `realms`             | list of names  | the realms that may be joined; without it, any       |
+ * | `hello_timeout`      | seconds, 10    | from the connection to HELLO                         |
+ * | `max_message_size`   | bytes, 16 MiB  | the largest message that is accepted and passed on   |
+ * | `send_queue_bytes`   | bytes, 256 MiB | may wait for a client before it is dropped           |
+ * | `disclose`           | object         | `caller`, `publisher`: true tells always who it is   |
+ * | `tls`                | object         | `cert`, `key`, for wss://, rss:// and https://;      |
+ * |                      |                | `client_ca` signs the certificates that clients must |
+ * |                      |                | have then; each a PEM text or the path of a PEM file |
+ * | `permessage_deflate` | bool or object | compression on WebSocket for clients that offer it,  |
+ * |                      |                | off; the object is that of the connection option     |
+ * | `event_history`      | number, 0      | how many past publications each realm keeps          |
+ * | `auth`               | object         | who may join: see below                              |
+ * | `roles`              | object         | what they may do: see below                          |
+ *
+ * A client that takes no byte for 60 s while something waits for it is dropped, and so is one that has
+ * gone without a word, after 90 s. Before it has joined, messages have at most 64 KiB. A URI in a
+ * request has at most 8192 bytes.
  *
  * Without `auth` everybody may join, as `anonymous`; with it, whom its keys know:
  *
@@ -1896,7 +1903,7 @@ struct wamp_router_t *wamp_router_new(const char *config);
 
 /**
  * Listens at `url`, such as "ws://127.0.0.1:8080/ws"; with port 0 the system chooses one. All URLs of
- * the connection option `url` will do; wss:// and rss:// need the key `tls`. When it returns,
+ * the connection option `url` will do; wss://, rss:// and https:// need the key `tls`. When it returns,
  * clients can connect. Can be called several times.
  *
  * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `realms` | the realms that clients may join | any realm, made when its first session joins |
 //! | `hello_timeout` | seconds from the connection to HELLO | 10 |
-//! | `max_message_size` | the largest message to accept, in bytes | 16 MiB |
+//! | `max_message_size` | the largest message to accept and to pass on, in bytes | 16 MiB |
 //! | `send_queue_bytes` | bytes that may wait for one client before it is dropped | 256 MiB |
 //! | `disclose` | `{"caller": true, "publisher": true}`: who is told to the other side, asked or not | neither |
 //! | `auth` | who is known, and by which secrets: see below | everybody may join |
@@ -14,7 +14,8 @@
 //! | `event_history` | how many past publications each realm keeps, up to 64 MiB of them | 0 |
 //!
 //! Beside these limits, a client that takes no byte for 60 s while something waits for it is
-//! dropped, and so is one that has gone without a word, after 90 s.
+//! dropped, and so is one that has gone without a word, after 90 s. Before it has joined, a client
+//! can send messages of up to 64 KiB. URIs of requests have at most 8192 bytes.
 //!
 //! `auth` has a key for each method, with what each authid is known by:
 //!
@@ -49,7 +50,7 @@ pub(super) struct Config {
     pub(super) realms: Option<Vec<String>>,
     /// How long a client may take from the connection to HELLO.
     pub(super) hello_timeout: Duration,
-    /// The largest message to accept, in bytes.
+    /// The largest message to accept and to pass on, in bytes.
     pub(super) max_message_size: usize,
     /// How many bytes may wait for one client.
     pub(super) send_queue_bytes: usize,

@@ -1,8 +1,8 @@
 //! An embedded WAMP router: for tests, demos and the programs of one machine.
 //!
 //! Broker and dealer with the basic profile and what of the advanced one concerns clients, over
-//! WebSocket or RawSocket and JSON. Users who outgrow it point their clients at a clustered router; nothing else
-//! changes.
+//! WebSocket, RawSocket or HTTP long-poll, with every serializer. Users who outgrow it point their
+//! clients at a clustered router; nothing else changes.
 //!
 //! * `config`: what the user can set.
 //! * `listener`: where clients come in.
