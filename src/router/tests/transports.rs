@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -315,6 +315,38 @@ async fn who_takes_nothing_is_dropped() {
         }
         assert_eq!(hears(speaker).await[0], 36, "{url}");
         assert_eq!((router.stats().sessions, router.stats().dropped), (1, 0), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn who_takes_it_slowly_stays() {
+    const MESSAGES: usize = 32;
+    let deaf_after = Duration::from_millis(1500);
+    let config = Config { deaf_after, ..Config::default() };
+    for url in ["ws://127.0.0.1:0/ws", "rs://127.0.0.1:0"] {
+        let router = Router::with(config.clone());
+        router.listen(url, &Handle::current()).unwrap();
+        let target = Target::plain(&router.url().unwrap());
+        let (mut speaker, mut slow) = (joined(&target).await, joined(&target).await);
+        asks(slow.as_mut(), r#"[32,1,{},"a.topic"]"#).await;
+        let filler = "x".repeat(1_000_000);
+        let speak = async {
+            for request in 1..=MESSAGES {
+                let publish = format!(r#"[16,{request},{{}},"a.topic",["{filler}"]]"#);
+                says(speaker.as_mut(), &publish).await;
+            }
+        };
+        let begun = Instant::now();
+        let take = async {
+            for _ in 0..MESSAGES {
+                // Slow, so that all takes much longer than nothing may.
+                tokio::time::sleep(deaf_after / 20).await;
+                assert_eq!(hears(slow.as_mut()).await[0], 36, "{url}");
+            }
+        };
+        tokio::join!(speak, take);
+        assert!(begun.elapsed() > deaf_after, "it was no test");
+        assert_eq!(asks(slow.as_mut(), r#"[32,2,{},"a.topic"]"#).await[0], 33, "{url}");
     }
 }
 
