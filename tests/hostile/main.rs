@@ -37,6 +37,7 @@ mod compression;
 mod connecting;
 mod details;
 mod ends;
+mod fallback;
 mod fatal;
 mod frames;
 mod harmless;
