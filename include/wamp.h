@@ -139,7 +139,7 @@
  *   autoping_interval    seconds, 30          after this much silence a WebSocket ping is sent; 0: never. (With
  *                                             RawSocket the system's keepalive takes these times)
  *   rawsocket_pings      bool, false          RawSocket: the router is known to answer pings, so they are sent
- *   autoping_timeout     seconds, 10          without an answer by then the connection is lost
+ *   autoping_timeout     seconds, 10          without an answer by then the connection is lost; more than 0
  *   autoping_size        bytes, 4             payload of a ping, 4 to 125
  *   max_retries          integer, 15          how often to try again after a loss; 0: never, -1: always
  *   initial_retry_delay  seconds, 1.5         the mean delay before the first retry
@@ -151,7 +151,7 @@
  *   tlsConfiguration     object, {}           for wss:// and rss://, see below
  *   proxy                string, or false     "http://user:password@host:port" or "socks5://..."; false: none;
  *                                             else what https_proxy (wss://), http_proxy (ws://), all_proxy and
- *                                             no_proxy in the environment say when a connection is made
+ *                                             no_proxy in the environment say now
  *   authid               string               who we say we are
  *   authmethods          list of strings      what to offer: "anonymous", "ticket", "wampcra", "scram",
  *                                             "wamp-scram", "cryptosign"; without it what follows serves
@@ -1087,8 +1087,9 @@ int wamp_attempt_release(struct wamp_attempt_t *attempt);
  * Makes the attempt. From any thread, once.
  *
  * `changes` (JSON object, NULL for none) holds options of the connection that shall be different
- * from now on: `url`, `transports`, `headers`, `realm`, `authid`, `authmethods`, `authextra`, `ticket`,
- * `secret`, `privkey`; it is copied. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_UTF8,
+ * from now on: `url`, `transports`, `headers`, `serializers`, `tlsConfiguration` (its files are read
+ * again), `proxy`, `realm`, `authid`, `authmethods`, `authextra`, `ticket`, `secret`, `privkey`; it is
+ * copied. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_UTF8,
  * WAMP_ERR_OPTION (nothing is decided then), WAMP_ERR_STATE (decided already).
  */
 int wamp_attempt_proceed(struct wamp_attempt_t *attempt,

@@ -110,24 +110,35 @@ async fn attempt(connection: &Arc<Connection>) -> End {
     let transports = &options.transports;
     let deadline = Instant::now() + options.connect_timeout;
     let first = connection.last_good(transports.len());
-    let mut first_end = None;
+    let mut told: Option<End> = None;
     for tried in 0..transports.len() {
         let index = (first + tried) % transports.len();
         // What is left of the time is shared by those that are left: a black hole must not eat all.
         let left = (transports.len() - tried) as u32;
         let until = Instant::now() + deadline.saturating_duration_since(Instant::now()) / left;
         let begun = Instant::now();
-        let end = carry(connection, &options, index, until).await;
-        if end.class == "closed" || connection.had_session() || connection.is_closing() {
-            return end;
-        }
+        let end = match carry(connection, &options, index, until).await {
+            Outcome::Over(end) => return end,
+            Outcome::Useless(end) => end,
+        };
         log::write(log::Level::Info, || {
             let url = transports[index].url();
             format!("{url}: {} after {:.0?}: {}", end.class, begun.elapsed(), end.text)
         });
-        first_end.get_or_insert(end);
+        // The first one counts, unless another failed by what may be better next time.
+        if told.as_ref().is_none_or(|told| told.class == "closed" && end.class != "closed") {
+            told = Some(end);
+        }
     }
-    first_end.unwrap_or_else(internal_error)
+    told.unwrap_or_else(internal_error)
+}
+
+/// What came of a transport.
+enum Outcome {
+    /// There was a session, or is to be none: the attempt is over.
+    Over(End),
+    /// It carries no session; another one may.
+    Useless(End),
 }
 
 /// Asks the application, if it wants to be asked, with what to make the attempt.
@@ -158,34 +169,41 @@ async fn carry(
     options: &Arc<Options>,
     index: usize,
     until: Instant,
-) -> End {
+) -> Outcome {
     let chosen = &options.transports[index];
     let connected = tokio::select! {
         biased;
-        () = connection.stop.notified() => return closed_early(),
+        () = connection.stop.notified() => return Outcome::Over(closed_early()),
         connected = timeout_at(until, connect(connection, options, chosen)) => connected,
     };
     let transport = match connected {
         Ok(Ok(transport)) => transport,
-        Ok(Err(end)) => return end,
+        Ok(Err(end)) => return Outcome::Useless(end),
         Err(_) => {
             // Many servers wait in silence when they hear another protocol than their own.
             let hint = "; does it answer at all, and does it speak this transport at that port, with \
                         or without TLS as the URL says?";
             let failure = slow_connect(options, chosen.url(), hint);
-            return End::failed("unreachable", failure);
+            return Outcome::Useless(End::failed("unreachable", failure));
         }
     };
     let session = match connection.begin_session(options, index, &*transport) {
         Ok(Some(session)) => session,
-        Ok(None) => return closed_early(),
-        Err(failure) => return End::failed("closed", failure),
+        Ok(None) => return Outcome::Over(closed_early()),
+        Err(Failure { status, text }) => {
+            let failure = Failure::new(status, format!("{}: {text}", chosen.url()));
+            return Outcome::Useless(End::failed("closed", failure));
+        }
     };
     let mut pump = Pump::new(connection.clone(), session, transport, until);
     let end = poll_fn(|cx| pump.poll(cx)).await;
     connection.abandon_session();
     connection.drop_unopened();
-    end
+    match end.class {
+        "closed" => Outcome::Over(end),
+        _ if connection.had_session() || connection.is_closing() => Outcome::Over(end),
+        _ => Outcome::Useless(end),
+    }
 }
 
 async fn connect(
@@ -205,7 +223,7 @@ async fn connect(
         endpoint,
         serializers: chosen.serializers.as_ref().unwrap_or(&options.serializers).clone(),
         json_batch_separator: options.json_batch_separator,
-        headers: chosen.headers.clone(),
+        headers: options.headers_for(chosen),
         cookies: options.cookies.then(|| connection.cookies.clone()),
         deflate: options.deflate,
         max_message_size: options.max_message_size,

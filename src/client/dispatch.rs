@@ -141,6 +141,12 @@ impl Dispatcher {
         self.bytes.load(Ordering::Relaxed) > self.limit && self.waiting.load(Ordering::Acquire) == 0
     }
 
+    /// True when the application does not take things as fast as they come.
+    pub fn lags(&self) -> bool {
+        const MUCH: usize = 64 * 1024;
+        self.bytes.load(Ordering::Relaxed) > MUCH
+    }
+
     /// True inside a callback of `connection`.
     pub fn is_inside(connection: &Connection) -> bool {
         let address = std::ptr::from_ref(connection) as usize;

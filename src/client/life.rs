@@ -59,7 +59,14 @@ impl Connection {
 
     /// The application has changed what attempts are made with.
     pub(super) fn set_options(&self, options: Arc<Options>) {
-        lock(&self.state).current = options;
+        let mut state = lock(&self.state);
+        let urls = |options: &Options| -> Vec<String> {
+            options.transports.iter().map(|transport| transport.url().to_owned()).collect()
+        };
+        if urls(&options) != urls(&state.current) {
+            state.last_good = 0;
+        }
+        state.current = options;
     }
 
     /// Which of `count` transports to try first.
@@ -72,10 +79,12 @@ impl Connection {
         let receiver = self.callbacks.receiver(Slot::Connect)?;
         let state = lock(&self.state);
         let (options, retries) = (state.current.clone(), state.retries);
+        // The one that is tried first.
+        let url = options.transports[state.last_good % options.transports.len()].url();
         drop(state);
         let frame = Bytes::from(
             json!({
-                "url": options.transports[0].url(),
+                "url": url,
                 "realm": options.realm,
                 "authid": options.credentials.authid,
                 "retry_count": retries,
@@ -83,7 +92,7 @@ impl Connection {
             .to_string(),
         );
         let mut event = Event::new(EventKind::Gone, 0, Some(receiver));
-        event.uri = Some(c_text(options.transports[0].url()));
+        event.uri = Some(c_text(url));
         event.details = Span::of(&frame, Some(&frame));
         event.payload = Payload::of_frame(&frame, PayloadRef::NONE);
         let attempt = Arc::new(Attempt::new(options));
@@ -172,6 +181,12 @@ impl Connection {
     ) -> Result<Option<Arc<Session>>, Failure> {
         let asks = self.callbacks.receiver(Slot::Challenge).is_some();
         let login = Login::new(options, carrier.channel_id(), asks)?;
+        let (needed, most) = (login.hello().len() + options.realm.len(), carrier.max_send());
+        // What the router takes; of our own limit HELLO is free.
+        if needed > most && most < options.max_message_size {
+            let text = format!("takes messages of {most} bytes, and HELLO alone has {needed}");
+            return Err(Failure::new(Status::TooLarge, text));
+        }
         let mut state = lock(&self.state);
         if state.stage != Stage::Connecting {
             return Ok(None);

@@ -25,6 +25,12 @@ use super::stats;
 
 /// How many messages are taken in before they are handled.
 const READ_AHEAD: usize = 128;
+/// And how many bytes of them, but for the last. After so much other connections get their turn: a
+/// few bytes on the wire can be many, where they are compressed.
+const TURN_BYTES: usize = 1024 * 1024;
+/// While more than this waits for the application, messages of up to this size are copied out of
+/// the blocks that they were read into, which are large and shared with what is long gone.
+const COPIED: usize = 32 * 1024;
 /// How many rounds a task may go before other connections get their turn.
 const ROUNDS: usize = 64;
 /// How long the closing handshake of the transport may take after the session has ended.
@@ -36,6 +42,11 @@ pub(super) struct Pump {
     session: Arc<Session>,
     transport: Box<dyn Transport>,
     frames: Vec<Bytes>,
+    /// The bytes that were taken in in this turn.
+    taken: usize,
+    /// The bytes that the transport had read and written at the last look.
+    heard: u64,
+    written: u64,
     /// The socket was not read, as the application is behind.
     skipped: bool,
     /// A ping waits in the transport's buffer.
@@ -72,6 +83,9 @@ impl Pump {
             session,
             transport,
             frames: Vec::with_capacity(READ_AHEAD),
+            taken: 0,
+            heard: 0,
+            written: 0,
             skipped: false,
             unflushed: false,
             sending: None,
@@ -89,6 +103,7 @@ impl Pump {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let _scope = IoScope::enter();
         self.connection.doorbell.stay_awake();
+        self.taken = 0;
         for _ in 0..ROUNDS {
             // A peer that never falls silent must not keep time from passing.
             let now = Instant::now();
@@ -100,11 +115,15 @@ impl Pump {
                 progress |= self.connection.dispatcher.drain_inline(&self.connection);
             }
             progress |= self.write(cx);
+            self.note_written();
             if let Poll::Ready(end) = self.poll_closed(cx) {
                 return Poll::Ready(end);
             }
-            if progress {
+            if progress && self.taken < TURN_BYTES {
                 continue;
+            }
+            if progress {
+                break;
             }
             self.connection.doorbell.fall_asleep(cx);
             if self.has_work() || self.timer_fired(cx) {
@@ -126,9 +145,15 @@ impl Pump {
         let mut trouble = None;
         let (mut alive, mut pong) = (false, false);
         for _ in 0..READ_AHEAD {
+            if self.taken >= TURN_BYTES {
+                break;
+            }
             match self.transport.poll_receive(cx) {
                 Poll::Pending => break,
-                Poll::Ready(Ok(Incoming::Message(frame))) => self.frames.push(frame),
+                Poll::Ready(Ok(Incoming::Message(frame))) => {
+                    self.taken += frame.len();
+                    self.frames.push(frame);
+                }
                 Poll::Ready(Ok(Incoming::Alive)) => alive = true,
                 Poll::Ready(Ok(Incoming::Pong)) => (alive, pong) = (true, true),
                 Poll::Ready(Ok(Incoming::End { code, reason })) => {
@@ -142,10 +167,13 @@ impl Pump {
             }
         }
         let received = alive || !self.frames.is_empty();
+        // Who sends a part of a message is alive, however long the whole of it needs.
+        let read = self.transport.moved().read;
+        let heard = read > std::mem::replace(&mut self.heard, read) || received;
+        if heard && let Some(round_trip) = self.silence.heard(Instant::now(), pong) {
+            self.session.core().traffic.round_trip = Some(round_trip);
+        }
         if received {
-            if let Some(round_trip) = self.silence.heard(Instant::now(), pong) {
-                self.session.core().traffic.round_trip = Some(round_trip);
-            }
             self.handle_frames();
         }
         match trouble {
@@ -170,8 +198,12 @@ impl Pump {
 
     fn handle_frames(&mut self) {
         let encoding = self.session.encoding();
+        let lags = self.connection.dispatcher.lags();
         let mut core = self.session.core();
-        for frame in self.frames.drain(..) {
+        for mut frame in self.frames.drain(..) {
+            if lags && frame.len() <= COPIED {
+                frame = Bytes::copy_from_slice(&frame);
+            }
             core.traffic.received(&frame);
             if self.trace {
                 stats::trace("<-", self.session.joined().map(|joined| joined.id), &frame, encoding);
@@ -217,12 +249,7 @@ impl Pump {
             let Some((batch, next)) = &mut self.sending else {
                 return progress;
             };
-            let before = *next;
-            let sent = self.transport.poll_send(cx, batch, next);
-            if *next > before {
-                self.silence.wrote(batch.bytes_of(before, *next));
-            }
-            match sent {
+            match self.transport.poll_send(cx, batch, next) {
                 Poll::Pending => return progress,
                 Poll::Ready(Ok(())) => progress = true,
                 Poll::Ready(Err(error)) => {
@@ -230,6 +257,7 @@ impl Pump {
                     return true;
                 }
             }
+            self.note_written();
             let Some((batch, _)) = self.sending.take() else {
                 return progress;
             };
@@ -237,6 +265,16 @@ impl Pump {
             let after = self.session.batch_written(&mut core, batch);
             drop(core);
             after.run(&self.connection);
+        }
+    }
+
+    /// Who takes a part of a message is alive, however long the whole of it needs.
+    fn note_written(&mut self) {
+        let written = self.transport.moved().written;
+        let more = written - std::mem::replace(&mut self.written, written);
+        // A ping alone is no sign that the peer takes anything.
+        if more > 0 && self.sending.is_some() {
+            self.silence.wrote(more as usize);
         }
     }
 

@@ -123,7 +123,9 @@ pub fn shutdown(timeout: Option<Duration>) -> Result<(), Failure> {
     if late == 0 && (timeout.is_none() || Instant::now() < deadline) {
         return Ok(());
     }
-    Err(Failure::new(Status::Timeout, "a callback was still running when the time was up"))
+    let text = "a callback, or the system's lookup of a host name, was still running when the time was \
+                up";
+    Err(Failure::new(Status::Timeout, text))
 }
 
 fn start() -> Result<Runtime, Failure> {

@@ -6,6 +6,9 @@ use bytes::Bytes;
 
 use super::{CodecError, Encoding, Out, Rules};
 
+/// How much room is kept for the messages to come.
+const KEPT: usize = 256 * 1024;
+
 /// Messages in the order in which they go out.
 #[derive(Debug)]
 pub struct Outbox {
@@ -60,16 +63,23 @@ impl Outbox {
         let mut out = Out::new(&mut self.bytes, self.encoding, self.rules);
         write(&mut out);
         if let Err(error) = out.finish() {
-            self.bytes.truncate(start);
+            self.take_back(start);
             return Err(error.into());
         }
         let size = self.bytes.len() - start;
         if size > limit {
-            self.bytes.truncate(start);
+            self.take_back(start);
             return Err(TooLarge { size, limit }.into());
         }
         self.ends.push(self.bytes.len());
         Ok(())
+    }
+
+    /// Nothing stays of what was refused, nor of the room that it had.
+    #[cold]
+    fn take_back(&mut self, start: usize) {
+        self.bytes.truncate(start);
+        self.bytes.shrink_to(KEPT);
     }
 
     /// Throws away what waits.
@@ -99,11 +109,12 @@ impl Outbox {
 
     /// Gives the buffers of a written batch back for reuse, where nothing else holds them.
     pub fn recycle(&mut self, batch: Batch) {
-        const KEPT: usize = 256 * 1024;
         if batch.bytes.len() > KEPT {
             return;
         }
-        if let Ok(bytes) = batch.bytes.try_into_mut() {
+        if let Ok(bytes) = batch.bytes.try_into_mut()
+            && bytes.capacity() <= KEPT
+        {
             let (mut bytes, mut ends) = (Vec::from(bytes), batch.ends);
             bytes.clear();
             ends.clear();
@@ -133,12 +144,6 @@ impl Batch {
     /// True without messages.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
-    }
-
-    /// The bytes of the messages from `first` up to, and without, `end`.
-    pub fn bytes_of(&self, first: usize, end: usize) -> usize {
-        let before = |index: usize| if index == 0 { 0 } else { self.ends[index - 1] };
-        before(end) - before(first)
     }
 
     /// The messages as slices.
@@ -183,5 +188,14 @@ mod tests {
         outbox.push(10, |out| out.whole(b"three")).unwrap();
         assert_eq!(outbox.take().message(0), "three");
         assert!(outbox.is_empty() && outbox.bytes.capacity() >= 6, "the buffer came back");
+    }
+
+    #[test]
+    fn a_refused_message_leaves_no_room_behind() {
+        let mut outbox = Outbox::new(Encoding::Json, Rules::Strict);
+        outbox.push(10, |out| out.whole(b"one")).unwrap();
+        outbox.push(10, |out| out.whole(&vec![b'x'; 10 * KEPT])).unwrap_err();
+        assert!(outbox.bytes.capacity() <= KEPT, "{}", outbox.bytes.capacity());
+        assert_eq!(outbox.take().message(0), "one");
     }
 }

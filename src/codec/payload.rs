@@ -124,6 +124,13 @@ impl Payload {
         }
     }
 
+    /// Copies a frame of up to `limit` bytes, so as not to keep the block alive that it is a part of.
+    pub fn detach(&mut self, limit: usize) {
+        if self.frame.len() <= limit {
+            self.frame = Bytes::copy_from_slice(&self.frame);
+        }
+    }
+
     /// The same payload in another encoding, together with the details that stand in its frame:
     /// where they are then, and both. Nothing is refused but what nests too deep, and in JSON keys
     /// that are lists or dicts.

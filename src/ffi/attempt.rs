@@ -50,8 +50,9 @@ pub unsafe extern "C" fn wamp_attempt_release(attempt: *mut wamp_attempt_t) -> c
 /// Makes the attempt. From any thread, once.
 ///
 /// `changes` (JSON object, NULL for none) holds options of the connection that shall be different
-/// from now on: `url`, `transports`, `headers`, `realm`, `authid`, `authmethods`, `authextra`, `ticket`,
-/// `secret`, `privkey`; it is copied. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_UTF8,
+/// from now on: `url`, `transports`, `headers`, `serializers`, `tlsConfiguration` (its files are read
+/// again), `proxy`, `realm`, `authid`, `authmethods`, `authextra`, `ticket`, `secret`, `privkey`; it is
+/// copied. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_UTF8,
 /// WAMP_ERR_OPTION (nothing is decided then), WAMP_ERR_STATE (decided already).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_attempt_proceed(

@@ -348,9 +348,14 @@ pub(super) fn message(notice: Notice) -> Result<*mut wamp_message_t, Failure> {
     keep(notice, ptr::null_mut())
 }
 
+/// Kept messages of up to this size are copied out of the blocks that they were read into.
+const DETACHED: usize = 32 * 1024;
+
 fn keep(mut notice: Notice, user_data: *mut c_void) -> Result<*mut wamp_message_t, Failure> {
     // A message must not delay the freeing of somebody's user_data.
     notice.event.target = None;
+    // Nor keep what came together with it.
+    notice.event.payload.detach(DETACHED);
     let held = Held::kept(notice, user_data);
     let object = Arc::new(MessageObject { event: held.event(), _held: held });
     let key = MESSAGES.insert(object).ok_or(Status::Internal)?;

@@ -12,8 +12,12 @@ use hyper::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 
 use super::{Address, Endpoint};
 
-/// More are not kept, whatever a server sets.
+/// More are not kept, whatever a server sets: the oldest go first.
 const MAX_COUNT: usize = 64;
+/// A larger one is not kept.
+const MAX_COOKIE: usize = 4 * 1024;
+/// In all. Most servers take no larger head of a request than twice this.
+const MAX_BYTES: usize = 8 * 1024;
 
 /// Cookies, and who has set them.
 #[derive(Debug, Default)]
@@ -34,7 +38,8 @@ impl Jar {
         let now = OffsetDateTime::now_utc();
         let mut cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
         for value in headers.get_all(SET_COOKIE) {
-            let Some(cookie) = value.to_str().ok().and_then(|text| Cookie::parse(text).ok()) else {
+            let text = value.to_str().ok().filter(|text| text.len() <= MAX_COOKIE);
+            let Some(cookie) = text.and_then(|text| Cookie::parse(text).ok()) else {
                 continue;
             };
             let mut cookie = cookie.into_owned();
@@ -48,10 +53,17 @@ impl Jar {
             };
             let kept = Kept { host: host(endpoint), cookie, expires };
             cookies.retain(|other| !kept.replaces(other));
-            if kept.expires.is_none_or(|expires| expires > now) && cookies.len() < MAX_COUNT {
+            if kept.expires.is_none_or(|expires| expires > now) {
                 cookies.push(kept);
             }
         }
+        let mut size: usize = cookies.iter().map(Kept::size).sum();
+        let mut surplus = 0;
+        while cookies.len() - surplus > MAX_COUNT || size > MAX_BYTES {
+            size -= cookies[surplus].size();
+            surplus += 1;
+        }
+        cookies.drain(..surplus);
     }
 
     /// Adds those that are for `path` at `endpoint` to a request.
@@ -71,6 +83,11 @@ impl Jar {
 }
 
 impl Kept {
+    /// About how much of a head it takes.
+    fn size(&self) -> usize {
+        self.cookie.name().len() + self.cookie.value().len() + "=; ".len()
+    }
+
     fn replaces(&self, other: &Kept) -> bool {
         self.host == other.host
             && self.cookie.name() == other.cookie.name()
@@ -170,5 +187,19 @@ mod tests {
             set(&jar, "ws://a/", &[&format!("c{number}=x"), "no cookie", "=x"]);
         }
         assert_eq!(jar.cookies.lock().unwrap().len(), MAX_COUNT);
+        let given = given(&jar, "ws://a/");
+        assert!(given.ends_with("; c999=x") && !given.contains("c9=x"), "{given}");
+    }
+
+    #[test]
+    fn nor_lock_us_out_by_requests_that_it_finds_too_large() {
+        let jar = Jar::default();
+        let large = "x".repeat(MAX_COOKIE / 2);
+        for number in 0..10 {
+            set(&jar, "ws://a/", &[&format!("c{number}={large}"), &format!("d={large}{large}")]);
+        }
+        let given = given(&jar, "ws://a/");
+        assert!(given.len() <= MAX_BYTES, "{}", given.len());
+        assert!(given.contains("c9=x") && !given.contains("d="), "{given}");
     }
 }

@@ -3,17 +3,23 @@
 //! To hosts with several addresses by "happy eyeballs" (RFC 8305): when an address does not answer,
 //! the next is tried beside it and not after it, so that a broken route, often that of IPv6, costs
 //! a moment and not the whole time limit.
+//!
+//! Names are looked up by the system, which blocks a thread for it: a few at a time, so that ten
+//! thousand connections that are lost together do not take ten thousand threads.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::Path;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::Stream;
@@ -21,10 +27,12 @@ use super::Stream;
 /// How long an address has for itself, before the next one is tried too.
 const STAGGER: Duration = Duration::from_millis(250);
 
+/// Names that are looked up at the same time, in all the process.
+const LOOKUPS: usize = 16;
+
 /// Connects to the first address of the host that answers.
 pub(super) async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
-    let addresses = lookup_host((host, port)).await?;
-    let stream = race(interleave(addresses.collect())).await?;
+    let stream = race(interleave(look_up(host, port).await?)).await?;
     // Messages are gathered before they are written: the kernel need not wait for more.
     stream.set_nodelay(true)?;
     Ok(stream)
@@ -42,13 +50,28 @@ pub(super) async fn unix(_path: &Path) -> io::Result<Stream> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no Unix sockets"))
 }
 
+async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    static FREE: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(LOOKUPS)));
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![(address, port).into()]);
+    }
+    let place = FREE.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let host = host.to_owned();
+    // It goes on when nobody waits for it any more, and keeps its place until it ends.
+    let lookup = spawn_blocking(move || {
+        let _place = place;
+        (host.as_str(), port).to_socket_addrs().map(Iterator::collect)
+    });
+    lookup.await.map_err(io::Error::other)?
+}
+
 async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let mut untried = addresses.into_iter();
     let mut attempts = FuturesUnordered::new();
     let mut failures = Vec::new();
     loop {
         if let Some(address) = untried.next() {
-            attempts.push(async move { (address, TcpStream::connect(address).await) });
+            attempts.push(async move { (address, connect(address).await) });
         } else if attempts.is_empty() {
             return Err(all_failed(failures));
         }
@@ -61,6 +84,21 @@ async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
             () = sleep(STAGGER), if untried.len() > 0 => {}
         }
     }
+}
+
+async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    not_ourselves(TcpStream::connect(address).await?)
+}
+
+/// Where nobody listens at a port of this machine that the system also gives to clients, it may
+/// give us that very port, and a connection to ourselves.
+fn not_ourselves(stream: TcpStream) -> io::Result<TcpStream> {
+    if stream.local_addr()? == stream.peer_addr()? {
+        // Otherwise the port would be taken for a minute, when the router wants to have it.
+        stream.set_zero_linger()?;
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
+    Ok(stream)
 }
 
 /// The system's order, which knows what is reachable, with the families in turn.
@@ -99,6 +137,7 @@ mod tests {
     use std::time::Instant;
 
     use socket2::{Domain, Socket, Type};
+    use tokio::net::TcpSocket;
 
     use super::*;
 
@@ -171,6 +210,26 @@ mod tests {
         let text = error.to_string();
         assert!(text.contains(&one.to_string()) && text.contains(&other.to_string()), "{text}");
         assert_eq!(race(Vec::new()).await.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn who_reaches_itself_has_reached_nobody() {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        let stream = socket.connect(address).await.unwrap();
+        let refused = not_ourselves(stream).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        // The port is free for the router.
+        TcpListener::bind(address).unwrap();
+    }
+
+    #[tokio::test]
+    async fn many_names_wait_their_turn() {
+        let lookups: FuturesUnordered<_> =
+            (0..5 * LOOKUPS).map(|_| look_up("localhost", 1)).collect();
+        let found: Vec<_> = lookups.collect().await;
+        assert!(found.len() == 5 * LOOKUPS && found.iter().all(Result::is_ok), "{found:?}");
     }
 
     #[tokio::test]

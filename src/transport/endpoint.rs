@@ -161,7 +161,16 @@ fn check_text(text: &str) -> Result<(), String> {
 
 fn tcp(url: &str) -> Result<(Protocol, Address), String> {
     check_text(url)?;
-    let uri: Uri = url.parse().map_err(|error| format!("is not a URL: {error}"))?;
+    let uri: Uri = url.parse().map_err(|error| {
+        let hint = match url.split("://").nth(1).and_then(|rest| rest.split('/').next()) {
+            Some(host) if !host.is_ascii() => "; write the host in its form with xn--",
+            Some(host) if host.matches(':').count() > 1 => {
+                "; an address of IPv6 stands in brackets"
+            }
+            _ => "",
+        };
+        format!("is not a URL: {error}{hint}")
+    })?;
     let scheme = uri.scheme_str().map(str::to_ascii_lowercase);
     let scheme = scheme.ok_or_else(|| "has no scheme; write ws://host:port/path".to_owned())?;
     let plain = match scheme.as_str() {
@@ -199,7 +208,7 @@ fn tcp(url: &str) -> Result<(Protocol, Address), String> {
         "http" if uri.query().is_some() => {
             return Err("has a query, which long-poll cannot keep".to_owned());
         }
-        "http" => Protocol::LongPoll { path: path.trim_end_matches('/').to_owned() },
+        "http" => Protocol::LongPoll { path: ascii(path.trim_end_matches('/')) },
         _ if path != "/" => {
             return Err("has a path; RawSocket has none: write rs://host:port".to_owned());
         }
@@ -248,9 +257,21 @@ fn unix(url: &str, websocket: bool) -> Result<(Protocol, Address), String> {
 /// A path as a request has it: a URL may do without before its query.
 fn rooted(path: &str) -> String {
     match path.starts_with('/') {
-        true => path.to_owned(),
-        false => format!("/{path}"),
+        true => ascii(path),
+        false => format!("/{}", ascii(path)),
     }
+}
+
+/// Other letters than those of ASCII, as requests carry them.
+fn ascii(path: &str) -> String {
+    let mut escaped = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte.is_ascii() {
+            true => escaped.push(byte.into()),
+            false => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
 }
 
 #[cfg(test)]
@@ -278,6 +299,7 @@ mod tests {
             ("ws://host:", websocket("/"), tcp("host", 80, false)),
             ("wss://a.example/ws?a=b", websocket("/ws?a=b"), tcp("a.example", 443, true)),
             ("ws://host?a=b", websocket("/?a=b"), tcp("host", 80, false)),
+            ("ws://host/b\u{fc}ro?\u{fc}", websocket("/b%C3%BCro?%C3%BC"), tcp("host", 80, false)),
             ("wss://[2001:db8::1]:8443", websocket("/"), tcp("2001:db8::1", 8443, true)),
             ("rs://host:8081", Protocol::RawSocket, tcp("host", 8081, false)),
             ("rs://[fe80::1%eth0]:8081", Protocol::RawSocket, tcp("fe80::1%eth0", 8081, false)),
@@ -333,6 +355,8 @@ mod tests {
             ("ws://host/a\nb", "control character"),
             ("ws://[127.0.0.1]/", "neither a name nor an address"),
             ("ws://", "not a URL"),
+            ("ws://::1:80/", "stands in brackets"),
+            ("ws://b\u{fc}ro.example/", "with xn--"),
             ("", "not a URL"),
             ("wss://user:secret@host/", "Authorization"),
             ("ws://user:secret@ho st/", "not a URL"),

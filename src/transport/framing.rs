@@ -22,6 +22,9 @@ pub const CROSSBAR_SEPARATOR: u8 = 0x18;
 /// The bytes before a message in a batch of MsgPack or CBOR.
 const SIZE: usize = 4;
 
+/// Messages in a batch share its bytes, unless it is larger than this and they are a small part of it.
+const SHARED: usize = 64 * 1024;
+
 /// How much larger than a message a batch of several may be that is received.
 const BATCH_ROOM: usize = 1024 * 1024;
 
@@ -35,13 +38,15 @@ pub(super) struct Framing {
     max_message_size: usize,
     /// What is left of the batch that came in last.
     rest: Bytes,
+    /// The size of the whole of it.
+    unit: usize,
 }
 
 impl Framing {
     /// Batches of JSON are sent with this separator, and taken with either.
     pub(super) fn new(serializer: Serializer, separator: u8, max_message_size: usize) -> Framing {
         let rest = Bytes::new();
-        Framing { serializer, separator, follows: false, max_message_size, rest }
+        Framing { serializer, separator, follows: false, max_message_size, rest, unit: 0 }
     }
 
     /// Batches of JSON are sent as the peer's are, which has to speak first.
@@ -72,6 +77,7 @@ impl Framing {
         if !self.serializer.batched {
             return Ok(unit);
         }
+        self.unit = unit.len();
         self.rest = unit;
         self.next()?.ok_or_else(|| broken("an empty batch"))
     }
@@ -88,6 +94,10 @@ impl Framing {
         };
         let next = next.and_then(|message| match message.len() > self.max_message_size {
             true => Err(TransportError::TooLarge(format!("it has {} bytes", message.len()))),
+            // Or a short message that waits would keep the rest, which may be long gone.
+            false if self.unit > SHARED && message.len() < self.unit / 4 => {
+                Ok(Bytes::copy_from_slice(&message))
+            }
             false => Ok(message),
         });
         if next.is_err() {

@@ -18,7 +18,10 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT};
+use hyper::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
+};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
@@ -203,10 +206,18 @@ pub(super) enum Unread {
     Broken(hyper::Error),
 }
 
-/// Checks the name and value of an HTTP header.
+/// What frames requests and makes a WebSocket of a connection: an own value would break that.
+const RESERVED: [HeaderName; 7] =
+    [CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, TE, TRANSFER_ENCODING, UPGRADE];
+
+/// Checks the name and value of an HTTP header that the application wants to add.
 pub fn check_header(name: &str, value: &str) -> Result<(), String> {
-    HeaderName::try_from(name).map_err(|_| format!("\"{name}\" is not an HTTP header name"))?;
+    let known = HeaderName::try_from(name);
+    let known = known.map_err(|_| format!("\"{name}\" is not an HTTP header name"))?;
     HeaderValue::try_from(value).map_err(|_| format!("header \"{name}\": not an HTTP value"))?;
+    if RESERVED.contains(&known) || known.as_str().starts_with("sec-websocket-") {
+        return Err(format!("header \"{name}\" is the transport's own business; leave it out"));
+    }
     Ok(())
 }
 
@@ -370,5 +381,11 @@ mod tests {
         assert!(check_header("X-Token", "abc").is_ok());
         assert!(check_header("X Token", "abc").is_err());
         assert!(check_header("X-Token", "a\r\nb").is_err());
+        for own in ["Content-Length", "UPGRADE", "connection", "Sec-WebSocket-Key"] {
+            assert!(check_header(own, "5").unwrap_err().contains("own business"), "{own}");
+        }
+        for taken in ["Host", "Origin", "User-Agent", "Cookie", "Authorization"] {
+            assert!(check_header(taken, "a").is_ok(), "{taken}");
+        }
     }
 }

@@ -56,7 +56,7 @@ pub use http::check_header;
 pub use keepalive::Keepalive;
 pub use proxy::{Proxy, ProxyChoice, ProxyError};
 pub use serializer::Serializer;
-pub use stream::Stream;
+pub use stream::{Moved, Stream};
 pub use tls::{TlsError, TlsOptions};
 pub use websocket::DeflateOptions;
 
@@ -77,6 +77,12 @@ pub trait Transport: Send {
 
     /// Writes what earlier calls have left in buffers.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>>;
+
+    /// How many bytes have come and gone so far, also those of messages that are not complete. Not
+    /// counted where there are no pings.
+    fn moved(&self) -> Moved {
+        Moved::default()
+    }
 
     /// True if the peer is known to answer pings. Otherwise none is sent: the operating system watches
     /// the connection instead.

@@ -25,7 +25,17 @@ const BINDING: &[u8] = b"EXPORTER-Channel-Binding";
 pub struct Stream {
     kind: Kind,
     clues: Arc<Clues>,
+    moved: Moved,
     patience: Option<Patience>,
+}
+
+/// How many bytes a stream has carried so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Moved {
+    /// From the peer.
+    pub read: u64,
+    /// To the peer, or at least to the operating system.
+    pub written: u64,
 }
 
 #[derive(Debug)]
@@ -71,12 +81,21 @@ const FIRST: u16 = 0x100;
 impl Stream {
     pub(super) fn tls(stream: TlsStream<HearOut<TcpStream>>, certificate: Certificate) -> Stream {
         let clues = Clues { certificate, ..Clues::default() };
-        Stream { kind: Kind::Tls(Box::new(stream)), clues: Arc::new(clues), patience: None }
+        Stream::new(Kind::Tls(Box::new(stream)), Arc::new(clues))
+    }
+
+    fn new(kind: Kind, clues: Arc<Clues>) -> Stream {
+        Stream { kind, clues, moved: Moved::default(), patience: None }
     }
 
     /// Writes fail once the peer has taken nothing of them for so long.
     pub(crate) fn patient(self, limit: Duration) -> Stream {
         Stream { patience: Some(Patience::new(limit)), ..self }
+    }
+
+    /// See [`super::Transport::moved`].
+    pub(super) fn moved(&self) -> Moved {
+        self.moved
     }
 
     pub(super) fn clues(&self) -> Arc<Clues> {
@@ -138,14 +157,14 @@ impl Stream {
 
 impl From<TcpStream> for Stream {
     fn from(stream: TcpStream) -> Stream {
-        Stream { kind: Kind::Tcp(stream.into()), clues: Arc::default(), patience: None }
+        Stream::new(Kind::Tcp(stream.into()), Arc::default())
     }
 }
 
 #[cfg(unix)]
 impl From<UnixStream> for Stream {
     fn from(stream: UnixStream) -> Stream {
-        Stream { kind: Kind::Unix(stream.into()), clues: Arc::default(), patience: None }
+        Stream::new(Kind::Unix(stream.into()), Arc::default())
     }
 }
 
@@ -159,11 +178,13 @@ impl AsyncRead for Stream {
         let before = buffer.filled().len();
         ready!(match &mut this.kind {
             Kind::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buffer),
-            Kind::Tls(tls) => return Pin::new(tls).poll_read(cx, buffer),
+            Kind::Tls(tls) => Pin::new(tls).poll_read(cx, buffer),
             #[cfg(unix)]
-            Kind::Unix(unix) => return Pin::new(unix).poll_read(cx, buffer),
+            Kind::Unix(unix) => Pin::new(unix).poll_read(cx, buffer),
         })?;
-        if this.clues.first_byte.load(Ordering::Relaxed) == 0
+        this.moved.read += (buffer.filled().len() - before) as u64;
+        if matches!(this.kind, Kind::Tcp(_))
+            && this.clues.first_byte.load(Ordering::Relaxed) == 0
             && let Some(byte) = buffer.filled().get(before)
         {
             this.clues.first_byte.store(FIRST | u16::from(*byte), Ordering::Relaxed);
@@ -194,7 +215,9 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        forward!(self.poll_write(cx, bytes))
+        let written = ready!(forward!(self.poll_write(cx, bytes)))?;
+        self.moved.written += written as u64;
+        Poll::Ready(Ok(written))
     }
 
     fn poll_write_vectored(
@@ -202,7 +225,9 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        forward!(self.poll_write_vectored(cx, slices))
+        let written = ready!(forward!(self.poll_write_vectored(cx, slices)))?;
+        self.moved.written += written as u64;
+        Poll::Ready(Ok(written))
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -40,13 +40,18 @@ pub struct Client {
 }
 
 impl Client {
-    /// A connection to `url`, opened; `options` are further ones.
+    /// A connection to `url`, opened; `options` are further ones, and `transports` instead of it.
     pub fn open(what: &str, url: &str, options: Value) -> Client {
         let manual = options["dispatch"] == "manual";
         let mut all = json!({"url": url, "realm": "realm1", "max_retries": 0});
         let given = options.as_object().expect("an object").clone();
-        all.as_object_mut().expect("an object").extend(given);
-        let options = CString::new(all.to_string()).expect("no NUL");
+        let all = all.as_object_mut().expect("an object");
+        if given.contains_key("transports") {
+            all.remove("url");
+        }
+        all.extend(given);
+        let options = serde_json::to_string(all).expect("JSON");
+        let options = CString::new(options).expect("no NUL");
         // SAFETY: a NUL-terminated text.
         let connection = unsafe { wamp_connection_new(options.as_ptr()) };
         assert!(!connection.is_null(), "{what}: {}", last_error());

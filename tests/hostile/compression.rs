@@ -2,24 +2,12 @@
 
 use std::io::Write;
 
-use flate2::{Compress, Compression, FlushCompress};
 use serde_json::json;
 use wamp::ffi::types::*;
 
 use super::client::Client;
 use super::every;
-use super::peer::{self, Peer, TEXT, Wire};
-
-/// The bit that says that a message is compressed.
-const COMPRESSED: u8 = 0x40;
-
-fn compressed(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len() + 100);
-    let mut deflate = Compress::new(Compression::best(), false);
-    deflate.compress_vec(bytes, &mut out, FlushCompress::Sync).unwrap();
-    out.truncate(out.len() - 4);
-    out
-}
+use super::peer::{self, COMPRESSED, Peer, TEXT, Wire, compressed};
 
 #[test]
 fn answers_that_were_not_asked_for() {
@@ -73,15 +61,8 @@ fn frames_that_cannot_be_decompressed() {
         ("a compressed ping", (peer::frame(0x89 | COMPRESSED, b"x"), WAMP_ERR_PROTOCOL)),
     ];
     every(rows, |what, (bytes, status)| {
-        let peer = Peer::raw(move |mut stream| {
-            let request = peer::request(&mut stream);
-            assert!(
-                request.to_lowercase().contains("sec-websocket-extensions: permessage-deflate")
-            );
-            let headers = "Sec-WebSocket-Protocol: wamp.2.json\r\n\
-                           Sec-WebSocket-Extensions: permessage-deflate\r\n";
-            let mut wire = Wire::over(stream);
-            wire.raw(peer::answer(&peer::accept_key(&request), headers).as_bytes());
+        let peer = Peer::raw(move |stream| {
+            let mut wire = Wire::deflating(stream, "json");
             wire.read().expect("a HELLO");
             wire.text(peer::WELCOME);
             wire.raw(&bytes);

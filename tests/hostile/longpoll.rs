@@ -176,6 +176,30 @@ fn a_session() {
 }
 
 #[test]
+fn a_server_that_does_not_wait_is_not_asked_without_a_rest() {
+    let (peer, seen) = server(|what, before| match (what, before) {
+        // Some servers call an empty answer a page.
+        ("send", 1) => Answer::Bytes(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n".into(),
+        ),
+        ("receive", 1..=5) => nothing(),
+        ("receive", 6) => ok(r#"[50,1,{},["result"]]"#),
+        ("receive", 7..) => Answer::Never,
+        _ => right(what, before).unwrap_or_else(nothing),
+    });
+    let mut client = Client::open("restless", &url(&peer), json!({"close_timeout": 0.1}));
+    client.join();
+    let begun = std::time::Instant::now();
+    let call = client.call(c"com.call");
+    assert_eq!(client.outcome(call).kind, WAMP_RESULT);
+    assert!(begun.elapsed() >= Duration::from_millis(350), "{:?}", begun.elapsed());
+    assert!(seen.counts.lock().unwrap()["receive"] >= 7);
+    client.close(10_000);
+    client.finish();
+    peer.done();
+}
+
+#[test]
 fn bad_answers_to_open() {
     let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>";
     let endless = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(10_000_000));
@@ -304,8 +328,12 @@ fn bad_answers_to_receive() {
 #[test]
 fn bad_answers_to_send() {
     let large = " ".repeat(70_000);
-    let rows: [(&str, (Answer, i32, &str)); 7] = [
+    let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>";
+    let rows: [(&str, (Answer, i32, &str)); 8] = [
         ("a large page with 502", (told("502 No", &large), WAMP_ERR_LOST, "lost")),
+        ("a page, as of a network that wants a login", {
+            (Answer::Bytes(page.into()), WAMP_ERR_PROTOCOL, "closed")
+        }),
         ("408", (told("408 No", ""), WAMP_ERR_LOST, "lost")),
         ("413", (told("413 No", ""), WAMP_ERR_TOO_LARGE, "closed")),
         ("500", (told("500 No", "oh"), WAMP_ERR_LOST, "lost")),

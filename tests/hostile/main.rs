@@ -15,6 +15,8 @@
 //! | [`frames`] | breaks WebSocket below the messages |
 //! | [`batches`], [`compression`] | breaks what a WebSocket message may hold |
 //! | [`longpoll`] | speaks HTTP long-poll, well and badly |
+//! | [`memory`] | says with few bytes what takes many |
+//! | [`fallback`] | cannot serve, where another one can |
 //! | [`ends`] | ends the session, or vanishes |
 //! | [`closing`] | misbehaves while we close or free |
 //! | [`silence`] | stops answering, or never stops talking |
@@ -37,11 +39,13 @@ mod compression;
 mod connecting;
 mod details;
 mod ends;
+mod fallback;
 mod fatal;
 mod frames;
 mod harmless;
 mod joining;
 mod longpoll;
+mod memory;
 mod peer;
 mod proxy;
 mod rawsocket;

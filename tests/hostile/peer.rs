@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
+use flate2::{Compress, Compression, FlushCompress};
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -18,6 +19,8 @@ pub const LIMIT: Duration = Duration::from_secs(10);
 pub const TEXT: u8 = 0x81;
 /// A frame that ends a binary message.
 pub const BINARY: u8 = 0x82;
+/// The bit in it that says that the message is compressed.
+pub const COMPRESSED: u8 = 0x40;
 /// A closing frame.
 pub const CLOSE: u8 = 0x88;
 /// A ping.
@@ -81,6 +84,16 @@ impl<T: Send + 'static> Peer<T> {
     }
 }
 
+/// What a compressed message has in its frame.
+pub fn compressed(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len() + 100);
+    let mut deflate = Compress::new(Compression::best(), false);
+    deflate.compress_vec(bytes, &mut out, FlushCompress::Sync).expect("compressed");
+    out.truncate(out.len() - 4);
+    out.shrink_to_fit();
+    out
+}
+
 /// The next connection.
 pub fn accept(listener: &TcpListener) -> TcpStream {
     let (stream, _) = listener.accept().expect("a client");
@@ -114,6 +127,19 @@ impl Wire {
         let answer = accepted(&request(&mut stream));
         stream.write_all(answer.as_bytes()).expect("written");
         Wire::over(stream)
+    }
+
+    /// Answers the upgrade with this serializer, and takes part in compression.
+    pub fn deflating(mut stream: TcpStream, serializer: &str) -> Wire {
+        let request = request(&mut stream);
+        assert!(request.to_lowercase().contains("sec-websocket-extensions: permessage-deflate"));
+        let headers = format!(
+            "Sec-WebSocket-Protocol: wamp.2.{serializer}\r\n\
+             Sec-WebSocket-Extensions: permessage-deflate\r\n"
+        );
+        let mut wire = Wire::over(stream);
+        wire.raw(answer(&accept_key(&request), &headers).as_bytes());
+        wire
     }
 
     /// Answers the upgrade and takes the HELLO.
@@ -232,6 +258,18 @@ impl Wire {
     /// The end of the script cuts the TCP connection: the client sees a reset.
     pub fn reset(&mut self) {
         reset(&self.stream);
+    }
+
+    /// Has the system hold little of what was not taken yet.
+    pub fn narrow(&mut self) {
+        let socket = socket2::SockRef::from(&self.stream);
+        socket.set_recv_buffer_size(512 * 1024).expect("a smaller buffer");
+    }
+
+    /// Takes up to `size` bytes of whatever comes; returns how many, and 0 when the client is gone.
+    pub fn take(&mut self, size: usize) -> usize {
+        let mut bytes = vec![0; size];
+        self.reader.read(&mut bytes).unwrap_or(0)
     }
 
     fn fill(&mut self, bytes: &mut [u8]) -> Option<()> {

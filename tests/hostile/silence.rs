@@ -68,6 +68,52 @@ fn half_a_frame_is_no_sign_of_life_for_ever() {
     peer.done();
 }
 
+#[test]
+fn who_sends_a_large_message_slowly_is_alive() {
+    let options = json!({"autoping_interval": 0.5, "autoping_timeout": 1});
+    let (scene, peer) = Scene::open("slow to send", options, |wire| {
+        let event = format!("[36,20,1,{{}},[\"{}\"]]", "x".repeat(60_000));
+        let frame = peer::frame(peer::TEXT, event.as_bytes());
+        let begun = Instant::now();
+        for piece in frame.chunks(frame.len() / 50) {
+            assert!(wire.try_raw(piece), "gone after {:?}", begun.elapsed());
+            // The time that it takes is what this is about.
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        wire.polite();
+    });
+    scene.client.first(WAMP_EVENT);
+    assert_eq!(scene.client.close(10_000), WAMP_OK);
+    scene.lose(WAMP_OK, "closed");
+    peer.done();
+}
+
+#[test]
+fn who_takes_a_large_message_slowly_is_alive() {
+    const SIZE: usize = 15_000_000;
+    let options = json!({"autoping_interval": 0.5, "autoping_timeout": 1});
+    let peer = Peer::joined(|wire| {
+        wire.narrow();
+        let (begun, mut taken) = (Instant::now(), 0);
+        while taken < SIZE {
+            let size = wire.take(SIZE / 100);
+            assert!(size > 0, "gone after {:?} and {taken} bytes", begun.elapsed());
+            taken += size;
+            // The time that it takes is what this is about.
+            std::thread::sleep(Duration::from_millis(75));
+        }
+        wire.end();
+    });
+    let mut client = Client::open("slow to take", &peer.url, options);
+    client.join();
+    assert_eq!(client.publish(c"com.topic", SIZE), WAMP_OK);
+    client.closed_as(WAMP_ERR_LOST, "lost");
+    let text = client.closed().message;
+    assert!(!text.contains("ping"), "{text}");
+    client.finish();
+    peer.done();
+}
+
 /// A time limit of 0.3 s, and time for a busy machine.
 const SOON: Duration = Duration::from_secs(2);
 

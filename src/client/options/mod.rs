@@ -19,6 +19,7 @@ use crate::auth::Credentials;
 use crate::codec::Encoding;
 use crate::protocol::features;
 use crate::protocol::uri::{self, Match};
+use crate::transport::proxy::Environment;
 use crate::transport::{DeflateOptions, ProxyChoice, SEPARATOR, Serializer, TlsOptions};
 
 use super::dispatch::Mode;
@@ -35,6 +36,8 @@ pub use transports::{Kind, TransportOptions};
 pub struct Options {
     /// At least one.
     pub transports: Vec<TransportOptions>,
+    /// HTTP headers for all of them; what one has of its own counts more.
+    pub headers: Vec<(String, String)>,
     pub realm: String,
     pub dispatch: Mode,
     pub connect_timeout: Duration,
@@ -74,6 +77,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             transports: Vec::new(),
+            headers: Vec::new(),
             realm: String::new(),
             dispatch: Mode::Thread,
             connect_timeout: Duration::from_secs(30),
@@ -88,7 +92,7 @@ impl Default for Options {
             retry_if_unreachable: false,
             retry_reasons: Vec::new(),
             tls: Arc::default(),
-            proxy: ProxyChoice::default(),
+            proxy: ProxyChoice::Environment(Environment::read()),
             credentials: Credentials::default(),
             authmethods: None,
             authextra: None,
@@ -146,7 +150,15 @@ impl Options {
             return Err(wrong("option `realm` is missing".to_owned()));
         }
         options.trace |= log::wants_trace();
+        options.prepare();
         Ok(options)
+    }
+
+    /// Loads what attempts will need, here on the application's own thread.
+    fn prepare(&self) {
+        for transport in self.transports.iter().filter(|way| way.endpoint.is_secure()) {
+            transport.tls.as_ref().unwrap_or(&self.tls).prepare();
+        }
     }
 
     /// The same with some options changed, as a hook before an attempt may.
@@ -163,10 +175,8 @@ impl Options {
             return Err(wrong(format!("option `{fixed}` holds for all attempts; use {may}")));
         }
         let mut options = self.clone();
-        if given.contains_key("headers") && !given.contains_key("transports") {
-            options.transports.iter_mut().for_each(|transport| transport.headers.clear());
-        }
         options.set_all(given)?;
+        options.prepare();
         Ok(options)
     }
 
@@ -187,6 +197,11 @@ impl Options {
             }
         }
         Ok(())
+    }
+
+    /// The HTTP headers for one of the transports; of those with one name the last counts.
+    pub fn headers_for(&self, transport: &TransportOptions) -> Vec<(String, String)> {
+        self.headers.iter().chain(&transport.headers).cloned().collect()
     }
 
     /// The authentication methods to offer; none where there is nothing to choose from.

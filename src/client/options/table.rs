@@ -34,11 +34,7 @@ pub const TABLE: &[Spec] = &[
                long-poll; wss://, rss:// or https:// with TLS; ws+unix:///path.sock:/path or \
                rs+unix:///path.sock.",
         set: |options, value| {
-            // Of an attempt that is made in another way.
-            let before = options.transports.drain(..).next();
-            let headers = before.map(|before| before.headers).unwrap_or_default();
-            let transport = TransportOptions::new(&text(value)?)?;
-            options.transports.push(TransportOptions { headers, ..transport });
+            options.transports = vec![TransportOptions::new(&text(value)?)?];
             Ok(())
         },
     },
@@ -47,9 +43,11 @@ pub const TABLE: &[Spec] = &[
         kind: "list of objects",
         default: "[{url}]",
         text: "Instead of url: the ways to the router, each {\"type\": \"websocket\", \
-               \"rawsocket\" or \"longpoll\", \"url\": ..., \"headers\": ..., \"tlsConfiguration\": ...}; a rawsocket may have \"host\" \
-               and \"port\", or the \"path\" of a Unix socket, instead of \"url\". They are tried in \
-               order, the one that worked last time first.",
+               \"rawsocket\" or \"longpoll\", \"url\": ..., \"headers\": ..., \"serializers\": ..., \
+               \"tlsConfiguration\": ...}; a rawsocket may have \"host\" and \"port\" (with TLS if \
+               it has a \"tlsConfiguration\"), or the \"path\" of a Unix socket, instead of \"url\". They \
+               are tried in order, the one that worked last time first. Headers of an entry come on top \
+               of the option `headers`; its serializers and TLS are instead of those of the options.",
         set: |options, value| {
             let list = value.as_array().filter(|list| !list.is_empty());
             let list = list.ok_or("must be a list of objects, and not an empty one")?;
@@ -100,15 +98,10 @@ pub const TABLE: &[Spec] = &[
         name: "headers",
         kind: "object of strings",
         default: "{}",
-        text: "HTTP headers to send with the WebSocket upgrade, and with each request of long-poll.",
+        text: "HTTP headers to send with the WebSocket upgrade, and with each request of long-poll: not \
+               those that the transport lives by, such as Connection or Content-Length.",
         set: |options, value| {
-            let headers = headers(value)?;
-            for transport in &mut options.transports {
-                // What an entry of `transports` says itself counts more.
-                if transport.headers.is_empty() {
-                    transport.headers.clone_from(&headers);
-                }
-            }
+            options.headers = headers(value)?;
             Ok(())
         },
     },
@@ -154,8 +147,16 @@ pub const TABLE: &[Spec] = &[
         name: "autoping_timeout",
         kind: "number (seconds)",
         default: "10",
-        text: "How long after a ping the connection counts as lost, if nothing comes.",
-        set: |options, value| seconds(value).map(|time| options.autoping_timeout = time),
+        text: "How long after a ping the connection counts as lost, if nothing comes; more than 0.",
+        set: |options, value| {
+            let time = seconds(value)?;
+            if time.is_zero() {
+                let text = "no answer comes in 0 s; to send no pings, set `autoping_interval` to 0";
+                return Err(text.to_owned());
+            }
+            options.autoping_timeout = time;
+            Ok(())
+        },
     },
     Spec {
         name: "autoping_size",
@@ -232,7 +233,8 @@ pub const TABLE: &[Spec] = &[
         default: "the environment's",
         text: "The proxy to reach the router through: http://user:password@host:port or \
                socks5://...; false for none. Without it https_proxy (for wss://), http_proxy (for \
-               ws://), all_proxy and no_proxy count.",
+               ws://), all_proxy and no_proxy of the environment count, as they are when the connection \
+               is made by wamp_connection_new().",
         set: |options, value| {
             options.proxy = match value {
                 Value::Bool(false) => ProxyChoice::Direct,

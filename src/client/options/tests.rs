@@ -20,7 +20,7 @@ fn options_are_parsed() {
     assert_eq!((transport.url(), options.realm.as_str()), ("ws://h/ws", "r"));
     assert_eq!(options.dispatch, Mode::Manual);
     assert_eq!(options.connect_timeout, Duration::from_millis(500));
-    assert_eq!(transport.headers, [("X-A".to_owned(), "b".to_owned())]);
+    assert_eq!(options.headers, [("X-A".to_owned(), "b".to_owned())]);
     assert_eq!(options.autoping_interval, None);
 }
 
@@ -38,6 +38,8 @@ fn mistakes_are_told() {
     assert!(with(r#""dispatch":"threads""#).contains("must be \"thread\""));
     assert!(with(r#""max_message_size":1.5"#).contains("number of bytes"));
     assert!(with(r#""headers":{"a b":"c"}"#).contains("not an HTTP header name"));
+    assert!(with(r#""headers":{"Upgrade":"c"}"#).contains("the transport's own business"));
+    assert!(with(r#""autoping_timeout":0"#).contains("set `autoping_interval` to 0"));
     assert!(with(r#""max_retries":-2"#).contains("-1 (no limit)"));
     assert!(with(r#""retry_delay_jitter":"x""#).contains("must be a number"));
     let refused = with(r#""retry_reasons":["wamp.error.not_authorized"]"#);
@@ -75,6 +77,12 @@ fn each_transport_has_an_endpoint() {
         (r#""url": "rss://h:1""#, Kind::RawSocket, "rss://h:1"),
         (r#""type": "rawsocket", "host": "h", "port": 8000"#, Kind::RawSocket, "rs://h:8000"),
         (r#""type": "rawsocket", "host": "::1", "port": 1"#, Kind::RawSocket, "rs://[::1]:1"),
+        (r#""type": "rawsocket", "host": "[::1]", "port": 1"#, Kind::RawSocket, "rs://[::1]:1"),
+        (
+            r#""type": "rawsocket", "host": "h", "port": 1, "tlsConfiguration": {}"#,
+            Kind::RawSocket,
+            "rss://h:1",
+        ),
         (r#""type": "rawsocket", "path": "/a.sock""#, Kind::RawSocket, "rs+unix:///a.sock"),
         (r#""type": "longpoll", "url": "https://h/lp""#, Kind::LongPoll, "https://h/lp"),
     ] {
@@ -92,11 +100,37 @@ fn each_transport_has_an_endpoint() {
         (r#""type": "rawsocket", "url": "ws://h""#, "no URL for the type \"rawsocket\""),
         (r#""type": "websocket", "url": "rs://h:1""#, "no URL for the type \"websocket\""),
         (r#""url": "ws://h", "prot": 1"#, "did you mean `port`?"),
-        (r#""url": "ws://h", "tlsConfiguration": {"key": 1}"#, "`key`: must be a string"),
+        (r#""url": "wss://h", "tlsConfiguration": {"key": 1}"#, "`key`: must be a string"),
+        (r#""url": "ws://h", "tlsConfiguration": {}"#, "\"ws://h\" goes in clear"),
+        (r#""type": "rawsocket", "path": "/a", "tlsConfiguration": {}"#, "goes in clear"),
     ] {
         let error = parse(&format!("{{{entry}}}")).unwrap_err().text;
         assert!(error.contains(told), "{entry}: {error}");
     }
+}
+
+#[test]
+fn headers_of_an_entry_come_on_top() {
+    let options = Options::parse(
+        r#"{"realm": "r", "headers": {"Authorization": "a"},
+            "transports": [{"url": "ws://h", "headers": {"X-Own": "b"}}, {"url": "ws://i"}]}"#,
+    )
+    .unwrap();
+    let sent = |options: &Options, index: usize| {
+        let headers = options.headers_for(&options.transports[index]);
+        headers.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>()
+    };
+    assert_eq!(sent(&options, 0), ["Authorization: a", "X-Own: b"]);
+    assert_eq!(sent(&options, 1), ["Authorization: a"]);
+
+    // Changes before an attempt are of what they name, and of nothing else.
+    let changed = options.changed(r#"{"headers": {"Authorization": "c"}}"#).unwrap();
+    assert_eq!(sent(&changed, 0), ["Authorization: c", "X-Own: b"]);
+    let changed = options.changed(r#"{"transports": [{"url": "ws://j"}]}"#).unwrap();
+    assert_eq!(sent(&changed, 0), ["Authorization: a"]);
+    let changed = options.changed(r#"{"url": "ws://k"}"#).unwrap();
+    assert_eq!(sent(&changed, 0), ["Authorization: a"]);
+    assert_eq!(changed.transports.len(), 1);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use super::values::{bytes, text};
 pub struct TransportOptions {
     /// Where it leads.
     pub endpoint: Endpoint,
-    /// HTTP headers of the handshake.
+    /// HTTP headers on top of those for all; see [`super::Options::headers_for`].
     pub headers: Vec<(String, String)>,
     /// Instead of the option for all.
     pub serializers: Option<Vec<Serializer>>,
@@ -79,9 +79,10 @@ pub(super) fn transport(value: &Value) -> Result<TransportOptions, String> {
     let url = match (url, host, port, path) {
         (Some(url), None, None, None) => url,
         (None, Some(host), Some(port), None) if kind == Some(Kind::RawSocket) => {
-            match host.contains(':') {
-                true => format!("rs://[{host}]:{port}"),
-                false => format!("rs://{host}:{port}"),
+            let scheme = if given_tls.is_some() { "rss" } else { "rs" };
+            match host.contains(':') && !host.starts_with('[') {
+                true => format!("{scheme}://[{host}]:{port}"),
+                false => format!("{scheme}://{host}:{port}"),
             }
         }
         (None, None, None, Some(path)) if kind == Some(Kind::RawSocket) => {
@@ -96,6 +97,11 @@ pub(super) fn transport(value: &Value) -> Result<TransportOptions, String> {
         }
     };
     let transport = TransportOptions::new(&url)?;
+    if given_tls.is_some() && !transport.endpoint.is_secure() {
+        return Err(format!(
+            "`tlsConfiguration` is for wss://, rss:// and https://, and \"{url}\" goes in clear"
+        ));
+    }
     match kind.filter(|wanted| *wanted != transport.kind()) {
         None => Ok(TransportOptions {
             headers: given_headers,

@@ -12,9 +12,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::StatusCode;
 use serde_json::json;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::codec::Batch;
-
 use crate::transport::framing::Framing;
 use crate::transport::http;
 use crate::transport::{
@@ -23,6 +23,10 @@ use crate::transport::{
 
 use super::lane::{Answer, Lane, LaneError, Post};
 use super::{MAX_OPENED, Opened, check_text, content_type, unit};
+
+/// From a receive to the next, where the first brings nothing: a router that does not wait would be
+/// asked thousands of times in a second.
+const REST: Duration = Duration::from_millis(100);
 
 /// A request on its way; gives back what it goes over.
 type Request = Pin<Box<dyn Future<Output = (Lane, Result<Answer, TransportError>)> + Send>>;
@@ -44,6 +48,10 @@ pub struct LongPoll {
     /// How long a request that does not hang may take.
     patience: Option<Duration>,
     receiving: Station,
+    /// When the last receive began.
+    asked: Instant,
+    /// Before the next one.
+    rest: Option<Pin<Box<Sleep>>>,
     sending: Station,
     close_sent: bool,
 }
@@ -101,6 +109,8 @@ pub(in crate::transport) async fn connect(target: &Target) -> Result<LongPoll, C
         max_message_size: target.max_message_size,
         patience: target.keepalive.map(|Keepalive { idle, timeout }| idle + timeout),
         receiving: Station::Idle(Lane::new(target)),
+        asked: Instant::now(),
+        rest: None,
         sending: Station::Idle(lane),
         close_sent: false,
     })
@@ -144,16 +154,28 @@ impl LongPoll {
         let answer = answer?;
         // After a refusal too, for what closes.
         self.sending = Station::Idle(lane);
-        match answer.status.is_success() {
-            true => Poll::Ready(Ok(())),
-            false => Poll::Ready(Err(unexpected(&answer))),
-        }
+        Poll::Ready(match answer.status.is_success() {
+            // Some servers call an empty answer a page.
+            true if answer.is_page() && !answer.body.is_empty() => Err(page()),
+            true => Ok(()),
+            false => Err(unexpected(&answer)),
+        })
     }
 
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answer, TransportError>> {
         loop {
             match std::mem::replace(&mut self.receiving, Station::Over) {
-                Station::Idle(lane) => self.receiving = Station::Busy(self.ask(lane)),
+                Station::Idle(lane) => {
+                    if let Some(rest) = &mut self.rest
+                        && rest.as_mut().poll(cx).is_pending()
+                    {
+                        self.receiving = Station::Idle(lane);
+                        return Poll::Pending;
+                    }
+                    self.rest = None;
+                    self.asked = Instant::now();
+                    self.receiving = Station::Busy(self.ask(lane));
+                }
                 Station::Busy(mut request) => match request.as_mut().poll(cx) {
                     Poll::Pending => {
                         self.receiving = Station::Busy(request);
@@ -182,6 +204,7 @@ impl Transport for LongPoll {
         let answer = ready!(self.poll_answer(cx))?;
         // Some routers say so from time to time that there is nothing.
         if answer.status == StatusCode::NO_CONTENT {
+            self.rest = Some(Box::pin(sleep_until(self.asked + REST)));
             return Poll::Ready(Ok(Incoming::Alive));
         }
         let is_forgotten = matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE);
@@ -194,8 +217,7 @@ impl Transport for LongPoll {
             return Poll::Ready(Err(unexpected(&answer)));
         }
         if answer.is_page() {
-            let what = "it answers a web page".to_owned();
-            return Poll::Ready(Err(TransportError::Protocol(what)));
+            return Poll::Ready(Err(page()));
         }
         check_text(self.serializer(), &answer.body)?;
         Poll::Ready(self.framing.open(answer.body).map(Incoming::Message))
@@ -242,6 +264,11 @@ impl Transport for LongPoll {
     fn max_send(&self) -> usize {
         self.framing.max_send()
     }
+}
+
+/// Somebody in between answers, such as a network that wants a login first.
+fn page() -> TransportError {
+    TransportError::Protocol("it answers a web page".to_owned())
 }
 
 /// What an answer means that is not the wanted one.

@@ -46,8 +46,12 @@ struct State {
     left: bool,
     /// What comes behind what was received.
     mistake: Option<TransportError>,
+    /// Receives so far.
+    receives: u64,
     /// The receive that hangs.
-    waiting: Option<oneshot::Sender<Reply>>,
+    waiting: Option<Waiting>,
+    /// The receive that was answered, and has not looked yet.
+    answered: Option<u64>,
     /// What the client was about to get when it went away.
     undelivered: Option<Reply>,
     /// When the client was last seen.
@@ -56,6 +60,12 @@ struct State {
     closed: bool,
     /// Wakes the session.
     waker: Option<Waker>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    number: u64,
+    sender: oneshot::Sender<Reply>,
 }
 
 /// What a receive is answered with.
@@ -75,7 +85,9 @@ impl Room {
             received_bytes: 0,
             left: false,
             mistake: None,
+            receives: 0,
             waiting: None,
+            answered: None,
             undelivered: None,
             seen: Instant::now(),
             closed: false,
@@ -107,7 +119,7 @@ impl Room {
     /// The client asks for messages; waits for them for at most `patience`. A receive that hangs
     /// already is the one of a connection that was lost.
     pub(super) async fn receive(&self, patience: Duration) -> Reply {
-        let reply = {
+        let mut asked = {
             let mut state = self.state();
             state.touch();
             if let Some(undelivered) = state.undelivered.take() {
@@ -116,17 +128,22 @@ impl Room {
             if state.closed || state.left {
                 return Reply::End;
             }
-            let (sender, reply) = oneshot::channel();
-            if let Some(older) = state.waiting.replace(sender) {
-                let _ = older.send(Reply::Later);
-            }
-            reply
+            self.ask(&mut state)
         };
-        let mut asked = Asked { room: self, reply };
         match tokio::time::timeout(patience, &mut asked.reply).await {
             Ok(reply) => reply.unwrap_or(Reply::End),
             Err(_) => asked.late().unwrap_or(Reply::Later),
         }
+    }
+
+    fn ask(&self, state: &mut State) -> Asked<'_> {
+        let (sender, reply) = oneshot::channel();
+        state.receives += 1;
+        let number = state.receives;
+        if let Some(older) = state.waiting.replace(Waiting { number, sender }) {
+            let _ = older.sender.send(Reply::Later);
+        }
+        Asked { room: self, number, reply }
     }
 
     /// The client closes.
@@ -160,21 +177,29 @@ impl State {
 
     /// True while a receive hangs that has not been given up.
     fn is_asked(&self) -> bool {
-        self.waiting.as_ref().is_some_and(|waiting| !waiting.is_closed())
+        self.waiting.as_ref().is_some_and(|waiting| !waiting.sender.is_closed())
+    }
+
+    /// True if the next messages can go out, behind all those that have.
+    fn is_ready(&self) -> bool {
+        self.is_asked() && self.undelivered.is_none() && self.answered.is_none()
     }
 
     /// Answers the receive that hangs, or the next one.
     fn reply(&mut self, reply: Reply) {
-        self.undelivered = match self.waiting.take() {
-            Some(waiting) => waiting.send(reply).err(),
-            None => Some(reply),
+        let Some(Waiting { number, sender }) = self.waiting.take() else {
+            self.undelivered = Some(reply);
+            return;
         };
+        self.undelivered = sender.send(reply).err();
+        self.answered = self.undelivered.is_none().then_some(number);
     }
 }
 
 /// A receive that hangs. However it ends, also with its connection, the client was there till then.
 struct Asked<'a> {
     room: &'a Room,
+    number: u64,
     reply: oneshot::Receiver<Reply>,
 }
 
@@ -190,7 +215,13 @@ impl Drop for Asked<'_> {
     fn drop(&mut self) {
         let late = self.late();
         let mut state = self.room.state();
-        state.undelivered = state.undelivered.take().or(late);
+        if state.answered == Some(self.number) {
+            state.answered = None;
+        }
+        // It is for the receive that has taken the place of this one, if there is one already.
+        if let Some(messages @ Reply::Messages(_)) = late {
+            state.reply(messages);
+        }
         state.touch();
     }
 }
@@ -273,7 +304,7 @@ impl Transport for Served {
             if state.left {
                 return Poll::Ready(Err(TransportError::Lost("the client has closed".to_owned())));
             }
-            if !state.is_asked() || state.undelivered.is_some() {
+            if !state.is_ready() {
                 state.waker = Some(cx.waker().clone());
                 return Poll::Pending;
             }
@@ -291,7 +322,7 @@ impl Transport for Served {
         let mut state = self.room.state();
         state.closed = true;
         if let Some(waiting) = state.waiting.take() {
-            let _ = waiting.send(Reply::End);
+            let _ = waiting.sender.send(Reply::End);
         }
         drop(state);
         self.room.taken.notify_waiters();
@@ -320,21 +351,52 @@ mod tests {
     use super::*;
     use crate::codec::Encoding;
 
+    fn ask(room: &Room) -> Asked<'_> {
+        room.ask(&mut room.state())
+    }
+
+    fn answer(room: &Room, message: &'static [u8]) {
+        room.state().reply(Reply::Messages(Bytes::from_static(message)));
+    }
+
     #[tokio::test]
     async fn what_comes_as_a_receive_ends_is_not_lost() {
         let room = Room::new(Encoding::Json.into());
-        let (sender, reply) = oneshot::channel();
-        let mut asked = Asked { room: &room, reply };
-        sender.send(Reply::Messages(Bytes::from_static(b"[1]"))).unwrap();
+        let mut asked = ask(&room);
+        answer(&room, b"[1]");
         assert!(matches!(asked.late(), Some(Reply::Messages(_))), "its time is up");
         drop(asked);
         assert!(room.state().undelivered.is_none());
 
-        let (sender, reply) = oneshot::channel();
-        let asked = Asked { room: &room, reply };
-        sender.send(Reply::Messages(Bytes::from_static(b"[2]"))).unwrap();
+        let asked = ask(&room);
+        answer(&room, b"[2]");
         drop(asked);
         let next = room.receive(Duration::ZERO).await;
         assert!(matches!(next, Reply::Messages(message) if message == "[2]"));
+    }
+
+    #[test]
+    fn a_receive_takes_the_place_of_one_whose_connection_is_lost() {
+        let room = Room::new(Encoding::Json.into());
+        let (older, mut newer) = (ask(&room), ask(&room));
+        drop(older);
+        assert!(room.state().is_ready(), "that it was told to ask later is nothing to keep");
+        answer(&room, b"[1]");
+        assert!(matches!(newer.late(), Some(Reply::Messages(message)) if message == "[1]"));
+    }
+
+    #[test]
+    fn and_gets_what_that_one_did_not_before_anything_else() {
+        let room = Room::new(Encoding::Json.into());
+        let older = ask(&room);
+        answer(&room, b"[1]");
+        let mut newer = ask(&room);
+        assert!(!room.state().is_ready(), "the first answer is not with the client yet");
+        drop(older);
+        assert!(matches!(newer.late(), Some(Reply::Messages(message)) if message == "[1]"));
+        drop(newer);
+        let next = ask(&room);
+        assert!(room.state().is_ready());
+        drop(next);
     }
 }

@@ -9,18 +9,21 @@
 //!
 //! Capital letters do as well, except for `HTTP_PROXY`, which in a CGI program is made by its
 //! client. This very machine is never reached through a proxy of the environment.
+//!
+//! The environment is read on the application's own thread, and never later: a program may change
+//! it at any time, which is no safe moment for another thread to look.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use super::Proxy;
 use crate::transport::{Address, Endpoint, Protocol};
 
 /// What the application says about proxies.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProxyChoice {
-    /// What the environment says when a connection is made.
-    #[default]
-    Environment,
+    /// What the environment said when it was read.
+    Environment(Environment),
     /// None.
     Direct,
     /// This one.
@@ -36,10 +39,38 @@ impl ProxyChoice {
         match self {
             ProxyChoice::Direct => Ok(None),
             ProxyChoice::Through(proxy) => Ok(Some(proxy.clone())),
-            ProxyChoice::Environment => from(endpoint, |name| {
-                std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
-            }),
+            ProxyChoice::Environment(environment) => from(endpoint, |name| environment.get(name)),
         }
+    }
+}
+
+const VARIABLES: [&str; 7] =
+    ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"];
+
+/// The variables about proxies.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Environment(Vec<(&'static str, String)>);
+
+impl Environment {
+    /// Reads those that there are now.
+    pub fn read() -> Environment {
+        let set = VARIABLES.iter().filter_map(|name| {
+            let value = std::env::var_os(name)?.to_string_lossy().into_owned();
+            Some((*name, value)).filter(|(_, value)| !value.is_empty())
+        });
+        Environment(set.collect())
+    }
+
+    fn get(&self, name: &str) -> Option<String> {
+        let found = self.0.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.clone())
+    }
+}
+
+/// The values, which may hold passwords, are not shown.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
 }
 
@@ -84,7 +115,7 @@ fn is_local(host: &str) -> bool {
 fn is_exempt(host: &str, port: u16, entry: &str) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     let entry = entry.trim().to_ascii_lowercase();
-    let address: Option<IpAddr> = host.parse().ok();
+    let address = host.parse().ok().map(|address: IpAddr| address.to_canonical());
     match entry.as_str() {
         "" => return false,
         "*" => return true,
@@ -98,7 +129,7 @@ fn is_exempt(host: &str, port: u16, entry: &str) -> bool {
         return false;
     }
     match address {
-        Some(address) => name.parse() == Ok(address),
+        Some(address) => name.parse().is_ok_and(|exempt: IpAddr| exempt.to_canonical() == address),
         None => {
             let name = name.trim_start_matches("*.").trim_matches('.');
             host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))

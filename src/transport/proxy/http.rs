@@ -31,15 +31,28 @@ pub(super) async fn connect(
     request.push_str("\r\n");
     stream.write_all(request.as_bytes()).await?;
 
-    let status = status(&head(stream).await?)?;
+    let head = head(stream).await?;
+    let status = status(&head)?;
     match status {
         200..=299 => Ok(()),
+        407 if !takes_basic(&head) => Err(refused(
+            status,
+            "it wants a login by another way than \"Basic\", which is all we know",
+        )),
         407 if login.is_some() => Err(ProxyError::Login("our user and password")),
         407 => Err(ProxyError::Login("connections without user and password")),
         403 => Err(refused(status, "it does not allow this host or port")),
         502..=504 => Err(refused(status, "it cannot reach the router itself")),
         _ => Err(refused(status, "is it made for CONNECT?")),
     }
+}
+
+/// Unless it says otherwise, a proxy that wants a login takes it by `Basic`.
+fn takes_basic(head: &[u8]) -> bool {
+    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+    let mut ways = head.lines().filter_map(|line| line.strip_prefix("proxy-authenticate:"));
+    let first = ways.next();
+    first.is_none_or(|first| std::iter::once(first).chain(ways).any(|way| way.contains("basic")))
 }
 
 fn refused(status: u16, hint: &str) -> ProxyError {
@@ -49,15 +62,22 @@ fn refused(status: u16, hint: &str) -> ProxyError {
 /// The head of the answer. Nothing may follow it: the router speaks when it was spoken to.
 async fn head(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<Vec<u8>, ProxyError> {
     let mut head = Vec::with_capacity(1024);
+    let mut skipped = 0;
     loop {
         if stream.read_buf(&mut head).await? == 0 {
             return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
         }
+        // It may say that it is at work.
+        while let Some(end) = end_of(&head)
+            && matches!(status(&head[..end]), Ok(100..=199))
+        {
+            head.drain(..end);
+            skipped += end;
+        }
         if !head.starts_with(&b"HTTP/1."[..head.len().min(7)]) {
             return Err(ProxyError::NoProxy("its answer is not HTTP".to_owned()));
         }
-        let end = head.windows(4).position(|part| part == b"\r\n\r\n");
-        match end.map(|end| end + 4) {
+        match end_of(&head) {
             Some(end) if end == head.len() => return Ok(head),
             // A refusal may have a page with it.
             Some(end) if !matches!(status(&head[..end]), Ok(200..=299)) => {
@@ -67,12 +87,16 @@ async fn head(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<Vec<
             Some(_) => {
                 return Err(ProxyError::NoProxy("it speaks out of turn".to_owned()));
             }
-            None if head.len() > MAX_HEAD => {
+            None if skipped + head.len() > MAX_HEAD => {
                 return Err(ProxyError::NoProxy("its answer does not end".to_owned()));
             }
             None => {}
         }
     }
+}
+
+fn end_of(head: &[u8]) -> Option<usize> {
+    head.windows(4).position(|part| part == b"\r\n\r\n").map(|end| end + 4)
 }
 
 fn status(head: &[u8]) -> Result<u16, ProxyError> {

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use super::dial;
 
-pub use choice::ProxyChoice;
+pub use choice::{Environment, ProxyChoice};
 
 /// A proxy.
 #[derive(Clone, PartialEq, Eq)]
@@ -88,7 +88,10 @@ impl Proxy {
         };
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         if authority.contains(['/', '?', '#', ' ', '\r', '\n', '\0']) {
-            return Err(format!("a proxy has neither path nor query; {example}"));
+            return Err(format!(
+                "a proxy has neither path nor query; {example} (in a password, / is %2F, ? is %3F \
+                 and # is %23)"
+            ));
         }
         let (login, host) = match authority.rsplit_once('@') {
             Some((login, host)) => (Some(Login::parse(login)?), host),

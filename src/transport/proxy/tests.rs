@@ -107,6 +107,8 @@ fn some_hosts_need_no_proxy() {
         ("router.example.:80,b:x", &["ws://router.example"], &["ws://b", "ws://example"]),
         (".", &[], &["ws://router.example"]),
         ("10.1.2.3", &["ws://10.1.2.3"], &["ws://10.1.2.4", "ws://a.10.1.2.3.x"]),
+        ("10.1.0.0/16", &["ws://[::ffff:10.1.2.3]"], &["ws://[::ffff:10.2.0.1]"]),
+        ("10.1.2.3", &["ws://[::ffff:10.1.2.3]"], &["ws://[::ffff:10.1.2.4]"]),
         ("10.1.0.0/16,::/129", &["ws://10.1.2.3"], &["ws://10.2.0.1", "ws://[2001:db8::1]"]),
         ("0.0.0.0/0", &["ws://10.1.2.3"], &["ws://router.example", "ws://[2001:db8::1]"]),
         ("2001:db8::/32", &["ws://[2001:db8:1::1]"], &["ws://[2001:db9::1]"]),
@@ -162,6 +164,8 @@ const REQUEST: &[u8] = b"CONNECT router.example:8080 HTTP/1.1\r\nHost: router.ex
 async fn through_an_http_proxy() {
     let good = b"HTTP/1.1 200 Connection established\r\nVia: a\r\n\r\n";
     dialled("http://PROXY", "router.example", &[(REQUEST, good)], false).await.unwrap();
+    let good = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\nA: b\r\n\r\nHTTP/1.1 200 OK\r\n\r\n";
+    dialled("http://PROXY", "router.example", &[(REQUEST, good)], false).await.unwrap();
     let good = b"HTTP/1.0 204\r\n\r\n";
     dialled("http://PROXY", "router.example", &[(REQUEST, good)], false).await.unwrap();
     let request = b"CONNECT [::1]:8080 HTTP/1.1\r\nHost: [::1]:8080\r\n\
@@ -172,6 +176,11 @@ async fn through_an_http_proxy() {
 #[tokio::test]
 async fn an_http_proxy_says_no() {
     let endless = [b"HTTP/1.1 200 OK\r\n".to_vec(), b"X: y\r\n".repeat(5000)].concat();
+    let at_work = b"HTTP/1.1 102 Processing\r\n\r\n".repeat(5000);
+    let ntlm =
+        b"HTTP/1.1 407 Who?\r\nProxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n\r\n";
+    let any =
+        b"HTTP/1.1 407 Who?\r\nProxy-Authenticate: NTLM\r\nProxy-authenticate: BASIC a\r\n\r\n";
     for (answer, told) in [
         (&b"HTTP/1.1 407 Who?\r\n\r\n"[..], "without user and password"),
         (b"HTTP/1.1 403 No\r\nContent-Length: 3\r\n\r\nno!", "HTTP 403; it does not allow"),
@@ -186,6 +195,9 @@ async fn an_http_proxy_says_no() {
         (b"HTTP/1.1 200", "closed the connection instead"),
         (b"", "closed the connection instead"),
         (&endless, "does not end"),
+        (&at_work, "does not end"),
+        (ntlm, "another way than \"Basic\""),
+        (any, "without user and password"),
     ] {
         let outcome = dialled("http://PROXY", "router.example", &[(REQUEST, answer)], true).await;
         let error = outcome.unwrap_err().to_string();

@@ -29,7 +29,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use crate::codec::{Batch, Encoding};
 
-use super::{Incoming, Serializer, Stream, Transport, TransportError};
+use super::{Incoming, Moved, Serializer, Stream, Transport, TransportError};
 use frame::{Frames, HEAD, Kind, MAX_SIZE, head};
 
 pub use handshake::{accept, connect};
@@ -204,6 +204,10 @@ impl Transport for RawSocket {
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
         self.poll_control(cx).map_err(TransportError::from)
+    }
+
+    fn moved(&self) -> Moved {
+        self.stream.moved()
     }
 
     fn pings(&self) -> bool {

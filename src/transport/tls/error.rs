@@ -33,6 +33,12 @@ pub enum TlsError {
         /// Whom the certificate names.
         presented: String,
     },
+    /// A certificate without the names of servers.
+    #[error(
+        "the server's certificate names no host as a subjectAltName, and a common name (CN) alone \
+         counts no more; it needs a new one, or pin its key by `pins` with `verify` false"
+    )]
+    Nameless,
     /// Signed by nobody we trust, such as by itself.
     #[error(
         "the server's certificate is signed by nobody we trust; give the certificate of its \
@@ -57,7 +63,7 @@ pub enum TlsError {
     /// The server wants to know who we are.
     #[error(
         "the server asks for a client certificate, and closes the connection without; give `cert` \
-         and `key` in `tlsConfiguration`"
+         and `key` in `tlsConfiguration`, or, if it can do without, see to the router behind it"
     )]
     CertificateRequired,
     /// The server does not take our certificate.
@@ -146,7 +152,7 @@ fn certificate(error: &CertificateError) -> TlsError {
         },
         CertificateError::NotValidForNameContext { expected, presented } => {
             let presented = match presented.as_slice() {
-                [] => "nobody".to_owned(),
+                [] => return TlsError::Nameless,
                 names => names.iter().map(|name| plain(name)).collect::<Vec<_>>().join(", "),
             };
             TlsError::WrongHost { expected: expected.to_str().into_owned(), presented }

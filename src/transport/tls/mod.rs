@@ -25,10 +25,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{ProtocolVersion, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::ConnectError;
@@ -46,17 +46,28 @@ pub(super) async fn connect(
     host: &str,
     tcp: TcpStream,
 ) -> Result<Stream, TlsError> {
+    // The network interface matters on this machine alone.
+    let host = host.split('%').next().unwrap_or(host);
     let name = match &options.server_name {
         Some(name) => name.clone(),
         None => ServerName::try_from(host.to_owned())
             .map_err(|_| TlsError::Other(format!("\"{host}\" is no name of a TLS server")))?,
     };
-    let connector = TlsConnector::from(options.config().await?);
+    let connector = TlsConnector::from(options.config()?);
+    // Of a handshake that was given up.
+    options.identity.take_note();
     let connected = connector.connect(name, HearOut::from(tcp)).await;
     let certificate = options.identity.take_note();
-    connected.map(|tls| Stream::tls(tls.into(), certificate)).map_err(|error| {
-        explain(&error, certificate).unwrap_or_else(|| TlsError::Closed(error.to_string()))
-    })
+    match connected {
+        // In TLS 1.2 the server has looked at our certificate, or lived with none, by now.
+        Ok(tls) if tls.get_ref().1.protocol_version() == Some(ProtocolVersion::TLSv1_2) => {
+            Ok(Stream::tls(tls.into(), Certificate::NotAsked))
+        }
+        Ok(tls) => Ok(Stream::tls(tls.into(), certificate)),
+        Err(error) => {
+            Err(explain(&error, certificate).unwrap_or_else(|| TlsError::Closed(error.to_string())))
+        }
+    }
 }
 
 /// The server's side: a certificate with its key and, where clients must have a certificate too,

@@ -12,10 +12,9 @@
 //! `ca`, `cert` and `key` are PEM texts or paths of PEM files.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde_json::{Map, Value};
-use tokio::sync::OnceCell;
 use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
@@ -28,6 +27,8 @@ use super::{TlsError, pem, provider};
 /// How to make TLS connections.
 pub struct TlsOptions {
     roots: Option<Arc<RootCertStore>>,
+    /// Those of the system, or why there are none, where they are needed.
+    system: OnceLock<Result<Arc<RootCertStore>, String>>,
     pub(super) identity: Arc<Identity>,
     pub(super) server_name: Option<ServerName<'static>>,
     tls12: bool,
@@ -43,6 +44,7 @@ impl Default for TlsOptions {
     fn default() -> Self {
         TlsOptions {
             roots: None,
+            system: OnceLock::new(),
             identity: Arc::default(),
             server_name: None,
             tls12: true,
@@ -117,15 +119,27 @@ impl TlsOptions {
         )
     }
 
+    /// Loads what connections will need. On the application's own thread: where the system's roots
+    /// are is looked up in the environment (SSL_CERT_FILE, SSL_CERT_DIR), which a program may
+    /// change while other threads run.
+    pub fn prepare(&self) {
+        if self.verify && self.roots.is_none() {
+            self.system.get_or_init(system_roots);
+        }
+    }
+
     /// What rustls wants to know.
-    pub(super) async fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
+    pub(super) fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
         if let Some(config) = self.config.get() {
             return Ok(config.clone());
         }
         let roots = match (&self.roots, self.verify) {
             (_, false) => None,
             (Some(roots), true) => Some(roots.clone()),
-            (None, true) => Some(system_roots().await?),
+            (None, true) => {
+                let roots = self.system.get_or_init(system_roots).clone();
+                Some(roots.map_err(TlsError::NoRoots)?)
+            }
         };
         let verifier = Verifier::new(roots, self.pins.clone()).map_err(TlsError::Other)?;
         let versions = [&TLS13, &TLS12];
@@ -142,20 +156,20 @@ impl TlsOptions {
 }
 
 /// The roots of the system, read once: ten thousand connections share them.
-async fn system_roots() -> Result<Arc<RootCertStore>, TlsError> {
-    static ROOTS: OnceCell<Arc<RootCertStore>> = OnceCell::const_new();
-    let load = || async {
-        let loaded = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await;
-        let loaded = loaded.map_err(|error| TlsError::NoRoots(error.to_string()))?;
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(loaded.certs);
-        if !roots.is_empty() {
-            return Ok(Arc::new(roots));
-        }
+fn system_roots() -> Result<Arc<RootCertStore>, String> {
+    static ROOTS: Mutex<Option<Arc<RootCertStore>>> = Mutex::new(None);
+    let mut known = ROOTS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(roots) = &*known {
+        return Ok(roots.clone());
+    }
+    let loaded = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(loaded.certs);
+    if roots.is_empty() {
         let why = loaded.errors.first().map_or("none found".to_owned(), ToString::to_string);
-        Err(TlsError::NoRoots(why))
-    };
-    ROOTS.get_or_try_init(load).await.cloned()
+        return Err(why);
+    }
+    Ok(known.insert(Arc::new(roots)).clone())
 }
 
 fn parse_pins(pins: &Value) -> Result<Vec<Pin>, String> {

@@ -42,7 +42,8 @@ fn certificates(source: &str) -> Result<Vec<CertificateDer<'static>>, String> {
 fn private_key(source: &str) -> Result<PrivateKeyDer<'static>, String> {
     let pem = read(source)?;
     PrivateKeyDer::from_pem_slice(&pem).map_err(|error| match error {
-        PemError::NoItemsFound if contains(&pem, b"BEGIN ENCRYPTED PRIVATE KEY") => {
+        // The one is of PKCS #8, the other of older forms.
+        _ if contains(&pem, b"BEGIN ENCRYPTED PRIVATE KEY") || contains(&pem, b"4,ENCRYPTED") => {
             "it is encrypted; decrypt it, as by `openssl pkey`, and protect the file".to_owned()
         }
         PemError::NoItemsFound => {
@@ -60,11 +61,16 @@ fn read(source: &str) -> Result<Cow<'_, [u8]>, String> {
     match fs::read(source) {
         Ok(content) => Ok(Cow::Owned(content)),
         // Half a text, which may be a key, is not to be seen in a log.
-        Err(_) if source.contains('\n') || source.len() > 4096 => {
+        Err(_) if source.contains('\n') || source.len() > 4096 || is_bare_key(source) => {
             Err("it is neither a PEM text nor the path of a file".to_owned())
         }
         Err(error) => Err(format!("cannot read the file \"{source}\": {error}")),
     }
+}
+
+/// The base64 of a key begins so, as its DER does.
+fn is_bare_key(source: &str) -> bool {
+    source.trim_start().starts_with("MC") || source.trim_start().starts_with("MI")
 }
 
 /// The errors of the PEM reader quote what they have read, which may be a key.

@@ -25,7 +25,7 @@ use bytes::Bytes;
 use crate::codec::{Batch, Encoding};
 
 use super::framing::Framing;
-use super::{Incoming, Serializer, Transport, TransportError};
+use super::{Incoming, Moved, Serializer, Transport, TransportError};
 
 pub use deflate::DeflateOptions;
 pub use handshake::{accept, answer, connect, open};
@@ -120,6 +120,10 @@ impl Transport for WebSocket {
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
         self.socket.poll_flush(cx).map_err(TransportError::from)
+    }
+
+    fn moved(&self) -> Moved {
+        self.socket.stream().moved()
     }
 
     fn pings(&self) -> bool {
