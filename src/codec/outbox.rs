@@ -112,8 +112,9 @@ impl Outbox {
         if batch.bytes.len() > KEPT {
             return;
         }
+        // The room of what grows is up to twice what is in it.
         if let Ok(bytes) = batch.bytes.try_into_mut()
-            && bytes.capacity() <= KEPT
+            && bytes.capacity() <= 2 * KEPT
         {
             let (mut bytes, mut ends) = (Vec::from(bytes), batch.ends);
             bytes.clear();
