@@ -3,6 +3,9 @@
 //! It reads all that is ready, hands it to the protocol core under one lock, and writes all that
 //! has gathered in one go; then it sleeps until the socket, a timer or the doorbell wakes it.
 
+#[cfg(test)]
+mod tests;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -289,7 +292,9 @@ impl Pump {
             return Poll::Pending;
         }
         if !self.broken && !time_is_up {
+            // The last words may have come since the last look, from another thread.
             if self.sending.is_some()
+                || self.has_unwritten()
                 || !self.close_sent && self.transport.poll_close(cx).is_pending()
             {
                 return Poll::Pending;
@@ -330,12 +335,16 @@ impl Pump {
             return true;
         }
         if self.closing.is_some() {
-            return false;
+            return !self.broken && !self.close_sent && self.has_unwritten();
         }
-        let core = self.session.core();
-        let phase = core.protocol.phase();
-        let unwritten = self.sending.is_none() && !core.protocol.outbox().is_empty();
+        let unwritten = self.has_unwritten();
+        let phase = self.session.core().protocol.phase();
         unwritten || phase == Phase::Closed || phase == Phase::Leaving && self.leave_until.is_none()
+    }
+
+    /// True if there are messages that nobody has begun to write.
+    fn has_unwritten(&self) -> bool {
+        self.sending.is_none() && !self.session.core().protocol.outbox().is_empty()
     }
 
     // ===== time =====
