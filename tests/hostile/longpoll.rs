@@ -29,6 +29,8 @@ enum Answer {
     Stall(Vec<u8>),
     /// This, once the client has sent so many messages.
     After(usize, Box<Answer>),
+    /// This, later than what is answered at the same time.
+    Late(Box<Answer>),
 }
 
 fn ok(body: &str) -> Answer {
@@ -96,8 +98,12 @@ fn serve(mut stream: TcpStream, answer: &dyn Fn(&str, usize) -> Answer, seen: &S
             assert!(!late.timed_out(), "{} messages", sent.len());
             answer = *then;
         }
+        if let Answer::Late(then) = answer {
+            thread::sleep(Duration::from_millis(200));
+            answer = *then;
+        }
         match answer {
-            Answer::After(..) => unreachable!("one wait is enough"),
+            Answer::After(..) | Answer::Late(_) => unreachable!("one wait is enough"),
             Answer::Bytes(bytes) => {
                 if stream.write_all(&bytes).is_err() {
                     return;
@@ -195,6 +201,27 @@ fn a_server_that_does_not_wait_is_not_asked_without_a_rest() {
     assert!(begun.elapsed() >= Duration::from_millis(350), "{:?}", begun.elapsed());
     assert!(seen.counts.lock().unwrap()["receive"] >= 7);
     client.close(10_000);
+    client.finish();
+    peer.done();
+}
+
+#[test]
+fn why_the_router_ends_it_is_told_although_a_send_hears_first_that_it_has() {
+    let (peer, _) = server(|what, before| match (what, before) {
+        ("send", 1..) => told("404 Not Found", ""),
+        ("receive", 1) => {
+            let abort = ok(r#"[3,{"message":"see you"},"wamp.close.system_shutdown"]"#);
+            after(2, Answer::Late(Box::new(abort)))
+        }
+        ("receive", 2..) => told("404 Not Found", ""),
+        _ => right(what, before).unwrap_or_else(nothing),
+    });
+    let mut client = Client::open("overtaken", &url(&peer), json!({}));
+    client.join();
+    let call = client.call(c"com.call");
+    let told = client.closed_as(WAMP_ERR_ABORTED, "closed");
+    assert!(told.message.contains("see you"), "{}", told.message);
+    assert_eq!(client.outcome(call).status, WAMP_ERR_OUTCOME_UNKNOWN);
     client.finish();
     peer.done();
 }

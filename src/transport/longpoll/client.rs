@@ -28,6 +28,9 @@ use super::{MAX_OPENED, Opened, check_text, content_type, unit};
 /// asked thousands of times in a second.
 const REST: Duration = Duration::from_millis(100);
 
+/// How long the last words of a router may take that has ended the transport already.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// A request on its way; gives back what it goes over.
 type Request = Pin<Box<dyn Future<Output = (Lane, Result<Answer, TransportError>)> + Send>>;
 
@@ -53,6 +56,8 @@ pub struct LongPoll {
     /// Before the next one.
     rest: Option<Pin<Box<Sleep>>>,
     sending: Station,
+    /// The router knows nothing of us any more; why may still come on the other connection.
+    forgotten: Option<Pin<Box<Sleep>>>,
     close_sent: bool,
 }
 
@@ -112,6 +117,7 @@ pub(in crate::transport) async fn connect(target: &Target) -> Result<LongPoll, C
         asked: Instant::now(),
         rest: None,
         sending: Station::Idle(lane),
+        forgotten: None,
         close_sent: false,
     })
 }
@@ -146,6 +152,10 @@ impl LongPoll {
 
     /// Ready when no request of ours but the one that hangs is on its way.
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+        if let Some(last_words) = &mut self.forgotten {
+            ready!(last_words.as_mut().poll(cx));
+            return Poll::Ready(Err(forgotten()));
+        }
         let Station::Busy(request) = &mut self.sending else {
             return Poll::Ready(Ok(()));
         };
@@ -154,6 +164,10 @@ impl LongPoll {
         let answer = answer?;
         // After a refusal too, for what closes.
         self.sending = Station::Idle(lane);
+        if answer.is_forgotten() && !self.close_sent {
+            self.forgotten = Some(Box::pin(sleep_until(Instant::now() + LAST_WORDS)));
+            return self.poll_sent(cx);
+        }
         Poll::Ready(match answer.status.is_success() {
             // Some servers call an empty answer a page.
             true if answer.is_page() && !answer.body.is_empty() => Err(page()),
@@ -207,8 +221,8 @@ impl Transport for LongPoll {
             self.rest = Some(Box::pin(sleep_until(self.asked + REST)));
             return Poll::Ready(Ok(Incoming::Alive));
         }
-        let is_forgotten = matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE);
-        if answer.status.is_success() && answer.body.is_empty() || is_forgotten && self.close_sent {
+        let is_end = answer.status.is_success() && answer.body.is_empty();
+        if is_end || answer.is_forgotten() && self.close_sent {
             self.receiving = Station::Over;
             return Poll::Ready(Ok(Incoming::End { code: None, reason: String::new() }));
         }
@@ -271,12 +285,14 @@ fn page() -> TransportError {
     TransportError::Protocol("it answers a web page".to_owned())
 }
 
+fn forgotten() -> TransportError {
+    TransportError::Lost("the router has ended the transport, or forgotten it".to_owned())
+}
+
 /// What an answer means that is not the wanted one.
 fn unexpected(answer: &Answer) -> TransportError {
     match answer.status {
-        StatusCode::NOT_FOUND | StatusCode::GONE => {
-            TransportError::Lost("the router has ended the transport, or forgotten it".to_owned())
-        }
+        _ if answer.is_forgotten() => forgotten(),
         StatusCode::PAYLOAD_TOO_LARGE => {
             TransportError::Refused(format!("it answered HTTP {}", answer.status))
         }
