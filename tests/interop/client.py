@@ -64,7 +64,8 @@ class Client:
         self._session = ffi.NULL
         self._event = ffi.new("wamp_event_t *")
         self._waiting: list[Event] = []
-        # Attempts are told, and need no answer.
+        self.changes: dict[str, Any] | None = None
+        # Attempts are told; they are made with `changes` of the options, or as they are.
         good(lib.wamp_connection_on_connect(self._handle, ffi.NULL, ffi.NULL, ffi.NULL))
 
     def __enter__(self) -> "Client":
@@ -112,6 +113,8 @@ class Client:
         if not good(lib.wamp_connection_poll(self._handle, self._event, ffi.sizeof("wamp_event_t"), 1, limit)):
             return None
         event, handle = self._event, None
+        if event.kind == lib.WAMP_CONNECT and self.changes:
+            good(lib.wamp_attempt_proceed(event.attempt, to_c(json.dumps(self.changes))))
         if event.kind == lib.WAMP_INVOCATION:
             handle = event.invocation
             good(lib.wamp_invocation_retain(handle))

@@ -170,6 +170,22 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture
+def log() -> Iterator[list[str]]:
+    """The lines of the library's log."""
+    from libwamp.ffi import ffi, from_c, lib
+
+    lines = []
+
+    @ffi.callback("void(int, const char *, void *)")
+    def note(_level, line, _user_data):
+        lines.append(from_c(line))
+
+    assert lib.wamp_set_log(lib.WAMP_LOG_INFO, note, ffi.NULL, ffi.NULL) == lib.WAMP_OK
+    yield lines
+    assert lib.wamp_set_log(lib.WAMP_LOG_OFF, ffi.NULL, ffi.NULL, ffi.NULL) == lib.WAMP_OK
+
+
+@pytest.fixture
 def uri() -> str:
     """A URI that no other test uses."""
     return f"com.example.interop.n{next(_numbers)}"

@@ -6,27 +6,12 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from client import Client, good
-from libwamp.ffi import ffi, from_c, lib
+from client import Client
 from node import free_port
 
 LIMIT = 4.0  # `connect_timeout`, of which a black hole takes its share
 LINE = re.compile(r"(\S+): (\w+) after ([0-9.]+)(ns|µs|ms|s): (.+)")
 UNITS = {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
-
-
-@pytest.fixture
-def log() -> Iterator[list[str]]:
-    """The lines of the library's log."""
-    lines = []
-
-    @ffi.callback("void(int, const char *, void *)")
-    def note(_level, line, _user_data):
-        lines.append(from_c(line))
-
-    good(lib.wamp_set_log(lib.WAMP_LOG_INFO, note, ffi.NULL, ffi.NULL))
-    yield lines
-    good(lib.wamp_set_log(lib.WAMP_LOG_OFF, ffi.NULL, ffi.NULL, ffi.NULL))
 
 
 @pytest.fixture

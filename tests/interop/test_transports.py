@@ -1,18 +1,24 @@
 """Each way to Crossbar.io: WebSocket and RawSocket, in clear, over TLS and on Unix sockets; what each may refuse."""
 
+import contextlib
 import itertools
 import re
 import socket
+import ssl
+import threading
 import urllib.parse
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from client import Client, Event, Refused
 from conftest import SMALL, Router
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import PrivateFormat
 from libwamp.ffi import lib
 from node import Node, configuration, free_port, on_unix, rawsocket, role, websocket
-from pki import make
+from pki import client_of_an_intermediate, make
 
 PAGE = Path(__file__).parents[2] / "docs" / "TRANSPORTS.md"
 OPTIONS = PAGE.with_name("OPTIONS.md")
@@ -338,6 +344,53 @@ def test_a_client_certificate(crossbar):
         assert client.ask("wamp.session.count").kind == "RESULT"
 
 
+KEYS = {
+    "RSA, PKCS #1": (lambda: rsa.generate_private_key(65537, 2048), PrivateFormat.TraditionalOpenSSL),
+    "RSA, PKCS #8": (lambda: rsa.generate_private_key(65537, 2048), PrivateFormat.PKCS8),
+    "P-256, SEC 1": (lambda: ec.generate_private_key(ec.SECP256R1()), PrivateFormat.TraditionalOpenSSL),
+    "P-384, PKCS #8": (lambda: ec.generate_private_key(ec.SECP384R1()), PrivateFormat.PKCS8),
+    "Ed25519, PKCS #8": (ed25519.Ed25519PrivateKey.generate, PrivateFormat.PKCS8),
+}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_client_certificates_of_all_kinds_with_a_chain(crossbar, kind):
+    make_key, form = KEYS[kind]
+    cert, key = client_of_an_intermediate(crossbar.pki, make_key(), form)
+    tls = {"ca": crossbar.pki.ca.read_text(), "cert": cert, "key": key}
+    with joined(Client(crossbar.client_url, crossbar.realm, tlsConfiguration=tls)) as client:
+        assert client.ask("wamp.session.count").kind == "RESULT"
+    # Without its chain the router does not know who has signed it.
+    alone = {**tls, "cert": cert[: cert.index("-----BEGIN", 1)]}
+    with Client(crossbar.client_url, crossbar.realm, tlsConfiguration=alone) as client:
+        assert "client certificate" in failed(client, lib.WAMP_ERR_TLS)
+
+
+def test_a_server_of_old(crossbar, tmp_path):
+    """TLS 1.1, which is spoken no more."""
+    pki = make(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    context.load_cert_chain(pki.server, pki.server_key)
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            context.wrap_socket(connection, server_side=True)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=serve, args=(listener,))
+        server.start()
+        url = f"wss://127.0.0.1:{listener.getsockname()[1]}/"
+        with Client(url, crossbar.realm, tlsConfiguration={"ca": str(pki.ca)}) as client:
+            said = failed(client, lib.WAMP_ERR_TLS)
+        server.join(LIMIT)
+    assert "no version of TLS" in said and "`min_version`" in said
+
+
 def test_no_client_certificate(crossbar):
     with Client(crossbar.client_url, crossbar.realm, tlsConfiguration={"ca": str(crossbar.pki.ca)}) as client:
         said = failed(client, lib.WAMP_ERR_TLS)
@@ -355,6 +408,38 @@ def test_a_client_certificate_that_nobody_asked_for(crossbar):
     for url in (crossbar.tls_url, crossbar.raw_tls_url):
         with Client(url, crossbar.realm, tlsConfiguration=certificate(crossbar, "client")) as client:
             joined(client)
+
+
+def test_who_is_not_verified_is_named_each_time(crossbar, log):
+    with joined(Client(crossbar.tls_url, crossbar.realm, tlsConfiguration={"verify": False})) as client:
+        client.close()
+        joined(client)
+    assert sum("is not verified" in line for line in log) == 2, log
+
+
+# ---- attempts that are made in another way ----
+
+
+def test_all_that_an_attempt_may_change(crossbar):
+    nowhere = f"ws://127.0.0.1:{free_port()}/"
+    with Client(nowhere, "nowhere", proxy=f"http://127.0.0.1:{free_port()}") as client:
+        client.changes = {
+            "transports": [{"url": nowhere}, {"url": crossbar.raw_tls_url}],
+            "realm": crossbar.realm,
+            "serializers": ["cbor"],
+            "tlsConfiguration": {"ca": str(crossbar.pki.ca)},
+            "proxy": False,
+        }
+        joined(client)
+        assert (client.transport["url"], client.transport["protocol"]) == (crossbar.raw_tls_url, "wamp.2.cbor")
+        client.close()
+        # What has changed stays, and the one that has worked is the first to be told of.
+        client.changes = None
+        joined(client)
+        assert [event.details["url"] for event in client.seen("CONNECT")] == [nowhere, crossbar.raw_tls_url]
+        client.close()
+        client.changes = {"serializers": ["msgpack"], "tlsConfiguration": {"ca": str(crossbar.pki.other_ca)}}
+        assert "signed by nobody we trust" in client.open().message
 
 
 # ---- what is not there ----
