@@ -58,6 +58,7 @@ mod tls;
 mod told;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 
 /// Runs `case` for every row, and then names all rows that failed.
 fn every<R>(rows: impl IntoIterator<Item = (&'static str, R)>, case: impl Fn(&'static str, R)) {
@@ -68,4 +69,19 @@ fn every<R>(rows: impl IntoIterator<Item = (&'static str, R)>, case: impl Fn(&'s
         }
     }
     assert!(failed.is_empty(), "these failed: {failed:#?}");
+}
+
+/// Runs `body` in a process of its own, in which `test` is alone, with these variables. For what
+/// belongs to the whole process: its memory, and its environment.
+fn alone(test: &str, environment: &[(&str, &str)], body: impl FnOnce()) {
+    const CHILD: &str = "WAMP_HOSTILE_CHILD";
+    if std::env::var_os(CHILD).is_some() {
+        return body();
+    }
+    let mut again = Command::new(std::env::current_exe().expect("our own path"));
+    again.args(["--exact", test, "--nocapture"]).env(CHILD, "1");
+    let output = again.envs(environment.iter().copied()).output().expect("run");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}\n{errors}");
 }

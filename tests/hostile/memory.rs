@@ -2,29 +2,14 @@
 //!
 //! Memory belongs to the whole process: each of these tests runs itself in another one.
 
-use std::process::Command;
-
 use serde_json::json;
 use wamp::ffi::types::*;
 
+use super::alone;
 use super::client::Client;
 use super::peer::{self, COMPRESSED, PING, PONG, Peer, TEXT, WELCOME, Wire, compressed};
 
 const MIB: usize = 1024 * 1024;
-
-/// Runs `body` in a process in which `test`, a test of this module, is alone.
-fn alone(test: &str, body: impl FnOnce()) {
-    const CHILD: &str = "WAMP_HOSTILE_MEMORY_CHILD";
-    if std::env::var_os(CHILD).is_some() {
-        return body();
-    }
-    let mut again = Command::new(std::env::current_exe().expect("our own path"));
-    again.args(["--exact", &format!("memory::{test}"), "--nocapture"]).env(CHILD, "1");
-    let output = again.output().expect("run");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}\n{errors}");
-}
 
 /// The most memory that this process has had so far, in bytes.
 fn peak() -> usize {
@@ -77,7 +62,7 @@ fn bomb(message: &str) -> Vec<u8> {
 
 #[test]
 fn one_bomb_after_the_other() {
-    alone("one_bomb_after_the_other", || {
+    alone("memory::one_bomb_after_the_other", &[], || {
         let bomb = bomb(&format!("[256,{}1]", " ".repeat(10 * MIB)));
         assert!(bomb.len() < 32 * 1024);
         let grown = growth("json", bomb.repeat(16));
@@ -87,7 +72,7 @@ fn one_bomb_after_the_other() {
 
 #[test]
 fn events_beside_what_is_large_and_of_no_use() {
-    alone("events_beside_what_is_large_and_of_no_use", || {
+    alone("memory::events_beside_what_is_large_and_of_no_use", &[], || {
         let padding = " ".repeat(5 * MIB);
         let bomb = bomb(&format!("[36,20,1,{{}}]\x1e[256,{padding}1]\x1e"));
         let grown = growth("json.batched", bomb.repeat(24));
@@ -97,7 +82,7 @@ fn events_beside_what_is_large_and_of_no_use() {
 
 #[test]
 fn events_that_share_a_block_with_others() {
-    alone("events_that_share_a_block_with_others", || {
+    alone("memory::events_that_share_a_block_with_others", &[], || {
         let event = peer::frame(TEXT, b"[36,20,1,{}]\x1e");
         let padding = " ".repeat(32 * 1024);
         let other = peer::frame(TEXT, format!("[256,{padding}1]\x1e").as_bytes());

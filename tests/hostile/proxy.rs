@@ -49,17 +49,23 @@ fn a_session_through_an_http_proxy() {
     assert_eq!(messages.len(), 1, "GOODBYE alone: {messages:?}");
 }
 
+/// Takes part in SOCKS as a proxy that is asked for router.example at this port.
+fn socks(stream: &mut TcpStream, port: u16) {
+    let mut hello = [0; 3];
+    stream.read_exact(&mut hello).expect("a hello");
+    assert_eq!(hello, [5, 1, 0]);
+    stream.write_all(&[5, 0]).expect("written");
+    let mut request = [0; 21];
+    stream.read_exact(&mut request).expect("a request");
+    assert_eq!(&request[..19], b"\x05\x01\x00\x03\x0erouter.example");
+    assert_eq!(request[19..], port.to_be_bytes());
+    stream.write_all(b"\x05\0\0\x01\x7f\0\0\x01\0\x50").expect("written");
+}
+
 #[test]
 fn a_session_through_a_socks_proxy() {
     let peer = Peer::raw(|mut stream| {
-        let mut hello = [0; 3];
-        stream.read_exact(&mut hello).expect("a hello");
-        assert_eq!(hello, [5, 1, 0]);
-        stream.write_all(&[5, 0]).expect("written");
-        let mut request = [0; 21];
-        stream.read_exact(&mut request).expect("a request");
-        assert_eq!(&request, b"\x05\x01\x00\x03\x0erouter.example\x00\x50");
-        stream.write_all(b"\x05\0\0\x01\x7f\0\0\x01\0\x50").expect("written");
+        socks(&mut stream, 80);
         Wire::welcome(stream).polite()
     });
     let proxy = proxy_url(&peer, "socks5", "");
@@ -88,6 +94,66 @@ fn tls_through_a_proxy_is_between_us_and_the_router() {
     open_and_close("TLS", "wss://router.example/ws", options);
     assert!(peer.done().starts_with("CONNECT router.example:443 HTTP/1.1\r\n"));
     router.done();
+    front.done();
+}
+
+#[test]
+fn what_the_other_transports_say_goes_through_proxies_too() {
+    let rows: [(&str, (&str, &str, u16)); 4] = [
+        ("RawSocket by HTTP", ("rs://router.example:8081", "http", 8081)),
+        ("RawSocket by SOCKS", ("rs://router.example:8081", "socks5", 8081)),
+        ("long-poll by HTTP", ("http://router.example/lp", "http", 80)),
+        ("long-poll by SOCKS", ("http://router.example/lp", "socks5", 80)),
+    ];
+    every(rows, |what, (url, kind, port)| {
+        let peer = Peer::raw(move |mut stream| {
+            if kind == "socks5" {
+                socks(&mut stream, port);
+            } else {
+                let request = peer::request(&mut stream);
+                let wanted = format!("CONNECT router.example:{port} HTTP/1.1\r\n");
+                assert!(request.starts_with(&wanted), "{request}");
+                stream.write_all(CONNECTED).expect("written");
+            }
+            let mut first = [0; 4];
+            stream.read_exact(&mut first).expect("the router's turn");
+            first
+        });
+        let options = json!({"proxy": proxy_url(&peer, kind, "")});
+        let client = Client::open(what, url, options);
+        let told = client.closed();
+        assert_eq!(told.uri, "unreachable", "{told:?}");
+        client.finish();
+        let wanted = if url.starts_with("rs") { b"\x7f\xf1\0\0" } else { b"POST" };
+        assert_eq!(&peer.done(), wanted);
+    });
+}
+
+#[test]
+fn tls_of_rawsocket_goes_through_a_socks_proxy() {
+    let ca = Authority::new("ours");
+    let pair = ca.sign(&["router.example"], Time::Now);
+    let router = Peer::raw(|mut stream| {
+        let mut hello = [0; 4];
+        stream.read_exact(&mut hello).expect("a handshake");
+        hello
+    });
+    let shake = Shake { pair: &pair, versions: ALL, client_ca: None };
+    let front = Front::new(&shake, &router.url);
+    let behind = front.address;
+    let peer = Peer::raw(move |mut stream| {
+        socks(&mut stream, 443);
+        carry(stream, TcpStream::connect(behind).expect("the router"));
+    });
+    let options = json!({
+        "proxy": proxy_url(&peer, "socks5", ""),
+        "tlsConfiguration": {"ca": ca.pem()},
+    });
+    let client = Client::open("rss", "rss://router.example:443", options);
+    client.closed();
+    client.finish();
+    assert_eq!(router.done(), *b"\x7f\xf1\0\0");
+    peer.done();
     front.done();
 }
 

@@ -22,8 +22,8 @@ use wamp::ffi::types::*;
 
 use super::authority::{Authority, Pair, Time, self_signed};
 use super::client::Client;
-use super::every;
 use super::peer::{self, LIMIT, Peer};
+use super::{alone, every};
 
 /// TLS in front of a peer, for one connection.
 pub struct Front {
@@ -166,6 +166,35 @@ fn sessions_over_tls() {
         ("with one that nobody wants", (Shake { ..easy }, with_client.clone())),
     ];
     every(rows, |what, (shake, tls)| joins(what, &shake, tls));
+}
+
+#[test]
+fn the_authorities_of_the_system_are_trusted() {
+    const FILE: &str = "SSL_CERT_FILE";
+    let directory = std::env::temp_dir().join(format!("wamp-roots-{}", std::process::id()));
+    let ca = Authority::new("the system's");
+    std::fs::create_dir_all(&directory).expect("a directory");
+    let (roots, key) = (directory.join("roots.pem"), directory.join("pair"));
+    std::fs::write(&roots, ca.pem()).expect("written");
+    let pair = ca.sign(&["localhost"], Time::Now);
+    std::fs::write(&key, format!("{}{}", pair.key, pair.cert)).expect("written");
+    let environment = [
+        (FILE, roots.to_str().expect("UTF-8")),
+        ("WAMP_HOSTILE_PAIR", key.to_str().expect("UTF-8")),
+    ];
+    alone("tls::the_authorities_of_the_system_are_trusted", &environment, || {
+        let both = std::fs::read_to_string(std::env::var("WAMP_HOSTILE_PAIR").expect("the pair"))
+            .expect("read");
+        let (key, cert) =
+            both.split_at(both.find("-----BEGIN CERTIFICATE").expect("a certificate"));
+        let pair = Pair { key: key.to_owned(), cert: cert.to_owned(), pin: [0; 32] };
+        let shake = Shake { pair: &pair, versions: ALL, client_ca: None };
+        joins("of the system", &shake, json!({}));
+        // What the application names is instead of them.
+        let other = Authority::new("another").pem();
+        is_told("instead", &shake, json!({ "ca": other }), &["signed by nobody we trust"]);
+    });
+    std::fs::remove_dir_all(&directory).expect("removed");
 }
 
 #[test]
