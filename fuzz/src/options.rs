@@ -106,7 +106,9 @@ impl Given {
             Value::Array(list) => list.iter().for_each(|value| self.walk(name, "", value)),
             Value::Object(object) => {
                 self.is_costly |= is_costly(object);
-                object.iter().for_each(|(key, value)| self.walk(name, key, value));
+                // What is in `authextra` is for the router to see.
+                let own = object.iter().filter(|(key, _)| *key != "authextra");
+                own.for_each(|(key, value)| self.walk(name, key, value));
             }
             _ => {}
         }

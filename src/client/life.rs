@@ -181,9 +181,9 @@ impl Connection {
     ) -> Result<Option<Arc<Session>>, Failure> {
         let asks = self.callbacks.receiver(Slot::Challenge).is_some();
         let login = Login::new(options, carrier.channel_id(), asks)?;
-        let (needed, most) = (login.hello().len() + options.realm.len(), carrier.max_send());
-        // What the router takes; of our own limit HELLO is free.
-        if needed > most && most < options.max_message_size {
+        let needed = login.hello().len() + options.realm.len();
+        // Of our own limit HELLO is free.
+        if let Some(most) = carrier.announced().filter(|most| needed > *most) {
             let text = format!("takes messages of {most} bytes, and HELLO alone has {needed}");
             return Err(Failure::new(Status::TooLarge, text));
         }

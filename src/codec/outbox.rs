@@ -59,16 +59,16 @@ impl Outbox {
         limit: usize,
         write: impl FnOnce(&mut Out<'_>),
     ) -> Result<(), Unsendable> {
-        let start = self.bytes.len();
+        let (start, room) = (self.bytes.len(), self.bytes.capacity());
         let mut out = Out::new(&mut self.bytes, self.encoding, self.rules);
         write(&mut out);
         if let Err(error) = out.finish() {
-            self.take_back(start);
+            self.take_back(start, room);
             return Err(error.into());
         }
         let size = self.bytes.len() - start;
         if size > limit {
-            self.take_back(start);
+            self.take_back(start, room);
             return Err(TooLarge { size, limit }.into());
         }
         self.ends.push(self.bytes.len());
@@ -77,9 +77,11 @@ impl Outbox {
 
     /// Nothing stays of what was refused, nor of the room that it had.
     #[cold]
-    fn take_back(&mut self, start: usize) {
+    fn take_back(&mut self, start: usize, room: usize) {
         self.bytes.truncate(start);
-        self.bytes.shrink_to(KEPT);
+        if self.bytes.capacity() > KEPT.max(room) {
+            self.bytes.shrink_to(KEPT.max(room));
+        }
     }
 
     /// Throws away what waits.

@@ -200,8 +200,8 @@ impl Broker {
         Ok(())
     }
 
-    /// Brings a publication to all whom it is for, and keeps it. Fails if it is too large for every
-    /// one of them: it has come to nothing then.
+    /// Brings a publication to all whom it is for, and keeps it where that is wanted. Fails if it is
+    /// too large for every one of them and is not kept either: it has come to nothing then.
     pub(super) fn deliver(
         &mut self,
         publication: &Publication<'_>,
@@ -216,11 +216,10 @@ impl Broker {
                 deliver_to(entry, publication, &mut self.encoded, &mut reach, rings);
             }
         }
-        if let Reach { reached: false, too_large: Some(error) } = reach {
-            return Err(error);
+        match (self.memory.keep(publication), reach) {
+            (false, Reach { reached: false, too_large: Some(error) }) => Err(error),
+            _ => Ok(()),
         }
-        self.memory.keep(publication);
-        Ok(())
     }
 
     /// True if anybody would get an event of this topic.

@@ -196,8 +196,8 @@ impl<'a> Connection<'a> {
         guest.peer.speak(transport.serializer().encoding);
         // What clients do not say they take is as much as we do ourselves: a message grows a little
         // on its way through the router, and theirs is the same limit more often than not.
-        let own = transport.max_send();
-        let relayed = own.min(guest.shared.config.max_message_size);
+        let relayed = transport.max_send().min(guest.shared.config.max_message_size);
+        let own = transport.announced().unwrap_or(usize::MAX);
         guest.peer.takes_up_to(Sizes { relayed, own });
         Connection {
             shared: &guest.shared,

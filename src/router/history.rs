@@ -76,18 +76,16 @@ impl Memory {
         Memory { limit, ..Memory::default() }
     }
 
-    /// Keeps a publication, where that is wanted.
+    /// Keeps a publication, where that is wanted; tells whether it has.
     #[inline]
-    pub(super) fn keep(&mut self, publication: &Publication<'_>) {
-        if self.limit > 0 || publication.retain {
-            self.keep_it(publication);
-        }
+    pub(super) fn keep(&mut self, publication: &Publication<'_>) -> bool {
+        (self.limit > 0 || publication.retain) && self.keep_it(publication)
     }
 
-    fn keep_it(&mut self, publication: &Publication<'_>) {
+    fn keep_it(&mut self, publication: &Publication<'_>) -> bool {
         let audience = publication.audience.as_ref();
         if is_reserved(publication.topic) || audience.is_some_and(|all| all.names_sessions()) {
-            return;
+            return false;
         }
         self.kept += 1;
         if publication.retain {
@@ -102,6 +100,7 @@ impl Memory {
                 self.past_bytes -= oldest.size();
             }
         }
+        true
     }
 
     /// Where there is no room for another one, the oldest goes.

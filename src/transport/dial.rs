@@ -7,10 +7,11 @@
 //! Names are looked up by the system, which blocks a thread for it: a few at a time, so that ten
 //! thousand connections that are lost together do not take ten thousand threads.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -27,8 +28,10 @@ use super::Stream;
 /// How long an address has for itself, before the next one is tried too.
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// Names that are looked up at the same time, in all the process.
-const LOOKUPS: usize = 16;
+/// Lookups at the same time, in all the process, and of one name: that nobody answers for one is no
+/// reason to wait with another.
+const LOOKUPS: usize = 64;
+const LOOKUPS_OF_A_NAME: usize = 4;
 
 /// Connects to the first address of the host that answers.
 pub(super) async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
@@ -52,14 +55,23 @@ pub(super) async fn unix(_path: &Path) -> io::Result<Stream> {
 
 async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     static FREE: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(LOOKUPS)));
+    static NAMES: Mutex<BTreeMap<String, Arc<Semaphore>>> = Mutex::new(BTreeMap::new());
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![(address, port).into()]);
     }
+    let name = {
+        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever waits for a place, or has one, holds it.
+        names.retain(|_, name| Arc::strong_count(name) > 1);
+        let free = || Arc::new(Semaphore::new(LOOKUPS_OF_A_NAME));
+        names.entry(host.to_ascii_lowercase()).or_insert_with(free).clone()
+    };
+    let own = name.acquire_owned().await.map_err(io::Error::other)?;
     let place = FREE.clone().acquire_owned().await.map_err(io::Error::other)?;
     let host = host.to_owned();
     // It goes on when nobody waits for it any more, and keeps its place until it ends.
     let lookup = spawn_blocking(move || {
-        let _place = place;
+        let _places = (own, place);
         (host.as_str(), port).to_socket_addrs().map(Iterator::collect)
     });
     lookup.await.map_err(io::Error::other)?

@@ -8,14 +8,18 @@
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::patience::Patience;
 
 /// See the module's text.
 #[derive(Debug)]
 pub(super) struct HearOut<S> {
     inner: S,
     peer: Peer,
+    patience: Option<Patience>,
 }
 
 #[derive(Debug)]
@@ -30,12 +34,26 @@ impl<S> HearOut<S> {
         &self.inner
     }
 
+    /// Writes fail once the peer has taken nothing of them for so long.
+    pub(super) fn be_patient(&mut self, limit: Duration) {
+        self.patience = Some(Patience::new(limit));
+    }
+
     pub(super) fn into_inner(self) -> S {
         self.inner
     }
 
     /// What becomes of a write of `size` bytes.
-    fn wrote(&mut self, size: usize, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn wrote(
+        &mut self,
+        cx: &mut Context<'_>,
+        size: usize,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let written = match &mut self.patience {
+            Some(patience) => patience.bound(cx, written),
+            None => written,
+        };
         match written {
             Poll::Ready(Err(error)) if is_gone(&error) => {
                 self.peer = Peer::Gone(Some(error));
@@ -52,7 +70,7 @@ fn is_gone(error: &io::Error) -> bool {
 
 impl<S> From<S> for HearOut<S> {
     fn from(inner: S) -> HearOut<S> {
-        HearOut { inner, peer: Peer::There }
+        HearOut { inner, peer: Peer::There, patience: None }
     }
 }
 
@@ -82,7 +100,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for HearOut<S> {
             return Poll::Ready(Ok(bytes.len()));
         }
         let written = Pin::new(&mut self.inner).poll_write(cx, bytes);
-        self.wrote(bytes.len(), written)
+        self.wrote(cx, bytes.len(), written)
     }
 
     fn poll_write_vectored(
@@ -95,7 +113,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for HearOut<S> {
             return Poll::Ready(Ok(size));
         }
         let written = Pin::new(&mut self.inner).poll_write_vectored(cx, slices);
-        self.wrote(size, written)
+        self.wrote(cx, size, written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -108,6 +108,11 @@ pub trait Transport: Send {
         usize::MAX
     }
 
+    /// The largest message that the peer has said to take, where the transport has words for it.
+    fn announced(&self) -> Option<usize> {
+        None
+    }
+
     /// What binds an authentication to this very TLS connection: "tls-exporter" of RFC 9266. `None`
     /// without TLS 1.3.
     fn channel_id(&self) -> Option<[u8; 32]> {

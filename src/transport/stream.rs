@@ -15,7 +15,6 @@ use tokio_rustls::TlsStream;
 use tokio_rustls::rustls::ProtocolVersion;
 
 use super::hear_out::HearOut;
-use super::patience::Patience;
 
 /// The label of a channel binding by RFC 9266, "tls-exporter".
 const BINDING: &[u8] = b"EXPORTER-Channel-Binding";
@@ -26,7 +25,6 @@ pub struct Stream {
     kind: Kind,
     clues: Arc<Clues>,
     moved: Moved,
-    patience: Option<Patience>,
 }
 
 /// How many bytes a stream has carried so far.
@@ -85,12 +83,19 @@ impl Stream {
     }
 
     fn new(kind: Kind, clues: Arc<Clues>) -> Stream {
-        Stream { kind, clues, moved: Moved::default(), patience: None }
+        Stream { kind, clues, moved: Moved::default() }
     }
 
     /// Writes fail once the peer has taken nothing of them for so long.
-    pub(crate) fn patient(self, limit: Duration) -> Stream {
-        Stream { patience: Some(Patience::new(limit)), ..self }
+    pub(crate) fn patient(mut self, limit: Duration) -> Stream {
+        match &mut self.kind {
+            Kind::Tcp(tcp) => tcp.be_patient(limit),
+            // Below TLS, which takes some of what is written although nobody takes anything of it.
+            Kind::Tls(tls) => tls.get_mut().0.be_patient(limit),
+            #[cfg(unix)]
+            Kind::Unix(unix) => unix.be_patient(limit),
+        }
+        self
     }
 
     /// See [`super::Transport::moved`].
@@ -195,18 +200,14 @@ impl AsyncRead for Stream {
 
 /// One of the functions of [`AsyncWrite`], on whatever is there.
 macro_rules! forward {
-    ($self:ident.$function:ident($cx:ident $(, $argument:expr)*)) => {{
-        let done = match &mut $self.kind {
-            Kind::Tcp(stream) => Pin::new(stream).$function($cx $(, $argument)*),
-            Kind::Tls(stream) => Pin::new(stream).$function($cx $(, $argument)*),
+    ($self:ident.$function:ident($($argument:expr),*)) => {
+        match &mut $self.kind {
+            Kind::Tcp(stream) => Pin::new(stream).$function($($argument),*),
+            Kind::Tls(stream) => Pin::new(stream).$function($($argument),*),
             #[cfg(unix)]
-            Kind::Unix(stream) => Pin::new(stream).$function($cx $(, $argument)*),
-        };
-        match &mut $self.patience {
-            Some(patience) => patience.bound($cx, done),
-            None => done,
+            Kind::Unix(stream) => Pin::new(stream).$function($($argument),*),
         }
-    }};
+    };
 }
 
 impl AsyncWrite for Stream {

@@ -176,6 +176,14 @@ impl Options {
         }
         let mut options = self.clone();
         options.set_all(given)?;
+        if given.contains_key("headers") && !given.contains_key("transports") {
+            // What is changed now counts more than what an entry has always had.
+            let now =
+                |name: &str| options.headers.iter().any(|(new, _)| new.eq_ignore_ascii_case(name));
+            for transport in &mut options.transports {
+                transport.headers.retain(|(name, _)| !now(name));
+            }
+        }
         options.prepare();
         Ok(options)
     }

@@ -126,6 +126,8 @@ fn headers_of_an_entry_come_on_top() {
     // Changes before an attempt are of what they name, and of nothing else.
     let changed = options.changed(r#"{"headers": {"Authorization": "c"}}"#).unwrap();
     assert_eq!(sent(&changed, 0), ["Authorization: c", "X-Own: b"]);
+    let changed = options.changed(r#"{"headers": {"x-own": "d"}}"#).unwrap();
+    assert_eq!(sent(&changed, 0), ["x-own: d"], "what is said last counts");
     let changed = options.changed(r#"{"transports": [{"url": "ws://j"}]}"#).unwrap();
     assert_eq!(sent(&changed, 0), ["Authorization: a"]);
     let changed = options.changed(r#"{"url": "ws://k"}"#).unwrap();

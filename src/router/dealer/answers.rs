@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::codec::{CodecError, Dict, PayloadRef};
+use crate::codec::{CodecError, Dict, PayloadRef, Unsendable};
 use crate::protocol::message::{CallResult, Error, Yield, code};
 use crate::protocol::uri;
 
@@ -62,7 +62,9 @@ impl Dealer {
         if pending.caller.try_send(rings, |out| answer.write(out)).is_err() {
             // The URI tells more than what else could be said.
             let answer = Error { payload: PayloadRef::NONE, ..answer };
-            pending.caller.send(rings, |out| answer.write(out));
+            if let Err(error) = pending.caller.try_send(rings, |out| answer.write(out)) {
+                pending.refuse(error, rings);
+            }
         }
     }
 
@@ -112,9 +114,14 @@ impl Pending {
         let answer = CallResult { request: self.request, details, payload: message.payload };
         let sent = self.caller.try_send(rings, |out| answer.write(out));
         if let Err(error) = sent {
-            let why = Refusal::unsendable(error);
-            self.caller.send(rings, |out| why.write(code::CALL, self.request, out));
+            self.refuse(error, rings);
         }
         sent.is_ok()
+    }
+
+    /// The caller cannot be sent what it was answered.
+    fn refuse(&self, error: Unsendable, rings: &mut Rings) {
+        let why = Refusal::unsendable(error);
+        self.caller.send(rings, |out| why.write(code::CALL, self.request, out));
     }
 }

@@ -174,7 +174,20 @@ async fn what_a_client_does_not_take_is_not_sent_to_it() {
         let refused = hears(small).await;
         assert_eq!((&refused[2], &refused[4]), (&json!(request), &json!(TOO_LARGE)));
     }
-    assert_eq!(asks(small, r#"[48,5,{},"a.none"]"#).await[2], 5, "each call ends once");
+    // Nor what remains of an error without its payload.
+    says(small, r#"[48,5,{},"a.large"]"#).await;
+    let asked = hears(large).await;
+    says(large, &json!([8, 68, asked[1], {}, format!("a.{x}")]).to_string()).await;
+    let refused = hears(small).await;
+    assert_eq!((&refused[2], &refused[4]), (&json!(5), &json!(TOO_LARGE)));
+    assert_eq!(asks(small, r#"[48,6,{},"a.none"]"#).await[2], 6, "each call ends once");
+
+    // What is kept for others has come to something.
+    let retained = format!(r#"[16,6,{{"retain":true}},"a.topic",["{x}"]]"#);
+    says(large, &retained).await;
+    let subscribe = r#"[32,7,{"get_retained":true},"a.topic"]"#;
+    assert_eq!(asks(large, subscribe).await[0], 33);
+    assert_eq!(hears(large).await[4], json!([x]));
 }
 
 /// A message grows on its way through the router, and the clients' limit is the router's.
@@ -319,9 +332,44 @@ async fn who_takes_nothing_is_dropped() {
 }
 
 #[tokio::test]
+async fn who_takes_nothing_over_tls_is_dropped_too_though_it_pings() {
+    let ca = Authority::new("ours");
+    let pair = ca.sign(&["127.0.0.1"], Time::Now);
+    let config = json!({"tls": {"cert": pair.cert, "key": pair.key}}).to_string();
+    let config = Config::parse(Some(&config)).unwrap();
+    let router = Router::with(Config { deaf_after: Duration::from_millis(500), ..config });
+    router.listen("wss://127.0.0.1:0/ws", &Handle::current()).unwrap();
+    let tls = json!({"ca": ca.pem()});
+    let tls = Arc::new(TlsOptions::parse(tls.as_object().unwrap()).unwrap());
+    let target = Target { tls, ..Target::plain(&router.url().unwrap()) };
+    let (mut speaker, mut deaf) = (joined(&target).await, joined(&target).await);
+    let speaker = speaker.as_mut();
+    asks(deaf.as_mut(), r#"[32,1,{},"a.topic"]"#).await;
+    asks(speaker, r#"[32,1,{},"wamp.session.on_leave"]"#).await;
+    let filler = "x".repeat(1_000_000);
+    for request in 2..34 {
+        says(speaker, &format!(r#"[16,{request},{{}},"a.topic",["{filler}"]]"#)).await;
+    }
+    let pings = async {
+        loop {
+            deaf.ping(b"there?");
+            if poll_fn(|cx| deaf.poll_flush(cx)).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::select! {
+        left = hears(speaker) => assert_eq!(left[0], 36),
+        () = pings => unreachable!("it goes on for ever"),
+    }
+    assert_eq!(router.stats().sessions, 1);
+}
+
+#[tokio::test]
 async fn who_takes_it_slowly_stays() {
     const MESSAGES: usize = 32;
-    let deaf_after = Duration::from_millis(1500);
+    let deaf_after = Duration::from_secs(4);
     let config = Config { deaf_after, ..Config::default() };
     for url in ["ws://127.0.0.1:0/ws", "rs://127.0.0.1:0"] {
         let router = Router::with(config.clone());

@@ -62,12 +62,12 @@ pub(super) enum LaneError {
 }
 
 impl Answer {
-    /// What web servers say who know nothing of WAMP.
     /// The transport is none, or none any more.
     pub(super) fn is_forgotten(&self) -> bool {
         matches!(self.status, StatusCode::NOT_FOUND | StatusCode::GONE)
     }
 
+    /// What web servers say who know nothing of WAMP.
     pub(super) fn is_page(&self) -> bool {
         let kind = self.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/html"))

@@ -187,7 +187,7 @@ impl Hub {
     async fn send(&self, Place { room, limit }: &Place, body: Incoming) -> Response<Body> {
         let most = max_unit(room.serializer, self.max_message_size);
         let limit = limit.load(Ordering::Relaxed);
-        let whole = (limit < most).then_some(self.opening);
+        let whole = (limit != usize::MAX).then_some(self.opening);
         let limit = limit.min(most);
         let body = match read(body, limit, whole).await {
             Ok(body) => body,

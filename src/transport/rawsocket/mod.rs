@@ -235,6 +235,10 @@ impl Transport for RawSocket {
         self.max_send
     }
 
+    fn announced(&self) -> Option<usize> {
+        Some(self.max_send)
+    }
+
     fn channel_id(&self) -> Option<[u8; 32]> {
         self.stream.channel_id()
     }

@@ -28,7 +28,7 @@ use super::{TlsError, pem, provider};
 pub struct TlsOptions {
     roots: Option<Arc<RootCertStore>>,
     /// Those of the system, or why there are none, where they are needed.
-    system: OnceLock<Result<Arc<RootCertStore>, String>>,
+    system: Mutex<Option<Result<Arc<RootCertStore>, String>>>,
     pub(super) identity: Arc<Identity>,
     pub(super) server_name: Option<ServerName<'static>>,
     tls12: bool,
@@ -44,7 +44,7 @@ impl Default for TlsOptions {
     fn default() -> Self {
         TlsOptions {
             roots: None,
-            system: OnceLock::new(),
+            system: Mutex::default(),
             identity: Arc::default(),
             server_name: None,
             tls12: true,
@@ -124,8 +124,16 @@ impl TlsOptions {
     /// change while other threads run.
     pub fn prepare(&self) {
         if self.verify && self.roots.is_none() {
-            self.system.get_or_init(system_roots);
+            let mut system = self.system.lock().unwrap_or_else(PoisonError::into_inner);
+            if !matches!(&*system, Some(Ok(_))) {
+                *system = Some(system_roots());
+            }
         }
+    }
+
+    fn system(&self) -> Result<Arc<RootCertStore>, TlsError> {
+        let mut system = self.system.lock().unwrap_or_else(PoisonError::into_inner);
+        system.get_or_insert_with(system_roots).clone().map_err(TlsError::NoRoots)
     }
 
     /// What rustls wants to know.
@@ -136,10 +144,7 @@ impl TlsOptions {
         let roots = match (&self.roots, self.verify) {
             (_, false) => None,
             (Some(roots), true) => Some(roots.clone()),
-            (None, true) => {
-                let roots = self.system.get_or_init(system_roots).clone();
-                Some(roots.map_err(TlsError::NoRoots)?)
-            }
+            (None, true) => Some(self.system()?),
         };
         let verifier = Verifier::new(roots, self.pins.clone()).map_err(TlsError::Other)?;
         let versions = [&TLS13, &TLS12];
