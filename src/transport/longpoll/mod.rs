@@ -35,7 +35,8 @@ use super::{Serializer, TransportError};
 
 pub use client::LongPoll;
 pub(super) use client::connect;
-pub use server::{Hub, Served};
+pub use room::Served;
+pub use server::Hub;
 
 /// About how large a batch gets.
 const BATCH: usize = 256 * 1024;

@@ -11,6 +11,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -33,6 +34,8 @@ const ENOUGH: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Room {
     pub(super) serializer: Serializer,
+    /// How large a unit may be that is sent here, where the session has said so.
+    limit: AtomicUsize,
     state: Mutex<State>,
     /// Tells those who wait that the session has taken something.
     taken: Notify,
@@ -93,7 +96,13 @@ impl Room {
             closed: false,
             waker: None,
         };
-        Arc::new(Room { serializer, state: Mutex::new(state), taken: Notify::new() })
+        let limit = AtomicUsize::new(usize::MAX);
+        Arc::new(Room { serializer, limit, state: Mutex::new(state), taken: Notify::new() })
+    }
+
+    /// The largest unit, as far as the session has an opinion; otherwise `usize::MAX`.
+    pub(super) fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
     }
 
     /// The client sends a unit. Waits while there is enough; false if it is closed.
@@ -327,6 +336,11 @@ impl Transport for Served {
         drop(state);
         self.room.taken.notify_waiters();
         Poll::Ready(Ok(()))
+    }
+
+    /// For the requests that begin from now on.
+    fn limit(&mut self, max_message_size: usize) {
+        self.room.limit.store(max_message_size, Ordering::Relaxed);
     }
 
     fn serializer(&self) -> Serializer {

@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,12 +15,11 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::timeout;
 
-use crate::codec::Batch;
 use crate::transport::framing::max_unit;
 use crate::transport::http::{self, Body, Unread};
-use crate::transport::{self, Serializer, Stream, Transport, TransportError};
+use crate::transport::{Serializer, Stream, TransportError};
 
-use super::room::{self, Reply, Room};
+use super::room::{Reply, Room, Served};
 use super::{MAX_OPENED, Open, Opened, content_type};
 
 /// How long a receive hangs: less than clients and proxies wait for an answer. AutobahnJS gives up
@@ -46,22 +43,7 @@ pub struct Hub {
     expiry: Duration,
     /// How long the requests may take of who is not known yet.
     opening: Duration,
-    rooms: Mutex<HashMap<String, Place>>,
-}
-
-/// Where the requests of a transport go.
-#[derive(Debug, Clone)]
-struct Place {
-    room: Arc<Room>,
-    /// How large a unit may be that is sent there, see [`Served::limit`].
-    limit: Arc<AtomicUsize>,
-}
-
-/// The session's end of a transport.
-#[derive(Debug)]
-pub struct Served {
-    served: room::Served,
-    limit: Arc<AtomicUsize>,
+    rooms: Mutex<HashMap<String, Arc<Room>>>,
 }
 
 impl Hub {
@@ -71,7 +53,7 @@ impl Hub {
     }
 
     /// As [`Hub::new`]; the body of `open` has to be there within `opening`, and so has each of the
-    /// messages that come while [`Served::limit`] is set.
+    /// messages that come while the transport is limited (see [`crate::transport::Transport::limit`]).
     pub fn opening_within(path: &str, max_message_size: usize, opening: Duration) -> Arc<Hub> {
         Hub::with(path, max_message_size, EXPIRY, opening)
     }
@@ -107,7 +89,7 @@ impl Hub {
         self.rooms().remove(id);
     }
 
-    fn rooms(&self) -> MutexGuard<'_, HashMap<String, Place>> {
+    fn rooms(&self) -> MutexGuard<'_, HashMap<String, Arc<Room>>> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -124,13 +106,13 @@ impl Hub {
         let answer = match place {
             Some(("", "open")) if head.method == Method::POST => self.open(body, opened).await,
             Some((id, what @ ("receive" | "send" | "close"))) if head.method == Method::POST => {
-                let place = self.rooms().get(id).cloned();
-                match (place, what) {
+                let room = self.rooms().get(id).cloned();
+                match (room, what) {
                     (None, _) => http::answer(StatusCode::NOT_FOUND, "no such transport\n"),
-                    (Some(place), "receive") => self.receive(&place.room).await,
-                    (Some(place), "send") => self.send(&place, body).await,
-                    (Some(place), _) => {
-                        place.room.leave();
+                    (Some(room), "receive") => self.receive(&room).await,
+                    (Some(room), "send") => self.send(&room, body).await,
+                    (Some(room), _) => {
+                        room.leave();
                         http::answer(StatusCode::NO_CONTENT, "")
                     }
                 }
@@ -166,10 +148,8 @@ impl Hub {
             return http::answer(StatusCode::INTERNAL_SERVER_ERROR, why);
         };
         let room = Room::new(serializer);
-        let limit = Arc::new(AtomicUsize::new(usize::MAX));
-        let place = Place { room: room.clone(), limit: limit.clone() };
-        self.rooms().insert(id.clone(), place);
-        opened(Served { served: room::Served::new(self.clone(), id.clone(), room), limit });
+        self.rooms().insert(id.clone(), room.clone());
+        opened(Served::new(self.clone(), id.clone(), room));
         let protocol = serializer.subprotocol().to_owned();
         let body = serde_json::to_vec(&Opened { protocol, transport: id }).unwrap_or_default();
         with_body(body.into(), "application/json")
@@ -184,11 +164,10 @@ impl Hub {
         }
     }
 
-    async fn send(&self, Place { room, limit }: &Place, body: Incoming) -> Response<Body> {
-        let most = max_unit(room.serializer, self.max_message_size);
-        let limit = limit.load(Ordering::Relaxed);
+    async fn send(&self, room: &Room, body: Incoming) -> Response<Body> {
+        let limit = room.limit();
         let whole = (limit != usize::MAX).then_some(self.opening);
-        let limit = limit.min(most);
+        let limit = limit.min(max_unit(room.serializer, self.max_message_size));
         let body = match read(body, limit, whole).await {
             Ok(body) => body,
             Err(refusal) => {
@@ -203,52 +182,6 @@ impl Hub {
             true => http::answer(StatusCode::NO_CONTENT, ""),
             false => http::answer(StatusCode::NOT_FOUND, "the transport is closed\n"),
         }
-    }
-}
-
-impl Served {
-    #[cfg(test)]
-    pub(super) fn room_is_asked(&self) -> bool {
-        self.served.room_is_asked()
-    }
-}
-
-impl Transport for Served {
-    fn poll_receive(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<transport::Incoming, TransportError>> {
-        self.served.poll_receive(cx)
-    }
-
-    fn poll_send(
-        &mut self,
-        cx: &mut Context<'_>,
-        batch: &Batch,
-        next: &mut usize,
-    ) -> Poll<Result<(), TransportError>> {
-        self.served.poll_send(cx, batch, next)
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        self.served.poll_flush(cx)
-    }
-
-    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        self.served.poll_close(cx)
-    }
-
-    /// For the requests that begin from now on.
-    fn limit(&mut self, max_message_size: usize) {
-        self.limit.store(max_message_size, Ordering::Relaxed);
-    }
-
-    fn serializer(&self) -> Serializer {
-        self.served.serializer()
-    }
-
-    fn max_send(&self) -> usize {
-        self.served.max_send()
     }
 }
 
