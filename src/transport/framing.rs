@@ -23,7 +23,7 @@ pub const CROSSBAR_SEPARATOR: u8 = 0x18;
 const SIZE: usize = 4;
 
 /// Messages in a batch share its bytes, unless it is larger than this and they are a small part of it.
-const SHARED: usize = 64 * 1024;
+const SHARED: usize = 256 * 1024;
 
 /// How much larger than a message a batch of several may be that is received.
 const BATCH_ROOM: usize = 1024 * 1024;
