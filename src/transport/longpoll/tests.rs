@@ -334,13 +334,13 @@ async fn who_takes_a_message_slowly_is_alive() {
         let (mut taken, mut buffer) = (0, vec![0; 128 * 1024]);
         while taken < size {
             // Slow, so that all takes much longer than the client waits for an answer.
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
             taken += stream.read(&mut buffer).await.unwrap();
         }
         stream.write_all(TAKEN).await.unwrap();
         taken
     });
-    let half = Duration::from_millis(150);
+    let half = Duration::from_millis(500);
     let keepalive = Some(Keepalive { idle: half, timeout: half });
     let large = vec![b'a'; 16 << 20];
     let max_message_size = large.len();
