@@ -31,8 +31,8 @@ const READ_AHEAD: usize = 128;
 /// And how many bytes of them, but for the last. After so much other connections get their turn: a
 /// few bytes on the wire can be many, where they are compressed.
 const TURN_BYTES: usize = 1024 * 1024;
-/// While more than this waits for the application, messages of up to this size are copied out of
-/// the blocks that they were read into, which are large and shared with what is long gone.
+/// While the application lags, messages of up to this size are copied out of the blocks that they
+/// were read into, which are large and shared with what is long gone.
 const COPIED: usize = 32 * 1024;
 /// How many rounds a task may go before other connections get their turn.
 const ROUNDS: usize = 64;
@@ -122,11 +122,11 @@ impl Pump {
             if let Poll::Ready(end) = self.poll_closed(cx) {
                 return Poll::Ready(end);
             }
-            if progress && self.taken < TURN_BYTES {
-                continue;
+            if progress && self.taken >= TURN_BYTES {
+                break;
             }
             if progress {
-                break;
+                continue;
             }
             self.connection.doorbell.fall_asleep(cx);
             if self.has_work() || self.timer_fired(cx) {
@@ -271,7 +271,8 @@ impl Pump {
         }
     }
 
-    /// Who takes a part of a message is alive, however long the whole of it needs.
+    /// Who takes a part of a message is alive, however long the whole of it needs. Asked after each
+    /// round, and not around the writes alone: a WebSocket also writes while it is read.
     fn note_written(&mut self) {
         let written = self.transport.moved().written;
         let more = written - std::mem::replace(&mut self.written, written);

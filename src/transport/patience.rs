@@ -25,7 +25,7 @@ impl Patience {
         Patience { limit, timer: None, waits: false }
     }
 
-    /// What becomes of a write, or of a flush.
+    /// What becomes of a write.
     #[inline]
     pub(super) fn bound<T>(
         &mut self,

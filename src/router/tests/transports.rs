@@ -309,6 +309,20 @@ async fn requests_of_who_has_not_joined_come_in_time() {
     }
 }
 
+/// A client that hears of those who leave, and one that is sent more than the sockets hold, and less
+/// than may wait.
+async fn speaker_and_deaf(target: &Target) -> (Box<dyn Transport>, Box<dyn Transport>) {
+    let (mut speaker, mut deaf) = (joined(target).await, joined(target).await);
+    asks(deaf.as_mut(), r#"[32,1,{},"a.topic"]"#).await;
+    asks(speaker.as_mut(), r#"[32,1,{},"wamp.session.on_leave"]"#).await;
+    let filler = "x".repeat(1_000_000);
+    for request in 2..34 {
+        let publish = format!(r#"[16,{request},{{}},"a.topic",["{filler}"]]"#);
+        says(speaker.as_mut(), &publish).await;
+    }
+    (speaker, deaf)
+}
+
 #[tokio::test]
 async fn who_takes_nothing_is_dropped() {
     let config = Config { deaf_after: Duration::from_millis(200), ..Config::default() };
@@ -317,16 +331,8 @@ async fn who_takes_nothing_is_dropped() {
         let router = Router::with(config.clone());
         router.listen(url, &Handle::current()).unwrap();
         let target = Target::plain(&router.url().unwrap());
-        let (mut speaker, mut deaf) = (joined(&target).await, joined(&target).await);
-        let speaker = speaker.as_mut();
-        asks(deaf.as_mut(), r#"[32,1,{},"a.topic"]"#).await;
-        asks(speaker, r#"[32,1,{},"wamp.session.on_leave"]"#).await;
-        // More than the sockets hold, and less than may wait.
-        let filler = "x".repeat(1_000_000);
-        for request in 2..34 {
-            says(speaker, &format!(r#"[16,{request},{{}},"a.topic",["{filler}"]]"#)).await;
-        }
-        assert_eq!(hears(speaker).await[0], 36, "{url}");
+        let (mut speaker, _deaf) = speaker_and_deaf(&target).await;
+        assert_eq!(hears(speaker.as_mut()).await[0], 36, "{url}");
         assert_eq!((router.stats().sessions, router.stats().dropped), (1, 0), "{url}");
     }
 }
@@ -342,14 +348,7 @@ async fn who_takes_nothing_over_tls_is_dropped_too_though_it_pings() {
     let tls = json!({"ca": ca.pem()});
     let tls = Arc::new(TlsOptions::parse(tls.as_object().unwrap()).unwrap());
     let target = Target { tls, ..Target::plain(&router.url().unwrap()) };
-    let (mut speaker, mut deaf) = (joined(&target).await, joined(&target).await);
-    let speaker = speaker.as_mut();
-    asks(deaf.as_mut(), r#"[32,1,{},"a.topic"]"#).await;
-    asks(speaker, r#"[32,1,{},"wamp.session.on_leave"]"#).await;
-    let filler = "x".repeat(1_000_000);
-    for request in 2..34 {
-        says(speaker, &format!(r#"[16,{request},{{}},"a.topic",["{filler}"]]"#)).await;
-    }
+    let (mut speaker, mut deaf) = speaker_and_deaf(&target).await;
     let pings = async {
         loop {
             deaf.ping(b"there?");
@@ -360,7 +359,7 @@ async fn who_takes_nothing_over_tls_is_dropped_too_though_it_pings() {
         }
     };
     tokio::select! {
-        left = hears(speaker) => assert_eq!(left[0], 36),
+        left = hears(speaker.as_mut()) => assert_eq!(left[0], 36),
         () = pings => unreachable!("it goes on for ever"),
     }
     assert_eq!(router.stats().sessions, 1);
