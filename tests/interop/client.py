@@ -263,3 +263,17 @@ class Client:
 
 def _options(options: dict | None) -> Any:
     return ffi.NULL if options is None else to_c(json.dumps(options))
+
+
+def joined(client: Client) -> Client:
+    event = client.open()
+    assert event.kind == "OPEN", event
+    return client
+
+
+def failed(client: Client, status: int) -> str:
+    """It cannot be opened. Gives what it says."""
+    event = client.open()
+    assert (event.kind, event.status) == ("CLOSE", status), event
+    assert not event.details["will_retry"]
+    return event.message
