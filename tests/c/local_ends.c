@@ -13,16 +13,30 @@ static void ignore(const wamp_event_t *event, void *user_data) {
 
 /* ---- who gives up waiting ---- */
 
-static void given_up(wamp_session_t *session) {
-  static latch_t freed = LATCH;
+static int64_t subscribe_at_once(wamp_session_t *session, int attempt, latch_t *freed) {
+  (void)attempt;
+  return wamp_session_subscribe_sync(session, URI "topic", NULL, ignore, freed, latch_free, 0);
+}
+
+static int64_t register_at_once(wamp_session_t *session, int attempt, latch_t *freed) {
   char procedure[64];
-  int i;
-  for (i = 0; i < 10; i++) {
-    snprintf(procedure, sizeof procedure, URI "given_up%d", i);
-    FAILS(wamp_session_subscribe_sync(session, URI "topic", NULL, ignore, &freed, latch_free, 0), WAMP_ERR_TIMEOUT);
-    FAILS(wamp_session_register_sync(session, procedure, NULL, ignore, &freed, latch_free, 0), WAMP_ERR_TIMEOUT);
+  snprintf(procedure, sizeof procedure, URI "given_up%d", attempt);
+  return wamp_session_register_sync(session, procedure, NULL, ignore, freed, latch_free, 0);
+}
+
+/* A thread that the machine keeps from running between its request and its look at the clock finds the answer there. */
+static void given_up(wamp_session_t *session, int64_t (*request)(wamp_session_t *, int, latch_t *),
+                     int (*end)(wamp_session_t *, int64_t, wamp_callback_t, void *, wamp_free_t)) {
+  latch_t freed = LATCH;
+  int attempts = 0, given_up = 0;
+  while (given_up < 10) {
+    int64_t outcome;
+    CHECK(attempts < 10000);
+    outcome = request(session, attempts++, &freed);
+    if (outcome == WAMP_ERR_TIMEOUT) given_up++;
+    else GOOD(end(session, GOOD(outcome), NULL, NULL, NULL));
   }
-  WAIT(freed, 20);
+  WAIT(freed, attempts);
 }
 
 /* ---- inside a function that frees ---- */
@@ -124,7 +138,8 @@ int main(int argc, char **argv) {
   scenario_begin(argc, argv, "local_ends");
   connection = scenario_connection("thread", NULL);
   session = scenario_join(connection);
-  given_up(session);
+  given_up(session, subscribe_at_once, wamp_session_unsubscribe);
+  given_up(session, register_at_once, wamp_session_unregister);
   scenario_leave(connection, session);
   freeing_that_waits();
   freed_under_a_waiting_thread();
