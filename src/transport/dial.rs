@@ -204,9 +204,10 @@ mod tests {
         let good = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = good.local_addr().unwrap();
         let begin = Instant::now();
-        let stream = race(vec![refusing(), refusing(), address]).await.unwrap();
+        let refusals = std::iter::repeat_with(refusing).take(20);
+        let stream = race(refusals.chain([address]).collect()).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), address);
-        assert!(begin.elapsed() < 2 * STAGGER, "{:?}", begin.elapsed());
+        assert!(begin.elapsed() < 20 * STAGGER, "{:?}", begin.elapsed());
         let (_peer, from) = good.accept().unwrap();
         assert_eq!(from, stream.local_addr().unwrap());
     }

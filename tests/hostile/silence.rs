@@ -34,7 +34,7 @@ fn a_peer_that_shows_life_stays() {
         ("messages", |wire, _| wire.text("[256]")),
     ];
     every(rows, |what, live| {
-        let options = json!({"autoping_interval": 0.05, "autoping_timeout": 0.4});
+        let options = json!({"autoping_interval": 0.05, "autoping_timeout": 5});
         let (scene, peer) = Scene::open(what, options, move |wire| {
             let mut pings = 0;
             while pings < 5 {
@@ -70,7 +70,7 @@ fn half_a_frame_is_no_sign_of_life_for_ever() {
 
 #[test]
 fn who_sends_a_large_message_slowly_is_alive() {
-    let options = json!({"autoping_interval": 0.5, "autoping_timeout": 1});
+    let options = json!({"autoping_interval": 0.5, "autoping_timeout": 2});
     let (scene, peer) = Scene::open("slow to send", options, |wire| {
         let event = format!("[36,20,1,{{}},[\"{}\"]]", "x".repeat(60_000));
         let frame = peer::frame(peer::TEXT, event.as_bytes());
@@ -78,7 +78,7 @@ fn who_sends_a_large_message_slowly_is_alive() {
         for piece in frame.chunks(frame.len() / 50) {
             assert!(wire.try_raw(piece), "gone after {:?}", begun.elapsed());
             // The time that it takes is what this is about.
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(80));
         }
         wire.polite();
     });
@@ -91,7 +91,7 @@ fn who_sends_a_large_message_slowly_is_alive() {
 #[test]
 fn who_takes_a_large_message_slowly_is_alive() {
     const SIZE: usize = 15_000_000;
-    let options = json!({"autoping_interval": 0.5, "autoping_timeout": 1});
+    let options = json!({"autoping_interval": 0.5, "autoping_timeout": 2});
     let peer = Peer::joined(|wire| {
         wire.narrow();
         let (begun, mut taken) = (Instant::now(), 0);
@@ -115,7 +115,7 @@ fn who_takes_a_large_message_slowly_is_alive() {
 }
 
 /// A time limit of 0.3 s, and time for a busy machine.
-const SOON: Duration = Duration::from_secs(2);
+const SOON: Duration = Duration::from_secs(7);
 
 /// Writes `bytes` over and over, until the client is gone.
 fn flood(wire: &mut Wire, bytes: &[u8]) {

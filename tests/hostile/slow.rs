@@ -31,7 +31,7 @@ fn clog(client: &Client) -> usize {
     let flush = client.flusher();
     for taken in 1..10_000 {
         assert_eq!(client.publish(c"com.topic", 10_000), WAMP_OK);
-        match flush(300) {
+        match flush(1000) {
             WAMP_OK => {}
             WAMP_ERR_TIMEOUT => return taken,
             status => panic!("{status}"),

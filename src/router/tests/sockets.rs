@@ -242,7 +242,7 @@ async fn only_its_path_is_served() {
 
 #[tokio::test]
 async fn a_silent_client_is_dropped() {
-    let router = router(r#"{"hello_timeout": 0.05}"#);
+    let router = router(r#"{"hello_timeout": 1}"#);
     let url = router.url().unwrap();
     let mut silent = Client::connect(&url).await.unwrap();
     let end = soon(silent.stream.next()).await;
@@ -430,7 +430,7 @@ async fn clients_are_challenged() {
 
 #[tokio::test]
 async fn the_time_for_hello_is_that_for_the_whole_login() {
-    let config = r#"{"hello_timeout": 0.5, "auth": {"ticket": {"joe": {"ticket": "t"}}}}"#;
+    let config = r#"{"hello_timeout": 2, "auth": {"ticket": {"joe": {"ticket": "t"}}}}"#;
     let router = router(config);
     let mut client = Client::connect(&router.url().unwrap()).await.unwrap();
     let hello = r#"[1,"realm1",{"roles":{"caller":{}},"authmethods":["ticket"],"authid":"joe"}]"#;

@@ -277,7 +277,7 @@ async fn who_has_not_joined_is_not_let_say_much() {
 /// A byte now and then is life, and still no request.
 #[tokio::test]
 async fn requests_of_who_has_not_joined_come_in_time() {
-    let router = router(json!({"hello_timeout": 0.3}), "http://127.0.0.1:0/lp");
+    let router = router(json!({"hello_timeout": 2}), "http://127.0.0.1:0/lp");
     let url = router.url().unwrap();
     let address = url.split('/').nth(2).unwrap();
     let post = async |what: &str| {

@@ -197,7 +197,7 @@ async fn until(mut done: impl FnMut() -> bool) {
 
 #[tokio::test]
 async fn a_client_that_is_gone_is_noticed() {
-    let (port, mut opened) = server(1000, Duration::from_millis(300)).await;
+    let (port, mut opened) = server(1000, Duration::from_secs(2)).await;
     let path = open(port).await;
     let mut served = opened.recv().await.unwrap();
     // It is there while it asks, also when there is nothing for it.
@@ -334,13 +334,13 @@ async fn who_takes_a_message_slowly_is_alive() {
         let (mut taken, mut buffer) = (0, vec![0; 128 * 1024]);
         while taken < size {
             // Slow, so that all takes much longer than the client waits for an answer.
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(40)).await;
             taken += stream.read(&mut buffer).await.unwrap();
         }
         stream.write_all(TAKEN).await.unwrap();
         taken
     });
-    let half = Duration::from_millis(500);
+    let half = Duration::from_millis(1500);
     let keepalive = Some(Keepalive { idle: half, timeout: half });
     let large = vec![b'a'; 16 << 20];
     let max_message_size = large.len();
