@@ -19,7 +19,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
 use wamp::codec::Encoding;
-use wamp::transport::longpoll::{Hub, Served};
+use wamp::transport::longpoll::{Hub, Served, Times};
 use wamp::transport::{
     Address, ConnectError, Incoming, Jar, Serializer, Target, Transport, TransportError, connect,
 };
@@ -227,7 +227,7 @@ async fn request(stream: &mut UnixStream, bytes: &mut Vec<u8>) -> Option<(String
 // ===== our server =====
 
 async fn server(serializer: Serializer, bytes: &[u8], size: u8) {
-    let hub = Hub::new("/lp", LIMIT);
+    let hub = Hub::new("/lp", LIMIT, Times::default());
     let (mut served, id) = open(&hub, serializer).await;
     assert_eq!(served.serializer(), serializer);
     let (ours, mut theirs) = UnixStream::pair().expect("a pair of sockets");

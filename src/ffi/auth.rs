@@ -182,7 +182,7 @@ pub unsafe extern "C" fn wamp_auth_scram_server_signature(
 }
 
 /// # Safety
-/// Texts are NULL or NUL-terminated; `out` as for [`give`].
+/// Texts are NULL or NUL-terminated; `out` as for [`args::fill`].
 unsafe fn scram_proof(
     proof: fn(&[u8], &[u8]) -> [u8; 32],
     salted_password: *const c_char,

@@ -23,7 +23,6 @@
 //!        after hello_timeout: gone
 //! ```
 
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -31,27 +30,21 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::codec::{Batch, CodecError, Dict, Encoding, PayloadRef, Received};
 use crate::protocol::message::{Abort, Challenge, Goodbye, Hello, Message};
 use crate::protocol::uri;
-use crate::transport::longpoll::{Hub, Served};
-use crate::transport::rawsocket;
-use crate::transport::{ConnectError, Incoming, Stream, Transport, TransportError, websocket};
+use crate::transport::{Incoming, Transport, TransportError};
 
 use super::Shared;
 use super::auth::{Login, Step};
 use super::details::Details;
-use super::listener::{Greeting, Reception};
 use super::peer::{Order, Peer, Rings, Sizes};
 use super::realm::{End, Session};
 
 /// How long a client may take to answer GOODBYE, and to take and confirm the last messages.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The largest message before a session is joined, where nobody knows yet who speaks.
-const UNJOINED_SIZE: usize = 64 * 1024;
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The most messages, and about the most bytes, that one turn reads.
 const TURN_MESSAGES: usize = 256;
@@ -60,101 +53,8 @@ const TURN_BYTES: usize = 1 << 20;
 /// How many messages are decoded and then routed under one lock of the realm.
 const CHUNK: usize = 64;
 
-/// Serves a client from its first byte to its end.
-pub(super) async fn serve(shared: Arc<Shared>, stream: Stream, greeting: Arc<Greeting>) {
-    let due = Instant::now() + shared.config.hello_timeout;
-    if let Reception::LongPoll(hub) = &greeting.reception {
-        if let Ok(Ok(stream)) = timeout_at(due, greeting.secure(stream)).await {
-            let stream = stream.patient(shared.config.deaf_after);
-            serve_requests(&shared, stream, hub).await;
-        }
-        return;
-    }
-    let Some(guest) = Guest::enter(&shared) else {
-        return;
-    };
-    let limit = shared.config.max_message_size;
-    let handshakes = async {
-        let stream = greeting.secure(stream).await?.patient(shared.config.deaf_after);
-        let mut transport: Box<dyn Transport> = match &greeting.reception {
-            Reception::WebSocket(path) => {
-                let deflate = shared.config.deflate.as_ref();
-                Box::new(websocket::accept(stream, Some(path), limit, deflate).await?)
-            }
-            _ => Box::new(rawsocket::accept(stream, &Encoding::ALL, limit).await?),
-        };
-        transport.limit(UNJOINED_SIZE);
-        Ok(transport)
-    };
-    if let Some(transport) = in_time(&guest, due, handshakes).await {
-        carry(&guest, transport, due).await;
-    }
-}
-
-/// Serves the requests of HTTP clients: each transport that they open is a client of its own.
-async fn serve_requests(shared: &Arc<Shared>, stream: Stream, hub: &Arc<Hub>) {
-    let opened = |mut transport: Served| {
-        transport.limit(UNJOINED_SIZE);
-        let Some(guest) = Guest::enter(shared) else {
-            return;
-        };
-        let due = Instant::now() + shared.config.hello_timeout;
-        tokio::spawn(async move { carry(&guest, Box::new(transport), due).await });
-    };
-    let mut closed = shared.closed.subscribe();
-    let end = async {
-        let _ = closed.wait_for(|closed| *closed).await;
-        tokio::time::sleep(CLOSE_TIMEOUT).await;
-    };
-    tokio::select! {
-        () = hub.serve(stream, opened) => {}
-        () = end => {}
-    }
-}
-
-/// What the handshakes make; `None` if they fail, take too long, or the router closes meanwhile.
-async fn in_time<T>(
-    guest: &Guest,
-    due: Instant,
-    handshake: impl Future<Output = Result<T, ConnectError>>,
-) -> Option<T> {
-    let peer = &guest.peer;
-    let mut handshake = std::pin::pin!(timeout_at(due, handshake));
-    let done = poll_fn(|cx| {
-        peer.bell().fall_asleep(cx);
-        match peer.take_order() {
-            Some(_) => Poll::Ready(None),
-            None => handshake.as_mut().poll(cx).map(Some),
-        }
-    });
-    done.await?.ok()?.ok()
-}
-
-async fn carry(guest: &Guest, transport: Box<dyn Transport>, hello_due: Instant) {
-    let mut connection = Connection::new(guest, transport, hello_due);
-    poll_fn(|cx| connection.poll(cx)).await;
-}
-
-/// The entry in the router's list of clients, for as long as this lives.
-struct Guest {
-    shared: Arc<Shared>,
-    peer: Arc<Peer>,
-}
-
-impl Guest {
-    fn enter(shared: &Arc<Shared>) -> Option<Guest> {
-        let peer = shared.admit()?;
-        Some(Guest { shared: shared.clone(), peer })
-    }
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        self.shared.dismiss(&self.peer);
-    }
-}
-
-struct Connection<'a> {
+/// See the module's text.
+pub(super) struct Connection<'a> {
     shared: &'a Shared,
     peer: &'a Arc<Peer>,
     transport: Box<dyn Transport>,
@@ -192,16 +92,22 @@ impl From<TransportError> for Gone {
 }
 
 impl<'a> Connection<'a> {
-    fn new(guest: &'a Guest, transport: Box<dyn Transport>, hello_due: Instant) -> Self {
-        guest.peer.speak(transport.serializer().encoding);
+    /// A client that has until `hello_due` to join a session.
+    pub(super) fn new(
+        shared: &'a Shared,
+        peer: &'a Arc<Peer>,
+        transport: Box<dyn Transport>,
+        hello_due: Instant,
+    ) -> Self {
+        peer.speak(transport.serializer().encoding);
         // What clients do not say they take is as much as we do ourselves: a message grows a little
         // on its way through the router, and theirs is the same limit more often than not.
-        let relayed = transport.max_send().min(guest.shared.config.max_message_size);
+        let relayed = transport.max_send().min(shared.config.max_message_size);
         let own = transport.announced().unwrap_or(usize::MAX);
-        guest.peer.takes_up_to(Sizes { relayed, own });
+        peer.takes_up_to(Sizes { relayed, own });
         Connection {
-            shared: &guest.shared,
-            peer: &guest.peer,
+            shared,
+            peer,
             transport,
             phase: Phase::Opening,
             deadline: Some(Box::pin(sleep_until(hello_due))),
@@ -214,7 +120,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Does all there is to do; ready when the connection is to be dropped.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             self.peer.bell().stay_awake();
             let Ok(more) = self.turn(cx) else {

@@ -15,12 +15,12 @@ use tokio::net::TcpListener;
 use tokio::net::UnixListener;
 use tokio::runtime::Handle;
 
-use crate::transport::longpoll::Hub;
+use crate::transport::longpoll::{Hub, Times};
 use crate::transport::tls::Acceptor;
 use crate::transport::{Address, ConnectError, Endpoint, Keepalive, Protocol, Stream};
 
 use super::config::Config;
-use super::{RouterError, Shared, connection};
+use super::{RouterError, Shared, guest};
 
 /// A client that has gone without a word, as for want of power, says nothing, and is asked nothing
 /// as long as there is nothing for it: so the operating system asks.
@@ -115,8 +115,8 @@ impl Listener {
             Protocol::WebSocket { path } => Reception::WebSocket(path),
             Protocol::RawSocket => Reception::RawSocket,
             Protocol::LongPoll { path } => {
-                let (size, opening) = (config.max_message_size, config.hello_timeout);
-                Reception::LongPoll(Hub::opening_within(&path, size, opening))
+                let times = Times { opening: config.hello_timeout, ..Times::default() };
+                Reception::LongPoll(Hub::new(&path, config.max_message_size, times))
             }
         };
         let greeting = Arc::new(Greeting { reception, tls });
@@ -133,7 +133,7 @@ impl Listener {
                 continue;
             };
             let (shared, greeting) = (shared.clone(), self.greeting.clone());
-            tokio::spawn(connection::serve(shared, stream, greeting));
+            tokio::spawn(guest::serve(shared, stream, greeting));
         }
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! * `config`: what the user can set.
 //! * `listener`: where clients come in.
+//! * `guest`: the way in, from a connection's first byte to a client that is served.
 //! * `connection`: the task of one client, and the states of its session.
 //! * `auth`: how clients prove who they are; `roles`: what they may do then.
 //! * `peer`: a client as the others see it: a place for its messages; `identity`: who it is.
@@ -17,6 +18,7 @@
 //!   `clock`: points in time as texts.
 //!
 //! ```text
+//!   listener -> guest -> connection
 //!   connection -> realm -> broker, dealer, meta -> peer -> outbox of the receiver's connection
 //! ```
 
@@ -28,6 +30,7 @@ mod connection;
 mod deadlines;
 mod dealer;
 mod details;
+mod guest;
 mod history;
 mod identity;
 mod listener;

@@ -297,7 +297,8 @@ async fn requests_of_who_has_not_joined_come_in_time() {
         let (mut taken, mut given) = post(&what).await.into_split();
         let drip = async {
             while given.write_all(b" ").await.is_ok() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                // All of it takes longer than the limit.
+                tokio::time::sleep(Duration::from_millis(200)).await;
             }
         };
         let mut answer = [0; 12];

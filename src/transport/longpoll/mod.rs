@@ -36,7 +36,7 @@ use super::{Serializer, TransportError};
 pub use client::LongPoll;
 pub(super) use client::connect;
 pub use room::Served;
-pub use server::Hub;
+pub use server::{Hub, Times};
 
 /// About how large a batch gets.
 const BATCH: usize = 256 * 1024;

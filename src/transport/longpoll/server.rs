@@ -26,45 +26,39 @@ use super::{MAX_OPENED, Open, Opened, content_type};
 /// after 12 s.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a client may be without a receive, and between the parts of a request.
-const EXPIRY: Duration = Duration::from_secs(30);
-
-/// How long the body of `open` may take as a whole, unless something else is wanted.
-const OPENING: Duration = Duration::from_secs(10);
-
 /// How long a connection may be without a request.
 const IDLE: Duration = Duration::from_secs(90);
+
+/// How long clients may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// Without a receive, and between the parts of a request: 30 s.
+    pub expiry: Duration,
+    /// For the body of `open` as a whole, and for that of each message that comes while the
+    /// transport is limited (see [`crate::transport::Transport::limit`]): 10 s.
+    pub opening: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Times {
+        Times { expiry: Duration::from_secs(30), opening: Duration::from_secs(10) }
+    }
+}
 
 /// The transports that are open at one place.
 #[derive(Debug)]
 pub struct Hub {
     path: String,
     max_message_size: usize,
-    expiry: Duration,
-    /// How long the requests may take of who is not known yet.
-    opening: Duration,
+    times: Times,
     rooms: Mutex<HashMap<String, Arc<Room>>>,
 }
 
 impl Hub {
     /// Transports below `path`, which has no slash at its end.
-    pub fn new(path: &str, max_message_size: usize) -> Arc<Hub> {
-        Hub::expiring(path, max_message_size, EXPIRY)
-    }
-
-    /// As [`Hub::new`]; the body of `open` has to be there within `opening`, and so has each of the
-    /// messages that come while the transport is limited (see [`crate::transport::Transport::limit`]).
-    pub fn opening_within(path: &str, max_message_size: usize, opening: Duration) -> Arc<Hub> {
-        Hub::with(path, max_message_size, EXPIRY, opening)
-    }
-
-    pub(super) fn expiring(path: &str, max_message_size: usize, expiry: Duration) -> Arc<Hub> {
-        Hub::with(path, max_message_size, expiry, OPENING)
-    }
-
-    fn with(path: &str, max_message_size: usize, expiry: Duration, opening: Duration) -> Arc<Hub> {
+    pub fn new(path: &str, max_message_size: usize, times: Times) -> Arc<Hub> {
         let rooms = Mutex::default();
-        Arc::new(Hub { path: path.to_owned(), max_message_size, expiry, opening, rooms })
+        Arc::new(Hub { path: path.to_owned(), max_message_size, times, rooms })
     }
 
     /// Answers the requests that come over a connection, until it ends. `opened` is given each
@@ -78,7 +72,7 @@ impl Hub {
     }
 
     pub(super) fn expiry(&self) -> Duration {
-        self.expiry
+        self.times.expiry
     }
 
     pub(super) fn max_message_size(&self) -> usize {
@@ -128,7 +122,7 @@ impl Hub {
     }
 
     async fn open(self: &Arc<Self>, body: Incoming, opened: &impl Fn(Served)) -> Response<Body> {
-        let body = match read(body, MAX_OPENED, Some(self.opening)).await {
+        let body = match self.read(body, MAX_OPENED, Some(self.times.opening)).await {
             Ok(body) => body,
             Err(refusal) => return *refusal,
         };
@@ -157,7 +151,7 @@ impl Hub {
 
     async fn receive(&self, room: &Room) -> Response<Body> {
         let kind = content_type(room.serializer);
-        match room.receive(PATIENCE.min(self.expiry)).await {
+        match room.receive(PATIENCE.min(self.times.expiry)).await {
             Reply::Messages(body) => with_body(body, kind),
             Reply::Later => http::answer(StatusCode::NO_CONTENT, ""),
             Reply::End => with_body(Bytes::new(), kind),
@@ -166,9 +160,9 @@ impl Hub {
 
     async fn send(&self, room: &Room, body: Incoming) -> Response<Body> {
         let limit = room.limit();
-        let whole = (limit != usize::MAX).then_some(self.opening);
+        let whole = (limit != usize::MAX).then_some(self.times.opening);
         let limit = limit.min(max_unit(room.serializer, self.max_message_size));
-        let body = match read(body, limit, whole).await {
+        let body = match self.read(body, limit, whole).await {
             Ok(body) => body,
             Err(refusal) => {
                 if refusal.status() == StatusCode::PAYLOAD_TOO_LARGE {
@@ -183,28 +177,29 @@ impl Hub {
             false => http::answer(StatusCode::NOT_FOUND, "the transport is closed\n"),
         }
     }
-}
 
-/// Reads a body that may take as long as it likes as long as it goes on, or `whole` altogether.
-async fn read(
-    body: Incoming,
-    limit: usize,
-    whole: Option<Duration>,
-) -> Result<Bytes, Box<Response<Body>>> {
-    let body = http::read(body, limit, EXPIRY);
-    let body = match whole {
-        None => body.await,
-        Some(whole) => timeout(whole, body).await.unwrap_or(Err(Unread::Late)),
-    };
-    let (status, why) = match body {
-        Ok(body) => return Ok(body),
-        Err(Unread::TooLarge) => {
-            (StatusCode::PAYLOAD_TOO_LARGE, format!("at most {limit} bytes are taken\n"))
-        }
-        Err(Unread::Broken(error)) => (StatusCode::BAD_REQUEST, format!("{error}\n")),
-        Err(Unread::Late) => (StatusCode::REQUEST_TIMEOUT, "it came too slowly\n".to_owned()),
-    };
-    Err(Box::new(http::refuse(status, &why)))
+    /// Reads a body that may take as long as it likes as long as it goes on, or `whole` altogether.
+    async fn read(
+        &self,
+        body: Incoming,
+        limit: usize,
+        whole: Option<Duration>,
+    ) -> Result<Bytes, Box<Response<Body>>> {
+        let body = http::read(body, limit, self.times.expiry);
+        let body = match whole {
+            None => body.await,
+            Some(whole) => timeout(whole, body).await.unwrap_or(Err(Unread::Late)),
+        };
+        let (status, why) = match body {
+            Ok(body) => return Ok(body),
+            Err(Unread::TooLarge) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, format!("at most {limit} bytes are taken\n"))
+            }
+            Err(Unread::Broken(error)) => (StatusCode::BAD_REQUEST, format!("{error}\n")),
+            Err(Unread::Late) => (StatusCode::REQUEST_TIMEOUT, "it came too slowly\n".to_owned()),
+        };
+        Err(Box::new(http::refuse(status, &why)))
+    }
 }
 
 fn with_body(body: Bytes, kind: &'static str) -> Response<Body> {

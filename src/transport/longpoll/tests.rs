@@ -18,7 +18,7 @@ async fn server(limit: usize, expiry: Duration) -> (u16, mpsc::UnboundedReceiver
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let (sender, opened) = mpsc::unbounded_channel();
-    let hub = Hub::expiring("/lp", limit, expiry);
+    let hub = Hub::new("/lp", limit, Times { expiry, ..Times::default() });
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
@@ -357,7 +357,7 @@ async fn an_answer_that_nobody_reads_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let (sender, mut opened) = mpsc::unbounded_channel();
-    let hub = Hub::new("/lp", 32 << 20);
+    let hub = Hub::new("/lp", 32 << 20, Times::default());
     let limit = Duration::from_millis(200);
     let serve = async |hub: Arc<Hub>, sender: mpsc::UnboundedSender<Served>| {
         let (stream, _) = listener.accept().await.unwrap();

@@ -1,0 +1,116 @@
+//! The way in: from a connection's first byte to a client in the router's list.
+//!
+//! Handshakes have the time of `hello_timeout`, and messages are small until a session is joined,
+//! since nobody knows yet who speaks. What clients say then is [`super::connection`]'s.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use tokio::time::{Instant, timeout_at};
+
+use crate::codec::Encoding;
+use crate::transport::longpoll::{Hub, Served};
+use crate::transport::{ConnectError, Stream, Transport, rawsocket, websocket};
+
+use super::Shared;
+use super::connection::{CLOSE_TIMEOUT, Connection};
+use super::listener::{Greeting, Reception};
+use super::peer::Peer;
+
+/// The largest message before a session is joined, where nobody knows yet who speaks.
+const UNJOINED_SIZE: usize = 64 * 1024;
+
+/// Serves a client from its first byte to its end.
+pub(super) async fn serve(shared: Arc<Shared>, stream: Stream, greeting: Arc<Greeting>) {
+    let due = Instant::now() + shared.config.hello_timeout;
+    if let Reception::LongPoll(hub) = &greeting.reception {
+        if let Ok(Ok(stream)) = timeout_at(due, greeting.secure(stream)).await {
+            let stream = stream.patient(shared.config.deaf_after);
+            serve_requests(&shared, stream, hub).await;
+        }
+        return;
+    }
+    let Some(guest) = Guest::enter(&shared) else {
+        return;
+    };
+    let limit = shared.config.max_message_size;
+    let handshakes = async {
+        let stream = greeting.secure(stream).await?.patient(shared.config.deaf_after);
+        let mut transport: Box<dyn Transport> = match &greeting.reception {
+            Reception::WebSocket(path) => {
+                let deflate = shared.config.deflate.as_ref();
+                Box::new(websocket::accept(stream, Some(path), limit, deflate).await?)
+            }
+            _ => Box::new(rawsocket::accept(stream, &Encoding::ALL, limit).await?),
+        };
+        transport.limit(UNJOINED_SIZE);
+        Ok(transport)
+    };
+    if let Some(transport) = in_time(&guest, due, handshakes).await {
+        carry(&guest, transport, due).await;
+    }
+}
+
+/// Serves the requests of HTTP clients: each transport that they open is a client of its own.
+async fn serve_requests(shared: &Arc<Shared>, stream: Stream, hub: &Arc<Hub>) {
+    let opened = |mut transport: Served| {
+        transport.limit(UNJOINED_SIZE);
+        let Some(guest) = Guest::enter(shared) else {
+            return;
+        };
+        let due = Instant::now() + shared.config.hello_timeout;
+        tokio::spawn(async move { carry(&guest, Box::new(transport), due).await });
+    };
+    let mut closed = shared.closed.subscribe();
+    let end = async {
+        let _ = closed.wait_for(|closed| *closed).await;
+        tokio::time::sleep(CLOSE_TIMEOUT).await;
+    };
+    tokio::select! {
+        () = hub.serve(stream, opened) => {}
+        () = end => {}
+    }
+}
+
+/// What the handshakes make; `None` if they fail, take too long, or the router closes meanwhile.
+async fn in_time<T>(
+    guest: &Guest,
+    due: Instant,
+    handshake: impl Future<Output = Result<T, ConnectError>>,
+) -> Option<T> {
+    let peer = &guest.peer;
+    let mut handshake = std::pin::pin!(timeout_at(due, handshake));
+    let done = poll_fn(|cx| {
+        peer.bell().fall_asleep(cx);
+        match peer.take_order() {
+            Some(_) => Poll::Ready(None),
+            None => handshake.as_mut().poll(cx).map(Some),
+        }
+    });
+    done.await?.ok()?.ok()
+}
+
+async fn carry(guest: &Guest, transport: Box<dyn Transport>, hello_due: Instant) {
+    let mut connection = Connection::new(&guest.shared, &guest.peer, transport, hello_due);
+    poll_fn(|cx| connection.poll(cx)).await;
+}
+
+/// The entry in the router's list of clients, for as long as this lives.
+struct Guest {
+    shared: Arc<Shared>,
+    peer: Arc<Peer>,
+}
+
+impl Guest {
+    fn enter(shared: &Arc<Shared>) -> Option<Guest> {
+        let peer = shared.admit()?;
+        Some(Guest { shared: shared.clone(), peer })
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.shared.dismiss(&self.peer);
+    }
+}
