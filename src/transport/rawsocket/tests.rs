@@ -2,6 +2,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -9,7 +10,7 @@ use super::*;
 use crate::transport::testing::{batch, message, receive, send};
 use crate::transport::tls::Acceptor;
 use crate::transport::tls::testing::{Authority, Time};
-use crate::transport::{ConnectError, Target, TlsOptions};
+use crate::transport::{ConnectError, Keepalive, Target, TlsOptions};
 
 fn target(url: &str, max_message_size: usize) -> Target {
     Target { max_message_size, ..Target::plain(url) }
@@ -52,6 +53,30 @@ async fn with_bytes(max_message_size: usize) -> (RawSocket, TcpStream) {
         stream
     };
     tokio::join!(dial, serve)
+}
+
+#[tokio::test]
+async fn the_system_watches_who_has_no_pings() {
+    let seconds = Duration::from_secs;
+    let watch = Keepalive { idle: seconds(30), timeout: seconds(9) };
+    for keepalive in [Some(watch), None] {
+        let (listener, url) = listen().await;
+        let target = Target { keepalive, ..target(&url, 1 << 24) };
+        let dial = async {
+            let stream = crate::transport::reach(&target).await.unwrap();
+            connect(stream, &target, Encoding::Json).await.unwrap()
+        };
+        let serve = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            accept(stream, &[Encoding::Json], 1 << 24).await.unwrap()
+        };
+        let (client, _server) = tokio::join!(dial, serve);
+        let socket = SockRef::from(client.stream.tcp().unwrap());
+        assert_eq!(socket.keepalive().unwrap(), keepalive.is_some());
+        if keepalive.is_some() {
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), seconds(30));
+        }
+    }
 }
 
 #[tokio::test]
