@@ -404,3 +404,27 @@ async fn a_connection_that_was_idle_is_made_anew() {
         assert_eq!(soon(connections.recv()).await, Some(expected));
     }
 }
+
+#[tokio::test]
+async fn a_connection_without_requests_does_not_stay() {
+    let (port, _opened) = server(1000, Duration::from_secs(30)).await;
+    for requests in 0..=1 {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        for _ in 0..requests {
+            stream.write_all(b"GET /elsewhere HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"nothing is here\n") {
+                assert_ne!(soon(stream.read_buf(&mut answer)).await.unwrap(), 0, "{answer:?}");
+            }
+        }
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::time::resume();
+        let early = tokio::time::timeout(Duration::from_millis(50), stream.read(&mut [0])).await;
+        assert!(early.is_err(), "after {requests} requests: {early:?}");
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(100)).await;
+        tokio::time::resume();
+        assert_eq!(soon(stream.read(&mut [0])).await.unwrap(), 0, "after {requests} requests");
+    }
+}
