@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// How long anything may take that should take no time.
-pub const LIMIT: Duration = Duration::from_secs(10);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// A frame that ends a text message.
 pub const TEXT: u8 = 0x81;

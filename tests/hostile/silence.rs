@@ -50,7 +50,7 @@ fn a_peer_that_shows_life_stays() {
         });
         assert_eq!(scene.client.outcome(scene.call).kind, WAMP_RESULT);
         scene.client.outcome(scene.publication);
-        assert_eq!(scene.client.close(10_000), WAMP_OK, "{what}");
+        assert_eq!(scene.client.close(60_000), WAMP_OK, "{what}");
         scene.client.closed_as(WAMP_OK, "closed");
         scene.client.finish();
         peer.done();
@@ -83,7 +83,7 @@ fn who_sends_a_large_message_slowly_is_alive() {
         wire.polite();
     });
     scene.client.first(WAMP_EVENT);
-    assert_eq!(scene.client.close(10_000), WAMP_OK);
+    assert_eq!(scene.client.close(60_000), WAMP_OK);
     scene.lose(WAMP_OK, "closed");
     peer.done();
 }
@@ -198,7 +198,7 @@ fn one_flood_does_not_stop_another_connection() {
         assert_eq!(client.outcome(call).kind, WAMP_RESULT);
     }
     stop.send(()).expect("the flood goes on");
-    assert_eq!(client.close(10_000), WAMP_OK);
+    assert_eq!(client.close(60_000), WAMP_OK);
     client.finish();
     other.done();
     scene.lose(WAMP_ERR_LOST, "lost");
