@@ -87,7 +87,7 @@ async fn a_goodbye_goes_out_before_the_transport_is_closed() {
         closed: false,
     };
     let session = connection.begin_session(&options, 0, &transport).unwrap().unwrap();
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + Duration::from_secs(60);
     let mut pump = Pump::new(connection, session, Box::new(transport), until);
     poll_fn(|cx| pump.poll(cx)).await;
     let codes: Vec<_> = lock(&sent).iter().map(|text| text[..3].to_owned()).collect();

@@ -1,7 +1,6 @@
 //! The router as a client sees it, over real sockets.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -14,9 +13,7 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message as WsMessage};
 
 use super::HELLO;
 use crate::router::{Router, RouterError, RouterStats};
-
-/// No test waits longer for a single event.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::transport::testing::soon;
 
 struct Client {
     stream: WebSocketStream<TcpStream>,
@@ -26,10 +23,6 @@ fn router(config: &str) -> Arc<Router> {
     let router = Router::new(Some(config)).unwrap();
     router.listen("ws://127.0.0.1:0/ws", &Handle::current()).unwrap();
     router
-}
-
-async fn soon<T>(event: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, event).await.expect("nothing came")
 }
 
 impl Client {

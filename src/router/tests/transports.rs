@@ -14,18 +14,11 @@ use super::HELLO;
 use crate::codec::{Encoding, Outbox, Rules};
 use crate::router::config::Config;
 use crate::router::{Router, RouterError};
-use crate::transport::testing::send;
+use crate::transport::testing::{send, soon};
 use crate::transport::tls::testing::{Authority, Time};
 use crate::transport::{
     ConnectError, Incoming, Serializer, Target, TlsOptions, Transport, connect,
 };
-
-/// No test waits longer for a single event.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-async fn soon<T>(event: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, event).await.expect("nothing came")
-}
 
 fn router(config: Value, url: &str) -> Arc<Router> {
     let router = Router::new(Some(&config.to_string())).unwrap();
