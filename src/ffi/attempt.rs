@@ -52,8 +52,9 @@ pub unsafe extern "C" fn wamp_attempt_release(attempt: *mut wamp_attempt_t) -> c
 /// `changes` (JSON object, NULL for none) holds options of the connection that shall be different
 /// from now on: `url`, `transports`, `headers`, `serializers`, `tlsConfiguration` (its files are read
 /// again), `proxy`, `realm`, `authid`, `authmethods`, `authextra`, `ticket`, `secret`, `privkey`; it is
-/// copied. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_UTF8,
-/// WAMP_ERR_OPTION (nothing is decided then), WAMP_ERR_STATE (decided already).
+/// copied. A header in `headers` also takes the place of the one of that name in `transports`, unless
+/// these are given with it. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_UTF8, WAMP_ERR_OPTION
+/// (nothing is decided then), WAMP_ERR_STATE (decided already).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_attempt_proceed(
     attempt: *mut wamp_attempt_t,

@@ -4,6 +4,8 @@
 //! next write with a reset, while the reason waits to be read: an ABORT, a GOODBYE, a close code, a
 //! TLS alert. So a write to a peer that is gone goes nowhere, and the error is kept until everything
 //! that came has been read.
+//!
+//! Being next to the system, below TLS, it is also where [`Patience`] with the peer can be bounded.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;

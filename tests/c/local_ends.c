@@ -13,30 +13,57 @@ static void ignore(const wamp_event_t *event, void *user_data) {
 
 /* ---- who gives up waiting ---- */
 
-static int64_t subscribe_at_once(wamp_session_t *session, int attempt, latch_t *freed) {
-  (void)attempt;
-  return wamp_session_subscribe_sync(session, URI "topic", NULL, ignore, freed, latch_free, 0);
+static latch_t given_up = LATCH, held_back = LATCH, let_go = LATCH;
+
+/* With inline dispatch nothing is answered while a callback runs. */
+static void hold_back(const wamp_event_t *event, void *user_data) {
+  ignore(event, user_data);
+  latch_hit(&held_back);
+  WAIT(let_go, 1);
 }
 
-static int64_t register_at_once(wamp_session_t *session, int attempt, latch_t *freed) {
+static void giving_up(void) {
+  wamp_connection_t *connection = scenario_connection("inline", NULL);
+  wamp_session_t *session = scenario_join(connection);
   char procedure[64];
-  snprintf(procedure, sizeof procedure, URI "given_up%d", attempt);
-  return wamp_session_register_sync(session, procedure, NULL, ignore, freed, latch_free, 0);
+  int i;
+  GOOD(wamp_session_subscribe_sync(session, URI "hold", NULL, hold_back, NULL, NULL, LIMIT_MS));
+  GOOD(wamp_session_publish(session, URI "hold", NULL, "{\"exclude_me\": false}"));
+  WAIT(held_back, 1);
+  for (i = 0; i < 10; i++) {
+    snprintf(procedure, sizeof procedure, URI "given_up%d", i);
+    FAILS(wamp_session_subscribe_sync(session, URI "topic", NULL, ignore, &given_up, latch_free, 0), WAMP_ERR_TIMEOUT);
+    FAILS(wamp_session_register_sync(session, procedure, NULL, ignore, &given_up, latch_free, 0), WAMP_ERR_TIMEOUT);
+  }
+  latch_hit(&let_go);
+  WAIT(given_up, 20);
+  scenario_leave(connection, session);
 }
 
-/* A thread that the machine keeps from running between its request and its look at the clock finds the answer there. */
-static void given_up(wamp_session_t *session, int64_t (*request)(wamp_session_t *, int, latch_t *),
-                     int (*end)(wamp_session_t *, int64_t, wamp_callback_t, void *, wamp_free_t)) {
-  latch_t freed = LATCH;
-  int attempts = 0, given_up = 0;
-  while (given_up < 10) {
-    int64_t outcome;
-    CHECK(attempts < 10000);
-    outcome = request(session, attempts++, &freed);
-    if (outcome == WAMP_ERR_TIMEOUT) given_up++;
-    else GOOD(end(session, GOOD(outcome), NULL, NULL, NULL));
+/* ---- who gives up while the answer comes ---- */
+
+static latch_t raced = LATCH;
+
+/* A thread that is kept from running between its request and its look at the clock finds the answer there. */
+static int64_t either(int64_t outcome) {
+  CHECK(outcome > 0 || outcome == WAMP_ERR_TIMEOUT);
+  return outcome;
+}
+
+static void giving_up_in_a_race(void) {
+  wamp_connection_t *connection = scenario_connection("thread", NULL);
+  wamp_session_t *session = scenario_join(connection);
+  char procedure[64];
+  int i;
+  for (i = 0; i < 10; i++) {
+    int64_t id = either(wamp_session_subscribe_sync(session, URI "topic", NULL, ignore, &raced, latch_free, 0));
+    if (id > 0) GOOD(wamp_session_unsubscribe(session, id, NULL, NULL, NULL));
+    snprintf(procedure, sizeof procedure, URI "raced%d", i);
+    id = either(wamp_session_register_sync(session, procedure, NULL, ignore, &raced, latch_free, 0));
+    if (id > 0) GOOD(wamp_session_unregister(session, id, NULL, NULL, NULL));
   }
-  WAIT(freed, attempts);
+  WAIT(raced, 20);
+  scenario_leave(connection, session);
 }
 
 /* ---- inside a function that frees ---- */
@@ -132,15 +159,9 @@ static void freed_while_full(void) {
 }
 
 int main(int argc, char **argv) {
-  wamp_connection_t *connection;
-  wamp_session_t *session;
-
   scenario_begin(argc, argv, "local_ends");
-  connection = scenario_connection("thread", NULL);
-  session = scenario_join(connection);
-  given_up(session, subscribe_at_once, wamp_session_unsubscribe);
-  given_up(session, register_at_once, wamp_session_unregister);
-  scenario_leave(connection, session);
+  giving_up();
+  giving_up_in_a_race();
   freeing_that_waits();
   freed_under_a_waiting_thread();
   lent_is_not_owned();

@@ -71,7 +71,7 @@ fn a_login_can_be_bound_to_its_tls_connection() {
     every(METHODS, |method, ()| {
         let mut client = Client::open(method, &url, bound(method, &ca));
         client.join();
-        assert_eq!(client.close(60_000), WAMP_OK, "{method}");
+        assert_eq!(client.close(), WAMP_OK, "{method}");
         client.closed_as(WAMP_OK, "closed");
         client.finish();
     });

@@ -289,8 +289,13 @@ impl Client {
         }
     }
 
+    /// Closes, and waits for the end.
+    pub fn close(&self) -> i32 {
+        self.close_within(LIMIT.as_millis() as c_int)
+    }
+
     /// Closes; with a time limit (in ms) waits for the end.
-    pub fn close(&self, limit: i32) -> i32 {
+    pub fn close_within(&self, limit: c_int) -> i32 {
         // SAFETY: a handle; NULL stands for the default.
         unsafe { wamp_connection_close(self.connection, ptr::null(), ptr::null(), limit) }
     }

@@ -62,7 +62,7 @@ fn every_answer_to_a_goodbye_ends_in_order() {
             answer(wire);
         });
         assert_eq!(scene.client.outcome(scene.early).kind, WAMP_RESULT);
-        assert_eq!(scene.client.close(60_000), WAMP_OK, "{what}");
+        assert_eq!(scene.client.close(), WAMP_OK, "{what}");
         assert!(scene.client.all(WAMP_EVENT).is_empty(), "{what}");
         scene.lose(WAMP_OK, "closed");
         peer.done();
@@ -82,7 +82,7 @@ fn goodbyes_that_cross() {
     let client = Client::open("crossing", &peer.url, json!({}));
     // Whether ours or theirs comes first is left to chance; there is one of ours in any case.
     client.first(WAMP_OPEN);
-    client.close(60_000);
+    client.close();
     client.closed_as(WAMP_OK, "closed");
     client.finish();
     let messages = peer.done();
@@ -99,7 +99,7 @@ fn goodbyes_that_cross_for_certain() {
         wire.text(r#"[6,{},"wamp.close.system_shutdown"]"#);
         wire.polite()
     });
-    assert_eq!(scene.client.close(60_000), WAMP_OK);
+    assert_eq!(scene.client.close(), WAMP_OK);
     let told = scene.client.closed();
     assert_eq!(told.reason()["reason"], "wamp.close.system_shutdown");
     scene.lose(WAMP_OK, "closed");
@@ -119,7 +119,7 @@ fn closed_while_connecting() {
         });
         let client = Client::open(what, &peer.url, json!({}));
         asked.recv_timeout(peer::LIMIT).expect("a request");
-        assert_eq!(client.close(60_000), WAMP_OK, "{what}");
+        assert_eq!(client.close(), WAMP_OK, "{what}");
         client.closed_as(WAMP_OK, "closed");
         client.finish();
         peer.done();
@@ -133,7 +133,7 @@ fn closed_at_once() {
             let _ = std::io::copy(&mut stream, &mut std::io::sink());
         });
         let client = Client::open("at once", &peer.url, json!({}));
-        assert_eq!(client.close(60_000), WAMP_OK);
+        assert_eq!(client.close(), WAMP_OK);
         client.closed_as(WAMP_OK, "closed");
         client.finish();
         // The client may have been too quick to connect at all.
@@ -151,7 +151,7 @@ fn closed_while_joining() {
     });
     let client = Client::open("joining", &peer.url, json!({}));
     greeted.recv_timeout(peer::LIMIT).expect("a HELLO");
-    assert_eq!(client.close(60_000), WAMP_OK);
+    assert_eq!(client.close(), WAMP_OK);
     client.closed_as(WAMP_OK, "closed");
     client.finish();
     let messages = peer.done();

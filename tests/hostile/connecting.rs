@@ -188,7 +188,7 @@ fn a_byte_at_a_time_is_enough() {
     });
     let mut client = Client::open("a byte at a time", &peer.url, json!({}));
     client.join();
-    assert_eq!(client.close(60_000), WAMP_OK);
+    assert_eq!(client.close(), WAMP_OK);
     client.closed_as(WAMP_OK, "closed");
     client.finish();
     let codes: Vec<_> = peer.done().iter().map(|m| m[0].clone()).collect();
@@ -206,7 +206,7 @@ fn the_first_messages_may_come_with_the_answer() {
     });
     let mut client = Client::open("at once", &peer.url, json!({}));
     client.join();
-    assert_eq!(client.close(60_000), WAMP_OK);
+    assert_eq!(client.close(), WAMP_OK);
     client.closed_as(WAMP_OK, "closed");
     client.finish();
     peer.done();

@@ -22,7 +22,7 @@ fn hello_tells_what_we_are_and_welcome_where() {
     client.join();
     let open = client.first(WAMP_OPEN);
     assert_eq!((open.wamp_id, open.uri.as_str()), (7, "assigned"));
-    assert_eq!(client.close(60_000), WAMP_OK);
+    assert_eq!(client.close(), WAMP_OK);
     client.closed_as(WAMP_OK, "closed");
     client.finish();
 
@@ -81,7 +81,7 @@ fn unknown_options_go_to_the_router() {
     let options = cr#"{"rkey": "berlin", "runmode": "partition", "x_new": [1]}"#;
     let call = client.call_with(c"com.call", Some(options));
     assert_eq!(client.outcome(call).kind, WAMP_RESULT);
-    assert_eq!(client.close(60_000), WAMP_OK);
+    assert_eq!(client.close(), WAMP_OK);
     client.closed_as(WAMP_OK, "closed");
     client.finish();
     let (call, _) = peer.done();

@@ -37,7 +37,7 @@ fn a_router_that_takes_no_hello_is_passed_over() {
     let transports = json!([{"url": rawsocket(&first)}, {"url": second.url}]);
     let mut client = Client::open("narrow", "", json!({ "transports": transports }));
     client.join();
-    assert_eq!(client.close(60_000), WAMP_OK);
+    assert_eq!(client.close(), WAMP_OK);
     client.closed_as(WAMP_OK, "closed");
     client.finish();
     assert_eq!(first.done(), 0, "nothing too large is sent");

@@ -217,7 +217,7 @@ fn errors_arrive_with_all_they_carry() {
     assert_eq!(told.details, r#"{"x":1}"#);
     let told = client.outcome(publication);
     assert_eq!(told.uri, "wamp.error.not_authorized");
-    assert_eq!(client.close(60_000), WAMP_OK);
+    assert_eq!(client.close(), WAMP_OK);
     client.closed_as(WAMP_OK, "closed");
     client.finish();
     peer.done();
@@ -239,7 +239,7 @@ fn progress_that_was_wanted_ends_with_the_result() {
     client.join();
     let call = client.call_with(c"com.call", Some(c"{\"receive_progress\":true}"));
     assert_eq!(client.outcome(call).args, "[1]");
-    assert_eq!(client.close(60_000), WAMP_OK);
+    assert_eq!(client.close(), WAMP_OK);
     assert_eq!(client.all(WAMP_RESULT).len(), 1001);
     client.finish();
     peer.done();

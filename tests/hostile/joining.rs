@@ -70,7 +70,7 @@ fn what_may_come_before_welcome() {
         let mut client = Client::open(what, &peer.url, json!({}));
         client.join();
         assert_eq!(client.first(WAMP_OPEN).wamp_id, 9129137332, "{what}");
-        assert_eq!(client.close(60_000), WAMP_OK, "{what}");
+        assert_eq!(client.close(), WAMP_OK, "{what}");
         client.closed_as(WAMP_OK, "closed");
         client.finish();
         peer.done();
@@ -190,7 +190,7 @@ fn a_role_that_was_not_welcomed_is_not_asked() {
     client.join();
     let (_, status) = client.try_call(c"com.call", None);
     assert_eq!(status, i64::from(WAMP_ERR_STATE));
-    assert_eq!(client.close(60_000), WAMP_OK);
+    assert_eq!(client.close(), WAMP_OK);
     client.closed_as(WAMP_OK, "closed");
     client.finish();
     assert_eq!(peer.done().len(), 1);

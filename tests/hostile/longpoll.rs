@@ -172,7 +172,7 @@ fn a_session() {
     client.join();
     let call = client.call(c"com.call");
     assert_eq!(client.outcome(call).kind, WAMP_RESULT);
-    assert_eq!(client.close(60_000), WAMP_OK);
+    assert_eq!(client.close(), WAMP_OK);
     client.closed_as(WAMP_OK, "closed");
     client.finish();
     peer.done();
@@ -200,7 +200,7 @@ fn a_server_that_does_not_wait_is_not_asked_without_a_rest() {
     assert_eq!(client.outcome(call).kind, WAMP_RESULT);
     assert!(begun.elapsed() >= Duration::from_millis(350), "{:?}", begun.elapsed());
     assert!(seen.counts.lock().unwrap()["receive"] >= 7);
-    client.close(60_000);
+    client.close();
     client.finish();
     peer.done();
 }

@@ -33,7 +33,7 @@ fn proxy_url<T: Send + 'static>(peer: &Peer<T>, scheme: &str, login: &str) -> St
 fn open_and_close(what: &str, url: &str, options: Value) {
     let mut client = Client::open(what, url, options);
     client.join();
-    assert_eq!(client.close(60_000), WAMP_OK);
+    assert_eq!(client.close(), WAMP_OK);
     client.closed_as(WAMP_OK, "closed");
     client.finish();
 }
@@ -217,13 +217,13 @@ fn the_environment_is_obeyed() {
         Ok("through") => {
             let mut client = Client::open("environment", "ws://router.example/ws", json!({}));
             client.join();
-            assert_eq!(client.close(60_000), WAMP_OK);
+            assert_eq!(client.close(), WAMP_OK);
             // A program may change it at any time, which is no time for another thread to look.
             // SAFETY: no other thread of this process looks at the environment.
             unsafe { std::env::set_var("http_proxy", "http://proxy.invalid") };
             client.reopen();
             client.join();
-            assert_eq!(client.close(60_000), WAMP_OK);
+            assert_eq!(client.close(), WAMP_OK);
             client.finish();
             return;
         }

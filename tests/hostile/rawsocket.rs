@@ -85,7 +85,7 @@ fn a_session_over_rawsocket() {
         assert_eq!(client.outcome(call).kind, WAMP_RESULT);
     }
     assert_eq!(client.publish(c"com.topic", 1_000_000), WAMP_OK);
-    assert_eq!(client.close(60_000), WAMP_OK);
+    assert_eq!(client.close(), WAMP_OK);
     client.closed_as(WAMP_OK, "closed");
     client.finish();
     assert_eq!(codes(&peer.done()), [48, 48, 48, 16, 6]);
@@ -103,7 +103,7 @@ fn what_the_router_does_not_accept_is_refused_at_once() {
     assert_eq!(client.publish(c"com.topic", 3900), WAMP_OK);
     let call = client.call(c"com.call");
     assert_eq!(client.outcome(call).kind, WAMP_RESULT);
-    assert_eq!(client.close(60_000), WAMP_OK);
+    assert_eq!(client.close(), WAMP_OK);
     client.closed_as(WAMP_OK, "closed");
     client.finish();
     let messages = peer.done();
@@ -217,7 +217,7 @@ fn rawsocket_over_a_unix_socket() {
     client.join();
     let call = client.call(c"com.call");
     assert_eq!(client.outcome(call).kind, WAMP_RESULT);
-    assert_eq!(client.close(60_000), WAMP_OK);
+    assert_eq!(client.close(), WAMP_OK);
     client.closed_as(WAMP_OK, "closed");
     client.finish();
     assert_eq!(codes(&local.done()), [48, 6]);
@@ -241,7 +241,7 @@ fn websocket_over_a_unix_socket() {
     let url = format!("ws+unix://{}:/deep/ws?a=b", local.path.display());
     let mut client = Client::open("ws+unix", &url, json!({"close_timeout": 0.1}));
     client.join();
-    client.close(60_000);
+    client.close();
     client.closed_as(WAMP_OK, "closed");
     client.finish();
     let request = local.done();
@@ -278,7 +278,7 @@ fn silence_ends_no_session_without_pings() {
     client.join();
     let call = client.call(c"com.call");
     assert_eq!(client.outcome(call).kind, WAMP_RESULT);
-    assert_eq!(client.close(60_000), WAMP_OK);
+    assert_eq!(client.close(), WAMP_OK);
     client.closed_as(WAMP_OK, "closed");
     client.finish();
     assert_eq!(codes(&peer.done()), [6]);

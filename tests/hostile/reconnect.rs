@@ -63,7 +63,7 @@ fn a_lost_connection_is_opened_again() {
     }
     client.join();
     assert_eq!(client.state(), (1, 1, 0));
-    assert_eq!(client.close(60_000), WAMP_OK);
+    assert_eq!(client.close(), WAMP_OK);
     client.closed_as(WAMP_OK, "closed");
     client.finish();
     peer.done();
@@ -149,7 +149,7 @@ fn a_goodbye_is_tried_again_only_for_listed_reasons() {
     client.call(c"com.p");
     assert_eq!(client.retries(1).reason()["reason"], "wamp.close.system_shutdown");
     client.join();
-    assert_eq!(client.close(60_000), WAMP_OK);
+    assert_eq!(client.close(), WAMP_OK);
     client.finish();
     peer.done();
 }
@@ -189,7 +189,7 @@ fn the_wait_can_be_cut_short() {
     assert_eq!(client.reconnect_now(), WAMP_OK);
     client.join();
     assert_eq!(client.reconnect_now(), WAMP_ERR_STATE, "there is no wait");
-    assert_eq!(client.close(60_000), WAMP_OK);
+    assert_eq!(client.close(), WAMP_OK);
     client.finish();
     peer.done();
 }
@@ -203,7 +203,7 @@ fn the_wait_can_be_ended() {
     client.finish();
 
     let (client, _peer) = waiting("close");
-    assert_eq!(client.close(60_000), WAMP_OK);
+    assert_eq!(client.close(), WAMP_OK);
     client.closed_as(WAMP_OK, "closed");
     client.finish();
 

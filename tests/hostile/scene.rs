@@ -117,7 +117,7 @@ pub fn harmless<T: Send + 'static>(
     let after = scene.client.call(c"com.after");
     let told = scene.client.outcome(after);
     assert_eq!((told.kind, told.args.as_str()), (WAMP_RESULT, "[\"after\"]"));
-    assert_eq!(scene.client.close(60_000), WAMP_OK, "{what}");
+    assert_eq!(scene.client.close(), WAMP_OK, "{what}");
     scene.client.closed_as(WAMP_OK, "closed");
     (scene.client, peer.done())
 }

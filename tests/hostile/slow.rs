@@ -64,7 +64,7 @@ fn publishing_waits_for_a_slow_peer() {
     client.first(WAMP_WRITABLE);
     assert_eq!(client.publish(c"com.topic", 1), WAMP_OK);
     assert_eq!(client.flusher()(10_000), WAMP_OK);
-    assert_eq!(client.close(60_000), WAMP_OK);
+    assert_eq!(client.close(), WAMP_OK);
     // However often AGAIN was answered.
     assert_eq!(client.all(WAMP_WRITABLE).len(), 1);
     client.closed_as(WAMP_OK, "closed");
@@ -104,7 +104,7 @@ fn a_flush_does_not_succeed_when_the_peer_is_lost() {
 fn a_close_does_not_wait_for_a_slow_peer() {
     let (client, go, peer) = stuck("close", Wire::polite);
     fill(&client);
-    assert_eq!(client.close(8_000), WAMP_OK);
+    assert_eq!(client.close_within(8_000), WAMP_OK);
     client.closed_as(WAMP_OK, "closed");
     client.finish();
     go.send(()).expect("the peer waits");
@@ -177,7 +177,7 @@ fn pongs_for_a_peer_that_does_not_read_are_not_kept_without_limit() {
     let mut client = Client::open("pongs", &peer.url, json!({"close_timeout": 2}));
     client.join();
     flooded.recv_timeout(LIMIT).expect("the flood ends");
-    client.close(0);
+    client.close_within(0);
     let kept = peer.done();
     client.closed();
     client.finish();
@@ -214,7 +214,7 @@ fn a_peer_that_is_busy_with_what_we_sent_is_not_taken_for_dead() {
         assert_eq!(client.publish(c"com.topic", 10_000), WAMP_OK);
     }
     assert_eq!(client.flusher()(60_000), WAMP_OK);
-    assert_eq!(client.close(60_000), WAMP_OK);
+    assert_eq!(client.close(), WAMP_OK);
     client.closed_as(WAMP_OK, "closed");
     client.finish();
     assert_eq!(peer.done(), MESSAGES);

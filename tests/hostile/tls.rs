@@ -109,7 +109,7 @@ fn joins(what: &str, shake: &Shake<'_>, tls: Value) {
     let front = Front::new(shake, &peer.url);
     let mut client = Client::open(what, &front.url, json!({"tlsConfiguration": tls}));
     client.join();
-    assert_eq!(client.close(60_000), WAMP_OK, "{what}");
+    assert_eq!(client.close(), WAMP_OK, "{what}");
     client.closed_as(WAMP_OK, "closed");
     client.finish();
     peer.done();
@@ -329,7 +329,7 @@ fn who_is_not_verified_is_named_in_the_log() {
     let lines = LINES.lock().expect("no panic").clone();
     assert_eq!(set(0, None), WAMP_OK);
     assert!(lines.contains(&format!("{url}: the server is not verified")), "{lines}");
-    assert_eq!(client.close(60_000), WAMP_OK);
+    assert_eq!(client.close(), WAMP_OK);
     client.closed_as(WAMP_OK, "closed");
     client.finish();
     peer.done();

@@ -189,6 +189,13 @@ async fn a_receive_that_was_lost_costs_nothing() {
     assert_eq!(asked, (200, "[2]".to_owned()));
 }
 
+/// So many seconds, which take no time here.
+async fn time_passes(seconds: u64) {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+    tokio::time::resume();
+}
+
 async fn until(mut done: impl FnMut() -> bool) {
     while !done() {
         tokio::task::yield_now().await;
@@ -396,9 +403,7 @@ async fn a_connection_that_was_idle_is_made_anew() {
     });
     let mut client = soon(connect(&target(port, Encoding::Json.into()))).await.unwrap();
     send(&mut client, &[b"[1]"]).await.unwrap();
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(5)).await;
-    tokio::time::resume();
+    time_passes(5).await;
     send(&mut client, &[b"[2]"]).await.unwrap();
     for expected in [0, 0, 1] {
         assert_eq!(soon(connections.recv()).await, Some(expected));
@@ -417,14 +422,10 @@ async fn a_connection_without_requests_does_not_stay() {
                 assert_ne!(soon(stream.read_buf(&mut answer)).await.unwrap(), 0, "{answer:?}");
             }
         }
-        tokio::time::pause();
-        tokio::time::advance(Duration::from_secs(60)).await;
-        tokio::time::resume();
+        time_passes(60).await;
         let early = tokio::time::timeout(Duration::from_millis(50), stream.read(&mut [0])).await;
         assert!(early.is_err(), "after {requests} requests: {early:?}");
-        tokio::time::pause();
-        tokio::time::advance(Duration::from_secs(100)).await;
-        tokio::time::resume();
+        time_passes(100).await;
         assert_eq!(soon(stream.read(&mut [0])).await.unwrap(), 0, "after {requests} requests");
     }
 }

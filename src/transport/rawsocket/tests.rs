@@ -24,8 +24,16 @@ async fn listen() -> (TcpListener, String) {
 
 /// Our client, with its limit, and our server, with its own.
 async fn pair(client: usize, server: usize) -> (RawSocket, RawSocket) {
+    watched(client, server, None).await
+}
+
+async fn watched(
+    client: usize,
+    server: usize,
+    keepalive: Option<Keepalive>,
+) -> (RawSocket, RawSocket) {
     let (listener, url) = listen().await;
-    let target = target(&url, client);
+    let target = Target { keepalive, ..target(&url, client) };
     let dial = async {
         let stream = crate::transport::reach(&target).await.unwrap();
         connect(stream, &target, Encoding::Json).await.unwrap()
@@ -60,17 +68,7 @@ async fn the_system_watches_who_has_no_pings() {
     let seconds = Duration::from_secs;
     let watch = Keepalive { idle: seconds(30), timeout: seconds(9) };
     for keepalive in [Some(watch), None] {
-        let (listener, url) = listen().await;
-        let target = Target { keepalive, ..target(&url, 1 << 24) };
-        let dial = async {
-            let stream = crate::transport::reach(&target).await.unwrap();
-            connect(stream, &target, Encoding::Json).await.unwrap()
-        };
-        let serve = async {
-            let (stream, _) = listener.accept().await.unwrap();
-            accept(stream, &[Encoding::Json], 1 << 24).await.unwrap()
-        };
-        let (client, _server) = tokio::join!(dial, serve);
+        let (client, _server) = watched(1 << 24, 1 << 24, keepalive).await;
         let socket = SockRef::from(client.stream.tcp().unwrap());
         assert_eq!(socket.keepalive().unwrap(), keepalive.is_some());
         if keepalive.is_some() {
