@@ -9,26 +9,29 @@
 static inbox_t input = INBOX;
 static latch_t interrupted = LATCH;
 static wamp_invocation_t *retained;
+static int64_t sum;
 static long times_lent;
 
-/* Keeps one handle for all input, and answers the last piece with their sum. */
+/* Keeps one handle for all input, and adds up. */
 static void on_sum(const wamp_event_t *event, void *user_data) {
-  static int64_t sum;
-  char text[32];
   if (!retained) {
     GOOD(wamp_invocation_retain(event->invocation));
     retained = event->invocation;
-    sum = 0;
   }
   CHECK(event->invocation == retained);
   sum += wamp_value_int(wamp_value_at(wamp_event_args(event), 0));
-  if (!(event->flags & WAMP_FLAG_MORE)) {
-    snprintf(text, sizeof text, "[%" PRId64 "]", sum);
-    GOOD(wamp_invocation_yield(event->invocation, WAMP_ARGS(text)));
-    GOOD(wamp_invocation_release(retained));
-    retained = NULL;
-  }
   inbox_callback(event, user_data);
+}
+
+/* Answers that call, once so many pieces have come: not before, as an answer ends the call. */
+static void answer_sum(long pieces) {
+  char text[32];
+  WAIT(input.got, pieces);
+  snprintf(text, sizeof text, "[%" PRId64 "]", sum);
+  GOOD(wamp_invocation_yield(retained, WAMP_ARGS(text)));
+  GOOD(wamp_invocation_release(retained));
+  retained = NULL;
+  sum = 0;
 }
 
 /* Looks at each piece with the handle that comes with it, and keeps none. Each piece is acknowledged by progress. */
@@ -78,11 +81,11 @@ static void summed(wamp_session_t *caller) {
     GOOD(wamp_session_call_more(caller, call, WAMP_ARGS(text), i < 20 ? MORE : NULL));
   }
   FAILS(wamp_session_call_more(caller, call, NULL, NULL), WAMP_ERR_STATE);
+  answer_sum(20);
   WAIT(outcome.got, 1);
   CHECK(inbox_event(&outcome, 0, WAMP_RESULT)->id == call);
   CHECK(wamp_value_int(inbox_arg(&outcome, 0, WAMP_RESULT, 0)) == 210);
   FAILS(wamp_session_call_more(caller, call, NULL, NULL), WAMP_ERR_NO_SUCH_ID);
-  WAIT(input.got, 20);
   first = inbox_event(&input, 0, WAMP_INVOCATION)->wamp_id;
   for (i = 0; i < 20; i++) {
     piece = inbox_event(&input, i, WAMP_INVOCATION);
@@ -178,6 +181,7 @@ static void badly_continued(wamp_session_t *caller) {
   FAILS(wamp_session_call_more(caller, call, NULL, "[]"), WAMP_ERR_OPTION);
   FAILS(wamp_session_call_more(caller, call, NULL, "{\"progress\": \"yes\"}"), WAMP_ERR_OPTION);
   GOOD(wamp_session_call_more(caller, call, WAMP_ARGS("[41]"), "{\"progress\": false}")); /* nothing was lost by that */
+  answer_sum(2);
   WAIT(outcome.got, 1);
   CHECK(wamp_value_int(inbox_arg(&outcome, 0, WAMP_RESULT, 0)) == 42);
   inbox_empty(&outcome), inbox_empty(&input);

@@ -10,7 +10,8 @@
  * A scenario prints "ok: NAME" and exits 0, or tells the place and the reason and exits 1. Nothing depends on how fast
  * things happen: a wait ends when what it waits for has happened, or fails when for a minute nothing happened at all.
  * WAMP_TEST_COUNT in the environment sets how much the long scenarios do, WAMP_TEST_SERIALIZERS (a JSON list) the option
- * `serializers` of the connections.
+ * `serializers` of the connections. With WAMP_TEST_JITTER (microseconds) every thread dawdles, up to so long, after each
+ * call of the library and each hit of a latch: what a scenario takes for granted about the order of things then shows.
  */
 #ifndef SCENARIO_H
 #define SCENARIO_H
@@ -42,6 +43,27 @@ typedef struct scenario_t {
 
 static scenario_t scenario;
 
+/* Sleeps for some part of WAMP_TEST_JITTER. */
+static inline void scenario_dawdle(void) {
+  static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  static uint64_t seed, longest;
+  uint64_t drawn;
+  struct timespec pause;
+  pthread_mutex_lock(&mutex);
+  if (!seed) {
+    const char *text = getenv("WAMP_TEST_JITTER");
+    clock_gettime(CLOCK_REALTIME, &pause);
+    longest = text ? strtoull(text, NULL, 10) : 0;
+    seed = (uint64_t)pause.tv_nsec | 1;
+  }
+  seed = seed * 6364136223846793005u + 1442695040888963407u;
+  drawn = longest ? (seed >> 33) % (longest + 1) : 0;
+  pthread_mutex_unlock(&mutex);
+  pause.tv_sec = (time_t)(drawn / 1000000);
+  pause.tv_nsec = (long)(drawn % 1000000) * 1000;
+  if (drawn) nanosleep(&pause, NULL);
+}
+
 /* ---- checks ---- */
 
 static inline void scenario_fail(const char *file, int line, const char *what) {
@@ -56,6 +78,7 @@ static inline int64_t scenario_status(int64_t got, int64_t wanted, const char *f
     fprintf(stderr, ", wanted %s\n", wanted >= 0 ? "success" : wamp_status_name((int)wanted));
     scenario_fail(file, line, what);
   }
+  scenario_dawdle();
   return got;
 }
 
@@ -94,6 +117,7 @@ static inline void latch_hit(latch_t *latch) {
   latch->count++;
   if (latch->count >= latch->target) pthread_cond_broadcast(&latch->changed);
   pthread_mutex_unlock(&latch->mutex);
+  scenario_dawdle();
 }
 
 static inline long latch_count(latch_t *latch) {

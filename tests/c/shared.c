@@ -21,15 +21,16 @@ typedef struct offer_t {
 
 static void on_call(const wamp_event_t *event, void *user_data) {
   offer_t *offer = user_data;
+  manner_t manner = offer->manner; /* read once: with the hit, and again with the answer, it may become another */
   char text[32];
   snprintf(text, sizeof text, "[%d]", offer->number);
-  if (offer->manner == KEEPS) {
+  if (manner == KEEPS) {
     GOOD(wamp_invocation_retain(event->invocation));
     offer->kept = event->invocation;
   }
   latch_hit(&offer->asked); /* before the answer, as the caller may have it at once */
-  if (offer->manner == ANSWERS) GOOD(wamp_invocation_yield(event->invocation, WAMP_ARGS(text)));
-  if (offer->manner == UNAVAILABLE)
+  if (manner == ANSWERS) GOOD(wamp_invocation_yield(event->invocation, WAMP_ARGS(text)));
+  if (manner == UNAVAILABLE)
     GOOD(wamp_invocation_error(event->invocation, "wamp.error.unavailable", NULL));
 }
 
