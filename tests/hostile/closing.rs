@@ -55,7 +55,7 @@ fn every_answer_to_a_goodbye_ends_in_order() {
         ("a binary frame", |wire| wire.frame(peer::BINARY, b"?")),
     ];
     every(rows, |what, answer| {
-        let options = json!({"close_timeout": 0.2});
+        let options = json!({"close_timeout": 2});
         let (scene, peer) = Scene::open(what, options, move |wire| {
             let goodbye = wire.message().expect("a GOODBYE");
             assert_eq!(goodbye, json!([6, {}, "wamp.goodbye.normal"]));

@@ -168,7 +168,7 @@ fn it_never_finishes_its_answer() {
             stream.write_all(&answer.as_bytes()[..size]).expect("written");
             wait_for_end(&mut stream);
         });
-        let client = Client::open(what, &peer.url, json!({"connect_timeout": 0.2}));
+        let client = Client::open(what, &peer.url, json!({"connect_timeout": 2}));
         let told = client.closed_as(WAMP_ERR_TIMEOUT, "unreachable");
         assert!(told.message.contains("connect_timeout"), "{}", told.message);
         client.finish();

@@ -173,7 +173,7 @@ fn a_binary_frame_is_no_json() {
 #[test]
 fn hello_is_never_answered() {
     let peer = Peer::greeted(Wire::polite);
-    let client = Client::open("silence", &peer.url, json!({"connect_timeout": 0.2}));
+    let client = Client::open("silence", &peer.url, json!({"connect_timeout": 2}));
     let told = client.closed_as(WAMP_ERR_TIMEOUT, "unreachable");
     assert!(told.message.contains("connect_timeout"), "{}", told.message);
     client.finish();

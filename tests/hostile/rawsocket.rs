@@ -169,7 +169,7 @@ fn an_answer_that_does_not_come() {
     let peer = Peer::raw(|mut stream| {
         let _ = std::io::copy(&mut stream, &mut std::io::sink());
     });
-    let client = Client::open("silent", &url(&peer), json!({"connect_timeout": 0.2}));
+    let client = Client::open("silent", &url(&peer), json!({"connect_timeout": 2}));
     client.closed_as(WAMP_ERR_TIMEOUT, "unreachable");
     client.finish();
     peer.done();

@@ -12,7 +12,7 @@ use super::scene::Scene;
 
 #[test]
 fn a_peer_that_answers_no_ping_is_lost() {
-    let options = json!({"autoping_interval": 0.1, "autoping_timeout": 0.2, "autoping_size": 9});
+    let options = json!({"autoping_interval": 1, "autoping_timeout": 1, "autoping_size": 9});
     let (scene, peer) = Scene::open("deaf", options, |wire| {
         let ping = wire.read().expect("a ping");
         assert_eq!((ping.head, ping.payload.len()), (PING, 9));
@@ -59,7 +59,7 @@ fn a_peer_that_shows_life_stays() {
 
 #[test]
 fn half_a_frame_is_no_sign_of_life_for_ever() {
-    let options = json!({"autoping_interval": 0.1, "autoping_timeout": 0.2});
+    let options = json!({"autoping_interval": 1, "autoping_timeout": 1});
     let (scene, peer) = Scene::open("half a frame", options, |wire| {
         wire.raw(b"\x81\x7e\x10\x00[36,20,1");
         while wire.read().is_some() {}
@@ -114,8 +114,9 @@ fn who_takes_a_large_message_slowly_is_alive() {
     peer.done();
 }
 
-/// A time limit of 0.3 s, and time for a busy machine; the limits that are the default end later.
-const SOON: Duration = Duration::from_secs(4);
+/// Much longer than the time limits here, much shorter than a flood ([`peer::LIMIT`]) and the
+/// default of `connect_timeout`.
+const SOON: Duration = Duration::from_secs(20);
 
 /// Writes `bytes` over and over, until the client is gone.
 fn flood(wire: &mut Wire, bytes: &[u8]) {
@@ -133,7 +134,7 @@ fn a_flood_instead_of_welcome_does_not_outlast_the_time_limit() {
     every(rows, |what, bytes| {
         let peer = Peer::greeted(|wire| flood(wire, bytes));
         let start = Instant::now();
-        let client = Client::open(what, &peer.url, json!({"connect_timeout": 0.3}));
+        let client = Client::open(what, &peer.url, json!({"connect_timeout": 2}));
         client.closed_as(WAMP_ERR_TIMEOUT, "unreachable");
         let took = start.elapsed();
         assert!(took < SOON, "{what}: {took:?}");
@@ -150,11 +151,11 @@ fn a_flood_instead_of_goodbye_does_not_outlast_the_time_limit() {
         ("pings", b"\x89\x00"),
     ];
     every(rows, |what, bytes| {
-        let options = json!({"close_timeout": 0.3});
+        let options = json!({"close_timeout": 1});
         let (scene, peer) = Scene::open(what, options, |wire| flood(wire, bytes));
         scene.client.first(WAMP_REGISTERED);
         let start = Instant::now();
-        assert_eq!(scene.client.close_within(8_000), WAMP_OK, "{what}");
+        assert_eq!(scene.client.close(), WAMP_OK, "{what}");
         let took = start.elapsed();
         assert!(took < SOON, "{what}: {took:?}");
         scene.lose(WAMP_OK, "closed");

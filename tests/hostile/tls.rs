@@ -354,7 +354,7 @@ fn a_handshake_without_end() {
         let _ = std::io::copy(&mut stream, &mut std::io::sink());
     });
     let url = peer.url.replace("ws://", "wss://");
-    let options = json!({"connect_timeout": 0.2, "tlsConfiguration": {"verify": false}});
+    let options = json!({"connect_timeout": 2, "tlsConfiguration": {"verify": false}});
     let client = Client::open("silent", &url, options);
     let told = client.closed_as(WAMP_ERR_TIMEOUT, "unreachable");
     assert!(told.message.contains("connect_timeout"), "{}", told.message);
