@@ -38,30 +38,22 @@ typedef struct scenario_t {
   char realm[128];
   wamp_router_t *router;
   pthread_t main_thread;
+  long jitter; /* in microseconds */
   wamp_connection_t *pumped[16]; /* the connections in manual mode: the main thread dispatches them while it waits */
 } scenario_t;
 
 static scenario_t scenario;
 
-/* Sleeps for some part of WAMP_TEST_JITTER. */
+/* Sleeps for some part of the jitter. The clock alone would give threads that hurry after the same event the same part. */
 static inline void scenario_dawdle(void) {
-  static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-  static uint64_t seed, longest;
-  uint64_t drawn;
   struct timespec pause;
-  pthread_mutex_lock(&mutex);
-  if (!seed) {
-    const char *text = getenv("WAMP_TEST_JITTER");
-    clock_gettime(CLOCK_REALTIME, &pause);
-    longest = text ? strtoull(text, NULL, 10) : 0;
-    seed = (uint64_t)pause.tv_nsec | 1;
-  }
-  seed = seed * 6364136223846793005u + 1442695040888963407u;
-  drawn = longest ? (seed >> 33) % (longest + 1) : 0;
-  pthread_mutex_unlock(&mutex);
-  pause.tv_sec = (time_t)(drawn / 1000000);
-  pause.tv_nsec = (long)(drawn % 1000000) * 1000;
-  if (drawn) nanosleep(&pause, NULL);
+  uint64_t drawn;
+  if (scenario.jitter <= 0) return;
+  clock_gettime(CLOCK_MONOTONIC, &pause);
+  drawn = ((uint64_t)pause.tv_nsec ^ (uintptr_t)&pause) * 6364136223846793005u >> 33; /* its stack tells the thread */
+  pause.tv_sec = 0;
+  pause.tv_nsec = (long)(drawn % ((uint64_t)scenario.jitter * 1000));
+  nanosleep(&pause, NULL);
 }
 
 /* ---- checks ---- */
@@ -277,8 +269,10 @@ static inline const char *scenario_url(int argc, char **argv) {
 
 /* For scenarios that need no router. */
 static inline void scenario_begin_alone(int argc, char **argv, const char *name) {
+  const char *jitter = getenv("WAMP_TEST_JITTER");
   scenario.name = name;
   scenario.main_thread = pthread_self();
+  scenario.jitter = jitter ? strtol(jitter, NULL, 10) : 0;
   scenario.mode = argc > 3 && argv[3][0] ? argv[3] : "thread";
   snprintf(scenario.realm, sizeof scenario.realm, "%s", argc > 2 && argv[2][0] ? argv[2] : "realm1");
 }
