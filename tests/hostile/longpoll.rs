@@ -338,9 +338,7 @@ fn bad_answers_to_receive() {
             "receive" if before > 0 => answer.clone(),
             _ => right(what, before).unwrap_or_else(nothing),
         });
-        let options = json!({
-            "max_message_size": 4096, "max_retries": 0, "close_timeout": 5, "connect_timeout": 5,
-        });
+        let options = json!({"max_message_size": 4096, "max_retries": 0, "connect_timeout": 5});
         let mut client = Client::open(what, &url(&peer), options);
         client.try_join();
         client.closed_as(status, class);
@@ -374,10 +372,7 @@ fn bad_answers_to_send() {
             "receive" if before > 0 => Answer::Never,
             _ => right(what, before).unwrap_or_else(nothing),
         });
-        let options = json!({
-            "max_retries": 0, "autoping_interval": 1, "autoping_timeout": 2,
-            "close_timeout": 5,
-        });
+        let options = json!({"max_retries": 0, "autoping_interval": 1, "autoping_timeout": 2});
         let mut client = Client::open(what, &url(&peer), options);
         client.join();
         let call = client.call(c"com.call");
