@@ -75,7 +75,7 @@ pub fn library() -> &'static Path {
                     "cdylib",
                     "--target-dir",
                 ]);
-                good(cargo.arg(target()).current_dir(root()));
+                build(cargo.arg(target()).current_dir(root()));
                 target().join("release")
             }
         };
@@ -116,7 +116,7 @@ pub fn compile(file: &Path, program: &Path) {
     command.args(STRICT_C).arg(file).arg("-o").arg(program);
     command.arg("-L").arg(library()).args(["-lwamp", "-lpthread"]);
     command.arg(format!("-Wl,-rpath,{}", library().display()));
-    good(&mut command);
+    build(&mut command);
 }
 
 /// How a program ended, and what it said on both of its outputs.
@@ -139,7 +139,7 @@ impl Ended {
     pub fn story(&self) -> String {
         let end = match self.status {
             Some(status) => status.to_string(),
-            None => "still running when the time was over, and killed".to_owned(),
+            None => "HUNG: still running when the time was over, and killed".to_owned(),
         };
         format!("{}\n{end}; it said:\n{}", self.command, self.output)
     }
@@ -166,20 +166,41 @@ pub fn run(command: &mut Command, limit: Duration) -> Ended {
         bytes
     });
     let in_time = hear.recv_timeout(limit).is_ok();
+    let mut told = String::new();
     if !in_time {
+        told = stacks(child.id());
         let _ = child.kill();
     }
     let status = child.wait().unwrap();
     Ended {
         command: shown,
         status: in_time.then_some(status),
-        output: String::from_utf8_lossy(&reader.join().unwrap()).into_owned(),
+        output: String::from_utf8_lossy(&reader.join().unwrap()).into_owned() + &told,
+    }
+}
+
+/// The stacks of all threads of a process that hangs.
+fn stacks(process: u32) -> String {
+    let mut told = Command::new("python3");
+    let told = told.arg(source("tests/runner/stacks.py")).arg(process.to_string()).output();
+    match told {
+        Ok(told) => format!("\n{}", String::from_utf8_lossy(&told.stdout)),
+        Err(error) => format!("\nits stacks are not known: python3: {error}\n"),
     }
 }
 
 /// Runs a program that must end well; gives its output.
 pub fn good(command: &mut Command) -> String {
-    let ended = run(command, LIMIT);
+    within(command, LIMIT)
+}
+
+/// As [`good`], without a limit: a compiler takes as long as it takes.
+pub fn build(command: &mut Command) -> String {
+    within(command, Duration::MAX)
+}
+
+fn within(command: &mut Command, limit: Duration) -> String {
+    let ended = run(command, limit);
     assert!(ended.is_good(), "{}", ended.story());
     ended.output
 }
