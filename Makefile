@@ -1,8 +1,11 @@
-# make demo      builds the library and the C examples, and runs one
-# make test      checks everything; what could not be checked here is listed at its end
-# make bench     measures
-# make fuzz      fuzzes the decoders and handshakes (FUZZ_SECONDS for each, FUZZ_TARGETS)
-# make install   installs header, libraries, pkg-config and CMake packages (PREFIX, DESTDIR)
+# make demo       builds the library and the C examples, and runs one
+# make check      formatting, lints and unit tests, in under two minutes
+# make test       what each landing needs; what could not be tested here is listed at its end
+# make test-long  matrices, soaks and storms (PARTS names some of them)
+# make shake      the tests once more, with system calls delayed at random
+# make bench      measures
+# make fuzz       fuzzes the decoders and handshakes (FUZZ_SECONDS for each, FUZZ_TARGETS)
+# make install    installs header, libraries, pkg-config and CMake packages (PREFIX, DESTDIR)
 
 CARGO  ?= cargo
 PYTHON ?= python3
@@ -15,7 +18,7 @@ EXAMPLES_BIN := $(TARGET)/c/examples
 SCENARIOS_BIN := $(TARGET)/c/scenarios
 VENV  := $(TARGET)/venv
 NODE_MODULES := $(TARGET)/node_modules
-SKIPS := $(TARGET)/test-skips.txt
+SHAKER := $(TARGET)/c/shake.so
 CARGO_FUZZ := $(TARGET)/tools/bin/cargo-fuzz
 export CARGO_TARGET_DIR := $(TARGET)
 
@@ -33,21 +36,19 @@ LINK := -L$(RELEASE) -lwamp -lpthread -Wl,-rpath,$(RELEASE)
 EXAMPLES  := $(patsubst examples-c/%.c,$(EXAMPLES_BIN)/%,$(wildcard examples-c/*.c))
 SCENARIOS := $(patsubst tests/c/%.c,$(SCENARIOS_BIN)/%,$(wildcard tests/c/*.c))
 
-.PHONY: all demo test bench fuzz install clean
-.PHONY: lib staticlib examples scenarios begin lint unit python interop javascript
+.PHONY: all demo check test test-long shake bench fuzz install clean
+.PHONY: lib examples scenarios venv javascript shaker
 .DELETE_ON_ERROR:
-# Cargo and pytest use all processors by themselves, and the steps of `test` stand in their order.
+# Cargo uses all processors by itself; tests/runner runs the parts of the tests side by side.
 .NOTPARALLEL:
 
-all: lib staticlib
+all: lib
 
-# One crate type at a time: with `rlib` among them, as in Cargo.toml, there would be no link-time optimisation.
+# Both in one compilation, which optimizes once; with `rlib` among them, as in Cargo.toml, there would be no link-time
+# optimization.
 lib:
-	$(CARGO) rustc --release --lib --crate-type cdylib
+	$(CARGO) rustc --release --lib --crate-type cdylib,staticlib
 	ln -sf libwamp.so $(RELEASE)/libwamp.so.$(MAJOR)
-
-staticlib:
-	$(CARGO) rustc --release --lib --crate-type staticlib
 
 examples: $(EXAMPLES)
 
@@ -64,51 +65,45 @@ $(SCENARIOS_BIN)/%: tests/c/%.c tests/c/scenario.h include/wamp.h | lib
 demo: lib examples
 	$(EXAMPLES_BIN)/quickstart
 
-test: begin lint lib staticlib examples scenarios $(VENV)/ready javascript unit python interop
-	@echo "All tests passed: lints, documentation, Rust, C, Python, and against Crossbar.io."
-	@if [ -s $(SKIPS) ]; then echo "Not everything could be tested here:"; cat $(SKIPS); fi
+# RETRIES=0 has no failed test run again, JOBS says how many processors to keep busy; see tests/runner.
+RUN_TESTS := $(PYTHON) tests/runner
+PARTS ?= long shake
 
-begin:
-	@mkdir -p $(TARGET)
-	@rm -f $(SKIPS)
+check:
+	$(RUN_TESTS) check
 
-lint:
-	$(CARGO) fmt --check
-	$(CARGO) clippy --all-targets -- -D warnings
-	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps
+test:
+	$(RUN_TESTS) test
 
-unit: export WAMP_LIB_DIR := $(RELEASE)
-unit: export WAMP_TEST_PYTHON := $(VENV)/bin/python
-unit:
-	$(CARGO) test --no-fail-fast
+test-long:
+	$(RUN_TESTS) $(PARTS)
 
-python interop: export LIBWAMP_PATH := $(RELEASE)/libwamp.so.$(MAJOR)
-python:
-	$(VENV)/bin/python -m pytest -q --junitxml=$(TARGET)/pytest-python.xml bindings/python/tests
-	$(VENV)/bin/python tests/skips.py $(TARGET)/pytest-python.xml $(SKIPS)
+shake:
+	$(RUN_TESTS) shake
 
-interop: export WAMP_C_BIN := $(SCENARIOS_BIN)
-interop: export WAMP_EXAMPLES_BIN := $(EXAMPLES_BIN)
-interop: export WAMP_NODE_MODULES := $(NODE_MODULES)
-interop:
-	$(VENV)/bin/python -m pytest -q --junitxml=$(TARGET)/pytest-interop.xml tests/interop
-	$(VENV)/bin/python tests/skips.py $(TARGET)/pytest-interop.xml $(SKIPS)
+shaker: $(SHAKER)
 
-# Made anew when the list changes, so that nothing old stays in it.
+$(SHAKER): tests/shake/shake.c
+	@mkdir -p $(@D)
+	$(CC) -O2 -Wall -Wextra -Werror -shared -fPIC $< -o $@ -ldl
+
+venv: $(VENV)/ready
+
+# Made anew when the list changes, so that nothing old stays in it. The list is whole: nothing is left to be resolved.
 $(VENV)/ready: tests/interop/requirements.txt
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --no-deps --progress-bar off -r $<
 	touch $@
 
 # Without npm the tests that need its packages are skipped, and say so.
 javascript: $(if $(shell command -v npm),$(NODE_MODULES)/ready)
 
 # The packages are JavaScript; what could be compiled for them is not needed.
-$(NODE_MODULES)/ready: tests/interop/package.json
+$(NODE_MODULES)/ready: tests/interop/package.json tests/interop/package-lock.json
 	@mkdir -p $(@D)
-	cp $< $(TARGET)/package.json
-	npm install --prefix $(TARGET) --ignore-scripts --no-audit --no-fund --no-package-lock --loglevel error
+	cp $^ $(TARGET)
+	npm ci --prefix $(TARGET) --ignore-scripts --no-audit --no-fund --loglevel error
 	touch $@
 
 bench: lib
