@@ -11,7 +11,7 @@
 //! * `inbox`: what was received and not yet taken; `keepalive`: what watches a connection without
 //!   pings; `patience`: with peers that take nothing.
 //! * [`tls`]: what is below `wss://`, `rss://` and `https://`.
-//! * [`endpoint`]: URLs; `dial`: connections to them; `stream`, `hear_out`: what these are
+//! * [`endpoint`]: URLs; `dial`: connections to them; `stream`, `hear_out`, `socket`: what these are
 //!   made of.
 //! * [`proxy`]: what may stand between us and the router.
 //! * [`error`]: what goes wrong with all this.
@@ -32,6 +32,7 @@ mod patience;
 pub mod proxy;
 pub mod rawsocket;
 mod serializer;
+mod socket;
 mod stream;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -9,12 +9,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-#[cfg(unix)]
-use tokio::net::UnixStream;
 use tokio_rustls::TlsStream;
 use tokio_rustls::rustls::ProtocolVersion;
 
 use super::hear_out::HearOut;
+use super::socket::Socket;
 
 /// The label of a channel binding by RFC 9266, "tls-exporter".
 const BINDING: &[u8] = b"EXPORTER-Channel-Binding";
@@ -38,11 +37,9 @@ pub struct Moved {
 
 #[derive(Debug)]
 enum Kind {
-    Tcp(HearOut<TcpStream>),
-    #[cfg(unix)]
-    Unix(HearOut<UnixStream>),
+    Clear(HearOut),
     // TLS has much state: a connection in clear shall not carry its size about.
-    Tls(Box<TlsStream<HearOut<TcpStream>>>),
+    Tls(Box<TlsStream<HearOut>>),
 }
 
 /// What a connection has shown of the other side; looked into when a handshake over it fails.
@@ -77,7 +74,7 @@ impl Clues {
 const FIRST: u16 = 0x100;
 
 impl Stream {
-    pub(super) fn tls(stream: TlsStream<HearOut<TcpStream>>, certificate: Certificate) -> Stream {
+    pub(super) fn tls(stream: TlsStream<HearOut>, certificate: Certificate) -> Stream {
         let clues = Clues { certificate, ..Clues::default() };
         Stream::new(Kind::Tls(Box::new(stream)), Arc::new(clues))
     }
@@ -89,11 +86,9 @@ impl Stream {
     /// Writes fail once the peer has taken nothing of them for so long.
     pub(crate) fn patient(mut self, limit: Duration) -> Stream {
         match &mut self.kind {
-            Kind::Tcp(tcp) => tcp.be_patient(limit),
+            Kind::Clear(socket) => socket.be_patient(limit),
             // Below TLS, which takes some of what is written although nobody takes anything of it.
             Kind::Tls(tls) => tls.get_mut().0.be_patient(limit),
-            #[cfg(unix)]
-            Kind::Unix(unix) => unix.be_patient(limit),
         }
         self
     }
@@ -121,19 +116,23 @@ impl Stream {
 
     /// What it runs on, if that is TCP.
     pub(crate) fn tcp(&self) -> Option<&TcpStream> {
+        self.socket().tcp()
+    }
+
+    fn socket(&self) -> &Socket {
         match &self.kind {
-            Kind::Tcp(tcp) => Some(tcp.get_ref()),
-            Kind::Tls(tls) => Some(tls.get_ref().0.get_ref()),
-            #[cfg(unix)]
-            Kind::Unix(_) => None,
+            Kind::Clear(socket) => socket.get_ref(),
+            Kind::Tls(tls) => tls.get_ref().0.get_ref(),
         }
     }
 
-    /// The TCP connection, if it is one in clear.
-    pub(super) fn into_tcp(self) -> Option<TcpStream> {
+    /// The socket, if it is TCP in clear.
+    pub(super) fn into_tcp(self) -> Option<Socket> {
         match self.kind {
-            Kind::Tcp(tcp) => Some(tcp.into_inner()),
-            _ => None,
+            Kind::Clear(socket) => {
+                Some(socket.into_inner()).filter(|socket| socket.tcp().is_some())
+            }
+            Kind::Tls(_) => None,
         }
     }
 
@@ -160,16 +159,9 @@ impl Stream {
     }
 }
 
-impl From<TcpStream> for Stream {
-    fn from(stream: TcpStream) -> Stream {
-        Stream::new(Kind::Tcp(stream.into()), Arc::default())
-    }
-}
-
-#[cfg(unix)]
-impl From<UnixStream> for Stream {
-    fn from(stream: UnixStream) -> Stream {
-        Stream::new(Kind::Unix(stream.into()), Arc::default())
+impl<S: Into<Socket>> From<S> for Stream {
+    fn from(socket: S) -> Stream {
+        Stream::new(Kind::Clear(socket.into().into()), Arc::default())
     }
 }
 
@@ -182,13 +174,11 @@ impl AsyncRead for Stream {
         let this = &mut *self;
         let before = buffer.filled().len();
         ready!(match &mut this.kind {
-            Kind::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buffer),
+            Kind::Clear(socket) => Pin::new(socket).poll_read(cx, buffer),
             Kind::Tls(tls) => Pin::new(tls).poll_read(cx, buffer),
-            #[cfg(unix)]
-            Kind::Unix(unix) => Pin::new(unix).poll_read(cx, buffer),
         })?;
         this.moved.read += (buffer.filled().len() - before) as u64;
-        if matches!(this.kind, Kind::Tcp(_))
+        if matches!(this.kind, Kind::Clear(_))
             && this.clues.first_byte.load(Ordering::Relaxed) == 0
             && let Some(byte) = buffer.filled().get(before)
         {
@@ -202,10 +192,8 @@ impl AsyncRead for Stream {
 macro_rules! forward {
     ($self:ident.$function:ident($($argument:expr),*)) => {
         match &mut $self.kind {
-            Kind::Tcp(stream) => Pin::new(stream).$function($($argument),*),
+            Kind::Clear(stream) => Pin::new(stream).$function($($argument),*),
             Kind::Tls(stream) => Pin::new(stream).$function($($argument),*),
-            #[cfg(unix)]
-            Kind::Unix(stream) => Pin::new(stream).$function($($argument),*),
         }
     };
 }
