@@ -354,6 +354,11 @@
 #define WAMP_ERR_TLS -28
 
 /**
+ * The system gives no more threads, file descriptors or memory.
+ */
+#define WAMP_ERR_EXHAUSTED -29
+
+/**
  * Kind of event: a session is open. `wamp_id` is the session's id, `uri` the realm.
  */
 #define WAMP_OPEN 1
@@ -1924,8 +1929,8 @@ struct wamp_router_t *wamp_router_new(const char *config);
  * clients can connect. Can be called several times.
  *
  * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is
- * missing), WAMP_ERR_UNREACHABLE (the address cannot be bound), WAMP_ERR_CLOSED (after
- * wamp_shutdown()), WAMP_ERR_FORKED.
+ * missing), WAMP_ERR_UNREACHABLE (the address cannot be bound), WAMP_ERR_EXHAUSTED, WAMP_ERR_CLOSED
+ * (after wamp_shutdown()), WAMP_ERR_FORKED.
  */
 int wamp_router_listen(struct wamp_router_t *router,
                        const char *url);

@@ -1,4 +1,5 @@
-//! The small part that depends on the operating system: signals, fork, and a pollable fd.
+//! The small part that depends on the operating system: signals, fork, what it
+//! knows of a peer, and a pollable fd.
 //!
 //! Written for Linux; other Unix systems take the portable halves, which are not tried yet.
 #![allow(unsafe_code)]
@@ -9,6 +10,7 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Signals that are sent to a process as a whole, for any of its threads to take. Our I/O threads
 /// leave them to the host's threads, whose system calls they may be meant to interrupt.
@@ -187,6 +189,62 @@ fn is_sigpipe_pending() -> bool {
         libc::sigpending(&mut pending);
         libc::sigismember(&pending, libc::SIGPIPE) == 1
     }
+}
+
+/// How many bytes of what was written to a socket wait for its peer: over TCP until the peer's system
+/// has acknowledged them, on a Unix socket until the peer has read them, and then with what the
+/// system needs to keep them. 0 where the system does not tell.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn unacknowledged(socket: RawFd) -> u64 {
+    let mut waiting: c_int = 0;
+    // SAFETY: this request writes one int, and fails on what is no socket.
+    match unsafe { libc::ioctl(socket, libc::TIOCOUTQ, &mut waiting) } {
+        0 => u64::try_from(waiting).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn unacknowledged(_socket: RawFd) -> u64 {
+    0
+}
+
+/// For how long the machine at the other end of a TCP connection has answered nothing of what it was
+/// sent. A peer whose window is closed takes nothing, and answers when it is asked whether it is
+/// still closed, which the system does more and more seldom: that is no silence.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn tcp_silence(socket: RawFd) -> Option<Duration> {
+    /// So many questions about a closed window go unanswered before that is silence.
+    const QUESTIONS: u8 = 3;
+    // SAFETY: it is plain numbers.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut size = size_of_val(&info) as libc::socklen_t;
+    let to = (&raw mut info).cast();
+    // SAFETY: the system writes at most `size` bytes, and fails on what is no TCP socket.
+    let told =
+        unsafe { libc::getsockopt(socket, libc::IPPROTO_TCP, libc::TCP_INFO, to, &mut size) };
+    if told != 0 {
+        return None;
+    }
+    let is_asked = info.tcpi_unacked > 0 || info.tcpi_probes >= QUESTIONS;
+    Some(match is_asked {
+        true => Duration::from_millis(info.tcpi_last_ack_recv.into()),
+        false => Duration::ZERO,
+    })
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn tcp_silence(_socket: RawFd) -> Option<Duration> {
+    None
+}
+
+/// True for what a system says that has nothing left to give: that is nobody else's fault, and no
+/// bug of ours.
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
+    let code = error.raw_os_error();
+    code.is_some_and(|code| {
+        [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM].contains(&code)
+    })
 }
 
 static FORKED: AtomicBool = AtomicBool::new(false);

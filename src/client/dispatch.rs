@@ -225,7 +225,7 @@ impl Dispatcher {
         let queue = lock(&self.queue);
         if self.flag.get().is_none() {
             let flag = Flag::new()
-                .map_err(|error| Failure::new(Status::Internal, format!("no fd: {error}")))?;
+                .map_err(|error| Failure::new(Status::Exhausted, format!("no fd: {error}")))?;
             if !queue.notices.is_empty() {
                 flag.raise();
             }

@@ -7,7 +7,10 @@
 //!
 //! `shutdown` joins them, unless a callback outlasts its time limit; a later use makes a new runtime.
 
+use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Mutex, Weak};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -139,7 +142,15 @@ fn start() -> Result<Runtime, Failure> {
     let signals = os::SignalMask::of_this_thread().for_io();
     // The first threads inherit it, so that no signal can slip in before on_thread_start has run.
     let _inherited = signals.borrow();
-    Builder::new_multi_thread()
+    let exhausted = |error: &dyn fmt::Display| {
+        let text = format!("the threads of the library cannot be started: {error}");
+        Failure::new(Status::Exhausted, text)
+    };
+    // Where the system gives no thread, tokio panics.
+    let given = thread::Builder::new().name("wamp-probe".to_owned()).spawn(|| {});
+    given.map_err(|error| exhausted(&error))?.join().ok();
+    let mut builder = Builder::new_multi_thread();
+    builder
         .worker_threads(IO_THREADS)
         .max_blocking_threads(MAX_CALLBACK_THREADS)
         .thread_keep_alive(Duration::from_secs(5))
@@ -147,9 +158,10 @@ fn start() -> Result<Runtime, Failure> {
         .thread_name("wamp-worker")
         .on_thread_start(move || signals.wear())
         .enable_io()
-        .enable_time()
-        .build()
-        .map_err(|error| Failure::new(Status::Internal, format!("no threads: {error}")))
+        .enable_time();
+    let built = panic::catch_unwind(AssertUnwindSafe(|| builder.build()));
+    let built = built.map_err(|_| exhausted(&"the system gives no more of them"))?;
+    built.map_err(|error| exhausted(&error))
 }
 
 impl Closable for Connection {

@@ -9,8 +9,7 @@
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -37,9 +36,17 @@ impl HearOut {
         &self.socket
     }
 
-    /// Writes fail once the peer has taken nothing of them for so long.
-    pub(super) fn be_patient(&mut self, limit: Duration) {
-        self.patience = Some(Patience::new(limit));
+    /// It fails once the peer has shown nothing for too long.
+    pub(super) fn be_patient(&mut self, patience: Patience) {
+        self.patience = Some(patience);
+    }
+
+    /// Ready when the peer has shown nothing for too long.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        match &mut self.patience {
+            Some(patience) => patience.poll_end(cx, &self.socket),
+            None => Poll::Pending,
+        }
     }
 
     pub(super) fn into_inner(self) -> Socket {
@@ -53,16 +60,16 @@ impl HearOut {
         size: usize,
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        let written = match &mut self.patience {
-            Some(patience) => patience.bound(cx, written),
-            None => written,
-        };
+        if let Some(patience) = &mut self.patience {
+            patience.wrote(cx, &self.socket, written.is_ready());
+        }
         match written {
             Poll::Ready(Err(error)) if is_gone(&error) => {
                 self.peer = Peer::Gone(Some(error));
                 Poll::Ready(Ok(size))
             }
-            written => written,
+            Poll::Ready(written) => Poll::Ready(written),
+            Poll::Pending => self.poll_patience(cx).map(Err),
         }
     }
 }
@@ -84,7 +91,10 @@ impl AsyncRead for HearOut {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
+        match Pin::new(&mut self.socket).poll_read(cx, buffer) {
+            Poll::Ready(read) => read?,
+            Poll::Pending => return self.poll_patience(cx).map(Err),
+        }
         let is_end = buffer.filled().len() == before && buffer.remaining() > 0;
         match &mut self.peer {
             Peer::Gone(error) if is_end => Poll::Ready(error.take().map_or(Ok(()), Err)),

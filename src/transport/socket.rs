@@ -5,8 +5,10 @@
 //! `sendmsg` that asks for the error alone.
 
 use std::io::{self, ErrorKind, IoSlice};
+use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
@@ -18,34 +20,84 @@ use crate::os;
 
 /// See the module's text.
 #[derive(Debug)]
-pub enum Socket {
-    /// TCP.
+pub struct Socket {
+    kind: Kind,
+    moved: Moved,
+}
+
+/// How many bytes a socket has carried so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Moved {
+    /// From the peer.
+    pub read: u64,
+    /// To the operating system, on their way to the peer.
+    pub written: u64,
+}
+
+#[derive(Debug)]
+enum Kind {
     Tcp(TcpStream),
-    /// A Unix socket.
     #[cfg(unix)]
     Unix(UnixStream),
 }
 
 impl Socket {
+    fn new(kind: Kind) -> Socket {
+        Socket { kind, moved: Moved::default() }
+    }
+
     /// The TCP connection, if it is one.
     pub(super) fn tcp(&self) -> Option<&TcpStream> {
-        match self {
-            Socket::Tcp(tcp) => Some(tcp),
+        match &self.kind {
+            Kind::Tcp(tcp) => Some(tcp),
             #[cfg(unix)]
-            Socket::Unix(_) => None,
+            Kind::Unix(_) => None,
+        }
+    }
+
+    /// See [`Moved`].
+    pub(super) fn moved(&self) -> Moved {
+        self.moved
+    }
+
+    /// How many of the bytes written are still on their way: see [`os::unacknowledged`].
+    pub(super) fn unacknowledged(&self) -> u64 {
+        os::unacknowledged(self.fd())
+    }
+
+    /// How far the peer's system has come with what was written. Grows as the peer takes bytes, and
+    /// only then; on a Unix socket it also shrinks, as more is written.
+    pub(super) fn taken(&self) -> i64 {
+        self.moved.written as i64 - self.unacknowledged() as i64
+    }
+
+    /// For how long the peer's machine has been silent although it was asked. `None` where the
+    /// system does not tell.
+    pub(super) fn silence(&self) -> Option<Duration> {
+        os::tcp_silence(self.fd())
+    }
+
+    fn fd(&self) -> RawFd {
+        match &self.kind {
+            Kind::Tcp(tcp) => tcp.as_raw_fd(),
+            Kind::Unix(unix) => unix.as_raw_fd(),
         }
     }
 
     /// Gives bytes to the system as soon as it takes some; tells how many.
-    fn poll_send(&self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         loop {
-            let sent = match self {
-                Socket::Tcp(tcp) => {
+            let sent = match &self.kind {
+                Kind::Tcp(tcp) => {
                     ready!(tcp.poll_write_ready(cx))?;
                     tcp.try_io(Interest::WRITABLE, || send(SockRef::from(tcp), slices))
                 }
                 #[cfg(unix)]
-                Socket::Unix(unix) => {
+                Kind::Unix(unix) => {
                     ready!(unix.poll_write_ready(cx))?;
                     unix.try_io(Interest::WRITABLE, || send(SockRef::from(unix), slices))
                 }
@@ -53,7 +105,10 @@ impl Socket {
             match sent {
                 // It was writable when somebody looked last, and no longer is.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                sent => return Poll::Ready(sent),
+                sent => {
+                    self.moved.written += *sent.as_ref().unwrap_or(&0) as u64;
+                    return Poll::Ready(sent);
+                }
             }
         }
     }
@@ -71,14 +126,14 @@ fn send(socket: SockRef<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
 
 impl From<TcpStream> for Socket {
     fn from(tcp: TcpStream) -> Socket {
-        Socket::Tcp(tcp)
+        Socket::new(Kind::Tcp(tcp))
     }
 }
 
 #[cfg(unix)]
 impl From<UnixStream> for Socket {
     fn from(unix: UnixStream) -> Socket {
-        Socket::Unix(unix)
+        Socket::new(Kind::Unix(unix))
     }
 }
 
@@ -88,17 +143,20 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut *self {
-            Socket::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buffer),
+        let before = buffer.filled().len();
+        ready!(match &mut self.kind {
+            Kind::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buffer),
             #[cfg(unix)]
-            Socket::Unix(unix) => Pin::new(unix).poll_read(cx, buffer),
-        }
+            Kind::Unix(unix) => Pin::new(unix).poll_read(cx, buffer),
+        })?;
+        self.moved.read += (buffer.filled().len() - before) as u64;
+        Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Socket {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
@@ -106,7 +164,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
@@ -122,10 +180,10 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut *self {
-            Socket::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
+        match &mut self.kind {
+            Kind::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
             #[cfg(unix)]
-            Socket::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
+            Kind::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
         }
     }
 }
@@ -173,6 +231,36 @@ mod tests {
             };
             let ((), read) = tokio::join!(writing, reading);
             assert!(read.len() == SIZE && read.iter().all(|byte| *byte == 7));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_peer_takes_is_known_and_what_it_has_not() {
+        for (mut socket, mut peer) in pairs().await {
+            assert_eq!((socket.taken(), socket.unacknowledged()), (0, 0));
+            // More than both systems keep.
+            let mut given = 0;
+            let filled = async {
+                loop {
+                    given += socket.write(&[1; 100_000]).await.unwrap();
+                }
+            };
+            assert!(tokio::time::timeout(Duration::from_millis(200), filled).await.is_err());
+            let moved = socket.moved();
+            assert_eq!(moved, Moved { read: 0, written: given as u64 });
+            let before = socket.taken();
+            assert!(socket.unacknowledged() > 0 && before < given as i64, "{before} of {given}");
+            let mut read = 0;
+            while read < given {
+                read += peer.read(&mut [0; 100_000]).await.unwrap();
+            }
+            assert_eq!(peer.moved(), Moved { read: given as u64, written: 0 });
+            while socket.taken() < given as i64 {
+                assert!(socket.taken() >= before);
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(socket.unacknowledged(), 0);
+            assert_eq!(socket.silence(), socket.tcp().map(|_| Duration::ZERO));
         }
     }
 

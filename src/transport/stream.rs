@@ -2,8 +2,8 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use tokio_rustls::TlsStream;
 use tokio_rustls::rustls::ProtocolVersion;
 
 use super::hear_out::HearOut;
-use super::socket::Socket;
+use super::patience::{Patience, Sign};
+use super::socket::{Moved, Socket};
 
 /// The label of a channel binding by RFC 9266, "tls-exporter".
 const BINDING: &[u8] = b"EXPORTER-Channel-Binding";
@@ -23,16 +24,6 @@ const BINDING: &[u8] = b"EXPORTER-Channel-Binding";
 pub struct Stream {
     kind: Kind,
     clues: Arc<Clues>,
-    moved: Moved,
-}
-
-/// How many bytes a stream has carried so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Moved {
-    /// From the peer.
-    pub read: u64,
-    /// To the peer, or at least to the operating system.
-    pub written: u64,
 }
 
 #[derive(Debug)]
@@ -80,22 +71,29 @@ impl Stream {
     }
 
     fn new(kind: Kind, clues: Arc<Clues>) -> Stream {
-        Stream { kind, clues, moved: Moved::default() }
+        Stream { kind, clues }
     }
 
-    /// Writes fail once the peer has taken nothing of them for so long.
-    pub(crate) fn patient(mut self, limit: Duration) -> Stream {
+    /// It fails once something is on its way to the peer, and for so long nothing of this has been
+    /// seen.
+    pub(crate) fn patient(mut self, limit: Duration, wanted: Sign) -> Stream {
+        let patience = Patience::new(limit, wanted);
         match &mut self.kind {
-            Kind::Clear(socket) => socket.be_patient(limit),
+            Kind::Clear(socket) => socket.be_patient(patience),
             // Below TLS, which takes some of what is written although nobody takes anything of it.
-            Kind::Tls(tls) => tls.get_mut().0.be_patient(limit),
+            Kind::Tls(tls) => tls.get_mut().0.be_patient(patience),
         }
         self
     }
 
     /// See [`super::Transport::moved`].
     pub(super) fn moved(&self) -> Moved {
-        self.moved
+        self.socket().moved()
+    }
+
+    /// See [`super::Transport::taken`].
+    pub(super) fn taken(&self) -> i64 {
+        self.socket().taken()
     }
 
     pub(super) fn clues(&self) -> Arc<Clues> {
@@ -177,7 +175,6 @@ impl AsyncRead for Stream {
             Kind::Clear(socket) => Pin::new(socket).poll_read(cx, buffer),
             Kind::Tls(tls) => Pin::new(tls).poll_read(cx, buffer),
         })?;
-        this.moved.read += (buffer.filled().len() - before) as u64;
         if matches!(this.kind, Kind::Clear(_))
             && this.clues.first_byte.load(Ordering::Relaxed) == 0
             && let Some(byte) = buffer.filled().get(before)
@@ -204,9 +201,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(forward!(self.poll_write(cx, bytes)))?;
-        self.moved.written += written as u64;
-        Poll::Ready(Ok(written))
+        forward!(self.poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
@@ -214,9 +209,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(forward!(self.poll_write_vectored(cx, slices)))?;
-        self.moved.written += written as u64;
-        Poll::Ready(Ok(written))
+        forward!(self.poll_write_vectored(cx, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -229,5 +222,66 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         forward!(self.poll_shutdown(cx))
+    }
+}
+
+/// A stream at which somebody looks while somebody else, such as hyper, reads and writes.
+#[derive(Debug, Clone)]
+pub(super) struct SharedStream(Arc<Mutex<Stream>>);
+
+impl SharedStream {
+    /// See [`super::Transport::taken`].
+    pub(super) fn taken(&self) -> i64 {
+        self.lock().taken()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Stream> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<Stream> for SharedStream {
+    fn from(stream: Stream) -> SharedStream {
+        SharedStream(Arc::new(Mutex::new(stream)))
+    }
+}
+
+impl AsyncRead for SharedStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.lock()).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for SharedStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.lock()).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.lock()).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.lock()).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.lock()).poll_shutdown(cx)
     }
 }

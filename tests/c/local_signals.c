@@ -215,6 +215,8 @@ static void waits_for_a_signal(wamp_session_t *session, int waited) {
     CHECK(kill(getpid(), waited) == 0); /* to the process: any thread that does not block it may take it, and die */
     CHECK(sigwait(&only, &got) == 0 && got == waited);
   }
+  /* All the others are answered before this one. */
+  GOOD(wamp_session_call_sync(session, "com.test.echo", WAMP_ARGS("[1]"), NULL, LIMIT_MS, NULL));
 }
 
 int main(int argc, char **argv) {
