@@ -85,13 +85,17 @@ scenarios!(
         local_deadlock
         local_durable
         local_ends
+        local_exhausted
         local_failures
         local_fork
+        local_frozen
         local_handles
         local_misuse
         local_queue
         local_router
         local_shutdown
+        local_signals
+        local_sigpipe
         local_unreachable
         manual
         meta

@@ -5,7 +5,8 @@ use std::ffi::{CString, c_char};
 use std::panic::AssertUnwindSafe;
 use std::sync::Once;
 
-use crate::client::{Failure, Status, log, os};
+use crate::client::{Failure, Status, log};
+use crate::os;
 
 thread_local! {
     static LAST_ERROR: RefCell<CString> = RefCell::default();

@@ -94,7 +94,7 @@ fn who_takes_a_large_message_slowly_is_alive() {
     const SIZE: usize = 15_000_000;
     let options = json!({"autoping_interval": 0.5, "autoping_timeout": 2});
     let peer = Peer::joined(|wire| {
-        wire.narrow();
+        wire.narrow(512 * 1024);
         let (begun, mut taken) = (Instant::now(), 0);
         while taken < SIZE {
             let size = wire.take(SIZE / 100);
@@ -113,6 +113,35 @@ fn who_takes_a_large_message_slowly_is_alive() {
     assert!(!text.contains("ping"), "{text}");
     client.finish();
     peer.done();
+}
+
+#[test]
+fn who_takes_slowly_what_the_system_has_taken_at_once_is_alive() {
+    const SIZE: usize = 2_400_000;
+    const PIECES: u32 = 36;
+    let pause = Duration::from_millis(500);
+    let options = json!({"autoping_interval": 0.3, "autoping_timeout": 3});
+    let peer = Peer::joined(move |wire| {
+        wire.narrow(96 * 1024);
+        let (begun, mut taken) = (Instant::now(), 0);
+        while taken < SIZE {
+            let size = wire.take(SIZE / PIECES as usize);
+            assert!(size > 0, "gone after {:?} and {taken} bytes", begun.elapsed());
+            taken += size;
+            // The time that it takes is what this is about.
+            std::thread::sleep(pause * size as u32 / (SIZE as u32 / PIECES));
+        }
+        wire.end();
+        begun.elapsed()
+    });
+    let mut client = Client::open("slow behind the system", &peer.url, options);
+    client.join();
+    assert_eq!(client.publish(c"com.topic", SIZE), WAMP_OK);
+    client.closed_as(WAMP_ERR_LOST, "lost");
+    let text = client.closed().message;
+    assert!(!text.contains("ping"), "{text}");
+    client.finish();
+    assert!(peer.done() >= pause * PIECES / 2, "it was no test");
 }
 
 /// How much later than beside a silent peer a client may be rid of one that floods it. The default of `close_timeout`
