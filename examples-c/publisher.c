@@ -42,7 +42,7 @@ static int publish_all(wamp_connection_t *connection, wamp_session_t *session, l
   /* Without acknowledgement, all but the last. */
   for (i = 1; i < count && outcome == 0; i++) {
     wamp_builder_reset(builder);
-    wamp_builder_string(builder, "Hello, world!", 0); /* args[0]; size 0: up to the NUL */
+    wamp_builder_string(builder, "Hello, world!", WAMP_NUL); /* args[0]; WAMP_NUL: up to the NUL */
     wamp_builder_key(builder, "number");              /* after a key at the top, the value goes to kwargs */
     wamp_builder_int(builder, i);
     outcome = publish(connection, session, wamp_builder_payload(builder));
@@ -50,7 +50,7 @@ static int publish_all(wamp_connection_t *connection, wamp_session_t *session, l
   /* With acknowledgement, the last. Messages keep their order, so this one tells that the others arrived as well. */
   if (outcome == 0) {
     wamp_builder_reset(builder);
-    wamp_builder_string(builder, "Hello, world!", 0);
+    wamp_builder_string(builder, "Hello, world!", WAMP_NUL);
     wamp_builder_key(builder, "number");
     wamp_builder_int(builder, count);
     publication = wamp_session_publish_ack_sync(session, TOPIC, wamp_builder_payload(builder), NULL, LIMIT_MS);

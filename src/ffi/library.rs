@@ -11,7 +11,7 @@ use super::types::*;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
 
-/// The version of the library in use, such as "0.1.0"; static. Compare WAMP_VERSION, which is that
+/// The version of the library in use, such as "0.2.0"; static. Compare WAMP_VERSION, which is that
 /// of the header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_version() -> *const c_char {

@@ -89,11 +89,11 @@ static void builders(wamp_session_t *session) {
   GOOD(wamp_builder_key(b, "a"));
   CHECK(wamp_builder_key(b, "b") < 0); /* the first one has no value yet */
   spoiled(session, b);
-  CHECK(wamp_builder_string(b, "\xff", 0) < 0);
+  CHECK(wamp_builder_string(b, "\xff", WAMP_NUL) < 0);
   spoiled(session, b);
-  CHECK(wamp_builder_string(b, NULL, 0) < 0);
+  CHECK(wamp_builder_string(b, NULL, WAMP_NUL) < 0);
   spoiled(session, b);
-  CHECK(wamp_builder_raw(b, "[1", 0) < 0);
+  CHECK(wamp_builder_raw(b, "[1", WAMP_NUL) < 0);
   spoiled(session, b);
   CHECK(wamp_builder_double(b, (double)NAN) < 0); /* JSON has no such number */
   spoiled(session, b);
@@ -118,7 +118,7 @@ static void states(void) {
   FAILS(wamp_connection_session(connection, LIMIT_MS, NULL), WAMP_ERR_ARGUMENT);
 
   memset(big, 'x', sizeof big - 1);
-  GOOD(wamp_builder_string(builder, big, 0));
+  GOOD(wamp_builder_string(builder, big, WAMP_NUL));
   FAILS(wamp_session_publish(session, URI "x", wamp_builder_payload(builder), NULL), WAMP_ERR_TOO_LARGE);
   FAILS(wamp_session_call(session, URI "x", wamp_builder_payload(builder), NULL, on_any, GIFT), WAMP_ERR_TOO_LARGE);
   GOOD(wamp_builder_free(builder));

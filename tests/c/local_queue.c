@@ -70,7 +70,7 @@ static void receiving(void) {
   for (i = 0; i < count; i++) {
     GOOD(wamp_builder_reset(builder));
     GOOD(wamp_builder_int(builder, i));
-    GOOD(wamp_builder_string(builder, text, 0));
+    GOOD(wamp_builder_string(builder, text, WAMP_NUL));
     while ((status = wamp_session_publish(publisher, URI "received", wamp_builder_payload(builder), NULL)) < 0) {
       FAILS(status, WAMP_ERR_AGAIN);
       refusals++;

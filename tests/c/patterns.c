@@ -79,7 +79,7 @@ static void topics(wamp_session_t *publisher, wamp_session_t *subscriber) {
 static void on_call(const wamp_event_t *event, void *user_data) {
   wamp_builder_t *answer = wamp_builder_new(WAMP_JSON);
   SAME(scenario_text(wamp_event_details(event), "procedure"), event->uri);
-  GOOD(wamp_builder_string(answer, user_data, 0));
+  GOOD(wamp_builder_string(answer, user_data, WAMP_NUL));
   GOOD(wamp_builder_string(answer, event->uri, event->uri_size));
   GOOD(wamp_invocation_yield(event->invocation, wamp_builder_payload(answer)));
   GOOD(wamp_builder_free(answer));
