@@ -1246,9 +1246,10 @@ int wamp_session_retain(struct wamp_session_t *session);
 int wamp_session_release(struct wamp_session_t *session);
 
 /**
- * The session's WAMP id, 1 to 2^53. Returns WAMP_ERR_HANDLE on failure.
+ * The session's WAMP id, 1 to 2^53, to `*id`, also when the session is over; 0 on failure. Returns
+ * WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT.
  */
-int64_t wamp_session_id(struct wamp_session_t *session);
+int wamp_session_id(struct wamp_session_t *session, int64_t *id);
 
 /**
  * The realm that the session has joined, NUL-terminated; lives as long as the session's handle.
@@ -1362,15 +1363,16 @@ int64_t wamp_session_publish_ack(struct wamp_session_t *session,
 /**
  * Publishes an event and waits for the router's word, at most `timeout_ms` (negative: no limit).
  *
- * Returns the publication's id (> 0), or as wamp_session_publish(), or WAMP_ERR_REMOTE (refused:
- * see wamp_last_error()), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT,
- * WAMP_ERR_OUTCOME_UNKNOWN.
+ * `*publication` (may be NULL if not wanted) receives the publication's id, up to 2^53, or 0 on failure.
+ * Returns WAMP_OK, or as wamp_session_publish(), or WAMP_ERR_REMOTE (refused: see wamp_last_error()),
+ * WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN.
  */
-int64_t wamp_session_publish_ack_sync(struct wamp_session_t *session,
-                                      const char *topic,
-                                      const struct wamp_payload_t *payload,
-                                      const char *options,
-                                      int timeout_ms);
+int wamp_session_publish_ack_sync(struct wamp_session_t *session,
+                                  const char *topic,
+                                  const struct wamp_payload_t *payload,
+                                  const char *options,
+                                  int timeout_ms,
+                                  int64_t *publication);
 
 /**
  * Registers a procedure.
@@ -1609,12 +1611,12 @@ struct wamp_message_t *wamp_event_keep(const struct wamp_event_t *event);
  * invocation without an answer is answered with `wamp.error.runtime_error` and `message`. Returns
  * WAMP_OK, or WAMP_ERR_ARGUMENT (NULL, or no longer valid), WAMP_ERR_UTF8.
  */
-int32_t wamp_event_failed(const struct wamp_event_t *event, const char *message);
+int wamp_event_failed(const struct wamp_event_t *event, const char *message);
 
 /**
  * Frees a message. Its view and the lenses taken from it end. Returns WAMP_OK or WAMP_ERR_HANDLE.
  */
-int32_t wamp_message_free(struct wamp_message_t *message);
+int wamp_message_free(struct wamp_message_t *message);
 
 /**
  * The view of a message; valid until the message is freed. NULL if it is none.

@@ -209,6 +209,17 @@ pub unsafe fn fill(out: *mut c_char, size: usize, text: &str) -> Result<c_int, F
     Ok(length)
 }
 
+/// Writes a result to where C wants it; NULL for nowhere.
+///
+/// # Safety
+/// `out` is NULL or writable.
+pub unsafe fn give<T>(out: *mut T, value: T) {
+    if !out.is_null() {
+        // SAFETY: not NULL, and the caller's promise.
+        unsafe { out.write(value) };
+    }
+}
+
 /// A limit in milliseconds; `None` for a negative one: no limit.
 pub fn timeout(timeout_ms: i32) -> Option<Duration> {
     u64::try_from(timeout_ms).ok().map(Duration::from_millis)

@@ -252,9 +252,9 @@ pub unsafe extern "C" fn wamp_session_publish_ack(
 
 /// Publishes an event and waits for the router's word, at most `timeout_ms` (negative: no limit).
 ///
-/// Returns the publication's id (> 0), or as wamp_session_publish(), or WAMP_ERR_REMOTE (refused:
-/// see wamp_last_error()), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT,
-/// WAMP_ERR_OUTCOME_UNKNOWN.
+/// `*publication` (may be NULL if not wanted) receives the publication's id, up to 2^53, or 0 on failure.
+/// Returns WAMP_OK, or as wamp_session_publish(), or WAMP_ERR_REMOTE (refused: see wamp_last_error()),
+/// WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_publish_ack_sync(
     session: *mut wamp_session_t,
@@ -262,7 +262,10 @@ pub unsafe extern "C" fn wamp_session_publish_ack_sync(
     payload: *const wamp_payload_t,
     options: *const c_char,
     timeout_ms: c_int,
-) -> i64 {
+    publication: *mut i64,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { args::give(publication, 0) };
     guard(|| {
         let session = self::session(session)?;
         session.check_wait()?;
@@ -276,7 +279,9 @@ pub unsafe extern "C" fn wamp_session_publish_ack_sync(
         let receiver = Receiver::Waiter(waiter.clone());
         let id = session.publish_ack(topic, options, payload, receiver)?;
         let event = outcome(&session, &waiter, timeout_ms, || drop(session.abandon(id)))?;
-        Ok(event.wamp_id as i64)
+        // SAFETY: the caller's promise.
+        unsafe { args::give(publication, event.wamp_id as i64) };
+        Ok(0)
     })
 }
 

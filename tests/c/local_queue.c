@@ -37,7 +37,7 @@ static void sending(void) {
   }
   /* Writable is told only to those who were refused. */
   GOOD(wamp_connection_flush(connection, LIMIT_MS));
-  GOOD(wamp_session_publish_ack_sync(session, URI "sent", NULL, NULL, LIMIT_MS));
+  GOOD(wamp_session_publish_ack_sync(session, URI "sent", NULL, NULL, LIMIT_MS, NULL));
   scenario_leave(connection, session);
   CHECK(latch_count(&writable) == 5);
   GOOD(wamp_builder_free(builder));

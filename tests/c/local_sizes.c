@@ -99,7 +99,7 @@ static void payloads(wamp_session_t *session) {
   for (i = 0; i < WRONG; i++) {
     NAMES_NUL(wamp_session_publish(session, URI "x", &wrong[i], NULL), WAMP_ERR_PAYLOAD);
     NAMES_NUL(wamp_session_publish_ack(session, URI "x", &wrong[i], NULL, NULL, NULL, NULL), WAMP_ERR_PAYLOAD);
-    NAMES_NUL(wamp_session_publish_ack_sync(session, URI "x", &wrong[i], NULL, LIMIT_MS), WAMP_ERR_PAYLOAD);
+    NAMES_NUL(wamp_session_publish_ack_sync(session, URI "x", &wrong[i], NULL, LIMIT_MS, NULL), WAMP_ERR_PAYLOAD);
     NAMES_NUL(wamp_session_call(session, URI "echo", &wrong[i], NULL, NULL, NULL, NULL), WAMP_ERR_PAYLOAD);
     NAMES_NUL(wamp_session_call_sync(session, URI "echo", &wrong[i], NULL, LIMIT_MS, NULL), WAMP_ERR_PAYLOAD);
     NAMES_NUL(wamp_session_call_more(session, 1, &wrong[i], NULL), WAMP_ERR_PAYLOAD);
