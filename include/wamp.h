@@ -80,8 +80,7 @@
  * Functions return int or int64_t: >= 0 is good, < 0 is WAMP_ERR_...; those that return a pointer
  * return NULL. A call that is refused has changed nothing and sent nothing; a _sync one that waited
  * tells by its status what became of its request. wamp_status_text() explains a status,
- * wamp_last_error() the last failed call of the thread (ask in a statement of its own, C has no order
- * of arguments). What goes wrong later is told by WAMP_ERROR and WAMP_CLOSE. A
+ * wamp_last_error() the last failed call of the thread. What goes wrong later is told by WAMP_ERROR and WAMP_CLOSE. A
  * handler that fails itself says so by wamp_event_failed().
  *
  * RECONNECTION
@@ -837,8 +836,11 @@ const char *wamp_status_name(int status);
 const char *wamp_status_text(int status);
 
 /**
- * The detail of the last failed call on this thread, in a sentence; "" before the first. Valid
- * until the next failed call on this thread.
+ * The detail of the last failed call on this thread, in a sentence; "" before the first.
+ *
+ * Valid until eight more calls have failed on this thread: it can stand beside another call in one list
+ * of arguments. (C may ask for it before that call is made, and then it is the text of an earlier one.)
+ * Of a failure that an event tells too, it is the event's `message`.
  */
 const char *wamp_last_error(void);
 
