@@ -59,7 +59,9 @@ fn version() -> String {
          #define WAMP_VERSION_MINOR {minor}\n\
          #define WAMP_VERSION_PATCH {patch}\n\
          /** As wamp_version_number() tells it. */\n\
-         #define WAMP_VERSION_NUMBER ({major} << 16 | {minor} << 8 | {patch})\n",
+         #define WAMP_VERSION_NUMBER ({major} << 16 | {minor} << 8 | {patch})\n\
+         \n/** As the size of a text: it ends with a NUL. (0 is the size of an empty text.) */\n\
+         #define WAMP_NUL SIZE_MAX\n",
         env("CARGO_PKG_VERSION"),
     )
 }
@@ -92,7 +94,9 @@ struct wamp_text_payload {
   wamp_text_payload(const char *args, const char *kwargs)
       : payload() {
     payload.args = args;
+    payload.args_size = WAMP_NUL;
     payload.kwargs = kwargs;
+    payload.kwargs_size = WAMP_NUL;
     payload.encoding = WAMP_JSON;
   }
   operator const wamp_payload_t *() const { return &payload; }
@@ -101,7 +105,7 @@ struct wamp_text_payload {
   (static_cast<const wamp_payload_t *>(wamp_text_payload((args), (kwargs))))
 #else
 #define WAMP_PAYLOAD(args, kwargs) \
-  (&(const wamp_payload_t){(args), 0, (kwargs), 0, WAMP_JSON, 0})
+  (&(const wamp_payload_t){(args), WAMP_NUL, (kwargs), WAMP_NUL, WAMP_JSON, 0})
 #endif
 #endif /* WAMP_PAYLOAD */"#
 }

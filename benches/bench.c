@@ -155,7 +155,7 @@ static sample_t measure(what_t what, client_t *client, size_t size, long count) 
   sample.cpu = (cpu_us() - cpu) / (double)count;
   sample.wall = wall_us() - wall;
   /* Untimed: the router has read all that was published, and we have what the library told meanwhile. */
-  if (what == PUBLISH) GOOD(wamp_session_publish_ack_sync(client->session, NOWHERE, NULL, NULL, -1));
+  if (what == PUBLISH) GOOD(wamp_session_publish_ack_sync(client->session, NOWHERE, NULL, NULL, -1, NULL));
   if (client->mode == MANUAL || client->mode == DISPATCH) GOOD(wamp_connection_dispatch(client->connection, 0, 0));
   return sample;
 }

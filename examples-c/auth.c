@@ -39,7 +39,7 @@ static void on_challenge(const wamp_event_t *event, void *user_data) {
 /* Appends a JSON string. What is typed by people may hold quotes, so it cannot be pasted into the options as it is. */
 static void add(wamp_builder_t *options, const char *key, const char *text) {
   wamp_builder_key(options, key);
-  wamp_builder_string(options, text, 0);
+  wamp_builder_string(options, text, WAMP_NUL);
 }
 
 /* Joins, tells how it went, and leaves. `secret` NULL: on_challenge answers with `asked`. */
@@ -56,7 +56,7 @@ static int join(const char *url, const char *realm, const char *authid, const ch
   if (secret) add(builder, "secret", secret);
   wamp_builder_key(builder, "authmethods");
   wamp_builder_list(builder);
-  wamp_builder_string(builder, "wampcra", 0);
+  wamp_builder_string(builder, "wampcra", WAMP_NUL);
   wamp_builder_end(builder);
   {
     const wamp_payload_t *payload = wamp_builder_payload(builder);

@@ -35,14 +35,15 @@ static int publish(wamp_connection_t *connection, wamp_session_t *session, const
 
 static int publish_all(wamp_connection_t *connection, wamp_session_t *session, long count) {
   wamp_builder_t *builder = wamp_builder_new(WAMP_JSON);
+  const wamp_payload_t *payload;
   int64_t publication;
-  int outcome = 0;
+  int status, outcome = 0;
   long i;
 
   /* Without acknowledgement, all but the last. */
   for (i = 1; i < count && outcome == 0; i++) {
     wamp_builder_reset(builder);
-    wamp_builder_string(builder, "Hello, world!", 0); /* args[0]; size 0: up to the NUL */
+    wamp_builder_string(builder, "Hello, world!", WAMP_NUL); /* args[0]; WAMP_NUL: up to the NUL */
     wamp_builder_key(builder, "number");              /* after a key at the top, the value goes to kwargs */
     wamp_builder_int(builder, i);
     outcome = publish(connection, session, wamp_builder_payload(builder));
@@ -50,14 +51,15 @@ static int publish_all(wamp_connection_t *connection, wamp_session_t *session, l
   /* With acknowledgement, the last. Messages keep their order, so this one tells that the others arrived as well. */
   if (outcome == 0) {
     wamp_builder_reset(builder);
-    wamp_builder_string(builder, "Hello, world!", 0);
+    wamp_builder_string(builder, "Hello, world!", WAMP_NUL);
     wamp_builder_key(builder, "number");
     wamp_builder_int(builder, count);
-    publication = wamp_session_publish_ack_sync(session, TOPIC, wamp_builder_payload(builder), NULL, LIMIT_MS);
-    if (publication == WAMP_ERR_AGAIN && wamp_connection_flush(connection, LIMIT_MS) >= 0)
-      publication = wamp_session_publish_ack_sync(session, TOPIC, wamp_builder_payload(builder), NULL, LIMIT_MS);
-    if (publication < 0)
-      outcome = failed("the last event was not acknowledged", publication);
+    payload = wamp_builder_payload(builder);
+    status = wamp_session_publish_ack_sync(session, TOPIC, payload, NULL, LIMIT_MS, &publication);
+    if (status == WAMP_ERR_AGAIN && wamp_connection_flush(connection, LIMIT_MS) >= 0)
+      status = wamp_session_publish_ack_sync(session, TOPIC, payload, NULL, LIMIT_MS, &publication);
+    if (status < 0)
+      outcome = failed("the last event was not acknowledged", status);
     else
       printf("published %ld, the last as publication %" PRId64 "\n", count, publication);
   }

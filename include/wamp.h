@@ -80,7 +80,8 @@
  * Arguments travel as args, a list, and kwargs, a dict. A wamp_payload_t lends them in encoded form
  * (WAMP_JSON: JSON text, WAMP_MSGPACK, WAMP_CBOR): a program with a library for one of them gives
  * and takes that, others write with a wamp_builder_t and read with wamp_value_t lenses. What is sent
- * is checked, and copied; what is received is parsed only when somebody looks. Bytes travel in JSON
+ * is checked, and copied; what is received is parsed only when somebody looks. Sizes are in bytes; WAMP_NUL as
+ * the size of a text says that it ends with a NUL, 0 that it is empty. Bytes travel in JSON
  * as a string of U+0000 and base64, which builder and lenses do by themselves.
  *
  * The option `serializers` says what messages may be encoded in on the wire. A payload may be given
@@ -94,8 +95,7 @@
  * Functions return int or int64_t: >= 0 is good, < 0 is WAMP_ERR_...; those that return a pointer
  * return NULL. A call that is refused has changed nothing and sent nothing; a _sync one that waited
  * tells by its status what became of its request. wamp_status_text() explains a status,
- * wamp_last_error() the last failed call of the thread (ask in a statement of its own, C has no order
- * of arguments). What goes wrong later is told by WAMP_ERROR and WAMP_CLOSE. A
+ * wamp_last_error() the last failed call of the thread. What goes wrong later is told by WAMP_ERROR and WAMP_CLOSE. A
  * handler that fails itself says so by wamp_event_failed().
  *
  * RECONNECTION
@@ -200,12 +200,15 @@
 #include <stdint.h>
 
 /** The version of this header; wamp_version() tells that of the library. */
-#define WAMP_VERSION "0.1.0"
+#define WAMP_VERSION "0.2.0"
 #define WAMP_VERSION_MAJOR 0
-#define WAMP_VERSION_MINOR 1
+#define WAMP_VERSION_MINOR 2
 #define WAMP_VERSION_PATCH 0
 /** As wamp_version_number() tells it. */
-#define WAMP_VERSION_NUMBER (0 << 16 | 1 << 8 | 0)
+#define WAMP_VERSION_NUMBER (0 << 16 | 2 << 8 | 0)
+
+/** As the size of a text: it ends with a NUL. (0 is the size of an empty text.) */
+#define WAMP_NUL SIZE_MAX
 
 
 /**
@@ -666,9 +669,9 @@ typedef void (*wamp_free_t)(void *user_data);
 /**
  * A payload, lent in either direction: encoded args and kwargs.
  *
- * NULL stands for none. To the library: in JSON a size of 0 with a pointer means NUL-terminated
- * text. From the library: use the sizes, the text is not NUL-terminated; a received payload can be
- * given to any function that sends. A payload need not have the encoding of the connection: it is
+ * NULL stands for none. To the library: the size WAMP_NUL says that JSON text ends with a NUL; size 0
+ * with a pointer is refused, as nothing encoded is empty. From the library: use the sizes, the text is
+ * not NUL-terminated; a received payload can be given to any function that sends. A payload need not have the encoding of the connection: it is
  * brought into that, and refused if that cannot carry it.
  */
 typedef struct wamp_payload_t {
@@ -677,7 +680,7 @@ typedef struct wamp_payload_t {
    */
   const char *args;
   /**
-   * Its bytes.
+   * Its bytes, or WAMP_NUL.
    */
   size_t args_size;
   /**
@@ -685,7 +688,7 @@ typedef struct wamp_payload_t {
    */
   const char *kwargs;
   /**
-   * Its bytes.
+   * Its bytes, or WAMP_NUL.
    */
   size_t kwargs_size;
   /**
@@ -822,7 +825,7 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * The version of the library in use, such as "0.1.0"; static. Compare WAMP_VERSION, which is that
+ * The version of the library in use, such as "0.2.0"; static. Compare WAMP_VERSION, which is that
  * of the header.
  */
 const char *wamp_version(void);
@@ -853,8 +856,11 @@ const char *wamp_status_name(int status);
 const char *wamp_status_text(int status);
 
 /**
- * The detail of the last failed call on this thread, in a sentence; "" before the first. Valid
- * until the next failed call on this thread.
+ * The detail of the last failed call on this thread, in a sentence; "" before the first.
+ *
+ * Valid until eight more calls have failed on this thread: it can stand beside another call in one list
+ * of arguments. (C may ask for it before that call is made, and then it is the text of an earlier one.)
+ * Of a failure that an event tells too, it is the event's `message`.
  */
 const char *wamp_last_error(void);
 
@@ -1262,9 +1268,10 @@ int wamp_session_retain(struct wamp_session_t *session);
 int wamp_session_release(struct wamp_session_t *session);
 
 /**
- * The session's WAMP id, 1 to 2^53. Returns WAMP_ERR_HANDLE on failure.
+ * The session's WAMP id, 1 to 2^53, to `*id`, also when the session is over; 0 on failure. Returns
+ * WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT.
  */
-int64_t wamp_session_id(struct wamp_session_t *session);
+int wamp_session_id(struct wamp_session_t *session, int64_t *id);
 
 /**
  * The realm that the session has joined, NUL-terminated; lives as long as the session's handle.
@@ -1378,15 +1385,16 @@ int64_t wamp_session_publish_ack(struct wamp_session_t *session,
 /**
  * Publishes an event and waits for the router's word, at most `timeout_ms` (negative: no limit).
  *
- * Returns the publication's id (> 0), or as wamp_session_publish(), or WAMP_ERR_REMOTE (refused:
- * see wamp_last_error()), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT,
- * WAMP_ERR_OUTCOME_UNKNOWN.
+ * `*publication` (may be NULL if not wanted) receives the publication's id, up to 2^53, or 0 on failure.
+ * Returns WAMP_OK, or as wamp_session_publish(), or WAMP_ERR_REMOTE (refused: see wamp_last_error()),
+ * WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN.
  */
-int64_t wamp_session_publish_ack_sync(struct wamp_session_t *session,
-                                      const char *topic,
-                                      const struct wamp_payload_t *payload,
-                                      const char *options,
-                                      int timeout_ms);
+int wamp_session_publish_ack_sync(struct wamp_session_t *session,
+                                  const char *topic,
+                                  const struct wamp_payload_t *payload,
+                                  const char *options,
+                                  int timeout_ms,
+                                  int64_t *publication);
 
 /**
  * Registers a procedure.
@@ -1625,12 +1633,12 @@ struct wamp_message_t *wamp_event_keep(const struct wamp_event_t *event);
  * invocation without an answer is answered with `wamp.error.runtime_error` and `message`. Returns
  * WAMP_OK, or WAMP_ERR_ARGUMENT (NULL, or no longer valid), WAMP_ERR_UTF8.
  */
-int32_t wamp_event_failed(const struct wamp_event_t *event, const char *message);
+int wamp_event_failed(const struct wamp_event_t *event, const char *message);
 
 /**
  * Frees a message. Its view and the lenses taken from it end. Returns WAMP_OK or WAMP_ERR_HANDLE.
  */
-int32_t wamp_message_free(struct wamp_message_t *message);
+int wamp_message_free(struct wamp_message_t *message);
 
 /**
  * The view of a message; valid until the message is freed. NULL if it is none.
@@ -1823,22 +1831,30 @@ int wamp_builder_uint(struct wamp_builder_t *builder, uint64_t value);
 int wamp_builder_double(struct wamp_builder_t *builder, double value);
 
 /**
- * Appends a UTF-8 text of `size` bytes, or NUL-terminated with size 0. In JSON it must not begin
- * with U+0000, which marks binary values. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT,
- * WAMP_ERR_UTF8.
+ * Appends a UTF-8 text of `size` bytes, or NUL-terminated with WAMP_NUL; size 0 is the empty text. In
+ * JSON it must not begin with U+0000, which marks binary values. Returns as wamp_builder_null(), or
+ * WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
  */
-int wamp_builder_string(struct wamp_builder_t *builder, const char *text, size_t size);
+int wamp_builder_string(struct wamp_builder_t *builder,
+                        const char *text,
+                        size_t size);
 
 /**
- * Appends `size` bytes as a binary value. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT.
+ * Appends `size` bytes as a binary value. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT (WAMP_NUL
+ * among others: bytes have no end of their own).
  */
-int wamp_builder_binary(struct wamp_builder_t *builder, const void *bytes, size_t size);
+int wamp_builder_binary(struct wamp_builder_t *builder,
+                        const void *bytes,
+                        size_t size);
 
 /**
- * Appends one value that is encoded already, as the builder's payload: `size` bytes, or with size 0
- * NUL-terminated JSON text. It is checked. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT.
+ * Appends one value that is encoded already, as the builder's payload: `size` bytes, or with WAMP_NUL
+ * NUL-terminated JSON text. It is checked. Returns as wamp_builder_null() (WAMP_ERR_PAYLOAD for size 0,
+ * too: no value is empty), or WAMP_ERR_ARGUMENT.
  */
-int wamp_builder_raw(struct wamp_builder_t *builder, const char *encoded, size_t size);
+int wamp_builder_raw(struct wamp_builder_t *builder,
+                     const char *encoded,
+                     size_t size);
 
 /**
  * Gives the next value its key: inside a dict, or at the top to put the value into kwargs. Returns
@@ -2158,7 +2174,9 @@ struct wamp_text_payload {
   wamp_text_payload(const char *args, const char *kwargs)
       : payload() {
     payload.args = args;
+    payload.args_size = WAMP_NUL;
     payload.kwargs = kwargs;
+    payload.kwargs_size = WAMP_NUL;
     payload.encoding = WAMP_JSON;
   }
   operator const wamp_payload_t *() const { return &payload; }
@@ -2167,6 +2185,6 @@ struct wamp_text_payload {
   (static_cast<const wamp_payload_t *>(wamp_text_payload((args), (kwargs))))
 #else
 #define WAMP_PAYLOAD(args, kwargs) \
-  (&(const wamp_payload_t){(args), 0, (kwargs), 0, WAMP_JSON, 0})
+  (&(const wamp_payload_t){(args), WAMP_NUL, (kwargs), WAMP_NUL, WAMP_JSON, 0})
 #endif
 #endif /* WAMP_PAYLOAD */

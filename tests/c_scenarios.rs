@@ -96,6 +96,8 @@ scenarios!(
         local_shutdown
         local_signals
         local_sigpipe
+        local_sizes
+        local_texts
         local_unreachable
         manual
         meta

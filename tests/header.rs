@@ -54,6 +54,38 @@ int use(wamp_session_t *session, const char *text) {
     );
 }
 
+/// What a variable of type `int` takes is a status or a small number: only the local ids that requests return, and the
+/// whole numbers of values, are wider.
+#[test]
+fn results_are_plain() {
+    const LOCAL_IDS: &[&str] = &[
+        "wamp_connection_subscribe",
+        "wamp_connection_register",
+        "wamp_session_subscribe",
+        "wamp_session_subscribe_sync",
+        "wamp_session_publish_ack",
+        "wamp_session_register",
+        "wamp_session_register_sync",
+        "wamp_session_call",
+    ];
+    let text = good(compiler(false).args(["-E", "-P"]).arg(source("include/wamp.h")));
+    let mut seen = 0;
+    for name in list("tests/abi/symbols.txt") {
+        let (before, _) = text.split_once(&format!("{name}(")).expect("the header declares it");
+        let result = before.rsplit([';', '}']).next().unwrap_or_default().trim();
+        seen += 1;
+        let plain = match result {
+            "int64_t" => LOCAL_IDS.contains(&&*name) || name == "wamp_value_int",
+            "uint64_t" | "double" | "size_t" => name.starts_with("wamp_value_"),
+            "uint32_t" => name == "wamp_version_number",
+            "void" => name == "wamp_log_event",
+            other => other == "int" || other.ends_with('*'),
+        };
+        assert!(plain, "{name} returns {result}");
+    }
+    assert!(seen > 100, "the functions were not found");
+}
+
 #[test]
 fn the_version_is_that_of_the_package() {
     let mut code = String::from("#include <wamp.h>\n");
@@ -92,6 +124,7 @@ fn constants_keep_their_values() {
         .filter(|(name, value)| {
             !name.starts_with("WAMP_VERSION") && !name.contains('(') && !value.starts_with('"')
         })
+        .filter(|(name, _)| *name != "WAMP_NUL")
         .map(|(name, value)| (name.to_owned(), value.parse().expect("a plain number")))
         .collect();
     assert!(defined.len() > 50, "the header's constants were not found");
@@ -100,6 +133,7 @@ fn constants_keep_their_values() {
         "constants of wamp.h (left) and of tests/abi/constants.txt (right)"
     );
     let mut code = String::from("#include <wamp.h>\n");
+    hold(&mut code, "WAMP_NUL == SIZE_MAX");
     for (name, value) in &listed {
         hold(&mut code, &format!("{name} == ({value})"));
     }

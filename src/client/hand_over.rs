@@ -257,7 +257,7 @@ pub(super) fn tell_waiter(mut event: Event<Receiver>) -> Option<Receiver> {
 }
 
 /// The status of a failed request.
-pub fn cause_status(cause: Cause) -> Status {
+fn cause_status(cause: Cause) -> Status {
     match cause {
         Cause::Remote => Status::Remote,
         Cause::Canceled => Status::Canceled,

@@ -325,7 +325,7 @@ impl Connection {
             false => self.dispatcher.push(self, notices.drain(..)),
         };
         state.failure = Some(match end.status {
-            Status::Ok => Failure::new(Status::Closed, "the connection has been closed"),
+            Status::Ok => Failure::new(Status::Closed, end.text),
             status => Failure::new(status, end.text),
         });
         match next {

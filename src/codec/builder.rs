@@ -92,6 +92,11 @@ impl Builder {
         Builder { encoding, ..Builder::default() }
     }
 
+    /// The encoding of its values.
+    pub fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
     /// Starts anew; buffers are kept.
     pub fn reset(&mut self) {
         for part in [&mut self.args, &mut self.kwargs] {

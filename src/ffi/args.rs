@@ -12,6 +12,9 @@ use super::types::{
     WAMP_CBOR, WAMP_JSON, WAMP_MSGPACK, WAMP_PAYLOAD_BROKEN, WAMP_PAYLOAD_RECEIVED, wamp_payload_t,
 };
 
+/// WAMP_NUL: the size of a text that ends with a NUL.
+pub const NUL: usize = usize::MAX;
+
 /// A NUL-terminated UTF-8 text that must be given.
 ///
 /// # Safety
@@ -64,38 +67,76 @@ pub unsafe fn options<'a>(options: *const c_char) -> Result<Dict<'a>, Failure> {
 /// # Safety
 /// `bytes` points to `size` readable bytes that outlive `'a`; it may be NULL if `size` is 0.
 pub unsafe fn bytes<'a>(bytes: *const u8, size: usize, name: &str) -> Result<&'a [u8], Failure> {
+    let wrong = |text: String| Err(Failure::new(Status::Argument, text));
     if size == 0 {
         return Ok(&[]);
     }
-    if bytes.is_null() || size > isize::MAX as usize {
-        let text = format!("`{name}` is NULL, or its size is impossible");
-        return Err(Failure::new(Status::Argument, text));
+    if size == NUL {
+        return wrong(format!(
+            "`{name}` is not text: its size must be given, WAMP_NUL will not do"
+        ));
+    }
+    if bytes.is_null() {
+        return wrong(format!("`{name}` is NULL, but its size is {size}"));
+    }
+    if size > isize::MAX as usize {
+        return wrong(format!("`{name}` cannot have a size of {size} bytes"));
     }
     // SAFETY: not NULL, a possible size, and the caller's promise.
     Ok(unsafe { std::slice::from_raw_parts(bytes, size) })
 }
 
-/// Text with its size; with size 0 it is NUL-terminated.
+/// Text with its size, which is WAMP_NUL where it is NUL-terminated. Size 0 is the empty text, with
+/// any pointer: an empty string_view has one into the middle of another text, or NULL.
 ///
 /// # Safety
-/// `text` is NULL, points to `size` readable bytes, or, with size 0, to a NUL-terminated text; it
-/// outlives `'a`.
+/// `text` is NULL, points to `size` readable bytes, or, with size WAMP_NUL, to a NUL-terminated
+/// text; it outlives `'a`.
 pub unsafe fn sized<'a>(text: *const c_char, size: usize, name: &str) -> Result<&'a [u8], Failure> {
+    if size != NUL {
+        // SAFETY: the caller's promise.
+        return unsafe { bytes(text.cast(), size, name) };
+    }
     if text.is_null() {
         return Err(Failure::new(Status::Argument, format!("`{name}` is NULL")));
     }
-    if size == 0 {
-        // SAFETY: not NULL, so by the caller's promise NUL-terminated.
-        return Ok(unsafe { CStr::from_ptr(text) }.to_bytes());
+    // SAFETY: not NULL, so by the caller's promise NUL-terminated.
+    Ok(unsafe { CStr::from_ptr(text) }.to_bytes())
+}
+
+/// Something encoded with its size: never empty, and NUL-terminated with WAMP_NUL only in JSON.
+///
+/// # Safety
+/// As for [`sized`].
+pub unsafe fn encoded<'a>(
+    encoded: *const c_char,
+    size: usize,
+    encoding: Encoding,
+    name: &str,
+) -> Result<&'a [u8], Failure> {
+    let wrong = |text: String| Err(Failure::new(Status::Payload, text));
+    match (encoding, size) {
+        // What version 0.1 took for NUL-terminated.
+        (_, 0) if !encoded.is_null() => wrong(format!(
+            "`{name}` has the size 0, which no encoded value has: give WAMP_NUL for \
+             NUL-terminated JSON text"
+        )),
+        (Encoding::Json, _) => {
+            // SAFETY: the caller's promise.
+            unsafe { sized(encoded, size, name) }
+        }
+        (_, NUL) => wrong(format!(
+            "`{name}` is not JSON text, so its size must be given: WAMP_NUL will not do"
+        )),
+        // SAFETY: the caller's promise.
+        _ => unsafe { bytes(encoded.cast(), size, name) },
     }
-    // SAFETY: the caller's promise.
-    unsafe { bytes(text.cast(), size, name) }
 }
 
 /// A payload, checked; NULL for none.
 ///
 /// # Safety
-/// `payload` is NULL or points to a struct whose pointers are as [`sized`] wants them.
+/// `payload` is NULL or points to a struct whose pointers are as [`encoded`] wants them.
 pub unsafe fn payload<'a>(payload: *const wamp_payload_t) -> Result<PayloadRef<'a>, Failure> {
     if payload.is_null() {
         return Ok(PayloadRef::NONE);
@@ -112,12 +153,10 @@ pub unsafe fn payload<'a>(payload: *const wamp_payload_t) -> Result<PayloadRef<'
         true => Rules::Tolerant,
         false => Rules::Strict,
     };
-    let part = |pointer: *const c_char, size, name| match (pointer.is_null(), encoding) {
-        (true, _) => Ok(None),
+    let part = |pointer: *const c_char, size, name| match pointer.is_null() {
+        true => Ok(None),
         // SAFETY: the caller's promise.
-        (false, Encoding::Json) => unsafe { sized(pointer, size, name) }.map(Some),
-        // SAFETY: the caller's promise.
-        (false, _) => unsafe { bytes(pointer.cast(), size, name) }.map(Some),
+        false => unsafe { encoded(pointer, size, encoding, name) }.map(Some),
     };
     let args = part(payload.args, payload.args_size, "args")?;
     let kwargs = part(payload.kwargs, payload.kwargs_size, "kwargs")?;
@@ -155,6 +194,10 @@ pub unsafe fn fill(out: *mut c_char, size: usize, text: &str) -> Result<c_int, F
     if out.is_null() && size > 0 {
         return Err(Failure::new(Status::Argument, "the buffer is NULL, but its size is not 0"));
     }
+    if size > isize::MAX as usize {
+        let text = "the buffer's size must be given: WAMP_NUL is for texts that are read";
+        return Err(Failure::new(Status::Argument, text));
+    }
     if size > 0 {
         let fitting = if text.len() < size { text } else { "" };
         // SAFETY: not NULL, and the bytes and the NUL are no more than `size`.
@@ -164,6 +207,17 @@ pub unsafe fn fill(out: *mut c_char, size: usize, text: &str) -> Result<c_int, F
         }
     }
     Ok(length)
+}
+
+/// Writes a result to where C wants it; NULL for nowhere.
+///
+/// # Safety
+/// `out` is NULL or writable.
+pub unsafe fn give<T>(out: *mut T, value: T) {
+    if !out.is_null() {
+        // SAFETY: not NULL, and the caller's promise.
+        unsafe { out.write(value) };
+    }
 }
 
 /// A limit in milliseconds; `None` for a negative one: no limit.

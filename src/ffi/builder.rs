@@ -145,9 +145,9 @@ pub unsafe extern "C" fn wamp_builder_double(builder: *mut wamp_builder_t, value
     build(builder, |builder| builder.double(value))
 }
 
-/// Appends a UTF-8 text of `size` bytes, or NUL-terminated with size 0. In JSON it must not begin
-/// with U+0000, which marks binary values. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT,
-/// WAMP_ERR_UTF8.
+/// Appends a UTF-8 text of `size` bytes, or NUL-terminated with WAMP_NUL; size 0 is the empty text. In
+/// JSON it must not begin with U+0000, which marks binary values. Returns as wamp_builder_null(), or
+/// WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_string(
     builder: *mut wamp_builder_t,
@@ -164,7 +164,8 @@ pub unsafe extern "C" fn wamp_builder_string(
     })
 }
 
-/// Appends `size` bytes as a binary value. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT.
+/// Appends `size` bytes as a binary value. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT (WAMP_NUL
+/// among others: bytes have no end of their own).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_binary(
     builder: *mut wamp_builder_t,
@@ -179,8 +180,9 @@ pub unsafe extern "C" fn wamp_builder_binary(
     })
 }
 
-/// Appends one value that is encoded already, as the builder's payload: `size` bytes, or with size 0
-/// NUL-terminated JSON text. It is checked. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT.
+/// Appends one value that is encoded already, as the builder's payload: `size` bytes, or with WAMP_NUL
+/// NUL-terminated JSON text. It is checked. Returns as wamp_builder_null() (WAMP_ERR_PAYLOAD for size 0,
+/// too: no value is empty), or WAMP_ERR_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_raw(
     builder: *mut wamp_builder_t,
@@ -189,8 +191,9 @@ pub unsafe extern "C" fn wamp_builder_raw(
 ) -> c_int {
     guard(|| {
         let object = object(builder)?;
+        let encoding = lock(&*object).builder.encoding();
         // SAFETY: the caller's promise.
-        let encoded = unsafe { args::sized(encoded, size, "encoded") };
+        let encoded = unsafe { args::encoded(encoded, size, encoding, "encoded") };
         append(&object, encoded, |builder, encoded| builder.raw(encoded))
     })
 }

@@ -30,6 +30,9 @@ pub(super) static CONNECTIONS: Slab<Arc<ConnectionObject>> = Slab::new();
 /// A close without a limit has one that nobody lives to see, so that no arithmetic overflows.
 const NO_LIMIT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
+/// No wamp_event_t of a later header will be larger: what is, is no size of one.
+const MOST_EVENT_SIZE: usize = 64 * 1024;
+
 pub(super) fn object(connection: *mut wamp_connection_t) -> Result<Arc<ConnectionObject>, Failure> {
     let key = Tag::Connection.key(connection).ok_or(Status::Handle)?;
     CONNECTIONS.with(key, Arc::clone).ok_or_else(|| Status::Handle.into())
@@ -327,6 +330,7 @@ pub unsafe extern "C" fn wamp_connection_poll(
             Failure::new(Status::Argument, "`events` is NULL, or `max` is not positive")
         })?;
         if event_size < size_of::<wamp_event_t>()
+            || event_size > MOST_EVENT_SIZE
             || !event_size.is_multiple_of(align_of::<wamp_event_t>())
         {
             let text = "`event_size` is not sizeof(wamp_event_t): was the program compiled with \

@@ -4,7 +4,7 @@
 //! notice is, as long as it is lent: so a stale view finds nothing.
 
 use std::cell::{Cell, RefCell};
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
 use std::sync::Arc;
 
@@ -419,7 +419,7 @@ pub unsafe extern "C" fn wamp_event_keep(event: *const wamp_event_t) -> *mut wam
 pub unsafe extern "C" fn wamp_event_failed(
     event: *const wamp_event_t,
     message: *const c_char,
-) -> i32 {
+) -> c_int {
     guard(|| {
         if event.is_null() {
             return Err(Failure::new(Status::Argument, "`event` is NULL"));
@@ -455,7 +455,7 @@ fn stale() -> Failure {
 
 /// Frees a message. Its view and the lenses taken from it end. Returns WAMP_OK or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn wamp_message_free(message: *mut wamp_message_t) -> i32 {
+pub unsafe extern "C" fn wamp_message_free(message: *mut wamp_message_t) -> c_int {
     guard(|| {
         let key = Tag::Message.key(message).ok_or(Status::Handle)?;
         MESSAGES.remove(key).map(|_| 0).ok_or_else(|| Status::Handle.into())

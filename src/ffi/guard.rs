@@ -1,15 +1,15 @@
 //! What every exported function does first and last: fork check, panic guard, last error.
 
-use std::cell::{Cell, RefCell};
-use std::ffi::{CString, c_char};
+use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::sync::Once;
 
 use crate::client::{Failure, Status, log};
 use crate::os;
 
+use super::last_error;
+
 thread_local! {
-    static LAST_ERROR: RefCell<CString> = RefCell::default();
     /// This thread is inside [`contain`].
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
@@ -78,15 +78,8 @@ fn contain<T>(body: impl FnOnce() -> T) -> Option<T> {
 
 #[cold]
 fn fail<T: Outcome>(failure: Failure) -> T {
-    let text = CString::new(failure.text.replace('\0', "\u{fffd}")).unwrap_or_default();
-    // Not reachable during the thread's very end: then there is nobody to read it either.
-    let _ = LAST_ERROR.try_with(|last| last.replace(text));
+    last_error::keep(&failure.text);
     T::failed(failure.status)
-}
-
-/// The text of the last failure on this thread.
-pub fn last_error() -> *const c_char {
-    LAST_ERROR.try_with(|last| last.borrow().as_ptr()).unwrap_or(c"".as_ptr())
 }
 
 /// From now on panics on the library's threads and inside [`guard`] go to the log instead of

@@ -5,13 +5,14 @@ use std::ffi::{c_char, c_int, c_void};
 use crate::client::{Status, log, runtime};
 
 use super::args;
-use super::guard::{self, guard};
+use super::guard::guard;
+use super::last_error;
 use super::target::{CSink, UserData};
 use super::types::*;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
 
-/// The version of the library in use, such as "0.1.0"; static. Compare WAMP_VERSION, which is that
+/// The version of the library in use, such as "0.2.0"; static. Compare WAMP_VERSION, which is that
 /// of the header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_version() -> *const c_char {
@@ -56,11 +57,14 @@ pub unsafe extern "C" fn wamp_status_text(status: c_int) -> *const c_char {
     }
 }
 
-/// The detail of the last failed call on this thread, in a sentence; "" before the first. Valid
-/// until the next failed call on this thread.
+/// The detail of the last failed call on this thread, in a sentence; "" before the first.
+///
+/// Valid until eight more calls have failed on this thread: it can stand beside another call in one list
+/// of arguments. (C may ask for it before that call is made, and then it is the text of an earlier one.)
+/// Of a failure that an event tells too, it is the event's `message`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_last_error() -> *const c_char {
-    guard::last_error()
+    last_error::last()
 }
 
 /// Sends the log, up to `level` (WAMP_LOG_OFF ... WAMP_LOG_TRACE), to `log`; NULL for none.

@@ -1,14 +1,12 @@
 //! The requests of a session: publish, subscribe, register, call, and their `_sync` twins.
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::Arc;
 
-use crate::client::hand_over::cause_status;
 use crate::client::target::Waiter;
-use crate::client::{Connection, Failure, Mode, Receiver, Session, Status};
+use crate::client::{Connection, Failure, Mode, Notice, Receiver, Session, Status};
 use crate::codec::Dict;
-use crate::codec::reader::message_text;
-use crate::protocol::{CancelMode, Event, EventKind};
+use crate::protocol::CancelMode;
 
 use super::args;
 use super::event;
@@ -51,35 +49,28 @@ fn acknowledged(options: Dict<'_>) -> Result<Vec<u8>, Failure> {
     Ok(with)
 }
 
-/// What to say of a request that failed while a thread waited for it.
-fn failure(event: &Event<Receiver>) -> Failure {
-    let status = event.cause.map_or(Status::Internal, cause_status);
-    let uri = event.uri.as_ref().map(|uri| uri.to_string_lossy().into_owned()).unwrap_or_default();
-    match (status, event.payload.lend().args) {
-        (Status::Remote, Some(args)) => {
-            let encoding = event.payload.lend().encoding;
-            Failure::new(status, format!("{uri} {}", message_text(args, encoding)))
-        }
-        (Status::Remote, None) => Failure::new(status, uri),
-        _ => status.into(),
-    }
+/// The failure that a notice tells, in the same words.
+fn failure(told: &Notice) -> Option<Failure> {
+    let text = || told.text.as_deref().map(CStr::to_string_lossy).unwrap_or_default();
+    (told.status != Status::Ok).then(|| Failure::new(told.status, text()))
 }
 
 /// Waits for the outcome of a request; gives it up by `abandon` when the time is up.
 fn outcome(
-    session: &Session,
+    session: &Arc<Session>,
     waiter: &Waiter,
     timeout_ms: c_int,
     abandon: impl FnOnce(),
-) -> Result<Event<Receiver>, Failure> {
-    match session.wait(waiter, args::timeout(timeout_ms)) {
-        Some(event) if event.kind == EventKind::Error => Err(failure(&event)),
-        Some(event) => Ok(event),
-        None => {
-            abandon();
-            let text = format!("no answer within {timeout_ms} ms; the request was given up");
-            Err(Failure::new(Status::Timeout, text))
-        }
+) -> Result<Notice, Failure> {
+    let Some(event) = session.wait(waiter, args::timeout(timeout_ms)) else {
+        abandon();
+        let text = format!("no answer within {timeout_ms} ms; the request was given up");
+        return Err(Failure::new(Status::Timeout, text));
+    };
+    let told = session.told(event);
+    match failure(&told) {
+        Some(failure) => Err(failure),
+        None => Ok(told),
     }
 }
 
@@ -252,9 +243,9 @@ pub unsafe extern "C" fn wamp_session_publish_ack(
 
 /// Publishes an event and waits for the router's word, at most `timeout_ms` (negative: no limit).
 ///
-/// Returns the publication's id (> 0), or as wamp_session_publish(), or WAMP_ERR_REMOTE (refused:
-/// see wamp_last_error()), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT,
-/// WAMP_ERR_OUTCOME_UNKNOWN.
+/// `*publication` (may be NULL if not wanted) receives the publication's id, up to 2^53, or 0 on failure.
+/// Returns WAMP_OK, or as wamp_session_publish(), or WAMP_ERR_REMOTE (refused: see wamp_last_error()),
+/// WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_publish_ack_sync(
     session: *mut wamp_session_t,
@@ -262,7 +253,10 @@ pub unsafe extern "C" fn wamp_session_publish_ack_sync(
     payload: *const wamp_payload_t,
     options: *const c_char,
     timeout_ms: c_int,
-) -> i64 {
+    publication: *mut i64,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { args::give(publication, 0) };
     guard(|| {
         let session = self::session(session)?;
         session.check_wait()?;
@@ -275,8 +269,10 @@ pub unsafe extern "C" fn wamp_session_publish_ack_sync(
         let waiter = Arc::new(Waiter::default());
         let receiver = Receiver::Waiter(waiter.clone());
         let id = session.publish_ack(topic, options, payload, receiver)?;
-        let event = outcome(&session, &waiter, timeout_ms, || drop(session.abandon(id)))?;
-        Ok(event.wamp_id as i64)
+        let told = outcome(&session, &waiter, timeout_ms, || drop(session.abandon(id)))?;
+        // SAFETY: the caller's promise.
+        unsafe { args::give(publication, told.event.wamp_id as i64) };
+        Ok(0)
     })
 }
 
@@ -477,21 +473,15 @@ pub unsafe extern "C" fn wamp_session_call_sync(
             let text = format!("no answer within {timeout_ms} ms; the call was given up");
             return Err(Failure::new(Status::Timeout, text));
         };
-        let mut failed = (event.kind == EventKind::Error).then(|| failure(&event));
-        let answered = failed.as_ref().is_none_or(|failure| failure.status == Status::Remote);
-        if answered {
-            let told = session.told(event);
-            if failed.is_none() && told.status == Status::Payload {
-                let text = told.text.as_ref().map(|text| text.to_string_lossy().into_owned());
-                failed = Some(Failure::new(told.status, text.unwrap_or_default()));
-            }
-            if !result.is_null() {
-                let message = event::message(told)?;
-                // SAFETY: as above.
-                unsafe { *result = message };
-            }
+        let told = session.told(event);
+        let failed = failure(&told).map_or(Ok(0), Err);
+        let answered = matches!(told.status, Status::Ok | Status::Remote | Status::Payload);
+        if answered && !result.is_null() {
+            let message = event::message(told)?;
+            // SAFETY: as above.
+            unsafe { *result = message };
         }
-        failed.map_or(Ok(0), Err)
+        failed
     })
 }
 

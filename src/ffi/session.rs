@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use crate::client::{Failure, Session, Status, lock};
 use crate::codec::{Encoding, Tree};
 
+use super::args;
 use super::connection::CONNECTIONS;
 use super::guard::{guard, plain};
 use super::loan::Refs;
@@ -134,10 +135,23 @@ pub unsafe extern "C" fn wamp_session_release(session: *mut wamp_session_t) -> c
     })
 }
 
-/// The session's WAMP id, 1 to 2^53. Returns WAMP_ERR_HANDLE on failure.
+/// The session's WAMP id, 1 to 2^53, to `*id`, also when the session is over; 0 on failure. Returns
+/// WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn wamp_session_id(session: *mut wamp_session_t) -> i64 {
-    guard(|| Ok(self::session(session)?.joined().map_or(0, |joined| joined.id as i64)))
+pub unsafe extern "C" fn wamp_session_id(session: *mut wamp_session_t, id: *mut i64) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { args::give(id, 0) };
+    guard(|| {
+        let session = self::session(session)?;
+        if id.is_null() {
+            return Err(Failure::new(Status::Argument, "`id` is NULL"));
+        }
+        // Handles are only given to sessions that have joined.
+        let joined = session.joined().ok_or(Status::Handle)?;
+        // SAFETY: not NULL, and the caller's promise.
+        unsafe { id.write(joined.id as i64) };
+        Ok(0)
+    })
 }
 
 /// The realm that the session has joined, NUL-terminated; lives as long as the session's handle.

@@ -202,20 +202,20 @@ pub struct wamp_router_t(());
 
 /// A payload, lent in either direction: encoded args and kwargs.
 ///
-/// NULL stands for none. To the library: in JSON a size of 0 with a pointer means NUL-terminated
-/// text. From the library: use the sizes, the text is not NUL-terminated; a received payload can be
-/// given to any function that sends. A payload need not have the encoding of the connection: it is
+/// NULL stands for none. To the library: the size WAMP_NUL says that JSON text ends with a NUL; size 0
+/// with a pointer is refused, as nothing encoded is empty. From the library: use the sizes, the text is
+/// not NUL-terminated; a received payload can be given to any function that sends. A payload need not have the encoding of the connection: it is
 /// brought into that, and refused if that cannot carry it.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct wamp_payload_t {
     /// One encoded list.
     pub args: *const c_char,
-    /// Its bytes.
+    /// Its bytes, or WAMP_NUL.
     pub args_size: usize,
     /// One encoded dict: in JSON an object, in MsgPack and CBOR a map.
     pub kwargs: *const c_char,
-    /// Its bytes.
+    /// Its bytes, or WAMP_NUL.
     pub kwargs_size: usize,
     /// WAMP_JSON, WAMP_MSGPACK or WAMP_CBOR; 0 is refused. Of a received payload: WAMP_JSON, unless
     /// the option `payload_encoding` is "wire".

@@ -67,7 +67,7 @@ static void check_silent(declared_t *of, int line) {
 #define silent(of) check_silent((of), __LINE__)
 
 static void published(declared_t *to, const char *topic) {
-  GOOD(wamp_session_publish_ack_sync(other, topic, WAMP_ARGS("[1]"), NULL, LIMIT_MS));
+  GOOD(wamp_session_publish_ack_sync(other, topic, WAMP_ARGS("[1]"), NULL, LIMIT_MS, NULL));
   SAME(next(to, WAMP_EVENT)->uri, topic);
 }
 
@@ -89,7 +89,7 @@ static void lose(void) {
   wamp_session_t *session = NULL;
   int64_t id;
   GOOD(wamp_connection_session(connection, LIMIT_MS, &session));
-  id = wamp_session_id(session);
+  id = scenario_id(session);
   GOOD(wamp_session_release(session));
   if (scenario_is_embedded()) {
     CHECK(wamp_router_kick(scenario.router, id, NULL) == 1);
@@ -279,7 +279,7 @@ static void refused_and_revoked(void) {
   GOOD(wamp_connection_session(connection, LIMIT_MS, &session));
   subscribe(&revoked, NAME "revoked", NULL);
   snprintf(args, sizeof args, "[%" PRId64 ", %" PRId64 "]", next(&revoked, WAMP_SUBSCRIBED)->wamp_id,
-           wamp_session_id(session));
+           scenario_id(session));
   GOOD(wamp_session_release(session));
   GOOD(wamp_message_free(scenario_result(other, "wamp.subscription.remove_subscriber", WAMP_ARGS(args), NULL)));
   (void)next(&revoked, WAMP_UNSUBSCRIBED);

@@ -26,7 +26,7 @@ static const wamp_payload_t *build(wamp_builder_t *builder) {
   GOOD(wamp_builder_int(builder, INT64_MIN));
   GOOD(wamp_builder_uint(builder, UINT64_MAX));
   GOOD(wamp_builder_double(builder, 2.0));
-  GOOD(wamp_builder_string(builder, "h\xc3\xa9llo", 0));
+  GOOD(wamp_builder_string(builder, "h\xc3\xa9llo", WAMP_NUL));
   GOOD(wamp_builder_binary(builder, "\0\xff", 2));
   GOOD(wamp_builder_list(builder));
   GOOD(wamp_builder_end(builder));

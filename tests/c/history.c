@@ -53,10 +53,10 @@ int main(int argc, char **argv) {
     for (i = 1; i <= 5; i++) {
       char text[16];
       snprintf(text, sizeof text, "[%d]", i);
-      publications[i] = GOOD(wamp_session_publish_ack_sync(session, TOPIC "topic", WAMP_ARGS(text), NULL, LIMIT_MS));
+      GOOD(wamp_session_publish_ack_sync(session, TOPIC "topic", WAMP_ARGS(text), NULL, LIMIT_MS, &publications[i]));
     }
-    GOOD(wamp_session_publish_ack_sync(session, TOPIC "other", WAMP_ARGS("[9]"), NULL, LIMIT_MS));
-    GOOD(wamp_session_publish_ack_sync(session, TOPIC "topic", WAMP_ARGS("[8]"), "{\"exclude\": [1]}", LIMIT_MS));
+    GOOD(wamp_session_publish_ack_sync(session, TOPIC "other", WAMP_ARGS("[9]"), NULL, LIMIT_MS, NULL));
+    GOOD(wamp_session_publish_ack_sync(session, TOPIC "topic", WAMP_ARGS("[8]"), "{\"exclude\": [1]}", LIMIT_MS, NULL));
     gives(session, subscription, NULL, "345"); /* the oldest had to go: four are kept, one of another topic, and
                                                  none that names sessions, as ids are no names for the future */
     gives(session, subscription, "{\"limit\": 2}", "34");

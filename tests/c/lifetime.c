@@ -117,7 +117,7 @@ static void barrier(wamp_session_t *publisher) {
   CHECK(latch_count(&flood.freed) == 1 && latch_count(&registration.freed) == 1);
   CHECK(latch_count(&call.used) == 1 && latch_count(&call.freed) == 1);
   for (i = 0; i < 100; i++) GOOD(wamp_session_publish(publisher, URI "flood", NULL, NULL));
-  GOOD(wamp_session_publish_ack_sync(publisher, URI "flood", NULL, NULL, LIMIT_MS));
+  GOOD(wamp_session_publish_ack_sync(publisher, URI "flood", NULL, NULL, LIMIT_MS, NULL));
 
   GOOD(wamp_session_release(session));
   GOOD(wamp_connection_free(connection));

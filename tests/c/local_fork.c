@@ -12,6 +12,7 @@
 static int in_the_child(wamp_connection_t *connection, wamp_session_t *session) {
   wamp_session_t *other = NULL;
   wamp_message_t *result = NULL;
+  int64_t id = 1;
   struct {
     int64_t got;
   } status[] = {
@@ -21,11 +22,11 @@ static int in_the_child(wamp_connection_t *connection, wamp_session_t *session) 
       {wamp_connection_on_open(connection, scenario_echo, NULL, NULL)},
       {wamp_connection_flush(connection, LIMIT_MS)},
       {wamp_session_retain(session)},
-      {wamp_session_id(session)},
+      {wamp_session_id(session, &id)},
       {wamp_session_is_open(session)},
       {wamp_session_publish(session, URI "x", NULL, NULL)},
       {wamp_session_publish_ack(session, URI "x", NULL, NULL, scenario_echo, NULL, NULL)},
-      {wamp_session_publish_ack_sync(session, URI "x", NULL, NULL, LIMIT_MS)},
+      {wamp_session_publish_ack_sync(session, URI "x", NULL, NULL, LIMIT_MS, NULL)},
       {wamp_session_call(session, URI "echo", NULL, NULL, scenario_echo, NULL, NULL)},
       {wamp_session_call_sync(session, URI "echo", NULL, NULL, LIMIT_MS, &result)},
       {wamp_session_subscribe(session, URI "x", NULL, scenario_echo, NULL, NULL, NULL)},
@@ -42,7 +43,7 @@ static int in_the_child(wamp_connection_t *connection, wamp_session_t *session) 
   size_t i;
   for (i = 0; i < count; i++)
     if (status[i].got != WAMP_ERR_FORKED) return (int)i + 1;
-  if (other || result) return 101;
+  if (other || result || id) return 101;
   if (wamp_connection_new("{\"url\": \"ws://127.0.0.1:1/ws\", \"realm\": \"realm1\"}")) return 102;
   if (wamp_router_new(NULL)) return 103;
   if (wamp_session_realm(session) || wamp_session_details(session)) return 104;
@@ -82,7 +83,7 @@ int main(int argc, char **argv) {
   callee = scenario_join(a);
   caller = scenario_join(b);
   GOOD(wamp_session_register_sync(callee, URI "echo", NULL, scenario_echo, NULL, NULL, LIMIT_MS));
-  id = wamp_session_id(caller);
+  id = scenario_id(caller);
 
   for (i = 0; i < 3; i++) {
     wamp_message_t *result = NULL;
@@ -92,7 +93,7 @@ int main(int argc, char **argv) {
     GOOD(wamp_session_call_sync(caller, URI "echo", WAMP_ARGS("[5]"), NULL, LIMIT_MS, &result));
     CHECK(wamp_value_int(wamp_value_at(wamp_event_args(wamp_message_event(result)), 0)) == 5);
     GOOD(wamp_message_free(result));
-    CHECK(wamp_session_id(caller) == id);
+    CHECK(scenario_id(caller) == id);
   }
 
   scenario_leave(a, callee);

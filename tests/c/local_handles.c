@@ -58,11 +58,13 @@ static void as_connection(void *handle) {
 }
 
 static void as_session(void *handle) {
+  int64_t number = 1;
   wamp_session_t *s = handle;
   wamp_message_t *result = NULL;
   char uri[16] = "as before";
   BAD(wamp_session_retain(s));
-  BAD(wamp_session_id(s));
+  BAD(wamp_session_id(s, &number));
+  CHECK(number == 0);
   BAD(wamp_session_is_open(s));
   CHECK(wamp_session_realm(s) == NULL && wamp_session_details(s) == NULL);
   BAD(wamp_session_subscribe(s, URI "x", NULL, on_any, on_any, GIFT));
@@ -82,7 +84,7 @@ static void as_session(void *handle) {
   BAD(wamp_session_log(s, "text"));
   BAD(wamp_session_subscribe_sync(s, URI "x", NULL, on_any, GIFT, 1000));
   BAD(wamp_session_unsubscribe_sync(s, 1, 1000));
-  BAD(wamp_session_publish_ack_sync(s, URI "x", NULL, NULL, 1000));
+  BAD(wamp_session_publish_ack_sync(s, URI "x", NULL, NULL, 1000, NULL));
   BAD(wamp_session_register_sync(s, URI "x", NULL, on_any, GIFT, 1000));
   BAD(wamp_session_unregister_sync(s, 1, 1000));
   BAD(wamp_session_call_sync(s, URI "x", NULL, NULL, 1000, &result));

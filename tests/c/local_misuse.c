@@ -61,7 +61,7 @@ static void texts(wamp_session_t *session) {
   for (i = 0; i < sizeof urls / sizeof *urls; i++) CHECK(wamp_connection_new(urls[i]) == NULL);
   CHECK(wamp_connection_new("{\"url\": \"ws://127.0.0.1:1/ws\", \"realmm\": \"realm1\"}") == NULL);
   CHECK(strstr(wamp_last_error(), "realmm") != NULL && strstr(wamp_last_error(), "did you mean `realm`") != NULL);
-  GOOD(wamp_session_publish_ack_sync(session, URI "x", NULL, NULL, LIMIT_MS)); /* the session has taken no harm */
+  GOOD(wamp_session_publish_ack_sync(session, URI "x", NULL, NULL, LIMIT_MS, NULL)); /* the session has taken no harm */
 }
 
 /* What has gone wrong in a builder shows at the latest when its payload is used. */
@@ -89,11 +89,11 @@ static void builders(wamp_session_t *session) {
   GOOD(wamp_builder_key(b, "a"));
   CHECK(wamp_builder_key(b, "b") < 0); /* the first one has no value yet */
   spoiled(session, b);
-  CHECK(wamp_builder_string(b, "\xff", 0) < 0);
+  CHECK(wamp_builder_string(b, "\xff", WAMP_NUL) < 0);
   spoiled(session, b);
-  CHECK(wamp_builder_string(b, NULL, 0) < 0);
+  CHECK(wamp_builder_string(b, NULL, WAMP_NUL) < 0);
   spoiled(session, b);
-  CHECK(wamp_builder_raw(b, "[1", 0) < 0);
+  CHECK(wamp_builder_raw(b, "[1", WAMP_NUL) < 0);
   spoiled(session, b);
   CHECK(wamp_builder_double(b, (double)NAN) < 0); /* JSON has no such number */
   spoiled(session, b);
@@ -118,11 +118,11 @@ static void states(void) {
   FAILS(wamp_connection_session(connection, LIMIT_MS, NULL), WAMP_ERR_ARGUMENT);
 
   memset(big, 'x', sizeof big - 1);
-  GOOD(wamp_builder_string(builder, big, 0));
+  GOOD(wamp_builder_string(builder, big, WAMP_NUL));
   FAILS(wamp_session_publish(session, URI "x", wamp_builder_payload(builder), NULL), WAMP_ERR_TOO_LARGE);
   FAILS(wamp_session_call(session, URI "x", wamp_builder_payload(builder), NULL, on_any, GIFT), WAMP_ERR_TOO_LARGE);
   GOOD(wamp_builder_free(builder));
-  GOOD(wamp_session_publish_ack_sync(session, URI "x", NULL, NULL, LIMIT_MS));
+  GOOD(wamp_session_publish_ack_sync(session, URI "x", NULL, NULL, LIMIT_MS, NULL));
 
   GOOD(wamp_connection_close(connection, NULL, NULL, LIMIT_MS));
   FAILS(wamp_session_subscribe(session, URI "x", NULL, on_any, on_any, GIFT), WAMP_ERR_CLOSED);
@@ -133,8 +133,8 @@ static void states(void) {
   FAILS(wamp_session_subscribe_sync(session, URI "x", NULL, on_any, GIFT, LIMIT_MS), WAMP_ERR_CLOSED);
   FAILS(wamp_session_register_sync(session, URI "x", NULL, on_any, GIFT, LIMIT_MS), WAMP_ERR_CLOSED);
   FAILS(wamp_session_call_sync(session, URI "x", NULL, NULL, LIMIT_MS, NULL), WAMP_ERR_CLOSED);
-  FAILS(wamp_session_publish_ack_sync(session, URI "x", NULL, NULL, LIMIT_MS), WAMP_ERR_CLOSED);
-  CHECK(wamp_session_id(session) > 0); /* what it was can still be read */
+  FAILS(wamp_session_publish_ack_sync(session, URI "x", NULL, NULL, LIMIT_MS, NULL), WAMP_ERR_CLOSED);
+  CHECK(scenario_id(session) > 0); /* what it was can still be read */
   SAME(wamp_session_realm(session), scenario.realm);
   GOOD(wamp_session_release(session));
   GOOD(wamp_connection_free(connection));

@@ -37,7 +37,7 @@ static void sending(void) {
   }
   /* Writable is told only to those who were refused. */
   GOOD(wamp_connection_flush(connection, LIMIT_MS));
-  GOOD(wamp_session_publish_ack_sync(session, URI "sent", NULL, NULL, LIMIT_MS));
+  GOOD(wamp_session_publish_ack_sync(session, URI "sent", NULL, NULL, LIMIT_MS, NULL));
   scenario_leave(connection, session);
   CHECK(latch_count(&writable) == 5);
   GOOD(wamp_builder_free(builder));
@@ -70,7 +70,7 @@ static void receiving(void) {
   for (i = 0; i < count; i++) {
     GOOD(wamp_builder_reset(builder));
     GOOD(wamp_builder_int(builder, i));
-    GOOD(wamp_builder_string(builder, text, 0));
+    GOOD(wamp_builder_string(builder, text, WAMP_NUL));
     while ((status = wamp_session_publish(publisher, URI "received", wamp_builder_payload(builder), NULL)) < 0) {
       FAILS(status, WAMP_ERR_AGAIN);
       refusals++;

@@ -46,7 +46,7 @@ static wamp_message_t *kicked(const char *reason, bool all) {
   int64_t id;
   GOOD(wamp_connection_on_close(connection, inbox_callback, &closed, NULL));
   session = scenario_join(connection);
-  id = wamp_session_id(session);
+  id = scenario_id(session);
   CHECK(id > 0);
   CHECK(GOOD(wamp_router_kick(scenario.router, all ? 0 : id, reason)) >= 1);
   WAIT(closed.got, 1);

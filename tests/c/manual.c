@@ -48,7 +48,7 @@ static void polling(wamp_session_t *publisher) {
   CHECK(GOOD(wamp_connection_poll(connection, batch, sizeof *batch, 8, 1)) == 0);
   GOOD(wamp_connection_open(connection));
   event = poll_for(connection, WAMP_OPEN);
-  CHECK(event.connection == connection && event.session != NULL && event.wamp_id == wamp_session_id(event.session));
+  CHECK(event.connection == connection && event.session != NULL && event.wamp_id == scenario_id(event.session));
   session = event.session;
   GOOD(wamp_session_retain(session));
 

@@ -64,7 +64,7 @@ static void sessions(void) {
   const wamp_value_t *details;
   int64_t id, on_join = watch("wamp.session.on_join", &joins), on_leave = watch("wamp.session.on_leave", &leaves);
   session = scenario_join(guest);
-  id = wamp_session_id(session);
+  id = scenario_id(session);
 
   details = wamp_value_at(wamp_event_args(told(&joins, id)), 0);
   SAME(scenario_text(details, "authrole"), "anonymous");
@@ -72,7 +72,7 @@ static void sessions(void) {
 
   CHECK(number("wamp.session.count", NULL) >= 2);
   answer = ask("wamp.session.list", NULL);
-  CHECK(lists(first(answer), id) && lists(first(answer), wamp_session_id(watcher)));
+  CHECK(lists(first(answer), id) && lists(first(answer), scenario_id(watcher)));
   GOOD(wamp_message_free(answer));
   answer = ask("wamp.session.get", id_args(id));
   CHECK(scenario_int(first(answer), "session") == id);
@@ -95,13 +95,13 @@ static void registrations(wamp_session_t *callee) {
   mine = GOOD(wamp_session_register(callee, NAME "procedure", NULL, scenario_echo, inbox_callback, &done, NULL));
   WAIT(done.got, 1);
   theirs = inbox_event(&done, 0, WAMP_REGISTERED)->wamp_id;
-  SAME(scenario_text(wamp_value_at(wamp_event_args(told(&created, wamp_session_id(callee))), 1), "uri"),
+  SAME(scenario_text(wamp_value_at(wamp_event_args(told(&created, scenario_id(callee))), 1), "uri"),
        NAME "procedure");
 
   CHECK(number("wamp.registration.lookup", "[\"" NAME "procedure\"]") == theirs);
   CHECK(number("wamp.registration.match", "[\"" NAME "procedure\"]") == theirs);
   CHECK(number("wamp.registration.lookup", "[\"" NAME "nothing\"]") == 0);
-  CHECK(number("wamp.registration.list_callees", id_args(theirs)) == wamp_session_id(callee));
+  CHECK(number("wamp.registration.list_callees", id_args(theirs)) == scenario_id(callee));
   CHECK(number("wamp.registration.count_callees", id_args(theirs)) == 1);
   answer = ask("wamp.registration.get", id_args(theirs));
   SAME(scenario_text(first(answer), "uri"), NAME "procedure");
@@ -128,12 +128,12 @@ static void subscriptions(wamp_session_t *subscriber) {
   mine = GOOD(wamp_session_subscribe(subscriber, NAME "topic", NULL, inbox_callback, inbox_callback, &done, NULL));
   WAIT(done.got, 1);
   theirs = inbox_event(&done, 0, WAMP_SUBSCRIBED)->wamp_id;
-  SAME(scenario_text(wamp_value_at(wamp_event_args(told(&created, wamp_session_id(subscriber))), 1), "uri"),
+  SAME(scenario_text(wamp_value_at(wamp_event_args(told(&created, scenario_id(subscriber))), 1), "uri"),
        NAME "topic");
 
   CHECK(number("wamp.subscription.lookup", "[\"" NAME "topic\"]") == theirs);
   CHECK(number("wamp.subscription.match", "[\"" NAME "topic\"]") == theirs);
-  CHECK(number("wamp.subscription.list_subscribers", id_args(theirs)) == wamp_session_id(subscriber));
+  CHECK(number("wamp.subscription.list_subscribers", id_args(theirs)) == scenario_id(subscriber));
   CHECK(number("wamp.subscription.count_subscribers", id_args(theirs)) == 1);
   answer = ask("wamp.subscription.get", id_args(theirs));
   SAME(scenario_text(first(answer), "match"), "exact");
@@ -159,7 +159,7 @@ static void killed(void) {
   char args[32];
   GOOD(wamp_connection_on_close(victim, inbox_callback, &ends, NULL));
   session = scenario_join(victim);
-  snprintf(args, sizeof args, "[%" PRId64 "]", wamp_session_id(session));
+  snprintf(args, sizeof args, "[%" PRId64 "]", scenario_id(session));
   GOOD(wamp_message_free(scenario_result(
       watcher, "wamp.session.kill",
       WAMP_PAYLOAD(args, "{\"reason\": \"com.example.enough\", \"message\": \"go home\"}"), NULL)));

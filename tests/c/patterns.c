@@ -24,8 +24,9 @@ static struct {
 
 /* Publishes, and looks who got it: one character of `who` for each subscription, '1' or '0'. */
 static void published(wamp_session_t *publisher, wamp_session_t *subscriber, const char *topic, const char *who) {
-  int64_t publication = GOOD(wamp_session_publish_ack_sync(publisher, topic, WAMP_ARGS("[\"x\"]"), NULL, LIMIT_MS));
+  int64_t publication;
   size_t i;
+  GOOD(wamp_session_publish_ack_sync(publisher, topic, WAMP_ARGS("[\"x\"]"), NULL, LIMIT_MS, &publication));
   for (i = 0; i < SUBSCRIPTIONS; i++)
     if (who[i] == '1') WAIT(subscriptions[i].events.got, 1);
   scenario_settle(subscriber);
@@ -79,7 +80,7 @@ static void topics(wamp_session_t *publisher, wamp_session_t *subscriber) {
 static void on_call(const wamp_event_t *event, void *user_data) {
   wamp_builder_t *answer = wamp_builder_new(WAMP_JSON);
   SAME(scenario_text(wamp_event_details(event), "procedure"), event->uri);
-  GOOD(wamp_builder_string(answer, user_data, 0));
+  GOOD(wamp_builder_string(answer, user_data, WAMP_NUL));
   GOOD(wamp_builder_string(answer, event->uri, event->uri_size));
   GOOD(wamp_invocation_yield(event->invocation, wamp_builder_payload(answer)));
   GOOD(wamp_builder_free(answer));

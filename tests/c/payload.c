@@ -46,7 +46,7 @@ static void big(wamp_session_t *session) {
   /* The same way with kwargs only: no args may appear. */
   GOOD(wamp_builder_reset(builder));
   GOOD(wamp_builder_key(builder, "only"));
-  GOOD(wamp_builder_string(builder, "kwargs", 0));
+  GOOD(wamp_builder_string(builder, "kwargs", WAMP_NUL));
   GOOD(wamp_session_publish(session, URI "in", wamp_builder_payload(builder), NULL));
   WAIT(inbox.got, 2);
   CHECK(wamp_value_size(wamp_event_args(inbox_event(&inbox, 1, WAMP_EVENT))) == 0);
@@ -98,7 +98,7 @@ static void numbers(wamp_session_t *session) {
   for (i = 0; i < reals; i++) GOOD(wamp_builder_double(builder, doubles[i]));
   GOOD(wamp_builder_uint(builder, UINT64_MAX));
   GOOD(wamp_builder_uint(builder, 12));
-  GOOD(wamp_builder_string(builder, "13", 0));
+  GOOD(wamp_builder_string(builder, "13", WAMP_NUL));
   answer = scenario_call(session, URI "echo", wamp_builder_payload(builder), NULL);
   GOOD(wamp_builder_free(builder));
   CHECK(wamp_message_event(answer)->kind == WAMP_RESULT);

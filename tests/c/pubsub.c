@@ -19,7 +19,7 @@ static void values(wamp_session_t *subscriber, wamp_session_t *publisher) {
   id = GOOD(wamp_session_subscribe_sync(subscriber, TOPIC "values", NULL, inbox_callback, &inbox, NULL, LIMIT_MS));
   CHECK(id > 0);
 
-  GOOD(wamp_builder_string(builder, UNICODE, 0));
+  GOOD(wamp_builder_string(builder, UNICODE, WAMP_NUL));
   GOOD(wamp_builder_string(builder, "cut here", 3));
   GOOD(wamp_builder_binary(builder, bytes, sizeof bytes));
   GOOD(wamp_builder_list(builder));
@@ -30,9 +30,9 @@ static void values(wamp_session_t *subscriber, wamp_session_t *publisher) {
   GOOD(wamp_builder_double(builder, -2.5));
   GOOD(wamp_builder_end(builder));
   GOOD(wamp_builder_end(builder));
-  GOOD(wamp_builder_raw(builder, "[1, {\"a\": []}]", 0));
+  GOOD(wamp_builder_raw(builder, "[1, {\"a\": []}]", WAMP_NUL));
   GOOD(wamp_builder_key(builder, "colour"));
-  GOOD(wamp_builder_string(builder, "orange", 0));
+  GOOD(wamp_builder_string(builder, "orange", WAMP_NUL));
   GOOD(wamp_builder_key(builder, "\xc3\xa9t\xc3\xa9"));
   GOOD(wamp_builder_dict(builder));
   GOOD(wamp_builder_key(builder, "n"));

@@ -23,7 +23,7 @@ static void subscription(wamp_session_t *victim, wamp_session_t *admin) {
   WAIT(other.got, 1);
   theirs = inbox_event(&all, 0, WAMP_SUBSCRIBED)->wamp_id;
 
-  answer = removed(admin, "wamp.subscription.remove_subscriber", theirs, wamp_session_id(victim),
+  answer = removed(admin, "wamp.subscription.remove_subscriber", theirs, scenario_id(victim),
                    "{\"reason\": \"com.example.enough\"}");
   CHECK(wamp_message_event(answer)->kind == WAMP_RESULT);
   GOOD(wamp_message_free(answer));
@@ -37,7 +37,7 @@ static void subscription(wamp_session_t *victim, wamp_session_t *admin) {
   FAILS(wamp_session_unsubscribe(victim, ours, inbox_callback, &freed, latch_free), WAMP_ERR_NO_SUCH_ID);
   FAILS(wamp_session_unsubscribe_sync(victim, second, LIMIT_MS), WAMP_ERR_NO_SUCH_ID);
   CHECK(latch_count(&freed) == 1);
-  GOOD(wamp_session_publish_ack_sync(admin, NAME "topic", NULL, NULL, LIMIT_MS));
+  GOOD(wamp_session_publish_ack_sync(admin, NAME "topic", NULL, NULL, LIMIT_MS, NULL));
   scenario_settle(victim);
   CHECK(latch_count(&all.got) == 2 && latch_count(&other.got) == 2);
 
@@ -64,7 +64,7 @@ static void registration(wamp_session_t *victim, wamp_session_t *admin) {
   if (scenario_is_embedded()) {
     int64_t theirs = inbox_event(&all, 0, WAMP_REGISTERED)->wamp_id;
     wamp_message_t *answer =
-        removed(admin, "wamp.registration.remove_callee", theirs, wamp_session_id(victim), NULL);
+        removed(admin, "wamp.registration.remove_callee", theirs, scenario_id(victim), NULL);
     CHECK(wamp_message_event(answer)->kind == WAMP_RESULT);
     GOOD(wamp_message_free(answer));
   } else {
@@ -98,7 +98,7 @@ static void freed_once(wamp_session_t *victim, wamp_session_t *admin) {
     if (scenario_int(entry, "id") != id) continue;
     found++;
     GOOD(wamp_message_free(removed(admin, "wamp.subscription.remove_subscriber", scenario_int(entry, "wamp_id"),
-                                   wamp_session_id(victim), NULL)));
+                                   scenario_id(victim), NULL)));
   }
   CHECK(found == 1);
   GOOD(wamp_message_free(subscriptions));

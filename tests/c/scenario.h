@@ -393,6 +393,13 @@ static inline void scenario_settle(wamp_session_t *session) {
   GOOD(wamp_message_free(answer));
 }
 
+/* The id that the router has given to a session. */
+static inline int64_t scenario_id(wamp_session_t *session) {
+  int64_t id;
+  GOOD(wamp_session_id(session, &id));
+  return id;
+}
+
 /* A text or number of a dict, for SAME and CHECK. */
 static inline const char *scenario_text(const wamp_value_t *dict, const char *key) {
   return wamp_value_string(wamp_value_get(dict, key), NULL);

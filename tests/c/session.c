@@ -44,13 +44,13 @@ static void identity(wamp_connection_t *connection, wamp_session_t *session) {
   wamp_session_t *same = NULL;
   wamp_message_t *features;
   const wamp_value_t *roles;
-  CHECK(wamp_session_id(session) > 0 && wamp_session_id(session) <= INT64_C(1) << 53);
+  CHECK(scenario_id(session) > 0 && scenario_id(session) <= INT64_C(1) << 53);
   SAME(wamp_session_realm(session), scenario.realm);
   CHECK(wamp_session_is_open(session) == 1 && wamp_connection_is_open(connection) == 1);
   SAME(scenario_text(details, "authrole"), "anonymous");
   CHECK(wamp_value_type(wamp_value_get(wamp_value_get(details, "roles"), "broker")) == WAMP_TYPE_DICT);
   GOOD(wamp_connection_session(connection, 0, &same));
-  CHECK(wamp_session_id(same) == wamp_session_id(session));
+  CHECK(scenario_id(same) == scenario_id(session));
   GOOD(wamp_session_release(same));
 
   features = wamp_session_features(session);
@@ -172,7 +172,7 @@ static void shortcuts(wamp_connection_t *connection, wamp_session_t *session, wa
   topic = GOOD(wamp_session_subscribe_sync(session, "s:topic", NULL, inbox_callback, &events, NULL, LIMIT_MS));
   GOOD(wamp_session_publish(caller, "s:topic", NULL, NULL));
   WAIT(events.got, 1);
-  GOOD(wamp_session_publish_ack_sync(caller, "s:topic", NULL, NULL, LIMIT_MS));
+  GOOD(wamp_session_publish_ack_sync(caller, "s:topic", NULL, NULL, LIMIT_MS, NULL));
   WAIT(events.got, 2);
   GOOD(wamp_session_publish_ack(caller, "s:topic", NULL, NULL, inbox_callback, &done, NULL));
   WAIT(events.got, 3);
@@ -210,7 +210,7 @@ static void logging(wamp_session_t *session) {
   /* Even where the level lets nothing pass. */
   GOOD(wamp_set_log(WAMP_LOG_OFF, keep_log, &freed, latch_free));
   GOOD(wamp_session_log(session, "the answer is \xc3\xa4 42"));
-  snprintf(line, sizeof line, "WAMP session %" PRId64 " on '%s' at ", wamp_session_id(session), scenario.realm);
+  snprintf(line, sizeof line, "WAMP session %" PRId64 " on '%s' at ", scenario_id(session), scenario.realm);
   CHECK(log_has(line) && log_has(" ms: the answer is \xc3\xa4 42\n"));
   FAILS(wamp_session_log(session, NULL), WAMP_ERR_ARGUMENT);
   FAILS(wamp_session_log(session, "\xff"), WAMP_ERR_UTF8);
@@ -356,11 +356,11 @@ int main(int argc, char **argv) {
   logging(session);
   traced();
 
-  id = wamp_session_id(session);
+  id = scenario_id(session);
   if (scenario_is_embedded()) after_a_loss(connection, id);
   GOOD(wamp_connection_close(connection, NULL, NULL, LIMIT_MS));
   transport(connection, false);
-  CHECK(wamp_session_is_open(session) == 0 && wamp_session_id(session) == id);
+  CHECK(wamp_session_is_open(session) == 0 && scenario_id(session) == id);
   SAME(wamp_session_realm(session), scenario.realm);
   CHECK(scenario_text(wamp_session_details(session), "authid") != NULL);
   GOOD(wamp_session_release(session));

@@ -24,7 +24,7 @@ static void the_session(wamp_connection_t *connection, wamp_session_t *session) 
   wamp_session_t *again = NULL;
   GOOD(wamp_connection_session(connection, LIMIT_MS, &again));
   CHECK(again != NULL);
-  CHECK(wamp_session_id(session) > 0 && wamp_session_id(again) == wamp_session_id(session));
+  CHECK(scenario_id(session) > 0 && scenario_id(again) == scenario_id(session));
   SAME(wamp_session_realm(session), scenario.realm);
   CHECK(wamp_session_is_open(session) == 1 && wamp_connection_is_open(connection) == 1);
   CHECK(wamp_value_type(wamp_value_get(wamp_session_details(session), "roles")) == WAMP_TYPE_DICT);
@@ -91,7 +91,7 @@ static void subscriptions(wamp_session_t *subscriber, wamp_session_t *publisher)
   int64_t one, two, publication;
   one = GOOD(wamp_session_subscribe_sync(subscriber, URI "topic", NULL, inbox_callback, &first, NULL, LIMIT_MS));
   two = GOOD(wamp_session_subscribe_sync(subscriber, URI "topic", NULL, inbox_callback, &second, NULL, LIMIT_MS));
-  publication = GOOD(wamp_session_publish_ack_sync(publisher, URI "topic", WAMP_ARGS("[true]"), NULL, LIMIT_MS));
+  GOOD(wamp_session_publish_ack_sync(publisher, URI "topic", WAMP_ARGS("[true]"), NULL, LIMIT_MS, &publication));
   CHECK(publication > 0);
   WAIT(first.got, 1);
   WAIT(second.got, 1);
@@ -100,6 +100,23 @@ static void subscriptions(wamp_session_t *subscriber, wamp_session_t *publisher)
   CHECK(GOOD(wamp_session_unsubscribe_sync(subscriber, two, LIMIT_MS)) == 1);
   FAILS(wamp_session_unsubscribe_sync(subscriber, two, LIMIT_MS), WAMP_ERR_NO_SUCH_ID);
   inbox_empty(&first), inbox_empty(&second);
+}
+
+/* Ids of the router have 53 bits: an `int` takes the result of every function that tells one, and says the truth. */
+static void results(wamp_session_t *session) {
+  int64_t id, largest = 0;
+  int i;
+  for (i = 0; i < 64; i++) {
+    int rc = wamp_session_publish_ack_sync(session, URI "counted", NULL, NULL, LIMIT_MS, &id);
+    CHECK(rc == WAMP_OK && id > 0);
+    if (id > largest) largest = id;
+  }
+  CHECK(largest > INT32_MAX); /* drawn at random: one chance in 2^1408 against it */
+  FAILS(wamp_session_publish_ack_sync(session, "", NULL, NULL, LIMIT_MS, &id), WAMP_ERR_URI);
+  CHECK(id == 0);
+  FAILS(wamp_session_id(session, NULL), WAMP_ERR_ARGUMENT);
+  i = wamp_session_id(session, &id);
+  CHECK(i == WAMP_OK && id > 0 && id <= INT64_C(1) << 53);
 }
 
 int main(int argc, char **argv) {
@@ -128,6 +145,7 @@ int main(int argc, char **argv) {
   time_limits(caller);
   registrations(callee, caller);
   subscriptions(caller, callee);
+  results(caller);
   GOOD(wamp_connection_flush(b, LIMIT_MS));
 
   /* After the end, a twin answers at once instead of waiting. */

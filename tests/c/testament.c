@@ -37,7 +37,7 @@ static void on_close_and_on_drop(void) {
   session = scenario_join(connection);
   leave_testament(session, "[\"" TOPIC "b\", [\"dropped\"], {}]", NULL);
   if (scenario_is_embedded()) {
-    CHECK(wamp_router_kick(scenario.router, wamp_session_id(session), NULL) == 1);
+    CHECK(wamp_router_kick(scenario.router, scenario_id(session), NULL) == 1);
     hears(TOPIC "b", "dropped");
     scenario_unpump(connection);
     GOOD(wamp_session_release(session));
@@ -55,7 +55,7 @@ static void flushed_and_limited(void) {
   char options[128];
   leave_testament(session, "[\"" TOPIC "never\", [1], {}]", NULL);
   GOOD(wamp_message_free(scenario_result(session, "wamp.session.flush_testaments", NULL, NULL)));
-  snprintf(options, sizeof options, "{\"publish_options\": {\"exclude\": [%" PRId64 "]}}", wamp_session_id(heir));
+  snprintf(options, sizeof options, "{\"publish_options\": {\"exclude\": [%" PRId64 "]}}", scenario_id(heir));
   leave_testament(session, "[\"" TOPIC "not.for.the.heir\", [1], {}]", options);
   leave_testament(session, "[\"" TOPIC "last\", [\"detached\"], {}]", "{\"scope\": \"detached\"}");
   scenario_leave(connection, session);

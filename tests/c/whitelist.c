@@ -15,7 +15,7 @@ static struct {
 /* Publishes with these options, and looks who got it: one character for each member, '1' or '0'. */
 static void reaches(const char *options, const char *who) {
   int i;
-  GOOD(wamp_session_publish_ack_sync(members[0].session, TOPIC "news", WAMP_ARGS("[1]"), options, LIMIT_MS));
+  GOOD(wamp_session_publish_ack_sync(members[0].session, TOPIC "news", WAMP_ARGS("[1]"), options, LIMIT_MS, NULL));
   for (i = 0; i < MEMBERS; i++) {
     if (who[i] == '1') WAIT(members[i].events.got, 1);
     scenario_settle(members[i].session);
@@ -28,7 +28,7 @@ static void reaches(const char *options, const char *who) {
 /* As printf: options. */
 static const char *with(const char *format, int member) {
   static char options[256];
-  snprintf(options, sizeof options, format, wamp_session_id(members[member].session));
+  snprintf(options, sizeof options, format, scenario_id(members[member].session));
   return options;
 }
 
@@ -81,7 +81,7 @@ static void on_who(const wamp_event_t *event, void *user_data) {
 /* Crossbar.io discloses as its configuration says, whatever the client wants; the embedded router, whom it asks to. */
 static void disclosure(void) {
   static inbox_t calls = INBOX;
-  int64_t me = wamp_session_id(members[0].session);
+  int64_t me = scenario_id(members[0].session);
   const char *authid = scenario_text(wamp_session_details(members[0].session), "authid");
   const wamp_value_t *details;
   bool asked;
@@ -137,11 +137,11 @@ static void retained(void) {
   static inbox_t events = INBOX;
   wamp_session_t *publisher = members[0].session, *late = members[2].session;
   int64_t last, id;
+  const char *retain = "{\"retain\": true}";
   if (!scenario_can(publisher, "broker", "event_retention")) return;
-  GOOD(wamp_session_publish_ack_sync(publisher, TOPIC "state", WAMP_ARGS("[\"old\"]"), "{\"retain\": true}", LIMIT_MS));
-  last = GOOD(
-      wamp_session_publish_ack_sync(publisher, TOPIC "state", WAMP_ARGS("[\"new\"]"), "{\"retain\": true}", LIMIT_MS));
-  GOOD(wamp_session_publish_ack_sync(publisher, TOPIC "state", WAMP_ARGS("[\"past\"]"), NULL, LIMIT_MS));
+  GOOD(wamp_session_publish_ack_sync(publisher, TOPIC "state", WAMP_ARGS("[\"old\"]"), retain, LIMIT_MS, NULL));
+  GOOD(wamp_session_publish_ack_sync(publisher, TOPIC "state", WAMP_ARGS("[\"new\"]"), retain, LIMIT_MS, &last));
+  GOOD(wamp_session_publish_ack_sync(publisher, TOPIC "state", WAMP_ARGS("[\"past\"]"), NULL, LIMIT_MS, NULL));
 
   id = GOOD(wamp_session_subscribe_sync(late, TOPIC "state", NULL, inbox_callback, &events, NULL, LIMIT_MS));
   scenario_settle(late);

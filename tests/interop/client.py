@@ -252,7 +252,9 @@ class Client:
 
     @property
     def id(self) -> int:
-        return good(lib.wamp_session_id(self._session))
+        number = ffi.new("int64_t *")
+        good(lib.wamp_session_id(self._session, number))
+        return int(number[0])
 
     def welcome(self, key: str) -> str:
         """A text of the router's WELCOME."""
