@@ -90,7 +90,7 @@ class Client:
                 return event
         end = time.monotonic() + LIMIT
         while True:
-            event = self._poll(end)
+            event = self.poll(end)
             assert event is not None, f"no {' or '.join(kinds)} within {LIMIT} s, but {self._waiting}"
             if suits(event):
                 return event
@@ -101,14 +101,15 @@ class Client:
         end = time.monotonic() + LIMIT
         while not condition():
             assert time.monotonic() < end, f"not within {LIMIT} s; meanwhile {self._waiting}"
-            if event := self._poll(time.monotonic() + 0.02):
+            if event := self.poll(time.monotonic() + 0.02):
                 self._waiting.append(event)
 
     def seen(self, kind: str) -> list[Event]:
         """Those of a kind that were told and not asked for."""
         return [event for event in self._waiting if event.kind == kind]
 
-    def _poll(self, end: float) -> Event | None:
+    def poll(self, end: float) -> Event | None:
+        """The next event, whatever it is; None: there was none until then (as time.monotonic() has it)."""
         limit = max(0, int((end - time.monotonic()) * 1000))
         if not good(lib.wamp_connection_poll(self._handle, self._event, ffi.sizeof("wamp_event_t"), 1, limit)):
             return None

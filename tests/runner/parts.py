@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness import Cargo, Harness, Plain, Pytest
-from places import SHAKE
+from places import PYTHON, SHAKE
 
 TIERS = ("check", "test", "long")  # each is seen less often than the one before; `test` holds `check` too
 
@@ -94,6 +94,8 @@ PARTS = (
          needs=PEERS, silence=300, excused=True),
     Part("interop-c", "C scenarios against Crossbar.io", 100, interop("c_scenarios"), needs=PEERS, silence=600,
          excused=True),
+    Part("hosts", "the library in a process of Mono", 15, tests("hosts"), needs=("rust", "library"), silence=600,
+         excused=True),
     Part("websocket", "the Autobahn TestSuite, both sides, 403 cases", 160, tests("websocket_cases"),
          needs=("rust", "python-packages"), silence=900, excused=True),
     Part("python", "the Python binding", 40, Pytest([PYTHON_TESTS, f"--ignore={JUDGES}"]),
@@ -119,6 +121,9 @@ PARTS = (
          needs=("library", "python-packages"), silence=900, variables={"WAMP_JUDGE_EXAMPLES": "1500"}),
     Part("long-properties", "property tests of the crate, 4096 examples each", 60, Cargo(["--lib"]), tier="long",
          needs=("rust",), silence=1500, variables={"PROPTEST_CASES": "4096"}),
+    Part("long-liveness", "routers frozen, cut off and slow, over each transport", 330,
+         Plain([str(PYTHON), "tests/liveness/table.py"]), tier="long", needs=("library", "python-packages"),
+         silence=3300),
     Part("long-fuzz", "every fuzz target for ten minutes", 7200, make("fuzz"), tier="long"),
     Part("shake-c", "C scenarios, delayed at random", 200, tests("c_scenarios", filters=("plain",)), tier="long",
          needs=("rust", "programs", "shaker"), silence=900, variables=SHAKEN),
