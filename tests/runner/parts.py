@@ -91,7 +91,7 @@ PARTS = (
          needs=PEERS, silence=300, excused=True),
     Part("interop-transports", "every transport, serializer, loss and fallback, against Crossbar.io", 100,
          interop("compression", "cookies", "fallback", "matrix", "reconnect", "tls", "transports"),
-         needs=PEERS, silence=300, excused=True),
+         needs=PEERS, silence=600, excused=True),
     Part("interop-c", "C scenarios against Crossbar.io", 100, interop("c_scenarios"), needs=PEERS, silence=600,
          excused=True),
     Part("hosts", "the library in a process of Mono", 15, tests("hosts"), needs=("rust", "library"), silence=600,
