@@ -5,6 +5,7 @@ All that it starts is told by a mark in the environment, whoever its parent has 
 
 import itertools
 import os
+import select
 import signal
 import subprocess
 import threading
@@ -105,9 +106,21 @@ class Child:
         return sorted(found)
 
     def kill(self) -> None:
-        """Ends all that is left of it."""
-        for pid in self.processes():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        """Ends all that is left of it, and returns when it is gone."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
+        # What one of them has started meanwhile is found in the next round.
+        while left := self.processes():
+            for pid in left:
+                end(pid)
+
+
+def end(pid: int) -> None:
+    """Kills a process that may be gone already, and waits until it is."""
+    with suppress(ProcessLookupError):
+        process = os.pidfd_open(pid)
+        try:
+            signal.pidfd_send_signal(process, signal.SIGKILL)
+            select.select([process], [], [], LAST_WORDS)
+        finally:
+            os.close(process)
