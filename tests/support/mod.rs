@@ -157,7 +157,7 @@ pub fn run(command: &mut Command, limit: Duration) -> Ended {
     for name in variables.filter(|name| of_cargo(name)) {
         command.env_remove(name);
     }
-    for name in ["LD_LIBRARY_PATH", "MAKEFLAGS", "MFLAGS", "MAKELEVEL"] {
+    for name in ["OUT_DIR", "LD_LIBRARY_PATH", "MAKEFLAGS", "MFLAGS", "MAKELEVEL"] {
         command.env_remove(name);
     }
     let shown = format!("{command:?}");
