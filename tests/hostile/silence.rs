@@ -94,7 +94,8 @@ fn who_takes_a_large_message_slowly_is_alive() {
     const SIZE: usize = 15_000_000;
     let options = json!({"autoping_interval": 0.5, "autoping_timeout": 2});
     let peer = Peer::joined(|wire| {
-        wire.narrow(512 * 1024);
+        // Little is left to be read once its system has the ping, so that a busy machine gets through it in time.
+        wire.narrow(64 * 1024);
         let (begun, mut taken) = (Instant::now(), 0);
         while taken < SIZE {
             let size = wire.take(SIZE / 100);
