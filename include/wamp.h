@@ -78,7 +78,8 @@
  * ERRORS
  *
  * Functions return int or int64_t: >= 0 is good, < 0 is WAMP_ERR_...; those that return a pointer
- * return NULL. A call that is refused has changed nothing and sent nothing; a _sync one that waited
+ * return NULL. Each lists the statuses that it may return; WAMP_ERR_FORKED and WAMP_ERR_INTERNAL may
+ * come from all and stand in no list. A call that is refused has changed nothing and sent nothing; a _sync one that waited
  * tells by its status what became of its request. wamp_status_text() explains a status,
  * wamp_last_error() the last failed call of the thread. What goes wrong later is told by WAMP_ERROR and WAMP_CLOSE. A
  * handler that fails itself says so by wamp_event_failed().
@@ -400,7 +401,9 @@
 
 /**
  * Kind of event: a request failed. `uri` is the error's URI, `status` one of WAMP_ERR_REMOTE,
- * WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN, WAMP_ERR_CANCELED, WAMP_ERR_TIMEOUT.
+ * WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN, WAMP_ERR_CANCELED, WAMP_ERR_TIMEOUT, WAMP_ERR_PAYLOAD
+ * (what came cannot be read). Of what the connection has, which is requested anew in each session, also
+ * one of those that wamp_session_subscribe() and wamp_session_register() return.
  */
 #define WAMP_ERROR 12
 
@@ -888,7 +891,7 @@ int wamp_connection_on_open(struct wamp_connection_t *connection,
 /**
  * Sets what hears WAMP_CLOSE: when the connection was closed, was lost, or could not be made. After
  * each wamp_connection_open() exactly one comes whose `will_retry` is false: it is the last.
- * As wamp_connection_on_open().
+ * Returns as wamp_connection_on_open().
  */
 int wamp_connection_on_close(struct wamp_connection_t *connection,
                              wamp_callback_t callback,
@@ -897,7 +900,7 @@ int wamp_connection_on_close(struct wamp_connection_t *connection,
 
 /**
  * Sets what hears WAMP_WRITABLE, once after a request was answered with WAMP_ERR_AGAIN: when half
- * of the send queue is free. As wamp_connection_on_open().
+ * of the send queue is free. Returns as wamp_connection_on_open().
  */
 int wamp_connection_on_writable(struct wamp_connection_t *connection,
                                 wamp_callback_t callback,
@@ -910,7 +913,7 @@ int wamp_connection_on_writable(struct wamp_connection_t *connection,
  *
  * It decides through `event->attempt`: at once, or, having retained it, later and from any thread;
  * the attempt waits so long. An event that decides nothing lets the attempt be made. With a NULL
- * callback nobody is asked, but in manual mode the event comes by wamp_connection_poll(). As
+ * callback nobody is asked, but in manual mode the event comes by wamp_connection_poll(). Returns as
  * wamp_connection_on_open().
  */
 int wamp_connection_on_connect(struct wamp_connection_t *connection,
@@ -924,7 +927,7 @@ int wamp_connection_on_connect(struct wamp_connection_t *connection,
  * It answers through `event->challenge`: at once, or, having retained it, later and from any
  * thread, within `connect_timeout`; an event that answers nothing ends the attempt to join. There may
  * be several rounds. Without a callback the options `ticket`, `secret` and `privkey` answer. With a
- * NULL callback in manual mode the event comes by wamp_connection_poll(). As
+ * NULL callback in manual mode the event comes by wamp_connection_poll(). Returns as
  * wamp_connection_on_open().
  */
 int wamp_connection_on_challenge(struct wamp_connection_t *connection,
@@ -934,8 +937,8 @@ int wamp_connection_on_challenge(struct wamp_connection_t *connection,
 
 /**
  * Sets what hears WAMP_USER_ERROR: when a handler reports its failure by wamp_event_failed(), and
- * when a request fails that has no callback to hear it. Without one they go to the log. As
- * wamp_connection_on_open().
+ * when a request fails that has no callback to hear it. Without one they go to the log. Returns
+ * as wamp_connection_on_open().
  */
 int wamp_connection_on_user_error(struct wamp_connection_t *connection,
                                   wamp_callback_t callback,
@@ -945,7 +948,7 @@ int wamp_connection_on_user_error(struct wamp_connection_t *connection,
 /**
  * Sets what hears WAMP_INTERNAL_ERROR: when no transport can be made, when the peer violates the
  * protocol, when there is no answer to a challenge. WAMP_CLOSE follows. Without one it goes to the
- * log. As wamp_connection_on_open().
+ * log. Returns as wamp_connection_on_open().
  */
 int wamp_connection_on_internal_error(struct wamp_connection_t *connection,
                                       wamp_callback_t callback,
@@ -956,7 +959,7 @@ int wamp_connection_on_internal_error(struct wamp_connection_t *connection,
  * Starts to connect and to join the realm, and returns at once: WAMP_OPEN or WAMP_CLOSE follows.
  *
  * Can be called again after WAMP_CLOSE. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (open
- * already), WAMP_ERR_FORKED.
+ * already), WAMP_ERR_CLOSED (wamp_shutdown() is running).
  */
 int wamp_connection_open(struct wamp_connection_t *connection);
 
@@ -982,17 +985,19 @@ int wamp_connection_close(struct wamp_connection_t *connection,
  * The open session; waits for it at most `timeout_ms` (negative: no limit).
  *
  * `*session` receives it, retained (give it back with wamp_session_release()), or NULL on failure. As soon as the
- * attempt to open has failed, its failure is returned. Returns WAMP_OK, or WAMP_ERR_HANDLE,
- * WAMP_ERR_ARGUMENT, WAMP_ERR_CLOSED (never opened, or closed), WAMP_ERR_TIMEOUT,
- * WAMP_ERR_UNREACHABLE, WAMP_ERR_HTTP, WAMP_ERR_SUBPROTOCOL, WAMP_ERR_PROTOCOL, WAMP_ERR_ABORTED,
- * WAMP_ERR_LOST, WAMP_ERR_DEADLOCK (in a callback of inline dispatch).
+ * attempt to open has failed, its failure is returned, with the words of its WAMP_CLOSE. Returns
+ * WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_CLOSED (never opened, or closed),
+ * WAMP_ERR_TIMEOUT, WAMP_ERR_UNREACHABLE, WAMP_ERR_TLS, WAMP_ERR_HTTP, WAMP_ERR_SUBPROTOCOL,
+ * WAMP_ERR_PROTOCOL, WAMP_ERR_AUTH, WAMP_ERR_ABORTED, WAMP_ERR_LOST, WAMP_ERR_CANCELED
+ * (wamp_attempt_abandon()), WAMP_ERR_TOO_LARGE (HELLO is more than the router takes, or a message more
+ * than we take), WAMP_ERR_DEADLOCK (in a callback of inline dispatch).
  */
 int wamp_connection_session(struct wamp_connection_t *connection,
                             int timeout_ms,
                             struct wamp_session_t **session);
 
 /**
- * 1 while a session is open, 0 if not, or WAMP_ERR_HANDLE.
+ * Returns 1 while a session is open, 0 if not, or WAMP_ERR_HANDLE.
  */
 int wamp_connection_is_open(struct wamp_connection_t *connection);
 
@@ -1046,14 +1051,14 @@ int wamp_connection_set_wakeup(struct wamp_connection_t *connection,
                                wamp_free_t free);
 
 /**
- * 1 while the transport is up, whether or not the session is open already; 0 if not, or
+ * Returns 1 while the transport is up, whether or not the session is open already; 0 if not, or
  * WAMP_ERR_HANDLE.
  */
 int wamp_connection_is_connected(struct wamp_connection_t *connection);
 
 /**
- * 1 from a loss that is retried until a session is open again or all is given up; 0 otherwise, or
- * WAMP_ERR_HANDLE.
+ * Returns 1 from a loss that is retried until a session is open again or all is given up; 0 otherwise,
+ * or WAMP_ERR_HANDLE.
  */
 int wamp_connection_is_retrying(struct wamp_connection_t *connection);
 
@@ -1260,7 +1265,7 @@ int wamp_session_id(struct wamp_session_t *session, int64_t *id);
 const char *wamp_session_realm(struct wamp_session_t *session);
 
 /**
- * 1 while requests can be made on the session, 0 when it is over, or WAMP_ERR_HANDLE.
+ * Returns 1 while requests can be made on the session, 0 when it is over, or WAMP_ERR_HANDLE.
  */
 int wamp_session_is_open(struct wamp_session_t *session);
 
@@ -1279,8 +1284,9 @@ const struct wamp_value_t *wamp_session_details(struct wamp_session_t *session);
  * once. Strings are copied. `free` (may be NULL) runs exactly once, also when the call fails.
  *
  * Returns the subscription's id (> 0, valid at once), or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT (NULL
- * handler without manual dispatch), WAMP_ERR_UTF8, WAMP_ERR_URI, WAMP_ERR_OPTION, WAMP_ERR_AGAIN,
- * WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker).
+ * handler without manual dispatch), WAMP_ERR_UTF8, WAMP_ERR_URI, WAMP_ERR_OPTION, WAMP_ERR_PAYLOAD (the
+ * encoding of the connection cannot carry an option), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED,
+ * WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker).
  */
 int64_t wamp_session_subscribe(struct wamp_session_t *session,
                                const char *topic,
@@ -1293,9 +1299,9 @@ int64_t wamp_session_subscribe(struct wamp_session_t *session,
 /**
  * Subscribes and waits for the router's answer, at most `timeout_ms` (negative: no limit).
  *
- * As wamp_session_subscribe(), which see. Returns the subscription's id, or also WAMP_ERR_REMOTE
- * (the router refused: its URI is in wamp_last_error()), WAMP_ERR_TIMEOUT (given up),
- * WAMP_ERR_DEADLOCK (in a callback of inline dispatch), WAMP_ERR_NOT_SENT,
+ * Returns the subscription's id, or as wamp_session_subscribe(), or WAMP_ERR_REMOTE (the router
+ * refused: its URI is in wamp_last_error()), WAMP_ERR_TIMEOUT (given up), WAMP_ERR_CANCELED (given up by
+ * another thread), WAMP_ERR_DEADLOCK (in a callback of inline dispatch), WAMP_ERR_NOT_SENT,
  * WAMP_ERR_OUTCOME_UNKNOWN.
  */
 int64_t wamp_session_subscribe_sync(struct wamp_session_t *session,
@@ -1324,9 +1330,10 @@ int wamp_session_unsubscribe(struct wamp_session_t *session,
 
 /**
  * Ends a subscription and waits for the router's answer, at most `timeout_ms` (negative: no
- * limit). Returns as wamp_session_unsubscribe(), or WAMP_ERR_REMOTE, WAMP_ERR_TIMEOUT,
- * WAMP_ERR_DEADLOCK, WAMP_ERR_OUTCOME_UNKNOWN; the handler is gone in any case but
- * WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED and WAMP_ERR_DEADLOCK.
+ * limit). Returns as wamp_session_unsubscribe(), or WAMP_ERR_REMOTE, WAMP_ERR_PAYLOAD (its error
+ * cannot be read), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN;
+ * the handler is gone in any case but WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID, WAMP_ERR_AGAIN,
+ * WAMP_ERR_CLOSED and WAMP_ERR_DEADLOCK.
  */
 int wamp_session_unsubscribe_sync(struct wamp_session_t *session,
                                   int64_t subscription,
@@ -1340,7 +1347,8 @@ int wamp_session_unsubscribe_sync(struct wamp_session_t *session,
  *
  * Returns WAMP_OK when it is queued, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8,
  * WAMP_ERR_URI, WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED,
- * WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker).
+ * WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker), WAMP_ERR_UNSUPPORTED (the options need a
+ * feature that the router does not announce: `ppt_scheme`, `enc_algo`).
  */
 int wamp_session_publish(struct wamp_session_t *session,
                          const char *topic,
@@ -1399,7 +1407,7 @@ int64_t wamp_session_register(struct wamp_session_t *session,
 
 /**
  * Registers a procedure and waits for the router's answer, at most `timeout_ms` (negative: no
- * limit). As wamp_session_register(); returns as wamp_session_subscribe_sync().
+ * limit). Returns as wamp_session_register(), or as wamp_session_subscribe_sync().
  */
 int64_t wamp_session_register_sync(struct wamp_session_t *session,
                                    const char *procedure,
@@ -1424,8 +1432,8 @@ int wamp_session_unregister(struct wamp_session_t *session,
 
 /**
  * Ends a registration and waits for the router's answer, at most `timeout_ms` (negative: no
- * limit). Returns as wamp_session_unregister(), or WAMP_ERR_REMOTE, WAMP_ERR_TIMEOUT,
- * WAMP_ERR_DEADLOCK, WAMP_ERR_OUTCOME_UNKNOWN.
+ * limit). Returns as wamp_session_unregister(), or WAMP_ERR_REMOTE, WAMP_ERR_PAYLOAD (its error cannot
+ * be read), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN.
  */
 int wamp_session_unregister_sync(struct wamp_session_t *session,
                                  int64_t registration,
@@ -1444,7 +1452,7 @@ int wamp_session_unregister_sync(struct wamp_session_t *session,
  * Returns the call's id (> 0), or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_URI,
  * WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE,
  * WAMP_ERR_STATE (the router is no dealer), WAMP_ERR_UNSUPPORTED (the options need a feature that
- * the router does not announce: `progress`, `ppt_scheme`).
+ * the router does not announce: `progress`, `ppt_scheme`, `enc_algo`).
  */
 int64_t wamp_session_call(struct wamp_session_t *session,
                           const char *procedure,
@@ -1461,8 +1469,9 @@ int64_t wamp_session_call(struct wamp_session_t *session,
  * `call` is the id that wamp_session_call() returned. `options` with `"progress": true` announce
  * still more; without, or NULL, this is the last. `payload` may be NULL; all is copied. Returns
  * WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID (the call has ended), WAMP_ERR_STATE (it was made
- * without `progress`, was canceled, or the last input has been sent), WAMP_ERR_UTF8,
- * WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE.
+ * without `progress`, was canceled, or the last input has been sent), WAMP_ERR_ARGUMENT (an unknown
+ * encoding), WAMP_ERR_UTF8, WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_UNSUPPORTED, WAMP_ERR_AGAIN,
+ * WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE.
  */
 int wamp_session_call_more(struct wamp_session_t *session,
                            int64_t call,
@@ -1477,7 +1486,8 @@ int wamp_session_call_more(struct wamp_session_t *session,
  * Returns WAMP_OK, or as wamp_session_call(), or WAMP_ERR_REMOTE (an error came: its URI is in
  * the message and in wamp_last_error()), WAMP_ERR_TIMEOUT (given up; a late answer is ignored),
  * WAMP_ERR_DEADLOCK (in a callback of inline dispatch, or in one of the connection that has
- * registered the procedure itself), WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN.
+ * registered the procedure itself), WAMP_ERR_CANCELED (given up by another thread), WAMP_ERR_NOT_SENT,
+ * WAMP_ERR_OUTCOME_UNKNOWN.
  */
 int wamp_session_call_sync(struct wamp_session_t *session,
                            const char *procedure,
@@ -1517,8 +1527,8 @@ int wamp_invocation_release(struct wamp_invocation_t *invocation);
  *
  * Only where the event had WAMP_FLAG_PROGRESS. `payload` may be NULL and is copied. Returns
  * WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (answered, or no progress wanted), WAMP_ERR_CANCELED
- * (the caller has given up), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_PAYLOAD,
- * WAMP_ERR_TOO_LARGE.
+ * (the caller has given up), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_PAYLOAD, WAMP_ERR_ARGUMENT (an
+ * unknown encoding), WAMP_ERR_TOO_LARGE.
  */
 int wamp_invocation_progress(struct wamp_invocation_t *invocation,
                              const struct wamp_payload_t *payload);
@@ -1529,7 +1539,7 @@ int wamp_invocation_progress(struct wamp_invocation_t *invocation,
  * `payload` may be NULL and is copied. A failed call answers nothing: try again, or answer with an
  * error. Never WAMP_ERR_AGAIN. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (answered
  * already), WAMP_ERR_CANCELED (the caller has given up), WAMP_ERR_CLOSED (nobody waits any more),
- * WAMP_ERR_PAYLOAD, WAMP_ERR_TOO_LARGE.
+ * WAMP_ERR_PAYLOAD, WAMP_ERR_ARGUMENT (an unknown encoding), WAMP_ERR_TOO_LARGE.
  */
 int wamp_invocation_yield(struct wamp_invocation_t *invocation,
                           const struct wamp_payload_t *payload);
@@ -1537,7 +1547,7 @@ int wamp_invocation_yield(struct wamp_invocation_t *invocation,
 /**
  * As wamp_invocation_yield(), with `options` (JSON object, may be NULL) that go to the router, such
  * as those of payload passthru (`ppt_scheme` ...). With `{"progress": true}` it is a progressive
- * result, as by wamp_invocation_progress(). Returns as they do, and WAMP_ERR_OPTION,
+ * result, as by wamp_invocation_progress(). Returns as wamp_invocation_progress(), and WAMP_ERR_OPTION,
  * WAMP_ERR_UTF8, WAMP_ERR_UNSUPPORTED (the router does not announce what the options need).
  */
 int wamp_invocation_yield_with(struct wamp_invocation_t *invocation,
@@ -1555,9 +1565,11 @@ int wamp_invocation_error(struct wamp_invocation_t *invocation,
                           const struct wamp_payload_t *payload);
 
 /**
- * 1 if nobody waits for the answer any more: the caller has canceled the call or is gone, or our
- * session has ended. 0 while somebody does, also after the answer; or WAMP_ERR_HANDLE. A callee
- * that works for long looks here from time to time, or waits for wamp_invocation_on_interrupt().
+ * Tells whether nobody waits for the answer any more. A callee that works for long looks here from time
+ * to time, or waits for wamp_invocation_on_interrupt().
+ *
+ * Returns 1 if the caller has canceled the call or is gone, or our session has ended, 0 while somebody
+ * waits, also after the answer, or WAMP_ERR_HANDLE.
  */
 int wamp_invocation_is_canceled(struct wamp_invocation_t *invocation);
 
@@ -1682,7 +1694,8 @@ int wamp_session_prefix(struct wamp_session_t *session, const char *shortcut, co
  * with a known shortcut. Seldom needed, as every function resolves by itself.
  *
  * Returns the URI's bytes without the NUL; where they do not fit in `uri_size` bytes with the NUL,
- * `uri` gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
+ * `uri` gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8,
+ * WAMP_ERR_TOO_LARGE.
  */
 int wamp_session_resolve(struct wamp_session_t *session,
                          const char *text,
@@ -2047,8 +2060,8 @@ int wamp_auth_scram_client_proof(const char *salted_password,
 
 /**
  * The ServerSignature of SCRAM, by which a client knows the router: compare it with
- * `authextra.verifier` of WELCOME, or Crossbar.io's `scram_server_signature`. Arguments and result
- * as for wamp_auth_scram_client_proof().
+ * `authextra.verifier` of WELCOME, or Crossbar.io's `scram_server_signature`. Takes the same arguments,
+ * and returns as wamp_auth_scram_client_proof().
  */
 int wamp_auth_scram_server_signature(const char *salted_password,
                                      const char *auth_message,

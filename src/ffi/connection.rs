@@ -38,6 +38,7 @@ pub(super) fn object(connection: *mut wamp_connection_t) -> Result<Arc<Connectio
     CONNECTIONS.with(key, Arc::clone).ok_or_else(|| Status::Handle.into())
 }
 
+#[cfg_attr(debug_assertions, track_caller)]
 fn set_callback(
     connection: *mut wamp_connection_t,
     slot: Slot,
@@ -124,7 +125,7 @@ pub unsafe extern "C" fn wamp_connection_on_open(
 
 /// Sets what hears WAMP_CLOSE: when the connection was closed, was lost, or could not be made. After
 /// each wamp_connection_open() exactly one comes whose `will_retry` is false: it is the last.
-/// As wamp_connection_on_open().
+/// Returns as wamp_connection_on_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_on_close(
     connection: *mut wamp_connection_t,
@@ -136,7 +137,7 @@ pub unsafe extern "C" fn wamp_connection_on_close(
 }
 
 /// Sets what hears WAMP_WRITABLE, once after a request was answered with WAMP_ERR_AGAIN: when half
-/// of the send queue is free. As wamp_connection_on_open().
+/// of the send queue is free. Returns as wamp_connection_on_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_on_writable(
     connection: *mut wamp_connection_t,
@@ -152,7 +153,7 @@ pub unsafe extern "C" fn wamp_connection_on_writable(
 ///
 /// It decides through `event->attempt`: at once, or, having retained it, later and from any thread;
 /// the attempt waits so long. An event that decides nothing lets the attempt be made. With a NULL
-/// callback nobody is asked, but in manual mode the event comes by wamp_connection_poll(). As
+/// callback nobody is asked, but in manual mode the event comes by wamp_connection_poll(). Returns as
 /// wamp_connection_on_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_on_connect(
@@ -169,7 +170,7 @@ pub unsafe extern "C" fn wamp_connection_on_connect(
 /// It answers through `event->challenge`: at once, or, having retained it, later and from any
 /// thread, within `connect_timeout`; an event that answers nothing ends the attempt to join. There may
 /// be several rounds. Without a callback the options `ticket`, `secret` and `privkey` answer. With a
-/// NULL callback in manual mode the event comes by wamp_connection_poll(). As
+/// NULL callback in manual mode the event comes by wamp_connection_poll(). Returns as
 /// wamp_connection_on_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_on_challenge(
@@ -182,8 +183,8 @@ pub unsafe extern "C" fn wamp_connection_on_challenge(
 }
 
 /// Sets what hears WAMP_USER_ERROR: when a handler reports its failure by wamp_event_failed(), and
-/// when a request fails that has no callback to hear it. Without one they go to the log. As
-/// wamp_connection_on_open().
+/// when a request fails that has no callback to hear it. Without one they go to the log. Returns
+/// as wamp_connection_on_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_on_user_error(
     connection: *mut wamp_connection_t,
@@ -196,7 +197,7 @@ pub unsafe extern "C" fn wamp_connection_on_user_error(
 
 /// Sets what hears WAMP_INTERNAL_ERROR: when no transport can be made, when the peer violates the
 /// protocol, when there is no answer to a challenge. WAMP_CLOSE follows. Without one it goes to the
-/// log. As wamp_connection_on_open().
+/// log. Returns as wamp_connection_on_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_on_internal_error(
     connection: *mut wamp_connection_t,
@@ -210,7 +211,7 @@ pub unsafe extern "C" fn wamp_connection_on_internal_error(
 /// Starts to connect and to join the realm, and returns at once: WAMP_OPEN or WAMP_CLOSE follows.
 ///
 /// Can be called again after WAMP_CLOSE. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (open
-/// already), WAMP_ERR_FORKED.
+/// already), WAMP_ERR_CLOSED (wamp_shutdown() is running).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_open(connection: *mut wamp_connection_t) -> c_int {
     guard(|| object(connection)?.client.open().map(|()| 0))
@@ -253,10 +254,12 @@ pub unsafe extern "C" fn wamp_connection_close(
 /// The open session; waits for it at most `timeout_ms` (negative: no limit).
 ///
 /// `*session` receives it, retained (give it back with wamp_session_release()), or NULL on failure. As soon as the
-/// attempt to open has failed, its failure is returned. Returns WAMP_OK, or WAMP_ERR_HANDLE,
-/// WAMP_ERR_ARGUMENT, WAMP_ERR_CLOSED (never opened, or closed), WAMP_ERR_TIMEOUT,
-/// WAMP_ERR_UNREACHABLE, WAMP_ERR_HTTP, WAMP_ERR_SUBPROTOCOL, WAMP_ERR_PROTOCOL, WAMP_ERR_ABORTED,
-/// WAMP_ERR_LOST, WAMP_ERR_DEADLOCK (in a callback of inline dispatch).
+/// attempt to open has failed, its failure is returned, with the words of its WAMP_CLOSE. Returns
+/// WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_CLOSED (never opened, or closed),
+/// WAMP_ERR_TIMEOUT, WAMP_ERR_UNREACHABLE, WAMP_ERR_TLS, WAMP_ERR_HTTP, WAMP_ERR_SUBPROTOCOL,
+/// WAMP_ERR_PROTOCOL, WAMP_ERR_AUTH, WAMP_ERR_ABORTED, WAMP_ERR_LOST, WAMP_ERR_CANCELED
+/// (wamp_attempt_abandon()), WAMP_ERR_TOO_LARGE (HELLO is more than the router takes, or a message more
+/// than we take), WAMP_ERR_DEADLOCK (in a callback of inline dispatch).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_session(
     connection: *mut wamp_connection_t,
@@ -280,7 +283,7 @@ pub unsafe extern "C" fn wamp_connection_session(
     })
 }
 
-/// 1 while a session is open, 0 if not, or WAMP_ERR_HANDLE.
+/// Returns 1 while a session is open, 0 if not, or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_is_open(connection: *mut wamp_connection_t) -> c_int {
     guard(|| Ok(c_int::from(object(connection)?.client.is_open())))
@@ -395,15 +398,15 @@ pub unsafe extern "C" fn wamp_connection_set_wakeup(
     })
 }
 
-/// 1 while the transport is up, whether or not the session is open already; 0 if not, or
+/// Returns 1 while the transport is up, whether or not the session is open already; 0 if not, or
 /// WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_is_connected(connection: *mut wamp_connection_t) -> c_int {
     guard(|| Ok(c_int::from(object(connection)?.client.is_connected())))
 }
 
-/// 1 from a loss that is retried until a session is open again or all is given up; 0 otherwise, or
-/// WAMP_ERR_HANDLE.
+/// Returns 1 from a loss that is retried until a session is open again or all is given up; 0 otherwise,
+/// or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_is_retrying(connection: *mut wamp_connection_t) -> c_int {
     guard(|| Ok(c_int::from(object(connection)?.client.is_retrying())))

@@ -170,7 +170,8 @@ pub unsafe extern "C" fn wamp_session_prefix(
 /// with a known shortcut. Seldom needed, as every function resolves by itself.
 ///
 /// Returns the URI's bytes without the NUL; where they do not fit in `uri_size` bytes with the NUL,
-/// `uri` gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
+/// `uri` gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8,
+/// WAMP_ERR_TOO_LARGE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_resolve(
     session: *mut wamp_session_t,
