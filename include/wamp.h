@@ -1713,9 +1713,11 @@ int wamp_session_log(struct wamp_session_t *session,
 
 /**
  * A callback that writes its event to the log, as wamp_session_log() does: what came, with args and
- * kwargs. To be passed wherever a wamp_callback_t is wanted. An invocation is not answered by it.
+ * kwargs. To be passed wherever a wamp_callback_t is wanted. An invocation is not answered by it. An
+ * event that is no longer valid is a warning in the log.
  */
-void wamp_log_event(const struct wamp_event_t *event, void *_user_data);
+void wamp_log_event(const struct wamp_event_t *event,
+                    void *_user_data);
 
 /**
  * The type: WAMP_TYPE_NULL ... WAMP_TYPE_DICT, WAMP_TYPE_NONE for NULL.
