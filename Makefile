@@ -1,8 +1,11 @@
-# make demo      builds the library and the C examples, and runs one
-# make test      checks everything; what could not be checked here is listed at its end
-# make bench     measures
-# make fuzz      fuzzes the decoders and handshakes (FUZZ_SECONDS for each, FUZZ_TARGETS)
-# make install   installs header, libraries, pkg-config and CMake packages (PREFIX, DESTDIR)
+# make demo       builds the library and the C examples, and runs one
+# make check      formatting, lints and unit tests, in under two minutes
+# make test       what each landing needs; what could not be tested here is listed at its end
+# make test-long  matrices, soaks and storms (PARTS names some of them)
+# make shake      the tests once more, with system calls delayed at random
+# make bench      measures
+# make fuzz       fuzzes the decoders and handshakes (FUZZ_SECONDS for each, FUZZ_TARGETS)
+# make install    installs what make has built (PREFIX, LIBDIR, INCLUDEDIR, DOCDIR, DESTDIR); install-strip, uninstall
 
 CARGO  ?= cargo
 PYTHON ?= python3
@@ -15,7 +18,8 @@ EXAMPLES_BIN := $(TARGET)/c/examples
 SCENARIOS_BIN := $(TARGET)/c/scenarios
 VENV  := $(TARGET)/venv
 NODE_MODULES := $(TARGET)/node_modules
-SKIPS := $(TARGET)/test-skips.txt
+SHAKER := $(TARGET)/c/shake.so
+NOTICES := $(RELEASE)/THIRD-PARTY.md
 CARGO_FUZZ := $(TARGET)/tools/bin/cargo-fuzz
 export CARGO_TARGET_DIR := $(TARGET)
 
@@ -24,8 +28,12 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 MAJOR := $(word 1,$(subst ., ,$(VERSION)))
 MINOR := $(word 2,$(subst ., ,$(VERSION)))
 
-# What `rustc --print native-static-libs` names for the static library.
-LIBS_PRIVATE := -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc
+# While the major version is 0, each minor version has an ABI of its own.
+ABI := $(if $(filter 0,$(MAJOR)),$(MAJOR).$(MINOR),$(MAJOR))
+
+# What `rustc --print native-static-libs` names for the static library, less what every C compiler adds by itself: its own
+# run-time library (-lgcc_s, of which there is no static form) and -lc.
+LIBS_PRIVATE := -lutil -lrt -lpthread -lm -ldl
 
 STRICT := -std=c99 -D_POSIX_C_SOURCE=200809L -Wall -Wextra -pedantic -Werror
 LINK := -L$(RELEASE) -lwamp -lpthread -Wl,-rpath,$(RELEASE)
@@ -33,21 +41,29 @@ LINK := -L$(RELEASE) -lwamp -lpthread -Wl,-rpath,$(RELEASE)
 EXAMPLES  := $(patsubst examples-c/%.c,$(EXAMPLES_BIN)/%,$(wildcard examples-c/*.c))
 SCENARIOS := $(patsubst tests/c/%.c,$(SCENARIOS_BIN)/%,$(wildcard tests/c/*.c))
 
-.PHONY: all demo test bench fuzz install clean
-.PHONY: lib staticlib examples scenarios begin lint unit python interop javascript
+.PHONY: all demo check test test-long shake bench fuzz install install-strip uninstall clean
+.PHONY: lib examples scenarios venv javascript shaker
 .DELETE_ON_ERROR:
-# Cargo and pytest use all processors by themselves, and the steps of `test` stand in their order.
+# Cargo uses all processors by itself; tests/runner runs the parts of the tests side by side.
 .NOTPARALLEL:
 
-all: lib staticlib
+all: lib $(NOTICES)
 
-# One crate type at a time: with `rlib` among them, as in Cargo.toml, there would be no link-time optimisation.
+# The binaries tell nothing of where they were built.
+CARGO_DIR := $(abspath $(or $(CARGO_HOME),$(HOME)/.cargo))
+lib: export RUSTFLAGS := $(RUSTFLAGS) --remap-path-prefix=$(CARGO_DIR)=/cargo --remap-path-prefix=$(CURDIR)=/libwamp
+lib: export CFLAGS := $(CFLAGS) -ffile-prefix-map=$(CARGO_DIR)=/cargo -ffile-prefix-map=$(TARGET)=/libwamp/target
+
+# Both in one compilation, which optimizes once; with `rlib` among them, as in Cargo.toml, there would be no link-time
+# optimization.
 lib:
-	$(CARGO) rustc --release --lib --crate-type cdylib
-	ln -sf libwamp.so $(RELEASE)/libwamp.so.$(MAJOR)
+	$(CARGO) rustc --release --lib --crate-type cdylib,staticlib
+	ln -sf libwamp.so $(RELEASE)/libwamp.so.$(ABI)
 
-staticlib:
-	$(CARGO) rustc --release --lib --crate-type staticlib
+# The licences of what is linked into the library.
+$(NOTICES): packaging/notices.py Cargo.lock
+	@mkdir -p $(@D)
+	$(PYTHON) packaging/notices.py > $@
 
 examples: $(EXAMPLES)
 
@@ -64,51 +80,46 @@ $(SCENARIOS_BIN)/%: tests/c/%.c tests/c/scenario.h include/wamp.h | lib
 demo: lib examples
 	$(EXAMPLES_BIN)/quickstart
 
-test: begin lint lib staticlib examples scenarios $(VENV)/ready javascript unit python interop
-	@echo "All tests passed: lints, documentation, Rust, C, Python, and against Crossbar.io."
-	@if [ -s $(SKIPS) ]; then echo "Not everything could be tested here:"; cat $(SKIPS); fi
+# RETRIES=0 has no failed test run again, JOBS says how many processors to keep busy; see tests/runner.
+RUN_TESTS := $(PYTHON) tests/runner
+PARTS ?= long shake
 
-begin:
-	@mkdir -p $(TARGET)
-	@rm -f $(SKIPS)
+check:
+	$(RUN_TESTS) check
 
-lint:
-	$(CARGO) fmt --check
-	$(CARGO) clippy --all-targets -- -D warnings
-	RUSTDOCFLAGS=-Dwarnings $(CARGO) doc --no-deps
+test:
+	$(RUN_TESTS) test
 
-unit: export WAMP_LIB_DIR := $(RELEASE)
-unit: export WAMP_TEST_PYTHON := $(VENV)/bin/python
-unit:
-	$(CARGO) test --no-fail-fast
+test-long:
+	$(RUN_TESTS) $(PARTS)
 
-python interop: export LIBWAMP_PATH := $(RELEASE)/libwamp.so.$(MAJOR)
-python:
-	$(VENV)/bin/python -m pytest -q --junitxml=$(TARGET)/pytest-python.xml bindings/python/tests
-	$(VENV)/bin/python tests/skips.py $(TARGET)/pytest-python.xml $(SKIPS)
+shake:
+	$(RUN_TESTS) shake
 
-interop: export WAMP_C_BIN := $(SCENARIOS_BIN)
-interop: export WAMP_EXAMPLES_BIN := $(EXAMPLES_BIN)
-interop: export WAMP_NODE_MODULES := $(NODE_MODULES)
-interop:
-	$(VENV)/bin/python -m pytest -q --junitxml=$(TARGET)/pytest-interop.xml tests/interop
-	$(VENV)/bin/python tests/skips.py $(TARGET)/pytest-interop.xml $(SKIPS)
+shaker: $(SHAKER)
 
-# Made anew when the list changes, so that nothing old stays in it.
+$(SHAKER): tests/shake/shake.c
+	@mkdir -p $(@D)
+	$(CC) -O2 -Wall -Wextra -Werror -shared -fPIC $< -o $@ -ldl
+
+venv: $(VENV)/ready
+
+# Made anew when the list changes, so that nothing old stays in it. The list is whole: nothing is left to be resolved.
 $(VENV)/ready: tests/interop/requirements.txt
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	$(VENV)/bin/python -m pip install --disable-pip-version-check --no-deps --progress-bar off -r $<
 	touch $@
 
 # Without npm the tests that need its packages are skipped, and say so.
 javascript: $(if $(shell command -v npm),$(NODE_MODULES)/ready)
 
-# The packages are JavaScript; what could be compiled for them is not needed.
-$(NODE_MODULES)/ready: tests/interop/package.json
+# The packages are JavaScript; what could be compiled for them is not needed. (`npm ci` would refuse the lock where a
+# registry lacks one of the optional packages of another platform.)
+$(NODE_MODULES)/ready: tests/interop/package.json tests/interop/package-lock.json
 	@mkdir -p $(@D)
-	cp $< $(TARGET)/package.json
-	npm install --prefix $(TARGET) --ignore-scripts --no-audit --no-fund --no-package-lock --loglevel error
+	cp $^ $(TARGET)
+	npm install --prefix $(TARGET) --no-save --ignore-scripts --no-audit --no-fund --loglevel error
 	touch $@
 
 bench: lib
@@ -133,20 +144,53 @@ endif
 $(CARGO_FUZZ):
 	$(CARGO) install --quiet --locked --root $(TARGET)/tools cargo-fuzz
 
-FILL := sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@VERSION@|$(VERSION)|g' -e 's|@MAJOR@|$(MAJOR)|g' \
-	-e 's|@MINOR@|$(MINOR)|g' -e 's|@LIBS_PRIVATE@|$(LIBS_PRIVATE)|g'
-TO := $(DESTDIR)$(PREFIX)
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DOCDIR ?= $(PREFIX)/share/doc/libwamp
+OBJCOPY ?= objcopy
+STRIP ?= strip
+SHARED := $(DESTDIR)$(LIBDIR)/libwamp.so.$(VERSION)
+DEBUG_INFO := $(DESTDIR)$(LIBDIR)/.debug/libwamp.so.$(VERSION).debug
+CMAKE := $(DESTDIR)$(LIBDIR)/cmake/wamp
+FILL := sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
+	-e 's|@VERSION@|$(VERSION)|g' -e 's|@MAJOR@|$(MAJOR)|g' -e 's|@MINOR@|$(MINOR)|g' -e 's|@ABI@|$(ABI)|g' \
+	-e 's|@LIBS_PRIVATE@|$(LIBS_PRIVATE)|g' \
+	-e 's|@INCLUDE_FROM_LIB@|$(shell realpath -m --relative-to=$(LIBDIR) $(INCLUDEDIR))|g'
 
-install: lib staticlib
-	install -d "$(TO)/include" "$(TO)/lib/pkgconfig" "$(TO)/lib/cmake/Wamp"
-	install -m 644 include/wamp.h "$(TO)/include/wamp.h"
-	install -m 755 $(RELEASE)/libwamp.so "$(TO)/lib/libwamp.so.$(VERSION)"
-	ln -sf libwamp.so.$(VERSION) "$(TO)/lib/libwamp.so.$(MAJOR)"
-	ln -sf libwamp.so.$(MAJOR) "$(TO)/lib/libwamp.so"
-	install -m 644 $(RELEASE)/libwamp.a "$(TO)/lib/libwamp.a"
-	$(FILL) packaging/wamp.pc.in > "$(TO)/lib/pkgconfig/wamp.pc"
-	$(FILL) packaging/WampConfig.cmake.in > "$(TO)/lib/cmake/Wamp/WampConfig.cmake"
-	$(FILL) packaging/WampConfigVersion.cmake.in > "$(TO)/lib/cmake/Wamp/WampConfigVersion.cmake"
+# Builds nothing, so that it can be run by another user, without Rust.
+install:
+	@test -f $(RELEASE)/libwamp.so -a -f $(RELEASE)/libwamp.a -a -f $(NOTICES) || \
+		{ echo "make install: there is no library to install; run 'make' first" >&2; exit 1; }
+	install -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)/.debug" "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(CMAKE)"
+	install -d "$(DESTDIR)$(DOCDIR)/examples"
+	install -m 644 include/wamp.h "$(DESTDIR)$(INCLUDEDIR)/wamp.h"
+	install -m 755 $(RELEASE)/libwamp.so "$(SHARED)"
+	$(OBJCOPY) --only-keep-debug "$(SHARED)" "$(DEBUG_INFO)"
+	chmod 644 "$(DEBUG_INFO)"
+	$(STRIP) --strip-debug "$(SHARED)"
+	cd "$(DESTDIR)$(LIBDIR)/.debug" && $(OBJCOPY) --add-gnu-debuglink=libwamp.so.$(VERSION).debug "$(abspath $(SHARED))"
+	ln -sf libwamp.so.$(VERSION) "$(DESTDIR)$(LIBDIR)/libwamp.so.$(ABI)"
+	ln -sf libwamp.so.$(ABI) "$(DESTDIR)$(LIBDIR)/libwamp.so"
+	install -m 644 $(RELEASE)/libwamp.a "$(DESTDIR)$(LIBDIR)/libwamp.a"
+	$(FILL) packaging/wamp.pc.in > "$(DESTDIR)$(LIBDIR)/pkgconfig/wamp.pc"
+	$(FILL) packaging/wamp-config.cmake.in > "$(CMAKE)/wamp-config.cmake"
+	$(FILL) packaging/wamp-config-version.cmake.in > "$(CMAKE)/wamp-config-version.cmake"
+	install -m 644 README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE $(NOTICES) docs/*.md "$(DESTDIR)$(DOCDIR)"
+	install -m 644 examples-c/*.c "$(DESTDIR)$(DOCDIR)/examples"
+
+# Without what debuggers read.
+install-strip: install
+	$(STRIP) --strip-unneeded "$(SHARED)"
+	$(STRIP) --strip-debug "$(DESTDIR)$(LIBDIR)/libwamp.a"
+	rm -f "$(DEBUG_INFO)"
+	-rmdir "$(DESTDIR)$(LIBDIR)/.debug"
+
+uninstall:
+	rm -f "$(DESTDIR)$(INCLUDEDIR)/wamp.h" "$(SHARED)" "$(DEBUG_INFO)" "$(DESTDIR)$(LIBDIR)/libwamp.a"
+	rm -f "$(DESTDIR)$(LIBDIR)/libwamp.so" "$(DESTDIR)$(LIBDIR)/libwamp.so.$(ABI)"
+	rm -f "$(DESTDIR)$(LIBDIR)/pkgconfig/wamp.pc"
+	rm -rf "$(CMAKE)" "$(DESTDIR)$(DOCDIR)"
+	-rmdir "$(DESTDIR)$(LIBDIR)/.debug" 2>/dev/null
 
 clean:
 	$(CARGO) clean

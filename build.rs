@@ -126,15 +126,19 @@ struct wamp_text_payload {
 }
 
 fn name_library() {
-    let major = env("CARGO_PKG_VERSION_MAJOR");
+    // While the major version is 0, each minor version has an ABI of its own.
+    let abi = match env("CARGO_PKG_VERSION_MAJOR").as_str() {
+        "0" => format!("0.{}", env("CARGO_PKG_VERSION_MINOR")),
+        major => major.to_owned(),
+    };
     match env("CARGO_CFG_TARGET_OS").as_str() {
         "linux" | "android" | "freebsd" => {
-            println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libwamp.so.{major}");
+            println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libwamp.so.{abi}");
             // Unmapping code under running threads is a crash.
             println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
         }
         "macos" => {
-            println!("cargo:rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libwamp.{major}.dylib");
+            println!("cargo:rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libwamp.{abi}.dylib");
         }
         _ => {}
     }

@@ -14,8 +14,8 @@ if ! [ -e "$lib/libwamp.so" ]; then
 fi
 lib=$(cd "$lib" && pwd)
 mkdir -p "$out"
-# The library's soname is libwamp.so.0: the loader wants it by that name.
-ln -sf "$lib/libwamp.so" "$out/libwamp.so.0"
+# The loader wants the library by its SONAME.
+for name in "$lib"/libwamp.so.*; do ln -sf "$name" "$out/"; done
 "$cc" -std=c99 -O2 -Wall -Wextra -Wpedantic ${CFLAGS:-} -I"$root/include" "$here/bench.c" -o "$out/bench" \
   -L"$lib" -lwamp -Wl,-rpath,"$out" -pthread
 

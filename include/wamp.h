@@ -56,9 +56,24 @@
  *             wamp_connection_poll() instead. wamp_connection_fd() tells an event loop when.
  *   "inline"  on the I/O thread: the shortest way, for callbacks that never wait.
  *
- * The library's threads block all signals. It installs no signal handler and prints nothing unless
- * asked (wamp_set_log(), wamp_session_log(), the option `trace`, the environment variables WAMP_LOG
- * and WAMP_TRACE). After fork() a child gets WAMP_ERR_FORKED.
+ * The library prints nothing unless asked (wamp_set_log(), wamp_session_log(), the option `trace`, the
+ * environment variables WAMP_LOG and WAMP_TRACE). After fork() a child gets WAMP_ERR_FORKED.
+ *
+ * SIGNALS
+ *
+ * The library installs no signal handler, and raises no SIGPIPE. Its I/O threads, which are named
+ * wamp-..., leave the signals of the process to the program's own threads: they block what was blocked
+ * in the thread that first used the library, and HUP INT QUIT TERM USR1 USR2 ALRM VTALRM CHLD TSTP TTIN
+ * TTOU WINCH IO URG PIPE. They never block what a fault raises (SEGV BUS FPE ILL TRAP SYS ABRT), so
+ * that crash reporters and sanitizers work, and leave PROF to profilers and real-time signals as they
+ * were.
+ *
+ * In "thread" mode callbacks run with the signal mask of the thread that called wamp_connection_open(),
+ * and so do the processes and threads that they start. A callback that changes its thread's mask has
+ * to restore it. Callbacks in "inline" mode, and functions for the log, wakeups, payload codecs and
+ * freeing user_data that run on an I/O thread, run with the mask of I/O threads. A program that waits
+ * for a signal by sigwait() or signalfd() blocks it before it first uses the library, as it must
+ * before it makes threads of its own.
  *
  * PAYLOADS
  *
@@ -341,6 +356,11 @@
  * TLS failed: the certificates do not suit, or one side speaks in clear.
  */
 #define WAMP_ERR_TLS -28
+
+/**
+ * The system gives no more threads, file descriptors or memory.
+ */
+#define WAMP_ERR_EXHAUSTED -29
 
 /**
  * Kind of event: a session is open. `wamp_id` is the session's id, `uri` the realm.
@@ -1940,8 +1960,8 @@ struct wamp_router_t *wamp_router_new(const char *config);
  * clients can connect. Can be called several times.
  *
  * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is
- * missing), WAMP_ERR_UNREACHABLE (the address cannot be bound), WAMP_ERR_CLOSED (after
- * wamp_shutdown()), WAMP_ERR_FORKED.
+ * missing), WAMP_ERR_UNREACHABLE (the address cannot be bound), WAMP_ERR_EXHAUSTED, WAMP_ERR_CLOSED
+ * (after wamp_shutdown()), WAMP_ERR_FORKED.
  */
 int wamp_router_listen(struct wamp_router_t *router,
                        const char *url);

@@ -5,6 +5,7 @@ pub mod auth;
 pub mod client;
 pub mod codec;
 pub mod ffi;
+mod os;
 pub mod protocol;
 pub mod router;
 pub mod transport;

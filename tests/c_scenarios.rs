@@ -1,22 +1,23 @@
-//! The C programs of the tree against the release library: the scenarios of tests/c in every dispatch mode, plain and
-//! under valgrind, and the examples.
+//! The C programs of the tree against the release library: the scenarios of tests/c and the examples, plain and under
+//! valgrind. Each scenario is a test of its own, in every dispatch mode; `WAMP_TEST_LONG=1` has valgrind try each mode
+//! with each serializer, which takes several times as long.
 
 mod support;
 
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use support::{compile, has, read, run, scratch, skip, source};
 
-/// Two processors are usual in continuous integration, and each program has several threads.
-const AT_ONCE: usize = 2;
-const LIMIT: Duration = Duration::from_secs(900);
+/// Guard against hanging: the longest scenario takes some 20 s alone, under valgrind.
+const LIMIT: Duration = Duration::from_secs(300);
 const MODES: &[&str] = &["thread", "manual", "inline"];
+const JSON: &[&str] = &["json"];
+const WIRES: &[&str] = &["json", "msgpack", "cbor"];
 
 /// Scenarios that are run over the other wires too.
 const EVERY_WIRE: &[&str] = &[
@@ -39,66 +40,119 @@ const DRIVEN: &str = "interop_";
 /// valgrind runs one thread at a time, and each of them some twenty times slower: long scenarios do less there.
 const LESS: &[(&str, &str)] = &[("WAMP_TEST_COUNT", "2000"), ("WAMP_TEST_BYTES", "200000")];
 
-/// Threads that a shutdown does not wait for look like leaks when the program ends.
-const NOT_UNDER_VALGRIND: &[&str] = &["local_impatient"];
 /// The status that valgrind gives to a program in which it found something.
-const FOUND: &str = "99";
+const FOUND: i32 = 99;
 
-/// One program to run.
-struct Job {
-    program: PathBuf,
-    arguments: Vec<String>,
-    /// The option `serializers` of its connections.
-    serializers: &'static str,
-    under_valgrind: bool,
-    wanted: Wanted,
+/// Makes a test of each scenario. The second list: threads that a shutdown does not wait for look like leaks when the
+/// program ends, so valgrind does not judge these.
+macro_rules! scenarios {
+    ([$($checked:ident)*], [$($plain:ident)*]) => {
+        const SCENARIOS: &[&str] = &[$(stringify!($checked),)* $(stringify!($plain),)*];
+
+        mod plain {
+            $(#[test]
+            fn $checked() {
+                super::scenario(stringify!($checked), false);
+            })*
+            $(#[test]
+            fn $plain() {
+                super::scenario(stringify!($plain), false);
+            })*
+        }
+
+        mod valgrind {
+            $(#[test]
+            fn $checked() {
+                super::scenario(stringify!($checked), true);
+            })*
+        }
+    };
 }
 
-#[derive(Clone)]
-enum Wanted {
-    /// Ends with status 0, and its output has this line.
-    Line(String),
-    /// Ends with status 1: it told why it could not do its work.
-    Failure,
-}
+scenarios!(
+    [
+        callmore
+        cancel
+        connect_hook
+        durable
+        encodings
+        errors
+        history
+        interrupt
+        lifetime
+        local_auth
+        local_challenge
+        local_deadlock
+        local_durable
+        local_ends
+        local_exhausted
+        local_failures
+        local_fork
+        local_frozen
+        local_handles
+        local_misuse
+        local_queue
+        local_router
+        local_shutdown
+        local_signals
+        local_sigpipe
+        local_sizes
+        local_texts
+        local_unreachable
+        manual
+        meta
+        order
+        patterns
+        payload
+        progress
+        pubsub
+        revocation
+        rpc
+        session
+        shared
+        sync
+        testament
+        threads
+        transports
+        whitelist
+    ],
+    [local_impatient]
+);
 
 #[test]
-fn scenarios() {
-    let mut jobs = Vec::new();
-    let programs = build("tests/c", "c-scenarios");
-    for under_valgrind in [false, true] {
-        for program in &programs {
-            let name = name(program);
-            if name.starts_with(DRIVEN) {
-                continue;
-            }
-            if under_valgrind && NOT_UNDER_VALGRIND.contains(&name.as_ref()) {
-                continue;
-            }
-            let modes = if read(&format!("tests/c/{name}.c")).contains("scenario.mode") {
-                MODES
-            } else {
-                &["thread"]
-            };
-            let wires: &[&str] = match EVERY_WIRE.contains(&&*name) {
-                true => &[r#"["json"]"#, r#"["msgpack"]"#, r#"["cbor"]"#],
-                false => &[r#"["json"]"#],
-            };
-            for (mode, serializers) in
-                modes.iter().flat_map(|mode| wires.iter().map(move |wire| (mode, wire)))
-            {
-                jobs.push(Job {
-                    serializers,
-                    program: program.clone(),
-                    arguments: vec![String::new(), String::new(), (*mode).to_owned()],
-                    under_valgrind,
-                    wanted: Wanted::Line(format!("ok: {name}")),
-                });
-            }
+fn every_scenario_is_listed() {
+    let files: BTreeSet<String> = c_files("tests/c").into_iter().collect();
+    let (driven, found): (BTreeSet<_>, _) =
+        files.into_iter().partition(|name| name.starts_with(DRIVEN));
+    let listed = SCENARIOS.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(found, listed, "the programs of tests/c (left), and the list above");
+    for name in driven {
+        program("tests/c", &name);
+    }
+}
+
+/// Runs a scenario in each of its modes, and over its wires.
+fn scenario(name: &str, under_valgrind: bool) {
+    if under_valgrind && !has_valgrind() {
+        return;
+    }
+    let modes = if read(&format!("tests/c/{name}.c")).contains("scenario.mode") {
+        MODES
+    } else {
+        &MODES[..1]
+    };
+    let wires = if EVERY_WIRE.contains(&name) { WIRES } else { JSON };
+    let all = !under_valgrind || std::env::var_os("WAMP_TEST_LONG").is_some_and(|long| long == "1");
+    let program = program("tests/c", name);
+    for (index, mode) in modes.iter().enumerate() {
+        // One wire for each mode finds most of what all of them do.
+        let wires = if all { wires } else { &wires[index % wires.len()..][..1] };
+        for wire in wires {
+            let mut command = command(&program, under_valgrind);
+            command.args(["", "", mode]).env("WAMP_TEST_SERIALIZERS", format!("[\"{wire}\"]"));
+            must_say(command, &format!("ok: {name}"));
         }
     }
-    assert!(programs.len() >= 10, "most scenarios have gone");
-    run_all(jobs);
 }
 
 /// Examples that bring a router of their own, and a line that shows that all went well.
@@ -111,51 +165,54 @@ const ALONE: &[(&str, &str)] = &[
 
 #[test]
 fn examples() {
+    try_examples(false);
+}
+
+#[test]
+fn examples_under_valgrind() {
+    if has_valgrind() {
+        try_examples(true);
+    }
+}
+
+fn try_examples(under_valgrind: bool) {
     let url = format!("ws://127.0.0.1:{}/ws", closed_port());
-    let programs = build("examples-c", "c-examples");
-    let mut jobs = Vec::new();
-    for under_valgrind in [false, true] {
-        for program in &programs {
-            let program_name = name(program);
-            let job = |arguments, wanted| Job {
-                serializers: "[]",
-                program: program.clone(),
-                arguments,
-                under_valgrind,
-                wanted,
-            };
-            if let Some((_, line)) = ALONE.iter().find(|(name, _)| *name == program_name) {
-                jobs.push(job(Vec::new(), Wanted::Line((*line).to_owned())));
-            }
-            // The only one that takes no URL.
-            if program_name != "quickstart" {
-                jobs.push(job(vec![url.clone()], Wanted::Failure));
-            }
+    let names = c_files("examples-c");
+    assert!(ALONE.iter().all(|(alone, _)| names.iter().any(|name| name == alone)));
+    for name in names {
+        let program = program("examples-c", &name);
+        if let Some((_, line)) = ALONE.iter().find(|(alone, _)| *alone == name) {
+            must_say(command(&program, under_valgrind), line);
+        }
+        // The only one that takes no URL.
+        if name != "quickstart" {
+            let mut command = command(&program, under_valgrind);
+            let ended = run(command.arg(&url), LIMIT);
+            // It told why it could not do its work.
+            let refused = ended.status.is_some_and(|status| status.code() == Some(1));
+            assert!(refused, "{}", ended.story());
         }
     }
-    assert!(ALONE.iter().all(|(alone, _)| programs.iter().any(|program| name(program) == *alone)));
-    run_all(jobs);
 }
 
-/// Compiles each C program of a folder.
-fn build(folder: &str, name: &str) -> Vec<PathBuf> {
-    let directory = scratch(name);
-    let mut files: Vec<PathBuf> = fs::read_dir(source(folder))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
-        .collect();
-    files.sort();
-    let programs = files.iter().map(|file| {
-        let program = directory.join(file.file_stem().unwrap());
-        compile(file, &program);
-        program
-    });
-    programs.collect()
+/// The names of the C programs of a folder.
+fn c_files(folder: &str) -> Vec<String> {
+    let files = fs::read_dir(source(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let programs = files.filter(|path| path.extension().is_some_and(|extension| extension == "c"));
+    programs.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect()
 }
 
-fn name(program: &Path) -> String {
-    program.file_name().unwrap().to_string_lossy().into_owned()
+/// The compiled program of a name: that of `make`, where the environment tells its folder, else made now.
+fn program(folder: &str, name: &str) -> PathBuf {
+    let built = if folder == "tests/c" { "WAMP_C_BIN" } else { "WAMP_EXAMPLES_BIN" };
+    if let Some(directory) = std::env::var_os(built).filter(|directory| !directory.is_empty()) {
+        return PathBuf::from(directory).join(name);
+    }
+    // Each test has a folder of its own, because two of them may compile the same program.
+    let test = std::thread::current().name().unwrap_or_default().replace("::", "-");
+    let program = scratch(&format!("c-{test}-{name}")).join(name);
+    compile(&source(folder).join(format!("{name}.c")), &program);
+    program
 }
 
 /// A port that refuses connections: nothing listens there any more. That another program takes it within the seconds of
@@ -165,61 +222,41 @@ fn closed_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-fn run_all(mut jobs: Vec<Job>) {
-    if !has("valgrind") {
+fn has_valgrind() -> bool {
+    let has = has("valgrind");
+    if !has {
         skip(
             "valgrind is not installed: C programs were not checked for leaks and invalid memory accesses",
         );
-        jobs.retain(|job| !job.under_valgrind);
     }
-    // The tests of this file take turns.
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let queue = Mutex::new(VecDeque::from(jobs));
-    let failures = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                loop {
-                    let Some(job) = queue.lock().unwrap().pop_front() else {
-                        break;
-                    };
-                    if let Err(story) = job.run() {
-                        failures.lock().unwrap().push(story);
-                    }
-                }
-            });
-        }
-    });
-    let failures = failures.into_inner().unwrap();
-    assert!(failures.is_empty(), "{} failed:\n\n{}", failures.len(), failures.join("\n----\n"));
+    has
 }
 
-impl Job {
-    /// What went wrong, if anything did.
-    fn run(&self) -> Result<(), String> {
-        let mut command = if self.under_valgrind {
-            let mut valgrind = Command::new("valgrind");
-            valgrind.args([
-                "--quiet",
-                "--leak-check=full",
-                "--errors-for-leak-kinds=definite,possible",
-                "--show-leak-kinds=definite,possible",
-                "--fair-sched=yes",
-                "--child-silent-after-fork=yes",
-            ]);
-            valgrind.arg(format!("--error-exitcode={FOUND}"));
-            valgrind.arg(&self.program).envs(LESS.iter().copied());
-            valgrind
-        } else {
-            Command::new(&self.program)
-        };
-        command.env("WAMP_TEST_SERIALIZERS", self.serializers);
-        let ended = run(command.args(&self.arguments), LIMIT);
-        let good = match &self.wanted {
-            Wanted::Line(line) => ended.is_good() && ended.output.lines().any(|said| said == line),
-            Wanted::Failure => ended.status.is_some_and(|status| status.code() == Some(1)),
-        };
-        if good { Ok(()) } else { Err(ended.story()) }
+/// The beginning of a command that runs a program.
+fn command(program: &PathBuf, under_valgrind: bool) -> Command {
+    if !under_valgrind {
+        return Command::new(program);
     }
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args([
+        "--quiet",
+        "--leak-check=full",
+        "--errors-for-leak-kinds=definite,possible",
+        "--show-leak-kinds=definite,possible",
+        "--fair-sched=yes",
+        "--child-silent-after-fork=yes",
+    ]);
+    valgrind.arg(format!("--error-exitcode={FOUND}")).arg(program).envs(LESS.iter().copied());
+    valgrind
+}
+
+/// Runs a program that must end with status 0, and say this line.
+fn must_say(mut command: Command, line: &str) {
+    let ended = run(&mut command, LIMIT);
+    if ended.status.is_some_and(|status| status.code() == Some(FOUND)) {
+        // A word for those who judge failures: this one is no chance.
+        panic!("VALGRIND: {}", ended.story());
+    }
+    let good = ended.is_good() && ended.output.lines().any(|said| said == line);
+    assert!(good, "{}", ended.story());
 }

@@ -1,4 +1,4 @@
-//! `make install`: what it puts where, and that programs are built on it by pkg-config and by CMake.
+//! `make install`: what it puts where and takes away again, and that programs are built on it by pkg-config and by CMake.
 
 mod support;
 
@@ -7,38 +7,45 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use support::{compiler, good, has, library, root, scratch, skip, source, target};
+use support::{build, compiler, good, has, read, root, scratch, skip, soname, source, target};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 #[test]
-fn everything_is_in_its_place() {
+fn everything_is_in_its_place_and_goes_again() {
     let stage = scratch("install-stage");
-    install(&[format!("DESTDIR={}", stage.display()), "PREFIX=/opt/wamp".to_owned()]);
-    let mut found = Vec::new();
-    walk(&stage, &stage, &mut found);
-    found.sort();
-    let library = format!("opt/wamp/lib/libwamp.so.{VERSION}");
+    let variables = [format!("DESTDIR={}", stage.display()), "PREFIX=/opt/wamp".to_owned()];
+    make("install", &variables);
+    let (abi, library) = (soname(), format!("libwamp.so.{VERSION}"));
     let mut wanted = vec![
-        "opt/wamp/include/wamp.h",
-        "opt/wamp/lib/cmake/Wamp/WampConfig.cmake",
-        "opt/wamp/lib/cmake/Wamp/WampConfigVersion.cmake",
-        "opt/wamp/lib/libwamp.a",
-        "opt/wamp/lib/libwamp.so",
-        "opt/wamp/lib/libwamp.so.0",
-        &library,
-        "opt/wamp/lib/pkgconfig/wamp.pc",
+        "include/wamp.h".to_owned(),
+        format!("lib/.debug/{library}.debug"),
+        "lib/cmake/wamp/wamp-config-version.cmake".to_owned(),
+        "lib/cmake/wamp/wamp-config.cmake".to_owned(),
+        "lib/libwamp.a".to_owned(),
+        "lib/libwamp.so".to_owned(),
+        format!("lib/{abi}"),
+        format!("lib/{library}"),
+        "lib/pkgconfig/wamp.pc".to_owned(),
     ];
+    let documents =
+        ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "THIRD-PARTY.md"];
+    wanted.extend(documents.map(|name| format!("share/doc/libwamp/{name}")));
+    for (folder, extension, place) in [("docs", "md", ""), ("examples-c", "c", "examples/")] {
+        let files = fs::read_dir(source(folder)).unwrap().map(|entry| entry.unwrap().file_name());
+        let files = files.map(|name| name.into_string().unwrap());
+        let files =
+            files.filter(|name| Path::new(name).extension().is_some_and(|e| e == extension));
+        wanted.extend(files.map(|name| format!("share/doc/libwamp/{place}{name}")));
+    }
     wanted.sort();
-    assert_eq!(found, wanted);
+    assert_eq!(installed(&stage.join("opt/wamp")), wanted);
 
     let directory = stage.join("opt/wamp/lib");
     let link = |name: &str| fs::read_link(directory.join(name)).unwrap();
-    assert_eq!(link("libwamp.so"), Path::new("libwamp.so.0"));
-    assert_eq!(link("libwamp.so.0"), Path::new(&format!("libwamp.so.{VERSION}")));
-    for made in
-        ["pkgconfig/wamp.pc", "cmake/Wamp/WampConfig.cmake", "cmake/Wamp/WampConfigVersion.cmake"]
-    {
+    assert_eq!(link("libwamp.so"), Path::new(&abi));
+    assert_eq!(link(&abi), Path::new(&library));
+    for made in ["pkgconfig/wamp.pc", "cmake/wamp/wamp-config-version.cmake"] {
         let text = fs::read_to_string(directory.join(made)).unwrap();
         assert!(text.contains(VERSION), "{made} does not name the version");
         assert!(!text.contains('@'), "{made} has gaps that were not filled");
@@ -47,6 +54,72 @@ fn everything_is_in_its_place() {
     }
     let package = fs::read_to_string(directory.join("pkgconfig/wamp.pc")).unwrap();
     assert!(package.starts_with("prefix=/opt/wamp\n"));
+
+    make("install-strip", &variables);
+    wanted.retain(|file| !file.ends_with(".debug"));
+    assert_eq!(installed(&stage.join("opt/wamp")), wanted);
+    make("uninstall", &variables);
+    assert_eq!(installed(&stage), Vec::<String>::new());
+}
+
+/// On Debian and Fedora the libraries lie in a directory of their own.
+#[test]
+fn a_distribution_chooses_the_directories() {
+    let stage = scratch("install-directories");
+    let directories = ["LIBDIR=/usr/lib/here", "INCLUDEDIR=/usr/include/wamp"].map(str::to_owned);
+    let mut variables = vec![format!("DESTDIR={}", stage.display()), "PREFIX=/usr".to_owned()];
+    variables.extend(directories);
+    make("install", &variables);
+    let package = fs::read_to_string(stage.join("usr/lib/here/pkgconfig/wamp.pc")).unwrap();
+    for line in ["libdir=/usr/lib/here\n", "includedir=/usr/include/wamp\n"] {
+        assert!(package.contains(line), "{package}");
+    }
+    let config = stage.join("usr/lib/here/cmake/wamp/wamp-config.cmake");
+    let config = fs::read_to_string(config).unwrap();
+    assert!(config.contains("${_wamp_libdir}/../../include/wamp"), "{config}");
+    assert!(stage.join("usr/include/wamp/wamp.h").is_file());
+}
+
+/// Debug information is kept apart, and the debugger finds it; nothing tells where the library was built.
+#[test]
+fn what_is_installed_tells_nothing_of_the_builder() {
+    let directory = prefix().join("lib");
+    let library = directory.join(format!("libwamp.so.{VERSION}"));
+    let sections = good(Command::new("readelf").args(["-S", "-W"]).arg(&library));
+    assert!(!sections.contains(".debug_line"), "{sections}");
+    assert!(sections.contains(".gnu_debuglink"), "{sections}");
+    let debug = directory.join(format!(".debug/libwamp.so.{VERSION}.debug"));
+    let sections = good(Command::new("readelf").args(["-S", "-W"]).arg(&debug));
+    assert!(sections.contains(".debug_line"), "{sections}");
+
+    let home = std::env::var("HOME").unwrap();
+    for file in [library, debug, directory.join("libwamp.a")] {
+        let bytes = fs::read(&file).unwrap();
+        for place in [root().to_str().unwrap(), target().to_str().unwrap(), &home] {
+            let found = bytes.windows(place.len()).position(|window| window == place.as_bytes());
+            let shown = found.map(|at| {
+                let end = bytes.len().min(at + 120);
+                String::from_utf8_lossy(&bytes[at..end]).into_owned()
+            });
+            assert_eq!(shown, None, "{} names {place}", file.display());
+        }
+    }
+}
+
+/// The version that Cargo.toml asks for is the one that all of this was tried with.
+#[test]
+fn the_declared_rust_is_that_of_continuous_integration() {
+    let version = good(Command::new("rustc").arg("--version"));
+    let version = version.split_whitespace().nth(1).unwrap();
+    let number = |text: &str| -> Vec<u32> {
+        text.split(['.', '-']).map_while(|part| part.parse().ok()).take(2).collect()
+    };
+    let declared = env!("CARGO_PKG_RUST_VERSION");
+    assert!(number(version) >= number(declared), "rustc {version}, declared {declared}");
+    if std::env::var_os("CI").is_some() {
+        assert_eq!(number(version), number(declared));
+    }
+    assert!(read("README.md").contains(&format!("Rust {declared}")), "the README says which");
 }
 
 #[test]
@@ -61,25 +134,32 @@ fn a_program_is_built_by_pkg_config() {
     let mut command = consumer(&shared);
     command.args(package(&["--cflags", "--libs"]));
     command.arg(format!("-Wl,-rpath,{}", prefix().join("lib").display()));
-    good(&mut command);
+    build(&mut command);
     assert!(needs_libwamp(&shared));
     check(&shared);
 
-    // As the README says it.
+    // As the README says it: the library alone, then all that the program needs.
     let linked = directory.join("static");
     let mut command = consumer(&linked);
     for flag in package(&["--static", "--cflags", "--libs"]) {
         command.arg(if flag == "-lwamp" { "-l:libwamp.a" } else { &flag });
     }
-    good(&mut command);
+    build(&mut command);
     assert!(!needs_libwamp(&linked));
     check(&linked);
+
+    let alone = directory.join("alone");
+    let mut command = consumer(&alone);
+    build(command.arg("-static").args(package(&["--static", "--cflags", "--libs"])));
+    let needed = good(Command::new("readelf").args(["-d", "-W"]).arg(&alone));
+    assert!(!needed.contains("NEEDED"), "{needed}");
+    check(&alone);
 }
 
 #[test]
 fn a_program_is_built_by_cmake() {
     if !has("cmake") {
-        return skip("cmake is not installed: building with WampConfig.cmake was not tested");
+        return skip("cmake is not installed: building with wamp-config.cmake was not tested");
     }
     let directory = scratch("install-cmake");
     let code = source("examples-c/quickstart.c");
@@ -88,9 +168,11 @@ fn a_program_is_built_by_cmake() {
     let project = format!(
         "cmake_minimum_required(VERSION 3.13)\n\
          project(consumer C)\n\
-         find_package(Wamp {major}.{minor} CONFIG REQUIRED)\n\
-         find_package(Wamp {major}.999 CONFIG QUIET)\n\
-         if(Wamp_FOUND)\n  message(FATAL_ERROR \"a later version was found\")\nendif()\n\
+         foreach(name wamp Wamp WAMP)\n\
+           find_package(${{name}} {major}.{minor} CONFIG REQUIRED)\n\
+           find_package(${{name}} {major}.999 CONFIG QUIET)\n\
+           if(${{name}}_FOUND)\n  message(FATAL_ERROR \"a later version was found\")\nendif()\n\
+         endforeach()\n\
          foreach(kind shared static)\n\
            add_executable(${{kind}} \"{}\")\n\
            target_link_libraries(${{kind}} wamp::${{kind}})\n\
@@ -101,8 +183,8 @@ fn a_program_is_built_by_cmake() {
     let built = directory.join("build");
     let mut configure = Command::new("cmake");
     configure.arg("-S").arg(&directory).arg("-B").arg(&built);
-    good(configure.arg(format!("-DCMAKE_PREFIX_PATH={}", prefix().display())));
-    good(Command::new("cmake").arg("--build").arg(&built));
+    build(configure.arg(format!("-DCMAKE_PREFIX_PATH={}", prefix().display())));
+    build(Command::new("cmake").arg("--build").arg(&built));
     for (kind, needs) in [("shared", true), ("static", false)] {
         let program = built.join(kind);
         assert_eq!(needs_libwamp(&program), needs, "{kind}");
@@ -115,17 +197,22 @@ fn prefix() -> &'static Path {
     static PREFIX: OnceLock<PathBuf> = OnceLock::new();
     PREFIX.get_or_init(|| {
         let prefix = scratch("install-prefix");
-        install(&[format!("PREFIX={}", prefix.display())]);
+        make("install", &[format!("PREFIX={}", prefix.display())]);
         prefix
     })
 }
 
-fn install(variables: &[String]) {
-    library(); // so that two tests do not build it at the same time
+/// Runs one of make's targets for what is built already. It cannot call cargo.
+fn make(goal: &str, variables: &[String]) {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let mut make = Command::new("make");
+        build(make.arg("-C").arg(root()).arg("all").env("CARGO_TARGET_DIR", target()));
+    });
     let mut make = Command::new("make");
-    make.arg("-C").arg(root()).arg("install").args(variables);
-    make.env("CARGO_TARGET_DIR", target());
-    good(make.env_remove("DESTDIR").env_remove("PREFIX"));
+    make.arg("-C").arg(root()).arg(goal).args(variables);
+    make.env("CARGO_TARGET_DIR", target()).env("CARGO", "no-cargo-here");
+    good(make.env_remove("DESTDIR").env_remove("PREFIX").env_remove("LIBDIR"));
 }
 
 /// What pkg-config answers, word by word.
@@ -146,12 +233,20 @@ fn consumer(program: &Path) -> Command {
 }
 
 fn needs_libwamp(program: &Path) -> bool {
-    good(Command::new("readelf").args(["-d", "-W"]).arg(program)).contains("libwamp.so.0")
+    good(Command::new("readelf").args(["-d", "-W"]).arg(program)).contains(&soname())
 }
 
 fn check(program: &Path) {
     let output = good(&mut Command::new(program));
     assert!(output.contains("2 + 3 = 5"), "{output}");
+}
+
+/// The files below a directory, without their common beginning.
+fn installed(top: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    walk(top, top, &mut found);
+    found.sort();
+    found
 }
 
 fn walk(top: &Path, directory: &Path, found: &mut Vec<String>) {

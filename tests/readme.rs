@@ -117,7 +117,7 @@ fn try_python(directory: &Path, number: usize, text: &str, place: &str) -> Optio
     };
     let mut command = Command::new(python);
     command.arg(code);
-    command.env("LIBWAMP_PATH", library().join("libwamp.so.0"));
+    command.env("LIBWAMP_PATH", library().join("libwamp.so"));
     command.env("PYTHONPATH", root().join("bindings/python"));
     Some(good(&mut command))
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use super::derive::{Stop, pbkdf2};
 use super::fields::{Fields, base64, hex};
 use super::secret::{random, same};
 use super::{AuthError, Secret};
@@ -31,6 +32,7 @@ pub fn derive_key(
     salt: &[u8],
     iterations: u64,
     bytes: u64,
+    stop: &Stop,
 ) -> Result<Secret, AuthError> {
     let fields = |field, problem| AuthError::Malformed { method: METHOD, field, problem };
     if iterations == 0 {
@@ -45,7 +47,7 @@ pub fn derive_key(
         .filter(|&count| u64::from(count) <= most)
         .ok_or(AuthError::TooCostly { what: "iterations", given: iterations, most })?;
     let mut key = Zeroizing::new(vec![0; bytes as usize]);
-    pbkdf2::pbkdf2_hmac::<Sha256>(secret, salt, iterations, &mut key);
+    pbkdf2(secret, salt, iterations, &mut key, stop)?;
     Ok(Secret::new(base64(&*key)))
 }
 
@@ -62,7 +64,11 @@ pub(super) fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
 }
 
 /// The answer to the Extra of a CHALLENGE.
-pub(super) fn answer(secret: &Secret, extra: &Map<String, Value>) -> Result<Secret, AuthError> {
+pub(super) fn answer(
+    secret: &Secret,
+    extra: &Map<String, Value>,
+    stop: &Stop,
+) -> Result<Secret, AuthError> {
     let fields = Fields::new(METHOD, extra);
     let challenge = fields.text("challenge")?.as_bytes();
     let secret = secret.expose().as_bytes();
@@ -71,7 +77,7 @@ pub(super) fn answer(secret: &Secret, extra: &Map<String, Value>) -> Result<Secr
     };
     let iterations = fields.optional_number("iterations")?.unwrap_or(u64::from(ITERATIONS));
     let bytes = fields.optional_number("keylen")?.unwrap_or(u64::from(KEY_BYTES));
-    let key = derive_key(secret, salt.as_bytes(), iterations, bytes)?;
+    let key = derive_key(secret, salt.as_bytes(), iterations, bytes, stop)?;
     Ok(sign(key.expose().as_bytes(), challenge).into())
 }
 
@@ -157,7 +163,7 @@ mod tests {
     const CHALLENGE: &str = r#"{"authid": "cra1", "authrole": "user", "authmethod": "wampcra", "authprovider": "static", "session": 3215120031456, "nonce": "n1", "timestamp": "2024-01-01T00:00:00.000Z"}"#;
 
     fn answered(secret: &str, extra: Value) -> Result<String, AuthError> {
-        let answer = answer(&secret.into(), extra.as_object().unwrap());
+        let answer = answer(&secret.into(), extra.as_object().unwrap(), &Stop::default());
         answer.map(|signature| signature.expose().to_owned())
     }
 
@@ -165,7 +171,9 @@ mod tests {
     #[test]
     fn keys_and_signatures_are_those_of_autobahn() {
         let key = |secret: &str, salt: &str, iterations, bytes| {
-            let key = derive_key(secret.as_bytes(), salt.as_bytes(), iterations, bytes).unwrap();
+            let key =
+                derive_key(secret.as_bytes(), salt.as_bytes(), iterations, bytes, &Stop::default())
+                    .unwrap();
             key.expose().to_owned()
         };
         assert_eq!(key("secret", "salt123", 100, 16), "EX1Y3Q9BMM2oGLxsGqDgFQ==");
@@ -186,7 +194,7 @@ mod tests {
 
     #[test]
     fn iterations_and_length_have_defaults() {
-        let key = derive_key(b"secret", b"salt123", 1000, 32).unwrap();
+        let key = derive_key(b"secret", b"salt123", 1000, 32, &Stop::default()).unwrap();
         assert_eq!(
             answered("secret", json!({"challenge": "x", "salt": "salt123", "keylen": null})),
             Ok(sign(key.expose().as_bytes(), b"x"))
@@ -227,7 +235,7 @@ mod tests {
             timestamp: "2024-01-01T00:00:00.000Z",
         };
         let salt = Salt { salt: "s".to_owned(), iterations: 10, keylen: 16 };
-        let salted = derive_key(b"secret", b"s", 10, 16).unwrap();
+        let salted = derive_key(b"secret", b"s", 10, 16, &Stop::default()).unwrap();
         for (key, salt) in [("secret".into(), None), (salted, Some(salt))] {
             let challenger = Challenger::new(key, salt, candidate).unwrap();
             let extra = Value::Object(challenger.extra());

@@ -71,6 +71,9 @@ pub enum AuthError {
          on the router with a lower memory cost"
     )]
     NoMemory(u32),
+    /// The session has ended before the answer was made.
+    #[error("the login was given up")]
+    GivenUp,
     /// The router could not prove who it is.
     #[error("the router is not authentic: {0}")]
     RouterNotAuthentic(&'static str),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::cryptosign::{self, Asked, CHANNEL_BINDING};
+use super::derive::Stop;
 use super::error::quoted;
 use super::fields::{Fields, base64, hex};
 use super::scram::{self, Profile};
@@ -49,6 +50,7 @@ pub struct Login {
     is_proven: bool,
     /// An answer was bound to the channel.
     is_bound: bool,
+    stop: Stop,
 }
 
 impl fmt::Debug for Login {
@@ -76,7 +78,13 @@ impl Login {
             server_signature: None,
             is_proven: false,
             is_bound: false,
+            stop: Stop::default(),
         })
+    }
+
+    /// What ends [`Login::answer`] before its time.
+    pub fn stop(&self) -> Stop {
+        self.stop.clone()
     }
 
     /// The `authextra` of HELLO when `methods` are offered: what they need, added to what the
@@ -131,7 +139,9 @@ impl Login {
         }
         match method {
             "ticket" => Ok(self.secret("ticket", "ticket")?.clone().into()),
-            cra::METHOD => Ok(cra::answer(self.secret(cra::METHOD, "secret")?, extra)?.into()),
+            cra::METHOD => {
+                Ok(cra::answer(self.secret(cra::METHOD, "secret")?, extra, &self.stop)?.into())
+            }
             "wamp-scram" => self.scram(Profile::Wamp, extra),
             "scram" if self.credentials.scram_raw => self.scram(Profile::CrossbarRaw, extra),
             "scram" => self.scram(Profile::Crossbar, extra),
@@ -190,7 +200,8 @@ impl Login {
                 });
             }
         };
-        let answered = scram::answer(profile, authid, secret, &self.nonce, channel_id, extra)?;
+        let answered =
+            scram::answer(profile, authid, secret, &self.nonce, channel_id, extra, &self.stop)?;
         self.is_bound = channel_id.is_some();
         self.server_signature = Some(answered.server_signature);
         Ok(Answer { signature: answered.proof, extra: answered.extra })

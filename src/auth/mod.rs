@@ -10,6 +10,7 @@
 
 pub mod cra;
 pub mod cryptosign;
+mod derive;
 mod error;
 mod fields;
 pub mod key_file;
@@ -19,6 +20,7 @@ pub mod scram_router;
 mod secret;
 
 pub use cryptosign::PrivateKey;
+pub use derive::Stop;
 pub use error::AuthError;
 pub use fields::{hex, unhex};
 pub use login::{Answer, Login};

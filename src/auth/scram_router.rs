@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::AuthError;
 use super::cra::hmac;
 use super::cryptosign::CHANNEL_BINDING;
+use super::derive::Stop;
 use super::error::quoted;
 use super::fields::{Fields, base64};
 use super::scram::{
@@ -44,7 +45,7 @@ impl Stored {
         password: &str,
         salt: Vec<u8>,
     ) -> Result<Stored, AuthError> {
-        let salted = salted_password(profile, kdf, password, &salt)?;
+        let salted = salted_password(profile, kdf, password, &salt, &Stop::default())?;
         let stored_key = stored_key(&client_key(&salted));
         Ok(Stored { kdf, salt, stored_key, server_key: server_key(&salted) })
     }
@@ -228,7 +229,8 @@ mod tests {
                 let answered = |authid: &str, secret: &str| {
                     let channel = bound.then_some(&CHANNEL);
                     let (ours, extra) = ("b3Vycw==", challenger.extra());
-                    answer(profile, authid, &secret.into(), ours, channel, &extra).unwrap()
+                    answer(profile, authid, &secret.into(), ours, channel, &extra, &Stop::default())
+                        .unwrap()
                 };
                 let good = answered("me,you", "secret");
                 let welcome = challenger.verify(good.proof.expose(), &good.extra).unwrap();
@@ -253,8 +255,16 @@ mod tests {
         let challenger =
             Challenger::new(Profile::Wamp, stored, "me", &hello, Some(CHANNEL)).unwrap();
         let (extra, secret) = (challenger.extra(), "secret".into());
-        let good =
-            answer(Profile::Wamp, "me", &secret, "b3Vycw==", Some(&CHANNEL), &extra).unwrap();
+        let good = answer(
+            Profile::Wamp,
+            "me",
+            &secret,
+            "b3Vycw==",
+            Some(&CHANNEL),
+            &extra,
+            &Stop::default(),
+        )
+        .unwrap();
         challenger.verify(good.proof.expose(), &good.extra).unwrap();
         for (field, value) in [
             ("nonce", json!("b3Vycw==")),
@@ -270,8 +280,16 @@ mod tests {
             assert!(challenger.verify(good.proof.expose(), &extra).is_err(), "{field} {value}");
         }
         // A proof for another channel does not do, whatever the client says.
-        let other =
-            answer(Profile::Wamp, "me", &secret, "b3Vycw==", Some(&[8; 32]), &extra).unwrap();
+        let other = answer(
+            Profile::Wamp,
+            "me",
+            &secret,
+            "b3Vycw==",
+            Some(&[8; 32]),
+            &extra,
+            &Stop::default(),
+        )
+        .unwrap();
         assert!(challenger.verify(other.proof.expose(), &other.extra).is_err());
         assert!(challenger.verify(other.proof.expose(), &good.extra).is_err());
     }

@@ -21,6 +21,7 @@ use std::time::Instant;
 use futures_util::FutureExt;
 use tokio::sync::Notify;
 
+use crate::os::SignalMask;
 use crate::protocol::uri;
 use crate::transport::{Doorbell, Jar};
 
@@ -162,6 +163,7 @@ impl Connection {
         let _ = self.stop.notified().now_or_never();
         let _ = self.again.notified().now_or_never();
         drop(state);
+        self.dispatcher.set_signals(SignalMask::of_this_thread());
         // Begun under the runtime's lock, which comes after the state's.
         let user: Weak<Connection> = Arc::downgrade(self);
         if let Err(failure) = runtime::spawn(user, attempts::run(self.clone())) {

@@ -16,9 +16,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Instant;
 
+use crate::os::{Flag, SignalMask};
+
 use super::connection::Connection;
 use super::notice::Notice;
-use super::os::Flag;
 use super::stats::HandlerTime;
 use super::status::{Failure, Status};
 use super::target::{Receiver, wait_on};
@@ -64,6 +65,8 @@ struct Queue {
     notices: VecDeque<Notice>,
     /// Somebody is delivering.
     taken: bool,
+    /// What workers block while they deliver.
+    signals: Option<SignalMask>,
 }
 
 thread_local! {
@@ -134,6 +137,11 @@ impl Dispatcher {
     /// How events reach the application.
     pub fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// From now on callbacks of `thread` mode run with these signals blocked.
+    pub(super) fn set_signals(&self, signals: SignalMask) {
+        lock(&self.queue).signals = Some(signals);
     }
 
     /// True when the application is so far behind that the socket should not be read.
@@ -217,7 +225,7 @@ impl Dispatcher {
         let queue = lock(&self.queue);
         if self.flag.get().is_none() {
             let flag = Flag::new()
-                .map_err(|error| Failure::new(Status::Internal, format!("no fd: {error}")))?;
+                .map_err(|error| Failure::new(Status::Exhausted, format!("no fd: {error}")))?;
             if !queue.notices.is_empty() {
                 flag.raise();
             }
@@ -383,6 +391,12 @@ impl Dispatcher {
 
     /// What a worker of `thread` mode does.
     fn work(&self, connection: &Arc<Connection>) {
+        let signals = lock(&self.queue).signals;
+        if let Some(signals) = signals {
+            // Worn also when the turn is over: a runtime that knows this thread by now has its own
+            // signals for it, which must arrive while it is parked.
+            signals.wear();
+        }
         loop {
             let batch = {
                 let mut queue = lock(&self.queue);

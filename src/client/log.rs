@@ -5,6 +5,8 @@ use std::io::Write;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, Once};
 
+use crate::os;
+
 use super::lock;
 
 /// How much a line matters.
@@ -66,8 +68,12 @@ pub fn tell(level: Level, text: &str) {
     let sink = lock(&SINK).clone();
     match sink {
         Some(sink) => sink.line(level, text),
-        // A host may have closed its standard error: that is no reason to panic.
-        None => drop(writeln!(std::io::stderr(), "wamp {}: {text}", NAMES[level as usize])),
+        // A host may have closed its standard error, or whoever read it may have gone: that is no
+        // reason to panic, nor for a signal.
+        None => {
+            let _held = os::NoSigpipe::begin();
+            let _ = writeln!(std::io::stderr(), "wamp {}: {text}", NAMES[level as usize]);
+        }
     }
 }
 

@@ -20,6 +20,7 @@ pub(super) struct Login {
     inner: Arc<Mutex<auth::Login>>,
     /// The application answers.
     asks: bool,
+    stop: auth::Stop,
 }
 
 impl Login {
@@ -34,7 +35,13 @@ impl Login {
         let mut inner = auth::Login::new(credentials, channel_id).map_err(failed)?;
         let methods = options.methods();
         let extra = inner.hello_extra(&methods, options.authextra.as_ref()).map_err(failed)?;
-        Ok(Login { hello: options.hello(extra), inner: Arc::new(Mutex::new(inner)), asks })
+        let (hello, stop) = (options.hello(extra), inner.stop());
+        Ok(Login { hello, inner: Arc::new(Mutex::new(inner)), asks, stop })
+    }
+
+    /// Nobody waits for an answer any more: one that is being made is given up.
+    pub(super) fn give_up(&self) {
+        self.stop.stop();
     }
 
     /// HELLO.Details.

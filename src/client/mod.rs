@@ -22,7 +22,7 @@
 //!   delivery.
 //! * [`options`]: the table of connection options. [`runtime`]: the hidden threads.
 //! * [`passthru`]: payloads that routers carry without a look inside. [`stats`]: numbers and the trace.
-//! * [`status`]: the outcomes that the application sees. [`log`], [`os`]: as their names say.
+//! * [`status`]: the outcomes that the application sees. [`log`]: as its name says.
 
 pub mod attempts;
 pub mod callbacks;
@@ -37,7 +37,6 @@ pub mod log;
 pub mod login;
 pub mod notice;
 pub mod options;
-pub mod os;
 pub mod passthru;
 pub mod prefixes;
 pub mod pump;

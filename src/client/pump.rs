@@ -23,7 +23,7 @@ use super::connection::Connection;
 use super::dispatch::{IoScope, Mode};
 use super::end::End;
 use super::session::Session;
-use super::silence::{Due, Silence};
+use super::silence::{Due, Sight, Silence};
 use super::stats;
 
 /// How many messages are taken in before they are handled.
@@ -47,13 +47,14 @@ pub(super) struct Pump {
     frames: Vec<Bytes>,
     /// The bytes that were taken in in this turn.
     taken: usize,
-    /// The bytes that the transport had read and written at the last look.
+    /// The bytes that the transport had read at the last look.
     heard: u64,
-    written: u64,
     /// The socket was not read, as the application is behind.
     skipped: bool,
     /// A ping waits in the transport's buffer.
     unflushed: bool,
+    /// Where the last ping ends among the bytes written, once it is.
+    ping_end: Option<u64>,
     /// What is being written, and the message to go on with.
     sending: Option<(Batch, usize)>,
     timer: Pin<Box<Sleep>>,
@@ -88,9 +89,9 @@ impl Pump {
             frames: Vec::with_capacity(READ_AHEAD),
             taken: 0,
             heard: 0,
-            written: 0,
             skipped: false,
             unflushed: false,
+            ping_end: None,
             sending: None,
             timer: Box::pin(sleep_until(join_until)),
             join_until: Some(join_until),
@@ -108,17 +109,17 @@ impl Pump {
         self.connection.doorbell.stay_awake();
         self.taken = 0;
         for _ in 0..ROUNDS {
+            // Before anybody is given up: the answer may be there, where it was we who slept.
+            let mut progress = self.read(cx);
             // A peer that never falls silent must not keep time from passing.
             let now = Instant::now();
             if self.next_deadline(now).is_some_and(|next| next <= now) {
                 self.on_deadline(now);
             }
-            let mut progress = self.read(cx);
             if self.connection.dispatcher.mode() == Mode::Inline {
                 progress |= self.connection.dispatcher.drain_inline(&self.connection);
             }
             progress |= self.write(cx);
-            self.note_written();
             if let Poll::Ready(end) = self.poll_closed(cx) {
                 return Poll::Ready(end);
             }
@@ -232,7 +233,10 @@ impl Pump {
         if self.unflushed && !self.broken {
             match self.transport.poll_flush(cx) {
                 Poll::Pending => {}
-                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Ok(())) => {
+                    self.unflushed = false;
+                    self.ping_end = Some(self.transport.moved().written);
+                }
                 Poll::Ready(Err(error)) => self.transport_failed(error),
             }
         }
@@ -260,7 +264,6 @@ impl Pump {
                     return true;
                 }
             }
-            self.note_written();
             let Some((batch, _)) = self.sending.take() else {
                 return progress;
             };
@@ -268,17 +271,6 @@ impl Pump {
             let after = self.session.batch_written(&mut core, batch);
             drop(core);
             after.run(&self.connection);
-        }
-    }
-
-    /// Who takes a part of a message is alive, however long the whole of it needs. Asked after each
-    /// round, and not around the writes alone: a WebSocket also writes while it is read.
-    fn note_written(&mut self) {
-        let written = self.transport.moved().written;
-        let more = written - std::mem::replace(&mut self.written, written);
-        // A ping alone is no sign that the peer takes anything.
-        if more > 0 && self.sending.is_some() {
-            self.silence.wrote(more as usize);
         }
     }
 
@@ -400,13 +392,20 @@ impl Pump {
 
     /// Sees to a peer that is silent.
     fn listen(&mut self, now: Instant) {
-        // A host that does not take its events keeps us from reading the pong.
-        let deaf = self.connection.dispatcher.is_full();
-        match self.silence.look(now, deaf) {
+        if self.silence.due().is_none_or(|due| now < due) {
+            return;
+        }
+        let sight = Sight {
+            taken: self.transport.taken(),
+            ping_end: self.ping_end,
+            // A host that does not take its events keeps us from reading the pong.
+            deaf: self.connection.dispatcher.is_full(),
+        };
+        match self.silence.look(now, sight) {
             Due::Nothing => {}
             Due::Ping => {
                 let payload = vec![b'w'; self.connection.options.autoping_size];
-                self.unflushed = true;
+                (self.unflushed, self.ping_end) = (true, None);
                 self.transport.ping(&payload);
             }
             Due::Lost => {

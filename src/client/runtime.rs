@@ -1,17 +1,25 @@
 //! The hidden tokio runtime: one per process, made when first needed.
 //!
 //! Two I/O threads serve all connections; callbacks of `thread` dispatch run on a pool that grows
-//! while they block and shrinks again. All threads are named `wamp-*` and block all signals.
+//! while they block and shrinks again. All threads are named `wamp-*`. They leave the signals of the
+//! process to the host's threads, but for callbacks of `thread` dispatch, which run with the mask of
+//! the thread that opened their connection.
+//!
 //! `shutdown` joins them, unless a callback outlasts its time limit; a later use makes a new runtime.
 
+use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Mutex, Weak};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use crate::os;
+
 use super::connection::Connection;
 use super::status::{Failure, Status};
-use super::{dispatch, lock, log, os};
+use super::{dispatch, lock, log};
 
 /// I/O threads: more would only help hosts that saturate two cores with WAMP alone.
 const IO_THREADS: usize = 2;
@@ -131,20 +139,29 @@ pub fn shutdown(timeout: Option<Duration>) -> Result<(), Failure> {
 fn start() -> Result<Runtime, Failure> {
     log::read_environment();
     os::watch_fork();
-    // Threads inherit the mask of the thread that makes them: so no signal can slip in before
-    // on_thread_start has run.
-    let _blocked = os::SignalsBlocked::new();
-    Builder::new_multi_thread()
+    let signals = os::SignalMask::of_this_thread().for_io();
+    // The first threads inherit it, so that no signal can slip in before on_thread_start has run.
+    let _inherited = signals.borrow();
+    let exhausted = |error: &dyn fmt::Display| {
+        let text = format!("the threads of the library cannot be started: {error}");
+        Failure::new(Status::Exhausted, text)
+    };
+    // Where the system gives no thread, tokio panics.
+    let given = thread::Builder::new().name("wamp-probe".to_owned()).spawn(|| {});
+    given.map_err(|error| exhausted(&error))?.join().ok();
+    let mut builder = Builder::new_multi_thread();
+    builder
         .worker_threads(IO_THREADS)
         .max_blocking_threads(MAX_CALLBACK_THREADS)
         .thread_keep_alive(Duration::from_secs(5))
         .thread_stack_size(STACK_BYTES)
         .thread_name("wamp-worker")
-        .on_thread_start(os::block_signals)
+        .on_thread_start(move || signals.wear())
         .enable_io()
-        .enable_time()
-        .build()
-        .map_err(|error| Failure::new(Status::Internal, format!("no threads: {error}")))
+        .enable_time();
+    let built = panic::catch_unwind(AssertUnwindSafe(|| builder.build()));
+    let built = built.map_err(|_| exhausted(&"the system gives no more of them"))?;
+    built.map_err(|error| exhausted(&error))
 }
 
 impl Closable for Connection {

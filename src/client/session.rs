@@ -226,6 +226,7 @@ impl Session {
 
     /// Its task ends, in whatever way: what still waits has its end too.
     pub(super) fn abandon_all(&self) {
+        self.login.give_up();
         let mut core = lock(&self.core);
         core.protocol.lost();
         let after = self.hand_over(&mut core);

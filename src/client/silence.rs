@@ -1,7 +1,12 @@
 //! How long a peer may be silent: when to ask it for a sign of life, and when to take it for dead.
 //!
-//! A peer that takes what we send is alive, and one that has much of it before it cannot answer a
-//! ping that stands behind: both get more time. Knows no clock and no transport: times are passed in.
+//! A sign of life is what comes from the peer. What the own system has taken of ours is none, and
+//! what the peer's system acknowledges is one only while there is something before the ping that it
+//! has not: so a slow peer, or one behind a slow network, gets to the ping in its own time. Once its
+//! system has the ping nothing but an answer will do, for the system of a frozen process goes on
+//! acknowledging.
+//!
+//! Knows no clock and no transport: times, and how far the peer's system has come, are passed in.
 
 use std::time::Duration;
 
@@ -15,19 +20,24 @@ pub(super) struct Silence {
     /// How long an answer may take.
     timeout: Duration,
     heard: Instant,
-    /// Bytes written since.
-    unanswered: usize,
     asked: Option<Asked>,
 }
 
 #[derive(Debug)]
 struct Asked {
     at: Instant,
+    /// The peer is dead then, unless it shows itself before.
     until: Instant,
-    /// Bytes have been written since the last look.
-    moves: bool,
-    /// How often it got more time although nothing moved.
-    extended: u32,
+    way: Way,
+}
+
+/// Where the ping is.
+#[derive(Debug)]
+enum Way {
+    /// On its way to the peer's system, which had come so far with what we write at the last look.
+    Going { taken: i64, looked: Instant },
+    /// With the peer's system.
+    There,
 }
 
 /// What silence asks for.
@@ -40,36 +50,39 @@ pub(super) enum Due {
     Lost,
 }
 
-/// So much may lie unread in the buffers of a living peer that its answer takes longer.
-const MUCH: usize = 64 * 1024;
-/// How many times the time for an answer a peer gets then.
-const EXTENSIONS: u32 = 4;
+/// What there is to know at a look.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sight {
+    /// How far the peer's system has come with what we write.
+    pub(super) taken: i64,
+    /// How far it has to come to have the ping; `None` while that waits to be written.
+    pub(super) ping_end: Option<u64>,
+    /// We do not read at the moment, so that an answer cannot come.
+    pub(super) deaf: bool,
+}
+
+/// How often to look, in the time that an answer may take, how far the ping has come.
+const LOOKS: u32 = 8;
 
 impl Silence {
     /// Begins at a time when the peer was heard.
     pub(super) fn new(interval: Option<Duration>, timeout: Duration, now: Instant) -> Silence {
-        Silence { interval, timeout, heard: now, unanswered: 0, asked: None }
+        Silence { interval, timeout, heard: now, asked: None }
     }
 
     /// Something came. With `pong` it may be the answer: then the time since the question is told.
     pub(super) fn heard(&mut self, now: Instant, pong: bool) -> Option<Duration> {
         self.heard = now;
-        self.unanswered = 0;
         let asked = self.asked.take()?;
         pong.then(|| now - asked.at)
-    }
-
-    /// The transport has taken bytes.
-    pub(super) fn wrote(&mut self, bytes: usize) {
-        self.unanswered = self.unanswered.saturating_add(bytes);
-        if let Some(asked) = &mut self.asked {
-            asked.moves = true;
-        }
     }
 
     /// When to look again; `None` for never.
     pub(super) fn due(&self) -> Option<Instant> {
         match &self.asked {
+            Some(Asked { until, way: Way::Going { looked, .. }, .. }) => {
+                Some((*looked + self.timeout / LOOKS).min(*until))
+            }
             Some(asked) => Some(asked.until),
             None => self.interval.map(|interval| self.heard + interval),
         }
@@ -80,36 +93,38 @@ impl Silence {
         self.asked.is_some()
     }
 
-    /// Looks. `deaf` says that we do not read at the moment, so that an answer cannot come.
-    pub(super) fn look(&mut self, now: Instant, deaf: bool) -> Due {
+    /// Looks.
+    pub(super) fn look(&mut self, now: Instant, sight: Sight) -> Due {
         let Some(interval) = self.interval else {
             return Due::Nothing;
         };
-        let much = self.unanswered > MUCH;
-        match &mut self.asked {
-            None if now < self.heard + interval => Due::Nothing,
-            None => {
-                let until = now + self.timeout;
-                self.asked = Some(Asked { at: now, until, moves: false, extended: 0 });
-                Due::Ping
+        let Some(asked) = &mut self.asked else {
+            if now < self.heard + interval {
+                return Due::Nothing;
             }
-            Some(asked) if now < asked.until => Due::Nothing,
-            Some(_) if deaf => {
-                self.asked = None;
-                self.heard = now;
-                Due::Nothing
+            let way = Way::Going { taken: sight.taken, looked: now };
+            self.asked = Some(Asked { at: now, until: now + self.timeout, way });
+            return Due::Ping;
+        };
+        if let Way::Going { taken, looked } = &mut asked.way {
+            if sight.ping_end.is_some_and(|end| sight.taken >= end as i64) {
+                asked.way = Way::There;
+            } else {
+                if sight.taken > *taken {
+                    asked.until = now + self.timeout;
+                }
+                (*taken, *looked) = (sight.taken, now);
             }
-            Some(asked) if asked.moves => {
-                (asked.moves, asked.until) = (false, now + self.timeout);
-                Due::Nothing
-            }
-            Some(asked) if much && asked.extended < EXTENSIONS => {
-                asked.extended += 1;
-                asked.until = now + self.timeout;
-                Due::Nothing
-            }
-            Some(_) => Due::Lost,
         }
+        if now < asked.until {
+            return Due::Nothing;
+        }
+        if sight.deaf {
+            self.asked = None;
+            self.heard = now;
+            return Due::Nothing;
+        }
+        Due::Lost
     }
 }
 
@@ -119,21 +134,56 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    fn seen(taken: i64, ping_end: Option<u64>) -> Sight {
+        Sight { taken, ping_end, deaf: false }
+    }
+
+    /// What is seen of an idle peer whose system has all we wrote.
+    const ALL: Sight = Sight { taken: 100, ping_end: Some(100), deaf: false };
+
     fn asked() -> (Silence, Instant) {
         let start = Instant::now();
         let mut silence = Silence::new(Some(30 * SECOND), 10 * SECOND, start);
-        assert_eq!(silence.look(start + 29 * SECOND, false), Due::Nothing);
+        assert_eq!(silence.look(start + 29 * SECOND, seen(90, None)), Due::Nothing);
         assert_eq!(silence.due(), Some(start + 30 * SECOND));
-        assert_eq!(silence.look(start + 30 * SECOND, false), Due::Ping);
-        assert_eq!(silence.due(), Some(start + 40 * SECOND));
+        assert_eq!(silence.look(start + 30 * SECOND, seen(90, None)), Due::Ping);
         (silence, start + 30 * SECOND)
+    }
+
+    /// After how many seconds a peer that answers nothing is lost; `None` if not within 1000.
+    fn lost(mut silence: Silence, at: Instant, sight: impl Fn(f64) -> Sight) -> Option<f64> {
+        loop {
+            let now = silence.due().unwrap();
+            let seconds = (now - at).as_secs_f64();
+            match silence.look(now, sight(seconds)) {
+                Due::Lost => return Some(seconds),
+                Due::Ping => panic!("it was asked already"),
+                Due::Nothing if seconds > 1000.0 => return None,
+                Due::Nothing => {}
+            }
+        }
     }
 
     #[test]
     fn who_does_not_answer_is_lost() {
-        let (mut silence, at) = asked();
-        assert_eq!(silence.look(at + 9 * SECOND, false), Due::Nothing);
-        assert_eq!(silence.look(at + 10 * SECOND, false), Due::Lost);
+        let (silence, at) = asked();
+        assert_eq!(lost(silence, at, |_| ALL), Some(10.0));
+    }
+
+    #[test]
+    fn a_frozen_peer_is_lost_as_fast_while_we_go_on_writing() {
+        let (silence, at) = asked();
+        // Its system acknowledges what comes behind the ping.
+        let lost = lost(silence, at, |seconds| seen(100 + (seconds * 1e6) as i64, Some(100)));
+        assert_eq!(lost, Some(10.0));
+    }
+
+    #[test]
+    fn who_is_cut_off_is_lost_whatever_waits() {
+        for ping_end in [Some(100), None] {
+            let (silence, at) = asked();
+            assert_eq!(lost(silence, at, |_| seen(90, ping_end)), Some(10.0));
+        }
     }
 
     #[test]
@@ -148,29 +198,37 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_what_we_send_is_alive() {
-        let (mut silence, at) = asked();
-        for round in 1..100 {
-            silence.wrote(10);
-            assert_eq!(silence.look(at + round * 10 * SECOND, false), Due::Nothing);
+    fn who_takes_what_stands_before_the_ping_is_alive() {
+        for written in [true, false] {
+            let ping_end = written.then_some(1_000_000_000);
+            let (silence, at) = asked();
+            let sight = |seconds: f64| seen((seconds * 1000.0) as i64, ping_end);
+            assert_eq!(lost(silence, at, sight), None, "written: {written}");
         }
-        assert_eq!(silence.look(at + 1000 * SECOND, false), Due::Lost);
     }
 
     #[test]
-    fn who_has_much_before_the_question_gets_more_time() {
-        let (mut silence, at) = asked();
-        silence.wrote(MUCH + 1);
-        for round in 1..=5 {
-            assert_eq!(silence.look(at + round * 10 * SECOND, false), Due::Nothing, "{round}");
-        }
-        assert_eq!(silence.look(at + 60 * SECOND, false), Due::Lost);
+    fn once_it_has_the_ping_it_has_the_whole_time_for_its_answer() {
+        let (silence, at) = asked();
+        // It gets to the ping after 100 s.
+        let sight = |seconds: f64| seen((seconds * 1000.0) as i64, Some(100_000));
+        let lost = lost(silence, at, sight).unwrap();
+        assert!((108.0..=110.0).contains(&lost), "{lost}");
+    }
+
+    #[test]
+    fn who_stops_taking_is_lost() {
+        let (silence, at) = asked();
+        let sight = |seconds: f64| seen((seconds.min(50.0) * 1000.0) as i64, Some(100_000));
+        let lost = lost(silence, at, sight).unwrap();
+        assert!((60.0..=62.0).contains(&lost), "{lost}");
     }
 
     #[test]
     fn while_we_do_not_listen_nobody_is_lost() {
         let (mut silence, at) = asked();
-        assert_eq!(silence.look(at + 10 * SECOND, true), Due::Nothing);
+        let deaf = Sight { deaf: true, ..ALL };
+        assert_eq!(silence.look(at + 10 * SECOND, deaf), Due::Nothing);
         assert_eq!(silence.due(), Some(at + 40 * SECOND));
     }
 
@@ -179,6 +237,6 @@ mod tests {
         let start = Instant::now();
         let mut silence = Silence::new(None, SECOND, start);
         assert_eq!(silence.due(), None);
-        assert_eq!(silence.look(start + 1000 * SECOND, false), Due::Nothing);
+        assert_eq!(silence.look(start + 1000 * SECOND, ALL), Due::Nothing);
     }
 }

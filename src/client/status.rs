@@ -37,6 +37,7 @@ pub enum Status {
     Auth = -26,
     Unsupported = -27,
     Tls = -28,
+    Exhausted = -29,
 }
 
 /// Every status with its name and the sentence about it, NUL-terminated for C.
@@ -166,6 +167,11 @@ const TABLE: &[(Status, &str, &str)] = &[
         "WAMP_ERR_TLS\0",
         "TLS failed: check the certificates, and that the scheme of the URL is the port's\0",
     ),
+    (
+        Status::Exhausted,
+        "WAMP_ERR_EXHAUSTED\0",
+        "the system gives no more threads, file descriptors or memory: raise the limits, or use less\0",
+    ),
 ];
 
 impl Status {
@@ -238,6 +244,7 @@ impl From<ConnectError> for Failure {
             ConnectError::Unreachable { .. }
             | ConnectError::Proxy { .. }
             | ConnectError::NoProxy { .. } => Status::Unreachable,
+            ConnectError::Exhausted { .. } => Status::Exhausted,
             ConnectError::Tls { .. } | ConnectError::SpeaksTls { .. } => Status::Tls,
             ConnectError::Http { .. }
             | ConnectError::Unauthorized { .. }

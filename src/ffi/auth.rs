@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use crate::auth::scram::{self, Kdf, Profile};
-use crate::auth::{AuthError, cra, hex, key_file, unhex};
+use crate::auth::{AuthError, Stop, cra, hex, key_file, unhex};
 use crate::client::{Failure, Status};
 
 use super::args;
@@ -39,8 +39,14 @@ pub unsafe extern "C" fn wamp_auth_cra_derive_key(
         let usual = |given, usual| u64::from(if given == 0 { usual } else { given });
         let iterations = usual(iterations, cra::ITERATIONS);
         let keylen = usual(keylen, cra::KEY_BYTES);
-        let key = cra::derive_key(secret.as_bytes(), salt.as_bytes(), iterations, keylen)
-            .map_err(refused)?;
+        let key = cra::derive_key(
+            secret.as_bytes(),
+            salt.as_bytes(),
+            iterations,
+            keylen,
+            &Stop::default(),
+        )
+        .map_err(refused)?;
         // SAFETY: the caller's promise.
         unsafe { args::fill(out, out_size, key.expose()) }
     })
@@ -144,7 +150,8 @@ pub unsafe extern "C" fn wamp_auth_scram_salted_password(
         let salt = bytes(unsafe { args::text(salt, "salt") }?, "salt")?;
         let kdf = Kdf::new(name, iterations.into(), Some(memory.into())).map_err(refused)?;
         let profile = if name == "argon2id-13" { Profile::Crossbar } else { Profile::Wamp };
-        let salted = scram::salted_password(profile, kdf, password, &salt).map_err(refused)?;
+        let salted = scram::salted_password(profile, kdf, password, &salt, &Stop::default())
+            .map_err(refused)?;
         // SAFETY: the caller's promise.
         unsafe { args::fill(out, out_size, &Zeroizing::new(STANDARD.encode(&*salted))) }
     })

@@ -41,6 +41,7 @@ impl From<RouterError> for Failure {
             RouterError::Config(_) => Status::Option,
             RouterError::Url(_) => Status::Argument,
             RouterError::Bind { .. } => Status::Unreachable,
+            RouterError::Exhausted { .. } => Status::Exhausted,
             RouterError::Closed => Status::Closed,
         };
         Failure::new(status, error.to_string())
@@ -117,8 +118,8 @@ pub unsafe extern "C" fn wamp_router_new(config: *const c_char) -> *mut wamp_rou
 /// clients can connect. Can be called several times.
 ///
 /// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is
-/// missing), WAMP_ERR_UNREACHABLE (the address cannot be bound), WAMP_ERR_CLOSED (after
-/// wamp_shutdown()), WAMP_ERR_FORKED.
+/// missing), WAMP_ERR_UNREACHABLE (the address cannot be bound), WAMP_ERR_EXHAUSTED, WAMP_ERR_CLOSED
+/// (after wamp_shutdown()), WAMP_ERR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_listen(
     router: *mut wamp_router_t,

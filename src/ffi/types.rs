@@ -60,6 +60,8 @@ pub const WAMP_ERR_AUTH: c_int = -26;
 pub const WAMP_ERR_UNSUPPORTED: c_int = -27;
 /// TLS failed: the certificates do not suit, or one side speaks in clear.
 pub const WAMP_ERR_TLS: c_int = -28;
+/// The system gives no more threads, file descriptors or memory.
+pub const WAMP_ERR_EXHAUSTED: c_int = -29;
 
 /// Kind of event: a session is open. `wamp_id` is the session's id, `uri` the realm.
 pub const WAMP_OPEN: u32 = 1;
@@ -381,6 +383,7 @@ mod tests {
             (WAMP_ERR_AUTH, Status::Auth),
             (WAMP_ERR_UNSUPPORTED, Status::Unsupported),
             (WAMP_ERR_TLS, Status::Tls),
+            (WAMP_ERR_EXHAUSTED, Status::Exhausted),
         ] {
             assert_eq!(constant, status as c_int, "{}", status.name());
         }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::codec::Encoding;
 use crate::transport::longpoll::{Hub, Served};
-use crate::transport::{ConnectError, Stream, Transport, rawsocket, websocket};
+use crate::transport::{ConnectError, Sign, Stream, Transport, rawsocket, websocket};
 
 use super::Shared;
 use super::connection::{CLOSE_TIMEOUT, Connection};
@@ -26,7 +26,7 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: Stream, greeting: Arc<Gre
     let due = Instant::now() + shared.config.hello_timeout;
     if let Reception::LongPoll(hub) = &greeting.reception {
         if let Ok(Ok(stream)) = timeout_at(due, greeting.secure(stream)).await {
-            let stream = stream.patient(shared.config.deaf_after);
+            let stream = stream.patient(shared.config.deaf_after, Sign::Takes);
             serve_requests(&shared, stream, hub).await;
         }
         return;
@@ -36,7 +36,7 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: Stream, greeting: Arc<Gre
     };
     let limit = shared.config.max_message_size;
     let handshakes = async {
-        let stream = greeting.secure(stream).await?.patient(shared.config.deaf_after);
+        let stream = greeting.secure(stream).await?.patient(shared.config.deaf_after, Sign::Takes);
         let mut transport: Box<dyn Transport> = match &greeting.reception {
             Reception::WebSocket(path) => {
                 let deflate = shared.config.deflate.as_ref();

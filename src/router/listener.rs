@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::net::UnixListener;
 use tokio::runtime::Handle;
 
+use crate::os;
 use crate::transport::longpoll::{Hub, Times};
 use crate::transport::tls::Acceptor;
 use crate::transport::{Address, ConnectError, Endpoint, Keepalive, Protocol, Stream};
@@ -89,8 +90,13 @@ impl Listener {
                 return Err(RouterError::Config(why));
             }
         };
-        let refused =
-            |error: io::Error| RouterError::Bind { url: url.into(), reason: error.to_string() };
+        let refused = |error: io::Error| {
+            let (url, reason) = (url.to_owned(), error.to_string());
+            match os::is_exhausted(&error) {
+                true => RouterError::Exhausted { url, reason },
+                false => RouterError::Bind { url, reason },
+            }
+        };
         let _context = runtime.enter();
         let (url, socket) = match &endpoint.address {
             Address::Tcp { host, port, .. } => {
@@ -148,7 +154,7 @@ impl Socket {
                 let _ = stream.set_nodelay(true);
                 let stream = stream.into();
                 // Without it a loss is noticed later, or never.
-                let _ = KEEPALIVE.watch(&stream);
+                let _ = KEEPALIVE.ask(&stream);
                 Ok(stream)
             }
             #[cfg(unix)]
@@ -204,9 +210,5 @@ mod tests {
         assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
         assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE.idle);
         assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEPALIVE.timeout / 3);
-        #[cfg(target_os = "linux")]
-        let whole = Some(KEEPALIVE.idle + KEEPALIVE.timeout);
-        #[cfg(target_os = "linux")]
-        assert_eq!(socket.tcp_user_timeout().unwrap(), whole);
     }
 }

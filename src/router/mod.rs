@@ -87,6 +87,14 @@ pub enum RouterError {
         /// What the operating system says.
         reason: String,
     },
+    /// The operating system has nothing left to listen with.
+    #[error("cannot listen on {url}: {reason}; raise the limits, or use less")]
+    Exhausted {
+        /// Where.
+        url: String,
+        /// What the operating system says.
+        reason: String,
+    },
     /// The router was closed.
     #[error("the router is closed; make a new one to listen again")]
     Closed,

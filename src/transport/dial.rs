@@ -24,6 +24,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::Stream;
+use super::socket::Socket;
 
 /// How long an address has for itself, before the next one is tried too.
 const STAGGER: Duration = Duration::from_millis(250);
@@ -34,11 +35,12 @@ const LOOKUPS: usize = 64;
 const LOOKUPS_OF_A_NAME: usize = 4;
 
 /// Connects to the first address of the host that answers.
-pub(super) async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+pub(super) async fn tcp(host: &str, port: u16) -> io::Result<Socket> {
     let stream = race(interleave(look_up(host, port).await?)).await?;
-    // Messages are gathered before they are written: the kernel need not wait for more.
-    stream.set_nodelay(true)?;
-    Ok(stream)
+    // Messages are gathered before they are written: the kernel need not wait for more. Where it
+    // cannot be told so, as in some sandboxes, messages take longer and arrive all the same.
+    let _ = stream.set_nodelay(true);
+    Ok(stream.into())
 }
 
 /// Connects to a Unix socket.
@@ -250,7 +252,7 @@ mod tests {
         let good = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = good.local_addr().unwrap().port();
         let stream = tcp("localhost", port).await.unwrap();
-        assert!(stream.nodelay().unwrap());
+        assert!(stream.tcp().unwrap().nodelay().unwrap());
         drop::<StdStream>(good.accept().unwrap().0);
     }
 

@@ -46,6 +46,14 @@ pub enum ConnectError {
         /// What the operating system says.
         reason: String,
     },
+    /// The system has nothing left to make a connection of.
+    #[error("no connection to {url} can be made here: {reason}; raise the limits, or use less")]
+    Exhausted {
+        /// Where to.
+        url: String,
+        /// What the operating system says.
+        reason: String,
+    },
     /// The proxy did not make the connection.
     #[error("cannot reach {url} through the proxy {proxy}: {error}")]
     Proxy {

@@ -9,17 +9,17 @@
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::patience::Patience;
+use super::socket::Socket;
 
 /// See the module's text.
 #[derive(Debug)]
-pub(super) struct HearOut<S> {
-    inner: S,
+pub(super) struct HearOut {
+    socket: Socket,
     peer: Peer,
     patience: Option<Patience>,
 }
@@ -31,18 +31,26 @@ enum Peer {
     Gone(Option<io::Error>),
 }
 
-impl<S> HearOut<S> {
-    pub(super) fn get_ref(&self) -> &S {
-        &self.inner
+impl HearOut {
+    pub(super) fn get_ref(&self) -> &Socket {
+        &self.socket
     }
 
-    /// Writes fail once the peer has taken nothing of them for so long.
-    pub(super) fn be_patient(&mut self, limit: Duration) {
-        self.patience = Some(Patience::new(limit));
+    /// It fails once the peer has shown nothing for too long.
+    pub(super) fn be_patient(&mut self, patience: Patience) {
+        self.patience = Some(patience);
     }
 
-    pub(super) fn into_inner(self) -> S {
-        self.inner
+    /// Ready when the peer has shown nothing for too long.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        match &mut self.patience {
+            Some(patience) => patience.poll_end(cx, &self.socket),
+            None => Poll::Pending,
+        }
+    }
+
+    pub(super) fn into_inner(self) -> Socket {
+        self.socket
     }
 
     /// What becomes of a write of `size` bytes.
@@ -52,16 +60,16 @@ impl<S> HearOut<S> {
         size: usize,
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        let written = match &mut self.patience {
-            Some(patience) => patience.bound(cx, written),
-            None => written,
-        };
+        if let Some(patience) = &mut self.patience {
+            patience.wrote(cx, &self.socket, written.is_ready());
+        }
         match written {
             Poll::Ready(Err(error)) if is_gone(&error) => {
                 self.peer = Peer::Gone(Some(error));
                 Poll::Ready(Ok(size))
             }
-            written => written,
+            Poll::Ready(written) => Poll::Ready(written),
+            Poll::Pending => self.poll_patience(cx).map(Err),
         }
     }
 }
@@ -70,20 +78,23 @@ fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
 }
 
-impl<S> From<S> for HearOut<S> {
-    fn from(inner: S) -> HearOut<S> {
-        HearOut { inner, peer: Peer::There, patience: None }
+impl<S: Into<Socket>> From<S> for HearOut {
+    fn from(socket: S) -> HearOut {
+        HearOut { socket: socket.into(), peer: Peer::There, patience: None }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for HearOut<S> {
+impl AsyncRead for HearOut {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.inner).poll_read(cx, buffer))?;
+        match Pin::new(&mut self.socket).poll_read(cx, buffer) {
+            Poll::Ready(read) => read?,
+            Poll::Pending => return self.poll_patience(cx).map(Err),
+        }
         let is_end = buffer.filled().len() == before && buffer.remaining() > 0;
         match &mut self.peer {
             Peer::Gone(error) if is_end => Poll::Ready(error.take().map_or(Ok(()), Err)),
@@ -92,7 +103,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for HearOut<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for HearOut<S> {
+impl AsyncWrite for HearOut {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -101,7 +112,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for HearOut<S> {
         if let Peer::Gone(_) = self.peer {
             return Poll::Ready(Ok(bytes.len()));
         }
-        let written = Pin::new(&mut self.inner).poll_write(cx, bytes);
+        let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
         self.wrote(cx, bytes.len(), written)
     }
 
@@ -114,21 +125,21 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for HearOut<S> {
         if let Peer::Gone(_) = self.peer {
             return Poll::Ready(Ok(size));
         }
-        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, slices);
+        let written = Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
         self.wrote(cx, size, written)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
+        self.socket.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        Pin::new(&mut self.socket).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.peer {
-            Peer::There => Pin::new(&mut self.inner).poll_shutdown(cx),
+            Peer::There => Pin::new(&mut self.socket).poll_shutdown(cx),
             Peer::Gone(_) => Poll::Ready(Ok(())),
         }
     }

@@ -9,8 +9,6 @@ use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -24,10 +22,11 @@ use hyper::header::{
 };
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use super::stream::Clues;
-use super::{ConnectError, Protocol, Stream, Target, tls};
+use super::{ConnectError, Protocol, Target, tls};
 
 /// How we call ourselves.
 const AGENT: &str = concat!("libwamp/", env!("CARGO_PKG_VERSION"));
@@ -42,17 +41,11 @@ const PIECE: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Body {
     rest: Bytes,
-    progress: Arc<AtomicUsize>,
 }
 
 impl Body {
     pub(super) fn new(bytes: Bytes) -> Body {
-        Body { rest: bytes, progress: Arc::default() }
-    }
-
-    /// Counts up whenever the connection takes on another piece, since the peer has taken some.
-    pub(super) fn progress(&self) -> Arc<AtomicUsize> {
-        self.progress.clone()
+        Body { rest: bytes }
     }
 }
 
@@ -69,7 +62,6 @@ impl hyper::body::Body for Body {
         }
         let size = self.rest.len().min(PIECE);
         let piece = self.rest.split_to(size);
-        self.progress.fetch_add(1, Ordering::Relaxed);
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
@@ -100,7 +92,11 @@ struct Running {
 }
 
 impl Link {
-    pub(super) async fn new(stream: Stream) -> Result<Link, hyper::Error> {
+    /// Over a [`Stream`](super::Stream), or what is made of one.
+    pub(super) async fn new<S>(stream: S) -> Result<Link, hyper::Error>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(MAX_HEAD).title_case_headers(true);
         let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;

@@ -1,25 +1,37 @@
 //! What the operating system does for transports that have no pings of their own.
+//!
+//! It asks whether the peer is there when nothing is to be said (TCP keep-alive). Where something was
+//! said and is not confirmed it would go on for a quarter of an hour; its option for that,
+//! TCP_USER_TIMEOUT, also ends a peer that answers and has no room at the moment. So that half is
+//! left to [`Patience`](super::patience::Patience).
 
 use std::io;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 
-use super::Stream;
+use super::{Sign, Stream};
 
-/// How the operating system watches a connection whose transport has no pings of its own.
+/// How a connection is watched whose transport has no pings of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keepalive {
-    /// After how much silence it asks.
+    /// After how much silence the system asks.
     pub idle: Duration,
     /// How long after that the connection is lost, if no answer comes.
     pub timeout: Duration,
 }
 
 impl Keepalive {
-    /// Has the operating system look whether the peer is there, both when nothing is to be said and
-    /// when what was said is not confirmed.
-    pub fn watch(self, stream: &Stream) -> io::Result<()> {
+    /// Has it looked whether the peer's machine is there, both when nothing is to be said and when
+    /// what was said is not confirmed.
+    pub(crate) fn watch(self, stream: Stream) -> Stream {
+        // Without it a loss is noticed later; that is no reason not to connect.
+        let _ = self.ask(&stream);
+        stream.patient(self.idle + self.timeout, Sign::Answers)
+    }
+
+    /// Has the system ask when nothing is to be said.
+    pub(crate) fn ask(self, stream: &Stream) -> io::Result<()> {
         /// How many questions go unanswered before the connection is lost.
         const QUESTIONS: u32 = 3;
         let Some(tcp) = stream.tcp() else {
@@ -29,15 +41,11 @@ impl Keepalive {
         // What systems take.
         let seconds =
             |time: Duration| time.clamp(Duration::from_secs(1), Duration::from_secs(32_767));
-        let socket = SockRef::from(tcp);
         let settings = TcpKeepalive::new()
             .with_time(seconds(idle))
             .with_interval(seconds(timeout / QUESTIONS))
             .with_retries(QUESTIONS);
-        socket.set_tcp_keepalive(&settings)?;
-        #[cfg(target_os = "linux")]
-        socket.set_tcp_user_timeout(Some(idle + timeout))?;
-        Ok(())
+        SockRef::from(tcp).set_tcp_keepalive(&settings)
     }
 }
 
@@ -51,11 +59,13 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let stream: Stream = tokio::net::TcpStream::connect(address).await.unwrap().into();
         let seconds = Duration::from_secs;
-        Keepalive { idle: seconds(30), timeout: seconds(9) }.watch(&stream).unwrap();
+        let stream = Keepalive { idle: seconds(30), timeout: seconds(9) }.watch(stream);
         let socket = SockRef::from(stream.tcp().unwrap());
         assert!(socket.keepalive().unwrap());
         assert_eq!(socket.tcp_keepalive_time().unwrap(), seconds(30));
         assert_eq!(socket.tcp_keepalive_interval().unwrap(), seconds(3));
         assert_eq!(socket.tcp_keepalive_retries().unwrap(), 3);
+        #[cfg(target_os = "linux")]
+        assert_eq!(socket.tcp_user_timeout().unwrap(), None, "a closed window is no loss");
     }
 }

@@ -11,7 +11,7 @@
 //! * `inbox`: what was received and not yet taken; `keepalive`: what watches a connection without
 //!   pings; `patience`: with peers that take nothing.
 //! * [`tls`]: what is below `wss://`, `rss://` and `https://`.
-//! * [`endpoint`]: URLs; `dial`: connections to them; `stream`, `hear_out`: what these are
+//! * [`endpoint`]: URLs; `dial`: connections to them; `stream`, `hear_out`, `socket`: what these are
 //!   made of.
 //! * [`proxy`]: what may stand between us and the router.
 //! * [`error`]: what goes wrong with all this.
@@ -32,6 +32,7 @@ mod patience;
 pub mod proxy;
 pub mod rawsocket;
 mod serializer;
+mod socket;
 mod stream;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -46,6 +47,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::codec::{Batch, Encoding};
+use crate::os;
 
 pub use cookies::Jar;
 pub use doorbell::Doorbell;
@@ -56,7 +58,10 @@ pub use http::check_header;
 pub use keepalive::Keepalive;
 pub use proxy::{Proxy, ProxyChoice, ProxyError};
 pub use serializer::Serializer;
-pub use stream::{Moved, Stream};
+pub use socket::Moved;
+pub use stream::Stream;
+
+pub(crate) use patience::Sign;
 pub use tls::{TlsError, TlsOptions};
 pub use websocket::DeflateOptions;
 
@@ -82,6 +87,12 @@ pub trait Transport: Send {
     /// counted where there are no pings.
     fn moved(&self) -> Moved {
         Moved::default()
+    }
+
+    /// How far the peer's system has come with the bytes that are written: it may have acknowledged
+    /// them although the peer itself is frozen. Asks the operating system.
+    fn taken(&self) -> i64 {
+        0
     }
 
     /// True if the peer is known to answer pings. Otherwise none is sent: the operating system watches
@@ -246,7 +257,10 @@ async fn reach(target: &Target) -> Result<Stream, ConnectError> {
     let url = || target.endpoint.url().to_owned();
     let unreachable = |error: io::Error| {
         let reason = error.to_string();
-        ConnectError::Unreachable { url: url(), reason }
+        match os::is_exhausted(&error) {
+            true => ConnectError::Exhausted { url: url(), reason },
+            false => ConnectError::Unreachable { url: url(), reason },
+        }
     };
     match &target.endpoint.address {
         Address::Tcp { host, port, secure } => {

@@ -2,19 +2,19 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-#[cfg(unix)]
-use tokio::net::UnixStream;
 use tokio_rustls::TlsStream;
 use tokio_rustls::rustls::ProtocolVersion;
 
 use super::hear_out::HearOut;
+use super::patience::{Patience, Sign};
+use super::socket::{Moved, Socket};
 
 /// The label of a channel binding by RFC 9266, "tls-exporter".
 const BINDING: &[u8] = b"EXPORTER-Channel-Binding";
@@ -24,25 +24,13 @@ const BINDING: &[u8] = b"EXPORTER-Channel-Binding";
 pub struct Stream {
     kind: Kind,
     clues: Arc<Clues>,
-    moved: Moved,
-}
-
-/// How many bytes a stream has carried so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Moved {
-    /// From the peer.
-    pub read: u64,
-    /// To the peer, or at least to the operating system.
-    pub written: u64,
 }
 
 #[derive(Debug)]
 enum Kind {
-    Tcp(HearOut<TcpStream>),
-    #[cfg(unix)]
-    Unix(HearOut<UnixStream>),
+    Clear(HearOut),
     // TLS has much state: a connection in clear shall not carry its size about.
-    Tls(Box<TlsStream<HearOut<TcpStream>>>),
+    Tls(Box<TlsStream<HearOut>>),
 }
 
 /// What a connection has shown of the other side; looked into when a handshake over it fails.
@@ -77,30 +65,35 @@ impl Clues {
 const FIRST: u16 = 0x100;
 
 impl Stream {
-    pub(super) fn tls(stream: TlsStream<HearOut<TcpStream>>, certificate: Certificate) -> Stream {
+    pub(super) fn tls(stream: TlsStream<HearOut>, certificate: Certificate) -> Stream {
         let clues = Clues { certificate, ..Clues::default() };
         Stream::new(Kind::Tls(Box::new(stream)), Arc::new(clues))
     }
 
     fn new(kind: Kind, clues: Arc<Clues>) -> Stream {
-        Stream { kind, clues, moved: Moved::default() }
+        Stream { kind, clues }
     }
 
-    /// Writes fail once the peer has taken nothing of them for so long.
-    pub(crate) fn patient(mut self, limit: Duration) -> Stream {
+    /// It fails once something is on its way to the peer, and for so long nothing of this has been
+    /// seen.
+    pub(crate) fn patient(mut self, limit: Duration, wanted: Sign) -> Stream {
+        let patience = Patience::new(limit, wanted);
         match &mut self.kind {
-            Kind::Tcp(tcp) => tcp.be_patient(limit),
+            Kind::Clear(socket) => socket.be_patient(patience),
             // Below TLS, which takes some of what is written although nobody takes anything of it.
-            Kind::Tls(tls) => tls.get_mut().0.be_patient(limit),
-            #[cfg(unix)]
-            Kind::Unix(unix) => unix.be_patient(limit),
+            Kind::Tls(tls) => tls.get_mut().0.be_patient(patience),
         }
         self
     }
 
     /// See [`super::Transport::moved`].
     pub(super) fn moved(&self) -> Moved {
-        self.moved
+        self.socket().moved()
+    }
+
+    /// See [`super::Transport::taken`].
+    pub(super) fn taken(&self) -> i64 {
+        self.socket().taken()
     }
 
     pub(super) fn clues(&self) -> Arc<Clues> {
@@ -121,19 +114,23 @@ impl Stream {
 
     /// What it runs on, if that is TCP.
     pub(crate) fn tcp(&self) -> Option<&TcpStream> {
+        self.socket().tcp()
+    }
+
+    fn socket(&self) -> &Socket {
         match &self.kind {
-            Kind::Tcp(tcp) => Some(tcp.get_ref()),
-            Kind::Tls(tls) => Some(tls.get_ref().0.get_ref()),
-            #[cfg(unix)]
-            Kind::Unix(_) => None,
+            Kind::Clear(socket) => socket.get_ref(),
+            Kind::Tls(tls) => tls.get_ref().0.get_ref(),
         }
     }
 
-    /// The TCP connection, if it is one in clear.
-    pub(super) fn into_tcp(self) -> Option<TcpStream> {
+    /// The socket, if it is TCP in clear.
+    pub(super) fn into_tcp(self) -> Option<Socket> {
         match self.kind {
-            Kind::Tcp(tcp) => Some(tcp.into_inner()),
-            _ => None,
+            Kind::Clear(socket) => {
+                Some(socket.into_inner()).filter(|socket| socket.tcp().is_some())
+            }
+            Kind::Tls(_) => None,
         }
     }
 
@@ -160,16 +157,9 @@ impl Stream {
     }
 }
 
-impl From<TcpStream> for Stream {
-    fn from(stream: TcpStream) -> Stream {
-        Stream::new(Kind::Tcp(stream.into()), Arc::default())
-    }
-}
-
-#[cfg(unix)]
-impl From<UnixStream> for Stream {
-    fn from(stream: UnixStream) -> Stream {
-        Stream::new(Kind::Unix(stream.into()), Arc::default())
+impl<S: Into<Socket>> From<S> for Stream {
+    fn from(socket: S) -> Stream {
+        Stream::new(Kind::Clear(socket.into().into()), Arc::default())
     }
 }
 
@@ -182,13 +172,10 @@ impl AsyncRead for Stream {
         let this = &mut *self;
         let before = buffer.filled().len();
         ready!(match &mut this.kind {
-            Kind::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buffer),
+            Kind::Clear(socket) => Pin::new(socket).poll_read(cx, buffer),
             Kind::Tls(tls) => Pin::new(tls).poll_read(cx, buffer),
-            #[cfg(unix)]
-            Kind::Unix(unix) => Pin::new(unix).poll_read(cx, buffer),
         })?;
-        this.moved.read += (buffer.filled().len() - before) as u64;
-        if matches!(this.kind, Kind::Tcp(_))
+        if matches!(this.kind, Kind::Clear(_))
             && this.clues.first_byte.load(Ordering::Relaxed) == 0
             && let Some(byte) = buffer.filled().get(before)
         {
@@ -202,10 +189,8 @@ impl AsyncRead for Stream {
 macro_rules! forward {
     ($self:ident.$function:ident($($argument:expr),*)) => {
         match &mut $self.kind {
-            Kind::Tcp(stream) => Pin::new(stream).$function($($argument),*),
+            Kind::Clear(stream) => Pin::new(stream).$function($($argument),*),
             Kind::Tls(stream) => Pin::new(stream).$function($($argument),*),
-            #[cfg(unix)]
-            Kind::Unix(stream) => Pin::new(stream).$function($($argument),*),
         }
     };
 }
@@ -216,9 +201,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(forward!(self.poll_write(cx, bytes)))?;
-        self.moved.written += written as u64;
-        Poll::Ready(Ok(written))
+        forward!(self.poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
@@ -226,9 +209,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(forward!(self.poll_write_vectored(cx, slices)))?;
-        self.moved.written += written as u64;
-        Poll::Ready(Ok(written))
+        forward!(self.poll_write_vectored(cx, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -241,5 +222,66 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         forward!(self.poll_shutdown(cx))
+    }
+}
+
+/// A stream at which somebody looks while somebody else, such as hyper, reads and writes.
+#[derive(Debug, Clone)]
+pub(super) struct SharedStream(Arc<Mutex<Stream>>);
+
+impl SharedStream {
+    /// See [`super::Transport::taken`].
+    pub(super) fn taken(&self) -> i64 {
+        self.lock().taken()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Stream> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<Stream> for SharedStream {
+    fn from(stream: Stream) -> SharedStream {
+        SharedStream(Arc::new(Mutex::new(stream)))
+    }
+}
+
+impl AsyncRead for SharedStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.lock()).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for SharedStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.lock()).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.lock()).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.lock()).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.lock()).poll_shutdown(cx)
     }
 }

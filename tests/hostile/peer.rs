@@ -261,9 +261,9 @@ impl Wire {
     }
 
     /// Has the system hold little of what was not taken yet.
-    pub fn narrow(&mut self) {
+    pub fn narrow(&mut self, bytes: usize) {
         let socket = socket2::SockRef::from(&self.stream);
-        socket.set_recv_buffer_size(512 * 1024).expect("a smaller buffer");
+        socket.set_recv_buffer_size(bytes).expect("a smaller buffer");
     }
 
     /// Takes up to `size` bytes of whatever comes; returns how many, and 0 when the client is gone.

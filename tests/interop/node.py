@@ -3,6 +3,7 @@
 The Crossbar.io of the virtual environment whose Python runs the tests is used.
 """
 
+import fcntl
 import json
 import os
 import random
@@ -11,9 +12,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 READY = "Ok, local node configuration ran successfully."
 START_LIMIT = 120
@@ -28,19 +31,22 @@ DISCLOSE = {"caller": True, "publisher": True}
 
 
 def free_port() -> int:
-    """A port to listen on, of those that no client gets by chance before that."""
+    """A port to listen on, of those that no client gets by chance before that, and no test beside this one either."""
     while True:
         port = _ports.randrange(15_000, 32_000)
         if port in _given:
             continue
+        lock = (Path(tempfile.gettempdir()) / f"libwamp-test-port-{port}").open("wb")
         with socket.socket() as probe, suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             probe.bind(("127.0.0.1", port))
-            _given.add(port)
+            _given[port] = lock
             return port
+        lock.close()
 
 
 _ports = random.SystemRandom()
-_given: set[int] = set()
+_given: dict[int, IO[bytes]] = {}  # with the locks that hold for as long as this process lives
 
 
 def has_ipv6() -> bool:

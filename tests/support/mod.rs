@@ -57,7 +57,15 @@ pub fn scratch(name: &str) -> PathBuf {
     path
 }
 
-/// The directory of the release library, libwamp.so and libwamp.so.0: `WAMP_LIB_DIR`, else built now.
+/// The name that programs know the shared library by: while the major version is 0, each minor version has its own.
+pub fn soname() -> String {
+    match env!("CARGO_PKG_VERSION_MAJOR") {
+        "0" => concat!("libwamp.so.0.", env!("CARGO_PKG_VERSION_MINOR")).to_owned(),
+        major => format!("libwamp.so.{major}"),
+    }
+}
+
+/// The directory of the release library, under all its names: `WAMP_LIB_DIR`, else built now.
 pub fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
@@ -65,17 +73,9 @@ pub fn library() -> &'static Path {
         let directory = match named {
             Some(named) => root().join(named),
             None => {
-                // With `rlib` among the crate types, as Cargo.toml has them, there would be no LTO.
-                let mut cargo = Command::new(env!("CARGO"));
-                cargo.args([
-                    "rustc",
-                    "--release",
-                    "--lib",
-                    "--crate-type",
-                    "cdylib",
-                    "--target-dir",
-                ]);
-                good(cargo.arg(target()).current_dir(root()));
+                let mut make = Command::new("make");
+                make.arg("-C").arg(root()).arg("lib");
+                build(make.env("CARGO", env!("CARGO")).env("CARGO_TARGET_DIR", target()));
                 target().join("release")
             }
         };
@@ -85,7 +85,7 @@ pub fn library() -> &'static Path {
             directory.display()
         );
         // The linker takes libwamp.so, the loader looks for the SONAME.
-        let soname = directory.join("libwamp.so.0");
+        let soname = directory.join(soname());
         if fs::read_link(&soname).is_err() {
             std::os::unix::fs::symlink("libwamp.so", &soname).unwrap();
         }
@@ -116,7 +116,7 @@ pub fn compile(file: &Path, program: &Path) {
     command.args(STRICT_C).arg(file).arg("-o").arg(program);
     command.arg("-L").arg(library()).args(["-lwamp", "-lpthread"]);
     command.arg(format!("-Wl,-rpath,{}", library().display()));
-    good(&mut command);
+    build(&mut command);
 }
 
 /// How a program ended, and what it said on both of its outputs.
@@ -139,7 +139,7 @@ impl Ended {
     pub fn story(&self) -> String {
         let end = match self.status {
             Some(status) => status.to_string(),
-            None => "still running when the time was over, and killed".to_owned(),
+            None => "HUNG: still running when the time was over, and killed".to_owned(),
         };
         format!("{}\n{end}; it said:\n{}", self.command, self.output)
     }
@@ -147,7 +147,16 @@ impl Ended {
 
 /// Runs a program to its end.
 pub fn run(command: &mut Command, limit: Duration) -> Ended {
-    // Cargo's search path has the debug library in it; make's flags are not for a make started here.
+    // Cargo's search path has the debug library in it; make's flags are not for a make started here; and what cargo tells
+    // this test of its own package would have another cargo take the built things for stale.
+    let of_cargo = |name: &OsStr| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    };
+    let variables = std::env::vars_os().map(|(name, _)| name);
+    for name in variables.filter(|name| of_cargo(name)) {
+        command.env_remove(name);
+    }
     for name in ["LD_LIBRARY_PATH", "MAKEFLAGS", "MFLAGS", "MAKELEVEL"] {
         command.env_remove(name);
     }
@@ -166,20 +175,41 @@ pub fn run(command: &mut Command, limit: Duration) -> Ended {
         bytes
     });
     let in_time = hear.recv_timeout(limit).is_ok();
+    let mut told = String::new();
     if !in_time {
+        told = stacks(child.id());
         let _ = child.kill();
     }
     let status = child.wait().unwrap();
     Ended {
         command: shown,
         status: in_time.then_some(status),
-        output: String::from_utf8_lossy(&reader.join().unwrap()).into_owned(),
+        output: String::from_utf8_lossy(&reader.join().unwrap()).into_owned() + &told,
+    }
+}
+
+/// The stacks of all threads of a process that hangs.
+fn stacks(process: u32) -> String {
+    let mut told = Command::new("python3");
+    let told = told.arg(source("tests/runner/stacks.py")).arg(process.to_string()).output();
+    match told {
+        Ok(told) => format!("\n{}", String::from_utf8_lossy(&told.stdout)),
+        Err(error) => format!("\nits stacks are not known: python3: {error}\n"),
     }
 }
 
 /// Runs a program that must end well; gives its output.
 pub fn good(command: &mut Command) -> String {
-    let ended = run(command, LIMIT);
+    within(command, LIMIT)
+}
+
+/// As [`good`], without a limit: a compiler takes as long as it takes.
+pub fn build(command: &mut Command) -> String {
+    within(command, Duration::MAX)
+}
+
+fn within(command: &mut Command, limit: Duration) -> String {
+    let ended = run(command, limit);
     assert!(ended.is_good(), "{}", ended.story());
     ended.output
 }

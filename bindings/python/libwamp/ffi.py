@@ -20,7 +20,7 @@ from cffi import FFI
 ffi: Any = FFI()  # typed as Any: what it makes has the fields and functions that wamp.h declares
 
 _PACKAGE = Path(__file__).resolve().parent
-_LIBRARY = {"darwin": "libwamp.0.dylib", "win32": "wamp.dll"}.get(sys.platform, "libwamp.so.0")
+_LIBRARY = {"darwin": "libwamp.0.2.dylib", "win32": "wamp.dll"}.get(sys.platform, "libwamp.so.0.2")
 
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _CONTINUED = re.compile(r"\\\n")

@@ -147,7 +147,8 @@ pub const TABLE: &[Spec] = &[
         name: "autoping_timeout",
         kind: "number (seconds)",
         default: "10",
-        text: "How long after a ping the connection counts as lost, if nothing comes; more than 0.",
+        text: "How long after a ping the connection counts as lost, if nothing comes; more than 0. Where \
+               much is sent before the ping, it counts from when the router's system has that.",
         set: |options, value| {
             let time = seconds(value)?;
             if time.is_zero() {

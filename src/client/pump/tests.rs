@@ -1,6 +1,5 @@
 //! What must hold in moments that no test from outside can meet.
 
-use std::cell::Cell;
 use std::future::poll_fn;
 use std::sync::Mutex;
 
@@ -9,22 +8,17 @@ use crate::client::connection::Stage;
 use crate::client::lock;
 use crate::client::options::Options;
 use crate::codec::Encoding;
-use crate::transport::{Moved, Serializer};
+use crate::transport::Serializer;
 
-/// A router that lets us in, and a program that frees its connection at a bad moment.
+/// A router that lets us in.
 struct Scripted {
-    connection: Arc<Connection>,
     welcome: Option<Bytes>,
     sent: Arc<Mutex<Vec<String>>>,
-    /// It was read or written just now.
-    was_used: Cell<bool>,
-    freed: Cell<bool>,
     closed: bool,
 }
 
 impl Transport for Scripted {
     fn poll_receive(&mut self, _cx: &mut Context<'_>) -> Poll<Result<Incoming, TransportError>> {
-        self.was_used.set(true);
         match self.welcome.take() {
             Some(welcome) => Poll::Ready(Ok(Incoming::Message(welcome))),
             None if self.closed => {
@@ -40,7 +34,6 @@ impl Transport for Scripted {
         batch: &Batch,
         next: &mut usize,
     ) -> Poll<Result<(), TransportError>> {
-        self.was_used.set(true);
         let texts = batch.iter().map(|message| String::from_utf8_lossy(message).into_owned());
         lock(&self.sent).extend(texts);
         *next = batch.count();
@@ -49,15 +42,6 @@ impl Transport for Scripted {
 
     fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
         Poll::Ready(Ok(()))
-    }
-
-    /// The second time in a row it is asked since there is nothing more to write.
-    fn moved(&self) -> Moved {
-        let is_open = self.welcome.is_none() && self.connection.is_open();
-        if !self.was_used.replace(false) && is_open && !self.freed.replace(true) {
-            self.connection.free();
-        }
-        Moved::default()
     }
 
     fn poll_close(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
@@ -79,16 +63,21 @@ async fn a_goodbye_goes_out_before_the_transport_is_closed() {
     lock(&connection.state).stage = Stage::Connecting;
     let sent = Arc::default();
     let transport = Scripted {
-        connection: connection.clone(),
         welcome: Some(Bytes::from_static(br#"[2,7,{"roles":{"broker":{}}}]"#)),
         sent: Arc::clone(&sent),
-        was_used: Cell::default(),
-        freed: Cell::default(),
         closed: false,
     };
     let session = connection.begin_session(&options, 0, &transport).unwrap().unwrap();
     let until = Instant::now() + Duration::from_secs(60);
-    let mut pump = Pump::new(connection, session, Box::new(transport), until);
+    let mut pump = Pump::new(connection.clone(), session, Box::new(transport), until);
+    // A round in which the program frees the connection when all seems to be written.
+    let end = poll_fn(|cx| {
+        assert!(pump.read(cx) && connection.is_open());
+        pump.write(cx);
+        connection.free();
+        Poll::Ready(pump.poll_closed(cx))
+    });
+    assert!(end.await.is_pending());
     poll_fn(|cx| pump.poll(cx)).await;
     let codes: Vec<_> = lock(&sent).iter().map(|text| text[..3].to_owned()).collect();
     assert_eq!(codes, ["[1,", "[6,", "the"]);

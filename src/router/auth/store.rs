@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::auth::scram::{Kdf, Profile};
 use crate::auth::scram_router::Stored;
-use crate::auth::{PrivateKey, Secret, cra, unhex};
+use crate::auth::{PrivateKey, Secret, Stop, cra, unhex};
 
 /// See the module's text.
 #[derive(Debug)]
@@ -218,8 +218,9 @@ fn cra_key(entries: &Map<String, Value>) -> Result<Key, String> {
     };
     let iterations = iterations.unwrap_or(u64::from(cra::ITERATIONS));
     let keylen = keylen.unwrap_or(u64::from(cra::KEY_BYTES));
-    let key = cra::derive_key(secret.as_bytes(), salt.as_bytes(), iterations, keylen)
-        .map_err(|error| error.to_string())?;
+    let key =
+        cra::derive_key(secret.as_bytes(), salt.as_bytes(), iterations, keylen, &Stop::default())
+            .map_err(|error| error.to_string())?;
     let fits = |number: u64| u32::try_from(number).map_err(|_| "a number is too large".to_owned());
     let (iterations, keylen) = (fits(iterations)?, fits(keylen)?);
     Ok(Key::Cra(key, Some(cra::Salt { salt: salt.to_owned(), iterations, keylen })))

@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,12 +12,15 @@ use hyper::{Request, Response, StatusCode};
 use tokio::time::{Instant, timeout};
 
 use crate::transport::http::{self, Link, Unanswered, Unread};
-use crate::transport::stream::Clues;
+use crate::transport::stream::{Clues, SharedStream};
 use crate::transport::{ConnectError, Target, reach};
 
 /// How long a connection is kept without a request: less than servers keep it, which is 5 s and
 /// more, so that none is sent into a connection that is being closed.
 const KEPT: Duration = Duration::from_secs(4);
+
+/// How often to look, in the time that an answer may take, whether the request is still being taken.
+const LOOKS: u32 = 8;
 
 /// Where requests go one after the other.
 pub(super) struct Lane {
@@ -28,9 +30,16 @@ pub(super) struct Lane {
 
 /// A connection that waits for the next request.
 struct Kept {
-    link: Link,
-    clues: Arc<Clues>,
+    way: Way,
     since: Instant,
+}
+
+/// A connection to the server.
+struct Way {
+    link: Link,
+    /// What the link runs on.
+    stream: SharedStream,
+    clues: Arc<Clues>,
 }
 
 /// A request.
@@ -84,16 +93,17 @@ impl Lane {
         let target = self.target.clone();
         let kept = self.kept.take().filter(|kept| kept.since.elapsed() < KEPT);
         let was_kept = kept.is_some();
-        let (mut link, mut clues) = match kept {
-            Some(Kept { link, clues, .. }) => (link, clues),
+        let mut way = match kept {
+            Some(kept) => kept.way,
             None => connect(&target).await?,
         };
-        let mut response = request(&target, &mut link, post).await?;
+        let mut response = request(&target, &mut way, post).await?;
         // A connection that the server has closed meanwhile has not carried the request.
         if was_kept && response.as_ref().is_err_and(|failed| !failed.sent) {
-            (link, clues) = connect(&target).await?;
-            response = request(&target, &mut link, post).await?;
+            way = connect(&target).await?;
+            response = request(&target, &mut way, post).await?;
         }
+        let Way { mut link, stream, clues } = way;
         let failed = |error: hyper::Error| LaneError::Http(error, clues.clone());
         let (head, incoming) = response.map_err(|response| failed(response.error))?.into_parts();
         if let Some(cookies) = &target.cookies {
@@ -111,35 +121,35 @@ impl Lane {
             Unread::Broken(error) => failed(error),
         })?;
         if !link.is_closed() {
-            self.kept = Some(Kept { link, clues, since: Instant::now() });
+            self.kept = Some(Kept { way: Way { link, stream, clues }, since: Instant::now() });
         }
         Ok(answer)
     }
 }
 
-/// The head of the answer to a request.
+/// The head of the answer to a request. A server that takes the request slowly has time as long as
+/// it takes some of it; what its system has acknowledged as a whole is to be answered.
 async fn request(
     target: &Target,
-    link: &mut Link,
+    way: &mut Way,
     post: &Post<'_>,
 ) -> Result<Result<Response<Incoming>, Unanswered>, LaneError> {
-    let request = made(target, post);
-    let progress = request.body().progress();
-    let mut response = pin!(link.request(request));
+    let (mut taken, mut since) = (way.stream.taken(), Instant::now());
+    let stream = way.stream.clone();
+    let mut response = pin!(way.link.request(made(target, post)));
     let Some(patience) = post.patience else {
         return Ok(response.await);
     };
-    // The first piece goes at once.
-    let mut taken = 1;
     loop {
-        if let Ok(response) = timeout(patience, response.as_mut()).await {
+        if let Ok(response) = timeout(patience / LOOKS, response.as_mut()).await {
             return Ok(response);
         }
-        let now = progress.load(Ordering::Relaxed);
-        if now <= taken {
+        let now = stream.taken();
+        if now > taken {
+            (taken, since) = (now, Instant::now());
+        } else if since.elapsed() >= patience {
             return Err(LaneError::Late);
         }
-        taken = now;
     }
 }
 
@@ -157,15 +167,15 @@ fn made(target: &Target, post: &Post<'_>) -> Request<http::Body> {
     request
 }
 
-async fn connect(target: &Target) -> Result<(Link, Arc<Clues>), LaneError> {
-    let stream = in_time(target, reach(target)).await?.map_err(LaneError::Connect)?;
+async fn connect(target: &Target) -> Result<Way, LaneError> {
+    let mut stream = in_time(target, reach(target)).await?.map_err(LaneError::Connect)?;
     if let Some(keepalive) = target.keepalive {
-        // Without it a loss is noticed later; that is no reason not to connect.
-        let _ = keepalive.watch(&stream);
+        stream = keepalive.watch(stream);
     }
     let clues = stream.clues();
-    match Link::new(stream).await {
-        Ok(link) => Ok((link, clues)),
+    let stream = SharedStream::from(stream);
+    match Link::new(stream.clone()).await {
+        Ok(link) => Ok(Way { link, stream, clues }),
         Err(error) => Err(LaneError::Http(error, clues)),
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::transport::testing::{carry, message, receive, send, soon};
-use crate::transport::{ConnectError, Incoming, Keepalive, Stream, Target, Transport};
+use crate::transport::{ConnectError, Incoming, Keepalive, Sign, Stream, Target, Transport};
 
 /// A server; gives its address and the transports that are opened there.
 async fn server(limit: usize, expiry: Duration) -> (u16, mpsc::UnboundedReceiver<Served>) {
@@ -368,7 +368,7 @@ async fn an_answer_that_nobody_reads_is_given_up() {
     let limit = Duration::from_millis(200);
     let serve = async |hub: Arc<Hub>, sender: mpsc::UnboundedSender<Served>| {
         let (stream, _) = listener.accept().await.unwrap();
-        let stream = Stream::from(stream).patient(limit);
+        let stream = Stream::from(stream).patient(limit, Sign::Takes);
         hub.serve(stream, |served| drop(sender.send(served))).await;
     };
     let (path, ()) = tokio::join!(open(port), serve(hub.clone(), sender.clone()));

@@ -16,10 +16,10 @@ use std::fmt;
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
 use super::dial;
+use super::socket::Socket;
 
 pub use choice::{Environment, ProxyChoice};
 
@@ -125,7 +125,7 @@ impl Proxy {
     }
 
     /// Has the proxy connect to `host` (without brackets) and `port`.
-    pub(super) async fn dial(&self, host: &str, port: u16) -> Result<TcpStream, ProxyError> {
+    pub(super) async fn dial(&self, host: &str, port: u16) -> Result<Socket, ProxyError> {
         let mut tcp = dial::tcp(&self.host, self.port).await?;
         self.ask(&mut tcp, host, port).await?;
         Ok(tcp)

@@ -23,8 +23,7 @@ pub async fn connect(
     wanted: Encoding,
 ) -> Result<RawSocket, ConnectError> {
     if let Some(keepalive) = target.keepalive {
-        // Without it a loss is noticed later; that is no reason not to connect.
-        let _ = keepalive.watch(&stream);
+        stream = keepalive.watch(stream);
     }
     let serializer = id(wanted);
     let hello = [MAGIC, announce(target.max_message_size) << 4 | serializer, 0, 0];

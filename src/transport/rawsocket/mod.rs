@@ -210,6 +210,10 @@ impl Transport for RawSocket {
         self.stream.moved()
     }
 
+    fn taken(&self) -> i64 {
+        self.stream.taken()
+    }
+
     fn pings(&self) -> bool {
         self.pings
     }

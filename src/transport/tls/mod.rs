@@ -24,7 +24,6 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::net::TcpStream;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
@@ -33,6 +32,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::ConnectError;
 use super::hear_out::HearOut;
+use super::socket::Socket;
 use super::stream::{Certificate, Stream};
 
 pub use error::TlsError;
@@ -44,7 +44,7 @@ pub(super) use error::{explain, explain_loss};
 pub(super) async fn connect(
     options: &TlsOptions,
     host: &str,
-    tcp: TcpStream,
+    tcp: impl Into<Socket>,
 ) -> Result<Stream, TlsError> {
     // The network interface matters on this machine alone.
     let host = host.split('%').next().unwrap_or(host);

@@ -126,6 +126,10 @@ impl Transport for WebSocket {
         self.socket.stream().moved()
     }
 
+    fn taken(&self) -> i64 {
+        self.socket.stream().taken()
+    }
+
     fn pings(&self) -> bool {
         true
     }

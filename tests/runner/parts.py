@@ -1,0 +1,157 @@
+"""The table of all parts of the test run: what each does, needs and takes, and what belongs to which tier."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from harness import Cargo, Harness, Plain, Pytest
+from places import SHAKE
+
+TIERS = ("check", "test", "long")  # each is seen less often than the one before; `test` holds `check` too
+
+INTEROP = "tests/interop"
+PYTHON_TESTS = "bindings/python/tests"
+JUDGES = f"{PYTHON_TESTS}/test_judges.py"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the test run."""
+
+    name: str
+    does: str
+    seconds: int  # what it takes alone on two idle processors, from what it needs
+    harness: Harness
+    tier: str = "test"
+    needs: tuple[str, ...] = ()
+    # How long it may be silent before it counts as hanging: ten times the longest pause in a run alone, and no less
+    # than 30 s. None: for ever, as compilers are on a slow machine.
+    silence: float | None = None
+    # Whether a test that fails may have failed by chance, so that it is run again alone. Never what is deterministic.
+    excused: bool = False
+    processors: int = 1
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def make(*targets: str) -> Plain:
+    return Plain(["make", "--no-print-directory", *targets])
+
+
+def cargo(*arguments: str) -> Plain:
+    return Plain(["cargo", *arguments])
+
+
+def tests(*names: str, filters: tuple[str, ...] = ()) -> Cargo:
+    """The programs tests/NAME.rs."""
+    return Cargo([word for name in names for word in ("--test", name)], list(filters))
+
+
+def interop(*subjects: str, more: tuple[str, ...] = ()) -> Pytest:
+    return Pytest([*(f"{INTEROP}/test_{subject}.py" for subject in subjects), *more])
+
+
+LONG = {"WAMP_TEST_LONG": "1"}
+# What delays system calls and futexes at random (tests/shake/shake.c), and C scenarios behind each of their steps.
+SHAKEN = {"LD_PRELOAD": str(SHAKE), "WAMP_TEST_JITTER": "5000"}
+PEERS = ("library", "programs", "python-packages", "node-packages")
+
+PARTS = (
+    # ---- what the others need; the longest way through them begins first ----
+    Part("library", "builds the release library, shared and static", 250, make("lib")),
+    Part("rust", "builds the tests in Rust", 150, cargo("test", "--no-run", "--quiet"), tier="check"),
+    Part("python-packages", "installs Crossbar.io and the peers in Python", 100, make("venv")),
+    Part("node-packages", "installs the peers in JavaScript", 10, make("javascript")),
+    Part("programs", "builds the programs in C", 25, make("scenarios", "examples"), needs=("library",)),
+    Part("shaker", "builds what delays system calls", 1, make("shaker"), tier="long"),
+
+    # ---- check: what a change needs before it is committed ----
+    Part("format", "cargo fmt --check", 2, cargo("fmt", "--check"), tier="check"),
+    Part("runner", "this runner, on tests that fail by design", 20,
+         Plain([sys.executable, "tests/runner/test_runner.py"]), tier="check"),
+    Part("unit", "unit and property tests of the crate", 35, Cargo(["--lib"]), tier="check", needs=("rust",),
+         silence=300),
+    Part("clippy", "lints", 60, cargo("clippy", "--quiet", "--all-targets", "--", "-D", "warnings"), tier="check",
+         needs=("rust",)),
+    Part("documentation", "cargo doc without warnings", 20, cargo("doc", "--quiet", "--no-deps"), tier="check",
+         needs=("clippy",), variables={"RUSTDOCFLAGS": "-Dwarnings"}),
+
+    # ---- test: what each landing needs ----
+    Part("surface", "header, symbols, reference, environment", 10,
+         tests("header", "symbols", "reference", "environment"), needs=("rust", "library"), silence=300),
+    Part("decoders", "the bodies of the fuzz targets, on seeds and mutations", 30, tests("fuzz_bodies"),
+         needs=("rust",), silence=600),
+    Part("hostile", "routers that break every rule", 60, tests("hostile"), needs=("rust",), silence=300, excused=True),
+    Part("c-plain", "C scenarios and examples, in every mode", 60,
+         tests("c_scenarios", filters=("--skip", "valgrind")), needs=("rust", "programs"), silence=600, excused=True),
+    Part("c-valgrind", "the same under valgrind, a wire for each mode", 150,
+         tests("c_scenarios", filters=("valgrind",)), needs=("rust", "programs"), silence=900, excused=True),
+    Part("interop-features", "the whole client against Crossbar.io, Autobahn and wampy", 100,
+         interop("auth", "auth_helpers", "autobahn", "examples", "features", "javascript", "longpoll_javascript",
+                 "patterns", "python_binding", "store"),
+         needs=PEERS, silence=300, excused=True),
+    Part("interop-transports", "every transport, serializer, loss and fallback, against Crossbar.io", 100,
+         interop("compression", "cookies", "fallback", "matrix", "reconnect", "tls", "transports"),
+         needs=PEERS, silence=300, excused=True),
+    Part("interop-c", "C scenarios against Crossbar.io", 100, interop("c_scenarios"), needs=PEERS, silence=600,
+         excused=True),
+    Part("websocket", "the Autobahn TestSuite, both sides, 403 cases", 160, tests("websocket_cases"),
+         needs=("rust", "python-packages"), silence=900, excused=True),
+    Part("python", "the Python binding", 40, Pytest([PYTHON_TESTS, f"--ignore={JUDGES}"]),
+         needs=("library", "python-packages"), silence=300, excused=True),
+    Part("judges", "encodings before json, msgpack and cbor2, by properties", 20, Pytest([JUDGES]),
+         needs=("library", "python-packages"), silence=300),
+    Part("install", "make install, pkg-config and CMake", 10, tests("install"), needs=("rust", "library"), silence=300,
+         excused=True),
+    Part("readme", "all that README and docs tell to do", 30, tests("readme"),
+         needs=("rust", "library", "python-packages"), silence=300, excused=True),
+
+    # ---- long: what is seen before a subject is called done ----
+    Part("long-valgrind", "C scenarios under valgrind, each mode with each wire", 350,
+         tests("c_scenarios", filters=("valgrind",)), tier="long", needs=("rust", "programs"), silence=3000,
+         variables=LONG),
+    Part("long-order", "100,000 messages in order through Crossbar.io", 400,
+         interop("c_scenarios", more=("-k", "order")), tier="long", needs=PEERS, silence=3000, variables=LONG),
+    Part("long-storm", "50 rounds of a Crossbar.io killed, frozen, restarted under load", 300, interop("reconnect"),
+         tier="long", needs=PEERS, silence=3000, variables={"WAMP_STORM_ROUNDS": "50"}),
+    Part("long-websocket", "the Autobahn TestSuite, both sides, all 517 cases", 260, tests("websocket_cases"),
+         tier="long", needs=("rust", "python-packages"), silence=1500, variables={"WAMP_WEBSOCKET_CASES": "all"}),
+    Part("long-judges", "encodings before their judges, 1500 examples each", 120, Pytest([JUDGES]), tier="long",
+         needs=("library", "python-packages"), silence=900, variables={"WAMP_JUDGE_EXAMPLES": "1500"}),
+    Part("long-properties", "property tests of the crate, 4096 examples each", 60, Cargo(["--lib"]), tier="long",
+         needs=("rust",), silence=1500, variables={"PROPTEST_CASES": "4096"}),
+    Part("long-fuzz", "every fuzz target for ten minutes", 7200, make("fuzz"), tier="long"),
+    Part("shake-c", "C scenarios, delayed at random", 200, tests("c_scenarios", filters=("plain",)), tier="long",
+         needs=("rust", "programs", "shaker"), silence=900, variables=SHAKEN),
+    Part("shake-hostile", "hostile routers, delayed at random", 200, tests("hostile"), tier="long",
+         needs=("rust", "shaker"), silence=900, variables=SHAKEN),
+    Part("shake-python", "the Python binding, delayed at random", 200, Pytest([PYTHON_TESTS, f"--ignore={JUDGES}"]),
+         tier="long", needs=("library", "python-packages", "shaker"), silence=900, variables=SHAKEN),
+    Part("shake-interop", "everything against Crossbar.io, delayed at random", 900, Pytest([INTEROP]), tier="long",
+         needs=(*PEERS, "shaker"), silence=900, variables=SHAKEN),
+)
+
+
+def chosen(words: list[str]) -> list[Part]:
+    """The parts that tiers, names and families of names (`shake`, `interop`) stand for, with all that they need."""
+    names: set[str] = set()
+    for word in words:
+        found = [part.name for part in PARTS if is_meant(part, word)]
+        if not found:
+            raise ValueError(f"there is no part {word!r}; --list shows all")
+        names.update(found)
+    for part in reversed(PARTS):
+        if part.name in names:
+            names.update(part.needs)
+    return [part for part in PARTS if part.name in names]
+
+
+def is_meant(part: Part, word: str) -> bool:
+    if word in TIERS:
+        return part.tier == word or (part.tier == "check" and word == "test")
+    return part.name == word or part.name.startswith(f"{word}-")
+
+
+def table() -> str:
+    """The table of CONTRIBUTING.md."""
+    rows = (f"| {part.tier} | `{part.name}` | {part.seconds} | {part.does} |" for part in PARTS)
+    return "\n".join(["| tier | part | s | what it does |", "|---|---|---|---|", *rows])
