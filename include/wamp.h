@@ -881,10 +881,58 @@ int wamp_set_log(int level, wamp_log_t log, void *user_data, wamp_free_t free);
  * A connection, not yet open.
  *
  * `options` is a JSON object; `url` and `realm` are required, the others are listed at the top of
- * this header. It is copied. Returns NULL on failure, with the reason in wamp_last_error(). Free
- * it with wamp_connection_free().
+ * this header. It is copied. NULL for none: then wamp_connection_set_string() and its neighbours say
+ * all. Returns NULL on failure, with the reason in wamp_last_error(). Free it with
+ * wamp_connection_free().
  */
 struct wamp_connection_t *wamp_connection_new(const char *options);
+
+/**
+ * Sets an option whose value is a string, such as "url", "realm" or "ticket", to `value`; both are
+ * copied.
+ *
+ * Options can be set while the connection is not open: before wamp_connection_open(), and again after
+ * the last WAMP_CLOSE. The last value set counts, "url" and "transports" are one option in this. What
+ * is required and missing is told by wamp_connection_open(). A refused value changes nothing.
+ *
+ * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (there is no
+ * such option, or the value does not suit it), WAMP_ERR_STATE (the connection is open, or, for
+ * "dispatch", events of it still wait).
+ */
+int wamp_connection_set_string(struct wamp_connection_t *connection,
+                               const char *option,
+                               const char *value);
+
+/**
+ * Sets an option whose value is a number without a fraction, such as "max_retries". Options in seconds
+ * take whole ones. Returns as wamp_connection_set_string().
+ */
+int wamp_connection_set_int(struct wamp_connection_t *connection,
+                            const char *option,
+                            int64_t value);
+
+/**
+ * Sets an option whose value is a number, such as "connect_timeout" (seconds). Returns as
+ * wamp_connection_set_string().
+ */
+int wamp_connection_set_double(struct wamp_connection_t *connection,
+                               const char *option,
+                               double value);
+
+/**
+ * Sets an option whose value is true, or false for 0, such as "retry_if_unreachable". Returns as
+ * wamp_connection_set_string().
+ */
+int wamp_connection_set_bool(struct wamp_connection_t *connection, const char *option, int value);
+
+/**
+ * Sets an option to a JSON value, such as those that are lists or objects: "serializers", "transports",
+ * "tlsConfiguration". `json` is what would stand behind the option's name in the object for
+ * wamp_connection_new(); it is copied. Returns as wamp_connection_set_string().
+ */
+int wamp_connection_set_json(struct wamp_connection_t *connection,
+                             const char *option,
+                             const char *json);
 
 /**
  * Frees a connection, in any state, also inside its own callbacks. Never blocks.
@@ -979,7 +1027,7 @@ int wamp_connection_on_internal_error(struct wamp_connection_t *connection,
  * Starts to connect and to join the realm, and returns at once: WAMP_OPEN or WAMP_CLOSE follows.
  *
  * Can be called again after WAMP_CLOSE. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (open
- * already), WAMP_ERR_CLOSED (wamp_shutdown() is running).
+ * already), WAMP_ERR_OPTION (`url` or `realm` has not been set), WAMP_ERR_CLOSED (wamp_shutdown() is running).
  */
 int wamp_connection_open(struct wamp_connection_t *connection);
 
