@@ -1,6 +1,10 @@
 //! Makes wamp.h in OUT_DIR (tests/header.rs compares it with include/wamp.h) and names the library.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
+
+#[path = "build/statuses.rs"]
+mod statuses;
 
 fn main() {
     println!("cargo:rerun-if-changed=src/ffi");
@@ -12,10 +16,12 @@ fn main() {
         println!("cargo:warning=wamp.h was not made: {error}");
     }
     println!("cargo:rustc-env=WAMP_GENERATED_HEADER={}", header.display());
+    println!("cargo:rerun-if-changed=build");
+    write_statuses(&root).expect("src/ffi can be read");
     name_library();
 }
 
-fn write_header(root: &Path, header: &Path) -> Result<(), Box<dyn std::error::Error>> {
+fn write_header(root: &Path, header: &Path) -> Result<(), Box<dyn Error>> {
     let mut config = cbindgen::Config::from_file(root.join("cbindgen.toml"))?;
     config.header = Some(std::fs::read_to_string(root.join("include/concepts.txt"))?);
     config.after_includes = Some(version());
@@ -45,6 +51,15 @@ fn write_header(root: &Path, header: &Path) -> Result<(), Box<dyn std::error::Er
         builder = builder.with_src(root.join(format!("src/ffi/{file}.rs")));
     }
     builder.generate()?.write_to_file(header);
+    Ok(())
+}
+
+/// The table that src/ffi/statuses.rs includes.
+fn write_statuses(root: &Path) -> Result<(), Box<dyn Error>> {
+    let functions = statuses::functions(&root.join("src/ffi"))?;
+    let types = std::fs::read_to_string(root.join("src/ffi/types.rs"))?;
+    let table = statuses::table(&functions, &statuses::sets(&functions), &types);
+    std::fs::write(PathBuf::from(env("OUT_DIR")).join("statuses.rs"), table)?;
     Ok(())
 }
 

@@ -93,7 +93,8 @@
  * ERRORS
  *
  * Functions return int or int64_t: >= 0 is good, < 0 is WAMP_ERR_...; those that return a pointer
- * return NULL. A call that is refused has changed nothing and sent nothing; a _sync one that waited
+ * return NULL. Each lists the statuses that it may return; WAMP_ERR_FORKED and WAMP_ERR_INTERNAL may
+ * come from all and stand in no list. A call that is refused has changed nothing and sent nothing; a _sync one that waited
  * tells by its status what became of its request. wamp_status_text() explains a status,
  * wamp_last_error() the last failed call of the thread. What goes wrong later is told by WAMP_ERROR and WAMP_CLOSE. A
  * handler that fails itself says so by wamp_event_failed().
@@ -420,7 +421,9 @@
 
 /**
  * Kind of event: a request failed. `uri` is the error's URI, `status` one of WAMP_ERR_REMOTE,
- * WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN, WAMP_ERR_CANCELED, WAMP_ERR_TIMEOUT.
+ * WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN, WAMP_ERR_CANCELED, WAMP_ERR_TIMEOUT, WAMP_ERR_PAYLOAD
+ * (what came cannot be read). Of what the connection has, which is requested anew in each session, also
+ * one of those that wamp_session_subscribe() and wamp_session_register() return.
  */
 #define WAMP_ERROR 12
 
@@ -878,10 +881,58 @@ int wamp_set_log(int level, wamp_log_t log, void *user_data, wamp_free_t free);
  * A connection, not yet open.
  *
  * `options` is a JSON object; `url` and `realm` are required, the others are listed at the top of
- * this header. It is copied. Returns NULL on failure, with the reason in wamp_last_error(). Free
- * it with wamp_connection_free().
+ * this header. It is copied. NULL for none: then wamp_connection_set_string() and its neighbours say
+ * all. Returns NULL on failure, with the reason in wamp_last_error(). Free it with
+ * wamp_connection_free().
  */
 struct wamp_connection_t *wamp_connection_new(const char *options);
+
+/**
+ * Sets an option whose value is a string, such as "url", "realm" or "ticket", to `value`; both are
+ * copied.
+ *
+ * Options can be set while the connection is not open: before wamp_connection_open(), and again after
+ * the last WAMP_CLOSE. The last value set counts, "url" and "transports" are one option in this. What
+ * is required and missing is told by wamp_connection_open(). A refused value changes nothing.
+ *
+ * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (there is no
+ * such option, or the value does not suit it), WAMP_ERR_STATE (the connection is open, or, for
+ * "dispatch", events of it still wait).
+ */
+int wamp_connection_set_string(struct wamp_connection_t *connection,
+                               const char *option,
+                               const char *value);
+
+/**
+ * Sets an option whose value is a number without a fraction, such as "max_retries". Options in seconds
+ * take whole ones. Returns as wamp_connection_set_string().
+ */
+int wamp_connection_set_int(struct wamp_connection_t *connection,
+                            const char *option,
+                            int64_t value);
+
+/**
+ * Sets an option whose value is a number, such as "connect_timeout" (seconds). Returns as
+ * wamp_connection_set_string().
+ */
+int wamp_connection_set_double(struct wamp_connection_t *connection,
+                               const char *option,
+                               double value);
+
+/**
+ * Sets an option whose value is true, or false for 0, such as "retry_if_unreachable". Returns as
+ * wamp_connection_set_string().
+ */
+int wamp_connection_set_bool(struct wamp_connection_t *connection, const char *option, int value);
+
+/**
+ * Sets an option to a JSON value, such as those that are lists or objects: "serializers", "transports",
+ * "tlsConfiguration". `json` is what would stand behind the option's name in the object for
+ * wamp_connection_new(); it is copied. Returns as wamp_connection_set_string().
+ */
+int wamp_connection_set_json(struct wamp_connection_t *connection,
+                             const char *option,
+                             const char *json);
 
 /**
  * Frees a connection, in any state, also inside its own callbacks. Never blocks.
@@ -908,7 +959,7 @@ int wamp_connection_on_open(struct wamp_connection_t *connection,
 /**
  * Sets what hears WAMP_CLOSE: when the connection was closed, was lost, or could not be made. After
  * each wamp_connection_open() exactly one comes whose `will_retry` is false: it is the last.
- * As wamp_connection_on_open().
+ * Returns as wamp_connection_on_open().
  */
 int wamp_connection_on_close(struct wamp_connection_t *connection,
                              wamp_callback_t callback,
@@ -917,7 +968,7 @@ int wamp_connection_on_close(struct wamp_connection_t *connection,
 
 /**
  * Sets what hears WAMP_WRITABLE, once after a request was answered with WAMP_ERR_AGAIN: when half
- * of the send queue is free. As wamp_connection_on_open().
+ * of the send queue is free. Returns as wamp_connection_on_open().
  */
 int wamp_connection_on_writable(struct wamp_connection_t *connection,
                                 wamp_callback_t callback,
@@ -930,7 +981,7 @@ int wamp_connection_on_writable(struct wamp_connection_t *connection,
  *
  * It decides through `event->attempt`: at once, or, having retained it, later and from any thread;
  * the attempt waits so long. An event that decides nothing lets the attempt be made. With a NULL
- * callback nobody is asked, but in manual mode the event comes by wamp_connection_poll(). As
+ * callback nobody is asked, but in manual mode the event comes by wamp_connection_poll(). Returns as
  * wamp_connection_on_open().
  */
 int wamp_connection_on_connect(struct wamp_connection_t *connection,
@@ -944,7 +995,7 @@ int wamp_connection_on_connect(struct wamp_connection_t *connection,
  * It answers through `event->challenge`: at once, or, having retained it, later and from any
  * thread, within `connect_timeout`; an event that answers nothing ends the attempt to join. There may
  * be several rounds. Without a callback the options `ticket`, `secret` and `privkey` answer. With a
- * NULL callback in manual mode the event comes by wamp_connection_poll(). As
+ * NULL callback in manual mode the event comes by wamp_connection_poll(). Returns as
  * wamp_connection_on_open().
  */
 int wamp_connection_on_challenge(struct wamp_connection_t *connection,
@@ -954,8 +1005,8 @@ int wamp_connection_on_challenge(struct wamp_connection_t *connection,
 
 /**
  * Sets what hears WAMP_USER_ERROR: when a handler reports its failure by wamp_event_failed(), and
- * when a request fails that has no callback to hear it. Without one they go to the log. As
- * wamp_connection_on_open().
+ * when a request fails that has no callback to hear it. Without one they go to the log. Returns
+ * as wamp_connection_on_open().
  */
 int wamp_connection_on_user_error(struct wamp_connection_t *connection,
                                   wamp_callback_t callback,
@@ -965,7 +1016,7 @@ int wamp_connection_on_user_error(struct wamp_connection_t *connection,
 /**
  * Sets what hears WAMP_INTERNAL_ERROR: when no transport can be made, when the peer violates the
  * protocol, when there is no answer to a challenge. WAMP_CLOSE follows. Without one it goes to the
- * log. As wamp_connection_on_open().
+ * log. Returns as wamp_connection_on_open().
  */
 int wamp_connection_on_internal_error(struct wamp_connection_t *connection,
                                       wamp_callback_t callback,
@@ -976,7 +1027,7 @@ int wamp_connection_on_internal_error(struct wamp_connection_t *connection,
  * Starts to connect and to join the realm, and returns at once: WAMP_OPEN or WAMP_CLOSE follows.
  *
  * Can be called again after WAMP_CLOSE. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (open
- * already), WAMP_ERR_FORKED.
+ * already), WAMP_ERR_OPTION (`url` or `realm` has not been set), WAMP_ERR_CLOSED (wamp_shutdown() is running).
  */
 int wamp_connection_open(struct wamp_connection_t *connection);
 
@@ -1002,17 +1053,19 @@ int wamp_connection_close(struct wamp_connection_t *connection,
  * The open session; waits for it at most `timeout_ms` (negative: no limit).
  *
  * `*session` receives it, retained (give it back with wamp_session_release()), or NULL on failure. As soon as the
- * attempt to open has failed, its failure is returned. Returns WAMP_OK, or WAMP_ERR_HANDLE,
- * WAMP_ERR_ARGUMENT, WAMP_ERR_CLOSED (never opened, or closed), WAMP_ERR_TIMEOUT,
- * WAMP_ERR_UNREACHABLE, WAMP_ERR_HTTP, WAMP_ERR_SUBPROTOCOL, WAMP_ERR_PROTOCOL, WAMP_ERR_ABORTED,
- * WAMP_ERR_LOST, WAMP_ERR_DEADLOCK (in a callback of inline dispatch).
+ * attempt to open has failed, its failure is returned, with the words of its WAMP_CLOSE. Returns
+ * WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_CLOSED (never opened, or closed),
+ * WAMP_ERR_TIMEOUT, WAMP_ERR_UNREACHABLE, WAMP_ERR_TLS, WAMP_ERR_HTTP, WAMP_ERR_SUBPROTOCOL,
+ * WAMP_ERR_PROTOCOL, WAMP_ERR_AUTH, WAMP_ERR_ABORTED, WAMP_ERR_LOST, WAMP_ERR_CANCELED
+ * (wamp_attempt_abandon()), WAMP_ERR_TOO_LARGE (HELLO is more than the router takes, or a message more
+ * than we take), WAMP_ERR_DEADLOCK (in a callback of inline dispatch).
  */
 int wamp_connection_session(struct wamp_connection_t *connection,
                             int timeout_ms,
                             struct wamp_session_t **session);
 
 /**
- * 1 while a session is open, 0 if not, or WAMP_ERR_HANDLE.
+ * Returns 1 while a session is open, 0 if not, or WAMP_ERR_HANDLE.
  */
 int wamp_connection_is_open(struct wamp_connection_t *connection);
 
@@ -1066,14 +1119,14 @@ int wamp_connection_set_wakeup(struct wamp_connection_t *connection,
                                wamp_free_t free);
 
 /**
- * 1 while the transport is up, whether or not the session is open already; 0 if not, or
+ * Returns 1 while the transport is up, whether or not the session is open already; 0 if not, or
  * WAMP_ERR_HANDLE.
  */
 int wamp_connection_is_connected(struct wamp_connection_t *connection);
 
 /**
- * 1 from a loss that is retried until a session is open again or all is given up; 0 otherwise, or
- * WAMP_ERR_HANDLE.
+ * Returns 1 from a loss that is retried until a session is open again or all is given up; 0 otherwise,
+ * or WAMP_ERR_HANDLE.
  */
 int wamp_connection_is_retrying(struct wamp_connection_t *connection);
 
@@ -1280,7 +1333,7 @@ int wamp_session_id(struct wamp_session_t *session, int64_t *id);
 const char *wamp_session_realm(struct wamp_session_t *session);
 
 /**
- * 1 while requests can be made on the session, 0 when it is over, or WAMP_ERR_HANDLE.
+ * Returns 1 while requests can be made on the session, 0 when it is over, or WAMP_ERR_HANDLE.
  */
 int wamp_session_is_open(struct wamp_session_t *session);
 
@@ -1299,8 +1352,9 @@ const struct wamp_value_t *wamp_session_details(struct wamp_session_t *session);
  * once. Strings are copied. `free` (may be NULL) runs exactly once, also when the call fails.
  *
  * Returns the subscription's id (> 0, valid at once), or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT (NULL
- * handler without manual dispatch), WAMP_ERR_UTF8, WAMP_ERR_URI, WAMP_ERR_OPTION, WAMP_ERR_AGAIN,
- * WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker).
+ * handler without manual dispatch), WAMP_ERR_UTF8, WAMP_ERR_URI, WAMP_ERR_OPTION, WAMP_ERR_PAYLOAD (the
+ * encoding of the connection cannot carry an option), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED,
+ * WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker).
  */
 int64_t wamp_session_subscribe(struct wamp_session_t *session,
                                const char *topic,
@@ -1313,9 +1367,9 @@ int64_t wamp_session_subscribe(struct wamp_session_t *session,
 /**
  * Subscribes and waits for the router's answer, at most `timeout_ms` (negative: no limit).
  *
- * As wamp_session_subscribe(), which see. Returns the subscription's id, or also WAMP_ERR_REMOTE
- * (the router refused: its URI is in wamp_last_error()), WAMP_ERR_TIMEOUT (given up),
- * WAMP_ERR_DEADLOCK (in a callback of inline dispatch), WAMP_ERR_NOT_SENT,
+ * Returns the subscription's id, or as wamp_session_subscribe(), or WAMP_ERR_REMOTE (the router
+ * refused: its URI is in wamp_last_error()), WAMP_ERR_TIMEOUT (given up), WAMP_ERR_CANCELED (given up by
+ * another thread), WAMP_ERR_DEADLOCK (in a callback of inline dispatch), WAMP_ERR_NOT_SENT,
  * WAMP_ERR_OUTCOME_UNKNOWN.
  */
 int64_t wamp_session_subscribe_sync(struct wamp_session_t *session,
@@ -1344,9 +1398,10 @@ int wamp_session_unsubscribe(struct wamp_session_t *session,
 
 /**
  * Ends a subscription and waits for the router's answer, at most `timeout_ms` (negative: no
- * limit). Returns as wamp_session_unsubscribe(), or WAMP_ERR_REMOTE, WAMP_ERR_TIMEOUT,
- * WAMP_ERR_DEADLOCK, WAMP_ERR_OUTCOME_UNKNOWN; the handler is gone in any case but
- * WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED and WAMP_ERR_DEADLOCK.
+ * limit). Returns as wamp_session_unsubscribe(), or WAMP_ERR_REMOTE, WAMP_ERR_PAYLOAD (its error
+ * cannot be read), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN;
+ * the handler is gone in any case but WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID, WAMP_ERR_AGAIN,
+ * WAMP_ERR_CLOSED and WAMP_ERR_DEADLOCK.
  */
 int wamp_session_unsubscribe_sync(struct wamp_session_t *session,
                                   int64_t subscription,
@@ -1360,7 +1415,8 @@ int wamp_session_unsubscribe_sync(struct wamp_session_t *session,
  *
  * Returns WAMP_OK when it is queued, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8,
  * WAMP_ERR_URI, WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED,
- * WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker).
+ * WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker), WAMP_ERR_UNSUPPORTED (the options need a
+ * feature that the router does not announce: `ppt_scheme`, `enc_algo`).
  */
 int wamp_session_publish(struct wamp_session_t *session,
                          const char *topic,
@@ -1419,7 +1475,7 @@ int64_t wamp_session_register(struct wamp_session_t *session,
 
 /**
  * Registers a procedure and waits for the router's answer, at most `timeout_ms` (negative: no
- * limit). As wamp_session_register(); returns as wamp_session_subscribe_sync().
+ * limit). Returns as wamp_session_register(), or as wamp_session_subscribe_sync().
  */
 int64_t wamp_session_register_sync(struct wamp_session_t *session,
                                    const char *procedure,
@@ -1444,8 +1500,8 @@ int wamp_session_unregister(struct wamp_session_t *session,
 
 /**
  * Ends a registration and waits for the router's answer, at most `timeout_ms` (negative: no
- * limit). Returns as wamp_session_unregister(), or WAMP_ERR_REMOTE, WAMP_ERR_TIMEOUT,
- * WAMP_ERR_DEADLOCK, WAMP_ERR_OUTCOME_UNKNOWN.
+ * limit). Returns as wamp_session_unregister(), or WAMP_ERR_REMOTE, WAMP_ERR_PAYLOAD (its error cannot
+ * be read), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN.
  */
 int wamp_session_unregister_sync(struct wamp_session_t *session,
                                  int64_t registration,
@@ -1464,7 +1520,7 @@ int wamp_session_unregister_sync(struct wamp_session_t *session,
  * Returns the call's id (> 0), or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_URI,
  * WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE,
  * WAMP_ERR_STATE (the router is no dealer), WAMP_ERR_UNSUPPORTED (the options need a feature that
- * the router does not announce: `progress`, `ppt_scheme`).
+ * the router does not announce: `progress`, `ppt_scheme`, `enc_algo`).
  */
 int64_t wamp_session_call(struct wamp_session_t *session,
                           const char *procedure,
@@ -1481,8 +1537,9 @@ int64_t wamp_session_call(struct wamp_session_t *session,
  * `call` is the id that wamp_session_call() returned. `options` with `"progress": true` announce
  * still more; without, or NULL, this is the last. `payload` may be NULL; all is copied. Returns
  * WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID (the call has ended), WAMP_ERR_STATE (it was made
- * without `progress`, was canceled, or the last input has been sent), WAMP_ERR_UTF8,
- * WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE.
+ * without `progress`, was canceled, or the last input has been sent), WAMP_ERR_ARGUMENT (an unknown
+ * encoding), WAMP_ERR_UTF8, WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_UNSUPPORTED, WAMP_ERR_AGAIN,
+ * WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE.
  */
 int wamp_session_call_more(struct wamp_session_t *session,
                            int64_t call,
@@ -1497,7 +1554,8 @@ int wamp_session_call_more(struct wamp_session_t *session,
  * Returns WAMP_OK, or as wamp_session_call(), or WAMP_ERR_REMOTE (an error came: its URI is in
  * the message and in wamp_last_error()), WAMP_ERR_TIMEOUT (given up; a late answer is ignored),
  * WAMP_ERR_DEADLOCK (in a callback of inline dispatch, or in one of the connection that has
- * registered the procedure itself), WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN.
+ * registered the procedure itself), WAMP_ERR_CANCELED (given up by another thread), WAMP_ERR_NOT_SENT,
+ * WAMP_ERR_OUTCOME_UNKNOWN.
  */
 int wamp_session_call_sync(struct wamp_session_t *session,
                            const char *procedure,
@@ -1537,8 +1595,8 @@ int wamp_invocation_release(struct wamp_invocation_t *invocation);
  *
  * Only where the event had WAMP_FLAG_PROGRESS. `payload` may be NULL and is copied. Returns
  * WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (answered, or no progress wanted), WAMP_ERR_CANCELED
- * (the caller has given up), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_PAYLOAD,
- * WAMP_ERR_TOO_LARGE.
+ * (the caller has given up), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_PAYLOAD, WAMP_ERR_ARGUMENT (an
+ * unknown encoding), WAMP_ERR_TOO_LARGE.
  */
 int wamp_invocation_progress(struct wamp_invocation_t *invocation,
                              const struct wamp_payload_t *payload);
@@ -1549,7 +1607,7 @@ int wamp_invocation_progress(struct wamp_invocation_t *invocation,
  * `payload` may be NULL and is copied. A failed call answers nothing: try again, or answer with an
  * error. Never WAMP_ERR_AGAIN. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (answered
  * already), WAMP_ERR_CANCELED (the caller has given up), WAMP_ERR_CLOSED (nobody waits any more),
- * WAMP_ERR_PAYLOAD, WAMP_ERR_TOO_LARGE.
+ * WAMP_ERR_PAYLOAD, WAMP_ERR_ARGUMENT (an unknown encoding), WAMP_ERR_TOO_LARGE.
  */
 int wamp_invocation_yield(struct wamp_invocation_t *invocation,
                           const struct wamp_payload_t *payload);
@@ -1557,7 +1615,7 @@ int wamp_invocation_yield(struct wamp_invocation_t *invocation,
 /**
  * As wamp_invocation_yield(), with `options` (JSON object, may be NULL) that go to the router, such
  * as those of payload passthru (`ppt_scheme` ...). With `{"progress": true}` it is a progressive
- * result, as by wamp_invocation_progress(). Returns as they do, and WAMP_ERR_OPTION,
+ * result, as by wamp_invocation_progress(). Returns as wamp_invocation_progress(), and WAMP_ERR_OPTION,
  * WAMP_ERR_UTF8, WAMP_ERR_UNSUPPORTED (the router does not announce what the options need).
  */
 int wamp_invocation_yield_with(struct wamp_invocation_t *invocation,
@@ -1575,9 +1633,11 @@ int wamp_invocation_error(struct wamp_invocation_t *invocation,
                           const struct wamp_payload_t *payload);
 
 /**
- * 1 if nobody waits for the answer any more: the caller has canceled the call or is gone, or our
- * session has ended. 0 while somebody does, also after the answer; or WAMP_ERR_HANDLE. A callee
- * that works for long looks here from time to time, or waits for wamp_invocation_on_interrupt().
+ * Tells whether nobody waits for the answer any more. A callee that works for long looks here from time
+ * to time, or waits for wamp_invocation_on_interrupt().
+ *
+ * Returns 1 if the caller has canceled the call or is gone, or our session has ended, 0 while somebody
+ * waits, also after the answer, or WAMP_ERR_HANDLE.
  */
 int wamp_invocation_is_canceled(struct wamp_invocation_t *invocation);
 
@@ -1702,7 +1762,8 @@ int wamp_session_prefix(struct wamp_session_t *session, const char *shortcut, co
  * with a known shortcut. Seldom needed, as every function resolves by itself.
  *
  * Returns the URI's bytes without the NUL; where they do not fit in `uri_size` bytes with the NUL,
- * `uri` gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
+ * `uri` gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8,
+ * WAMP_ERR_TOO_LARGE.
  */
 int wamp_session_resolve(struct wamp_session_t *session,
                          const char *text,
@@ -1720,9 +1781,11 @@ int wamp_session_log(struct wamp_session_t *session,
 
 /**
  * A callback that writes its event to the log, as wamp_session_log() does: what came, with args and
- * kwargs. To be passed wherever a wamp_callback_t is wanted. An invocation is not answered by it.
+ * kwargs. To be passed wherever a wamp_callback_t is wanted. An invocation is not answered by it. An
+ * event that is no longer valid is a warning in the log.
  */
-void wamp_log_event(const struct wamp_event_t *event, void *_user_data);
+void wamp_log_event(const struct wamp_event_t *event,
+                    void *_user_data);
 
 /**
  * The type: WAMP_TYPE_NULL ... WAMP_TYPE_DICT, WAMP_TYPE_NONE for NULL.
@@ -2067,8 +2130,8 @@ int wamp_auth_scram_client_proof(const char *salted_password,
 
 /**
  * The ServerSignature of SCRAM, by which a client knows the router: compare it with
- * `authextra.verifier` of WELCOME, or Crossbar.io's `scram_server_signature`. Arguments and result
- * as for wamp_auth_scram_client_proof().
+ * `authextra.verifier` of WELCOME, or Crossbar.io's `scram_server_signature`. Takes the same arguments,
+ * and returns as wamp_auth_scram_client_proof().
  */
 int wamp_auth_scram_server_signature(const char *salted_password,
                                      const char *auth_message,

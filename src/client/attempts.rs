@@ -25,7 +25,7 @@ use super::status::{Failure, Status};
 
 /// Runs a connection from its open to its end: an attempt, and as many more as its options want.
 pub async fn run(connection: Arc<Connection>) {
-    let mut retry = Retry::new(connection.options.retry);
+    let mut retry = Retry::new(connection.options().retry);
     let mut task = Task { connection: connection.clone(), ended: false };
     loop {
         let attempt = AssertUnwindSafe(attempt(&connection)).catch_unwind().await;

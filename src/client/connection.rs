@@ -19,6 +19,7 @@ use std::sync::{Arc, Condvar, Mutex, Weak};
 use std::time::Instant;
 
 use futures_util::FutureExt;
+use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::os::SignalMask;
@@ -43,7 +44,7 @@ use super::{lock, runtime};
 pub struct Connection {
     pub(super) me: Weak<Connection>,
     /// How it was configured.
-    pub options: Options,
+    options: Mutex<Arc<Options>>,
     /// Its queue of events.
     pub dispatcher: Dispatcher,
     /// Wakes its I/O task.
@@ -108,17 +109,17 @@ pub(super) struct State {
 impl Connection {
     /// A connection that is not open.
     pub fn new(options: Options) -> Arc<Connection> {
-        let current = Arc::new(options.clone());
+        let options = Arc::new(options);
         Arc::new_cyclic(|me| Connection {
             me: me.clone(),
             dispatcher: Dispatcher::new(options.dispatch, options.receive_queue_bytes),
-            options,
+            options: Mutex::new(options.clone()),
             doorbell: Doorbell::default(),
             stop: Notify::new(),
             again: Notify::new(),
             state: Mutex::new(State {
                 stage: Stage::Idle,
-                current,
+                current: options,
                 last_good: 0,
                 sessions: 0,
                 traffic: Traffic::default(),
@@ -142,6 +143,28 @@ impl Connection {
         })
     }
 
+    /// How it is configured now.
+    pub fn options(&self) -> Arc<Options> {
+        lock(&self.options).clone()
+    }
+
+    /// Changes an option, while the connection is idle.
+    pub fn set_option(&self, name: &str, value: Value) -> Result<(), Failure> {
+        let mut state = lock(&self.state);
+        if state.stage != Stage::Idle {
+            let text = format!("option `{name}`: can only be set while the connection is not open");
+            return Err(Failure::new(Status::State, text));
+        }
+        let options = Arc::new(self.options().with(name, value.clone())?);
+        // What was changed before an attempt has changed from then on.
+        let current = state.current.with(name, value)?;
+        self.dispatcher.configure(options.dispatch, options.receive_queue_bytes)?;
+        *lock(&self.options) = options;
+        state.current = Arc::new(current);
+        state.last_good = 0;
+        Ok(())
+    }
+
     /// Starts to connect and returns.
     pub fn open(self: &Arc<Self>) -> Result<(), Failure> {
         let mut state = lock(&self.state);
@@ -156,6 +179,7 @@ impl Connection {
             let text = "the connection is open or opening already";
             return Err(Failure::new(Status::State, text));
         }
+        state.current.check_complete()?;
         state.stage = Stage::Connecting;
         state.failure = None;
         (state.was_open, state.retries, state.give_up) = (false, 0, false);

@@ -12,7 +12,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Instant;
 
@@ -44,12 +44,13 @@ pub trait Wakeup: Send + Sync {
 
 /// See the module's text.
 pub struct Dispatcher {
-    mode: Mode,
+    /// A [`Mode`], as a number.
+    mode: AtomicU8,
     queue: Mutex<Queue>,
     /// Something came, or a turn has ended.
     changed: Condvar,
     bytes: AtomicUsize,
-    limit: usize,
+    limit: AtomicUsize,
     /// Threads that wait for an answer.
     waiting: AtomicUsize,
     /// The connection is freed: nothing is delivered any more.
@@ -121,11 +122,11 @@ impl Dispatcher {
     /// An empty queue.
     pub fn new(mode: Mode, limit: usize) -> Dispatcher {
         Dispatcher {
-            mode,
+            mode: AtomicU8::new(mode as u8),
             queue: Mutex::default(),
             changed: Condvar::new(),
             bytes: AtomicUsize::new(0),
-            limit,
+            limit: AtomicUsize::new(limit),
             waiting: AtomicUsize::new(0),
             discarding: AtomicBool::new(false),
             flag: OnceLock::new(),
@@ -136,7 +137,20 @@ impl Dispatcher {
 
     /// How events reach the application.
     pub fn mode(&self) -> Mode {
-        self.mode
+        const MODES: [Mode; 3] = [Mode::Thread, Mode::Manual, Mode::Inline];
+        MODES[usize::from(self.mode.load(Ordering::Relaxed))]
+    }
+
+    /// Changes how events reach the application, while none is on its way.
+    pub(super) fn configure(&self, mode: Mode, limit: usize) -> Result<(), Failure> {
+        let queue = lock(&self.queue);
+        if mode != self.mode() && (queue.taken || !queue.notices.is_empty()) {
+            let text = "option `dispatch`: events are still on their way in the former mode";
+            return Err(Failure::new(Status::State, text));
+        }
+        self.mode.store(mode as u8, Ordering::Relaxed);
+        self.limit.store(limit, Ordering::Relaxed);
+        Ok(())
     }
 
     /// From now on callbacks of `thread` mode run with these signals blocked.
@@ -146,7 +160,8 @@ impl Dispatcher {
 
     /// True when the application is so far behind that the socket should not be read.
     pub fn is_full(&self) -> bool {
-        self.bytes.load(Ordering::Relaxed) > self.limit && self.waiting.load(Ordering::Acquire) == 0
+        self.bytes.load(Ordering::Relaxed) > self.limit.load(Ordering::Relaxed)
+            && self.waiting.load(Ordering::Acquire) == 0
     }
 
     /// True when the application does not take things as fast as they come.
@@ -185,7 +200,7 @@ impl Dispatcher {
             return false;
         }
         self.bytes.fetch_add(cost, Ordering::Relaxed);
-        match self.mode {
+        match self.mode() {
             Mode::Thread if !queue.taken => self.start_worker(&mut queue, connection),
             Mode::Thread => {}
             Mode::Inline => connection.doorbell.ring(),
@@ -314,7 +329,7 @@ impl Dispatcher {
     /// After the end of all threads: delivers what is left on this one. In `manual` mode that is
     /// left to the host.
     pub(super) fn drain_last(&self, connection: &Arc<Connection>) {
-        if self.mode != Mode::Manual {
+        if self.mode() != Mode::Manual {
             self.drain_inline(connection);
         }
     }
@@ -370,7 +385,7 @@ impl Dispatcher {
     }
 
     fn check_manual(&self) -> Result<(), Failure> {
-        if self.mode == Mode::Manual {
+        if self.mode() == Mode::Manual {
             return Ok(());
         }
         let text = "this needs the connection option \"dispatch\": \"manual\"";
@@ -454,7 +469,7 @@ impl Dispatcher {
         let cost = notice.cost();
         let before = self.bytes.fetch_sub(cost, Ordering::Relaxed);
         // The I/O task sleeps while the queue is full: wake it when half is free again.
-        let half = self.limit / 2;
+        let half = self.limit.load(Ordering::Relaxed) / 2;
         if before > half && before - cost <= half {
             connection.doorbell.ring();
         }

@@ -250,10 +250,10 @@ impl Connection {
         }
         match end.class {
             "lost" => true,
-            "unreachable" => self.options.retry_if_unreachable,
+            "unreachable" => self.options().retry_if_unreachable,
             // A violation would happen again, and so would a refusal of what we are.
             _ if matches!(end.status, Status::Protocol | Status::Auth | Status::Canceled) => false,
-            _ => end.reason.as_ref().is_some_and(|uri| self.options.retry_reasons.contains(uri)),
+            _ => end.reason.as_ref().is_some_and(|uri| self.options().retry_reasons.contains(uri)),
         }
     }
 
@@ -278,7 +278,7 @@ impl Connection {
         log::write(log::Level::Info, || {
             let then =
                 next.map_or(String::new(), |next| format!("; next attempt in {:?}", next.delay));
-            let realm = &self.options.realm;
+            let realm = &self.options().realm;
             format!("connection to '{realm}' {}: {}{then}", end.class, end.text)
         });
         let details = json!({

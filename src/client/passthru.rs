@@ -132,7 +132,11 @@ impl Connection {
             return false;
         }
         let payload = &notice.event.payload;
-        let Some(wanted) = self.options.payload_encoding else {
+        let wanted = match &notice.session {
+            Some(session) => session.options().payload_encoding,
+            None => self.options().payload_encoding,
+        };
+        let Some(wanted) = wanted else {
             return true;
         };
         if payload.encoding() == wanted || payload.lend().is_empty() {

@@ -79,10 +79,10 @@ impl Pump {
         transport: Box<dyn Transport>,
         join_until: Instant,
     ) -> Pump {
-        let interval = connection.options.autoping_interval.filter(|_| transport.pings());
-        let silence = Silence::new(interval, connection.options.autoping_timeout, Instant::now());
+        let interval = connection.options().autoping_interval.filter(|_| transport.pings());
+        let silence = Silence::new(interval, connection.options().autoping_timeout, Instant::now());
         Pump {
-            trace: connection.options.trace,
+            trace: connection.options().trace,
             connection,
             session,
             transport,
@@ -196,7 +196,7 @@ impl Pump {
 
     /// True if the peer takes so little that what it makes us answer would fill our memory.
     fn is_clogged(&self) -> bool {
-        let limit = self.connection.options.send_queue_bytes;
+        let limit = self.connection.options().send_queue_bytes;
         self.sending.is_some() && self.session.core().backlog() > limit.saturating_mul(2)
     }
 
@@ -310,7 +310,7 @@ impl Pump {
         drop(core);
         if phase == Phase::Leaving && self.leave_until.is_none() {
             self.join_until = None;
-            self.leave_until = Some(Instant::now() + self.connection.options.close_timeout);
+            self.leave_until = Some(Instant::now() + self.connection.options().close_timeout);
         }
         if let Some(ended) = ended {
             self.session_ended(ended);
@@ -404,7 +404,7 @@ impl Pump {
         match self.silence.look(now, sight) {
             Due::Nothing => {}
             Due::Ping => {
-                let payload = vec![b'w'; self.connection.options.autoping_size];
+                let payload = vec![b'w'; self.connection.options().autoping_size];
                 (self.unflushed, self.ping_end) = (true, None);
                 self.transport.ping(&payload);
             }

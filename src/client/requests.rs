@@ -265,7 +265,7 @@ impl Session {
         run: impl FnOnce(&mut protocol::Session<Receiver>) -> Result<T, RequestError>,
     ) -> Result<T, Failure> {
         let mut core = lock(&self.core);
-        if core.backlog() >= self.connection.options.send_queue_bytes {
+        if core.backlog() >= self.options().send_queue_bytes {
             if core.protocol.phase() != Phase::Open {
                 return Err(Status::Closed.into());
             }

@@ -214,7 +214,7 @@ impl Session {
         if core.flushing > 0 {
             self.written.notify_all();
         }
-        let limit = self.connection.options.send_queue_bytes;
+        let limit = self.options.send_queue_bytes;
         if !core.want_writable || core.backlog() > limit / 2 {
             return after;
         }

@@ -159,6 +159,11 @@ impl Tree {
         }
     }
 
+    /// The number of nodes.
+    pub fn nodes(&self) -> u32 {
+        self.nodes.len() as u32
+    }
+
     /// The node with this number.
     pub fn node(&self, index: u32) -> Option<Node> {
         self.nodes.get(index as usize).copied()

@@ -175,8 +175,8 @@ pub unsafe extern "C" fn wamp_auth_scram_client_proof(
 }
 
 /// The ServerSignature of SCRAM, by which a client knows the router: compare it with
-/// `authextra.verifier` of WELCOME, or Crossbar.io's `scram_server_signature`. Arguments and result
-/// as for wamp_auth_scram_client_proof().
+/// `authextra.verifier` of WELCOME, or Crossbar.io's `scram_server_signature`. Takes the same arguments,
+/// and returns as wamp_auth_scram_client_proof().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_auth_scram_server_signature(
     salted_password: *const c_char,
@@ -190,6 +190,7 @@ pub unsafe extern "C" fn wamp_auth_scram_server_signature(
 
 /// # Safety
 /// Texts are NULL or NUL-terminated; `out` as for [`args::fill`].
+#[cfg_attr(debug_assertions, track_caller)]
 unsafe fn scram_proof(
     proof: fn(&[u8], &[u8]) -> [u8; 32],
     salted_password: *const c_char,

@@ -51,6 +51,7 @@ fn object(builder: *mut wamp_builder_t) -> Result<Arc<Mutex<Box<BuilderObject>>>
     BUILDERS.with(key, Arc::clone).ok_or_else(|| Status::Handle.into())
 }
 
+#[cfg_attr(debug_assertions, track_caller)]
 fn build(
     builder: *mut wamp_builder_t,
     step: impl FnOnce(&mut Builder) -> Result<(), BuildError>,

@@ -5,6 +5,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use serde_json::{Number, Value};
+
 use crate::client::callbacks::Slot;
 use crate::client::{Connection, Failure, Mode, Options, Status, Target, lock};
 use crate::protocol::uri;
@@ -38,6 +40,7 @@ pub(super) fn object(connection: *mut wamp_connection_t) -> Result<Arc<Connectio
     CONNECTIONS.with(key, Arc::clone).ok_or_else(|| Status::Handle.into())
 }
 
+#[cfg_attr(debug_assertions, track_caller)]
 fn set_callback(
     connection: *mut wamp_connection_t,
     slot: Slot,
@@ -60,14 +63,18 @@ fn set_callback(
 /// A connection, not yet open.
 ///
 /// `options` is a JSON object; `url` and `realm` are required, the others are listed at the top of
-/// this header. It is copied. Returns NULL on failure, with the reason in wamp_last_error(). Free
-/// it with wamp_connection_free().
+/// this header. It is copied. NULL for none: then wamp_connection_set_string() and its neighbours say
+/// all. Returns NULL on failure, with the reason in wamp_last_error(). Free it with
+/// wamp_connection_free().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_new(options: *const c_char) -> *mut wamp_connection_t {
     guard(|| {
         quiet_panics();
         // SAFETY: the caller's promise.
-        let options = Options::parse(unsafe { args::text(options, "options") }?)?;
+        let options = match unsafe { args::optional_text(options, "options") }? {
+            Some(options) => Options::parse(options)?,
+            None => Options::unset(),
+        };
         let client = Connection::new(options);
         for slot in [Slot::Open, Slot::Close] {
             // Without a callback of the host these events still begin and end the session's loan.
@@ -83,6 +90,94 @@ pub unsafe extern "C" fn wamp_connection_new(options: *const c_char) -> *mut wam
         let key = CONNECTIONS.insert(Arc::new(object)).ok_or(Status::Internal)?;
         client.handle.store(key, Ordering::Release);
         Ok(Tag::Connection.handle(key))
+    })
+}
+
+#[cfg_attr(debug_assertions, track_caller)]
+fn set_option(
+    connection: *mut wamp_connection_t,
+    option: *const c_char,
+    value: impl FnOnce() -> Result<Value, Failure>,
+) -> c_int {
+    guard(|| {
+        let object = object(connection)?;
+        // SAFETY: the caller's promise, which is that of the exported functions.
+        let option = unsafe { args::text(option, "option") }?;
+        object.client.set_option(option, value()?).map(|()| 0)
+    })
+}
+
+/// Sets an option whose value is a string, such as "url", "realm" or "ticket", to `value`; both are
+/// copied.
+///
+/// Options can be set while the connection is not open: before wamp_connection_open(), and again after
+/// the last WAMP_CLOSE. The last value set counts, "url" and "transports" are one option in this. What
+/// is required and missing is told by wamp_connection_open(). A refused value changes nothing.
+///
+/// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (there is no
+/// such option, or the value does not suit it), WAMP_ERR_STATE (the connection is open, or, for
+/// "dispatch", events of it still wait).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_set_string(
+    connection: *mut wamp_connection_t,
+    option: *const c_char,
+    value: *const c_char,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    set_option(connection, option, || unsafe { args::text(value, "value") }.map(Value::from))
+}
+
+/// Sets an option whose value is a number without a fraction, such as "max_retries". Options in seconds
+/// take whole ones. Returns as wamp_connection_set_string().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_set_int(
+    connection: *mut wamp_connection_t,
+    option: *const c_char,
+    value: i64,
+) -> c_int {
+    set_option(connection, option, || Ok(value.into()))
+}
+
+/// Sets an option whose value is a number, such as "connect_timeout" (seconds). Returns as
+/// wamp_connection_set_string().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_set_double(
+    connection: *mut wamp_connection_t,
+    option: *const c_char,
+    value: f64,
+) -> c_int {
+    set_option(connection, option, || {
+        let text = format!("`value` is {value}, which is no number that an option can have");
+        let number = Number::from_f64(value).ok_or_else(|| Failure::new(Status::Option, text))?;
+        Ok(number.into())
+    })
+}
+
+/// Sets an option whose value is true, or false for 0, such as "retry_if_unreachable". Returns as
+/// wamp_connection_set_string().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_set_bool(
+    connection: *mut wamp_connection_t,
+    option: *const c_char,
+    value: c_int,
+) -> c_int {
+    set_option(connection, option, || Ok((value != 0).into()))
+}
+
+/// Sets an option to a JSON value, such as those that are lists or objects: "serializers", "transports",
+/// "tlsConfiguration". `json` is what would stand behind the option's name in the object for
+/// wamp_connection_new(); it is copied. Returns as wamp_connection_set_string().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_set_json(
+    connection: *mut wamp_connection_t,
+    option: *const c_char,
+    json: *const c_char,
+) -> c_int {
+    set_option(connection, option, || {
+        // SAFETY: the caller's promise.
+        let json = unsafe { args::text(json, "json") }?;
+        serde_json::from_str(json)
+            .map_err(|error| Failure::new(Status::Option, format!("`json` is not JSON: {error}")))
     })
 }
 
@@ -124,7 +219,7 @@ pub unsafe extern "C" fn wamp_connection_on_open(
 
 /// Sets what hears WAMP_CLOSE: when the connection was closed, was lost, or could not be made. After
 /// each wamp_connection_open() exactly one comes whose `will_retry` is false: it is the last.
-/// As wamp_connection_on_open().
+/// Returns as wamp_connection_on_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_on_close(
     connection: *mut wamp_connection_t,
@@ -136,7 +231,7 @@ pub unsafe extern "C" fn wamp_connection_on_close(
 }
 
 /// Sets what hears WAMP_WRITABLE, once after a request was answered with WAMP_ERR_AGAIN: when half
-/// of the send queue is free. As wamp_connection_on_open().
+/// of the send queue is free. Returns as wamp_connection_on_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_on_writable(
     connection: *mut wamp_connection_t,
@@ -152,7 +247,7 @@ pub unsafe extern "C" fn wamp_connection_on_writable(
 ///
 /// It decides through `event->attempt`: at once, or, having retained it, later and from any thread;
 /// the attempt waits so long. An event that decides nothing lets the attempt be made. With a NULL
-/// callback nobody is asked, but in manual mode the event comes by wamp_connection_poll(). As
+/// callback nobody is asked, but in manual mode the event comes by wamp_connection_poll(). Returns as
 /// wamp_connection_on_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_on_connect(
@@ -169,7 +264,7 @@ pub unsafe extern "C" fn wamp_connection_on_connect(
 /// It answers through `event->challenge`: at once, or, having retained it, later and from any
 /// thread, within `connect_timeout`; an event that answers nothing ends the attempt to join. There may
 /// be several rounds. Without a callback the options `ticket`, `secret` and `privkey` answer. With a
-/// NULL callback in manual mode the event comes by wamp_connection_poll(). As
+/// NULL callback in manual mode the event comes by wamp_connection_poll(). Returns as
 /// wamp_connection_on_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_on_challenge(
@@ -182,8 +277,8 @@ pub unsafe extern "C" fn wamp_connection_on_challenge(
 }
 
 /// Sets what hears WAMP_USER_ERROR: when a handler reports its failure by wamp_event_failed(), and
-/// when a request fails that has no callback to hear it. Without one they go to the log. As
-/// wamp_connection_on_open().
+/// when a request fails that has no callback to hear it. Without one they go to the log. Returns
+/// as wamp_connection_on_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_on_user_error(
     connection: *mut wamp_connection_t,
@@ -196,7 +291,7 @@ pub unsafe extern "C" fn wamp_connection_on_user_error(
 
 /// Sets what hears WAMP_INTERNAL_ERROR: when no transport can be made, when the peer violates the
 /// protocol, when there is no answer to a challenge. WAMP_CLOSE follows. Without one it goes to the
-/// log. As wamp_connection_on_open().
+/// log. Returns as wamp_connection_on_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_on_internal_error(
     connection: *mut wamp_connection_t,
@@ -210,7 +305,7 @@ pub unsafe extern "C" fn wamp_connection_on_internal_error(
 /// Starts to connect and to join the realm, and returns at once: WAMP_OPEN or WAMP_CLOSE follows.
 ///
 /// Can be called again after WAMP_CLOSE. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (open
-/// already), WAMP_ERR_FORKED.
+/// already), WAMP_ERR_OPTION (`url` or `realm` has not been set), WAMP_ERR_CLOSED (wamp_shutdown() is running).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_open(connection: *mut wamp_connection_t) -> c_int {
     guard(|| object(connection)?.client.open().map(|()| 0))
@@ -253,10 +348,12 @@ pub unsafe extern "C" fn wamp_connection_close(
 /// The open session; waits for it at most `timeout_ms` (negative: no limit).
 ///
 /// `*session` receives it, retained (give it back with wamp_session_release()), or NULL on failure. As soon as the
-/// attempt to open has failed, its failure is returned. Returns WAMP_OK, or WAMP_ERR_HANDLE,
-/// WAMP_ERR_ARGUMENT, WAMP_ERR_CLOSED (never opened, or closed), WAMP_ERR_TIMEOUT,
-/// WAMP_ERR_UNREACHABLE, WAMP_ERR_HTTP, WAMP_ERR_SUBPROTOCOL, WAMP_ERR_PROTOCOL, WAMP_ERR_ABORTED,
-/// WAMP_ERR_LOST, WAMP_ERR_DEADLOCK (in a callback of inline dispatch).
+/// attempt to open has failed, its failure is returned, with the words of its WAMP_CLOSE. Returns
+/// WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_CLOSED (never opened, or closed),
+/// WAMP_ERR_TIMEOUT, WAMP_ERR_UNREACHABLE, WAMP_ERR_TLS, WAMP_ERR_HTTP, WAMP_ERR_SUBPROTOCOL,
+/// WAMP_ERR_PROTOCOL, WAMP_ERR_AUTH, WAMP_ERR_ABORTED, WAMP_ERR_LOST, WAMP_ERR_CANCELED
+/// (wamp_attempt_abandon()), WAMP_ERR_TOO_LARGE (HELLO is more than the router takes, or a message more
+/// than we take), WAMP_ERR_DEADLOCK (in a callback of inline dispatch).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_session(
     connection: *mut wamp_connection_t,
@@ -280,7 +377,7 @@ pub unsafe extern "C" fn wamp_connection_session(
     })
 }
 
-/// 1 while a session is open, 0 if not, or WAMP_ERR_HANDLE.
+/// Returns 1 while a session is open, 0 if not, or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_is_open(connection: *mut wamp_connection_t) -> c_int {
     guard(|| Ok(c_int::from(object(connection)?.client.is_open())))
@@ -395,15 +492,15 @@ pub unsafe extern "C" fn wamp_connection_set_wakeup(
     })
 }
 
-/// 1 while the transport is up, whether or not the session is open already; 0 if not, or
+/// Returns 1 while the transport is up, whether or not the session is open already; 0 if not, or
 /// WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_is_connected(connection: *mut wamp_connection_t) -> c_int {
     guard(|| Ok(c_int::from(object(connection)?.client.is_connected())))
 }
 
-/// 1 from a loss that is retried until a session is open again or all is given up; 0 otherwise, or
-/// WAMP_ERR_HANDLE.
+/// Returns 1 from a loss that is retried until a session is open again or all is given up; 0 otherwise,
+/// or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_is_retrying(connection: *mut wamp_connection_t) -> c_int {
     guard(|| Ok(c_int::from(object(connection)?.client.is_retrying())))

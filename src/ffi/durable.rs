@@ -13,6 +13,7 @@ use super::requests::check_handler;
 use super::target::{CTarget, UserData};
 use super::types::*;
 
+#[cfg_attr(debug_assertions, track_caller)]
 fn declare(
     kind: DurableKind,
     connection: *mut wamp_connection_t,
@@ -30,6 +31,7 @@ fn declare(
     })
 }
 
+#[cfg_attr(debug_assertions, track_caller)]
 fn retract(
     kind: DurableKind,
     connection: *mut wamp_connection_t,

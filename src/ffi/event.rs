@@ -109,7 +109,7 @@ impl Drop for View {
     fn drop(&mut self) {
         if let Some((slot, shown)) = VIEWS.empty(self.0) {
             drop(shown);
-            Leased::keep(slot);
+            slot.into_iter().for_each(Leased::keep);
         }
     }
 }
@@ -206,7 +206,7 @@ fn part(bytes: Option<&[u8]>) -> (*const c_char, usize) {
     bytes.map_or((ptr::null(), 0), |bytes| (bytes.as_ptr().cast(), bytes.len()))
 }
 
-fn kind(kind: NoticeKind) -> u32 {
+pub(super) fn kind(kind: NoticeKind) -> u32 {
     match kind {
         NoticeKind::Open | NoticeKind::Session(EventKind::Joined) => WAMP_OPEN,
         NoticeKind::Close => WAMP_CLOSE,
@@ -308,6 +308,23 @@ fn with_uri(details: &[u8], notice: &Notice) -> Vec<u8> {
     filled
 }
 
+/// What an event shows, copied; a failure if it shows nothing any more.
+///
+/// # Safety
+/// `event` is NULL or points to a wamp_event_t, which may be stale.
+pub(super) unsafe fn shown(event: *const wamp_event_t) -> Result<Notice, Failure> {
+    if event.is_null() {
+        return Err(Failure::new(Status::Argument, "`event` is NULL"));
+    }
+    // SAFETY: not NULL, and the caller's promise.
+    let token = unsafe { (*event).token };
+    // SAFETY: the notice lives as long as this slot is filled, and the slot is locked.
+    let copy = |shown: &Shown| unsafe { &*shown.notice }.copy();
+    VIEWS.with(token, copy).ok_or_else(|| {
+        Failure::new(Status::Argument, "the event is no longer valid: keep it in its callback")
+    })
+}
+
 #[derive(Clone, Copy)]
 enum Which {
     Args,
@@ -395,16 +412,10 @@ pub unsafe extern "C" fn wamp_event_details(event: *const wamp_event_t) -> *cons
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_event_keep(event: *const wamp_event_t) -> *mut wamp_message_t {
     guard(|| {
-        if event.is_null() {
-            return Err(Failure::new(Status::Argument, "`event` is NULL"));
-        }
-        // SAFETY: not NULL, and the caller's promise.
-        let (token, user_data) = unsafe { ((*event).token, (*event).user_data) };
-        let copy = |shown: &Shown| {
-            // SAFETY: the notice lives as long as this slot is filled, and the slot is locked.
-            unsafe { &*shown.notice }.copy()
-        };
-        let notice = VIEWS.with(token, copy).ok_or_else(stale)?;
+        // SAFETY: the caller's promise.
+        let notice = unsafe { shown(event) }?;
+        // SAFETY: it shows something, so it is not NULL.
+        let user_data = unsafe { (*event).user_data };
         keep(notice, user_data)
     })
 }
@@ -421,17 +432,11 @@ pub unsafe extern "C" fn wamp_event_failed(
     message: *const c_char,
 ) -> c_int {
     guard(|| {
-        if event.is_null() {
-            return Err(Failure::new(Status::Argument, "`event` is NULL"));
-        }
+        // SAFETY: the caller's promise.
+        let notice = unsafe { shown(event) }?;
         // SAFETY: the caller's promise.
         let message =
             unsafe { args::optional_text(message, "message") }?.unwrap_or("a handler failed");
-        // SAFETY: not NULL, and the caller's promise.
-        let token = unsafe { (*event).token };
-        // SAFETY: the notice lives as long as this slot is filled, and the slot is locked.
-        let copy = |shown: &Shown| unsafe { &*shown.notice }.copy();
-        let notice = VIEWS.with(token, copy).ok_or_else(stale)?;
         if let (NoticeKind::Session(EventKind::Invocation), Some(session)) =
             (notice.kind, &notice.session)
         {
@@ -447,10 +452,6 @@ pub unsafe extern "C" fn wamp_event_failed(
         }
         Ok(0)
     })
-}
-
-fn stale() -> Failure {
-    Failure::new(Status::Argument, "the event is no longer valid: keep it in its callback")
 }
 
 /// Frees a message. Its view and the lenses taken from it end. Returns WAMP_OK or WAMP_ERR_HANDLE.

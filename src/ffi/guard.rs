@@ -46,14 +46,22 @@ impl<T> Outcome for *mut T {
 
 /// Runs the body of an exported function: a failure becomes its code and the last error, and so
 /// does a panic, which must not leave the library.
+///
+/// In debug builds a status that the function does not list in wamp.h ends the process. A helper that
+/// calls the guard for exported functions is `track_caller` too, so that they are known.
 #[inline]
+#[cfg_attr(debug_assertions, track_caller)]
 pub fn guard<T: Outcome>(body: impl FnOnce() -> Result<T, Failure>) -> T {
     if os::forked() {
         return fail(Status::Forked.into());
     }
     match contain(body) {
         Some(Ok(value)) => value,
-        Some(Err(failure)) => fail(failure),
+        Some(Err(failure)) => {
+            #[cfg(debug_assertions)]
+            super::statuses::check(failure.status, std::panic::Location::caller());
+            fail(failure)
+        }
         None => fail(Status::Internal.into()),
     }
 }

@@ -120,8 +120,8 @@ pub unsafe extern "C" fn wamp_invocation_release(invocation: *mut wamp_invocatio
 ///
 /// Only where the event had WAMP_FLAG_PROGRESS. `payload` may be NULL and is copied. Returns
 /// WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (answered, or no progress wanted), WAMP_ERR_CANCELED
-/// (the caller has given up), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_PAYLOAD,
-/// WAMP_ERR_TOO_LARGE.
+/// (the caller has given up), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_PAYLOAD, WAMP_ERR_ARGUMENT (an
+/// unknown encoding), WAMP_ERR_TOO_LARGE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_invocation_progress(
     invocation: *mut wamp_invocation_t,
@@ -140,7 +140,7 @@ pub unsafe extern "C" fn wamp_invocation_progress(
 /// `payload` may be NULL and is copied. A failed call answers nothing: try again, or answer with an
 /// error. Never WAMP_ERR_AGAIN. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (answered
 /// already), WAMP_ERR_CANCELED (the caller has given up), WAMP_ERR_CLOSED (nobody waits any more),
-/// WAMP_ERR_PAYLOAD, WAMP_ERR_TOO_LARGE.
+/// WAMP_ERR_PAYLOAD, WAMP_ERR_ARGUMENT (an unknown encoding), WAMP_ERR_TOO_LARGE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_invocation_yield(
     invocation: *mut wamp_invocation_t,
@@ -156,7 +156,7 @@ pub unsafe extern "C" fn wamp_invocation_yield(
 
 /// As wamp_invocation_yield(), with `options` (JSON object, may be NULL) that go to the router, such
 /// as those of payload passthru (`ppt_scheme` ...). With `{"progress": true}` it is a progressive
-/// result, as by wamp_invocation_progress(). Returns as they do, and WAMP_ERR_OPTION,
+/// result, as by wamp_invocation_progress(). Returns as wamp_invocation_progress(), and WAMP_ERR_OPTION,
 /// WAMP_ERR_UTF8, WAMP_ERR_UNSUPPORTED (the router does not announce what the options need).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_invocation_yield_with(
@@ -199,9 +199,11 @@ pub unsafe extern "C" fn wamp_invocation_error(
     })
 }
 
-/// 1 if nobody waits for the answer any more: the caller has canceled the call or is gone, or our
-/// session has ended. 0 while somebody does, also after the answer; or WAMP_ERR_HANDLE. A callee
-/// that works for long looks here from time to time, or waits for wamp_invocation_on_interrupt().
+/// Tells whether nobody waits for the answer any more. A callee that works for long looks here from time
+/// to time, or waits for wamp_invocation_on_interrupt().
+///
+/// Returns 1 if the caller has canceled the call or is gone, or our session has ended, 0 while somebody
+/// waits, also after the answer, or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_invocation_is_canceled(invocation: *mut wamp_invocation_t) -> c_int {
     guard(|| {

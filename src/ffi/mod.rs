@@ -4,7 +4,7 @@
 //! reason: C gives pointers that only its own promise makes valid.
 //!
 //! * [`types`]: the public structs, constants and opaque names. [`slab`]: where handles lead.
-//! * [`guard`]: what every function does first and last. `last_error`: the texts of failures. [`args`]: pointers made into references.
+//! * [`guard`]: what every function does first and last. `last_error`: the texts of failures; `statuses`: which may be answered. [`args`]: pointers made into references.
 //! * [`library`], [`connection`], [`durable`], [`attempt`], [`challenge`], [`codec`], [`session`], [`requests`],
 //!   [`invocation`], [`event`], [`report`], [`value`], [`builder`], [`router`], [`auth`]: the functions.
 //! * [`target`]: C callbacks as the client knows them. `lent`, `loan`: handles that events lend.
@@ -32,6 +32,8 @@ pub mod requests;
 pub mod router;
 pub mod session;
 pub mod slab;
+#[cfg(debug_assertions)]
+mod statuses;
 pub mod target;
 pub mod types;
 pub mod value;

@@ -2,6 +2,7 @@
 //! as messages, which the value lenses read. And the session's own log.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -170,7 +171,8 @@ pub unsafe extern "C" fn wamp_session_prefix(
 /// with a known shortcut. Seldom needed, as every function resolves by itself.
 ///
 /// Returns the URI's bytes without the NUL; where they do not fit in `uri_size` bytes with the NUL,
-/// `uri` gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
+/// `uri` gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8,
+/// WAMP_ERR_TOO_LARGE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_resolve(
     session: *mut wamp_session_t,
@@ -219,31 +221,36 @@ fn say(session: &Session, text: &str) {
 }
 
 /// A callback that writes its event to the log, as wamp_session_log() does: what came, with args and
-/// kwargs. To be passed wherever a wamp_callback_t is wanted. An invocation is not answered by it.
+/// kwargs. To be passed wherever a wamp_callback_t is wanted. An invocation is not answered by it. An
+/// event that is no longer valid is a warning in the log.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_log_event(event: *const wamp_event_t, _user_data: *mut c_void) {
     plain((), || {
-        // SAFETY: NULL, or by the caller's promise a valid view.
-        let event = unsafe { event.as_ref() }?;
-        let part = |pointer: *const c_char, size| {
-            // SAFETY: the parts of a valid view are readable.
-            let bytes = unsafe { args::bytes(pointer.cast(), size, "payload") }.unwrap_or_default();
-            String::from_utf8_lossy(bytes).into_owned()
+        // SAFETY: the caller's promise.
+        let notice = match unsafe { event::shown(event) } {
+            Ok(notice) => notice,
+            Err(failure) => {
+                log::write(log::Level::Warn, || format!("wamp_log_event: {}", failure.text));
+                return None;
+            }
         };
-        // SAFETY: the texts of a valid view are NUL-terminated and never NULL.
-        let text = |text: *const c_char| unsafe { CStr::from_ptr(text) }.to_string_lossy();
-        let payload = &event.payload;
+        let text = |text: &Option<Arc<CStr>>| {
+            text.as_deref().map(CStr::to_string_lossy).unwrap_or_default().into_owned()
+        };
+        let payload = notice.event.payload.lend();
+        let part =
+            |part: Option<&[u8]>| String::from_utf8_lossy(part.unwrap_or_default()).into_owned();
         let words = [
-            event::kind_name(event.kind).to_owned(),
-            text(event.uri).into_owned(),
-            text(event.message).into_owned(),
-            part(payload.args, payload.args_size),
-            part(payload.kwargs, payload.kwargs_size),
+            event::kind_name(event::kind(notice.kind)).to_owned(),
+            text(&notice.event.uri),
+            text(&notice.text),
+            part(payload.args),
+            part(payload.kwargs),
         ];
         let line = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-        match session(event.session) {
-            Ok(session) => say(&session, &line),
-            Err(_) => log::tell(log::Level::Info, &format!("WAMP session: {line}")),
+        match &notice.session {
+            Some(session) => say(session, &line),
+            None => log::tell(log::Level::Info, &format!("WAMP session: {line}")),
         }
         Some(())
     });

@@ -84,8 +84,9 @@ fn outcome(
 /// once. Strings are copied. `free` (may be NULL) runs exactly once, also when the call fails.
 ///
 /// Returns the subscription's id (> 0, valid at once), or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT (NULL
-/// handler without manual dispatch), WAMP_ERR_UTF8, WAMP_ERR_URI, WAMP_ERR_OPTION, WAMP_ERR_AGAIN,
-/// WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker).
+/// handler without manual dispatch), WAMP_ERR_UTF8, WAMP_ERR_URI, WAMP_ERR_OPTION, WAMP_ERR_PAYLOAD (the
+/// encoding of the connection cannot carry an option), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED,
+/// WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_subscribe(
     session: *mut wamp_session_t,
@@ -108,9 +109,9 @@ pub unsafe extern "C" fn wamp_session_subscribe(
 
 /// Subscribes and waits for the router's answer, at most `timeout_ms` (negative: no limit).
 ///
-/// As wamp_session_subscribe(), which see. Returns the subscription's id, or also WAMP_ERR_REMOTE
-/// (the router refused: its URI is in wamp_last_error()), WAMP_ERR_TIMEOUT (given up),
-/// WAMP_ERR_DEADLOCK (in a callback of inline dispatch), WAMP_ERR_NOT_SENT,
+/// Returns the subscription's id, or as wamp_session_subscribe(), or WAMP_ERR_REMOTE (the router
+/// refused: its URI is in wamp_last_error()), WAMP_ERR_TIMEOUT (given up), WAMP_ERR_CANCELED (given up by
+/// another thread), WAMP_ERR_DEADLOCK (in a callback of inline dispatch), WAMP_ERR_NOT_SENT,
 /// WAMP_ERR_OUTCOME_UNKNOWN.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_subscribe_sync(
@@ -162,9 +163,10 @@ pub unsafe extern "C" fn wamp_session_unsubscribe(
 }
 
 /// Ends a subscription and waits for the router's answer, at most `timeout_ms` (negative: no
-/// limit). Returns as wamp_session_unsubscribe(), or WAMP_ERR_REMOTE, WAMP_ERR_TIMEOUT,
-/// WAMP_ERR_DEADLOCK, WAMP_ERR_OUTCOME_UNKNOWN; the handler is gone in any case but
-/// WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED and WAMP_ERR_DEADLOCK.
+/// limit). Returns as wamp_session_unsubscribe(), or WAMP_ERR_REMOTE, WAMP_ERR_PAYLOAD (its error
+/// cannot be read), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN;
+/// the handler is gone in any case but WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID, WAMP_ERR_AGAIN,
+/// WAMP_ERR_CLOSED and WAMP_ERR_DEADLOCK.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_unsubscribe_sync(
     session: *mut wamp_session_t,
@@ -191,7 +193,8 @@ pub unsafe extern "C" fn wamp_session_unsubscribe_sync(
 ///
 /// Returns WAMP_OK when it is queued, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8,
 /// WAMP_ERR_URI, WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED,
-/// WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker).
+/// WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker), WAMP_ERR_UNSUPPORTED (the options need a
+/// feature that the router does not announce: `ppt_scheme`, `enc_algo`).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_publish(
     session: *mut wamp_session_t,
@@ -311,7 +314,7 @@ pub unsafe extern "C" fn wamp_session_register(
 }
 
 /// Registers a procedure and waits for the router's answer, at most `timeout_ms` (negative: no
-/// limit). As wamp_session_register(); returns as wamp_session_subscribe_sync().
+/// limit). Returns as wamp_session_register(), or as wamp_session_subscribe_sync().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_register_sync(
     session: *mut wamp_session_t,
@@ -360,8 +363,8 @@ pub unsafe extern "C" fn wamp_session_unregister(
 }
 
 /// Ends a registration and waits for the router's answer, at most `timeout_ms` (negative: no
-/// limit). Returns as wamp_session_unregister(), or WAMP_ERR_REMOTE, WAMP_ERR_TIMEOUT,
-/// WAMP_ERR_DEADLOCK, WAMP_ERR_OUTCOME_UNKNOWN.
+/// limit). Returns as wamp_session_unregister(), or WAMP_ERR_REMOTE, WAMP_ERR_PAYLOAD (its error cannot
+/// be read), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_unregister_sync(
     session: *mut wamp_session_t,
@@ -393,7 +396,7 @@ pub unsafe extern "C" fn wamp_session_unregister_sync(
 /// Returns the call's id (> 0), or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_URI,
 /// WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE,
 /// WAMP_ERR_STATE (the router is no dealer), WAMP_ERR_UNSUPPORTED (the options need a feature that
-/// the router does not announce: `progress`, `ppt_scheme`).
+/// the router does not announce: `progress`, `ppt_scheme`, `enc_algo`).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_call(
     session: *mut wamp_session_t,
@@ -421,8 +424,9 @@ pub unsafe extern "C" fn wamp_session_call(
 /// `call` is the id that wamp_session_call() returned. `options` with `"progress": true` announce
 /// still more; without, or NULL, this is the last. `payload` may be NULL; all is copied. Returns
 /// WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID (the call has ended), WAMP_ERR_STATE (it was made
-/// without `progress`, was canceled, or the last input has been sent), WAMP_ERR_UTF8,
-/// WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE.
+/// without `progress`, was canceled, or the last input has been sent), WAMP_ERR_ARGUMENT (an unknown
+/// encoding), WAMP_ERR_UTF8, WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_UNSUPPORTED, WAMP_ERR_AGAIN,
+/// WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_call_more(
     session: *mut wamp_session_t,
@@ -445,7 +449,8 @@ pub unsafe extern "C" fn wamp_session_call_more(
 /// Returns WAMP_OK, or as wamp_session_call(), or WAMP_ERR_REMOTE (an error came: its URI is in
 /// the message and in wamp_last_error()), WAMP_ERR_TIMEOUT (given up; a late answer is ignored),
 /// WAMP_ERR_DEADLOCK (in a callback of inline dispatch, or in one of the connection that has
-/// registered the procedure itself), WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN.
+/// registered the procedure itself), WAMP_ERR_CANCELED (given up by another thread), WAMP_ERR_NOT_SENT,
+/// WAMP_ERR_OUTCOME_UNKNOWN.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_call_sync(
     session: *mut wamp_session_t,

@@ -165,7 +165,7 @@ pub unsafe extern "C" fn wamp_session_realm(session: *mut wamp_session_t) -> *co
     })
 }
 
-/// 1 while requests can be made on the session, 0 when it is over, or WAMP_ERR_HANDLE.
+/// Returns 1 while requests can be made on the session, 0 when it is over, or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_is_open(session: *mut wamp_session_t) -> c_int {
     guard(|| Ok(c_int::from(self::session(session)?.is_open())))

@@ -7,9 +7,10 @@
 //! ```
 //!
 //! A slot's generation goes up each time it is emptied, so a handle is found only as long as what
-//! it was made for. Freed slots are reused in the order in which they were freed. (The
-//! `sharded-slab` crate does the same with fewer bits of generation and a bound on the number of
-//! threads, which a host may exceed.)
+//! it was made for. A slot that has had its last generation is not used again, and costs its bytes: so
+//! no handle ever comes alive again. Freed slots are reused in the order in which they were freed. (The
+//! `sharded-slab` crate does the same with fewer bits of generation, which wrap, and a bound on the
+//! number of threads, which a host may exceed.)
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,8 +22,9 @@ use crate::client::lock;
 const FIRST: u32 = 64;
 const CHUNKS: usize = 22;
 
-/// A slab whose keys have `INDEX` bits for the slot and `GENERATION` bits above them.
-pub struct Slab<T, const INDEX: u32 = 28, const GENERATION: u32 = 32> {
+/// A slab whose keys have `INDEX` bits for the slot and `GENERATION` bits above them. A value may take
+/// several generations, so that as many keys lead to it, but not more than `MOST`.
+pub struct Slab<T, const INDEX: u32 = 28, const GENERATION: u32 = 32, const MOST: u64 = 1> {
     chunks: [OnceLock<Box<[Slot<T>]>>; CHUNKS],
     made: AtomicU32,
     free: Mutex<VecDeque<u32>>,
@@ -30,13 +32,15 @@ pub struct Slab<T, const INDEX: u32 = 28, const GENERATION: u32 = 32> {
 
 struct Slot<T>(Mutex<(u64, Option<T>)>);
 
-impl<T, const INDEX: u32, const GENERATION: u32> Default for Slab<T, INDEX, GENERATION> {
+impl<T, const INDEX: u32, const GENERATION: u32, const MOST: u64> Default
+    for Slab<T, INDEX, GENERATION, MOST>
+{
     fn default() -> Self {
         Slab::new()
     }
 }
 
-impl<T, const INDEX: u32, const GENERATION: u32> Slab<T, INDEX, GENERATION> {
+impl<T, const INDEX: u32, const GENERATION: u32, const MOST: u64> Slab<T, INDEX, GENERATION, MOST> {
     /// An empty slab.
     pub const fn new() -> Self {
         Slab {
@@ -65,17 +69,10 @@ impl<T, const INDEX: u32, const GENERATION: u32> Slab<T, INDEX, GENERATION> {
         Some(slot.0 << INDEX | u64::from(leased))
     }
 
-    /// Takes the value behind `key` out of a leased slot, which stays leased. From now on the key
-    /// is stale.
-    pub fn empty(&self, key: u64) -> Option<(u32, T)> {
-        let (index, generation) = Self::split(key)?;
-        let mut slot = lock(&self.slot(index)?.0);
-        if slot.0 != generation {
-            return None;
-        }
-        let value = slot.1.take()?;
-        slot.0 = Self::next(generation);
-        Some((index, value))
+    /// Takes the value behind `key` out of a leased slot. From now on the key is stale. The slot comes
+    /// with it, still leased, unless that was its last value.
+    pub fn empty(&self, key: u64) -> Option<(Option<u32>, T)> {
+        self.empty_of(key, |_| 1)
     }
 
     /// Ends a lease.
@@ -84,19 +81,37 @@ impl<T, const INDEX: u32, const GENERATION: u32> Slab<T, INDEX, GENERATION> {
     }
 
     /// Shows the value behind `key` to `look`. The slot is locked meanwhile.
+    #[inline]
     pub fn with<R>(&self, key: u64, look: impl FnOnce(&T) -> R) -> Option<R> {
+        self.with_any(key, |value, which| (which == 0).then(|| look(value))).flatten()
+    }
+
+    /// Shows a value to `look`, and which of its keys this is: 0 for the first. There may be no such
+    /// key, as only the value knows how many it has.
+    #[inline]
+    pub fn with_any<R>(&self, key: u64, look: impl FnOnce(&T, u64) -> R) -> Option<R> {
         let (index, generation) = Self::split(key)?;
         let slot = lock(&self.slot(index)?.0);
-        if slot.0 != generation {
-            return None;
-        }
-        slot.1.as_ref().map(look)
+        let which = generation.checked_sub(slot.0)?;
+        slot.1.as_ref().map(|value| look(value, which))
+    }
+
+    /// The key that is `which` steps after the first.
+    pub const fn nth_key(first: u64, which: u64) -> u64 {
+        first + (which << INDEX)
     }
 
     /// Takes the value behind `key` out. From now on the key is stale.
     pub fn remove(&self, key: u64) -> Option<T> {
-        let (index, value) = self.empty(key)?;
-        self.give_back(index);
+        self.remove_of(key, |_| 1)
+    }
+
+    /// As [`Slab::remove`], where `keys` tells how many keys the value had; `key` is the first.
+    pub fn remove_of(&self, key: u64, keys: impl FnOnce(&T) -> u64) -> Option<T> {
+        let (slot, value) = self.empty_of(key, keys)?;
+        if let Some(slot) = slot {
+            self.give_back(slot);
+        }
         Some(value)
     }
 
@@ -110,9 +125,16 @@ impl<T, const INDEX: u32, const GENERATION: u32> Slab<T, INDEX, GENERATION> {
         slots.filter_map(|slot| lock(&slot.0).1.clone()).collect()
     }
 
-    fn next(generation: u64) -> u64 {
-        let next = (generation + 1) & ((1 << GENERATION) - 1);
-        next.max(1)
+    fn empty_of(&self, key: u64, keys: impl FnOnce(&T) -> u64) -> Option<(Option<u32>, T)> {
+        let (index, generation) = Self::split(key)?;
+        let mut slot = lock(&self.slot(index)?.0);
+        if slot.0 != generation {
+            return None;
+        }
+        let value = slot.1.take()?;
+        slot.0 = generation + keys(&value).clamp(1, MOST);
+        let fits_another = slot.0 + MOST <= 1 << GENERATION;
+        Some((fits_another.then_some(index), value))
     }
 
     fn split(key: u64) -> Option<(u32, u64)> {
@@ -177,14 +199,46 @@ mod tests {
     }
 
     #[test]
-    fn a_small_slab_fills_up_and_wraps_its_generations() {
+    fn a_small_slab_fills_up_and_is_used_up() {
         let slab: Slab<u32, 2, 2> = Slab::new();
         let keys: Vec<_> = (0..4).map(|value| slab.insert(value).unwrap()).collect();
         assert_eq!(slab.insert(4), None);
-        for round in 0..10 {
-            let key = if round == 0 { keys[0] } else { slab.insert(0).unwrap() };
-            assert!(key < 1 << 4);
+        let mut seen = keys.clone();
+        for key in keys {
+            slab.remove(key).unwrap();
+        }
+        // Generations 2 and 3 of four slots, and then no key is used twice.
+        for _ in 0..8 {
+            let key = slab.insert(0).unwrap();
+            assert!(key < 1 << 4 && !seen.contains(&key));
+            assert!(seen.iter().all(|stale| slab.with(*stale, |_| ()).is_none()));
+            seen.push(key);
             assert!(slab.remove(key).is_some());
         }
+        assert_eq!(slab.insert(0), None);
+    }
+
+    #[test]
+    fn a_value_may_have_several_keys() {
+        type Wide = Slab<u64, 2, 6, 8>;
+        let slab = Wide::new();
+        let mut stale = Vec::new();
+        let mut values = 0;
+        while let Some(key) = slab.insert(5) {
+            let look = |key| slab.with_any(key, |many, which| (which < *many).then_some(which));
+            let keys: Vec<u64> = (0..5).map(|which| Wide::nth_key(key, which)).collect();
+            assert!(keys.iter().enumerate().all(|(at, key)| look(*key) == Some(Some(at as u64))));
+            assert_eq!(look(Wide::nth_key(key, 5)), Some(None));
+            assert!(stale.iter().all(|stale| look(*stale).flatten().is_none()));
+            assert_eq!(slab.remove_of(keys[1], |many| *many), None, "not its first key");
+            assert_eq!(slab.remove_of(key, |many| *many), Some(5));
+            stale.extend(keys);
+            values += 1;
+        }
+        // Each slot: as long as a value of eight keys would fit.
+        assert_eq!(values, 4 * 12);
+        let fresh = Wide::new();
+        let key = fresh.insert(1).unwrap();
+        assert_eq!(fresh.with(Wide::nth_key(key, 1), |_| ()), None, "it has one");
     }
 }

@@ -88,7 +88,9 @@ pub const WAMP_INVOCATION: u32 = 10;
 /// Kind of event: a call's result. With WAMP_FLAG_PROGRESS more results follow.
 pub const WAMP_RESULT: u32 = 11;
 /// Kind of event: a request failed. `uri` is the error's URI, `status` one of WAMP_ERR_REMOTE,
-/// WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN, WAMP_ERR_CANCELED, WAMP_ERR_TIMEOUT.
+/// WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN, WAMP_ERR_CANCELED, WAMP_ERR_TIMEOUT, WAMP_ERR_PAYLOAD
+/// (what came cannot be read). Of what the connection has, which is requested anew in each session, also
+/// one of those that wamp_session_subscribe() and wamp_session_register() return.
 pub const WAMP_ERROR: u32 = 12;
 
 /// Kind of event: the caller has given an invocation up. `wamp_id` and `id` are those of its

@@ -1,7 +1,7 @@
 //! Lenses on received data: `wamp_value_t`.
 //!
-//! A lens is a handle like all others, made of a tree's slot and a node's number; so a stale one
-//! finds nothing. All functions take NULL and stale lenses and then answer 0, NULL or
+//! A lens is a handle like all others, made of a tree's slot and a node's number, which no other node
+//! of the slot ever has; so a stale one finds nothing. All functions take NULL and stale lenses and then answer 0, NULL or
 //! WAMP_TYPE_NONE, so that a path into data can be written in one expression.
 
 use std::ffi::{CStr, c_char, c_int};
@@ -14,37 +14,22 @@ use super::guard::plain;
 use super::slab::Slab;
 use super::types::*;
 
-/// Slots for a million trees, and nodes of sixteen million each.
-static TREES: Slab<Tree, 20, 16> = Slab::new();
+/// Slots for a million trees, which hold 2^40 nodes each in the course of time: a slot's nodes are
+/// numbered through all trees that it ever has, so that no stale lens ever fits a later one.
+type Trees = Slab<Tree, 20, 40, { u32::MAX as u64 }>;
 
-const KEY_BITS: u32 = 36;
-const NODE_BITS: u32 = 24;
+static TREES: Trees = Slab::new();
 
 /// Makes a tree visible; returns the lens on the whole of it, NULL if there is no room.
 pub(super) fn open(tree: Tree) -> *const wamp_value_t {
-    match TREES.insert(tree) {
-        Some(key) => lens(key, 0),
-        None => ptr::null(),
-    }
+    TREES.insert(tree).map_or(ptr::null(), |key| Tag::Value.handle::<wamp_value_t>(key))
 }
 
 /// Ends a tree and all lenses on it.
 pub(super) fn close(root: *const wamp_value_t) {
-    if let Some((key, _)) = split(root) {
-        drop(TREES.remove(key));
+    if let Some(key) = Tag::Value.key(root) {
+        drop(TREES.remove_of(key, |tree| u64::from(tree.nodes())));
     }
-}
-
-fn lens(key: u64, node: u32) -> *const wamp_value_t {
-    if u64::from(node) >= 1 << NODE_BITS {
-        return ptr::null();
-    }
-    Tag::Value.handle::<wamp_value_t>(u64::from(node) << KEY_BITS | key)
-}
-
-fn split(value: *const wamp_value_t) -> Option<(u64, u32)> {
-    let number = Tag::Value.key(value)?;
-    Some((number & ((1 << KEY_BITS) - 1), (number >> KEY_BITS) as u32))
 }
 
 /// Looks at the node behind a lens.
@@ -54,8 +39,12 @@ fn look<R>(
     look: impl FnOnce(&Tree, u32, Node) -> Option<R>,
 ) -> R {
     plain(otherwise, || {
-        let (key, index) = split(value)?;
-        TREES.with(key, |tree| look(tree, index, tree.node(index)?)).flatten()
+        let key = Tag::Value.key(value)?;
+        let look = |tree: &Tree, which| {
+            let index = u32::try_from(which).ok()?;
+            look(tree, index, tree.node(index)?)
+        };
+        TREES.with_any(key, look).flatten()
     })
 }
 
@@ -64,10 +53,12 @@ fn go(
     value: *const wamp_value_t,
     find: impl FnOnce(&Tree, u32) -> Option<u32>,
 ) -> *const wamp_value_t {
-    let Some((key, _)) = split(value) else {
-        return ptr::null();
-    };
-    look(value, ptr::null(), |tree, index, _| find(tree, index).map(|node| lens(key, node)))
+    look(value, ptr::null(), |tree, index, _| {
+        // Handles are numbers: from one node of a tree to another it is so many steps.
+        let node = find(tree, index)?;
+        let root = Tag::Value.key(value)? - Trees::nth_key(0, u64::from(index));
+        Some(Tag::Value.handle::<wamp_value_t>(Trees::nth_key(root, u64::from(node))).cast_const())
+    })
 }
 
 /// The type: WAMP_TYPE_NULL ... WAMP_TYPE_DICT, WAMP_TYPE_NONE for NULL.

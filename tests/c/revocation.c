@@ -6,7 +6,7 @@
 static wamp_message_t *removed(wamp_session_t *admin, const char *procedure, int64_t id, int64_t session,
                                const char *options) {
   char args[96];
-  wamp_payload_t payload = {args, 0, options, 0, WAMP_JSON, 0};
+  wamp_payload_t payload = {args, WAMP_NUL, options, WAMP_NUL, WAMP_JSON, 0};
   snprintf(args, sizeof args, "[%" PRId64 ", %" PRId64 "]", id, session);
   return scenario_call(admin, procedure, &payload, NULL);
 }

@@ -154,6 +154,31 @@ impl Options {
         Ok(options)
     }
 
+    /// Those of a connection for which nothing has been said yet.
+    pub fn unset() -> Options {
+        Options { trace: log::wants_trace(), ..Options::default() }
+    }
+
+    /// The same with one option set, whether or not it was set before.
+    pub fn with(&self, name: &str, value: Value) -> Result<Options, Failure> {
+        let mut options = self.clone();
+        options.set_all(&Given(Map::from_iter([(name.to_owned(), value)])).0)?;
+        Ok(options)
+    }
+
+    /// Refuses to begin without what no attempt can do without; loads what they will need.
+    pub fn check_complete(&self) -> Result<(), Failure> {
+        let missing = match (self.transports.is_empty(), self.realm.is_empty()) {
+            (true, _) => "url",
+            (false, true) => "realm",
+            (false, false) => {
+                self.prepare();
+                return Ok(());
+            }
+        };
+        Err(Failure::new(Status::Option, format!("option `{missing}` is missing")))
+    }
+
     /// Loads what attempts will need, here on the application's own thread.
     fn prepare(&self) {
         for transport in self.transports.iter().filter(|way| way.endpoint.is_secure()) {
