@@ -91,12 +91,14 @@ scenarios!(
         local_frozen
         local_handles
         local_misuse
+        local_options
         local_queue
         local_router
         local_shutdown
         local_signals
         local_sigpipe
         local_sizes
+        local_stale
         local_texts
         local_unreachable
         manual
