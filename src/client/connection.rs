@@ -37,7 +37,7 @@ use super::session::Session;
 use super::stats::Traffic;
 use super::status::{Failure, Status};
 use super::target::wait_on;
-use super::{lock, runtime};
+use super::{lock, notify, runtime};
 
 /// A connection to a router.
 pub struct Connection {
@@ -78,6 +78,8 @@ pub(super) enum Stage {
 
 pub(super) struct State {
     pub(super) stage: Stage,
+    /// How often it was opened: what is left of an earlier task has nothing to say.
+    pub(super) opens: u64,
     /// What attempts are made with.
     pub(super) current: Arc<Options>,
     /// Which of the transports worked last.
@@ -118,6 +120,7 @@ impl Connection {
             again: Notify::new(),
             state: Mutex::new(State {
                 stage: Stage::Idle,
+                opens: 0,
                 current,
                 last_good: 0,
                 sessions: 0,
@@ -149,7 +152,7 @@ impl Connection {
             return Err(Status::Handle.into());
         }
         if state.stage == Stage::Waiting {
-            self.again.notify_one();
+            notify(&self.again);
             return Ok(());
         }
         if state.stage != Stage::Idle {
@@ -158,15 +161,20 @@ impl Connection {
         }
         state.stage = Stage::Connecting;
         state.failure = None;
+        state.opens += 1;
+        let opens = state.opens;
         (state.was_open, state.retries, state.give_up) = (false, 0, false);
         // A close that crossed with the end of an earlier attempt may have left its word behind.
         let _ = self.stop.notified().now_or_never();
         let _ = self.again.notified().now_or_never();
         drop(state);
         self.dispatcher.set_signals(SignalMask::of_this_thread());
+        if let Some(bytes) = self.options.callback_stack_bytes {
+            runtime::want_stack(bytes);
+        }
         // Begun under the runtime's lock, which comes after the state's.
         let user: Weak<Connection> = Arc::downgrade(self);
-        if let Err(failure) = runtime::spawn(user, attempts::run(self.clone())) {
+        if let Err(failure) = runtime::spawn(user, attempts::run(self.clone(), opens)) {
             lock(&self.state).stage = Stage::Idle;
             self.changed.notify_all();
             return Err(failure);
@@ -191,7 +199,7 @@ impl Connection {
             drop(session.leave(reason, message));
         }
         // Also with a session: it may be the last word of one, with the next transport on its way.
-        self.stop.notify_one();
+        notify(&self.stop);
         self.doorbell.ring();
         Ok(())
     }
@@ -202,7 +210,7 @@ impl Connection {
             let text = "the connection does not wait for a retry";
             return Err(Failure::new(Status::State, text));
         }
-        self.again.notify_one();
+        notify(&self.again);
         Ok(())
     }
 
@@ -213,7 +221,7 @@ impl Connection {
         let waiting = state.stage == Stage::Waiting;
         drop(state);
         if waiting {
-            self.stop.notify_one();
+            notify(&self.stop);
         }
         waiting
     }
@@ -265,6 +273,8 @@ impl Connection {
         let mut state = lock(&self.state);
         state.freed = true;
         drop(state);
+        // Before the session ends: what is told of that is for nobody any more.
+        self.dispatcher.stop_delivering();
         let _ = self.start_close(uri::GOODBYE_NORMAL, None);
         // Only now: no new one can begin any more.
         let session = lock(&self.state).session.clone();

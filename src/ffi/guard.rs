@@ -5,14 +5,20 @@ use std::ffi::{CString, c_char};
 use std::panic::AssertUnwindSafe;
 use std::sync::Once;
 
-use crate::client::{Failure, Status, log};
+use crate::client::{Failure, Status, log, runtime};
 use crate::os;
 
 thread_local! {
     static LAST_ERROR: RefCell<CString> = RefCell::default();
+    /// Takes its place when that is gone, as for the destructors of other keys of the thread. This and
+    /// the next one have none of their own.
+    static LAST_ERROR_OF_ALL: Cell<[u8; LATE]> = const { Cell::new([0; LATE]) };
     /// This thread is inside [`contain`].
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
+
+/// How much is told of an error when a thread ends.
+const LATE: usize = 256;
 
 /// A result type of the C surface.
 pub trait Outcome {
@@ -67,9 +73,10 @@ pub fn plain<T>(otherwise: T, body: impl FnOnce() -> Option<T>) -> T {
     contain(body).flatten().unwrap_or(otherwise)
 }
 
-/// Runs `body`; a panic in it becomes `None` and a line in the log.
+/// Runs `body`; a panic in it becomes `None` and a line in the log. The thread is not canceled in it.
 #[inline]
 fn contain<T>(body: impl FnOnce() -> T) -> Option<T> {
+    let _whole = os::NoCancel::begin();
     let outer = GUARDED.replace(true);
     let result = std::panic::catch_unwind(AssertUnwindSafe(body)).ok();
     GUARDED.set(outer);
@@ -79,14 +86,25 @@ fn contain<T>(body: impl FnOnce() -> T) -> Option<T> {
 #[cold]
 fn fail<T: Outcome>(failure: Failure) -> T {
     let text = CString::new(failure.text.replace('\0', "\u{fffd}")).unwrap_or_default();
-    // Not reachable during the thread's very end: then there is nobody to read it either.
-    let _ = LAST_ERROR.try_with(|last| last.replace(text));
+    if LAST_ERROR.try_with(|last| drop(last.replace(text))).is_err() {
+        LAST_ERROR_OF_ALL.set(cut(&failure.text));
+    }
     T::failed(failure.status)
+}
+
+/// As much of a text as there is room for, NUL-terminated.
+fn cut(text: &str) -> [u8; LATE] {
+    let mut room = [0; LATE];
+    let ends = text.char_indices().map(|(at, char)| at + char.len_utf8());
+    let size = ends.take_while(|end| *end < LATE).last().unwrap_or(0);
+    room[..size].copy_from_slice(&text.as_bytes()[..size]);
+    room
 }
 
 /// The text of the last failure on this thread.
 pub fn last_error() -> *const c_char {
-    LAST_ERROR.try_with(|last| last.borrow().as_ptr()).unwrap_or(c"".as_ptr())
+    let last = LAST_ERROR.try_with(|last| last.borrow().as_ptr());
+    last.unwrap_or_else(|_| LAST_ERROR_OF_ALL.with(|last| last.as_ptr().cast()))
 }
 
 /// From now on panics on the library's threads and inside [`guard`] go to the log instead of
@@ -96,9 +114,10 @@ pub fn quiet_panics() {
     ONCE.call_once(|| {
         let former = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            let ours = std::thread::current().name().is_some_and(|name| name.starts_with("wamp-"));
-            if ours || GUARDED.get() {
+            // Not by the thread's name, which is gone before the thread is.
+            if os::is_own_thread() || GUARDED.get() {
                 log::write(log::Level::Error, || panic.to_string());
+                runtime::suspect();
             } else {
                 former(panic);
             }
