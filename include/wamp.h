@@ -56,8 +56,23 @@
  *             wamp_connection_poll() instead. wamp_connection_fd() tells an event loop when.
  *   "inline"  on the I/O thread: the shortest way, for callbacks that never wait.
  *
+ * The threads of callbacks have 8 MiB of stack, or what the option `callback_stack_bytes` says.
+ * "At any time" includes exit handlers, destructors of static objects, and those of thread keys. No
+ * function is a cancellation point (pthread_cancel()), and neither are callbacks that one of them
+ * runs: a thread that is canceled meanwhile goes on until the function has returned, a wait until it
+ * is over. Asynchronous cancellation is not supported.
+ *
+ * THE PROCESS
+ *
  * The library prints nothing unless asked (wamp_set_log(), wamp_session_log(), the option `trace`, the
- * environment variables WAMP_LOG and WAMP_TRACE). After fork() a child gets WAMP_ERR_FORKED.
+ * environment variables WAMP_LOG and WAMP_TRACE). The environment is read when the first connection,
+ * router or log is made, on that thread, and never again. After fork() a child gets
+ * WAMP_ERR_FORKED. The library's descriptors are its own: where a program closes them all the same,
+ * as daemons close all above 2, every connection ends with a status, and the next open starts anew.
+ *
+ * All that use one copy of the library in a process share it: wamp_shutdown() in one plugin ends the
+ * connections and routers of the others too (their handles stay valid, and they may open again), and
+ * wamp_set_log() is for all. Handles of one copy are none of another.
  *
  * SIGNALS
  *
@@ -152,6 +167,7 @@
  *   max_message_size     bytes, 16777216      the largest message to send or to accept, 1024 to 2^30
  *   send_queue_bytes     bytes, 16777216      see above
  *   receive_queue_bytes  bytes, 16777216      see above
+ *   callback_stack_bytes bytes, 8 MiB         the stack of callbacks in "thread" mode, 65536 to 2^30
  *   autoping_interval    seconds, 30          after this much silence a WebSocket ping is sent; 0: never. (With
  *                                             RawSocket the system's keepalive takes these times)
  *   rawsocket_pings      bool, false          RawSocket: the router is known to answer pings, so they are sent
@@ -167,7 +183,7 @@
  *   tlsConfiguration     object, {}           for wss:// and rss://, see below
  *   proxy                string, or false     "http://user:password@host:port" or "socks5://..."; false: none;
  *                                             else what https_proxy (wss://), http_proxy (ws://), all_proxy and
- *                                             no_proxy in the environment say now
+ *                                             no_proxy in the environment said at first
  *   authid               string               who we say we are
  *   authmethods          list of strings      what to offer: "anonymous", "ticket", "wampcra", "scram",
  *                                             "wamp-scram", "cryptosign"; without it what follows serves
@@ -840,11 +856,12 @@ uint32_t wamp_version_number(void);
 
 /**
  * Closes all connections and routers and joins all threads of the library, within `timeout_ms`
- * (negative: no limit). Handles stay valid and are to be freed as always; the library can be used
- * again afterwards. Not needed before the end of a process, but a leak checker wants it.
+ * (negative: no limit), whoever in the process has made them. Handles stay valid and are to be freed
+ * as always; the library can be used again afterwards. Not needed before the end of a process, but a
+ * leak checker wants it.
  *
- * Returns WAMP_OK, or WAMP_ERR_DEADLOCK (inside a callback), WAMP_ERR_TIMEOUT (a callback was
- * still running), WAMP_ERR_FORKED.
+ * Returns WAMP_OK, or WAMP_ERR_DEADLOCK (inside a callback), WAMP_ERR_TIMEOUT (a callback, or what else
+ * cannot be stopped, was still running; another wamp_shutdown() waits for it), WAMP_ERR_FORKED.
  */
 int wamp_shutdown(int timeout_ms);
 

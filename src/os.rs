@@ -101,6 +101,12 @@ impl SignalMask {
     }
 }
 
+/// True on a thread of ours.
+#[inline]
+pub(crate) fn is_own_thread() -> bool {
+    WORN.get().is_some()
+}
+
 /// The end of [`SignalMask::borrow`].
 pub(crate) struct BorrowedMask {
     before: libc::sigset_t,
@@ -236,6 +242,49 @@ pub(crate) fn tcp_silence(socket: RawFd) -> Option<Duration> {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) fn tcp_silence(_socket: RawFd) -> Option<Duration> {
     None
+}
+
+/// Keeps the calling thread from being canceled (`pthread_cancel`) until dropped: cancellation unwinds
+/// the stack, which Rust does not bear. A cancellation that comes meanwhile waits.
+pub(crate) struct NoCancel {
+    #[cfg(target_os = "linux")]
+    before: c_int,
+}
+
+#[cfg(target_os = "linux")]
+impl NoCancel {
+    #[inline]
+    pub(crate) fn begin() -> NoCancel {
+        let mut before = 0;
+        // SAFETY: it writes one int, and fails for no thread.
+        unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &mut before) };
+        NoCancel { before }
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for NoCancel {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: this state was the thread's before; the former one is not asked for.
+        unsafe { pthread_setcancelstate(self.before, std::ptr::null_mut()) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl NoCancel {
+    pub(crate) fn begin() -> NoCancel {
+        NoCancel {}
+    }
+}
+
+#[cfg(target_os = "linux")]
+const PTHREAD_CANCEL_DISABLE: c_int = 1;
+
+#[cfg(target_os = "linux")]
+unsafe extern "C" {
+    /// The libc crate does not have it.
+    fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
 }
 
 /// True for what a system says that has nothing left to give: that is nobody else's fault, and no

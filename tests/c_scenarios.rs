@@ -81,7 +81,10 @@ scenarios!(
         interrupt
         lifetime
         local_auth
+        local_cancel
         local_challenge
+        local_closed_fds
+        local_copies
         local_deadlock
         local_durable
         local_ends
@@ -90,11 +93,13 @@ scenarios!(
         local_fork
         local_frozen
         local_handles
+        local_last_moments
         local_misuse
         local_options
         local_queue
         local_router
         local_shutdown
+        local_shutdown_again
         local_signals
         local_sigpipe
         local_sizes

@@ -24,11 +24,16 @@ use super::retry::{Next, Retry, normal};
 use super::status::{Failure, Status};
 
 /// Runs a connection from its open to its end: an attempt, and as many more as its options want.
-pub async fn run(connection: Arc<Connection>) {
+pub async fn run(connection: Arc<Connection>, opens: u64) {
     let mut retry = Retry::new(connection.options().retry);
-    let mut task = Task { connection: connection.clone(), ended: false };
+    let mut task = Task { connection: connection.clone(), opens, ended: false };
     loop {
         let attempt = AssertUnwindSafe(attempt(&connection)).catch_unwind().await;
+        if !connection.is_served_by(opens) {
+            // It has been ended in this task's place, and may be open again.
+            task.ended = true;
+            return;
+        }
         connection.abandon_session();
         let end = connection.classify(attempt.unwrap_or_else(|_| internal_error()));
         if connection.had_session() {
@@ -65,12 +70,14 @@ pub async fn run(connection: Arc<Connection>) {
 /// connection ends all the same.
 struct Task {
     connection: Arc<Connection>,
+    /// Which of the connection's opens it serves.
+    opens: u64,
     ended: bool,
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
-        if self.ended {
+        if self.ended || !self.connection.is_served_by(self.opens) {
             return;
         }
         self.connection.abandon_session();

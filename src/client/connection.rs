@@ -38,7 +38,7 @@ use super::session::Session;
 use super::stats::Traffic;
 use super::status::{Failure, Status};
 use super::target::wait_on;
-use super::{lock, runtime};
+use super::{lock, notify, runtime};
 
 /// A connection to a router.
 pub struct Connection {
@@ -79,6 +79,8 @@ pub(super) enum Stage {
 
 pub(super) struct State {
     pub(super) stage: Stage,
+    /// How often it was opened: what is left of an earlier task has nothing to say.
+    pub(super) opens: u64,
     /// What attempts are made with.
     pub(super) current: Arc<Options>,
     /// Which of the transports worked last.
@@ -119,6 +121,7 @@ impl Connection {
             again: Notify::new(),
             state: Mutex::new(State {
                 stage: Stage::Idle,
+                opens: 0,
                 current: options,
                 last_good: 0,
                 sessions: 0,
@@ -172,7 +175,7 @@ impl Connection {
             return Err(Status::Handle.into());
         }
         if state.stage == Stage::Waiting {
-            self.again.notify_one();
+            notify(&self.again);
             return Ok(());
         }
         if state.stage != Stage::Idle {
@@ -182,15 +185,20 @@ impl Connection {
         state.current.check_complete()?;
         state.stage = Stage::Connecting;
         state.failure = None;
+        state.opens += 1;
+        let opens = state.opens;
         (state.was_open, state.retries, state.give_up) = (false, 0, false);
         // A close that crossed with the end of an earlier attempt may have left its word behind.
         let _ = self.stop.notified().now_or_never();
         let _ = self.again.notified().now_or_never();
         drop(state);
         self.dispatcher.set_signals(SignalMask::of_this_thread());
+        if let Some(bytes) = self.options().callback_stack_bytes {
+            runtime::want_stack(bytes);
+        }
         // Begun under the runtime's lock, which comes after the state's.
         let user: Weak<Connection> = Arc::downgrade(self);
-        if let Err(failure) = runtime::spawn(user, attempts::run(self.clone())) {
+        if let Err(failure) = runtime::spawn(user, attempts::run(self.clone(), opens)) {
             lock(&self.state).stage = Stage::Idle;
             self.changed.notify_all();
             return Err(failure);
@@ -215,7 +223,7 @@ impl Connection {
             drop(session.leave(reason, message));
         }
         // Also with a session: it may be the last word of one, with the next transport on its way.
-        self.stop.notify_one();
+        notify(&self.stop);
         self.doorbell.ring();
         Ok(())
     }
@@ -226,7 +234,7 @@ impl Connection {
             let text = "the connection does not wait for a retry";
             return Err(Failure::new(Status::State, text));
         }
-        self.again.notify_one();
+        notify(&self.again);
         Ok(())
     }
 
@@ -237,7 +245,7 @@ impl Connection {
         let waiting = state.stage == Stage::Waiting;
         drop(state);
         if waiting {
-            self.stop.notify_one();
+            notify(&self.stop);
         }
         waiting
     }
@@ -289,6 +297,8 @@ impl Connection {
         let mut state = lock(&self.state);
         state.freed = true;
         drop(state);
+        // Before the session ends: what is told of that is for nobody any more.
+        self.dispatcher.stop_delivering();
         let _ = self.start_close(uri::GOODBYE_NORMAL, None);
         // Only now: no new one can begin any more.
         let session = lock(&self.state).session.clone();

@@ -11,6 +11,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::mem::ManuallyDrop;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
@@ -71,15 +72,20 @@ struct Queue {
 }
 
 thread_local! {
-    /// The connections whose callbacks run on this thread, as addresses, innermost last.
-    static DELIVERING: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    /// The connection whose callback runs on this thread, as an address; 0 for none.
+    static INNERMOST: Cell<usize> = const { Cell::new(0) };
+    /// Those around it, where a callback dispatches another connection, the innermost last. Without a
+    /// destructor, as everything here: functions are called until the thread's very end. Empty
+    /// it holds no memory.
+    static OUTER: ManuallyDrop<RefCell<Vec<usize>>> =
+        const { ManuallyDrop::new(RefCell::new(Vec::new())) };
     /// This thread is in the I/O task of a connection.
     static IN_IO: Cell<bool> = const { Cell::new(false) };
 }
 
 /// True inside any callback.
 pub fn in_callback() -> bool {
-    DELIVERING.with_borrow(|delivering| !delivering.is_empty())
+    INNERMOST.get() != 0
 }
 
 /// True on an I/O thread, that is in callbacks of `inline` mode.
@@ -106,15 +112,25 @@ struct DeliveryScope;
 
 impl DeliveryScope {
     fn enter(connection: &Connection) -> DeliveryScope {
-        let address = std::ptr::from_ref(connection) as usize;
-        DELIVERING.with_borrow_mut(|delivering| delivering.push(address));
+        let outer = INNERMOST.replace(std::ptr::from_ref(connection).addr());
+        if outer != 0 {
+            OUTER.with(|scopes| scopes.borrow_mut().push(outer));
+        }
         DeliveryScope
     }
 }
 
 impl Drop for DeliveryScope {
     fn drop(&mut self) {
-        DELIVERING.with_borrow_mut(|delivering| delivering.pop());
+        let outer = OUTER.with(|scopes| {
+            let mut scopes = scopes.borrow_mut();
+            let outer = scopes.pop();
+            if scopes.is_empty() {
+                *scopes = Vec::new();
+            }
+            outer
+        });
+        INNERMOST.set(outer.unwrap_or(0));
     }
 }
 
@@ -172,8 +188,8 @@ impl Dispatcher {
 
     /// True inside a callback of `connection`.
     pub fn is_inside(connection: &Connection) -> bool {
-        let address = std::ptr::from_ref(connection) as usize;
-        DELIVERING.with_borrow(|delivering| delivering.contains(&address))
+        let address = std::ptr::from_ref(connection).addr();
+        INNERMOST.get() == address || OUTER.with(|scopes| scopes.borrow().contains(&address))
     }
 
     /// Appends notices. True if the host's wakeup must be called, by [`Dispatcher::wake`], once no
@@ -362,6 +378,12 @@ impl Dispatcher {
             }
         }
         true
+    }
+
+    /// From now on no delivery begins.
+    pub(super) fn stop_delivering(&self) {
+        let _queue = lock(&self.queue);
+        self.discarding.store(true, Ordering::Release);
     }
 
     /// From now on nothing is delivered. Returns what waited, to be dropped where no lock is held.

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
-use super::lock;
 use super::options::Options;
 use super::status::{Failure, Status};
+use super::{lock, notify};
 
 /// An attempt that waits for the application's word.
 pub struct Attempt {
@@ -59,7 +59,7 @@ impl Attempt {
         }
         *decided = Some(decision);
         drop(decided);
-        self.decided.notify_one();
+        notify(&self.decided);
         Ok(())
     }
 

@@ -24,11 +24,27 @@ use super::retry::Next;
 use super::session::Session;
 use super::status::{Failure, Status};
 use super::target::Receiver;
-use super::{lock, log, runtime};
+use super::{lock, log, notify, runtime};
 
 impl Connection {
     pub(super) fn shared(&self) -> Option<Arc<Connection>> {
         self.me.upgrade()
+    }
+
+    /// True while the task of this open has the word.
+    pub(super) fn is_served_by(&self, opens: u64) -> bool {
+        let state = lock(&self.state);
+        state.opens == opens && state.stage != Stage::Idle
+    }
+
+    /// Its task will never run again: ends in its place.
+    pub(super) fn fail_at_once(self: &Arc<Self>, why: Failure) {
+        if lock(&self.state).stage == Stage::Idle {
+            return;
+        }
+        self.abandon_session();
+        self.ended(End::failed("closed", why), None);
+        self.deliver_rest();
     }
 
     /// The attempt is over, in whatever way: what its session still owes is told.
@@ -334,7 +350,7 @@ impl Connection {
                 state.stage = Stage::Waiting;
                 state.retries = next.count;
             }
-            Some(_) => self.stop.notify_one(),
+            Some(_) => notify(&self.stop),
             None => state.stage = Stage::Idle,
         }
         drop(state);

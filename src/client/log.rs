@@ -3,7 +3,7 @@
 
 use std::io::Write;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, Once};
+use std::sync::{Arc, LazyLock, Mutex, Once};
 
 use crate::os;
 
@@ -79,5 +79,8 @@ pub fn tell(level: Level, text: &str) {
 
 /// True if the environment variable `WAMP_TRACE` asks for a trace of all messages.
 pub fn wants_trace() -> bool {
-    std::env::var_os("WAMP_TRACE").is_some_and(|value| !value.is_empty() && value != "0")
+    static WANTED: LazyLock<bool> = LazyLock::new(|| {
+        std::env::var_os("WAMP_TRACE").is_some_and(|value| !value.is_empty() && value != "0")
+    });
+    *WANTED
 }

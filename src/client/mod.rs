@@ -51,6 +51,8 @@ pub mod target;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+
 pub use connection::Connection;
 pub use dispatch::{Dispatcher, Mode};
 pub use notice::{Notice, NoticeKind};
@@ -62,4 +64,10 @@ pub use target::{Receiver, Target};
 /// Locks, also after a panic elsewhere: every critical section leaves its data whole.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Wakes who waits there. Where the program has closed descriptors that are not its own the runtime
+/// panics in that, and is about to be replaced: see [`runtime::suspect`].
+pub(crate) fn notify(task: &Notify) {
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| task.notify_one()));
 }

@@ -9,7 +9,8 @@
 
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Mutex, Weak};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, Weak, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,20 +20,52 @@ use crate::os;
 
 use super::connection::Connection;
 use super::status::{Failure, Status};
+use super::target::wait_on;
 use super::{dispatch, lock, log};
 
 /// I/O threads: more would only help hosts that saturate two cores with WAMP alone.
 const IO_THREADS: usize = 2;
 /// Callbacks that block at the same time. Threads beyond the need of the moment end by themselves.
 const MAX_CALLBACK_THREADS: usize = 16 * 1024;
-/// Room for deep callbacks of the host; untouched pages cost nothing.
-const STACK_BYTES: usize = 2 * 1024 * 1024;
+/// What programs in C are used to, and their callbacks are made for; untouched pages cost nothing.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
 
 struct Hidden {
     runtime: Runtime,
+    threads: Arc<Threads>,
     closers: Vec<Weak<dyn Closable>>,
     /// Nothing new may begin.
     closing: bool,
+}
+
+/// The threads of one runtime.
+#[derive(Default)]
+struct Threads {
+    count: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Threads {
+    fn begun(&self) {
+        *lock(&self.count) += 1;
+    }
+
+    fn ended(&self) {
+        *lock(&self.count) -= 1;
+        self.changed.notify_all();
+    }
+
+    /// Waits for the end of all; false if it did not come in time.
+    fn wait_ended(&self, deadline: Instant) -> bool {
+        let mut count = lock(&self.count);
+        while *count > 0 {
+            match wait_on(&self.changed, count, Some(deadline)) {
+                Some(again) => count = again,
+                None => return false,
+            }
+        }
+        true
+    }
 }
 
 /// What runs on the runtime and must end before it.
@@ -43,9 +76,13 @@ pub trait Closable: Send + Sync {
     fn wait_closed(&self, deadline: Instant) -> bool;
     /// The runtime is gone: sees to what is left.
     fn finish(&self);
+    /// The runtime has failed, and nothing runs on it any more: ends at once, and says why.
+    fn fail(&self, why: &Failure);
 }
 
 static HIDDEN: Mutex<Option<Hidden>> = Mutex::new(None);
+/// The threads of runtimes that are no more, as far as they may be there still.
+static LEFT: Mutex<Vec<Arc<Threads>>> = Mutex::new(Vec::new());
 
 /// A handle of the runtime, on which `user` lives from now on.
 pub fn enter(user: Weak<dyn Closable>) -> Result<Handle, Failure> {
@@ -57,7 +94,9 @@ pub fn spawn(
     user: Weak<dyn Closable>,
     task: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Failure> {
-    with_runtime(user, |handle| drop(handle.spawn(task)))
+    let begin =
+        |handle: &Handle| panic::catch_unwind(AssertUnwindSafe(|| drop(handle.spawn(task))));
+    with_runtime(user, begin)?.map_err(|_| Failure::new(Status::Internal, FAILED))
 }
 
 fn with_runtime<T>(
@@ -69,7 +108,7 @@ fn with_runtime<T>(
     }
     let mut hidden = lock(&HIDDEN);
     if hidden.is_none() {
-        *hidden = Some(Hidden { runtime: start()?, closers: Vec::new(), closing: false });
+        *hidden = Some(start()?);
     }
     let Some(hidden) = hidden.as_mut() else {
         return Err(Status::Internal.into());
@@ -118,25 +157,102 @@ pub fn shutdown(timeout: Option<Duration>) -> Result<(), Failure> {
             hidden.closing = true;
             hidden.closers.iter().filter_map(Weak::upgrade).collect()
         }
-        None => return Ok(()),
+        None => Vec::new(),
     };
     closers.iter().for_each(|closer| closer.start_closing());
     let late = closers.iter().filter(|closer| !closer.wait_closed(deadline)).count();
-    let Some(hidden) = lock(&HIDDEN).take() else {
-        return Ok(());
-    };
-    let rest = deadline.saturating_duration_since(Instant::now());
-    hidden.runtime.shutdown_timeout(rest);
-    closers.iter().for_each(|closer| closer.finish());
-    if late == 0 && (timeout.is_none() || Instant::now() < deadline) {
+    let hidden = lock(&HIDDEN).take();
+    if let Some(hidden) = hidden {
+        // Before they are waited for, so that whoever else shuts down waits for them too.
+        lock(&LEFT).push(hidden.threads.clone());
+        hidden.runtime.shutdown_timeout(deadline.saturating_duration_since(Instant::now()));
+        closers.iter().for_each(|closer| closer.finish());
+    }
+    // An earlier shutdown may have left some.
+    let left = lock(&LEFT).clone();
+    let are_gone = left.iter().all(|threads| threads.wait_ended(deadline));
+    lock(&LEFT).retain(|threads| *lock(&threads.count) > 0);
+    if late == 0 && are_gone {
         return Ok(());
     }
-    let text = "a callback, or the system's lookup of a host name, was still running when the time was \
-                up";
+    let text = "a callback, the system's lookup of a host name, or a login by argon2 was still \
+                running when the time was up; wamp_shutdown can be called again to wait for it";
     Err(Failure::new(Status::Timeout, text))
 }
 
-fn start() -> Result<Runtime, Failure> {
+const FAILED: &str = "the library's I/O threads have failed: has the program closed descriptors that are \
+                      not its own?";
+
+/// Looks whether the runtime still works, after a panic that says that it may not: an I/O thread
+/// that panics outside of any task is gone for good, and so are all of them where the program has
+/// closed descriptors that are not its own. Then whatever runs on it ends, and the next to need a
+/// runtime gets a new one. Returns at once.
+pub fn suspect() {
+    static LOOKING: AtomicBool = AtomicBool::new(false);
+    if LOOKING.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let look = || {
+        os::SignalMask::of_this_thread().for_io().wear();
+        // A look that panics itself finds the same.
+        let _ = panic::catch_unwind(replace_if_broken);
+        LOOKING.store(false, Ordering::Release);
+    };
+    if thread::Builder::new().name("wamp-look".to_owned()).spawn(look).is_err() {
+        LOOKING.store(false, Ordering::Release);
+    }
+}
+
+fn replace_if_broken() {
+    let parts = |hidden: &Hidden| (hidden.runtime.handle().clone(), hidden.threads.clone());
+    let there = lock(&HIDDEN).as_ref().map(parts);
+    let Some((handle, threads)) = there else {
+        return;
+    };
+    if works(&handle) {
+        return;
+    }
+    let is_it = |hidden: &mut Hidden| Arc::ptr_eq(&hidden.threads, &threads);
+    let Some(broken) = lock(&HIDDEN).take_if(is_it) else {
+        return;
+    };
+    lock(&LEFT).push(threads);
+    log::write(log::Level::Error, || FAILED.to_owned());
+    let why = Failure::new(Status::Internal, FAILED);
+    broken.closers.iter().filter_map(Weak::upgrade).for_each(|closer| closer.fail(&why));
+    // As far as it goes: there may be no thread left to drop what is on it.
+    let _ = panic::catch_unwind(AssertUnwindSafe(|| broken.runtime.shutdown_background()));
+}
+
+/// Has a task run that needs the I/O threads' timer.
+fn works(handle: &Handle) -> bool {
+    /// Threads may have much to do; where none is left, the task is dropped, or never begins.
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let (sender, done) = mpsc::channel();
+    let task = async move {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let _ = sender.send(());
+    };
+    let asked = panic::catch_unwind(AssertUnwindSafe(|| drop(handle.spawn(task))));
+    asked.is_ok() && done.recv_timeout(PATIENCE).is_ok()
+}
+
+/// What connections have asked for, before the threads are there.
+static WANTED_STACK: AtomicUsize = AtomicUsize::new(0);
+
+/// From the next start of the threads on, callbacks have at least so much stack.
+pub fn want_stack(bytes: usize) {
+    WANTED_STACK.fetch_max(bytes, Ordering::Relaxed);
+}
+
+fn stack_bytes() -> usize {
+    match WANTED_STACK.load(Ordering::Relaxed) {
+        0 => STACK_BYTES,
+        wanted => wanted,
+    }
+}
+
+fn start() -> Result<Hidden, Failure> {
     log::read_environment();
     os::watch_fork();
     let signals = os::SignalMask::of_this_thread().for_io();
@@ -149,19 +265,26 @@ fn start() -> Result<Runtime, Failure> {
     // Where the system gives no thread, tokio panics.
     let given = thread::Builder::new().name("wamp-probe".to_owned()).spawn(|| {});
     given.map_err(|error| exhausted(&error))?.join().ok();
+    let threads = Arc::new(Threads::default());
+    let (begun, ended) = (threads.clone(), threads.clone());
     let mut builder = Builder::new_multi_thread();
     builder
         .worker_threads(IO_THREADS)
         .max_blocking_threads(MAX_CALLBACK_THREADS)
         .thread_keep_alive(Duration::from_secs(5))
-        .thread_stack_size(STACK_BYTES)
+        .thread_stack_size(stack_bytes())
         .thread_name("wamp-worker")
-        .on_thread_start(move || signals.wear())
+        .on_thread_start(move || {
+            signals.wear();
+            begun.begun();
+        })
+        .on_thread_stop(move || ended.ended())
         .enable_io()
         .enable_time();
     let built = panic::catch_unwind(AssertUnwindSafe(|| builder.build()));
     let built = built.map_err(|_| exhausted(&"the system gives no more of them"))?;
-    built.map_err(|error| exhausted(&error))
+    let runtime = built.map_err(|error| exhausted(&error))?;
+    Ok(Hidden { runtime, threads, closers: Vec::new(), closing: false })
 }
 
 impl Closable for Connection {
@@ -176,6 +299,12 @@ impl Closable for Connection {
     fn finish(&self) {
         if let Some(me) = self.shared() {
             me.dispatcher.drain_last(&me);
+        }
+    }
+
+    fn fail(&self, why: &Failure) {
+        if let Some(me) = self.shared() {
+            me.fail_at_once(why.clone());
         }
     }
 }

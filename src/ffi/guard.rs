@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::sync::Once;
 
-use crate::client::{Failure, Status, log};
+use crate::client::{Failure, Status, log, runtime};
 use crate::os;
 
 use super::last_error;
@@ -75,9 +75,10 @@ pub fn plain<T>(otherwise: T, body: impl FnOnce() -> Option<T>) -> T {
     contain(body).flatten().unwrap_or(otherwise)
 }
 
-/// Runs `body`; a panic in it becomes `None` and a line in the log.
+/// Runs `body`; a panic in it becomes `None` and a line in the log. The thread is not canceled in it.
 #[inline]
 fn contain<T>(body: impl FnOnce() -> T) -> Option<T> {
+    let _whole = os::NoCancel::begin();
     let outer = GUARDED.replace(true);
     let result = std::panic::catch_unwind(AssertUnwindSafe(body)).ok();
     GUARDED.set(outer);
@@ -97,9 +98,10 @@ pub fn quiet_panics() {
     ONCE.call_once(|| {
         let former = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            let ours = std::thread::current().name().is_some_and(|name| name.starts_with("wamp-"));
-            if ours || GUARDED.get() {
+            // Not by the thread's name, which is gone before the thread is.
+            if os::is_own_thread() || GUARDED.get() {
                 log::write(log::Level::Error, || panic.to_string());
+                runtime::suspect();
             } else {
                 former(panic);
             }

@@ -33,6 +33,10 @@ impl Closable for RouterObject {
     }
 
     fn finish(&self) {}
+
+    fn fail(&self, _why: &Failure) {
+        self.router.close();
+    }
 }
 
 impl From<RouterError> for Failure {

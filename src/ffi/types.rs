@@ -333,14 +333,25 @@ const TAG_SHIFT: u32 = 60;
 impl Tag {
     /// The handle of a slab's key.
     pub(super) fn handle<T>(self, key: u64) -> *mut T {
-        std::ptr::without_provenance_mut(((self as u64) << TAG_SHIFT | key) as usize)
+        std::ptr::without_provenance_mut(((self as u64) << TAG_SHIFT | key ^ salt()) as usize)
     }
 
     /// The slab's key of a handle; `None` if it is one of something else.
     pub(super) fn key<T>(self, handle: *const T) -> Option<u64> {
         let number = handle.addr() as u64;
-        (number >> TAG_SHIFT == self as u64).then_some(number & ((1 << TAG_SHIFT) - 1))
+        let key = number & ((1 << TAG_SHIFT) - 1);
+        (number >> TAG_SHIFT == self as u64).then_some(key ^ salt())
     }
+}
+
+/// Differs between two copies of the library in one process, which lie at different addresses: so a
+/// handle of the one is no handle of the other.
+#[inline]
+fn salt() -> u64 {
+    static PLACE: u8 = 0;
+    let address = std::ptr::from_ref(&PLACE).addr() as u64;
+    // Every bit of the address moves the upper bits, where generations stand.
+    address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - TAG_SHIFT)
 }
 
 // Handles are numbers of 64 bits in the shape of a pointer.

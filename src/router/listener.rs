@@ -7,13 +7,13 @@ use std::net::TcpListener as StdListener;
 use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 #[cfg(unix)]
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::UnixListener;
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, TryCurrentError};
 
 use crate::os;
 use crate::transport::longpoll::{Hub, Times};
@@ -97,13 +97,13 @@ impl Listener {
                 false => RouterError::Bind { url, reason },
             }
         };
-        let _context = runtime.enter();
         let (url, socket) = match &endpoint.address {
             Address::Tcp { host, port, .. } => {
                 let listener = StdListener::bind((host.as_str(), *port)).map_err(refused)?;
                 listener.set_nonblocking(true).map_err(refused)?;
                 let port = listener.local_addr().map_err(refused)?.port();
-                let listener = TcpListener::from_std(listener).map_err(refused)?;
+                let listener =
+                    adopt(runtime, || TcpListener::from_std(listener)).map_err(refused)?;
                 (endpoint.with_port(port), Socket::Tcp(listener))
             }
             #[cfg(unix)]
@@ -111,7 +111,8 @@ impl Listener {
                 let listener = bind_unix(path).map_err(refused)?;
                 let file = File(path.clone());
                 listener.set_nonblocking(true).map_err(refused)?;
-                let listener = UnixListener::from_std(listener).map_err(refused)?;
+                let listener =
+                    adopt(runtime, || UnixListener::from_std(listener)).map_err(refused)?;
                 (url.to_owned(), Socket::Unix(listener, file))
             }
             #[cfg(not(unix))]
@@ -142,6 +143,22 @@ impl Listener {
             tokio::spawn(guest::serve(shared, stream, greeting));
         }
     }
+}
+
+/// Makes what `runtime` watches.
+fn adopt<T: Send + 'static>(
+    runtime: &Handle,
+    make: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let is_ending = |error: TryCurrentError| error.is_thread_local_destroyed();
+    if !Handle::try_current().is_err_and(is_ending) {
+        let _context = runtime.enter();
+        return make();
+    }
+    // This thread is in its last destructors, and has no room for the context any more.
+    let (sender, made) = mpsc::channel();
+    runtime.spawn(async move { drop(sender.send(make())) });
+    made.recv().map_err(io::Error::other)?
 }
 
 impl Socket {

@@ -10,6 +10,7 @@
 //!           task looks once more
 //! ```
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Context;
 
@@ -33,7 +34,9 @@ impl Doorbell {
     #[inline]
     pub fn ring(&self) {
         if !self.awake.swap(true, Ordering::AcqRel) {
-            self.waker.wake();
+            // Where the program has closed descriptors that are not its own the runtime panics. What
+            // was to be done stays to be done: the connection ends with the runtime.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.waker.wake()));
         }
     }
 

@@ -49,6 +49,8 @@ pub struct Options {
     pub autoping_interval: Option<Duration>,
     pub autoping_timeout: Duration,
     pub autoping_size: usize,
+    /// See the table.
+    pub callback_stack_bytes: Option<usize>,
     pub retry: Policy,
     pub retry_if_unreachable: bool,
     pub retry_reasons: Vec<String>,
@@ -88,6 +90,7 @@ impl Default for Options {
             autoping_interval: Some(Duration::from_secs(30)),
             autoping_timeout: Duration::from_secs(10),
             autoping_size: 4,
+            callback_stack_bytes: None,
             retry: Policy::default(),
             retry_if_unreachable: false,
             retry_reasons: Vec::new(),

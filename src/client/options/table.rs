@@ -234,8 +234,8 @@ pub const TABLE: &[Spec] = &[
         default: "the environment's",
         text: "The proxy to reach the router through: http://user:password@host:port or \
                socks5://...; false for none. Without it https_proxy (for wss://), http_proxy (for \
-               ws://), all_proxy and no_proxy of the environment count, as they are when the connection \
-               is made by wamp_connection_new().",
+               ws://), all_proxy and no_proxy of the environment count, as they are when the library is \
+               used for the first time.",
         set: |options, value| {
             options.proxy = match value {
                 Value::Bool(false) => ProxyChoice::Direct,
@@ -409,6 +409,18 @@ pub const TABLE: &[Spec] = &[
         text: "RawSocket: the router is known to answer pings, so that `autoping_interval` holds there \
                too. Crossbar.io does not: it closes the connection.",
         set: |options, value| flag(value).map(|known| options.rawsocket_pings = known),
+    },
+    Spec {
+        name: "callback_stack_bytes",
+        kind: "integer (bytes)",
+        default: "8 MiB",
+        text: "How much stack callbacks in `thread` mode have, 65536 to 2^30. The threads are shared: \
+               of the connections that are open or opening when they are started the largest counts.",
+        set: |options, value| {
+            let size = bytes(value, 64 * 1024, 1 << 30)?;
+            options.callback_stack_bytes = Some(size);
+            Ok(())
+        },
     },
     Spec {
         name: "payload_encoding",

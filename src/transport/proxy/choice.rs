@@ -15,6 +15,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use super::Proxy;
 use crate::transport::{Address, Endpoint, Protocol};
@@ -52,8 +53,14 @@ const VARIABLES: [&str; 7] =
 pub struct Environment(Vec<(&'static str, String)>);
 
 impl Environment {
-    /// Reads those that there are now.
+    /// Those that there were when this was called for the first time: the program may change them
+    /// at any time, and to read them meanwhile is no thread's right.
     pub fn read() -> Environment {
+        static READ: OnceLock<Environment> = OnceLock::new();
+        READ.get_or_init(Environment::read_now).clone()
+    }
+
+    fn read_now() -> Environment {
         let set = VARIABLES.iter().filter_map(|name| {
             let value = std::env::var_os(name)?.to_string_lossy().into_owned();
             Some((*name, value)).filter(|(_, value)| !value.is_empty())
