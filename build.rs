@@ -42,6 +42,7 @@ fn write_header(root: &Path, header: &Path) -> Result<(), Box<dyn Error>> {
         "requests",
         "invocation",
         "event",
+        "arg",
         "report",
         "value",
         "builder",

@@ -1723,6 +1723,60 @@ int wamp_message_free(struct wamp_message_t *message);
 const struct wamp_event_t *wamp_message_event(struct wamp_message_t *message);
 
 /**
+ * The argument at `index` as a whole number, to `*value`.
+ *
+ * One that a peer wrote as 2.0 is whole, too. Where there is no such argument, or it is of another
+ * type, `*value` stays as it was: it can hold a default. Returns WAMP_OK, or WAMP_ERR_ARGUMENT (the event
+ * is no longer valid, or a pointer NULL), WAMP_ERR_PAYLOAD (it is missing, or something else:
+ * wamp_last_error() says what, in words for the peer, which wamp_event_failed() takes).
+ */
+int wamp_event_arg_int(const struct wamp_event_t *event,
+                       size_t index,
+                       int64_t *value);
+
+/**
+ * The argument at `index` as a number, whole or not. Returns as wamp_event_arg_int().
+ */
+int wamp_event_arg_double(const struct wamp_event_t *event, size_t index, double *value);
+
+/**
+ * The argument at `index`, 1 for true and 0 for false. Returns as wamp_event_arg_int().
+ */
+int wamp_event_arg_bool(const struct wamp_event_t *event, size_t index, int *value);
+
+/**
+ * The argument at `index` as a text, NUL-terminated UTF-8, which lives as long as the event; `size` (may
+ * be NULL) receives its bytes. Returns as wamp_event_arg_int().
+ */
+int wamp_event_arg_string(const struct wamp_event_t *event,
+                          size_t index,
+                          const char **text,
+                          size_t *size);
+
+/**
+ * The argument called `name` as a whole number. Returns as wamp_event_arg_int(), or WAMP_ERR_UTF8.
+ */
+int wamp_event_kwarg_int(const struct wamp_event_t *event, const char *name, int64_t *value);
+
+/**
+ * The argument called `name` as a number. Returns as wamp_event_kwarg_int().
+ */
+int wamp_event_kwarg_double(const struct wamp_event_t *event, const char *name, double *value);
+
+/**
+ * The argument called `name`, 1 for true and 0 for false. Returns as wamp_event_kwarg_int().
+ */
+int wamp_event_kwarg_bool(const struct wamp_event_t *event, const char *name, int *value);
+
+/**
+ * The argument called `name` as a text, as wamp_event_arg_string(). Returns as wamp_event_kwarg_int().
+ */
+int wamp_event_kwarg_string(const struct wamp_event_t *event,
+                            const char *name,
+                            const char **text,
+                            size_t *size);
+
+/**
  * The features of the session, role by role, as the kwargs of a message.
  *
  * Under `publisher`, `subscriber`, `caller` and `callee` stand our features with true where the
@@ -1864,6 +1918,17 @@ const char *wamp_value_key(const struct wamp_value_t *value, size_t index, size_
 const struct wamp_value_t *wamp_value_get(const struct wamp_value_t *value, const char *key);
 
 /**
+ * Writes a value as JSON text into `out`, NUL-terminated, in the form in which it would travel.
+ *
+ * Returns the text's bytes without the NUL; where they do not fit in `out_size` bytes with the NUL, `out`
+ * gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE (NULL, or no longer valid),
+ * WAMP_ERR_ARGUMENT, WAMP_ERR_PAYLOAD (JSON has no NaN and no infinity), WAMP_ERR_TOO_LARGE.
+ */
+int wamp_value_json(const struct wamp_value_t *value,
+                    char *out,
+                    size_t out_size);
+
+/**
  * A builder of payloads, for programs without a library for their encoding.
  *
  * `encoding` is WAMP_JSON, WAMP_MSGPACK or WAMP_CBOR. Any of them can be sent on any connection;
@@ -1937,6 +2002,12 @@ int wamp_builder_raw(struct wamp_builder_t *builder,
                      size_t size);
 
 /**
+ * Appends a received value, with all that is in it, whatever encoding it came in. Returns as
+ * wamp_builder_null(), or WAMP_ERR_ARGUMENT (NULL, or no longer valid).
+ */
+int wamp_builder_value(struct wamp_builder_t *builder, const struct wamp_value_t *value);
+
+/**
  * Gives the next value its key: inside a dict, or at the top to put the value into kwargs. Returns
  * as wamp_builder_null(), or WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
  */
@@ -1960,7 +2031,8 @@ int wamp_builder_dict(struct wamp_builder_t *builder);
 int wamp_builder_end(struct wamp_builder_t *builder);
 
 /**
- * What has been built, owned by the builder and valid until it is changed or freed.
+ * What has been built, owned by the builder and valid until it is changed or freed. JSON text in it is
+ * NUL-terminated.
  *
  * Never NULL: after a misuse, or for a handle that is no builder, it is a payload that makes the
  * function that gets it fail with WAMP_ERR_PAYLOAD, so that the result need not be checked.

@@ -60,12 +60,15 @@ pub struct Builder {
 /// Args or kwargs.
 #[derive(Debug, Default)]
 struct Part {
-    /// In JSON without the closing bracket, unless sealed; else after room for the head.
+    /// In JSON without the closing bracket and the NUL that C likes to see after a text, unless
+    /// sealed; else after room for the head.
     bytes: Vec<u8>,
     /// The entries of the outermost list or dict.
     entries: usize,
     /// Where the payload begins, once sealed.
     start: usize,
+    /// Where it ends then.
+    end: usize,
 }
 
 /// The longest head of a list or dict.
@@ -325,12 +328,13 @@ impl Builder {
         self.failed.clone().map_or(Ok(()), Err)
     }
 
-    /// Takes off the closing brackets that [`Builder::payload`] wrote.
+    /// Takes off the closing brackets and NULs that [`Builder::payload`] wrote.
     fn unseal(&mut self) -> Built {
         self.alive()?;
         if std::mem::take(&mut self.sealed) && self.encoding == Encoding::Json {
-            self.args.bytes.pop();
-            self.kwargs.bytes.pop();
+            for part in [&mut self.args, &mut self.kwargs] {
+                part.bytes.truncate(part.bytes.len().saturating_sub(2));
+            }
         }
         Ok(())
     }
@@ -354,13 +358,17 @@ impl Part {
 
     /// Makes it whole.
     fn seal(&mut self, encoding: Encoding, closing: u8) {
-        self.start = 0;
+        (self.start, self.end) = (0, self.bytes.len());
         if self.bytes.is_empty() {
             return;
         }
         let mut head = Vec::with_capacity(HEAD);
         match (encoding, closing) {
-            (Encoding::Json, closing) => return self.bytes.push(closing),
+            (Encoding::Json, closing) => {
+                self.bytes.extend_from_slice(&[closing, 0]);
+                self.end += 1;
+                return;
+            }
             (Encoding::MsgPack, b']') => MsgPack::list(&mut head, self.entries),
             (Encoding::MsgPack, _) => MsgPack::dict(&mut head, self.entries),
             (Encoding::Cbor, b']') => Cbor::list(&mut head, self.entries),
@@ -371,7 +379,7 @@ impl Part {
     }
 
     fn sealed(&self) -> Option<&[u8]> {
-        (!self.bytes.is_empty()).then_some(&self.bytes[self.start..])
+        (!self.bytes.is_empty()).then_some(&self.bytes[self.start..self.end])
     }
 }
 

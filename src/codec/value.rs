@@ -6,6 +6,7 @@
 //! numbers beyond `u64`, are [`Node::Double`]. What has no node is shown as it would be in JSON: see
 //! the table of [`super::transcode`](mod@super::transcode).
 
+use super::builder::{BuildError, Builder};
 use super::json::scan::{Rules, Scanner};
 use super::json::sink::key_text;
 use super::json::text::{binary, unescape};
@@ -221,6 +222,34 @@ impl Tree {
             .rev()
             .find(|entry| self.key(index, *entry).is_some_and(|place| self.bytes(place) == key))?;
         self.entry(index, entry)
+    }
+
+    /// Appends a node, with all that is in it, to what a builder writes.
+    pub fn append(&self, index: u32, builder: &mut Builder) -> Result<(), BuildError> {
+        let entries = || (0..self.size(index)).filter_map(|at| Some((at, self.entry(index, at)?)));
+        match self.node(index).unwrap_or(Node::Null) {
+            Node::Null => builder.null(),
+            Node::Bool(value) => builder.bool(value),
+            Node::Int(value) => builder.int(value),
+            Node::Uint(value) => builder.uint(value),
+            Node::Double(value) => builder.double(value),
+            Node::String(place) => builder.string(&String::from_utf8_lossy(self.bytes(place))),
+            Node::Binary(place) => builder.binary(self.bytes(place)),
+            Node::List(_) => {
+                builder.list()?;
+                entries().try_for_each(|(_, entry)| self.append(entry, builder))?;
+                builder.end()
+            }
+            Node::Dict(_) => {
+                builder.dict()?;
+                for (at, entry) in entries() {
+                    let key = self.key(index, at).map_or(&[][..], |key| self.bytes(key));
+                    builder.key(&String::from_utf8_lossy(key))?;
+                    self.append(entry, builder)?;
+                }
+                builder.end()
+            }
+        }
     }
 
     fn value(&mut self, scan: &mut Scanner<'_>, depth: usize) -> Result<u32, CodecError> {

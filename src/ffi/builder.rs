@@ -12,6 +12,7 @@ use super::args;
 use super::guard::guard;
 use super::slab::Slab;
 use super::types::*;
+use super::value;
 
 pub(super) struct BuilderObject {
     builder: Builder,
@@ -199,6 +200,26 @@ pub unsafe extern "C" fn wamp_builder_raw(
     })
 }
 
+/// Appends a received value, with all that is in it, whatever encoding it came in. Returns as
+/// wamp_builder_null(), or WAMP_ERR_ARGUMENT (NULL, or no longer valid).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_builder_value(
+    builder: *mut wamp_builder_t,
+    value: *const wamp_value_t,
+) -> c_int {
+    guard(|| {
+        let object = object(builder)?;
+        let builder = &mut lock(&*object).builder;
+        let Some(appended) = value::append(value, builder) else {
+            let text = "`value` is NULL, or no longer valid";
+            let _ = builder.refuse(text.to_owned());
+            return Err(Failure::new(Status::Argument, text));
+        };
+        appended?;
+        Ok(0)
+    })
+}
+
 /// Gives the next value its key: inside a dict, or at the top to put the value into kwargs. Returns
 /// as wamp_builder_null(), or WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
 #[unsafe(no_mangle)]
@@ -234,7 +255,8 @@ pub unsafe extern "C" fn wamp_builder_end(builder: *mut wamp_builder_t) -> c_int
     build(builder, Builder::end)
 }
 
-/// What has been built, owned by the builder and valid until it is changed or freed.
+/// What has been built, owned by the builder and valid until it is changed or freed. JSON text in it is
+/// NUL-terminated.
 ///
 /// Never NULL: after a misuse, or for a handle that is no builder, it is a payload that makes the
 /// function that gets it fail with WAMP_ERR_PAYLOAD, so that the result need not be checked.

@@ -325,8 +325,9 @@ pub(super) unsafe fn shown(event: *const wamp_event_t) -> Result<Notice, Failure
     })
 }
 
+/// What of an event a lens shows.
 #[derive(Clone, Copy)]
-enum Which {
+pub(super) enum Which {
     Args,
     Kwargs,
     Details,
@@ -334,7 +335,7 @@ enum Which {
 
 /// # Safety
 /// `event` is NULL or points to a wamp_event_t.
-unsafe fn lens(event: *const wamp_event_t, which: Which) -> *const wamp_value_t {
+pub(super) unsafe fn lens(event: *const wamp_event_t, which: Which) -> *const wamp_value_t {
     plain(ptr::null(), || {
         if event.is_null() {
             return None;

@@ -6,12 +6,13 @@
 //! * [`types`]: the public structs, constants and opaque names. [`slab`]: where handles lead.
 //! * [`guard`]: what every function does first and last. `last_error`: the texts of failures; `statuses`: which may be answered. [`args`]: pointers made into references.
 //! * [`library`], [`connection`], [`durable`], [`attempt`], [`challenge`], [`codec`], [`session`], [`requests`],
-//!   [`invocation`], [`event`], [`report`], [`value`], [`builder`], [`router`], [`auth`]: the functions.
+//!   [`invocation`], [`event`], [`arg`], [`report`], [`value`], [`builder`], [`router`], [`auth`]: the functions.
 //! * [`target`]: C callbacks as the client knows them. `lent`, `loan`: handles that events lend.
 #![allow(unsafe_code, non_camel_case_types)]
 // The safety of every function is the same and stands in the header: pointers are valid or NULL.
 #![allow(clippy::missing_safety_doc)]
 
+pub mod arg;
 pub mod args;
 pub mod attempt;
 pub mod auth;

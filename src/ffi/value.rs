@@ -7,10 +7,13 @@
 use std::ffi::{CStr, c_char, c_int};
 use std::ptr;
 
-use crate::codec::Tree;
+use crate::client::Status;
+use crate::codec::builder::BuildError;
 use crate::codec::value::{Node, Place};
+use crate::codec::{Builder, Encoding, Tree};
 
-use super::guard::plain;
+use super::args;
+use super::guard::{guard, plain};
 use super::slab::Slab;
 use super::types::*;
 
@@ -33,7 +36,7 @@ pub(super) fn close(root: *const wamp_value_t) {
 }
 
 /// Looks at the node behind a lens.
-fn look<R>(
+pub(super) fn look<R>(
     value: *const wamp_value_t,
     otherwise: R,
     look: impl FnOnce(&Tree, u32, Node) -> Option<R>,
@@ -54,10 +57,10 @@ fn go(
     find: impl FnOnce(&Tree, u32) -> Option<u32>,
 ) -> *const wamp_value_t {
     look(value, ptr::null(), |tree, index, _| {
-        // Handles are numbers: from one node of a tree to another it is so many steps.
-        let node = find(tree, index)?;
-        let root = Tag::Value.key(value)? - Trees::nth_key(0, u64::from(index));
-        Some(Tag::Value.handle::<wamp_value_t>(Trees::nth_key(root, u64::from(node))).cast_const())
+        // Handles are numbers, and what is in a node has a higher one: it is so many steps away.
+        let steps = find(tree, index)?.checked_sub(index)?;
+        let there = value.addr() + Trees::nth_key(0, u64::from(steps)) as usize;
+        Some(ptr::without_provenance(there))
     })
 }
 
@@ -208,4 +211,34 @@ pub unsafe extern "C" fn wamp_value_get(
     // SAFETY: not NULL, so by the caller's promise NUL-terminated.
     let key = unsafe { CStr::from_ptr(key) };
     go(value, |tree, node| tree.get(node, key.to_bytes()))
+}
+
+/// Appends what a lens shows to what a builder writes; `None` for a lens that shows nothing.
+pub(super) fn append(
+    value: *const wamp_value_t,
+    builder: &mut Builder,
+) -> Option<Result<(), BuildError>> {
+    look(value, None, |tree, index, _| Some(Some(tree.append(index, builder))))
+}
+
+/// Writes a value as JSON text into `out`, NUL-terminated, in the form in which it would travel.
+///
+/// Returns the text's bytes without the NUL; where they do not fit in `out_size` bytes with the NUL, `out`
+/// gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE (NULL, or no longer valid),
+/// WAMP_ERR_ARGUMENT, WAMP_ERR_PAYLOAD (JSON has no NaN and no infinity), WAMP_ERR_TOO_LARGE.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_value_json(
+    value: *const wamp_value_t,
+    out: *mut c_char,
+    out_size: usize,
+) -> c_int {
+    guard(|| {
+        let mut builder = Builder::new(Encoding::Json);
+        append(value, &mut builder).ok_or(Status::Handle)??;
+        // The one entry of a list.
+        let args = builder.payload()?.args.unwrap_or(b"[]");
+        let json = String::from_utf8_lossy(&args[1..args.len() - 1]);
+        // SAFETY: the caller's promise.
+        unsafe { args::fill(out, out_size, &json) }
+    })
 }
