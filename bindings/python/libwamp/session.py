@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .afterwards import discard
 from .durable import DurableRegistration, DurableSubscription
 from .errors import LocalError, check, local_error
-from .ffi import ffi, from_c, lib, to_c
+from .ffi import CHARS, ffi, from_c, lib, to_c
 from .invocation import Endpoint, Registration
 from .payload import Result, details_of, dumps, options_to_c, payload, report
 
@@ -69,7 +70,7 @@ class Session:
 
     def __del__(self) -> None:
         if getattr(self, "_handle", ffi.NULL) != ffi.NULL:  # its loop ended first
-            lib.wamp_session_release(self._handle)
+            discard(lib.wamp_session_release, self._handle)
 
     def __repr__(self) -> str:
         return f"<libwamp.Session {self.id} on {self.realm!r}{'' if self.is_open else ', closed'}>"
@@ -220,7 +221,7 @@ class Session:
     def resolve(self, text: str) -> str:
         """The URI that a text stands for. Seldom needed: all methods resolve by themselves."""
         size = check(lib.wamp_session_resolve(self._pointer, to_c(text), ffi.NULL, 0))
-        uri = ffi.new("char[]", size + 1)
+        uri = ffi.new(CHARS, size + 1)
         check(lib.wamp_session_resolve(self._pointer, to_c(text), uri, size + 1))
         return from_c(uri, size)
 

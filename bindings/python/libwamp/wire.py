@@ -13,13 +13,14 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
+from .afterwards import add_loop, attend, discard, garbage
 from .errors import Error, LocalError, WampError, check, last_error, local_error
-from .ffi import ffi, from_c, lib, to_c
+from .ffi import EVENTS, ffi, from_c, lib, to_c
 from .payload import encoded, received, unwrap
 
 _log = logging.getLogger("libwamp")
 _BATCH = 256
-_EVENT_SIZE = ffi.sizeof("wamp_event_t")
+_EVENT_SIZE = ffi.sizeof(EVENTS.item)
 
 ErrorHandler = Callable[[Exception, str], Any]
 
@@ -44,20 +45,22 @@ class Wire:
         self._tasks: set[asyncio.Future[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None  # that listens
         self._fd = -1
-        self._events = ffi.new("wamp_event_t[]", _BATCH)
+        self._events = ffi.new(EVENTS, _BATCH)
+        attend()
         self.pointer = lib.wamp_connection_new(to_c(json.dumps({**options, "dispatch": "manual"})))
         if self.pointer == ffi.NULL:
             raise last_error(lib.WAMP_ERR_OPTION)
 
     def __del__(self) -> None:
         if getattr(self, "pointer", ffi.NULL) != ffi.NULL:
-            self._free()
+            discard(lib.wamp_connection_free, self.pointer)
 
     def listen(self) -> None:
         """Takes events from now on, in the running loop."""
         self._fd = check(lib.wamp_connection_fd(self.pointer))
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._fd, self._on_readable)
+        add_loop(self._loop)
         self.writable = asyncio.Event()
         self.writable.set()
 
@@ -142,6 +145,8 @@ class Wire:
 
     def _on_readable(self) -> None:
         # One batch each time: the descriptor stays readable while more events wait, and others get their turn.
+        if garbage:
+            attend()
         count = lib.wamp_connection_poll(self.pointer, self._events, _EVENT_SIZE, _BATCH, 0)
         if count < 0:
             self.broken(last_error(count))
