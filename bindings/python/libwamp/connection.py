@@ -16,7 +16,7 @@ from .ffi import ffi, from_c, lib, to_c
 from .invocation import Endpoint, Registration, Serving, interrupt, serve
 from .payload import details_of, options_to_c, report
 from .session import Event, Session, Subscription
-from .wire import ErrorHandler, Wire
+from .wire import EXITS, ErrorHandler, Wire, is_cancelled
 
 Options = Mapping[str, Any]
 Challenge = Callable[[str, dict[str, Any]], Any]
@@ -297,9 +297,11 @@ class Connection(Wire):
             self._closed.set_result(closed)
 
     def _on_readable(self) -> None:
-        super()._on_readable()
-        if self.single and not self.listening:  # it will not be opened again
-            self._free()
+        try:
+            super()._on_readable()
+        finally:
+            if self.single and not self.listening:  # it will not be opened again
+                self._free()
 
     def _on_connect(self, event: Any) -> None:
         check(lib.wamp_attempt_retain(event.attempt))
@@ -316,9 +318,13 @@ class Connection(Wire):
                 check(lib.wamp_attempt_abandon(attempt, to_c("on_connect wanted no attempt")))
             else:
                 check(lib.wamp_attempt_proceed(attempt, options_to_c(changes)))
-        except Exception as error:
+        except BaseException as error:
+            if is_cancelled(error):
+                raise
             lib.wamp_attempt_abandon(attempt, to_c(f"on_connect failed: {error}".replace("\0", "")))
             self.complain(error, "exception in on_connect")
+            if isinstance(error, EXITS):
+                raise
 
     def _on_challenge(self, event: Any) -> None:
         check(lib.wamp_challenge_retain(event.challenge))
@@ -342,10 +348,14 @@ class Connection(Wire):
             text = str(error.args[0]) if error.args else ""
             lib.wamp_challenge_abort(challenge, to_c(error.uri), to_c(text.replace("\0", "")))
             self.complain(error, "exception in on_challenge")
-        except Exception as error:
+        except BaseException as error:
+            if is_cancelled(error):
+                raise
             # The router is not told more than that: the text may hold what is secret.
             lib.wamp_challenge_abort(challenge, ffi.NULL, to_c(f"on_challenge failed: {type(error).__name__}"))
             self.complain(error, "exception in on_challenge")
+            if isinstance(error, EXITS):
+                raise
 
     def _ask(self, work: Awaitable[None], release: Callable[[Any], int], handle: Any) -> None:
         """Lets the program decide; a task that is cancelled before it began gives the handle back, too."""
@@ -355,6 +365,8 @@ class Connection(Wire):
         def done(task: asyncio.Future[Any]) -> None:
             self._asking.discard(task)
             release(handle)
+            if not task.cancelled():
+                task.exception()  # an exit, which the task itself has raised
 
         task.add_done_callback(done)
 

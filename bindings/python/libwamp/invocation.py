@@ -10,6 +10,7 @@ from .durable import DurableRegistration
 from .errors import Error, check, local_error
 from .ffi import ffi, from_c, lib, to_c
 from .payload import Result, details_of, options_to_c, payload, unwrap
+from .wire import EXITS, is_cancelled
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -116,14 +117,14 @@ def serve(connection: Connection, registration: Registration | DurableRegistrati
         if registration.details_arg is not None:
             invocation = kwargs[registration.details_arg] = Invocation(event)
         value = registration.endpoint(*args, **kwargs)
-    except Exception as error:
-        answer = _failure(connection, handle, registration, error)
+    except BaseException as error:
+        _send(handle, _failure(connection, handle, registration, error))
+        connection.leave_by(error)
     else:
         if isinstance(value, Awaitable):
             _serve_later(connection, registration, event, invocation, value)
-            return
-        answer = _reply(connection, handle, registration, value)
-    _send(handle, answer)
+        else:
+            _send(handle, _reply(connection, handle, registration, value))
 
 
 def interrupt(connection: Connection, number: int) -> None:
@@ -157,10 +158,13 @@ async def _answer_later(connection: Connection, registration: Registration | Dur
                         value: Awaitable[Any]) -> None:
     try:
         answer = _reply(connection, handle, registration, await value)
-    except asyncio.CancelledError:
-        _send(handle, _refusal(handle, Error("wamp.error.canceled")))
-        raise
-    except Exception as error:
+    except BaseException as error:
+        if is_cancelled(error):
+            _send(handle, _refusal(handle, Error("wamp.error.canceled")))
+            raise
+        if isinstance(error, EXITS):
+            _send(handle, _refusal(handle, error))
+            raise
         answer = _failure(connection, handle, registration, error)
     _send(handle, answer)
 
@@ -185,13 +189,15 @@ def _reply(connection: Connection, handle: Any, registration: Registration | Dur
 
 
 def _failure(connection: Connection, handle: Any, registration: Registration | DurableRegistration,
-             error: Exception) -> _Answer:
+             error: BaseException) -> _Answer:
     if not isinstance(error, Error):
         connection.complain(error, f"exception in the endpoint of {registration.procedure}")
+    if isinstance(error, asyncio.CancelledError):
+        error = Error("wamp.error.canceled")
     return _refusal(handle, error)
 
 
-def _refusal(handle: Any, error: Exception) -> _Answer:
+def _refusal(handle: Any, error: BaseException) -> _Answer:
     uri = "wamp.error.runtime_error"
     try:
         if isinstance(error, Error):

@@ -12,6 +12,7 @@ from .errors import LocalError, check, local_error
 from .ffi import CHARS, ffi, from_c, lib, to_c
 from .invocation import Endpoint, Registration
 from .payload import Result, details_of, dumps, options_to_c, payload, report
+from .wire import is_cancelled
 
 if TYPE_CHECKING:
     from .connection import Closed, Connection, Transport
@@ -281,7 +282,9 @@ class Session:
                 for piece in pieces:
                     await self._send(lib.wamp_session_call_more, call, _piece(piece), more)
             await self._send(lib.wamp_session_call_more, call, ffi.NULL, ffi.NULL)
-        except Exception as error:
+        except BaseException as error:
+            if is_cancelled(error):
+                raise
             if not isinstance(error, LocalError) or error.status not in _CALL_HAS_ENDED:
                 self._connection.fail(call, error)
                 self._cancel(call, "killnowait")

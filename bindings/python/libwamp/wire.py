@@ -22,7 +22,17 @@ _log = logging.getLogger("libwamp")
 _BATCH = 256
 _EVENT_SIZE = ffi.sizeof(EVENTS.item)
 
-ErrorHandler = Callable[[Exception, str], Any]
+ErrorHandler = Callable[[BaseException, str], Any]
+
+EXITS = (SystemExit, KeyboardInterrupt)  # raised out of the loop, as asyncio does
+
+
+def is_cancelled(error: BaseException) -> bool:
+    """Whether the running task was cancelled, and has not just met the CancelledError of somebody else's future."""
+    if not isinstance(error, asyncio.CancelledError):
+        return False
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 class Request(NamedTuple):
@@ -46,6 +56,10 @@ class Wire:
         self._loop: asyncio.AbstractEventLoop | None = None  # that listens
         self._fd = -1
         self._events = ffi.new(EVENTS, _BATCH)
+        self._count = 0  # of the events that were taken together
+        self._next = 0  # of them to be handled
+        self._handling = False
+        self._exit: BaseException | None = None  # to be raised when they are handled
         attend()
         self.pointer = lib.wamp_connection_new(to_c(json.dumps({**options, "dispatch": "manual"})))
         if self.pointer == ffi.NULL:
@@ -110,8 +124,9 @@ class Wire:
         """Runs a handler, plain or async. Nobody awaits it: on_user_error hears how it failed."""
         try:
             answer = function(*args, **kwargs)
-        except Exception as error:
+        except BaseException as error:
             self.complain(error, f"exception in {what}")
+            self.leave_by(error)
             return
         if isinstance(answer, Awaitable):
             self.spawn(answer, what)
@@ -123,41 +138,72 @@ class Wire:
         task.add_done_callback(lambda done: self._on_task_done(done, what))
         return task
 
-    def complain(self, error: Exception, message: str) -> None:
+    def leave_by(self, error: BaseException) -> None:
+        """Lets the loop end where a handler has raised SystemExit or KeyboardInterrupt, once its batch is handled."""
+        if not isinstance(error, EXITS):
+            return
+        if not self._handling:
+            raise error
+        self._exit = self._exit or error
+
+    def complain(self, error: BaseException, message: str) -> None:
         """The program's own code has failed, and nobody waits for it."""
         self.tell_error(self.on_user_error, error, message)
 
-    def tell_error(self, handler: ErrorHandler | None, error: Exception, message: str) -> None:
+    def tell_error(self, handler: ErrorHandler | None, error: BaseException, message: str) -> None:
         """Tells a handler of errors; without one, the log."""
         if handler is None:
             _log.error("%s", message, exc_info=error)
             return
         try:
             handler(error, message)
-        except Exception as another:
+        except BaseException as another:
             _log.error("exception in the handler of errors, which was told: %s", message, exc_info=another)
+            self.leave_by(another)
 
     def _on_task_done(self, task: asyncio.Future[Any], what: str) -> None:
         self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if isinstance(error, Exception):
+        try:
+            task.result()
+        except asyncio.CancelledError as error:
+            if not (isinstance(task, asyncio.Task) and task.cancelling()):  # but by what it awaited
+                self.complain(error, f"exception in {what}")
+        except BaseException as error:  # the task itself has raised an exit already
             self.complain(error, f"exception in {what}")
 
     def _on_readable(self) -> None:
         # One batch each time: the descriptor stays readable while more events wait, and others get their turn.
         if garbage:
             attend()
+        if self._next == self._count:
+            self._take()
+        self._handling = True
+        try:
+            while self._next < self._count:
+                event = self._events[self._next]
+                self._next += 1
+                try:
+                    receiver = self.receivers.get(event.kind)
+                    if receiver is not None:
+                        receiver(self, event)
+                except BaseException as error:
+                    self.complain(error, "exception while an event was handled")
+                    self.leave_by(error)
+        finally:
+            self._handling = False
+            if self._next < self._count and self._loop is not None:  # a signal's handler has raised between two
+                self._loop.call_soon(self._on_readable)
+        way_out, self._exit = self._exit, None
+        if way_out is not None:
+            raise way_out
+
+    def _take(self) -> None:
+        self._next = self._count = 0
         count = lib.wamp_connection_poll(self.pointer, self._events, _EVENT_SIZE, _BATCH, 0)
         if count < 0:
             self.broken(last_error(count))
-        for index in range(count):
-            event = self._events[index]
-            receiver = self.receivers.get(event.kind)
-            try:
-                if receiver is not None:
-                    receiver(self, event)
-            except Exception as error:
-                self.complain(error, "exception while an event was handled")
+        else:
+            self._count = count
 
     def broken(self, error: LocalError) -> None:
         """No more events can be had."""
