@@ -111,7 +111,7 @@ class Connection(Wire):
         while True:
             assert self._opened is not None
             try:
-                session = await asyncio.shield(self._opened)
+                session = await self.hear(self._opened)
             except NotConnected:
                 if (await self.wait_closed()).status == lib.WAMP_OK:
                     return
@@ -150,13 +150,21 @@ class Connection(Wire):
         self._start()
         assert self._opened is not None
         try:
-            return await asyncio.shield(self._opened)
+            session: Session = await self.hear(self._opened)
+            return session
         except asyncio.CancelledError:
             lib.wamp_connection_close(self.pointer, ffi.NULL, ffi.NULL, 0)
             raise
 
     async def close(self, reason: str | None = None, message: str | None = None) -> None:
-        """Leaves the realm, tries no more, and waits until that is done. Closing twice is no error."""
+        """Leaves the realm, tries no more, and waits until that is done. Closing twice is no error.
+
+        A connection whose event loop has ended is closed in another one; then it can be opened there. What it has
+        received in between is not delivered.
+        """
+        if self.is_left:
+            self._part()
+        self.check_loop()
         if not self.listening or self._closed is None:
             return
         status = lib.wamp_connection_close(
@@ -167,22 +175,25 @@ class Connection(Wire):
         )
         if status not in (lib.WAMP_ERR_CLOSED, lib.WAMP_ERR_STATE):  # it is closing already
             check(status)
-        await asyncio.shield(self._closed)
+        await self.hear(self._closed)
 
     async def wait_closed(self) -> Closed:
         """Waits for the end after which no attempt follows."""
         if self._closed is None:
             raise NotConnected(lib.WAMP_ERR_CLOSED, "the connection was never opened")
-        return await asyncio.shield(self._closed)
+        closed: Closed = await self.hear(self._closed)
+        return closed
 
     def reconnect_now(self) -> None:
         """Makes the next attempt now instead of after its delay; where none is waited for, nothing happens."""
+        self.check_loop()
         status = lib.wamp_connection_reconnect_now(self.pointer)
         if status != lib.WAMP_ERR_STATE:
             check(status)
 
     def stop_retrying(self) -> bool:
         """Makes no more attempts until it is opened again; an open session stays. Whether one was waited for."""
+        self.check_loop()
         return bool(check(lib.wamp_connection_stop_retrying(self.pointer)))
 
     def subscribe(self, topic: str, handler: Callable[..., Any], options: Options | None = None, *,
@@ -195,6 +206,7 @@ class Connection(Wire):
         many seconds in which events were missed; `on_error(error)` that the router refused it: the next session
         tries again. Without `on_error` and `wait_active`, on_user_error hears that.
         """
+        self.check_loop()
         subscription = DurableSubscription(self, topic, on_restored, on_suspended, on_error)
         subscription.handler, subscription.details_arg = handler, details_arg
         subscription.number = check(lib.wamp_connection_subscribe(
@@ -211,6 +223,7 @@ class Connection(Wire):
 
         A procedure that somebody has registered already is tried again by itself, each time with an error.
         """
+        self.check_loop()
         registration = DurableRegistration(self, procedure, on_restored, on_suspended, on_error)
         registration.endpoint, registration.details_arg = endpoint, details_arg
         registration.number = check(lib.wamp_connection_register(
@@ -230,7 +243,19 @@ class Connection(Wire):
         self._end_session(closed)
         self._finish(closed)
 
+    def _part(self) -> None:
+        self.serving.clear()
+        self.unfinished.clear()
+        self._asking.clear()
+        for entry in (*self.subscriptions.values(), *self.registrations.values()):
+            if isinstance(entry, Durable):
+                entry.forget_waiting()
+        self.part()
+        self._opened = asyncio.get_running_loop().create_future()
+        self._closed = asyncio.get_running_loop().create_future()
+
     def _start(self) -> None:
+        self.check_loop()
         begins = not self.listening
         if begins:
             self.listen()

@@ -32,6 +32,7 @@ class Durable:
 
     async def wait_active(self) -> None:
         """Waits until the router has it; raises the error where a session's router refuses it."""
+        self.connection.check_loop()
         if self.removed:
             raise local_error(lib.WAMP_ERR_NO_SUCH_ID)
         if self.active:
@@ -75,7 +76,12 @@ class Durable:
             future.set_exception(error())
         return bool(waiting)
 
+    def forget_waiting(self) -> None:
+        """The loop in which somebody waited has ended."""
+        self._waiting.clear()
+
     async def _remove(self, function: Callable[..., int]) -> bool:
+        self.connection.check_loop()
         ended = check(function(self.connection.pointer, self.number, ffi.NULL, ffi.NULL, ffi.NULL))
         self.removed = True
         self.active = False

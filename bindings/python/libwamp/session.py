@@ -12,7 +12,7 @@ from .errors import LocalError, check, local_error
 from .ffi import CHARS, ffi, from_c, lib, to_c
 from .invocation import Endpoint, Registration
 from .payload import Result, details_of, dumps, options_to_c, payload, report
-from .wire import is_cancelled
+from .wire import is_cancelled, settle
 
 if TYPE_CHECKING:
     from .connection import Closed, Connection, Transport
@@ -54,7 +54,7 @@ class Subscription:
 
 
 class Session:
-    """One session of a realm, from join to leave. Not to be used from another thread than its event loop's.
+    """One session of a realm, from join to leave. Used in another event loop or thread, it raises RuntimeError.
 
     `wamp_options` are WAMP's Options of a request, sent to the router as they are. Topics and procedures may be
     shortened by `prefix`.
@@ -241,7 +241,8 @@ class Session:
 
     async def wait_closed(self) -> Closed:
         """Waits until the session has ended, for whatever reason, and tells it."""
-        return await asyncio.shield(self._closed)
+        closed: Closed = await self._connection.hear(self._closed)
+        return closed
 
     def listens(self, subscription: Subscription) -> bool:
         """Whether a subscription of this session is active."""
@@ -255,13 +256,13 @@ class Session:
         """The connection has been told that the session is over."""
         lib.wamp_session_release(self._handle)
         self._handle = ffi.NULL
-        if not self._closed.done():
-            self._closed.set_result(closed)
+        settle(self._closed, closed)
 
     @property
     def _pointer(self) -> Any:
         if self._handle == ffi.NULL:
             raise local_error(lib.WAMP_ERR_CLOSED)
+        self._connection.check_loop()
         return self._handle
 
     async def _send(self, function: Callable[..., int], *arguments: Any) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -35,6 +36,12 @@ def is_cancelled(error: BaseException) -> bool:
     return task is not None and task.cancelling() > 0
 
 
+def settle(future: asyncio.Future[Any], value: Any) -> None:
+    """Gives a future its result, if anybody can still hear it: its loop may have ended."""
+    if not future.done() and not future.get_loop().is_closed():
+        future.set_result(value)
+
+
 class Request(NamedTuple):
     """Somebody waits for what the library will tell under an id."""
 
@@ -54,6 +61,8 @@ class Wire:
         self._requests: dict[int, Request] = {}
         self._tasks: set[asyncio.Future[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None  # that listens
+        self._thread = threading.current_thread()  # of the loop
+        self._parting = False  # nothing but the end is heard any more
         self._fd = -1
         self._events = ffi.new(EVENTS, _BATCH)
         self._count = 0  # of the events that were taken together
@@ -73,6 +82,7 @@ class Wire:
         """Takes events from now on, in the running loop."""
         self._fd = check(lib.wamp_connection_fd(self.pointer))
         self._loop = asyncio.get_running_loop()
+        self._thread = threading.current_thread()
         self._loop.add_reader(self._fd, self._on_readable)
         add_loop(self._loop)
         self.writable = asyncio.Event()
@@ -83,11 +93,47 @@ class Wire:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.remove_reader(self._fd)
         self._loop = None
+        self._parting = False
 
     @property
     def listening(self) -> bool:
         """Whether a loop takes the events."""
         return self._loop is not None
+
+    @property
+    def is_left(self) -> bool:
+        """Whether the loop that took the events has ended, and nobody has closed the connection."""
+        return self._loop is not None and self._loop.is_closed()
+
+    def check_loop(self) -> None:
+        """Raises RuntimeError on another thread, in another loop, or after the end of the loop that listens."""
+        loop = self._loop
+        running = asyncio._get_running_loop()
+        if loop is None or loop is running:
+            return
+        if loop.is_closed():
+            raise RuntimeError(f"the connection was left open in an event loop that has ended, {loop!r}: close it first")
+        if running is None and threading.get_ident() == self._thread.ident:
+            return
+        raise RuntimeError(
+            f"the connection belongs to {loop!r} in thread {self._thread.name!r}, and cannot be used in"
+            f" {'no event loop' if running is None else repr(running)} in thread {threading.current_thread().name!r};"
+            " see loop.call_soon_threadsafe and asyncio.run_coroutine_threadsafe"
+        )
+
+    async def hear(self, future: asyncio.Future[Any]) -> Any:
+        """Waits for something that others may wait for, too."""
+        if not future.done():
+            self.check_loop()
+        return await asyncio.shield(future)
+
+    def part(self) -> None:
+        """Takes over, in the running loop, what an ended one has left: only to hear of the end."""
+        self._requests.clear()
+        self._tasks.clear()
+        self._next = self._count = 0
+        self.listen()
+        self._parting = True
 
     async def outcome(self, number: int, on_progress: Callable[[Any], Any] | None = None) -> Any:
         """What the library will tell under a local id."""
@@ -184,7 +230,7 @@ class Wire:
                 self._next += 1
                 try:
                     receiver = self.receivers.get(event.kind)
-                    if receiver is not None:
+                    if receiver is not None and (not self._parting or event.kind == lib.WAMP_CLOSE):
                         receiver(self, event)
                 except BaseException as error:
                     self.complain(error, "exception while an event was handled")
