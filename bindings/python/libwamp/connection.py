@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from .durable import Durable, DurableRegistration, DurableSubscription
 from .errors import Error, LocalError, NotConnected, check, local_error
 from .ffi import ffi, from_c, lib, to_c
-from .invocation import Endpoint, Registration, Serving, interrupt, serve
+from .invocation import CONCURRENCY, Endpoint, Registration, Serving, check_concurrency, interrupt, serve
+from .lane import Lane
 from .payload import details_of, options_to_c, report
 from .session import Event, Session, Subscription
 from .wire import EXITS, ErrorHandler, Wire, is_cancelled
@@ -82,6 +83,7 @@ class Connection(Wire):
         self.session: Session | None = None  # while one is open
         self.subscriptions: dict[int, Subscription | DurableSubscription] = {}
         self.registrations: dict[int, Registration | DurableRegistration] = {}
+        self.lanes: dict[int, Lane] = {}  # of subscriptions with async handlers
         self.serving: dict[int, Serving] = {}  # by the router's id
         self.unfinished: deque[int] = deque(maxlen=_MOST_UNFINISHED)  # invocations whose input goes on
         self._opened: asyncio.Future[Session] | None = None
@@ -175,7 +177,8 @@ class Connection(Wire):
         )
         if status not in (lib.WAMP_ERR_CLOSED, lib.WAMP_ERR_STATE):  # it is closing already
             check(status)
-        await self.hear(self._closed)
+        with self.hearing(always=True):
+            await self.hear(self._closed)
 
     async def wait_closed(self) -> Closed:
         """Waits for the end after which no attempt follows."""
@@ -216,7 +219,7 @@ class Connection(Wire):
         return subscription
 
     def register(self, procedure: str, endpoint: Endpoint, options: Options | None = None, *,
-                 details_arg: str | None = None, on_restored: Callable[[float], Any] | None = None,
+                 details_arg: str | None = None, concurrency: int = CONCURRENCY, on_restored: Callable[[float], Any] | None = None,
                  on_suspended: Callable[[], Any] | None = None,
                  on_error: Callable[[Exception], Any] | None = None) -> DurableRegistration:
         """Registers in the present session and in all to come, as `subscribe` subscribes.
@@ -226,6 +229,7 @@ class Connection(Wire):
         self.check_loop()
         registration = DurableRegistration(self, procedure, on_restored, on_suspended, on_error)
         registration.endpoint, registration.details_arg = endpoint, details_arg
+        registration.concurrency = check_concurrency(concurrency)
         registration.number = check(lib.wamp_connection_register(
             self.pointer, to_c(procedure), options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
         ))
@@ -247,6 +251,9 @@ class Connection(Wire):
         self.serving.clear()
         self.unfinished.clear()
         self._asking.clear()
+        self.lanes.clear()
+        for registration in self.registrations.values():
+            registration.running = 0
         for entry in (*self.subscriptions.values(), *self.registrations.values()):
             if isinstance(entry, Durable):
                 entry.forget_waiting()
@@ -302,6 +309,7 @@ class Connection(Wire):
         for table in (self.subscriptions, self.registrations):
             for number in [number for number, entry in table.items() if not isinstance(entry, Durable)]:
                 del table[number]
+                self.lanes.pop(number, None)  # what has been received is still handled
         session.end(closed)
         return True
 
@@ -426,7 +434,14 @@ class Connection(Wire):
             return
         table = self.subscriptions if event.kind == lib.WAMP_UNSUBSCRIBED else self.registrations
         table.pop(event.id, None)
+        self.drop_lane(event.id)
         self.on_done(event)
+
+    def drop_lane(self, number: int) -> None:
+        """Forgets the events that wait for the handler of a subscription that has been ended."""
+        lane = self.lanes.pop(number, None)
+        if lane is not None:
+            lane.clear()
 
     def _on_event(self, event: Any) -> None:
         subscription = self.subscriptions.get(event.id)
@@ -435,7 +450,13 @@ class Connection(Wire):
         args, kwargs = self.arguments(event)
         if subscription.details_arg is not None:
             kwargs[subscription.details_arg] = Event(event)
-        self.run(f"the handler of {subscription.topic}", subscription.handler, *args, **kwargs)
+        what = f"the handler of {subscription.topic}"
+        work = self.begin(what, subscription.handler, args, kwargs)
+        if work is not None:
+            lane = self.lanes.get(event.id)
+            if lane is None:
+                lane = self.lanes[event.id] = Lane(self, what)
+            lane.add(work)
 
     def _on_invocation(self, event: Any) -> None:
         serve(self, self.registrations.get(event.id), event)

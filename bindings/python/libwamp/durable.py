@@ -40,7 +40,8 @@ class Durable:
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.add(waiting)
         try:
-            await waiting
+            with self.connection.hearing():
+                await waiting
         finally:
             self._waiting.discard(waiting)
 
@@ -105,6 +106,7 @@ class DurableSubscription(Durable):
         """Ends it for good; False where other handlers keep the topic subscribed."""
         ended = await self._remove(lib.wamp_connection_unsubscribe)
         self.connection.subscriptions.pop(self.number, None)
+        self.connection.drop_lane(self.number)
         return ended
 
 
@@ -112,6 +114,8 @@ class DurableRegistration(Durable):
     """A procedure that is served in each session of its connection."""
 
     endpoint: Callable[..., Any]
+    concurrency: int
+    running = 0  # endpoints, that are coroutines
 
     @property
     def procedure(self) -> str:

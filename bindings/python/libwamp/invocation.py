@@ -20,17 +20,32 @@ Endpoint = Callable[..., Any]
 _Answer = Callable[[], int]
 
 
+CONCURRENCY = 1024
+"""How many coroutines of an endpoint may run at once, unless it is registered with another number."""
+
+
+def check_concurrency(number: int) -> int:
+    """Passes a good number on."""
+    if not isinstance(number, int):
+        raise TypeError(f"concurrency is a number of endpoints, and not {number!r}")
+    if number < 1:
+        raise ValueError(f"concurrency is at least 1, and not {number}")
+    return number
+
+
 class Registration:
     """A procedure that this session serves."""
 
     def __init__(self, session: Session, number: int, procedure: str, endpoint: Endpoint,
-                 details_arg: str | None) -> None:
+                 details_arg: str | None, concurrency: int) -> None:
         self.session = session
         self.number = number  # the library's local id
         self.id = 0  # the router's
         self.procedure = procedure
         self.endpoint = endpoint
         self.details_arg = details_arg
+        self.concurrency = concurrency
+        self.running = 0  # endpoints, that are coroutines
 
     @property
     def active(self) -> bool:
@@ -109,6 +124,10 @@ def serve(connection: Connection, registration: Registration | DurableRegistrati
     if registration is None:
         _send(handle, _refusal(handle, Error("wamp.error.no_such_procedure")))
         return
+    if registration.running >= registration.concurrency:
+        busy = f"{registration.running} calls of this procedure are being served, and no more are at once"
+        _send(handle, _refusal(handle, Error("wamp.error.unavailable", [busy])))
+        return
     invocation = None
     try:
         if more and registration.details_arg is None:
@@ -142,8 +161,10 @@ def _serve_later(connection: Connection, registration: Registration | DurableReg
     work = _answer_later(connection, registration, handle, value)
     serving = Serving(connection.spawn(work, f"the endpoint of {registration.procedure}"), invocation)
     connection.serving[number] = serving
+    registration.running += 1
 
     def done(task: asyncio.Future[Any]) -> None:
+        registration.running -= 1
         if connection.serving.get(number) is serving:  # and not one of a later session
             del connection.serving[number]
         if asyncio.iscoroutine(value):

@@ -10,7 +10,7 @@ from .afterwards import discard
 from .durable import DurableRegistration, DurableSubscription
 from .errors import LocalError, check, local_error
 from .ffi import CHARS, ffi, from_c, lib, to_c
-from .invocation import Endpoint, Registration
+from .invocation import CONCURRENCY, Endpoint, Registration, check_concurrency
 from .payload import Result, details_of, dumps, options_to_c, payload, report
 from .wire import is_cancelled, settle
 
@@ -110,7 +110,7 @@ class Session:
         """Calls a procedure. Gives None, the one value, or a `Result` with all of them; raises `Error`.
 
         After `wamp_timeout` seconds the call is given up: `TimedOut`. `wamp_on_progress` is called with each
-        progressive result. `wamp_input` is sent to the callee after the arguments, piece by piece: values, or
+        progressive result; a coroutine has ended before the next one begins, and before the call returns. `wamp_input` is sent to the callee after the arguments, piece by piece: values, or
         `Result`s for several. When the task is cancelled the call is, too, in `wamp_cancel_mode`: "skip",
         "killnowait" or "kill".
         """
@@ -136,18 +136,20 @@ class Session:
                 feeding.cancel()
 
     async def register(self, procedure: str, endpoint: Endpoint, options: Options | None = None, *,
-                       details_arg: str | None = None) -> Registration:
+                       details_arg: str | None = None, concurrency: int = CONCURRENCY) -> Registration:
         """Serves a procedure by a function or coroutine function, called with the call's arguments.
 
         What it returns is the result (several values as a `Result`). Raising `Error` answers that error, any
         other exception `wamp.error.runtime_error`. `details_arg` names a keyword argument that receives the
-        `Invocation`. A coroutine is cancelled when its caller gives the call up.
+        `Invocation`. A coroutine is cancelled when its caller gives the call up. Coroutines run at the same time;
+        when there are `concurrency` of them, further calls are answered `wamp.error.unavailable`.
         """
+        check_concurrency(concurrency)
         registrations = self._connection.registrations
         number = await self._send(
             lib.wamp_session_register, to_c(procedure), options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
         )
-        registration = registrations[number] = Registration(self, number, procedure, endpoint, details_arg)
+        registration = registrations[number] = Registration(self, number, procedure, endpoint, details_arg, concurrency)
         try:
             registration.id = await self._connection.outcome(number)
         except BaseException as error:
@@ -165,7 +167,9 @@ class Session:
                         details_arg: str | None = None) -> Subscription:
         """Has a function or coroutine function called with the arguments of each of the topic's events.
 
-        Events come in the order in which the router sent them. `details_arg` names a keyword argument that
+        Events come in the order in which the router sent them; a coroutine has ended before the next one begins.
+        When 1024 events wait for a coroutine, the connection reads no more until half of them are handled, unless
+        it is a handler that waits for an answer on this connection. `details_arg` names a keyword argument that
         receives the `Event`.
         """
         subscriptions = self._connection.subscriptions
@@ -189,6 +193,7 @@ class Session:
         if ended:
             await self._connection.outcome(subscription.number)
         self._connection.subscriptions.pop(subscription.number, None)
+        self._connection.drop_lane(subscription.number)
         return bool(ended)
 
     def publish(self, topic: str, /, *args: Any, wamp_options: Options | None = None, **kwargs: Any) -> None:
@@ -212,7 +217,8 @@ class Session:
 
     async def drain(self) -> None:
         """Waits until `publish` has room again; returns at once where it has."""
-        await self._connection.writable.wait()
+        with self._connection.hearing():
+            await self._connection.writable.wait()
         self._pointer  # noqa: B018 - raises where the session has ended
 
     def prefix(self, shortcut: str, prefix: str | None) -> None:

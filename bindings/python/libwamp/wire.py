@@ -11,16 +11,19 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
 from .afterwards import add_loop, attend, discard, garbage
 from .errors import Error, LocalError, WampError, check, last_error, local_error
 from .ffi import EVENTS, ffi, from_c, lib, to_c
+from .lane import Lane, inside
 from .payload import encoded, received, unwrap
 
 _log = logging.getLogger("libwamp")
 _BATCH = 256
+_STANDSTILL = 1.0  # seconds after which handlers that have made no progress may be waiting for what is not taken
 _EVENT_SIZE = ffi.sizeof(EVENTS.item)
 
 ErrorHandler = Callable[[BaseException, str], Any]
@@ -47,6 +50,7 @@ class Request(NamedTuple):
 
     outcome: asyncio.Future[Any]
     on_progress: Callable[[Any], Any] | None
+    lane: Lane | None  # for on_progress
 
 
 class Wire:
@@ -63,6 +67,10 @@ class Wire:
         self._loop: asyncio.AbstractEventLoop | None = None  # that listens
         self._thread = threading.current_thread()  # of the loop
         self._parting = False  # nothing but the end is heard any more
+        self._reading = False
+        self._full: set[Lane] = set()  # lanes that want no more events
+        self._needed: set[object] = set()  # one for each handler that waits for an event itself
+        self._moves = 0  # how many handlers in lanes have ended
         self._fd = -1
         self._events = ffi.new(EVENTS, _BATCH)
         self._count = 0  # of the events that were taken together
@@ -83,15 +91,16 @@ class Wire:
         self._fd = check(lib.wamp_connection_fd(self.pointer))
         self._loop = asyncio.get_running_loop()
         self._thread = threading.current_thread()
-        self._loop.add_reader(self._fd, self._on_readable)
+        self._read_or_rest()
         add_loop(self._loop)
         self.writable = asyncio.Event()
         self.writable.set()
 
     def silence(self) -> None:
         """Takes no more events."""
-        if self._loop is not None and not self._loop.is_closed():
+        if self._reading and self._loop is not None and not self._loop.is_closed():
             self._loop.remove_reader(self._fd)
+        self._reading = False
         self._loop = None
         self._parting = False
 
@@ -125,22 +134,38 @@ class Wire:
         """Waits for something that others may wait for, too."""
         if not future.done():
             self.check_loop()
-        return await asyncio.shield(future)
+        with self.hearing():
+            return await asyncio.shield(future)
 
     def part(self) -> None:
         """Takes over, in the running loop, what an ended one has left: only to hear of the end."""
         self._requests.clear()
         self._tasks.clear()
+        self._full, self._needed = set(), set()
         self._next = self._count = 0
+        self._reading = False
         self.listen()
         self._parting = True
 
     async def outcome(self, number: int, on_progress: Callable[[Any], Any] | None = None) -> Any:
         """What the library will tell under a local id."""
         outcome = asyncio.get_running_loop().create_future()
-        self._requests[number] = Request(outcome, on_progress)
+        lane = None if on_progress is None else Lane(self, "the handler of progressive results")
+        self._requests[number] = Request(outcome, on_progress, lane)
         try:
-            return await outcome
+            if inside.get() is not self and lane is None:
+                return await outcome
+            with self.hearing():
+                await asyncio.wait((outcome,))
+            if lane is not None:
+                await lane.finished()
+            return outcome.result()
+        except asyncio.CancelledError:
+            if lane is not None:
+                lane.cancel()
+            if outcome.done() and not outcome.cancelled():
+                outcome.exception()  # nobody will ask for it
+            raise
         finally:
             self._requests.pop(number, None)
 
@@ -168,14 +193,73 @@ class Wire:
 
     def run(self, what: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         """Runs a handler, plain or async. Nobody awaits it: on_user_error hears how it failed."""
+        answer = self.begin(what, function, args, kwargs)
+        if answer is not None:
+            self.spawn(answer, what)
+
+    def begin(self, what: str, function: Callable[..., Any], args: Iterable[Any],
+              kwargs: Mapping[str, Any]) -> Awaitable[Any] | None:
+        """Calls a handler, and gives what is still to be awaited of it."""
         try:
             answer = function(*args, **kwargs)
         except BaseException as error:
             self.complain(error, f"exception in {what}")
             self.leave_by(error)
+            return None
+        return answer if isinstance(answer, Awaitable) else None
+
+    def fill(self, lane: Lane) -> None:
+        """A lane has as much as it can bear."""
+        self._full.add(lane)
+
+    def empty(self, lane: Lane) -> None:
+        """A lane has room."""
+        if lane in self._full:
+            self._full.discard(lane)
+            self._read_or_rest()
+
+    def moved(self) -> None:
+        """A handler in a lane has ended."""
+        self._moves += 1
+
+    @contextmanager
+    def hearing(self, always: bool = False) -> Iterator[None]:
+        """Takes events however full the lanes are, if it is one of their handlers that waits for one here."""
+        if not always and inside.get() is not self:
+            yield
             return
-        if isinstance(answer, Awaitable):
-            self.spawn(answer, what)
+        need, needed = object(), self._needed
+        needed.add(need)
+        self._read_or_rest()
+        try:
+            yield
+        finally:
+            needed.discard(need)
+            self._read_or_rest()
+
+    def _read_or_rest(self) -> None:
+        """Lets the loop take events, or leaves them to the library's queue while a lane is full."""
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return
+        wanted = not self._full or bool(self._needed)
+        if wanted == self._reading:
+            return
+        self._reading = wanted
+        if wanted:
+            loop.add_reader(self._fd, self._on_readable)
+        else:
+            loop.remove_reader(self._fd)
+            loop.call_later(_STANDSTILL, self._look_for_standstill, self._moves)
+
+    def _look_for_standstill(self, moves: int) -> None:
+        # Its handlers may wait for a task that waits for an answer: then what is before that must be taken.
+        if self._reading or self._loop is None:
+            return
+        if moves == self._moves and self._requests:
+            self._on_readable()
+        if self._loop is not None:
+            self._loop.call_later(_STANDSTILL, self._look_for_standstill, self._moves)
 
     def spawn(self, work: Awaitable[Any], what: str) -> asyncio.Future[Any]:
         """Lets a handler's coroutine run, as `run` does."""
@@ -239,6 +323,7 @@ class Wire:
             self._handling = False
             if self._next < self._count and self._loop is not None:  # a signal's handler has raised between two
                 self._loop.call_soon(self._on_readable)
+            self._read_or_rest()
         way_out, self._exit = self._exit, None
         if way_out is not None:
             raise way_out
@@ -275,8 +360,10 @@ class Wire:
             return
         if not event.flags & lib.WAMP_FLAG_PROGRESS:
             request.outcome.set_result(value)
-        elif request.on_progress is not None:
-            self.run("the handler of progressive results", request.on_progress, value)
+        elif request.on_progress is not None and request.lane is not None:
+            work = self.begin("the handler of progressive results", request.on_progress, (value,), {})
+            if work is not None:
+                request.lane.add(work)
 
     def on_error(self, event: Any) -> None:
         """WAMP_ERROR."""
