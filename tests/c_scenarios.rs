@@ -80,6 +80,7 @@ scenarios!(
         history
         interrupt
         lifetime
+        local_arguments
         local_auth
         local_cancel
         local_challenge

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .errors import check
-from .ffi import ffi, from_c, lib, to_c
+from .ffi import CHARS, ffi, from_c, lib, to_c
 
 
 def cra_derive_key(secret: str, salt: str, iterations: int = 1000, keylen: int = 32) -> str:
@@ -51,7 +51,7 @@ def scram_server_signature(salted_password: str, auth_message: str) -> str:
 def _text(function: Callable[..., int], *arguments: Any) -> str:
     room = 256  # enough for all but long derived keys
     while True:
-        text = ffi.new("char[]", room)
+        text = ffi.new(CHARS, room)
         size = check(function(*arguments, text, room))
         if size < room:
             return from_c(text, size)

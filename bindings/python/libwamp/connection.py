@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 from .durable import Durable, DurableRegistration, DurableSubscription
 from .errors import Error, LocalError, NotConnected, check, local_error
 from .ffi import ffi, from_c, lib, to_c
-from .invocation import Endpoint, Registration, Serving, interrupt, serve
+from .invocation import CONCURRENCY, Endpoint, Registration, Serving, check_concurrency, interrupt, serve
+from .lane import Lane
 from .payload import details_of, options_to_c, report
 from .session import Event, Session, Subscription
-from .wire import ErrorHandler, Wire
+from .wire import EXITS, ErrorHandler, Wire, is_cancelled
 
 Options = Mapping[str, Any]
 Challenge = Callable[[str, dict[str, Any]], Any]
@@ -82,6 +83,7 @@ class Connection(Wire):
         self.session: Session | None = None  # while one is open
         self.subscriptions: dict[int, Subscription | DurableSubscription] = {}
         self.registrations: dict[int, Registration | DurableRegistration] = {}
+        self.lanes: dict[int, Lane] = {}  # of subscriptions with async handlers
         self.serving: dict[int, Serving] = {}  # by the router's id
         self.unfinished: deque[int] = deque(maxlen=_MOST_UNFINISHED)  # invocations whose input goes on
         self._opened: asyncio.Future[Session] | None = None
@@ -111,7 +113,7 @@ class Connection(Wire):
         while True:
             assert self._opened is not None
             try:
-                session = await asyncio.shield(self._opened)
+                session = await self.hear(self._opened)
             except NotConnected:
                 if (await self.wait_closed()).status == lib.WAMP_OK:
                     return
@@ -150,13 +152,21 @@ class Connection(Wire):
         self._start()
         assert self._opened is not None
         try:
-            return await asyncio.shield(self._opened)
+            session: Session = await self.hear(self._opened)
+            return session
         except asyncio.CancelledError:
             lib.wamp_connection_close(self.pointer, ffi.NULL, ffi.NULL, 0)
             raise
 
     async def close(self, reason: str | None = None, message: str | None = None) -> None:
-        """Leaves the realm, tries no more, and waits until that is done. Closing twice is no error."""
+        """Leaves the realm, tries no more, and waits until that is done. Closing twice is no error.
+
+        A connection whose event loop has ended is closed in another one; then it can be opened there. What it has
+        received in between is not delivered.
+        """
+        if self.is_left:
+            self._part()
+        self.check_loop()
         if not self.listening or self._closed is None:
             return
         status = lib.wamp_connection_close(
@@ -167,22 +177,26 @@ class Connection(Wire):
         )
         if status not in (lib.WAMP_ERR_CLOSED, lib.WAMP_ERR_STATE):  # it is closing already
             check(status)
-        await asyncio.shield(self._closed)
+        with self.hearing(always=True):
+            await self.hear(self._closed)
 
     async def wait_closed(self) -> Closed:
         """Waits for the end after which no attempt follows."""
         if self._closed is None:
             raise NotConnected(lib.WAMP_ERR_CLOSED, "the connection was never opened")
-        return await asyncio.shield(self._closed)
+        closed: Closed = await self.hear(self._closed)
+        return closed
 
     def reconnect_now(self) -> None:
         """Makes the next attempt now instead of after its delay; where none is waited for, nothing happens."""
+        self.check_loop()
         status = lib.wamp_connection_reconnect_now(self.pointer)
         if status != lib.WAMP_ERR_STATE:
             check(status)
 
     def stop_retrying(self) -> bool:
         """Makes no more attempts until it is opened again; an open session stays. Whether one was waited for."""
+        self.check_loop()
         return bool(check(lib.wamp_connection_stop_retrying(self.pointer)))
 
     def subscribe(self, topic: str, handler: Callable[..., Any], options: Options | None = None, *,
@@ -195,6 +209,7 @@ class Connection(Wire):
         many seconds in which events were missed; `on_error(error)` that the router refused it: the next session
         tries again. Without `on_error` and `wait_active`, on_user_error hears that.
         """
+        self.check_loop()
         subscription = DurableSubscription(self, topic, on_restored, on_suspended, on_error)
         subscription.handler, subscription.details_arg = handler, details_arg
         subscription.number = check(lib.wamp_connection_subscribe(
@@ -204,15 +219,17 @@ class Connection(Wire):
         return subscription
 
     def register(self, procedure: str, endpoint: Endpoint, options: Options | None = None, *,
-                 details_arg: str | None = None, on_restored: Callable[[float], Any] | None = None,
+                 details_arg: str | None = None, concurrency: int = CONCURRENCY, on_restored: Callable[[float], Any] | None = None,
                  on_suspended: Callable[[], Any] | None = None,
                  on_error: Callable[[Exception], Any] | None = None) -> DurableRegistration:
         """Registers in the present session and in all to come, as `subscribe` subscribes.
 
         A procedure that somebody has registered already is tried again by itself, each time with an error.
         """
+        self.check_loop()
         registration = DurableRegistration(self, procedure, on_restored, on_suspended, on_error)
         registration.endpoint, registration.details_arg = endpoint, details_arg
+        registration.concurrency = check_concurrency(concurrency)
         registration.number = check(lib.wamp_connection_register(
             self.pointer, to_c(procedure), options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
         ))
@@ -230,7 +247,22 @@ class Connection(Wire):
         self._end_session(closed)
         self._finish(closed)
 
+    def _part(self) -> None:
+        self.serving.clear()
+        self.unfinished.clear()
+        self._asking.clear()
+        self.lanes.clear()
+        for registration in self.registrations.values():
+            registration.running = 0
+        for entry in (*self.subscriptions.values(), *self.registrations.values()):
+            if isinstance(entry, Durable):
+                entry.forget_waiting()
+        self.part()
+        self._opened = asyncio.get_running_loop().create_future()
+        self._closed = asyncio.get_running_loop().create_future()
+
     def _start(self) -> None:
+        self.check_loop()
         begins = not self.listening
         if begins:
             self.listen()
@@ -277,6 +309,7 @@ class Connection(Wire):
         for table in (self.subscriptions, self.registrations):
             for number in [number for number, entry in table.items() if not isinstance(entry, Durable)]:
                 del table[number]
+                self.lanes.pop(number, None)  # what has been received is still handled
         session.end(closed)
         return True
 
@@ -297,9 +330,11 @@ class Connection(Wire):
             self._closed.set_result(closed)
 
     def _on_readable(self) -> None:
-        super()._on_readable()
-        if self.single and not self.listening:  # it will not be opened again
-            self._free()
+        try:
+            super()._on_readable()
+        finally:
+            if self.single and not self.listening:  # it will not be opened again
+                self._free()
 
     def _on_connect(self, event: Any) -> None:
         check(lib.wamp_attempt_retain(event.attempt))
@@ -316,9 +351,13 @@ class Connection(Wire):
                 check(lib.wamp_attempt_abandon(attempt, to_c("on_connect wanted no attempt")))
             else:
                 check(lib.wamp_attempt_proceed(attempt, options_to_c(changes)))
-        except Exception as error:
+        except BaseException as error:
+            if is_cancelled(error):
+                raise
             lib.wamp_attempt_abandon(attempt, to_c(f"on_connect failed: {error}".replace("\0", "")))
             self.complain(error, "exception in on_connect")
+            if isinstance(error, EXITS):
+                raise
 
     def _on_challenge(self, event: Any) -> None:
         check(lib.wamp_challenge_retain(event.challenge))
@@ -342,10 +381,14 @@ class Connection(Wire):
             text = str(error.args[0]) if error.args else ""
             lib.wamp_challenge_abort(challenge, to_c(error.uri), to_c(text.replace("\0", "")))
             self.complain(error, "exception in on_challenge")
-        except Exception as error:
+        except BaseException as error:
+            if is_cancelled(error):
+                raise
             # The router is not told more than that: the text may hold what is secret.
             lib.wamp_challenge_abort(challenge, ffi.NULL, to_c(f"on_challenge failed: {type(error).__name__}"))
             self.complain(error, "exception in on_challenge")
+            if isinstance(error, EXITS):
+                raise
 
     def _ask(self, work: Awaitable[None], release: Callable[[Any], int], handle: Any) -> None:
         """Lets the program decide; a task that is cancelled before it began gives the handle back, too."""
@@ -355,6 +398,8 @@ class Connection(Wire):
         def done(task: asyncio.Future[Any]) -> None:
             self._asking.discard(task)
             release(handle)
+            if not task.cancelled():
+                task.exception()  # an exit, which the task itself has raised
 
         task.add_done_callback(done)
 
@@ -389,7 +434,14 @@ class Connection(Wire):
             return
         table = self.subscriptions if event.kind == lib.WAMP_UNSUBSCRIBED else self.registrations
         table.pop(event.id, None)
+        self.drop_lane(event.id)
         self.on_done(event)
+
+    def drop_lane(self, number: int) -> None:
+        """Forgets the events that wait for the handler of a subscription that has been ended."""
+        lane = self.lanes.pop(number, None)
+        if lane is not None:
+            lane.clear()
 
     def _on_event(self, event: Any) -> None:
         subscription = self.subscriptions.get(event.id)
@@ -398,7 +450,13 @@ class Connection(Wire):
         args, kwargs = self.arguments(event)
         if subscription.details_arg is not None:
             kwargs[subscription.details_arg] = Event(event)
-        self.run(f"the handler of {subscription.topic}", subscription.handler, *args, **kwargs)
+        what = f"the handler of {subscription.topic}"
+        work = self.begin(what, subscription.handler, args, kwargs)
+        if work is not None:
+            lane = self.lanes.get(event.id)
+            if lane is None:
+                lane = self.lanes[event.id] = Lane(self, what)
+            lane.add(work)
 
     def _on_invocation(self, event: Any) -> None:
         serve(self, self.registrations.get(event.id), event)

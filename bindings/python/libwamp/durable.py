@@ -32,6 +32,7 @@ class Durable:
 
     async def wait_active(self) -> None:
         """Waits until the router has it; raises the error where a session's router refuses it."""
+        self.connection.check_loop()
         if self.removed:
             raise local_error(lib.WAMP_ERR_NO_SUCH_ID)
         if self.active:
@@ -39,7 +40,8 @@ class Durable:
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.add(waiting)
         try:
-            await waiting
+            with self.connection.hearing():
+                await waiting
         finally:
             self._waiting.discard(waiting)
 
@@ -75,7 +77,12 @@ class Durable:
             future.set_exception(error())
         return bool(waiting)
 
+    def forget_waiting(self) -> None:
+        """The loop in which somebody waited has ended."""
+        self._waiting.clear()
+
     async def _remove(self, function: Callable[..., int]) -> bool:
+        self.connection.check_loop()
         ended = check(function(self.connection.pointer, self.number, ffi.NULL, ffi.NULL, ffi.NULL))
         self.removed = True
         self.active = False
@@ -99,6 +106,7 @@ class DurableSubscription(Durable):
         """Ends it for good; False where other handlers keep the topic subscribed."""
         ended = await self._remove(lib.wamp_connection_unsubscribe)
         self.connection.subscriptions.pop(self.number, None)
+        self.connection.drop_lane(self.number)
         return ended
 
 
@@ -106,6 +114,8 @@ class DurableRegistration(Durable):
     """A procedure that is served in each session of its connection."""
 
     endpoint: Callable[..., Any]
+    concurrency: int
+    running = 0  # endpoints, that are coroutines
 
     @property
     def procedure(self) -> str:

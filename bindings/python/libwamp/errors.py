@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .afterwards import attend, garbage
 from .ffi import from_c, lib
 
 
@@ -110,4 +111,6 @@ def check(status: int) -> int:
     """Passes a good result of the library on and raises a bad one."""
     if status < 0:
         raise last_error(status)
+    if garbage:
+        attend()
     return status

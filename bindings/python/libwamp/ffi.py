@@ -1,4 +1,4 @@
-"""The C library, loaded: `ffi` and `lib`, and the few helpers that every other module needs at the border.
+"""The C library, loaded: `ffi` and `lib`, its types, and the few helpers that every other module needs at the border.
 
 Nothing is compiled. The declarations come from the library's own header, so that the two cannot
 drift apart; integer macros become attributes of `lib` (`lib.WAMP_ERR_AGAIN`).
@@ -89,11 +89,19 @@ def _load() -> Any:
     ffi.cdef(declarations(_find_header().read_text(encoding="utf-8")))
     library = _find_library()
     try:
-        return ffi.dlopen(library)
+        loaded = ffi.dlopen(library)
     except OSError as error:
         raise ImportError(
             f"{library} could not be loaded; name the library's file in the environment variable LIBWAMP_PATH ({error})"
         ) from error
+    # The first look-up of a name, and the first parsing of a type, takes a lock of cffi's that the same thread cannot
+    # take twice: a collection that comes there, and whose __del__ looks something up, would wait for itself.
+    try:
+        for name in dir(loaded):
+            getattr(loaded, name)
+    except AttributeError as error:
+        raise ImportError(f"{library} does not suit the header: {error}") from error
+    return loaded
 
 
 def to_c(text: str) -> bytes:
@@ -112,3 +120,7 @@ def from_c(pointer: Any, size: int | None = None) -> str:
 
 
 lib = _load()
+
+CHARS = ffi.typeof("char[]")
+EVENTS = ffi.typeof("wamp_event_t[]")
+PAYLOAD = ffi.typeof("wamp_payload_t *")

@@ -10,6 +10,7 @@ from .durable import DurableRegistration
 from .errors import Error, check, local_error
 from .ffi import ffi, from_c, lib, to_c
 from .payload import Result, details_of, options_to_c, payload, unwrap
+from .wire import EXITS, is_cancelled
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -19,17 +20,32 @@ Endpoint = Callable[..., Any]
 _Answer = Callable[[], int]
 
 
+CONCURRENCY = 1024
+"""How many coroutines of an endpoint may run at once, unless it is registered with another number."""
+
+
+def check_concurrency(number: int) -> int:
+    """Passes a good number on."""
+    if not isinstance(number, int):
+        raise TypeError(f"concurrency is a number of endpoints, and not {number!r}")
+    if number < 1:
+        raise ValueError(f"concurrency is at least 1, and not {number}")
+    return number
+
+
 class Registration:
     """A procedure that this session serves."""
 
     def __init__(self, session: Session, number: int, procedure: str, endpoint: Endpoint,
-                 details_arg: str | None) -> None:
+                 details_arg: str | None, concurrency: int) -> None:
         self.session = session
         self.number = number  # the library's local id
         self.id = 0  # the router's
         self.procedure = procedure
         self.endpoint = endpoint
         self.details_arg = details_arg
+        self.concurrency = concurrency
+        self.running = 0  # endpoints, that are coroutines
 
     @property
     def active(self) -> bool:
@@ -108,6 +124,10 @@ def serve(connection: Connection, registration: Registration | DurableRegistrati
     if registration is None:
         _send(handle, _refusal(handle, Error("wamp.error.no_such_procedure")))
         return
+    if registration.running >= registration.concurrency:
+        busy = f"{registration.running} calls of this procedure are being served, and no more are at once"
+        _send(handle, _refusal(handle, Error("wamp.error.unavailable", [busy])))
+        return
     invocation = None
     try:
         if more and registration.details_arg is None:
@@ -116,14 +136,14 @@ def serve(connection: Connection, registration: Registration | DurableRegistrati
         if registration.details_arg is not None:
             invocation = kwargs[registration.details_arg] = Invocation(event)
         value = registration.endpoint(*args, **kwargs)
-    except Exception as error:
-        answer = _failure(connection, handle, registration, error)
+    except BaseException as error:
+        _send(handle, _failure(connection, handle, registration, error))
+        connection.leave_by(error)
     else:
         if isinstance(value, Awaitable):
             _serve_later(connection, registration, event, invocation, value)
-            return
-        answer = _reply(connection, handle, registration, value)
-    _send(handle, answer)
+        else:
+            _send(handle, _reply(connection, handle, registration, value))
 
 
 def interrupt(connection: Connection, number: int) -> None:
@@ -141,8 +161,10 @@ def _serve_later(connection: Connection, registration: Registration | DurableReg
     work = _answer_later(connection, registration, handle, value)
     serving = Serving(connection.spawn(work, f"the endpoint of {registration.procedure}"), invocation)
     connection.serving[number] = serving
+    registration.running += 1
 
     def done(task: asyncio.Future[Any]) -> None:
+        registration.running -= 1
         if connection.serving.get(number) is serving:  # and not one of a later session
             del connection.serving[number]
         if asyncio.iscoroutine(value):
@@ -157,10 +179,13 @@ async def _answer_later(connection: Connection, registration: Registration | Dur
                         value: Awaitable[Any]) -> None:
     try:
         answer = _reply(connection, handle, registration, await value)
-    except asyncio.CancelledError:
-        _send(handle, _refusal(handle, Error("wamp.error.canceled")))
-        raise
-    except Exception as error:
+    except BaseException as error:
+        if is_cancelled(error):
+            _send(handle, _refusal(handle, Error("wamp.error.canceled")))
+            raise
+        if isinstance(error, EXITS):
+            _send(handle, _refusal(handle, error))
+            raise
         answer = _failure(connection, handle, registration, error)
     _send(handle, answer)
 
@@ -185,13 +210,15 @@ def _reply(connection: Connection, handle: Any, registration: Registration | Dur
 
 
 def _failure(connection: Connection, handle: Any, registration: Registration | DurableRegistration,
-             error: Exception) -> _Answer:
+             error: BaseException) -> _Answer:
     if not isinstance(error, Error):
         connection.complain(error, f"exception in the endpoint of {registration.procedure}")
+    if isinstance(error, asyncio.CancelledError):
+        error = Error("wamp.error.canceled")
     return _refusal(handle, error)
 
 
-def _refusal(handle: Any, error: Exception) -> _Answer:
+def _refusal(handle: Any, error: BaseException) -> _Answer:
     uri = "wamp.error.runtime_error"
     try:
         if isinstance(error, Error):

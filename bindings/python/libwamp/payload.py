@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from .afterwards import attend, garbage
 from .errors import last_error, local_error
-from .ffi import ffi, lib, to_c
+from .ffi import PAYLOAD, ffi, lib, to_c
 
 
 class Result:
@@ -69,7 +70,7 @@ def payload(args: Iterable[Any] = (), kwargs: Mapping[str, Any] | None = None) -
         given = args[0]
     else:
         given = Encoded("json", dumps(args).encode() if args else None, dumps(kwargs).encode() if kwargs else None)
-    pointer = ffi.new("wamp_payload_t *")
+    pointer = ffi.new(PAYLOAD)
     pointer.encoding = _ENCODINGS[given.encoding]
     parts = []
     if given.args is not None:
@@ -118,6 +119,8 @@ def report(message: Any) -> tuple[list[Any], dict[str, Any]]:
         return received(lib.wamp_message_event(message).payload)
     finally:
         lib.wamp_message_free(message)
+        if garbage:
+            attend()
 
 
 def dumps(value: Any) -> str:

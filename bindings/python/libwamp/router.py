@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
+from .afterwards import attend, discard
 from .errors import check, last_error
 from .ffi import ffi, from_c, lib, to_c
 from .payload import report
@@ -23,6 +24,7 @@ class Router:
     """
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
+        attend()
         self._handle = lib.wamp_router_new(ffi.NULL if config is None else to_c(json.dumps(config)))
         if self._handle == ffi.NULL:
             raise last_error(lib.WAMP_ERR_OPTION)
@@ -36,7 +38,7 @@ class Router:
 
     def __del__(self) -> None:
         if getattr(self, "_handle", ffi.NULL) != ffi.NULL:
-            lib.wamp_router_free(self._handle)
+            discard(lib.wamp_router_free, self._handle)
 
     def listen(self, url: str = "ws://127.0.0.1:0/ws") -> str:
         """Listens; port 0 takes a free one. Gives the URL to connect to."""

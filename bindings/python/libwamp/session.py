@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .afterwards import discard
 from .durable import DurableRegistration, DurableSubscription
 from .errors import LocalError, check, local_error
-from .ffi import ffi, from_c, lib, to_c
-from .invocation import Endpoint, Registration
+from .ffi import CHARS, ffi, from_c, lib, to_c
+from .invocation import CONCURRENCY, Endpoint, Registration, check_concurrency
 from .payload import Result, details_of, dumps, options_to_c, payload, report
+from .wire import is_cancelled, settle
 
 if TYPE_CHECKING:
     from .connection import Closed, Connection, Transport
@@ -52,7 +54,7 @@ class Subscription:
 
 
 class Session:
-    """One session of a realm, from join to leave. Not to be used from another thread than its event loop's.
+    """One session of a realm, from join to leave. Used in another event loop or thread, it raises RuntimeError.
 
     `wamp_options` are WAMP's Options of a request, sent to the router as they are. Topics and procedures may be
     shortened by `prefix`.
@@ -69,7 +71,7 @@ class Session:
 
     def __del__(self) -> None:
         if getattr(self, "_handle", ffi.NULL) != ffi.NULL:  # its loop ended first
-            lib.wamp_session_release(self._handle)
+            discard(lib.wamp_session_release, self._handle)
 
     def __repr__(self) -> str:
         return f"<libwamp.Session {self.id} on {self.realm!r}{'' if self.is_open else ', closed'}>"
@@ -108,7 +110,7 @@ class Session:
         """Calls a procedure. Gives None, the one value, or a `Result` with all of them; raises `Error`.
 
         After `wamp_timeout` seconds the call is given up: `TimedOut`. `wamp_on_progress` is called with each
-        progressive result. `wamp_input` is sent to the callee after the arguments, piece by piece: values, or
+        progressive result; a coroutine has ended before the next one begins, and before the call returns. `wamp_input` is sent to the callee after the arguments, piece by piece: values, or
         `Result`s for several. When the task is cancelled the call is, too, in `wamp_cancel_mode`: "skip",
         "killnowait" or "kill".
         """
@@ -134,18 +136,20 @@ class Session:
                 feeding.cancel()
 
     async def register(self, procedure: str, endpoint: Endpoint, options: Options | None = None, *,
-                       details_arg: str | None = None) -> Registration:
+                       details_arg: str | None = None, concurrency: int = CONCURRENCY) -> Registration:
         """Serves a procedure by a function or coroutine function, called with the call's arguments.
 
         What it returns is the result (several values as a `Result`). Raising `Error` answers that error, any
         other exception `wamp.error.runtime_error`. `details_arg` names a keyword argument that receives the
-        `Invocation`. A coroutine is cancelled when its caller gives the call up.
+        `Invocation`. A coroutine is cancelled when its caller gives the call up. Coroutines run at the same time;
+        when there are `concurrency` of them, further calls are answered `wamp.error.unavailable`.
         """
+        check_concurrency(concurrency)
         registrations = self._connection.registrations
         number = await self._send(
             lib.wamp_session_register, to_c(procedure), options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
         )
-        registration = registrations[number] = Registration(self, number, procedure, endpoint, details_arg)
+        registration = registrations[number] = Registration(self, number, procedure, endpoint, details_arg, concurrency)
         try:
             registration.id = await self._connection.outcome(number)
         except BaseException as error:
@@ -163,7 +167,9 @@ class Session:
                         details_arg: str | None = None) -> Subscription:
         """Has a function or coroutine function called with the arguments of each of the topic's events.
 
-        Events come in the order in which the router sent them. `details_arg` names a keyword argument that
+        Events come in the order in which the router sent them; a coroutine has ended before the next one begins.
+        When 1024 events wait for a coroutine, the connection reads no more until half of them are handled, unless
+        it is a handler that waits for an answer on this connection. `details_arg` names a keyword argument that
         receives the `Event`.
         """
         subscriptions = self._connection.subscriptions
@@ -187,6 +193,7 @@ class Session:
         if ended:
             await self._connection.outcome(subscription.number)
         self._connection.subscriptions.pop(subscription.number, None)
+        self._connection.drop_lane(subscription.number)
         return bool(ended)
 
     def publish(self, topic: str, /, *args: Any, wamp_options: Options | None = None, **kwargs: Any) -> None:
@@ -210,7 +217,8 @@ class Session:
 
     async def drain(self) -> None:
         """Waits until `publish` has room again; returns at once where it has."""
-        await self._connection.writable.wait()
+        with self._connection.hearing():
+            await self._connection.writable.wait()
         self._pointer  # noqa: B018 - raises where the session has ended
 
     def prefix(self, shortcut: str, prefix: str | None) -> None:
@@ -220,7 +228,7 @@ class Session:
     def resolve(self, text: str) -> str:
         """The URI that a text stands for. Seldom needed: all methods resolve by themselves."""
         size = check(lib.wamp_session_resolve(self._pointer, to_c(text), ffi.NULL, 0))
-        uri = ffi.new("char[]", size + 1)
+        uri = ffi.new(CHARS, size + 1)
         check(lib.wamp_session_resolve(self._pointer, to_c(text), uri, size + 1))
         return from_c(uri, size)
 
@@ -239,7 +247,8 @@ class Session:
 
     async def wait_closed(self) -> Closed:
         """Waits until the session has ended, for whatever reason, and tells it."""
-        return await asyncio.shield(self._closed)
+        closed: Closed = await self._connection.hear(self._closed)
+        return closed
 
     def listens(self, subscription: Subscription) -> bool:
         """Whether a subscription of this session is active."""
@@ -253,13 +262,13 @@ class Session:
         """The connection has been told that the session is over."""
         lib.wamp_session_release(self._handle)
         self._handle = ffi.NULL
-        if not self._closed.done():
-            self._closed.set_result(closed)
+        settle(self._closed, closed)
 
     @property
     def _pointer(self) -> Any:
         if self._handle == ffi.NULL:
             raise local_error(lib.WAMP_ERR_CLOSED)
+        self._connection.check_loop()
         return self._handle
 
     async def _send(self, function: Callable[..., int], *arguments: Any) -> int:
@@ -280,7 +289,9 @@ class Session:
                 for piece in pieces:
                     await self._send(lib.wamp_session_call_more, call, _piece(piece), more)
             await self._send(lib.wamp_session_call_more, call, ffi.NULL, ffi.NULL)
-        except Exception as error:
+        except BaseException as error:
+            if is_cancelled(error):
+                raise
             if not isinstance(error, LocalError) or error.status not in _CALL_HAS_ENDED:
                 self._connection.fail(call, error)
                 self._cancel(call, "killnowait")

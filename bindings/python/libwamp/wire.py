@@ -10,18 +10,39 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
+from .afterwards import add_loop, attend, discard, garbage
 from .errors import Error, LocalError, WampError, check, last_error, local_error
-from .ffi import ffi, from_c, lib, to_c
+from .ffi import EVENTS, ffi, from_c, lib, to_c
+from .lane import Lane, inside
 from .payload import encoded, received, unwrap
 
 _log = logging.getLogger("libwamp")
 _BATCH = 256
-_EVENT_SIZE = ffi.sizeof("wamp_event_t")
+_STANDSTILL = 1.0  # seconds after which handlers that have made no progress may be waiting for what is not taken
+_EVENT_SIZE = ffi.sizeof(EVENTS.item)
 
-ErrorHandler = Callable[[Exception, str], Any]
+ErrorHandler = Callable[[BaseException, str], Any]
+
+EXITS = (SystemExit, KeyboardInterrupt)  # raised out of the loop, as asyncio does
+
+
+def is_cancelled(error: BaseException) -> bool:
+    """Whether the running task was cancelled, and has not just met the CancelledError of somebody else's future."""
+    if not isinstance(error, asyncio.CancelledError):
+        return False
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def settle(future: asyncio.Future[Any], value: Any) -> None:
+    """Gives a future its result, if anybody can still hear it: its loop may have ended."""
+    if not future.done() and not future.get_loop().is_closed():
+        future.set_result(value)
 
 
 class Request(NamedTuple):
@@ -29,6 +50,7 @@ class Request(NamedTuple):
 
     outcome: asyncio.Future[Any]
     on_progress: Callable[[Any], Any] | None
+    lane: Lane | None  # for on_progress
 
 
 class Wire:
@@ -43,41 +65,107 @@ class Wire:
         self._requests: dict[int, Request] = {}
         self._tasks: set[asyncio.Future[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None  # that listens
+        self._thread = threading.current_thread()  # of the loop
+        self._parting = False  # nothing but the end is heard any more
+        self._reading = False
+        self._full: set[Lane] = set()  # lanes that want no more events
+        self._needed: set[object] = set()  # one for each handler that waits for an event itself
+        self._moves = 0  # how many handlers in lanes have ended
         self._fd = -1
-        self._events = ffi.new("wamp_event_t[]", _BATCH)
+        self._events = ffi.new(EVENTS, _BATCH)
+        self._count = 0  # of the events that were taken together
+        self._next = 0  # of them to be handled
+        self._handling = False
+        self._exit: BaseException | None = None  # to be raised when they are handled
+        attend()
         self.pointer = lib.wamp_connection_new(to_c(json.dumps({**options, "dispatch": "manual"})))
         if self.pointer == ffi.NULL:
             raise last_error(lib.WAMP_ERR_OPTION)
 
     def __del__(self) -> None:
         if getattr(self, "pointer", ffi.NULL) != ffi.NULL:
-            self._free()
+            discard(lib.wamp_connection_free, self.pointer)
 
     def listen(self) -> None:
         """Takes events from now on, in the running loop."""
         self._fd = check(lib.wamp_connection_fd(self.pointer))
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._fd, self._on_readable)
+        self._thread = threading.current_thread()
+        self._read_or_rest()
+        add_loop(self._loop)
         self.writable = asyncio.Event()
         self.writable.set()
 
     def silence(self) -> None:
         """Takes no more events."""
-        if self._loop is not None and not self._loop.is_closed():
+        if self._reading and self._loop is not None and not self._loop.is_closed():
             self._loop.remove_reader(self._fd)
+        self._reading = False
         self._loop = None
+        self._parting = False
 
     @property
     def listening(self) -> bool:
         """Whether a loop takes the events."""
         return self._loop is not None
 
+    @property
+    def is_left(self) -> bool:
+        """Whether the loop that took the events has ended, and nobody has closed the connection."""
+        return self._loop is not None and self._loop.is_closed()
+
+    def check_loop(self) -> None:
+        """Raises RuntimeError on another thread, in another loop, or after the end of the loop that listens."""
+        loop = self._loop
+        running = asyncio._get_running_loop()
+        if loop is None or loop is running:
+            return
+        if loop.is_closed():
+            raise RuntimeError(f"the connection was left open in an event loop that has ended, {loop!r}: close it first")
+        if running is None and threading.get_ident() == self._thread.ident:
+            return
+        raise RuntimeError(
+            f"the connection belongs to {loop!r} in thread {self._thread.name!r}, and cannot be used in"
+            f" {'no event loop' if running is None else repr(running)} in thread {threading.current_thread().name!r};"
+            " see loop.call_soon_threadsafe and asyncio.run_coroutine_threadsafe"
+        )
+
+    async def hear(self, future: asyncio.Future[Any]) -> Any:
+        """Waits for something that others may wait for, too."""
+        if not future.done():
+            self.check_loop()
+        with self.hearing():
+            return await asyncio.shield(future)
+
+    def part(self) -> None:
+        """Takes over, in the running loop, what an ended one has left: only to hear of the end."""
+        self._requests.clear()
+        self._tasks.clear()
+        self._full, self._needed = set(), set()
+        self._next = self._count = 0
+        self._reading = False
+        self.listen()
+        self._parting = True
+
     async def outcome(self, number: int, on_progress: Callable[[Any], Any] | None = None) -> Any:
         """What the library will tell under a local id."""
         outcome = asyncio.get_running_loop().create_future()
-        self._requests[number] = Request(outcome, on_progress)
+        lane = None if on_progress is None else Lane(self, "the handler of progressive results")
+        self._requests[number] = Request(outcome, on_progress, lane)
         try:
-            return await outcome
+            if inside.get() is not self and lane is None:
+                return await outcome
+            with self.hearing():
+                await asyncio.wait((outcome,))
+            if lane is not None:
+                await lane.finished()
+            return outcome.result()
+        except asyncio.CancelledError:
+            if lane is not None:
+                lane.cancel()
+            if outcome.done() and not outcome.cancelled():
+                outcome.exception()  # nobody will ask for it
+            raise
         finally:
             self._requests.pop(number, None)
 
@@ -105,13 +193,73 @@ class Wire:
 
     def run(self, what: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         """Runs a handler, plain or async. Nobody awaits it: on_user_error hears how it failed."""
+        answer = self.begin(what, function, args, kwargs)
+        if answer is not None:
+            self.spawn(answer, what)
+
+    def begin(self, what: str, function: Callable[..., Any], args: Iterable[Any],
+              kwargs: Mapping[str, Any]) -> Awaitable[Any] | None:
+        """Calls a handler, and gives what is still to be awaited of it."""
         try:
             answer = function(*args, **kwargs)
-        except Exception as error:
+        except BaseException as error:
             self.complain(error, f"exception in {what}")
+            self.leave_by(error)
+            return None
+        return answer if isinstance(answer, Awaitable) else None
+
+    def fill(self, lane: Lane) -> None:
+        """A lane has as much as it can bear."""
+        self._full.add(lane)
+
+    def empty(self, lane: Lane) -> None:
+        """A lane has room."""
+        if lane in self._full:
+            self._full.discard(lane)
+            self._read_or_rest()
+
+    def moved(self) -> None:
+        """A handler in a lane has ended."""
+        self._moves += 1
+
+    @contextmanager
+    def hearing(self, always: bool = False) -> Iterator[None]:
+        """Takes events however full the lanes are, if it is one of their handlers that waits for one here."""
+        if not always and inside.get() is not self:
+            yield
             return
-        if isinstance(answer, Awaitable):
-            self.spawn(answer, what)
+        need, needed = object(), self._needed
+        needed.add(need)
+        self._read_or_rest()
+        try:
+            yield
+        finally:
+            needed.discard(need)
+            self._read_or_rest()
+
+    def _read_or_rest(self) -> None:
+        """Lets the loop take events, or leaves them to the library's queue while a lane is full."""
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return
+        wanted = not self._full or bool(self._needed)
+        if wanted == self._reading:
+            return
+        self._reading = wanted
+        if wanted:
+            loop.add_reader(self._fd, self._on_readable)
+        else:
+            loop.remove_reader(self._fd)
+            loop.call_later(_STANDSTILL, self._look_for_standstill, self._moves)
+
+    def _look_for_standstill(self, moves: int) -> None:
+        # Its handlers may wait for a task that waits for an answer: then what is before that must be taken.
+        if self._reading or self._loop is None:
+            return
+        if moves == self._moves and self._requests:
+            self._on_readable()
+        if self._loop is not None:
+            self._loop.call_later(_STANDSTILL, self._look_for_standstill, self._moves)
 
     def spawn(self, work: Awaitable[Any], what: str) -> asyncio.Future[Any]:
         """Lets a handler's coroutine run, as `run` does."""
@@ -120,39 +268,73 @@ class Wire:
         task.add_done_callback(lambda done: self._on_task_done(done, what))
         return task
 
-    def complain(self, error: Exception, message: str) -> None:
+    def leave_by(self, error: BaseException) -> None:
+        """Lets the loop end where a handler has raised SystemExit or KeyboardInterrupt, once its batch is handled."""
+        if not isinstance(error, EXITS):
+            return
+        if not self._handling:
+            raise error
+        self._exit = self._exit or error
+
+    def complain(self, error: BaseException, message: str) -> None:
         """The program's own code has failed, and nobody waits for it."""
         self.tell_error(self.on_user_error, error, message)
 
-    def tell_error(self, handler: ErrorHandler | None, error: Exception, message: str) -> None:
+    def tell_error(self, handler: ErrorHandler | None, error: BaseException, message: str) -> None:
         """Tells a handler of errors; without one, the log."""
         if handler is None:
             _log.error("%s", message, exc_info=error)
             return
         try:
             handler(error, message)
-        except Exception as another:
+        except BaseException as another:
             _log.error("exception in the handler of errors, which was told: %s", message, exc_info=another)
+            self.leave_by(another)
 
     def _on_task_done(self, task: asyncio.Future[Any], what: str) -> None:
         self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if isinstance(error, Exception):
+        try:
+            task.result()
+        except asyncio.CancelledError as error:
+            if not (isinstance(task, asyncio.Task) and task.cancelling()):  # but by what it awaited
+                self.complain(error, f"exception in {what}")
+        except BaseException as error:  # the task itself has raised an exit already
             self.complain(error, f"exception in {what}")
 
     def _on_readable(self) -> None:
         # One batch each time: the descriptor stays readable while more events wait, and others get their turn.
+        if garbage:
+            attend()
+        if self._next == self._count:
+            self._take()
+        self._handling = True
+        try:
+            while self._next < self._count:
+                event = self._events[self._next]
+                self._next += 1
+                try:
+                    receiver = self.receivers.get(event.kind)
+                    if receiver is not None and (not self._parting or event.kind == lib.WAMP_CLOSE):
+                        receiver(self, event)
+                except BaseException as error:
+                    self.complain(error, "exception while an event was handled")
+                    self.leave_by(error)
+        finally:
+            self._handling = False
+            if self._next < self._count and self._loop is not None:  # a signal's handler has raised between two
+                self._loop.call_soon(self._on_readable)
+            self._read_or_rest()
+        way_out, self._exit = self._exit, None
+        if way_out is not None:
+            raise way_out
+
+    def _take(self) -> None:
+        self._next = self._count = 0
         count = lib.wamp_connection_poll(self.pointer, self._events, _EVENT_SIZE, _BATCH, 0)
         if count < 0:
             self.broken(last_error(count))
-        for index in range(count):
-            event = self._events[index]
-            receiver = self.receivers.get(event.kind)
-            try:
-                if receiver is not None:
-                    receiver(self, event)
-            except Exception as error:
-                self.complain(error, "exception while an event was handled")
+        else:
+            self._count = count
 
     def broken(self, error: LocalError) -> None:
         """No more events can be had."""
@@ -178,8 +360,10 @@ class Wire:
             return
         if not event.flags & lib.WAMP_FLAG_PROGRESS:
             request.outcome.set_result(value)
-        elif request.on_progress is not None:
-            self.run("the handler of progressive results", request.on_progress, value)
+        elif request.on_progress is not None and request.lane is not None:
+            work = self.begin("the handler of progressive results", request.on_progress, (value,), {})
+            if work is not None:
+                request.lane.add(work)
 
     def on_error(self, event: Any) -> None:
         """WAMP_ERROR."""

@@ -1,0 +1,67 @@
+"""Chores that must not be done where they arise, and are done a little later.
+
+A garbage collection may begin anywhere: while this thread holds a lock of cffi's, of the library's or of a log
+handler's. So `__del__` frees nothing; it notes what is to be freed. An event loop that listens does it in its next
+turn, any thread in its next call into the library, and the interpreter at its exit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import weakref
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+garbage: deque[tuple[Callable[[Any], int], Any]] = deque()  # functions that free, and handles
+
+_loops: dict[int, weakref.ref[asyncio.AbstractEventLoop]] = {}  # that listen, by id
+_due = False  # whether a loop will attend to the chores
+
+
+def discard(free: Callable[[Any], int], handle: Any) -> None:
+    """Has a handle freed, soon. Takes no lock: it may be called inside a garbage collection."""
+    garbage.append((free, handle))
+    wake()
+
+
+def attend() -> None:
+    """Does what has been left to do."""
+    global _due
+    _due = False
+    while garbage:
+        try:
+            free, handle = garbage.popleft()
+        except IndexError:  # another thread was faster
+            return
+        free(handle)
+
+
+def wake() -> None:
+    """Has a loop attend to the chores, if there is one; otherwise they wait for the next call."""
+    global _due
+    if _due:
+        return
+    for known in list(_loops.values()):
+        loop = known()
+        if loop is None:
+            continue
+        _due = True
+        try:
+            loop.call_soon_threadsafe(attend)
+            return
+        except RuntimeError:  # it has been closed
+            _due = False
+
+
+def add_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Lets a loop attend to the chores from now on."""
+    for number, known in list(_loops.items()):
+        other = known()
+        if other is None or other.is_closed():
+            _loops.pop(number, None)
+    _loops[id(loop)] = weakref.ref(loop)
+
+
+atexit.register(attend)
