@@ -93,7 +93,7 @@ fn who_takes_a_large_message_slowly_is_alive() {
     const SIZE: usize = 15_000_000;
     let options = json!({"autoping_interval": 0.5, "autoping_timeout": 2});
     let peer = Peer::joined(|wire| {
-        wire.narrow(512 * 1024);
+        wire.narrow(128 * 1024);
         let (begun, mut taken) = (Instant::now(), 0);
         while taken < SIZE {
             let size = wire.take(SIZE / 100);
