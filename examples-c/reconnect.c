@@ -79,8 +79,8 @@ static void on_close(const wamp_event_t *event, void *user_data) {
   printf("connection %s: %s\n", event->uri, event->message);
   if (wamp_value_bool(wamp_value_get(details, "will_retry")))
     printf("next attempt in %.1f s\n", wamp_value_double(wamp_value_get(details, "retry_delay")));
-  else if (event->status < 0)
-    stop(user_data);
+  else
+    stop(user_data); /* the last word, whoever said it */
   fflush(stdout);
 }
 

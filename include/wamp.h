@@ -118,7 +118,8 @@
  *
  * A connection that is lost is opened again by itself, after a delay that grows; each new session
  * is told by WAMP_OPEN. One that could never be opened is tried again only with the option
- * `retry_if_unreachable`, one that the router has closed only for `retry_reasons`; after a failed
+ * `retry_if_unreachable`, one that the router has closed only for `retry_reasons`, which has the
+ * planned restart of a router (wamp.close.system_shutdown); after a failed
  * authentication or a violation of the protocol there is no other attempt. What a session has subscribed and registered ends with it; what the
  * connection has (wamp_connection_subscribe(), wamp_connection_register()) is made anew in each
  * session, under the same id. WAMP_CLOSE says in its details whether there will be another attempt
@@ -179,7 +180,8 @@
  *   retry_delay_growth   number, 1.5          factor of the mean delay after each retry
  *   retry_delay_jitter   number, 0.1          deviation of a delay, as a fraction of its mean
  *   retry_if_unreachable bool, false          try again also where no session could be opened at all
- *   retry_reasons        list of URIs, []     GOODBYEs and ABORTs of the router after which to try again
+ *   retry_reasons        list of URIs         GOODBYEs and ABORTs of the router after which to try again;
+ *                                             ["wamp.close.system_shutdown"]
  *   tlsConfiguration     object, {}           for wss:// and rss://, see below
  *   proxy                string, or false     "http://user:password@host:port" or "socks5://..."; false: none;
  *                                             else what https_proxy (wss://), http_proxy (ws://), all_proxy and

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 
-use crate::transport::{self, Keepalive, Target, Transport};
+use crate::transport::{self, ConnectError, Keepalive, Target, Transport};
 
 use super::connection::Connection;
 use super::dispatch::{IoScope, Mode};
@@ -40,9 +40,12 @@ pub async fn run(connection: Arc<Connection>, opens: u64) {
             retry.reset();
         }
         let next = match connection.wants_retry(&end) {
+            // All its clients hear of a planned end at once, and shall not be back at once.
+            true if connection.is_listed(&end) => retry.next_spread(fastrand::f64()),
             true => retry.next(normal(fastrand::f64(), fastrand::f64())),
             false => None,
         };
+        let next = next.map(|next| next.not_before(end.rest));
         tell_end(&connection, end.clone(), next);
         let Some(next) = next else {
             task.ended = true;
@@ -240,7 +243,13 @@ async fn connect(
         keepalive: options.autoping_interval.map(|idle| Keepalive { idle, timeout }),
         rawsocket_pings: options.rawsocket_pings,
     };
-    transport::connect(&target).await.map_err(|error| End::failed("unreachable", error.into()))
+    transport::connect(&target).await.map_err(|error| {
+        let rest = match &error {
+            ConnectError::Http { rest, .. } => *rest,
+            _ => None,
+        };
+        End { rest, ..End::failed("unreachable", error.into()) }
+    })
 }
 
 /// What to say when the time for connecting is up; `hint` is what to check.

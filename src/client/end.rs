@@ -1,5 +1,7 @@
 //! How an attempt or a session ended, in the words of on_close.
 
+use std::time::Duration;
+
 use crate::protocol::Ended;
 
 use super::status::{Failure, Status};
@@ -17,25 +19,30 @@ pub struct End {
     pub reason: Option<String>,
     /// The router's words.
     pub message: Option<String>,
+    /// The router ended it, with this reason.
+    pub(super) by_router: bool,
+    /// The peer wants to be left alone for so long.
+    pub(super) rest: Option<Duration>,
 }
 
 impl End {
     /// An end that is a failure.
     pub(super) fn failed(class: &'static str, failure: Failure) -> End {
-        End { class, status: failure.status, text: failure.text, reason: None, message: None }
+        End { class, status: failure.status, text: failure.text, ..End::closed("") }
     }
 
     /// An end in order.
     pub(super) fn closed(text: impl Into<String>) -> End {
         let text = text.into();
-        End { class: "closed", status: Status::Ok, text, reason: None, message: None }
+        let (reason, message, rest) = (None, None, None);
+        End { class: "closed", status: Status::Ok, text, reason, message, by_router: false, rest }
     }
 
     /// An end with a URI.
     fn told(status: Status, text: &str, reason: String, message: String) -> End {
         let text = format!("{text}: {reason} {message}").trim_end().to_owned();
         let (reason, message) = (Some(reason), Some(message));
-        End { class: "closed", status, text, reason, message }
+        End { status, reason, message, by_router: true, ..End::closed(text) }
     }
 
     /// The end of a session that may never have been open.
@@ -61,7 +68,7 @@ impl End {
             Ended::NotAuthenticated { reason, message } => {
                 let text = format!("no authentication: {message}");
                 let (reason, message) = (Some(reason), Some(message));
-                End { class: "closed", status: Status::Auth, text, reason, message }
+                End { status: Status::Auth, reason, message, ..End::closed(text) }
             }
             Ended::Violation { message } => {
                 End::failed("closed", Failure::new(Status::Protocol, message))

@@ -261,16 +261,22 @@ impl Connection {
     /// Whether to try again after `end`.
     pub(super) fn wants_retry(&self, end: &End) -> bool {
         let state = lock(&self.state);
-        if state.give_up || state.freed || state.stage == Stage::Closing {
+        if state.give_up || state.freed || state.stage == Stage::Closing || runtime::is_closing() {
             return false;
         }
         match end.class {
             "lost" => true,
             "unreachable" => self.options().retry_if_unreachable,
-            // A violation would happen again, and so would a refusal of what we are.
-            _ if matches!(end.status, Status::Protocol | Status::Auth | Status::Canceled) => false,
-            _ => end.reason.as_ref().is_some_and(|uri| self.options().retry_reasons.contains(uri)),
+            // What is listed counts wherever the router says it, after a challenge too. All else would
+            // happen again: a violation, a refusal of what we are.
+            _ => self.is_listed(end),
         }
+    }
+
+    /// True if the router has ended it with one of `retry_reasons`.
+    pub(super) fn is_listed(&self, end: &End) -> bool {
+        let reason = end.reason.as_ref().filter(|_| end.by_router && end.class == "closed");
+        reason.is_some_and(|uri| self.options.retry_reasons.contains(uri))
     }
 
     /// The wait for the next attempt is over; false if there shall be none.

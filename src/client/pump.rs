@@ -436,17 +436,23 @@ impl Pump {
         if self.closing.is_some() {
             return;
         }
-        self.parting = !matches!(error, TransportError::Lost(_));
+        let (is_lost, rest) = match &error {
+            TransportError::Lost(_) => (true, None),
+            TransportError::Busy { rest, .. } => (true, Some(*rest)),
+            _ => (false, None),
+        };
+        self.parting = !is_lost;
         let class = match error {
-            TransportError::Lost(_) if self.session.joined().is_none() => "unreachable",
-            TransportError::Lost(_) => "lost",
+            TransportError::Lost(_) | TransportError::Busy { .. } => {
+                if self.session.joined().is_none() { "unreachable" } else { "lost" }
+            }
             TransportError::Protocol(_)
             | TransportError::Message(_)
             | TransportError::TooLarge(_)
             | TransportError::Refused(_)
             | TransportError::PeerLimit { .. } => "closed",
         };
-        let mut end = End::failed(class, error.into());
+        let mut end = End { rest, ..End::failed(class, error.into()) };
         if self.leave_until.is_some() {
             // Many routers just close after our GOODBYE.
             end = End::closed("closed by the application");

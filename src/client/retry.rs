@@ -47,6 +47,16 @@ pub struct Next {
     pub delay: Duration,
 }
 
+impl Next {
+    /// The same, after `rest` at the earliest: what a server wants of its clients. Longer than a day is
+    /// nonsense.
+    pub fn not_before(self, rest: Option<Duration>) -> Next {
+        const DAY: Duration = Duration::from_secs(24 * 3600);
+        let rest = rest.unwrap_or_default().min(DAY);
+        Next { delay: self.delay.max(rest), ..self }
+    }
+}
+
 impl Retry {
     /// At the start of the series.
     pub fn new(policy: Policy) -> Retry {
@@ -56,6 +66,18 @@ impl Retry {
     /// A session has been open: the series starts anew.
     pub fn reset(&mut self) {
         *self = Retry::new(self.policy);
+    }
+
+    /// As [`Retry::next`], after an end that all clients of a router have at the same time: the first
+    /// delay is drawn from everything up to twice its mean, with `sample` of the uniform distribution
+    /// over 0 .. 1.
+    pub fn next_spread(&mut self, sample: f64) -> Option<Next> {
+        let is_first = self.count == 0;
+        let next = self.next(0.0)?;
+        Some(match is_first {
+            true => Next { delay: next.delay.mul_f64(2.0 * sample), ..next },
+            false => next,
+        })
     }
 
     /// The next retry, drawn with `sample` of the standard normal distribution; `None` when there
@@ -117,6 +139,33 @@ mod tests {
         assert_eq!(count(Some(0)), 0);
         assert_eq!(count(Some(15)), 15);
         assert_eq!(count(None), 100);
+    }
+
+    #[test]
+    fn a_planned_end_is_no_stampede() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut delays = Vec::new();
+        for _ in 0..1000 {
+            let mut retry = Retry::new(Policy::default());
+            delays.push(seconds(retry.next_spread(random.f64())));
+            assert_eq!(seconds(retry.next_spread(random.f64())), 2.25, "only the first");
+        }
+        assert!(delays.iter().all(|delay| (0.0..=3.0).contains(delay)));
+        for part in 0..10 {
+            let part = f64::from(part) * 0.3..f64::from(part + 1) * 0.3;
+            let count = delays.iter().filter(|delay| part.contains(delay)).count();
+            assert!((50..150).contains(&count), "{count} of 1000 in {part:?}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_wants_rest_gets_it() {
+        let next = |seconds| Next { count: 1, delay: Duration::from_secs(seconds) };
+        let rest = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(next(3).not_before(None), next(3));
+        assert_eq!(next(3).not_before(rest(2)), next(3));
+        assert_eq!(next(3).not_before(rest(30)), next(30));
+        assert_eq!(next(3).not_before(rest(u64::MAX)), next(24 * 3600));
     }
 
     #[test]

@@ -139,6 +139,11 @@ pub fn spawn_blocking<W: FnOnce() + Send + 'static>(
     }
 }
 
+/// True while a shutdown ends everything.
+pub fn is_closing() -> bool {
+    lock(&HIDDEN).as_ref().is_some_and(|hidden| hidden.closing)
+}
+
 /// Ends everything that uses the runtime and joins its threads.
 pub fn shutdown(timeout: Option<Duration>) -> Result<(), Failure> {
     if os::forked() {

@@ -1,7 +1,7 @@
 //! The outcomes that an application sees: a number, its name, and what to do about it.
 
 use crate::protocol::RequestError;
-use crate::transport::{ConnectError, TransportError};
+use crate::transport::{ConnectError, Refusal, TransportError};
 
 /// The outcome of a call into the library, or of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -243,7 +243,10 @@ impl From<ConnectError> for Failure {
         let status = match error {
             ConnectError::Unreachable { .. }
             | ConnectError::Proxy { .. }
-            | ConnectError::NoProxy { .. } => Status::Unreachable,
+            | ConnectError::NoProxy { .. }
+            | ConnectError::RawSocketRefused { refusal: Refusal::TooMany, .. } => {
+                Status::Unreachable
+            }
             ConnectError::Exhausted { .. } => Status::Exhausted,
             ConnectError::Tls { .. } | ConnectError::SpeaksTls { .. } => Status::Tls,
             ConnectError::Http { .. }
@@ -251,9 +254,14 @@ impl From<ConnectError> for Failure {
             | ConnectError::Forbidden { .. }
             | ConnectError::NotFound { .. }
             | ConnectError::Redirect { .. } => Status::Http,
-            ConnectError::Subprotocol { .. } => Status::Subprotocol,
+            ConnectError::Subprotocol { .. }
+            | ConnectError::RawSocketRefused { refusal: Refusal::Serializer, .. } => {
+                Status::Subprotocol
+            }
+            ConnectError::RawSocketRefused { refusal: Refusal::Length, .. } => Status::TooLarge,
             ConnectError::Handshake { .. }
             | ConnectError::RawSocket { .. }
+            | ConnectError::RawSocketRefused { .. }
             | ConnectError::LongPoll { .. } => Status::Protocol,
         };
         Failure::new(status, error.to_string())
@@ -263,7 +271,7 @@ impl From<ConnectError> for Failure {
 impl From<TransportError> for Failure {
     fn from(error: TransportError) -> Self {
         let status = match error {
-            TransportError::Lost(_) => Status::Lost,
+            TransportError::Lost(_) | TransportError::Busy { .. } => Status::Lost,
             TransportError::Protocol(_) | TransportError::Message(_) => Status::Protocol,
             TransportError::TooLarge(_)
             | TransportError::Refused(_)

@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 use crate::client::{Failure, Notice, NoticeKind, Receiver, Status};
 use crate::codec::{Dict, Encoding, PayloadRef, Tree};
-use crate::protocol::{Event, EventKind, uri};
+use crate::protocol::{Event, EventKind, INVOCATION_ID};
 
 use super::args;
 use super::connection::CONNECTIONS;
 use super::guard::{guard, plain};
+use super::invocation;
 use super::lent::Lent;
 use super::slab::Slab;
 use super::types::*;
@@ -168,7 +169,7 @@ pub fn describe(notice: &Notice, lent: &Lent, token: u64, user_data: *mut c_void
         status: notice.status as i32,
         reserved: 0,
         id: event.id as i64,
-        wamp_id: event.wamp_id as i64,
+        wamp_id: (event.wamp_id & INVOCATION_ID) as i64,
         user_data,
         connection: Tag::Connection.handle(notice.connection),
         session: lent.session(),
@@ -445,8 +446,10 @@ pub unsafe extern "C" fn wamp_event_failed(
             crate::codec::json::text::write_string(&mut text, message);
             text.push(b']');
             let payload = PayloadRef { args: Some(&text), ..PayloadRef::NONE };
+            // SAFETY: as above.
+            let lent = unsafe { (*event).invocation };
             // Refused if there was an answer: then that holds.
-            let _ = session.answer_error(notice.event.wamp_id, uri::RUNTIME_ERROR, payload);
+            let _ = invocation::fail(lent, session, notice.event.wamp_id, payload);
         }
         if let Some(connection) = CONNECTIONS.with(notice.connection, Arc::clone) {
             connection.client.report(&notice, message);

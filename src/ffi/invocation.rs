@@ -2,10 +2,11 @@
 
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::client::{Failure, Notice, Receiver, Session, Status};
 use crate::codec::{Dict, PayloadRef};
-use crate::protocol::uri;
+use crate::protocol::{RequestError, uri};
 
 use super::args;
 use super::guard::guard;
@@ -17,6 +18,8 @@ use super::types::*;
 pub(super) struct Invocation {
     session: Arc<Session>,
     request: u64,
+    /// It has its final answer: the router may use its id for another one.
+    answered: AtomicBool,
 }
 
 static INVOCATIONS: Slab<Arc<Lendable<Invocation>>> = Slab::new();
@@ -29,6 +32,9 @@ impl Loan for Invocation {
     }
 
     fn forgotten(&self) {
+        if self.answered.load(Ordering::Acquire) {
+            return;
+        }
         let text = PayloadRef::args("[\"the callee did not answer\"]");
         self.session.forget_invocation(self.request, uri::RUNTIME_ERROR, text);
     }
@@ -44,7 +50,8 @@ pub(super) fn lend(session: &Arc<Session>, notice: &Notice) -> *mut wamp_invocat
             return known;
         }
     }
-    loan::lend(Invocation { session: session.clone(), request })
+    let answered = AtomicBool::new(false);
+    loan::lend(Invocation { session: session.clone(), request, answered })
 }
 
 /// The handle under which the host has retained an invocation.
@@ -75,7 +82,7 @@ pub(super) fn end_loan(invocation: *mut wamp_invocation_t, input: Input) {
         return;
     }
     loan::remove::<Invocation, _>(invocation);
-    let Invocation { session, request } = &object.what;
+    let Invocation { session, request, .. } = &object.what;
     let known = known(session, *request);
     if !known.is_null() && known != invocation {
         return;
@@ -86,13 +93,47 @@ pub(super) fn end_loan(invocation: *mut wamp_invocation_t, input: Input) {
     }
 }
 
+/// Answers for a handler that has failed: through the handle that it was lent, as far as that is
+/// still one.
+pub(super) fn fail(
+    invocation: *mut wamp_invocation_t,
+    session: &Session,
+    request: u64,
+    payload: PayloadRef<'_>,
+) -> Result<(), Failure> {
+    let answer = || session.answer_error(request, uri::RUNTIME_ERROR, payload);
+    match object(invocation) {
+        Ok(object) => object.what.answer(answer),
+        Err(_) => answer(),
+    }
+}
+
 fn object(invocation: *mut wamp_invocation_t) -> Result<Arc<Lendable<Invocation>>, Failure> {
     loan::object(invocation)
 }
 
 impl Invocation {
+    /// Gives the final answer, which an invocation has once.
+    fn answer(&self, give: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+        self.check()?;
+        give()?;
+        self.answered.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Refuses what comes after the final answer.
+    fn check(&self) -> Result<(), Failure> {
+        match self.answered.load(Ordering::Acquire) {
+            true => Err(RequestError::Answered.into()),
+            false => Ok(()),
+        }
+    }
+
     /// The events that follow are to bring this handle.
     fn tag(&self, invocation: *mut wamp_invocation_t) {
+        if self.check().is_err() {
+            return;
+        }
         let key = Tag::Invocation.key(invocation).unwrap_or(0);
         self.session.tag_invocation(self.request, key);
     }
@@ -131,6 +172,7 @@ pub unsafe extern "C" fn wamp_invocation_progress(
         let object = object(invocation)?;
         // SAFETY: the caller's promise.
         let payload = unsafe { args::payload(payload) }?;
+        object.what.check()?;
         object.what.session.progress(object.what.request, Dict::EMPTY, payload).map(|()| 0)
     })
 }
@@ -150,7 +192,8 @@ pub unsafe extern "C" fn wamp_invocation_yield(
         let object = object(invocation)?;
         // SAFETY: the caller's promise.
         let payload = unsafe { args::payload(payload) }?;
-        object.what.session.answer(object.what.request, Dict::EMPTY, payload).map(|()| 0)
+        let Invocation { session, request, .. } = &object.what;
+        object.what.answer(|| session.answer(*request, Dict::EMPTY, payload)).map(|()| 0)
     })
 }
 
@@ -168,11 +211,12 @@ pub unsafe extern "C" fn wamp_invocation_yield_with(
         let object = object(invocation)?;
         // SAFETY: the caller's promise.
         let (payload, options) = unsafe { (args::payload(payload)?, args::options(options)?) };
-        let Invocation { session, request } = &object.what;
+        object.what.check()?;
+        let Invocation { session, request, .. } = &object.what;
         let wrong = |_| Failure::new(Status::Option, "option `progress`: must be a bool");
         match options.bool("progress").map_err(wrong)? {
             Some(true) => session.progress(*request, options, payload).map(|()| 0),
-            _ => session.answer(*request, options, payload).map(|()| 0),
+            _ => object.what.answer(|| session.answer(*request, options, payload)).map(|()| 0),
         }
     })
 }
@@ -193,9 +237,9 @@ pub unsafe extern "C" fn wamp_invocation_error(
         let uri = unsafe { args::optional_text(uri, "uri") }?.unwrap_or(uri::RUNTIME_ERROR);
         // SAFETY: the caller's promise.
         let payload = unsafe { args::payload(payload) }?;
-        let Invocation { session, request } = &object.what;
+        let Invocation { session, request, .. } = &object.what;
         let uri = session.connection().prefixes.resolve(uri);
-        session.answer_error(*request, &uri, payload).map(|()| 0)
+        object.what.answer(|| session.answer_error(*request, &uri, payload)).map(|()| 0)
     })
 }
 
@@ -208,7 +252,8 @@ pub unsafe extern "C" fn wamp_invocation_error(
 pub unsafe extern "C" fn wamp_invocation_is_canceled(invocation: *mut wamp_invocation_t) -> c_int {
     guard(|| {
         let object = object(invocation)?;
-        Ok(c_int::from(object.what.session.is_interrupted(object.what.request)))
+        let Invocation { session, request, .. } = &object.what;
+        Ok(c_int::from(object.what.check().is_ok() && session.is_interrupted(*request)))
     })
 }
 
@@ -231,6 +276,7 @@ pub unsafe extern "C" fn wamp_invocation_on_interrupt(
     let watcher = Arc::new(CTarget::watcher(callback, UserData::new(user_data, free)));
     guard(|| {
         let object = object(invocation)?;
+        object.what.check()?;
         object.what.tag(invocation);
         let receiver = Receiver::App(watcher.clone());
         object.what.session.watch_interrupt(object.what.request, receiver).map(|()| 0)

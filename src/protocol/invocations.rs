@@ -25,7 +25,7 @@ use super::message::{self, code};
 use super::session::{Phase, Session, Violation};
 use super::uri::{self, Match};
 
-/// The invocations of a session, by the router's id.
+/// The invocations of a session, each by a key that no other has while anybody may ask for it.
 #[derive(Debug)]
 pub(super) struct Invocations<H> {
     /// Without a final answer.
@@ -34,7 +34,16 @@ pub(super) struct Invocations<H> {
     interrupted: IdMap<Interrupted>,
     /// Over before their last input, which is still to be ignored.
     unfinished: VecDeque<u64>,
+    /// The keys of those whose id the router has used again while the application still holds what it
+    /// stood for first. By their ids; all others are their own keys.
+    renamed: IdMap<u64>,
+    /// How many names were given.
+    names: u64,
 }
+
+/// The bits of a key that are the router's id, which has 54 at most. Above them stands a name, where
+/// there had to be one.
+pub const INVOCATION_ID: u64 = (1 << 54) - 1;
 
 #[derive(Debug)]
 struct Invocation<H> {
@@ -69,6 +78,8 @@ impl<H> Default for Invocations<H> {
             open: IdMap::default(),
             interrupted: IdMap::default(),
             unfinished: VecDeque::new(),
+            renamed: IdMap::default(),
+            names: 0,
         }
     }
 }
@@ -96,11 +107,29 @@ impl<H> Invocations<H> {
         self.unfinished.push_back(request);
     }
 
+    /// The key of what the router calls by this id now.
+    #[inline]
+    fn key(&self, id: u64) -> u64 {
+        match self.renamed.is_empty() {
+            true => id,
+            false => self.renamed.get(&id).copied().unwrap_or(id),
+        }
+    }
+
+    /// A key for an invocation that is none of those that are known.
+    fn new_key(&mut self, id: u64) -> u64 {
+        self.renamed.remove(&id);
+        if !self.interrupted.contains_key(&id) && !self.open.contains_key(&id) {
+            return id;
+        }
+        self.names = self.names % 1023 + 1;
+        let key = self.names << INVOCATION_ID.count_ones() | id;
+        self.renamed.insert(id, key);
+        key
+    }
+
     /// The rest of an input whose call was over before its end.
     fn is_leftover(&mut self, request: u64, more: bool) -> bool {
-        if self.interrupted.contains_key(&request) {
-            return true;
-        }
         let Some(at) = self.unfinished.iter().position(|unfinished| *unfinished == request) else {
             return false;
         };
@@ -140,6 +169,7 @@ impl<H: Clone> Session<H> {
             // Beside ours it would be there twice.
             _ => return Err(RequestError::Option("progress", "must be true, or left out")),
         };
+        let request = request & INVOCATION_ID;
         self.write(|out| message::Yield { request, options, payload }.write(out))
     }
 
@@ -153,7 +183,8 @@ impl<H: Clone> Session<H> {
         self.check_open()?;
         self.invocations.check(request)?;
         self.check_dealer_passthru(options)?;
-        self.write(|out| message::Yield { request, options, payload }.write(out))?;
+        let id = request & INVOCATION_ID;
+        self.write(|out| message::Yield { request: id, options, payload }.write(out))?;
         self.close_invocation(request);
         Ok(())
     }
@@ -278,7 +309,8 @@ impl<H: Clone> Session<H> {
             debug_assert!(written.is_ok());
             return Ok(());
         };
-        let again = match self.invocations.open.get_mut(&request) {
+        let key = self.invocations.key(request);
+        let (key, again) = match self.invocations.open.get_mut(&key) {
             None => {
                 let open = Invocation {
                     registration: invocation.registration,
@@ -288,12 +320,13 @@ impl<H: Clone> Session<H> {
                     watcher: None,
                     tag: 0,
                 };
-                self.invocations.open.insert(request, open);
-                false
+                let key = self.invocations.new_key(request);
+                self.invocations.open.insert(key, open);
+                (key, false)
             }
             Some(open) if open.more && !open.killed => {
                 open.more = more;
-                true
+                (key, true)
             }
             // The last input has come: this is none of it.
             Some(_) => return Ok(()),
@@ -303,7 +336,7 @@ impl<H: Clone> Session<H> {
             (Match::Prefix | Match::Wildcard, Some(named)) => c_text(&named),
             _ => procedure,
         });
-        event.wamp_id = request;
+        event.wamp_id = key;
         event.progress = progress;
         (event.more, event.again) = (more, again);
         event.details = Span::of_dict(frame, invocation.details);
@@ -319,7 +352,7 @@ impl<H: Clone> Session<H> {
     ) -> Result<(), Violation> {
         let waits = !matches!(interrupt.options.text("mode")?.as_deref(), Some("killnowait"));
         let reason = interrupt.options.text("reason")?;
-        let request = interrupt.request;
+        let request = self.invocations.key(interrupt.request);
         // Crosses with our answer, or comes twice.
         let Some(open) = self.invocations.open.get_mut(&request).filter(|open| !open.killed) else {
             return Ok(());
@@ -352,8 +385,12 @@ impl<H: Clone> Session<H> {
         let Some(open) = self.invocations.open.remove(&request) else {
             return;
         };
+        let id = request & INVOCATION_ID;
+        if self.invocations.key(id) == request {
+            self.invocations.renamed.remove(&id);
+        }
         if open.more {
-            self.invocations.ignore_rest(request);
+            self.invocations.ignore_rest(id);
         }
         if let Some(watcher) = open.watcher {
             self.emit(Event::new(EventKind::Gone, 0, Some(watcher)));
@@ -367,13 +404,13 @@ impl<H: Clone> Session<H> {
         let Invocation { registration, tag, more, .. } = open;
         self.invocations.interrupted.insert(request, Interrupted { registration, waited, tag });
         if more {
-            self.invocations.ignore_rest(request);
+            self.invocations.ignore_rest(request & INVOCATION_ID);
         }
     }
 }
 
 fn write_error(request: u64, error: &str, payload: PayloadRef<'_>, out: &mut Out<'_>) {
-    let details = Dict::EMPTY;
+    let (request, details) = (request & INVOCATION_ID, Dict::EMPTY);
     message::Error { kind: code::INVOCATION, request, details, error: error.into(), payload }
         .write(out);
 }

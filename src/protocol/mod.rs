@@ -32,6 +32,7 @@ pub use cancel::CancelMode;
 pub use challenge::Gate;
 pub use ended::Ended;
 pub use event::{Cause, Event, EventKind, RequestError};
+pub use invocations::INVOCATION_ID;
 pub use message::Message;
 pub use pubsub::Listed;
 pub use session::{Config, Phase, Session};

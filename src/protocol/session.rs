@@ -304,6 +304,12 @@ impl<H: Clone> Session<H> {
                 self.end(Ended::Goodbye { by_us: true, reason, message });
                 Ok(())
             }
+            // What has crossed with our GOODBYE is answered all the same, and so told.
+            (Phase::Leaving, answer) if answer.is_answer() => {
+                // Nothing that is wrong with it matters any more.
+                let _ = self.handle_open(frame, answer);
+                Ok(())
+            }
             (Phase::Leaving | Phase::Closed, _) => Ok(()),
             (Phase::Open, message) => self.handle_open(frame, message),
         }

@@ -388,6 +388,7 @@ impl<'a> Connection<'a> {
     fn fail(&mut self, error: TransportError) -> Result<(), Gone> {
         match error {
             TransportError::Lost(_)
+            | TransportError::Busy { .. }
             | TransportError::Refused(_)
             | TransportError::PeerLimit { .. } => return Err(Gone),
             _ if matches!(self.phase, Phase::Ending) => return Err(Gone),

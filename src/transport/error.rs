@@ -1,6 +1,8 @@
 //! Why a transport could not be opened, or failed: each reason told apart, in words that say what
 //! to change.
 
+use std::time::Duration;
+
 use super::proxy::ProxyError;
 use super::tls::TlsError;
 
@@ -10,6 +12,14 @@ pub enum TransportError {
     /// The connection broke: end of stream without a closing handshake, reset, time-out.
     #[error("the connection was lost: {0}")]
     Lost(String),
+    /// The connection is of no use for a while, as who stands between says.
+    #[error("the connection was lost: {text}")]
+    Busy {
+        /// What was said.
+        text: String,
+        /// How long the while is.
+        rest: Duration,
+    },
     /// The peer broke the rules of the transport.
     #[error("the peer broke the transport's protocol: {0}")]
     Protocol(String),
@@ -33,6 +43,26 @@ pub enum TransportError {
         /// Bytes that the peer accepts.
         limit: usize,
     },
+}
+
+/// Why a RawSocket server says no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Its error 1.
+    #[error("it does not offer our serializer; use one that it is configured for")]
+    Serializer,
+    /// Its error 2.
+    #[error("it does not agree to the largest message; change `max_message_size`")]
+    Length,
+    /// Its error 3.
+    #[error("it says that we use reserved bits")]
+    ReservedBits,
+    /// Its error 4.
+    #[error("it has as many connections as it takes; try again later")]
+    TooMany,
+    /// Another one.
+    #[error("it refuses with the unknown code {0}")]
+    Unknown(u8),
 }
 
 /// Why a connection could not be made.
@@ -132,6 +162,8 @@ pub enum ConnectError {
         status: u16,
         /// What to check.
         hint: &'static str,
+        /// For how long the server wants to be left alone.
+        rest: Option<Duration>,
     },
     /// The server speaks the transport, but none of our subprotocols.
     #[error(
@@ -154,7 +186,15 @@ pub enum ConnectError {
         /// What was wrong with the answer.
         reason: String,
     },
-    /// The server's answer is no RawSocket handshake, or says no.
+    /// The server speaks RawSocket, and says no.
+    #[error("{url} opens no RawSocket connection: {refusal}")]
+    RawSocketRefused {
+        /// Where to.
+        url: String,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The server's answer is no RawSocket handshake.
     #[error("{url} did not open a RawSocket connection: {reason}")]
     RawSocket {
         /// Where to.

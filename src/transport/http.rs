@@ -18,7 +18,7 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderName, HeaderValue, LOCATION,
-    TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
+    RETRY_AFTER, TE, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
 };
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -230,6 +230,12 @@ pub(super) fn add_headers(headers: &mut HeaderMap, target: &Target, path: &str) 
     }
 }
 
+/// For how long a server wants to be left alone. A date in place of seconds is not looked at.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
 /// Why an answer with this status is none to go on with; `hint` is for what nobody expects.
 pub(super) fn refused(
     url: String,
@@ -252,7 +258,7 @@ pub(super) fn refused(
         502..=504 => "a proxy is there, but the router behind it does not answer",
         _ => hint,
     };
-    ConnectError::Http { url, status: status.as_u16(), hint }
+    ConnectError::Http { url, status: status.as_u16(), hint, rest: retry_after(headers) }
 }
 
 /// Why there is no answer that can be understood.

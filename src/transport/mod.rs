@@ -52,7 +52,7 @@ use crate::os;
 pub use cookies::Jar;
 pub use doorbell::Doorbell;
 pub use endpoint::{Address, Endpoint, Protocol};
-pub use error::{ConnectError, TransportError};
+pub use error::{ConnectError, Refusal, TransportError};
 pub use framing::{CROSSBAR_SEPARATOR, SEPARATOR};
 pub use http::check_header;
 pub use keepalive::Keepalive;
@@ -235,6 +235,7 @@ pub async fn connect(target: &Target) -> Result<Box<dyn Transport>, ConnectError
             // Over TLS that may look as if it did not want the certificate.
             Err(
                 error @ (ConnectError::RawSocket { .. }
+                | ConnectError::RawSocketRefused { .. }
                 | ConnectError::Unreachable { .. }
                 | ConnectError::Tls {
                     error: TlsError::ClosedOnCertificate | TlsError::CertificateRequired,

@@ -36,8 +36,7 @@ fn every_answer_to_a_goodbye_ends_in_order() {
             wire.text(GOODBYE);
             drop(wire.polite());
         }),
-        ("late answers", |wire| {
-            wire.text("[50,4,{}]");
+        ("what was on its way", |wire| {
             wire.text("[36,20,1,{}]");
             wire.text("[68,1,30,{}]");
             wire.text(GOODBYE);
@@ -70,6 +69,26 @@ fn every_answer_to_a_goodbye_ends_in_order() {
 }
 
 #[test]
+fn what_is_answered_before_the_routers_goodbye_is_told() {
+    let (scene, peer) = Scene::open("late answers", json!({}), |wire| {
+        wire.message().expect("a GOODBYE");
+        wire.text(r#"[50,4,{},["late"]]"#);
+        wire.text("[17,5,777]");
+        wire.text(GOODBYE);
+        assert!(wire.polite().is_empty());
+    });
+    assert_eq!(scene.client.outcome(scene.early).kind, WAMP_RESULT);
+    assert_eq!(scene.client.close(), WAMP_OK);
+    let told = scene.client.outcome(scene.call);
+    assert_eq!((told.kind, told.args.as_str()), (WAMP_RESULT, "[\"late\"]"));
+    let told = scene.client.outcome(scene.publication);
+    assert_eq!((told.kind, told.wamp_id), (WAMP_PUBLISHED, 777));
+    scene.client.closed_as(WAMP_OK, "closed");
+    scene.client.finish();
+    peer.done();
+}
+
+#[test]
 fn goodbyes_that_cross() {
     let peer = Peer::joined(|wire| {
         wire.text(GOODBYE);
@@ -96,12 +115,12 @@ fn goodbyes_that_cross_for_certain() {
         // To the client it is all one whether this one has crossed with its own.
         let goodbye = wire.message().expect("a GOODBYE");
         assert_eq!(goodbye[2], "wamp.goodbye.normal");
-        wire.text(r#"[6,{},"wamp.close.system_shutdown"]"#);
+        wire.text(r#"[6,{},"wamp.close.close_realm"]"#);
         wire.polite()
     });
     assert_eq!(scene.client.close(), WAMP_OK);
     let told = scene.client.closed();
-    assert_eq!(told.reason()["reason"], "wamp.close.system_shutdown");
+    assert_eq!(told.reason()["reason"], "wamp.close.close_realm");
     scene.lose(WAMP_OK, "closed");
     assert!(peer.done().is_empty(), "no second GOODBYE");
 }

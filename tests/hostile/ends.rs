@@ -81,8 +81,8 @@ fn the_router_says_goodbye() {
         (
             "shutdown",
             (
-                r#"[6,{"message":"back soon"},"wamp.close.system_shutdown"]"#,
-                "wamp.close.system_shutdown",
+                r#"[6,{"message":"back soon"},"wamp.close.close_realm"]"#,
+                "wamp.close.close_realm",
                 "back soon",
             ),
         ),
@@ -130,13 +130,13 @@ fn the_router_aborts() {
 #[test]
 fn goodbye_and_close_in_one_write() {
     let (scene, peer) = Scene::open("goodbye, close, end", json!({}), |wire| {
-        let mut bytes = peer::frame(peer::TEXT, br#"[6,{},"wamp.close.system_shutdown"]"#);
+        let mut bytes = peer::frame(peer::TEXT, br#"[6,{},"wamp.close.close_realm"]"#);
         bytes.extend(peer::frame(CLOSE, b"\x03\xe8"));
         wire.raw(&bytes);
         wire.end();
     });
     let told = scene.client.closed();
-    assert_eq!(told.reason()["reason"], "wamp.close.system_shutdown");
+    assert_eq!(told.reason()["reason"], "wamp.close.close_realm");
     scene.lose(WAMP_OK, "closed");
     peer.done();
 }
@@ -237,7 +237,7 @@ fn what_was_not_sent_is_never_sent() {
     let (say_goodbye, told) = std::sync::mpsc::channel();
     let peer = Peer::joined(move |wire| {
         told.recv_timeout(LIMIT).expect("the client has filled the socket");
-        wire.text(r#"[6,{},"wamp.close.system_shutdown"]"#);
+        wire.text(r#"[6,{},"wamp.close.close_realm"]"#);
         wire.polite()
     });
     let options = json!({"send_queue_bytes": 256 << 20});

@@ -210,7 +210,7 @@ fn why_the_router_ends_it_is_told_although_a_send_hears_first_that_it_has() {
     let (peer, _) = server(|what, before| match (what, before) {
         ("send", 1..) => told("404 Not Found", ""),
         ("receive", 1) => {
-            let abort = ok(r#"[3,{"message":"see you"},"wamp.close.system_shutdown"]"#);
+            let abort = ok(r#"[3,{"message":"see you"},"wamp.close.close_realm"]"#);
             after(2, Answer::Late(Box::new(abort)))
         }
         ("receive", 2..) => told("404 Not Found", ""),
@@ -298,7 +298,13 @@ fn an_answer_byte_by_byte() {
 fn bad_answers_to_receive() {
     let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>";
     let large = " ".repeat(70_000);
-    let rows: [(&str, (Answer, i32, &str)); 12] = [
+    let rows: [(&str, (Answer, i32, &str)); 18] = [
+        ("302", (told("302 Found", ""), WAMP_ERR_LOST, "lost")),
+        ("401", (told("401 No", ""), WAMP_ERR_LOST, "lost")),
+        ("403", (told("403 No", ""), WAMP_ERR_LOST, "lost")),
+        ("409", (told("409 No", ""), WAMP_ERR_LOST, "lost")),
+        ("429", (told("429 No", ""), WAMP_ERR_LOST, "lost")),
+        ("451", (told("451 No", ""), WAMP_ERR_LOST, "lost")),
         ("a large page with 502", (told("502 No", &large), WAMP_ERR_LOST, "lost")),
         (
             "a body that does not go on",
@@ -312,7 +318,7 @@ fn bad_answers_to_receive() {
         ("503", (told("503 No", "oh"), WAMP_ERR_LOST, "lost")),
         ("404", (told("404 No", ""), WAMP_ERR_LOST, "lost")),
         ("400", (told("400 No", ""), WAMP_ERR_PROTOCOL, "closed")),
-        ("a page", (Answer::Bytes(page.into()), WAMP_ERR_PROTOCOL, "closed")),
+        ("a page", (Answer::Bytes(page.into()), WAMP_ERR_LOST, "lost")),
         ("an end", (ok(""), WAMP_ERR_LOST, "lost")),
         ("too large", (ok(&" ".repeat(5000)), WAMP_ERR_TOO_LARGE, "closed")),
         ("no message", (ok("{}"), WAMP_ERR_PROTOCOL, "closed")),
@@ -351,14 +357,32 @@ fn bad_answers_to_receive() {
 }
 
 #[test]
+fn a_server_that_wants_rest_gets_it() {
+    let (peer, _) = server(|what, before| match what {
+        "receive" if before > 0 => {
+            let head = "HTTP/1.1 429 No\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n";
+            Answer::Bytes(head.into())
+        }
+        _ => right(what, before).unwrap_or_else(nothing),
+    });
+    let options = json!({"max_retries": 3, "initial_retry_delay": 0.01, "max_retry_delay": 1});
+    let client = Client::open("429", &url(&peer), options);
+    assert_eq!(client.retries(1).reason()["retry_delay"], 3600.0);
+    assert_eq!(client.close(), WAMP_OK);
+    client.finish();
+    peer.done();
+}
+
+#[test]
 fn bad_answers_to_send() {
     let large = " ".repeat(70_000);
     let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>";
-    let rows: [(&str, (Answer, i32, &str)); 8] = [
+    let rows: [(&str, (Answer, i32, &str)); 9] = [
         ("a large page with 502", (told("502 No", &large), WAMP_ERR_LOST, "lost")),
         ("a page, as of a network that wants a login", {
-            (Answer::Bytes(page.into()), WAMP_ERR_PROTOCOL, "closed")
+            (Answer::Bytes(page.into()), WAMP_ERR_LOST, "lost")
         }),
+        ("403", (told("403 No", ""), WAMP_ERR_LOST, "lost")),
         ("408", (told("408 No", ""), WAMP_ERR_LOST, "lost")),
         ("413", (told("413 No", ""), WAMP_ERR_TOO_LARGE, "closed")),
         ("500", (told("500 No", "oh"), WAMP_ERR_LOST, "lost")),

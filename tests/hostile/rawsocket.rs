@@ -146,9 +146,12 @@ fn what_must_not_come() {
 
 #[test]
 fn bad_answers_to_the_handshake() {
-    let rows: [(&str, Row); 6] = [
-        ("a refusal", (&[0x7f, 0x10, 0, 0], WAMP_ERR_PROTOCOL, "serializer")),
-        ("too many", (&[0x7f, 0x40, 0, 0], WAMP_ERR_PROTOCOL, "try again later")),
+    let rows: [(&str, Row); 9] = [
+        ("a refusal", (&[0x7f, 0x10, 0, 0], WAMP_ERR_SUBPROTOCOL, "serializer")),
+        ("a length", (&[0x7f, 0x20, 0, 0], WAMP_ERR_TOO_LARGE, "max_message_size")),
+        ("reserved bits", (&[0x7f, 0x30, 0, 0], WAMP_ERR_PROTOCOL, "reserved bits")),
+        ("too many", (&[0x7f, 0x40, 0, 0], WAMP_ERR_UNREACHABLE, "try again later")),
+        ("an unknown no", (&[0x7f, 0x90, 0, 0], WAMP_ERR_PROTOCOL, "code 9")),
         ("HTTP", (b"HTTP/1.1 400 Bad Request\r\n\r\n", WAMP_ERR_PROTOCOL, "ws://")),
         ("TLS", (b"\x15\x03\x01\x00\x02\x02\x46", WAMP_ERR_TLS, "write rss://")),
         ("an end", (b"", WAMP_ERR_UNREACHABLE, "RawSocket port")),

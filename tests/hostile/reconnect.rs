@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use wamp::ffi::types::*;
 
 use crate::client::Client;
+use crate::every;
 use crate::peer::{Peer, Wire, accept};
 
 /// Small delays, and a few retries.
@@ -122,36 +123,93 @@ fn the_count_begins_anew_only_after_welcome() {
     peer.done();
 }
 
-#[test]
-fn a_goodbye_is_tried_again_only_for_listed_reasons() {
-    let goodbye = |listener: &TcpListener| {
-        let mut wire = Wire::welcome(accept(listener));
-        wire.message().expect("a CALL");
-        wire.text(r#"[6,{},"wamp.close.system_shutdown"]"#);
-        drop(wire.polite());
-    };
-    let peer = Peer::listening(move |listener| goodbye(&listener));
-    let mut client = Client::open("GOODBYE", &peer.url, retrying());
-    client.join();
-    client.call(c"com.p");
-    client.closed_as(WAMP_OK, "closed");
-    assert_eq!(client.all(WAMP_CLOSE).len(), 1);
-    client.finish();
-    peer.done();
+/// Where in a session's life the router says no.
+#[derive(Clone, Copy)]
+enum Point {
+    Hello,
+    Challenge,
+    Session,
+    Goodbye,
+}
 
-    let peer = Peer::listening(move |listener| {
-        goodbye(&listener);
-        serve(&listener);
+/// Has a router say `uri` there.
+fn refuse(listener: &TcpListener, point: Point, uri: &str) {
+    let mut wire = match point {
+        Point::Hello | Point::Challenge => Wire::greet(accept(listener)),
+        Point::Session | Point::Goodbye => Wire::welcome(accept(listener)),
+    };
+    match point {
+        Point::Hello => {}
+        Point::Challenge => {
+            wire.text(r#"[4,"ticket",{}]"#);
+            assert_eq!(wire.message().expect("an AUTHENTICATE")[0], 5);
+        }
+        Point::Session | Point::Goodbye => drop(wire.message().expect("a CALL")),
+    }
+    let code = if matches!(point, Point::Goodbye) { 6 } else { 3 };
+    wire.text(&format!("[{code},{{}},\"{uri}\"]"));
+    drop(wire.polite());
+}
+
+const POINTS: [(&str, (Point, i32)); 4] = [
+    ("HELLO", (Point::Hello, WAMP_ERR_ABORTED)),
+    ("CHALLENGE", (Point::Challenge, WAMP_ERR_AUTH)),
+    ("in the session", (Point::Session, WAMP_ERR_ABORTED)),
+    ("GOODBYE", (Point::Goodbye, WAMP_OK)),
+];
+
+fn login(listed: Option<&str>) -> serde_json::Value {
+    let mut options = retrying();
+    options["authid"] = json!("joe");
+    options["ticket"] = json!("secret");
+    if let Some(listed) = listed {
+        options["retry_reasons"] = json!([listed]);
+    }
+    options
+}
+
+#[test]
+fn what_is_not_listed_is_final_wherever_it_is_said() {
+    every(POINTS, |what, (point, status)| {
+        let uri = "wamp.error.no_such_procedure";
+        let peer = Peer::listening(move |listener| refuse(&listener, point, uri));
+        let mut client = Client::open(what, &peer.url, login(None));
+        if client.try_join() {
+            client.call(c"com.p");
+        }
+        let told = client.closed_as(status, "closed");
+        assert_eq!(told.reason()["reason"], uri, "{what}");
+        assert_eq!(client.all(WAMP_CLOSE).len(), 1, "{what}");
+        client.finish();
+        peer.done();
     });
-    let options = with("retry_reasons", json!(["wamp.close.system_shutdown"]));
-    let mut client = Client::open("GOODBYE, listed", &peer.url, options);
-    client.join();
-    client.call(c"com.p");
-    assert_eq!(client.retries(1).reason()["reason"], "wamp.close.system_shutdown");
-    client.join();
-    assert_eq!(client.close(), WAMP_OK);
-    client.finish();
-    peer.done();
+}
+
+#[test]
+fn what_is_listed_is_tried_again_wherever_it_is_said() {
+    // The restart of a router is listed by itself.
+    for (uri, listed) in [
+        ("wamp.error.no_such_procedure", Some("wamp.error.no_such_procedure")),
+        ("wamp.close.system_shutdown", None),
+    ] {
+        every(POINTS, |what, (point, _)| {
+            let peer = Peer::listening(move |listener| {
+                refuse(&listener, point, uri);
+                serve(&listener);
+            });
+            let mut client = Client::open(what, &peer.url, login(listed));
+            client.expect_refusals();
+            if matches!(point, Point::Session | Point::Goodbye) {
+                client.join();
+                client.call(c"com.p");
+            }
+            assert_eq!(client.retries(1).reason()["reason"], uri, "{what}");
+            client.join();
+            assert_eq!(client.close(), WAMP_OK, "{what}");
+            client.finish();
+            peer.done();
+        });
+    }
 }
 
 #[test]

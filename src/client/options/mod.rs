@@ -93,7 +93,8 @@ impl Default for Options {
             callback_stack_bytes: None,
             retry: Policy::default(),
             retry_if_unreachable: false,
-            retry_reasons: Vec::new(),
+            // A router that is restarted will be back.
+            retry_reasons: vec![uri::SYSTEM_SHUTDOWN.to_owned()],
             tls: Arc::default(),
             proxy: ProxyChoice::Environment(Environment::read()),
             credentials: Credentials::default(),

@@ -216,9 +216,10 @@ pub const TABLE: &[Spec] = &[
     Spec {
         name: "retry_reasons",
         kind: "list of strings",
-        default: "[]",
-        text: "URIs of a router's GOODBYE or ABORT after which to try again, such as \
-               \"wamp.close.system_shutdown\".",
+        default: "[\"wamp.close.system_shutdown\"]",
+        text: "URIs of a router's GOODBYE or ABORT after which to try again, at whatever point it comes. \
+               The first delay after it lies anywhere between 0 and twice `initial_retry_delay`. The \
+               list takes the place of the default; [] is for none.",
         set: |options, value| {
             let list = value.as_array().ok_or("must be a list of URIs")?;
             options.retry_reasons = list.iter().map(text).collect::<Result<_, _>>()?;

@@ -16,6 +16,13 @@ pub struct Reader<'a, F> {
     dict: Dict<'a>,
 }
 
+/// What an element of a payload is.
+#[derive(PartialEq, Eq)]
+enum Part {
+    There,
+    Absent,
+}
+
 impl<'a, F: Format> Reader<'a, F> {
     /// Opens the list that every WAMP message is. `dict` is its dict, as JSON text: see
     /// [`head_dict`].
@@ -33,7 +40,7 @@ impl<'a, F: Format> Reader<'a, F> {
     #[inline]
     fn part(
         &mut self,
-        check: impl FnOnce(Head) -> Result<(), &'static str>,
+        check: impl FnOnce(Head) -> Result<Part, &'static str>,
     ) -> Result<Option<&'a [u8]>, CodecError> {
         if !self.has_more() {
             return Ok(None);
@@ -43,8 +50,9 @@ impl<'a, F: Format> Reader<'a, F> {
             Head::Null => Ok(None),
             head => {
                 self.scan.seek(start);
-                check(head).map_err(|what| self.scan.error(what))?;
-                self.scan.skip_value().map(Some)
+                let part = check(head).map_err(|what| self.scan.error(what))?;
+                let value = self.scan.skip_value()?;
+                Ok(Some(value).filter(|_| part == Part::There))
             }
         }
     }
@@ -85,7 +93,8 @@ impl<'a, F: Format> Read<'a> for Reader<'a, F> {
     fn dict(&mut self) -> Result<Dict<'a>, CodecError> {
         let start = self.scan.at();
         match self.element()? {
-            Head::Dict(Some(0)) => Ok(Dict::EMPTY),
+            // Some peers write an empty list, or nil, for an empty dict.
+            Head::Dict(Some(0)) | Head::List(Some(0)) | Head::Null => Ok(Dict::EMPTY),
             Head::Dict(_) => {
                 self.scan.seek(start);
                 self.scan.skip_value()?;
@@ -108,14 +117,16 @@ impl<'a, F: Format> Read<'a> for Reader<'a, F> {
         payload.args = self.part(|head| match head {
             Head::Binary(_) => {
                 bare = true;
-                Ok(())
+                Ok(Part::There)
             }
-            Head::List(_) => Ok(()),
+            Head::List(_) => Ok(Part::There),
             _ => Err("args must be a list"),
         })?;
         if !bare {
             payload.kwargs = self.part(|head| match head {
-                Head::Dict(_) => Ok(()),
+                Head::Dict(_) => Ok(Part::There),
+                // As in `dict`.
+                Head::List(Some(0)) => Ok(Part::Absent),
                 _ => Err("kwargs must be a dict"),
             })?;
         }

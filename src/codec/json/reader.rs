@@ -52,7 +52,11 @@ impl<'a> Reader<'a> {
         match self.scan.peek() {
             Some(byte) if byte == open => self.scan.skip_value().map(Some),
             Some(b'n') => self.scan.skip_value().map(|_| None),
-            _ => Err(self.scan.error(wanted)),
+            _ => {
+                let wrong = self.scan.error(wanted);
+                let is_nothing = open == b'{' && stands_for_nothing(self.scan.skip_value()?);
+                if is_nothing { Ok(None) } else { Err(wrong) }
+            }
         }
     }
 
@@ -97,10 +101,11 @@ impl<'a> Read<'a> for Reader<'a> {
 
     fn dict(&mut self) -> Result<Dict<'a>, CodecError> {
         self.next_element()?;
-        if self.scan.peek() != Some(b'{') {
-            return Err(self.scan.error("expected a dict"));
+        if self.scan.peek() == Some(b'{') {
+            return Ok(Dict { text: self.scan.skip_value()? });
         }
-        Ok(Dict { text: self.scan.skip_value()? })
+        let wrong = self.scan.error("expected a dict");
+        if stands_for_nothing(self.scan.skip_value()?) { Ok(Dict::EMPTY) } else { Err(wrong) }
     }
 
     fn payload(&mut self) -> Result<PayloadRef<'a>, CodecError> {
@@ -241,6 +246,7 @@ impl<'a> Dict<'a> {
         match self.get(key) {
             None | Some(b"null") => Ok(None),
             Some(text @ [b'{', ..]) => Ok(Some(Dict { text })),
+            Some(text) if stands_for_nothing(text) => Ok(Some(Dict::EMPTY)),
             Some(other) => Err(self.mistyped(other, "a detail that must be a dict is not")),
         }
     }
@@ -256,6 +262,16 @@ impl<'a> Dict<'a> {
 
     fn mistyped(self, value: &[u8], what: &'static str) -> CodecError {
         CodecError { at: value.as_ptr() as usize - self.text.as_ptr() as usize, what }
+    }
+}
+
+/// True for what some peers write where a dict is meant that has nothing in it: languages whose lists
+/// and dicts are the same when they are empty write a list, and others null.
+fn stands_for_nothing(value: &[u8]) -> bool {
+    match value {
+        b"null" => true,
+        [b'[', inner @ .., b']'] => inner.iter().all(u8::is_ascii_whitespace),
+        _ => false,
     }
 }
 
@@ -342,6 +358,31 @@ mod tests {
                 reader.finish()
             });
             assert!(read.is_err(), "{bad} was accepted");
+        }
+    }
+
+    #[test]
+    fn an_empty_list_and_null_stand_for_an_empty_dict() {
+        for (text, good) in [("{}", true), ("[]", true), ("[ ]", true), ("null", true)]
+            .into_iter()
+            .chain([("[1]", false), ("0", false), ("\"\"", false), ("false", false)])
+        {
+            let message = format!("[{text}]");
+            let mut reader = Reader::new(message.as_bytes()).unwrap();
+            assert_eq!(
+                reader.dict().map(|dict| dict.is_empty()).ok(),
+                good.then_some(true),
+                "{text}"
+            );
+            let message = format!("[[],{text}]");
+            let mut reader = Reader::new(message.as_bytes()).unwrap();
+            assert_eq!(reader.payload().is_ok(), good, "{text}");
+            let details = format!("{{\"roles\":{text}}}");
+            assert_eq!(
+                Dict::from_checked(details.as_bytes()).dict("roles").is_ok(),
+                good,
+                "{text}"
+            );
         }
     }
 

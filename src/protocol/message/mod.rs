@@ -140,6 +140,20 @@ impl<'a> Message<'a> {
         Ok(message)
     }
 
+    /// True for what answers a request of a client.
+    pub fn is_answer(&self) -> bool {
+        matches!(
+            self,
+            Message::Error(_)
+                | Message::Published(_)
+                | Message::Subscribed(_)
+                | Message::Unsubscribed(_)
+                | Message::Result(_)
+                | Message::Registered(_)
+                | Message::Unregistered(_)
+        )
+    }
+
     /// Its type code.
     pub fn code(&self) -> u64 {
         match self {

@@ -31,7 +31,7 @@ fn what_is_malformed_ends_the_session() {
         let event = to(encoding, r#"[36,1,2,{"topic":"a"},["x"]]"#);
         let mut bad: Vec<Bytes> = (0..event.len()).map(|end| event.slice(..end)).collect();
         bad.push([&event[..], b"\0"].concat().into());
-        bad.push(to(encoding, r#"[36,1,2,[],["x"]]"#));
+        bad.push(to(encoding, r#"[36,1,2,[1],["x"]]"#));
         bad.push(to(encoding, r#"[36,"1",2,{}]"#));
         bad.push(to(encoding, r#"{"36":1}"#));
         bad.push(Bytes::from_static(b"\xdd\xff\xff\xff\xff\x24"));

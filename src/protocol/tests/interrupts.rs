@@ -145,3 +145,36 @@ fn progress_is_said_once() {
     }
     assert!(client.sent().is_empty());
 }
+
+#[test]
+fn an_id_that_is_used_again_is_another_invocation() {
+    let mut client = invoked();
+    // Right behind the answer.
+    client.session.answer(100, Dict::EMPTY, PayloadRef::args("[1]")).unwrap();
+    client.receive("[68,100,5,{}]");
+    assert_eq!(client.told().len(), 1);
+    client.session.answer(100, Dict::EMPTY, PayloadRef::args("[2]")).unwrap();
+    assert_eq!(client.sent(), ["[70,100,{},[1]]", "[70,100,{},[2]]"]);
+
+    // While the application still holds what the caller has given up.
+    client.receive("[68,100,5,{}]");
+    client.receive(r#"[69,100,{"mode":"killnowait"}]"#);
+    client.told();
+    client.receive("[68,100,5,{}]");
+    let events: Vec<_> = client.session.take_events().collect();
+    let [event] = &events[..] else { panic!("{} events", events.len()) };
+    let key = event.wamp_id;
+    assert_eq!((key == 100, key & crate::protocol::INVOCATION_ID), (false, 100));
+    assert!(client.session.is_interrupted(100) && !client.session.is_interrupted(key));
+    let late = client.session.answer(100, Dict::EMPTY, PayloadRef::NONE);
+    assert_eq!(late, Err(RequestError::Interrupted));
+    client.session.forget_invocation(100, "com.e", PayloadRef::NONE);
+    assert!(client.sent().is_empty(), "the new one is not touched");
+    // What the router says of the id is about the new one.
+    client.receive("[69,100,{}]");
+    assert!(client.session.is_interrupted(key));
+    client.session.answer(key, Dict::EMPTY, PayloadRef::args("[3]")).unwrap();
+    assert_eq!(client.sent(), ["[70,100,{},[3]]"]);
+    client.receive("[68,100,5,{}]");
+    client.session.answer(100, Dict::EMPTY, PayloadRef::NONE).unwrap();
+}

@@ -282,25 +282,32 @@ impl Transport for LongPoll {
 
 /// Somebody in between answers, such as a network that wants a login first.
 fn page() -> TransportError {
-    TransportError::Protocol("it answers a web page".to_owned())
+    TransportError::Lost("it answered a web page".to_owned())
 }
 
 fn forgotten() -> TransportError {
     TransportError::Lost("the router has ended the transport, or forgotten it".to_owned())
 }
 
-/// What an answer means that is not the wanted one.
+/// What an answer means that is not the wanted one. In the middle of a session it is seldom the
+/// router's: a proxy redirects, wants a login or says that there is too much to do, and the router
+/// behind it will be back. Only what finds fault with our request itself would come again.
 fn unexpected(answer: &Answer) -> TransportError {
+    let text = format!("it answered HTTP {}", answer.status);
     match answer.status {
         _ if answer.is_forgotten() => forgotten(),
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            TransportError::Refused(format!("it answered HTTP {}", answer.status))
-        }
-        // Who answers so may be a proxy, before a router that will be back.
-        status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
-            TransportError::Lost(format!("it answered HTTP {status}"))
-        }
-        status => TransportError::Protocol(format!("it answered HTTP {status}")),
+        StatusCode::PAYLOAD_TOO_LARGE => TransportError::Refused(text),
+        StatusCode::BAD_REQUEST
+        | StatusCode::METHOD_NOT_ALLOWED
+        | StatusCode::NOT_ACCEPTABLE
+        | StatusCode::LENGTH_REQUIRED
+        | StatusCode::URI_TOO_LONG
+        | StatusCode::UNSUPPORTED_MEDIA_TYPE
+        | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => TransportError::Protocol(text),
+        _ => match http::retry_after(&answer.headers) {
+            Some(rest) => TransportError::Busy { text, rest },
+            None => TransportError::Lost(text),
+        },
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{RawSocket, encoding, id};
 use crate::codec::Encoding;
-use crate::transport::{ConnectError, Stream, Target, tls};
+use crate::transport::{ConnectError, Refusal, Stream, Target, tls};
 
 const MAGIC: u8 = 0x7f;
 
@@ -36,11 +36,14 @@ pub async fn connect(
             let socket = RawSocket::new(stream, wanted, target.max_message_size, max_send);
             Ok(RawSocket { pings: target.rawsocket_pings, ..socket })
         }
-        Err(reason) => {
+        Err(no) => {
             let url = target.endpoint.url().to_owned();
-            Err(match stream.clues().tls_alert() {
-                true => ConnectError::SpeaksTls { url, scheme: "rss" },
-                false => ConnectError::RawSocket { url, reason },
+            Err(match no {
+                No::Refused(refusal) => ConnectError::RawSocketRefused { url, refusal },
+                No::Other(_) if stream.clues().tls_alert() => {
+                    ConnectError::SpeaksTls { url, scheme: "rss" }
+                }
+                No::Other(reason) => ConnectError::RawSocket { url, reason: reason.to_owned() },
             })
         }
     }
@@ -108,34 +111,32 @@ async fn exchange(stream: &mut Stream, hello: &[u8; 4]) -> io::Result<[u8; 4]> {
     Ok(answer)
 }
 
+/// What is wrong with a server's answer.
+enum No {
+    Refused(Refusal),
+    Other(&'static str),
+}
+
 /// The largest message that the server accepts.
-fn check(answer: &[u8; 4], serializer: u8) -> Result<usize, String> {
+fn check(answer: &[u8; 4], serializer: u8) -> Result<usize, No> {
     let [magic, accepted, reserved @ ..] = *answer;
     if magic != MAGIC {
-        return Err("its answer is no RawSocket handshake; is another service there? (WebSocket \
-                    has ws:// and wss://)"
-            .to_owned());
+        let text = "its answer is no RawSocket handshake; is another service there? (WebSocket has \
+                    ws:// and wss://)";
+        return Err(No::Other(text));
     }
     let upper = accepted >> 4;
     match accepted & 0x0f {
-        0 => Err(refusal(upper)),
-        _ if reserved != [0, 0] => Err("its answer uses reserved bits".to_owned()),
+        0 => Err(No::Refused(match upper {
+            UNSUPPORTED_SERIALIZER => Refusal::Serializer,
+            BAD_LENGTH => Refusal::Length,
+            RESERVED_BITS => Refusal::ReservedBits,
+            TOO_MANY => Refusal::TooMany,
+            code => Refusal::Unknown(code),
+        })),
+        _ if reserved != [0, 0] => Err(No::Other("its answer uses reserved bits")),
         agreed if agreed == serializer => Ok(length(upper)),
-        _ => Err("its answer names another serializer than we asked for".to_owned()),
-    }
-}
-
-fn refusal(code: u8) -> String {
-    match code {
-        UNSUPPORTED_SERIALIZER => {
-            "it does not offer our serializer; use one that it is configured for".to_owned()
-        }
-        BAD_LENGTH => {
-            "it does not agree to the largest message; change `max_message_size`".to_owned()
-        }
-        RESERVED_BITS => "it says that we use reserved bits".to_owned(),
-        TOO_MANY => "it has as many connections as it takes; try again later".to_owned(),
-        code => format!("it refuses with the unknown code {code}"),
+        _ => Err(No::Other("its answer names another serializer than we asked for")),
     }
 }
 

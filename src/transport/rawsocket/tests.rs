@@ -291,7 +291,9 @@ async fn refusals_are_told() {
         (b"HTTP", "another service"),
     ] {
         let error = refused(answer).await;
-        assert!(matches!(error, ConnectError::RawSocket { .. }), "{error}");
+        let is_refusal = matches!(error, ConnectError::RawSocketRefused { .. });
+        assert_eq!(is_refusal, answer[0] == 0x7f && answer[1] & 0x0f == 0, "{error}");
+        assert!(is_refusal || matches!(error, ConnectError::RawSocket { .. }), "{error}");
         assert!(error.to_string().contains(told), "{answer:?}: {error}");
     }
     let error = refused(&[0x15, 3, 1, 0, 2, 2, 70]).await;

@@ -101,6 +101,11 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<Head>, Broken> {
     Ok(Some(Head { len, opcode, fin, compressed, mask, size }))
 }
 
+/// True if a closing frame begins here, whatever else may be wrong with it.
+pub(super) fn is_close(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|first| first & 0x0f == Opcode::Close as u8)
+}
+
 /// Appends a frame, which is the only one of its message.
 #[inline]
 pub(super) fn put(

@@ -209,9 +209,21 @@ impl Socket {
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Broken>> {
         loop {
-            let head = frame::parse(self.inbox.bytes())?;
+            let head = match frame::parse(self.inbox.bytes()) {
+                Ok(head) => head,
+                // Whatever is wrong with it: the peer is going.
+                Err(broken) if frame::is_close(self.inbox.bytes()) => {
+                    return Poll::Ready(Ok(self.closed_badly(&broken)));
+                }
+                Err(broken) => return Poll::Ready(Err(broken)),
+            };
             if let Some(head) = head {
-                self.check(&head)?;
+                match self.check(&head) {
+                    Err(broken) if head.opcode == Opcode::Close => {
+                        return Poll::Ready(Ok(self.closed_badly(&broken)));
+                    }
+                    checked => checked?,
+                }
                 if let Some(received) = self.take(&head)? {
                     return Poll::Ready(Ok(received));
                 }
@@ -297,7 +309,7 @@ impl Socket {
                 Received::Alive
             }
             Opcode::Pong => Received::Pong,
-            Opcode::Close => self.closed(&payload)?,
+            Opcode::Close => self.closed(&payload),
         };
         Ok(Some(received))
     }
@@ -324,19 +336,28 @@ impl Socket {
         Ok(Received::Alive)
     }
 
-    fn closed(&mut self, payload: &[u8]) -> Result<Received, Broken> {
+    /// A closing frame. One that is not quite right closes as well: the peer is going, and that is
+    /// what matters. The rules are kept by the code that answers it.
+    fn closed(&mut self, payload: &[u8]) -> Received {
         let (code, reason) = match payload {
-            [] => return Ok(Received::Close { code: None, reason: String::new() }),
-            [_] => return Err(Broken::Protocol("a closing frame of one byte")),
+            [] => return Received::Close { code: None, reason: String::new() },
+            [_] => return self.closed_badly(&Broken::Protocol("a closing frame of one byte")),
             [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
         };
-        let reason = from_utf8(reason).map_err(|_| Broken::Text)?.to_owned();
+        let Ok(reason) = from_utf8(reason) else {
+            return self.closed_badly(&Broken::Text);
+        };
         if matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
-            return Ok(Received::Close { code: Some(code), reason });
+            return Received::Close { code: Some(code), reason: reason.to_owned() };
         }
         // A code that must not be sent: it closes all the same, and is told.
         self.put_close(Some(1002));
-        Ok(Received::Close { code: None, reason })
+        Received::Close { code: None, reason: reason.to_owned() }
+    }
+
+    fn closed_badly(&mut self, broken: &Broken) -> Received {
+        self.put_close(Some(broken.code()));
+        Received::Close { code: None, reason: String::new() }
     }
 
     // ===== sending =====
