@@ -197,6 +197,7 @@
  *   channel_binding      string               "tls-exporter": the login is bound to its TLS connection
  *   scram_raw            bool, false          for "scram" with argon2 keys made as the specification says
  *   authextra            object               passed to the router as it is
+ *   strict_options       bool, true           options of requests: wrong types and misspellings are refused
  *   trace                bool, false          every message to the log, secrets masked; also WAMP_TRACE=1
  *
  * tlsConfiguration, where `ca`, `cert` and `key` are PEM texts or paths of PEM files, read at once:

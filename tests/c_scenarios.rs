@@ -105,6 +105,7 @@ scenarios!(
         local_sigpipe
         local_sizes
         local_stale
+        local_strict
         local_texts
         local_unreachable
         manual

@@ -276,7 +276,7 @@ impl Connection {
     /// True if the router has ended it with one of `retry_reasons`.
     pub(super) fn is_listed(&self, end: &End) -> bool {
         let reason = end.reason.as_ref().filter(|_| end.by_router && end.class == "closed");
-        reason.is_some_and(|uri| self.options.retry_reasons.contains(uri))
+        reason.is_some_and(|uri| self.options().retry_reasons.contains(uri))
     }
 
     /// The wait for the next attempt is over; false if there shall be none.

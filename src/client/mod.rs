@@ -40,6 +40,7 @@ pub mod options;
 pub mod passthru;
 pub mod prefixes;
 pub mod pump;
+pub mod request_options;
 pub mod requests;
 pub mod retry;
 pub mod runtime;

@@ -122,7 +122,7 @@ impl Session {
     }
 
     /// With what it was made.
-    pub(super) fn options(&self) -> &Arc<Options> {
+    pub fn options(&self) -> &Arc<Options> {
         &self.options
     }
 

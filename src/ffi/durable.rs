@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::client::Target;
 use crate::client::durable::DurableKind;
+use crate::client::request_options::Request;
 
 use super::args;
 use super::connection::object;
@@ -26,6 +27,13 @@ fn declare(
         check_handler(&object.client, target.handler)?;
         // SAFETY: the caller's promise.
         let (uri, options) = unsafe { (args::text(uri, "uri")?, args::options(options)?) };
+        if object.client.options().strict_options {
+            let request = match kind {
+                DurableKind::Subscription => Request::Subscribe,
+                DurableKind::Registration => Request::Register,
+            };
+            request.check(options)?;
+        }
         let target: Arc<dyn Target> = target.clone();
         object.client.declare(kind, uri, options, target).map(|id| id as i64)
     })

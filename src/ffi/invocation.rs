@@ -4,6 +4,7 @@ use std::ffi::{c_char, c_int, c_void};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::client::request_options::Request;
 use crate::client::{Failure, Notice, Receiver, Session, Status};
 use crate::codec::{Dict, PayloadRef};
 use crate::protocol::{RequestError, uri};
@@ -11,6 +12,7 @@ use crate::protocol::{RequestError, uri};
 use super::args;
 use super::guard::guard;
 use super::loan::{self, Lendable, Loan};
+use super::requests;
 use super::slab::Slab;
 use super::target::{CTarget, UserData};
 use super::types::*;
@@ -210,9 +212,11 @@ pub unsafe extern "C" fn wamp_invocation_yield_with(
     guard(|| {
         let object = object(invocation)?;
         // SAFETY: the caller's promise.
-        let (payload, options) = unsafe { (args::payload(payload)?, args::options(options)?) };
+        let payload = unsafe { args::payload(payload) }?;
         object.what.check()?;
         let Invocation { session, request, .. } = &object.what;
+        // SAFETY: the caller's promise.
+        let options = unsafe { requests::options(session, Request::Yield, options) }?;
         let wrong = |_| Failure::new(Status::Option, "option `progress`: must be a bool");
         match options.bool("progress").map_err(wrong)? {
             Some(true) => session.progress(*request, options, payload).map(|()| 0),

@@ -3,6 +3,7 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::Arc;
 
+use crate::client::request_options::Request;
 use crate::client::target::Waiter;
 use crate::client::{Connection, Failure, Mode, Notice, Receiver, Session, Status};
 use crate::codec::Dict;
@@ -29,6 +30,23 @@ fn target(
 /// refused one frees its user_data on return, when no lock is held.
 fn app(target: &Arc<CTarget>) -> Receiver {
     Receiver::App(target.clone())
+}
+
+/// The options of a request, which the session's connection wants checked or not.
+///
+/// # Safety
+/// As for [`args::options`].
+pub(super) unsafe fn options<'a>(
+    session: &Session,
+    request: Request,
+    options: *const c_char,
+) -> Result<Dict<'a>, Failure> {
+    // SAFETY: the caller's promise.
+    let options = unsafe { args::options(options) }?;
+    if session.options().strict_options {
+        request.check(options)?;
+    }
+    Ok(options)
 }
 
 /// Options with `"acknowledge": true`.
@@ -102,7 +120,9 @@ pub unsafe extern "C" fn wamp_session_subscribe(
         let session = self::session(session)?;
         check_handler(session.connection(), handler)?;
         // SAFETY: the caller's promise.
-        let (topic, options) = unsafe { (args::text(topic, "topic")?, args::options(options)?) };
+        let (topic, options) = unsafe {
+            (args::text(topic, "topic")?, self::options(&session, Request::Subscribe, options)?)
+        };
         session.subscribe(topic, options, app(&target)).map(|id| id as i64)
     })
 }
@@ -129,7 +149,9 @@ pub unsafe extern "C" fn wamp_session_subscribe_sync(
         check_handler(session.connection(), handler)?;
         session.check_wait()?;
         // SAFETY: the caller's promise.
-        let (topic, options) = unsafe { (args::text(topic, "topic")?, args::options(options)?) };
+        let (topic, options) = unsafe {
+            (args::text(topic, "topic")?, self::options(&session, Request::Subscribe, options)?)
+        };
         let waiter = Arc::new(Waiter::default());
         let receiver = Receiver::Both(target.clone(), waiter.clone());
         let id = session.subscribe(topic, options, receiver)?;
@@ -206,7 +228,11 @@ pub unsafe extern "C" fn wamp_session_publish(
         let session = self::session(session)?;
         // SAFETY: the caller's promise.
         let (topic, payload, options) = unsafe {
-            (args::text(topic, "topic")?, args::payload(payload)?, args::options(options)?)
+            (
+                args::text(topic, "topic")?,
+                args::payload(payload)?,
+                self::options(&session, Request::Publish, options)?,
+            )
         };
         if !options.is_empty() && options.bool("acknowledge") == Ok(Some(true)) {
             let text = "option `acknowledge`: use wamp_session_publish_ack, which hears the answer";
@@ -236,7 +262,11 @@ pub unsafe extern "C" fn wamp_session_publish_ack(
         let session = self::session(session)?;
         // SAFETY: the caller's promise.
         let (topic, payload, options) = unsafe {
-            (args::text(topic, "topic")?, args::payload(payload)?, args::options(options)?)
+            (
+                args::text(topic, "topic")?,
+                args::payload(payload)?,
+                self::options(&session, Request::Publish, options)?,
+            )
         };
         let options = acknowledged(options)?;
         let options = Dict::from_checked(&options);
@@ -265,7 +295,11 @@ pub unsafe extern "C" fn wamp_session_publish_ack_sync(
         session.check_wait()?;
         // SAFETY: the caller's promise.
         let (topic, payload, options) = unsafe {
-            (args::text(topic, "topic")?, args::payload(payload)?, args::options(options)?)
+            (
+                args::text(topic, "topic")?,
+                args::payload(payload)?,
+                self::options(&session, Request::Publish, options)?,
+            )
         };
         let options = acknowledged(options)?;
         let options = Dict::from_checked(&options);
@@ -307,8 +341,12 @@ pub unsafe extern "C" fn wamp_session_register(
         let session = self::session(session)?;
         check_handler(session.connection(), handler)?;
         // SAFETY: the caller's promise.
-        let (procedure, options) =
-            unsafe { (args::text(procedure, "procedure")?, args::options(options)?) };
+        let (procedure, options) = unsafe {
+            (
+                args::text(procedure, "procedure")?,
+                self::options(&session, Request::Register, options)?,
+            )
+        };
         session.register(procedure, options, app(&target)).map(|id| id as i64)
     })
 }
@@ -331,8 +369,12 @@ pub unsafe extern "C" fn wamp_session_register_sync(
         check_handler(session.connection(), handler)?;
         session.check_wait()?;
         // SAFETY: the caller's promise.
-        let (procedure, options) =
-            unsafe { (args::text(procedure, "procedure")?, args::options(options)?) };
+        let (procedure, options) = unsafe {
+            (
+                args::text(procedure, "procedure")?,
+                self::options(&session, Request::Register, options)?,
+            )
+        };
         let waiter = Arc::new(Waiter::default());
         let receiver = Receiver::Both(target.clone(), waiter.clone());
         let id = session.register(procedure, options, receiver)?;
@@ -412,7 +454,11 @@ pub unsafe extern "C" fn wamp_session_call(
         let session = self::session(session)?;
         // SAFETY: the caller's promise.
         let (procedure, payload, options) = unsafe {
-            (args::text(procedure, "procedure")?, args::payload(payload)?, args::options(options)?)
+            (
+                args::text(procedure, "procedure")?,
+                args::payload(payload)?,
+                self::options(&session, Request::Call, options)?,
+            )
         };
         session.call(procedure, options, payload, app(&target)).map(|id| id as i64)
     })
@@ -437,7 +483,8 @@ pub unsafe extern "C" fn wamp_session_call_more(
     guard(|| {
         let session = self::session(session)?;
         // SAFETY: the caller's promise.
-        let (payload, options) = unsafe { (args::payload(payload)?, args::options(options)?) };
+        let (payload, options) =
+            unsafe { (args::payload(payload)?, self::options(&session, Request::Call, options)?) };
         session.call_more(args::local_id(call)?, options, payload).map(|()| 0)
     })
 }
@@ -468,7 +515,11 @@ pub unsafe extern "C" fn wamp_session_call_sync(
         let session = self::session(session)?;
         // SAFETY: the caller's promise.
         let (procedure, payload, options) = unsafe {
-            (args::text(procedure, "procedure")?, args::payload(payload)?, args::options(options)?)
+            (
+                args::text(procedure, "procedure")?,
+                args::payload(payload)?,
+                self::options(&session, Request::Call, options)?,
+            )
         };
         session.check_call_wait(procedure)?;
         let waiter = Arc::new(Waiter::default());
@@ -508,7 +559,7 @@ pub unsafe extern "C" fn wamp_session_cancel(
     guard(|| {
         let session = self::session(session)?;
         // SAFETY: the caller's promise.
-        let options = unsafe { args::options(options) }?;
+        let options = unsafe { self::options(&session, Request::Cancel, options) }?;
         let mode = CancelMode::of_options(options)?;
         session.cancel(args::local_id(call)?, mode).map(|()| 0)
     })

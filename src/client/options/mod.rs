@@ -60,6 +60,8 @@ pub struct Options {
     pub credentials: Credentials,
     pub authmethods: Option<Vec<String>>,
     pub authextra: Option<Map<String, Value>>,
+    /// Options of requests are checked, and not only passed on.
+    pub strict_options: bool,
     pub trace: bool,
     /// The best first; at least one.
     pub serializers: Vec<Serializer>,
@@ -100,6 +102,7 @@ impl Default for Options {
             credentials: Credentials::default(),
             authmethods: None,
             authextra: None,
+            strict_options: true,
             trace: false,
             serializers: vec![Encoding::Json.into()],
             json_batch_separator: SEPARATOR,

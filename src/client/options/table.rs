@@ -439,6 +439,15 @@ pub const TABLE: &[Spec] = &[
         },
     },
     Spec {
+        name: "strict_options",
+        kind: "bool",
+        default: "true",
+        text: "Refuse options of requests that have a wrong type, or whose names differ from one that the \
+               request knows in case, underscores or one letter. Other unknown names go to the router in \
+               any case; false lets all of them pass.",
+        set: |options, value| flag(value).map(|strict| options.strict_options = strict),
+    },
+    Spec {
         name: "trace",
         kind: "bool",
         default: "false",
