@@ -10,7 +10,10 @@
 from . import auth
 from .connection import Closed, Connection, Transport, connect
 from .durable import DurableRegistration, DurableSubscription
-from .errors import Error, LocalError, NotConnected, NotSent, OutcomeUnknown, QueueFull, TimedOut, WampError
+from .errors import (
+    AuthenticationError, Error, LocalError, NotConnected, NotSent, OptionError, OutcomeUnknown, QueueFull, TimedOut,
+    UriError, WampError,
+)
 from .ffi import from_c, lib
 from .invocation import Invocation, Registration
 from .payload import Encoded, Result
@@ -18,6 +21,7 @@ from .router import Router
 from .session import Event, Session, Subscription
 
 __all__ = [
+    "AuthenticationError",
     "Closed",
     "Connection",
     "DurableRegistration",
@@ -29,6 +33,7 @@ __all__ = [
     "LocalError",
     "NotConnected",
     "NotSent",
+    "OptionError",
     "OutcomeUnknown",
     "QueueFull",
     "Registration",
@@ -38,6 +43,7 @@ __all__ = [
     "Subscription",
     "TimedOut",
     "Transport",
+    "UriError",
     "WampError",
     "auth",
     "connect",

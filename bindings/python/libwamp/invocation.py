@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .checks import suits
 from .durable import DurableRegistration
 from .errors import Error, check, local_error
 from .ffi import ffi, from_c, lib, to_c
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from .connection import Connection
     from .session import Session
 
+_log = logging.getLogger("libwamp")
+
 Endpoint = Callable[..., Any]
 _Answer = Callable[[], int]
 
@@ -24,13 +28,12 @@ CONCURRENCY = 1024
 """How many coroutines of an endpoint may run at once, unless it is registered with another number."""
 
 
-def check_concurrency(number: int) -> int:
-    """Passes a good number on."""
+def check_concurrency(number: int) -> None:
+    """Refuses what is no number of endpoints."""
     if not isinstance(number, int):
         raise TypeError(f"concurrency is a number of endpoints, and not {number!r}")
     if number < 1:
         raise ValueError(f"concurrency is at least 1, and not {number}")
-    return number
 
 
 class Registration:
@@ -46,6 +49,9 @@ class Registration:
         self.details_arg = details_arg
         self.concurrency = concurrency
         self.running = 0  # endpoints, that are coroutines
+
+    def __repr__(self) -> str:
+        return f"<libwamp.Registration {self.procedure!r}{'' if self.active else ', ended'}>"
 
     @property
     def active(self) -> bool:
@@ -69,6 +75,9 @@ class Invocation:
         self.has_input = bool(event.flags & lib.WAMP_FLAG_MORE)  # beside the arguments, see `input`
         self._pointer = event.invocation
         self._pieces: asyncio.Queue[tuple[bool, Any]] = asyncio.Queue()
+
+    def __repr__(self) -> str:
+        return f"<libwamp.Invocation of {self.procedure!r}>"
 
     @property
     def is_canceled(self) -> bool:
@@ -135,7 +144,13 @@ def serve(connection: Connection, registration: Registration | DurableRegistrati
         args, kwargs = connection.arguments(event)
         if registration.details_arg is not None:
             invocation = kwargs[registration.details_arg] = Invocation(event)
-        value = registration.endpoint(*args, **kwargs)
+        try:
+            value = registration.endpoint(*args, **kwargs)
+        except TypeError as error:
+            if suits(registration.endpoint, args, kwargs, error):
+                raise
+            _log.warning("%s was called with arguments that do not suit it: %s", registration.procedure, error)
+            raise Error("wamp.error.invalid_argument", [str(error)]) from None
     except BaseException as error:
         _send(handle, _failure(connection, handle, registration, error))
         connection.leave_by(error)

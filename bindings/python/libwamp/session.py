@@ -7,11 +7,14 @@ from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .afterwards import discard
+from .checks import (
+    check_callable, check_cancel_mode, check_details_arg, check_keywords, check_timeout, uri_to_c,
+)
 from .durable import DurableRegistration, DurableSubscription
 from .errors import LocalError, check, local_error
 from .ffi import CHARS, ffi, from_c, lib, to_c
 from .invocation import CONCURRENCY, Endpoint, Registration, check_concurrency
-from .payload import Result, details_of, dumps, options_to_c, payload, report
+from .payload import Result, details_of, dumps, options_of, options_to_c, payload, report
 from .wire import is_cancelled, settle
 
 if TYPE_CHECKING:
@@ -30,6 +33,9 @@ class Event:
         self.publication: int = event.wamp_id
         self.details = details_of(event)
 
+    def __repr__(self) -> str:
+        return f"<libwamp.Event of {self.topic!r}, publication {self.publication}>"
+
 
 class Subscription:
     """A handler that receives a topic's events."""
@@ -42,6 +48,9 @@ class Subscription:
         self.topic = topic
         self.handler = handler
         self.details_arg = details_arg
+
+    def __repr__(self) -> str:
+        return f"<libwamp.Subscription {self.topic!r}{'' if self.active else ', ended'}>"
 
     @property
     def active(self) -> bool:
@@ -110,19 +119,25 @@ class Session:
         """Calls a procedure. Gives None, the one value, or a `Result` with all of them; raises `Error`.
 
         After `wamp_timeout` seconds the call is given up: `TimedOut`. `wamp_on_progress` is called with each
-        progressive result; a coroutine has ended before the next one begins, and before the call returns. `wamp_input` is sent to the callee after the arguments, piece by piece: values, or
-        `Result`s for several. When the task is cancelled the call is, too, in `wamp_cancel_mode`: "skip",
-        "killnowait" or "kill".
+        progressive result; a coroutine has ended before the next one begins, and before the call returns.
+        `wamp_input` is sent to the callee after the arguments, piece by piece: values, or `Result`s for several.
+        When the task is cancelled the call is, too, in `wamp_cancel_mode`: "skip", "killnowait" or "kill".
         """
-        options = dict(wamp_options or {})
+        if kwargs:
+            check_keywords(kwargs)
+        check_cancel_mode(wamp_cancel_mode)
+        check_callable("wamp_on_progress", wamp_on_progress, optional=True)
+        if wamp_input is not None and not isinstance(wamp_input, (Iterable, AsyncIterable)):
+            raise TypeError(f"wamp_input is something to iterate over, and not {wamp_input!r}")
+        options = options_of(wamp_options)
         if wamp_timeout is not None:
-            options["timeout"] = max(1, round(wamp_timeout * 1000))
+            options["timeout"] = check_timeout(wamp_timeout)
         if wamp_on_progress is not None:
             options["receive_progress"] = True
         if wamp_input is not None:
             options["progress"] = True
         number = await self._send(
-            lib.wamp_session_call, to_c(procedure), payload(args, kwargs), options_to_c(options),
+            lib.wamp_session_call, uri_to_c("procedure", procedure), payload(args, kwargs), options_to_c(options),
             ffi.NULL, ffi.NULL, ffi.NULL,
         )
         feeding = None if wamp_input is None else asyncio.ensure_future(self._feed(number, wamp_input))
@@ -144,10 +159,13 @@ class Session:
         `Invocation`. A coroutine is cancelled when its caller gives the call up. Coroutines run at the same time;
         when there are `concurrency` of them, further calls are answered `wamp.error.unavailable`.
         """
+        name = uri_to_c("procedure", procedure)
+        check_callable("an endpoint", endpoint)
+        check_details_arg(details_arg)
         check_concurrency(concurrency)
         registrations = self._connection.registrations
         number = await self._send(
-            lib.wamp_session_register, to_c(procedure), options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
+            lib.wamp_session_register, name, options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
         )
         registration = registrations[number] = Registration(self, number, procedure, endpoint, details_arg, concurrency)
         try:
@@ -172,9 +190,12 @@ class Session:
         it is a handler that waits for an answer on this connection. `details_arg` names a keyword argument that
         receives the `Event`.
         """
+        name = uri_to_c("topic", topic)
+        check_callable("a handler", handler)
+        check_details_arg(details_arg)
         subscriptions = self._connection.subscriptions
         number = await self._send(
-            lib.wamp_session_subscribe, to_c(topic), options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
+            lib.wamp_session_subscribe, name, options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
         )
         subscription = subscriptions[number] = Subscription(self, number, topic, handler, details_arg)
         try:
@@ -198,8 +219,10 @@ class Session:
 
     def publish(self, topic: str, /, *args: Any, wamp_options: Options | None = None, **kwargs: Any) -> None:
         """Publishes an event and returns at once. Raises `QueueFull` where the send queue has no room."""
+        if kwargs:
+            check_keywords(kwargs)
         status = lib.wamp_session_publish(
-            self._pointer, to_c(topic), payload(args, kwargs), options_to_c(wamp_options)
+            self._pointer, uri_to_c("topic", topic), payload(args, kwargs), options_to_c(wamp_options)
         )
         if status == lib.WAMP_ERR_AGAIN:
             self._connection.block()
@@ -208,8 +231,10 @@ class Session:
     async def publish_ack(self, topic: str, /, *args: Any, wamp_options: Options | None = None,
                           **kwargs: Any) -> int:
         """Publishes an event and waits until the router has it. Gives the publication's id."""
+        if kwargs:
+            check_keywords(kwargs)
         number = await self._send(
-            lib.wamp_session_publish_ack, to_c(topic), payload(args, kwargs), options_to_c(wamp_options),
+            lib.wamp_session_publish_ack, uri_to_c("topic", topic), payload(args, kwargs), options_to_c(wamp_options),
             ffi.NULL, ffi.NULL, ffi.NULL,
         )
         publication: int = await self._connection.outcome(number)

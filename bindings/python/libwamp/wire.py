@@ -8,7 +8,6 @@ the library gave it. What the events mean for sessions is left to `connection.py
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -16,10 +15,10 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
 from .afterwards import add_loop, attend, discard, garbage
-from .errors import Error, LocalError, WampError, check, last_error, local_error
-from .ffi import EVENTS, ffi, from_c, lib, to_c
+from .errors import Error, LocalError, WampError, check, last_error, local_error, making_failed
+from .ffi import EVENTS, ffi, from_c, lib
 from .lane import Lane, inside
-from .payload import encoded, received, unwrap
+from .payload import connection_options_to_c, encoded, received, unwrap
 
 _log = logging.getLogger("libwamp")
 _BATCH = 256
@@ -78,9 +77,9 @@ class Wire:
         self._handling = False
         self._exit: BaseException | None = None  # to be raised when they are handled
         attend()
-        self.pointer = lib.wamp_connection_new(to_c(json.dumps({**options, "dispatch": "manual"})))
+        self.pointer = lib.wamp_connection_new(connection_options_to_c({**options, "dispatch": "manual"}))
         if self.pointer == ffi.NULL:
-            raise last_error(lib.WAMP_ERR_OPTION)
+            raise making_failed(lib.WAMP_ERR_OPTION)
 
     def __del__(self) -> None:
         if getattr(self, "pointer", ffi.NULL) != ffi.NULL:
@@ -121,7 +120,7 @@ class Wire:
         if loop is None or loop is running:
             return
         if loop.is_closed():
-            raise RuntimeError(f"the connection was left open in an event loop that has ended, {loop!r}: close it first")
+            raise RuntimeError(f"the connection was left open by a loop that has ended, {loop!r}: close it first")
         if running is None and threading.get_ident() == self._thread.ident:
             return
         raise RuntimeError(
