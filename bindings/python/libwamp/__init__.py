@@ -16,6 +16,7 @@ from .errors import (
 )
 from .ffi import from_c, lib
 from .invocation import Invocation, Registration
+from .passthru import Codec
 from .payload import Encoded, Result
 from .router import Router
 from .session import Event, Session, Subscription
@@ -23,6 +24,7 @@ from .session import Event, Session, Subscription
 __all__ = [
     "AuthenticationError",
     "Closed",
+    "Codec",
     "Connection",
     "DurableRegistration",
     "DurableSubscription",

@@ -11,7 +11,7 @@ from typing import Any
 from .ffi import to_c
 
 CANCEL_MODES = ("skip", "killnowait", "kill")
-_KEYWORDS = ("wamp_options", "wamp_timeout", "wamp_on_progress", "wamp_input", "wamp_cancel_mode")
+_KEYWORDS = ("wamp_options", "wamp_timeout", "wamp_on_progress", "wamp_input", "wamp_cancel_mode", "wamp_details")
 
 
 def uri_to_c(what: str, uri: Any) -> bytes:

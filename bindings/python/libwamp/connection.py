@@ -18,7 +18,7 @@ from .invocation import CONCURRENCY, Endpoint, Registration, Serving, check_conc
 from .lane import Lane
 from .payload import connection_options_to_c, details_of, options_to_c, report
 from .session import Event, Session, Subscription
-from .wire import EXITS, ErrorHandler, Wire, is_cancelled
+from .wire import EXITS, Codec, ErrorHandler, Wire, is_cancelled
 
 Options = Mapping[str, Any]
 Challenge = Callable[[str, dict[str, Any]], Any]
@@ -63,7 +63,7 @@ class Connection(Wire):
     with the signature or `(signature, extra)`, in place of the options ticket, secret and privkey.
     `on_user_error(error, message)` hears of exceptions in handlers and endpoints, `on_internal_error` of what the
     library could not cope with; without them they are logged by the logger "libwamp". All but these last two
-    may be coroutine functions. `options` are those of the library's connections, by name.
+    may be coroutine functions. For `codec` see `set_codec`. `options` are those of the library's connections, by name.
     """
 
     single = False  # only one session is wanted
@@ -71,7 +71,8 @@ class Connection(Wire):
     def __init__(self, url: str | None, realm: str, *, on_open: Callable[[Session], Any] | None = None,
                  on_close: Callable[[Closed], Any] | None = None, on_challenge: Challenge | None = None,
                  on_connect: Connect | None = None, on_user_error: ErrorHandler | None = None,
-                 on_internal_error: ErrorHandler | None = None, **options: Any) -> None:
+                 on_internal_error: ErrorHandler | None = None, codec: Codec | None = None,
+                 **options: Any) -> None:
         if "dispatch" in options:
             raise TypeError("the option dispatch is not the caller's to choose")
         hooks = {"on_open": on_open, "on_close": on_close, "on_challenge": on_challenge, "on_connect": on_connect,
@@ -83,6 +84,7 @@ class Connection(Wire):
         if url is not None:
             options["url"] = url
         super().__init__(options, on_user_error)
+        self.set_codec(codec)
         self.on_open = on_open
         self.on_close = on_close
         self.on_internal_error = on_internal_error

@@ -18,16 +18,21 @@ class WampError(Exception):
 
 
 class Error(WampError):
-    """An ERROR of WAMP's: its URI, its arguments (a tuple) and its keyword arguments."""
+    """An ERROR of WAMP's: its URI, its arguments (a tuple) and its keyword arguments.
+
+    `details` are what the router sent with one that has come.
+    """
 
     uri: str
     kwargs: dict[str, Any]
+    details: dict[str, Any]
 
     def __init__(self, uri: str, args: Iterable[Any] = (), kwargs: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self.uri = uri
         self.args = tuple(args)
         self.kwargs = dict(kwargs or {})
+        self.details = {}
 
     def __str__(self) -> str:
         told = [str(value) for value in self.args] + [f"{key}={value!r}" for key, value in self.kwargs.items()]
@@ -37,7 +42,7 @@ class Error(WampError):
         return f"Error({self.uri!r}, {list(self.args)!r}, {self.kwargs!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.uri, self.args, self.kwargs)
+        return type(self), (self.uri, self.args, self.kwargs), {"details": self.details}
 
 
 class LocalError(WampError):

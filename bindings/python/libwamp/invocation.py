@@ -66,9 +66,10 @@ class Registration:
 class Invocation:
     """One call being served, for an endpoint that asked for it by `details_arg`."""
 
-    __slots__ = ("procedure", "details", "wants_progress", "has_input", "_pointer", "_pieces")
+    __slots__ = ("procedure", "details", "wants_progress", "has_input", "_connection", "_pointer", "_pieces")
 
-    def __init__(self, event: Any) -> None:
+    def __init__(self, connection: Connection, event: Any) -> None:
+        self._connection = connection
         self.procedure = from_c(event.uri, event.uri_size)
         self.details = details_of(event)
         self.wants_progress = bool(event.flags & lib.WAMP_FLAG_PROGRESS)
@@ -89,7 +90,7 @@ class Invocation:
 
         Raises `QueueFull` where the send queue has no room.
         """
-        told = payload(args, kwargs)
+        told = self._connection.outgoing(args, kwargs, wamp_options)
         if wamp_options:
             options = options_to_c({**wamp_options, "progress": True})
             check(lib.wamp_invocation_yield_with(self._pointer, told, options))
@@ -126,7 +127,15 @@ def serve(connection: Connection, registration: Registration | DurableRegistrati
             connection.unfinished.remove(number)
         if serving is not None and serving.invocation is not None:
             has_payload = event.payload.args or event.payload.kwargs
-            serving.invocation.add(more, unwrap(*connection.arguments(event)) if has_payload else None)
+            try:
+                piece = unwrap(*connection.arguments(event, serving.invocation.details)) if has_payload else None
+            except Exception as error:
+                connection.complain(error, f"input of {serving.invocation.procedure} that cannot be read")
+                unreadable = Error("wamp.error.invalid_argument", ["the payload cannot be read"])
+                _send(handle, _refusal(handle, unreadable))
+                serving.task.cancel()
+                return
+            serving.invocation.add(more, piece)
         return
     if more:
         connection.unfinished.append(number)
@@ -141,9 +150,13 @@ def serve(connection: Connection, registration: Registration | DurableRegistrati
     try:
         if more and registration.details_arg is None:
             raise Error("wamp.error.invalid_argument", ["this procedure takes no input beside its arguments"])
-        args, kwargs = connection.arguments(event)
+        try:
+            args, kwargs = connection.arguments(event)
+        except Exception as error:
+            connection.complain(error, f"a call of {registration.procedure} that cannot be read")
+            raise Error("wamp.error.invalid_argument", ["the payload cannot be read"]) from error
         if registration.details_arg is not None:
-            invocation = kwargs[registration.details_arg] = Invocation(event)
+            invocation = kwargs[registration.details_arg] = Invocation(connection, event)
         try:
             value = registration.endpoint(*args, **kwargs)
         except TypeError as error:
@@ -216,7 +229,8 @@ def _reply(connection: Connection, handle: Any, registration: Registration | Dur
            value: Any) -> _Answer:
     try:
         if isinstance(value, Result):
-            result, options = payload(value.args, value.kwargs), options_to_c(value.options)
+            result = connection.outgoing(value.args, value.kwargs, value.options)
+            options = options_to_c(value.options)
         else:
             result, options = payload([value]), ffi.NULL
     except Exception as error:  # a value that JSON does not know

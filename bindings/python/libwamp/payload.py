@@ -23,16 +23,18 @@ from .ffi import PAYLOAD, ffi, lib, to_c
 class Result:
     """Several values at once, or values with names: what an endpoint returns, and a call then gives.
 
-    `options` are WAMP's Options of the endpoint's YIELD, sent to the router as they are.
+    `options` are WAMP's Options of the endpoint's YIELD, sent to the router as they are. `details` are what the
+    router sent with a result that has come.
     """
 
-    __slots__ = ("args", "kwargs", "options")
+    __slots__ = ("args", "kwargs", "options", "details")
 
     def __init__(self, args: Iterable[Any] = (), kwargs: Mapping[str, Any] | None = None,
                  options: Mapping[str, Any] | None = None) -> None:
         self.args = list(args)
         self.kwargs = dict(kwargs or {})
         self.options = dict(options or {})
+        self.details: dict[str, Any] = {}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Result) and (self.args, self.kwargs) == (other.args, other.kwargs)
@@ -90,6 +92,8 @@ def received(given: Any) -> tuple[list[Any], dict[str, Any]]:
         raise local_error(lib.WAMP_ERR_PAYLOAD, f"encoding {given.encoding} is not read here")
     args = loads(ffi.unpack(given.args, given.args_size)) if given.args else []
     kwargs = loads(ffi.unpack(given.kwargs, given.kwargs_size)) if given.kwargs else {}
+    if isinstance(args, bytes):  # one binary in place of the list: Autobahn's payload transparency
+        args = [args]
     return args or [], kwargs or {}
 
 

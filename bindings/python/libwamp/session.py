@@ -14,7 +14,7 @@ from .durable import DurableRegistration, DurableSubscription
 from .errors import LocalError, check, local_error
 from .ffi import CHARS, ffi, from_c, lib, to_c
 from .invocation import CONCURRENCY, Endpoint, Registration, check_concurrency
-from .payload import Result, details_of, dumps, options_of, options_to_c, payload, report
+from .payload import Result, details_of, dumps, options_of, options_to_c, report
 from .wire import is_cancelled, settle
 
 if TYPE_CHECKING:
@@ -115,13 +115,14 @@ class Session:
     async def call(self, procedure: str, /, *args: Any, wamp_options: Options | None = None,
                    wamp_timeout: float | None = None, wamp_on_progress: Callable[[Any], Any] | None = None,
                    wamp_input: Iterable[Any] | AsyncIterable[Any] | None = None,
-                   wamp_cancel_mode: str = "killnowait", **kwargs: Any) -> Any:
+                   wamp_cancel_mode: str = "killnowait", wamp_details: bool = False, **kwargs: Any) -> Any:
         """Calls a procedure. Gives None, the one value, or a `Result` with all of them; raises `Error`.
 
         After `wamp_timeout` seconds the call is given up: `TimedOut`. `wamp_on_progress` is called with each
         progressive result; a coroutine has ended before the next one begins, and before the call returns.
         `wamp_input` is sent to the callee after the arguments, piece by piece: values, or `Result`s for several.
         When the task is cancelled the call is, too, in `wamp_cancel_mode`: "skip", "killnowait" or "kill".
+        With `wamp_details` it gives a `Result` in any case, progressive ones too: their `details` are the router's.
         """
         if kwargs:
             check_keywords(kwargs)
@@ -137,12 +138,12 @@ class Session:
         if wamp_input is not None:
             options["progress"] = True
         number = await self._send(
-            lib.wamp_session_call, uri_to_c("procedure", procedure), payload(args, kwargs), options_to_c(options),
-            ffi.NULL, ffi.NULL, ffi.NULL,
+            lib.wamp_session_call, uri_to_c("procedure", procedure), self._connection.outgoing(args, kwargs, options),
+            options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL,
         )
-        feeding = None if wamp_input is None else asyncio.ensure_future(self._feed(number, wamp_input))
+        feeding = None if wamp_input is None else asyncio.ensure_future(self._feed(number, wamp_input, options))
         try:
-            return await self._connection.outcome(number, wamp_on_progress)
+            return await self._connection.outcome(number, wamp_on_progress, wamp_details)
         except asyncio.CancelledError:
             self._cancel(number, wamp_cancel_mode)
             raise
@@ -222,7 +223,8 @@ class Session:
         if kwargs:
             check_keywords(kwargs)
         status = lib.wamp_session_publish(
-            self._pointer, uri_to_c("topic", topic), payload(args, kwargs), options_to_c(wamp_options)
+            self._pointer, uri_to_c("topic", topic), self._connection.outgoing(args, kwargs, wamp_options),
+            options_to_c(wamp_options),
         )
         if status == lib.WAMP_ERR_AGAIN:
             self._connection.block()
@@ -234,7 +236,8 @@ class Session:
         if kwargs:
             check_keywords(kwargs)
         number = await self._send(
-            lib.wamp_session_publish_ack, uri_to_c("topic", topic), payload(args, kwargs), options_to_c(wamp_options),
+            lib.wamp_session_publish_ack, uri_to_c("topic", topic),
+            self._connection.outgoing(args, kwargs, wamp_options), options_to_c(wamp_options),
             ffi.NULL, ffi.NULL, ffi.NULL,
         )
         publication: int = await self._connection.outcome(number)
@@ -303,16 +306,17 @@ class Session:
             await self.drain()
         return check(status)
 
-    async def _feed(self, call: int, pieces: Iterable[Any] | AsyncIterable[Any]) -> None:
+    async def _feed(self, call: int, pieces: Iterable[Any] | AsyncIterable[Any], options: Options) -> None:
         """Sends the input of a call, and an empty piece as its end; if it cannot be had, ends the call."""
-        more = options_to_c({"progress": True})
+        form = {key: value for key, value in options.items() if key.startswith(("ppt_", "enc_"))}
+        more = options_to_c({**form, "progress": True})
         try:
             if isinstance(pieces, AsyncIterable):
                 async for piece in pieces:
-                    await self._send(lib.wamp_session_call_more, call, _piece(piece), more)
+                    await self._send(lib.wamp_session_call_more, call, self._piece(piece, form), more)
             else:
                 for piece in pieces:
-                    await self._send(lib.wamp_session_call_more, call, _piece(piece), more)
+                    await self._send(lib.wamp_session_call_more, call, self._piece(piece, form), more)
             await self._send(lib.wamp_session_call_more, call, ffi.NULL, ffi.NULL)
         except BaseException as error:
             if is_cancelled(error):
@@ -321,13 +325,13 @@ class Session:
                 self._connection.fail(call, error)
                 self._cancel(call, "killnowait")
 
+    def _piece(self, piece: Any, options: Options) -> Any:
+        args, kwargs = (piece.args, piece.kwargs) if isinstance(piece, Result) else ([piece], {})
+        return self._connection.outgoing(args, kwargs, options)
+
     def _cancel(self, call: int, mode: str) -> None:
         # Refused if the call or the session has ended meanwhile: then all is well.
         lib.wamp_session_cancel(self._handle, call, options_to_c({"mode": mode}))
-
-
-def _piece(piece: Any) -> Any:
-    return payload(piece.args, piece.kwargs) if isinstance(piece, Result) else payload([piece])
 
 
 def _shown(value: Any) -> str:
