@@ -10,15 +10,21 @@
 from . import auth
 from .connection import Closed, Connection, Transport, connect
 from .durable import DurableRegistration, DurableSubscription
-from .errors import Error, LocalError, NotConnected, NotSent, OutcomeUnknown, QueueFull, TimedOut, WampError
+from .errors import (
+    AuthenticationError, Error, LocalError, NotConnected, NotSent, OptionError, OutcomeUnknown, QueueFull, TimedOut,
+    UriError, WampError,
+)
 from .ffi import from_c, lib
 from .invocation import Invocation, Registration
+from .passthru import Codec
 from .payload import Encoded, Result
 from .router import Router
 from .session import Event, Session, Subscription
 
 __all__ = [
+    "AuthenticationError",
     "Closed",
+    "Codec",
     "Connection",
     "DurableRegistration",
     "DurableSubscription",
@@ -29,6 +35,7 @@ __all__ = [
     "LocalError",
     "NotConnected",
     "NotSent",
+    "OptionError",
     "OutcomeUnknown",
     "QueueFull",
     "Registration",
@@ -38,6 +45,7 @@ __all__ = [
     "Subscription",
     "TimedOut",
     "Transport",
+    "UriError",
     "WampError",
     "auth",
     "connect",

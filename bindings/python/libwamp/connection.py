@@ -10,14 +10,15 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
+from .checks import check_callable, check_details_arg, uri_to_c
 from .durable import Durable, DurableRegistration, DurableSubscription
-from .errors import Error, LocalError, NotConnected, check, local_error
+from .errors import Error, LocalError, NotConnected, check, local_error, not_connected
 from .ffi import ffi, from_c, lib, to_c
 from .invocation import CONCURRENCY, Endpoint, Registration, Serving, check_concurrency, interrupt, serve
 from .lane import Lane
-from .payload import details_of, options_to_c, report
+from .payload import connection_options_to_c, details_of, options_to_c, report
 from .session import Event, Session, Subscription
-from .wire import EXITS, ErrorHandler, Wire, is_cancelled
+from .wire import EXITS, Codec, ErrorHandler, Wire, is_cancelled
 
 Options = Mapping[str, Any]
 Challenge = Callable[[str, dict[str, Any]], Any]
@@ -62,7 +63,7 @@ class Connection(Wire):
     with the signature or `(signature, extra)`, in place of the options ticket, secret and privkey.
     `on_user_error(error, message)` hears of exceptions in handlers and endpoints, `on_internal_error` of what the
     library could not cope with; without them they are logged by the logger "libwamp". All but these last two
-    may be coroutine functions. `options` are those of the library's connections, by name.
+    may be coroutine functions. For `codec` see `set_codec`. `options` are those of the library's connections, by name.
     """
 
     single = False  # only one session is wanted
@@ -70,13 +71,20 @@ class Connection(Wire):
     def __init__(self, url: str | None, realm: str, *, on_open: Callable[[Session], Any] | None = None,
                  on_close: Callable[[Closed], Any] | None = None, on_challenge: Challenge | None = None,
                  on_connect: Connect | None = None, on_user_error: ErrorHandler | None = None,
-                 on_internal_error: ErrorHandler | None = None, **options: Any) -> None:
+                 on_internal_error: ErrorHandler | None = None, codec: Codec | None = None,
+                 **options: Any) -> None:
         if "dispatch" in options:
             raise TypeError("the option dispatch is not the caller's to choose")
+        hooks = {"on_open": on_open, "on_close": on_close, "on_challenge": on_challenge, "on_connect": on_connect,
+                 "on_user_error": on_user_error, "on_internal_error": on_internal_error}
+        for name, hook in hooks.items():
+            check_callable(name, hook, optional=True)
+        self._where = f"{realm!r} at {url}"
         options["realm"] = realm
         if url is not None:
             options["url"] = url
         super().__init__(options, on_user_error)
+        self.set_codec(codec)
         self.on_open = on_open
         self.on_close = on_close
         self.on_internal_error = on_internal_error
@@ -95,6 +103,10 @@ class Connection(Wire):
             check(lib.wamp_connection_on_challenge(self.pointer, ffi.NULL, ffi.NULL, ffi.NULL))
         if on_connect is not None:
             check(lib.wamp_connection_on_connect(self.pointer, ffi.NULL, ffi.NULL, ffi.NULL))
+
+    def __repr__(self) -> str:
+        state = "open" if self.is_open else "retrying" if self.is_retrying else "not open"
+        return f"<libwamp.Connection {self._where}, {state}>"
 
     async def __aenter__(self) -> Connection:
         await self.open()
@@ -210,16 +222,20 @@ class Connection(Wire):
         tries again. Without `on_error` and `wait_active`, on_user_error hears that.
         """
         self.check_loop()
+        name = uri_to_c("topic", topic)
+        check_callable("a handler", handler)
+        check_details_arg(details_arg)
         subscription = DurableSubscription(self, topic, on_restored, on_suspended, on_error)
         subscription.handler, subscription.details_arg = handler, details_arg
         subscription.number = check(lib.wamp_connection_subscribe(
-            self.pointer, to_c(topic), options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
+            self.pointer, name, options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
         ))
         self.subscriptions[subscription.number] = subscription
         return subscription
 
     def register(self, procedure: str, endpoint: Endpoint, options: Options | None = None, *,
-                 details_arg: str | None = None, concurrency: int = CONCURRENCY, on_restored: Callable[[float], Any] | None = None,
+                 details_arg: str | None = None, concurrency: int = CONCURRENCY,
+                 on_restored: Callable[[float], Any] | None = None,
                  on_suspended: Callable[[], Any] | None = None,
                  on_error: Callable[[Exception], Any] | None = None) -> DurableRegistration:
         """Registers in the present session and in all to come, as `subscribe` subscribes.
@@ -227,11 +243,16 @@ class Connection(Wire):
         A procedure that somebody has registered already is tried again by itself, each time with an error.
         """
         self.check_loop()
+        name = uri_to_c("procedure", procedure)
+        check_callable("an endpoint", endpoint)
+        check_details_arg(details_arg)
+        check_concurrency(concurrency)
         registration = DurableRegistration(self, procedure, on_restored, on_suspended, on_error)
         registration.endpoint, registration.details_arg = endpoint, details_arg
-        registration.concurrency = check_concurrency(concurrency)
+        registration.concurrency = concurrency
         registration.number = check(lib.wamp_connection_register(
-            self.pointer, to_c(procedure), options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
+            self.pointer, name, options_to_c(options),
+            ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL,
         ))
         self.registrations[registration.number] = registration
         return registration
@@ -321,10 +342,10 @@ class Connection(Wire):
         self.fail_all(lambda: local_error(lib.WAMP_ERR_OUTCOME_UNKNOWN, closed.message, uri))
         for entry in (*self.subscriptions.values(), *self.registrations.values()):
             if isinstance(entry, Durable):
-                entry.give_up(lambda: NotConnected(status, closed.message, uri))
+                entry.give_up(lambda: not_connected(status, closed.message, uri))
         if self._opened is None or self._opened.done():
             self._opened = asyncio.get_running_loop().create_future()
-        self._opened.set_exception(NotConnected(status, closed.message, uri))
+        self._opened.set_exception(not_connected(status, closed.message, uri))
         self._opened.exception()  # nobody need be waiting
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(closed)
@@ -350,7 +371,7 @@ class Connection(Wire):
             if changes is False:
                 check(lib.wamp_attempt_abandon(attempt, to_c("on_connect wanted no attempt")))
             else:
-                check(lib.wamp_attempt_proceed(attempt, options_to_c(changes)))
+                check(lib.wamp_attempt_proceed(attempt, _changes_to_c(changes)))
         except BaseException as error:
             if is_cancelled(error):
                 raise
@@ -495,6 +516,14 @@ class Connection(Wire):
     }
 
 
+def _changes_to_c(changes: Any) -> Any:
+    if changes is None:
+        return ffi.NULL
+    if not isinstance(changes, Mapping):
+        raise TypeError(f"on_connect gives None, False, or a mapping with options, and not {changes!r}")
+    return connection_options_to_c(changes)
+
+
 class connect:
     """Joins a realm: `async with connect(url, realm) as session:`, or `session = await connect(url, realm)`.
 
@@ -510,6 +539,9 @@ class connect:
         self._arguments = (url, realm)
         self._options = options
         self._session: Session | None = None
+
+    def __repr__(self) -> str:
+        return f"<libwamp.connect {self._arguments[1]!r} at {self._arguments[0]}>"
 
     def __await__(self) -> Any:
         return self._join().__await__()

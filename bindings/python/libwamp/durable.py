@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .checks import check_callable
 from .errors import WampError, check, local_error
 from .ffi import ffi, lib
 
@@ -18,6 +19,9 @@ class Durable:
 
     def __init__(self, connection: Connection, uri: str, on_restored: Callable[[float], Any] | None,
                  on_suspended: Callable[[], Any] | None, on_error: Callable[[Exception], Any] | None) -> None:
+        hooks = {"on_restored": on_restored, "on_suspended": on_suspended, "on_error": on_error}
+        for name, hook in hooks.items():
+            check_callable(name, hook, optional=True)
         self.connection = connection
         self.number = 0  # the library's local id
         self.id = 0  # the router's, in the present session
@@ -29,6 +33,10 @@ class Durable:
         self.on_error = on_error
         self._uri = uri
         self._waiting: set[asyncio.Future[None]] = set()
+
+    def __repr__(self) -> str:
+        state = "removed" if self.removed else "active" if self.active else "not active"
+        return f"<libwamp.{type(self).__name__} {self._uri!r}, {state}>"
 
     async def wait_active(self) -> None:
         """Waits until the router has it; raises the error where a session's router refuses it."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .afterwards import attend, garbage
-from .ffi import from_c, lib
+from .ffi import ffi, from_c, lib
 
 
 class WampError(Exception):
@@ -18,16 +18,21 @@ class WampError(Exception):
 
 
 class Error(WampError):
-    """An ERROR of WAMP's: its URI, its arguments (a tuple) and its keyword arguments."""
+    """An ERROR of WAMP's: its URI, its arguments (a tuple) and its keyword arguments.
+
+    `details` are what the router sent with one that has come.
+    """
 
     uri: str
     kwargs: dict[str, Any]
+    details: dict[str, Any]
 
     def __init__(self, uri: str, args: Iterable[Any] = (), kwargs: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self.uri = uri
         self.args = tuple(args)
         self.kwargs = dict(kwargs or {})
+        self.details = {}
 
     def __str__(self) -> str:
         told = [str(value) for value in self.args] + [f"{key}={value!r}" for key, value in self.kwargs.items()]
@@ -37,7 +42,7 @@ class Error(WampError):
         return f"Error({self.uri!r}, {list(self.args)!r}, {self.kwargs!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.uri, self.args, self.kwargs)
+        return type(self), (self.uri, self.args, self.kwargs), {"details": self.details}
 
 
 class LocalError(WampError):
@@ -59,9 +64,24 @@ class LocalError(WampError):
         about = ", ".join(word for word in (self.name, self.uri) if word)
         return f"{self.text}: {self.detail} ({about})" if self.detail else f"{self.text} ({about})"
 
+    def __repr__(self) -> str:
+        return f"<libwamp.{type(self).__name__} {self}>"
+
 
 class NotConnected(LocalError, ConnectionError):
     """There is no session: not reached, refused, closed or lost."""
+
+
+class AuthenticationError(NotConnected):
+    """The router does not let us in, or we do not trust it."""
+
+
+class OptionError(LocalError, ValueError):
+    """An option is unknown, or its value is wrong."""
+
+
+class UriError(LocalError, ValueError):
+    """A topic, a procedure or another URI is none."""
 
 
 class NotSent(NotConnected):
@@ -93,7 +113,9 @@ _KINDS: dict[int, type[LocalError]] = {
     lib.WAMP_ERR_ABORTED: NotConnected,
     lib.WAMP_ERR_LOST: NotConnected,
     lib.WAMP_ERR_TLS: NotConnected,
-    lib.WAMP_ERR_AUTH: NotConnected,
+    lib.WAMP_ERR_AUTH: AuthenticationError,
+    lib.WAMP_ERR_OPTION: OptionError,
+    lib.WAMP_ERR_URI: UriError,
 }
 
 
@@ -102,9 +124,21 @@ def local_error(status: int, detail: str = "", uri: str = "") -> LocalError:
     return _KINDS.get(status, LocalError)(status, detail, uri)
 
 
+def not_connected(status: int, detail: str, uri: str) -> NotConnected:
+    """The exception for the end of a connection."""
+    return (AuthenticationError if status == lib.WAMP_ERR_AUTH else NotConnected)(status, detail, uri)
+
+
 def last_error(status: int) -> LocalError:
     """The exception for the call into the library that has just failed."""
     return local_error(status, from_c(lib.wamp_last_error()))
+
+
+def making_failed(otherwise: int) -> LocalError:
+    """The exception where the library has given no handle; why not is told by a sentence alone."""
+    detail = from_c(lib.wamp_last_error())
+    forked = lib.wamp_connection_open(ffi.NULL) == lib.WAMP_ERR_FORKED
+    return local_error(lib.WAMP_ERR_FORKED if forked else otherwise, detail)
 
 
 def check(status: int) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .checks import suits
 from .durable import DurableRegistration
 from .errors import Error, check, local_error
 from .ffi import ffi, from_c, lib, to_c
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from .connection import Connection
     from .session import Session
 
+_log = logging.getLogger("libwamp")
+
 Endpoint = Callable[..., Any]
 _Answer = Callable[[], int]
 
@@ -24,13 +28,12 @@ CONCURRENCY = 1024
 """How many coroutines of an endpoint may run at once, unless it is registered with another number."""
 
 
-def check_concurrency(number: int) -> int:
-    """Passes a good number on."""
+def check_concurrency(number: int) -> None:
+    """Refuses what is no number of endpoints."""
     if not isinstance(number, int):
         raise TypeError(f"concurrency is a number of endpoints, and not {number!r}")
     if number < 1:
         raise ValueError(f"concurrency is at least 1, and not {number}")
-    return number
 
 
 class Registration:
@@ -47,6 +50,9 @@ class Registration:
         self.concurrency = concurrency
         self.running = 0  # endpoints, that are coroutines
 
+    def __repr__(self) -> str:
+        return f"<libwamp.Registration {self.procedure!r}{'' if self.active else ', ended'}>"
+
     @property
     def active(self) -> bool:
         """Whether the procedure is still served."""
@@ -60,15 +66,19 @@ class Registration:
 class Invocation:
     """One call being served, for an endpoint that asked for it by `details_arg`."""
 
-    __slots__ = ("procedure", "details", "wants_progress", "has_input", "_pointer", "_pieces")
+    __slots__ = ("procedure", "details", "wants_progress", "has_input", "_connection", "_pointer", "_pieces")
 
-    def __init__(self, event: Any) -> None:
+    def __init__(self, connection: Connection, event: Any) -> None:
+        self._connection = connection
         self.procedure = from_c(event.uri, event.uri_size)
         self.details = details_of(event)
         self.wants_progress = bool(event.flags & lib.WAMP_FLAG_PROGRESS)
         self.has_input = bool(event.flags & lib.WAMP_FLAG_MORE)  # beside the arguments, see `input`
         self._pointer = event.invocation
         self._pieces: asyncio.Queue[tuple[bool, Any]] = asyncio.Queue()
+
+    def __repr__(self) -> str:
+        return f"<libwamp.Invocation of {self.procedure!r}>"
 
     @property
     def is_canceled(self) -> bool:
@@ -80,7 +90,7 @@ class Invocation:
 
         Raises `QueueFull` where the send queue has no room.
         """
-        told = payload(args, kwargs)
+        told = self._connection.outgoing(args, kwargs, wamp_options)
         if wamp_options:
             options = options_to_c({**wamp_options, "progress": True})
             check(lib.wamp_invocation_yield_with(self._pointer, told, options))
@@ -117,7 +127,15 @@ def serve(connection: Connection, registration: Registration | DurableRegistrati
             connection.unfinished.remove(number)
         if serving is not None and serving.invocation is not None:
             has_payload = event.payload.args or event.payload.kwargs
-            serving.invocation.add(more, unwrap(*connection.arguments(event)) if has_payload else None)
+            try:
+                piece = unwrap(*connection.arguments(event, serving.invocation.details)) if has_payload else None
+            except Exception as error:
+                connection.complain(error, f"input of {serving.invocation.procedure} that cannot be read")
+                unreadable = Error("wamp.error.invalid_argument", ["the payload cannot be read"])
+                _send(handle, _refusal(handle, unreadable))
+                serving.task.cancel()
+                return
+            serving.invocation.add(more, piece)
         return
     if more:
         connection.unfinished.append(number)
@@ -132,10 +150,20 @@ def serve(connection: Connection, registration: Registration | DurableRegistrati
     try:
         if more and registration.details_arg is None:
             raise Error("wamp.error.invalid_argument", ["this procedure takes no input beside its arguments"])
-        args, kwargs = connection.arguments(event)
+        try:
+            args, kwargs = connection.arguments(event)
+        except Exception as error:
+            connection.complain(error, f"a call of {registration.procedure} that cannot be read")
+            raise Error("wamp.error.invalid_argument", ["the payload cannot be read"]) from error
         if registration.details_arg is not None:
-            invocation = kwargs[registration.details_arg] = Invocation(event)
-        value = registration.endpoint(*args, **kwargs)
+            invocation = kwargs[registration.details_arg] = Invocation(connection, event)
+        try:
+            value = registration.endpoint(*args, **kwargs)
+        except TypeError as error:
+            if suits(registration.endpoint, args, kwargs, error):
+                raise
+            _log.warning("%s was called with arguments that do not suit it: %s", registration.procedure, error)
+            raise Error("wamp.error.invalid_argument", [str(error)]) from None
     except BaseException as error:
         _send(handle, _failure(connection, handle, registration, error))
         connection.leave_by(error)
@@ -201,7 +229,8 @@ def _reply(connection: Connection, handle: Any, registration: Registration | Dur
            value: Any) -> _Answer:
     try:
         if isinstance(value, Result):
-            result, options = payload(value.args, value.kwargs), options_to_c(value.options)
+            result = connection.outgoing(value.args, value.kwargs, value.options)
+            options = options_to_c(value.options)
         else:
             result, options = payload([value]), ffi.NULL
     except Exception as error:  # a value that JSON does not know

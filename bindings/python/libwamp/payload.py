@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import binascii
 import json
+import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,23 +16,25 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from .afterwards import attend, garbage
-from .errors import last_error, local_error
+from .errors import local_error, making_failed
 from .ffi import PAYLOAD, ffi, lib, to_c
 
 
 class Result:
     """Several values at once, or values with names: what an endpoint returns, and a call then gives.
 
-    `options` are WAMP's Options of the endpoint's YIELD, sent to the router as they are.
+    `options` are WAMP's Options of the endpoint's YIELD, sent to the router as they are. `details` are what the
+    router sent with a result that has come.
     """
 
-    __slots__ = ("args", "kwargs", "options")
+    __slots__ = ("args", "kwargs", "options", "details")
 
     def __init__(self, args: Iterable[Any] = (), kwargs: Mapping[str, Any] | None = None,
                  options: Mapping[str, Any] | None = None) -> None:
         self.args = list(args)
         self.kwargs = dict(kwargs or {})
         self.options = dict(options or {})
+        self.details: dict[str, Any] = {}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Result) and (self.args, self.kwargs) == (other.args, other.kwargs)
@@ -89,6 +92,8 @@ def received(given: Any) -> tuple[list[Any], dict[str, Any]]:
         raise local_error(lib.WAMP_ERR_PAYLOAD, f"encoding {given.encoding} is not read here")
     args = loads(ffi.unpack(given.args, given.args_size)) if given.args else []
     kwargs = loads(ffi.unpack(given.kwargs, given.kwargs_size)) if given.kwargs else {}
+    if isinstance(args, bytes):  # one binary in place of the list: Autobahn's payload transparency
+        args = [args]
     return args or [], kwargs or {}
 
 
@@ -108,13 +113,43 @@ def details_of(event: Any) -> dict[str, Any]:
 
 def options_to_c(options: Mapping[str, Any] | None) -> Any:
     """Options as the library takes them: JSON text, or NULL for none."""
-    return ffi.NULL if not options else to_c(json.dumps(dict(options)))
+    if options is None:
+        return ffi.NULL
+    given = options_of(options)
+    return to_c(json.dumps(given, allow_nan=False)) if given else ffi.NULL
+
+
+def options_of(options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Options as a dict of our own."""
+    if options is not None and not isinstance(options, Mapping):
+        raise TypeError(f"options are a mapping, and not {options!r}")
+    return dict(options or {})
+
+
+def connection_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a connection, without those that are None: they are not given."""
+    given = {key: value for key, value in options.items() if value is not None}
+    if isinstance(tls := given.get("tlsConfiguration"), Mapping):
+        given["tlsConfiguration"] = {key: value for key, value in tls.items() if value is not None}
+    return given
+
+
+def connection_options_to_c(options: Mapping[str, Any]) -> bytes:
+    """Options of a connection as the library takes them."""
+    return to_c(json.dumps(connection_options(options), allow_nan=False, default=path_text))
+
+
+def path_text(value: Any) -> str:
+    """A path as text."""
+    if isinstance(value, os.PathLike):
+        return os.fsdecode(value)
+    raise TypeError(f"{type(value).__name__} cannot stand in an option: {value!r}")
 
 
 def report(message: Any) -> tuple[list[Any], dict[str, Any]]:
     """The args and kwargs of a report of the library's, which is freed."""
     if message == ffi.NULL:
-        raise last_error(lib.WAMP_ERR_HANDLE)
+        raise making_failed(lib.WAMP_ERR_HANDLE)
     try:
         return received(lib.wamp_message_event(message).payload)
     finally:

@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import Any
 
 from .afterwards import attend, discard
-from .errors import check, last_error
+from .errors import check, making_failed
 from .ffi import ffi, from_c, lib, to_c
-from .payload import report
+from .payload import path_text, report
 
 
 class Router:
@@ -25,9 +25,12 @@ class Router:
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         attend()
-        self._handle = lib.wamp_router_new(ffi.NULL if config is None else to_c(json.dumps(config)))
+        self._handle = lib.wamp_router_new(ffi.NULL if config is None else to_c(json.dumps(config, default=path_text)))
         if self._handle == ffi.NULL:
-            raise last_error(lib.WAMP_ERR_OPTION)
+            raise making_failed(lib.WAMP_ERR_OPTION)
+
+    def __repr__(self) -> str:
+        return f"<libwamp.Router {'closed' if self._handle == ffi.NULL else self.url or 'listening nowhere'}>"
 
     def __enter__(self) -> Router:
         return self

@@ -7,11 +7,14 @@ from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .afterwards import discard
+from .checks import (
+    check_callable, check_cancel_mode, check_details_arg, check_keywords, check_timeout, uri_to_c,
+)
 from .durable import DurableRegistration, DurableSubscription
 from .errors import LocalError, check, local_error
 from .ffi import CHARS, ffi, from_c, lib, to_c
 from .invocation import CONCURRENCY, Endpoint, Registration, check_concurrency
-from .payload import Result, details_of, dumps, options_to_c, payload, report
+from .payload import Result, details_of, dumps, options_of, options_to_c, report
 from .wire import is_cancelled, settle
 
 if TYPE_CHECKING:
@@ -30,6 +33,9 @@ class Event:
         self.publication: int = event.wamp_id
         self.details = details_of(event)
 
+    def __repr__(self) -> str:
+        return f"<libwamp.Event of {self.topic!r}, publication {self.publication}>"
+
 
 class Subscription:
     """A handler that receives a topic's events."""
@@ -42,6 +48,9 @@ class Subscription:
         self.topic = topic
         self.handler = handler
         self.details_arg = details_arg
+
+    def __repr__(self) -> str:
+        return f"<libwamp.Subscription {self.topic!r}{'' if self.active else ', ended'}>"
 
     @property
     def active(self) -> bool:
@@ -106,28 +115,35 @@ class Session:
     async def call(self, procedure: str, /, *args: Any, wamp_options: Options | None = None,
                    wamp_timeout: float | None = None, wamp_on_progress: Callable[[Any], Any] | None = None,
                    wamp_input: Iterable[Any] | AsyncIterable[Any] | None = None,
-                   wamp_cancel_mode: str = "killnowait", **kwargs: Any) -> Any:
+                   wamp_cancel_mode: str = "killnowait", wamp_details: bool = False, **kwargs: Any) -> Any:
         """Calls a procedure. Gives None, the one value, or a `Result` with all of them; raises `Error`.
 
         After `wamp_timeout` seconds the call is given up: `TimedOut`. `wamp_on_progress` is called with each
-        progressive result; a coroutine has ended before the next one begins, and before the call returns. `wamp_input` is sent to the callee after the arguments, piece by piece: values, or
-        `Result`s for several. When the task is cancelled the call is, too, in `wamp_cancel_mode`: "skip",
-        "killnowait" or "kill".
+        progressive result; a coroutine has ended before the next one begins, and before the call returns.
+        `wamp_input` is sent to the callee after the arguments, piece by piece: values, or `Result`s for several.
+        When the task is cancelled the call is, too, in `wamp_cancel_mode`: "skip", "killnowait" or "kill".
+        With `wamp_details` it gives a `Result` in any case, progressive ones too: their `details` are the router's.
         """
-        options = dict(wamp_options or {})
+        if kwargs:
+            check_keywords(kwargs)
+        check_cancel_mode(wamp_cancel_mode)
+        check_callable("wamp_on_progress", wamp_on_progress, optional=True)
+        if wamp_input is not None and not isinstance(wamp_input, (Iterable, AsyncIterable)):
+            raise TypeError(f"wamp_input is something to iterate over, and not {wamp_input!r}")
+        options = options_of(wamp_options)
         if wamp_timeout is not None:
-            options["timeout"] = max(1, round(wamp_timeout * 1000))
+            options["timeout"] = check_timeout(wamp_timeout)
         if wamp_on_progress is not None:
             options["receive_progress"] = True
         if wamp_input is not None:
             options["progress"] = True
         number = await self._send(
-            lib.wamp_session_call, to_c(procedure), payload(args, kwargs), options_to_c(options),
-            ffi.NULL, ffi.NULL, ffi.NULL,
+            lib.wamp_session_call, uri_to_c("procedure", procedure), self._connection.outgoing(args, kwargs, options),
+            options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL,
         )
-        feeding = None if wamp_input is None else asyncio.ensure_future(self._feed(number, wamp_input))
+        feeding = None if wamp_input is None else asyncio.ensure_future(self._feed(number, wamp_input, options))
         try:
-            return await self._connection.outcome(number, wamp_on_progress)
+            return await self._connection.outcome(number, wamp_on_progress, wamp_details)
         except asyncio.CancelledError:
             self._cancel(number, wamp_cancel_mode)
             raise
@@ -144,10 +160,13 @@ class Session:
         `Invocation`. A coroutine is cancelled when its caller gives the call up. Coroutines run at the same time;
         when there are `concurrency` of them, further calls are answered `wamp.error.unavailable`.
         """
+        name = uri_to_c("procedure", procedure)
+        check_callable("an endpoint", endpoint)
+        check_details_arg(details_arg)
         check_concurrency(concurrency)
         registrations = self._connection.registrations
         number = await self._send(
-            lib.wamp_session_register, to_c(procedure), options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
+            lib.wamp_session_register, name, options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
         )
         registration = registrations[number] = Registration(self, number, procedure, endpoint, details_arg, concurrency)
         try:
@@ -172,9 +191,12 @@ class Session:
         it is a handler that waits for an answer on this connection. `details_arg` names a keyword argument that
         receives the `Event`.
         """
+        name = uri_to_c("topic", topic)
+        check_callable("a handler", handler)
+        check_details_arg(details_arg)
         subscriptions = self._connection.subscriptions
         number = await self._send(
-            lib.wamp_session_subscribe, to_c(topic), options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
+            lib.wamp_session_subscribe, name, options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
         )
         subscription = subscriptions[number] = Subscription(self, number, topic, handler, details_arg)
         try:
@@ -198,8 +220,11 @@ class Session:
 
     def publish(self, topic: str, /, *args: Any, wamp_options: Options | None = None, **kwargs: Any) -> None:
         """Publishes an event and returns at once. Raises `QueueFull` where the send queue has no room."""
+        if kwargs:
+            check_keywords(kwargs)
         status = lib.wamp_session_publish(
-            self._pointer, to_c(topic), payload(args, kwargs), options_to_c(wamp_options)
+            self._pointer, uri_to_c("topic", topic), self._connection.outgoing(args, kwargs, wamp_options),
+            options_to_c(wamp_options),
         )
         if status == lib.WAMP_ERR_AGAIN:
             self._connection.block()
@@ -208,8 +233,11 @@ class Session:
     async def publish_ack(self, topic: str, /, *args: Any, wamp_options: Options | None = None,
                           **kwargs: Any) -> int:
         """Publishes an event and waits until the router has it. Gives the publication's id."""
+        if kwargs:
+            check_keywords(kwargs)
         number = await self._send(
-            lib.wamp_session_publish_ack, to_c(topic), payload(args, kwargs), options_to_c(wamp_options),
+            lib.wamp_session_publish_ack, uri_to_c("topic", topic),
+            self._connection.outgoing(args, kwargs, wamp_options), options_to_c(wamp_options),
             ffi.NULL, ffi.NULL, ffi.NULL,
         )
         publication: int = await self._connection.outcome(number)
@@ -278,16 +306,17 @@ class Session:
             await self.drain()
         return check(status)
 
-    async def _feed(self, call: int, pieces: Iterable[Any] | AsyncIterable[Any]) -> None:
+    async def _feed(self, call: int, pieces: Iterable[Any] | AsyncIterable[Any], options: Options) -> None:
         """Sends the input of a call, and an empty piece as its end; if it cannot be had, ends the call."""
-        more = options_to_c({"progress": True})
+        form = {key: value for key, value in options.items() if key.startswith(("ppt_", "enc_"))}
+        more = options_to_c({**form, "progress": True})
         try:
             if isinstance(pieces, AsyncIterable):
                 async for piece in pieces:
-                    await self._send(lib.wamp_session_call_more, call, _piece(piece), more)
+                    await self._send(lib.wamp_session_call_more, call, self._piece(piece, form), more)
             else:
                 for piece in pieces:
-                    await self._send(lib.wamp_session_call_more, call, _piece(piece), more)
+                    await self._send(lib.wamp_session_call_more, call, self._piece(piece, form), more)
             await self._send(lib.wamp_session_call_more, call, ffi.NULL, ffi.NULL)
         except BaseException as error:
             if is_cancelled(error):
@@ -296,13 +325,13 @@ class Session:
                 self._connection.fail(call, error)
                 self._cancel(call, "killnowait")
 
+    def _piece(self, piece: Any, options: Options) -> Any:
+        args, kwargs = (piece.args, piece.kwargs) if isinstance(piece, Result) else ([piece], {})
+        return self._connection.outgoing(args, kwargs, options)
+
     def _cancel(self, call: int, mode: str) -> None:
         # Refused if the call or the session has ended meanwhile: then all is well.
         lib.wamp_session_cancel(self._handle, call, options_to_c({"mode": mode}))
-
-
-def _piece(piece: Any) -> Any:
-    return payload(piece.args, piece.kwargs) if isinstance(piece, Result) else payload([piece])
 
 
 def _shown(value: Any) -> str:

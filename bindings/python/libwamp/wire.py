@@ -8,24 +8,25 @@ the library gave it. What the events mean for sessions is left to `connection.py
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
+from . import passthru
 from .afterwards import add_loop, attend, discard, garbage
-from .errors import Error, LocalError, WampError, check, last_error, local_error
-from .ffi import EVENTS, ffi, from_c, lib, to_c
+from .errors import Error, LocalError, WampError, check, last_error, local_error, making_failed
+from .ffi import EVENTS, ffi, from_c, lib
 from .lane import Lane, inside
-from .payload import encoded, received, unwrap
+from .payload import Result, connection_options_to_c, details_of, encoded, payload, received, unwrap
 
 _log = logging.getLogger("libwamp")
 _BATCH = 256
 _STANDSTILL = 1.0  # seconds after which handlers that have made no progress may be waiting for what is not taken
 _EVENT_SIZE = ffi.sizeof(EVENTS.item)
 
+Codec = passthru.Codec
 ErrorHandler = Callable[[BaseException, str], Any]
 
 EXITS = (SystemExit, KeyboardInterrupt)  # raised out of the loop, as asyncio does
@@ -51,6 +52,7 @@ class Request(NamedTuple):
     outcome: asyncio.Future[Any]
     on_progress: Callable[[Any], Any] | None
     lane: Lane | None  # for on_progress
+    wants_details: bool
 
 
 class Wire:
@@ -61,6 +63,7 @@ class Wire:
     def __init__(self, options: Mapping[str, Any], on_user_error: ErrorHandler | None) -> None:
         self.on_user_error = on_user_error
         self._takes_encoded = options.get("payload_encoding") == "wire"
+        self._codec: Codec | None = None
         self.writable = asyncio.Event()
         self._requests: dict[int, Request] = {}
         self._tasks: set[asyncio.Future[Any]] = set()
@@ -78,9 +81,9 @@ class Wire:
         self._handling = False
         self._exit: BaseException | None = None  # to be raised when they are handled
         attend()
-        self.pointer = lib.wamp_connection_new(to_c(json.dumps({**options, "dispatch": "manual"})))
+        self.pointer = lib.wamp_connection_new(connection_options_to_c({**options, "dispatch": "manual"}))
         if self.pointer == ffi.NULL:
-            raise last_error(lib.WAMP_ERR_OPTION)
+            raise making_failed(lib.WAMP_ERR_OPTION)
 
     def __del__(self) -> None:
         if getattr(self, "pointer", ffi.NULL) != ffi.NULL:
@@ -121,7 +124,7 @@ class Wire:
         if loop is None or loop is running:
             return
         if loop.is_closed():
-            raise RuntimeError(f"the connection was left open in an event loop that has ended, {loop!r}: close it first")
+            raise RuntimeError(f"the connection was left open by a loop that has ended, {loop!r}: close it first")
         if running is None and threading.get_ident() == self._thread.ident:
             return
         raise RuntimeError(
@@ -147,11 +150,12 @@ class Wire:
         self.listen()
         self._parting = True
 
-    async def outcome(self, number: int, on_progress: Callable[[Any], Any] | None = None) -> Any:
+    async def outcome(self, number: int, on_progress: Callable[[Any], Any] | None = None,
+                      wants_details: bool = False) -> Any:
         """What the library will tell under a local id."""
         outcome = asyncio.get_running_loop().create_future()
         lane = None if on_progress is None else Lane(self, "the handler of progressive results")
-        self._requests[number] = Request(outcome, on_progress, lane)
+        self._requests[number] = Request(outcome, on_progress, lane, wants_details)
         try:
             if inside.get() is not self and lane is None:
                 return await outcome
@@ -354,9 +358,15 @@ class Wire:
         if request is None or request.outcome.done():
             return
         try:
-            value = unwrap(*self.arguments(event))
+            args, kwargs = self.arguments(event)
+            value = Result(args, kwargs) if request.wants_details else unwrap(args, kwargs)
+            if isinstance(value, Result):
+                value.details = details_of(event)
         except Exception as error:
-            request.outcome.set_exception(error)
+            if event.flags & lib.WAMP_FLAG_PROGRESS:  # the call goes on
+                self.complain(error, "a progressive result that cannot be read")
+            else:
+                request.outcome.set_exception(error)
             return
         if not event.flags & lib.WAMP_FLAG_PROGRESS:
             request.outcome.set_result(value)
@@ -369,15 +379,52 @@ class Wire:
         """WAMP_ERROR."""
         self.fail(event.id, self.error_of(event))
 
-    def arguments(self, event: Any) -> tuple[list[Any], dict[str, Any]]:
-        """The arguments of an event; with the option `payload_encoding="wire"` that is one `Encoded`."""
-        return ([encoded(event.payload)], {}) if self._takes_encoded else received(event.payload)
+    def arguments(self, event: Any, first: Mapping[str, Any] | None = None) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments of an event; with the option `payload_encoding="wire"` that is one `Encoded`.
+
+        `first` are the details that came with the first input of a call: a router need not repeat them.
+        """
+        if self._takes_encoded:
+            return [encoded(event.payload)], {}
+        args, kwargs = received(event.payload)
+        if self._codec is not None and (first or event.details_size > 2):
+            details = {**(first or {}), **details_of(event)}
+            if passthru.needs_codec(details):
+                return passthru.decode(self._codec, details, args)
+        return args, kwargs
+
+    def outgoing(self, args: Iterable[Any], kwargs: Mapping[str, Any] | None = None,
+                 options: Mapping[str, Any] | None = None) -> Any:
+        """Arguments as a `wamp_payload_t *`, made as the options of their request want it."""
+        if options and passthru.needs_codec(options):
+            return payload(passthru.encode(self._codec, options, list(args), kwargs or {}))
+        return payload(args, kwargs)
+
+    def set_codec(self, codec: Codec | None) -> None:
+        """Sets what makes and reads payloads that routers carry without a look inside; None for nothing.
+
+        With `ppt_scheme` (or Autobahn's older `enc_algo`) among the options of a request its `encode(options, args,
+        kwargs)` gives the bytes that travel, and its `decode(details, data)` gives the `(args, kwargs)` of what has
+        come with such details. Without a codec such a payload is one bytes argument.
+        """
+        if codec is not None:
+            if self._takes_encoded:
+                raise ValueError('with payload_encoding="wire" payloads are not looked into')
+            for name in ("encode", "decode"):
+                if not callable(getattr(codec, name, None)):
+                    raise TypeError(f"a codec has a function {name}; this is {codec!r}")
+        self._codec = codec
 
     def error_of(self, event: Any) -> WampError:
         """What a WAMP_ERROR says, as an exception."""
         uri = from_c(event.uri, event.uri_size)
         if event.status in (lib.WAMP_ERR_REMOTE, lib.WAMP_OK):
-            return Error(uri, *self.arguments(event))
+            try:
+                error = Error(uri, *self.arguments(event))
+                error.details = details_of(event)
+                return error
+            except Exception as unreadable:
+                return local_error(lib.WAMP_ERR_PAYLOAD, f"the arguments of an error: {unreadable}", uri)
         return local_error(event.status, from_c(event.message, event.message_size), uri)
 
     def _free(self) -> None:

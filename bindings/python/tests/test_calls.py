@@ -146,7 +146,7 @@ def test_a_call_of_wrong_arguments_is_answered(url, realm):
             await session.register(procedure, lambda a, b: a + b)
             with pytest.raises(libwamp.Error) as caught:
                 await session.call(procedure, 1)
-            assert caught.value.uri == "wamp.error.runtime_error"
+            assert caught.value.uri == "wamp.error.invalid_argument"
             assert "missing 1 required" in caught.value.args[0]
 
     run(main())
