@@ -2131,8 +2131,21 @@ struct wamp_message_t *wamp_router_stats(struct wamp_router_t *router);
 int wamp_router_kick(struct wamp_router_t *router, int64_t session, const char *reason);
 
 /**
- * Stops a router and frees it; its clients get a GOODBYE. Never blocks. Returns WAMP_OK or
- * WAMP_ERR_HANDLE.
+ * Closes a router in order: no new clients, calls that wait for their answers get the error
+ * `wamp.error.canceled`, and each client a GOODBYE with `wamp.close.system_shutdown`, after which
+ * clients come back by themselves. Returns when each has answered; who has not within `timeout_ms`
+ * (negative: no limit) is cut off. Then its ports and Unix sockets are free. It is still to be freed.
+ *
+ * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_TIMEOUT (a client was cut off), WAMP_ERR_DEADLOCK (in
+ * a callback of inline dispatch), WAMP_ERR_FORKED.
+ */
+int wamp_router_close(struct wamp_router_t *router,
+                      int timeout_ms);
+
+/**
+ * Stops a router and frees it. Its clients get a GOODBYE, which is in their sockets when this returns:
+ * it waits for none of them, and only in a callback of inline dispatch not for that either. Each has a
+ * second for its answer, unless the process ends. Returns WAMP_OK or WAMP_ERR_HANDLE.
  */
 int wamp_router_free(struct wamp_router_t *router);
 

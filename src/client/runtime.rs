@@ -221,7 +221,7 @@ fn replace_if_broken() {
     let Some(broken) = lock(&HIDDEN).take_if(is_it) else {
         return;
     };
-    lock(&LEFT).push(threads);
+    // Its threads may never end, and nobody shall wait for them.
     log::write(log::Level::Error, || FAILED.to_owned());
     let why = Failure::new(Status::Internal, FAILED);
     broken.closers.iter().filter_map(Weak::upgrade).for_each(|closer| closer.fail(&why));

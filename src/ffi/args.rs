@@ -225,6 +225,9 @@ pub fn timeout(timeout_ms: i32) -> Option<Duration> {
     u64::try_from(timeout_ms).ok().map(Duration::from_millis)
 }
 
+/// A close without a limit has one that nobody lives to see, so that no arithmetic overflows.
+pub const NO_LIMIT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// The end of a limit in milliseconds.
 pub fn deadline(timeout_ms: i32) -> Option<Instant> {
     timeout(timeout_ms).map(|timeout| Instant::now() + timeout)

@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Number, Value};
 
@@ -28,9 +28,6 @@ pub(super) struct ConnectionObject {
 }
 
 pub(super) static CONNECTIONS: Slab<Arc<ConnectionObject>> = Slab::new();
-
-/// A close without a limit has one that nobody lives to see, so that no arithmetic overflows.
-const NO_LIMIT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// No wamp_event_t of a later header will be larger: what is, is no size of one.
 const MOST_EVENT_SIZE: usize = 64 * 1024;
@@ -340,7 +337,7 @@ pub unsafe extern "C" fn wamp_connection_close(
             return object.client.start_close(reason, message).map(|()| 0);
         }
         drop(std::mem::take(&mut *lock(&object.polled)));
-        let limit = args::timeout(timeout_ms).unwrap_or(NO_LIMIT);
+        let limit = args::timeout(timeout_ms).unwrap_or(args::NO_LIMIT);
         object.client.close(reason, message, Instant::now() + limit).map(|()| 0)
     })
 }

@@ -2,8 +2,9 @@
 
 use std::ffi::{CString, c_char, c_int};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::client::dispatch;
 use crate::client::runtime::{self, Closable};
 use crate::client::{Failure, Status};
 use crate::protocol::uri;
@@ -22,13 +23,17 @@ pub(super) struct RouterObject {
 
 pub(super) static ROUTERS: Slab<Arc<RouterObject>> = Slab::new();
 
+/// How long to wait for I/O threads to write what needs nobody's help: they may have much to do.
+const SAYING: Duration = Duration::from_secs(1);
+
 impl Closable for RouterObject {
     fn start_closing(&self) {
         self.router.close();
     }
 
-    fn wait_closed(&self, _: Instant) -> bool {
-        // Its tasks end with the runtime, whatever they do: nobody waits for them.
+    fn wait_closed(&self, deadline: Instant) -> bool {
+        // Its tasks end with the runtime: nobody waits for the clients, but each hears of it.
+        self.router.wait_said(deadline.min(Instant::now() + SAYING));
         true
     }
 
@@ -215,14 +220,41 @@ pub unsafe extern "C" fn wamp_router_kick(
     })
 }
 
-/// Stops a router and frees it; its clients get a GOODBYE. Never blocks. Returns WAMP_OK or
-/// WAMP_ERR_HANDLE.
+/// Closes a router in order: no new clients, calls that wait for their answers get the error
+/// `wamp.error.canceled`, and each client a GOODBYE with `wamp.close.system_shutdown`, after which
+/// clients come back by themselves. Returns when each has answered; who has not within `timeout_ms`
+/// (negative: no limit) is cut off. Then its ports and Unix sockets are free. It is still to be freed.
+///
+/// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_TIMEOUT (a client was cut off), WAMP_ERR_DEADLOCK (in
+/// a callback of inline dispatch), WAMP_ERR_FORKED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_router_close(router: *mut wamp_router_t, timeout_ms: c_int) -> c_int {
+    guard(|| {
+        let object = object(router)?;
+        if dispatch::in_io() {
+            let text = "waiting for clients on an I/O thread could never end";
+            return Err(Failure::new(Status::Deadlock, text));
+        }
+        let limit = args::timeout(timeout_ms).unwrap_or(args::NO_LIMIT);
+        match object.router.close_within(Instant::now() + limit) {
+            true => Ok(0),
+            false => Err(Failure::new(Status::Timeout, "a client did not answer the GOODBYE")),
+        }
+    })
+}
+
+/// Stops a router and frees it. Its clients get a GOODBYE, which is in their sockets when this returns:
+/// it waits for none of them, and only in a callback of inline dispatch not for that either. Each has a
+/// second for its answer, unless the process ends. Returns WAMP_OK or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_free(router: *mut wamp_router_t) -> c_int {
     guard(|| {
         let key = Tag::Router.key(router).ok_or(Status::Handle)?;
         let object = ROUTERS.remove(key).ok_or(Status::Handle)?;
         object.router.close();
+        if !dispatch::in_io() {
+            object.router.wait_said(Instant::now() + SAYING);
+        }
         Ok(0)
     })
 }

@@ -145,6 +145,9 @@ impl<'a> Connection<'a> {
         self.expire_calls(cx);
         self.rings.ring();
         let all_written = self.write(cx)?;
+        if let Phase::Leaving | Phase::Ending = self.phase {
+            self.shared.settle(self.peer);
+        }
         if all_written && matches!(self.phase, Phase::Ending) {
             self.close(cx)?;
         }
@@ -162,7 +165,9 @@ impl<'a> Connection<'a> {
             | (Some(Order::Goodbye(..)), Phase::Opening | Phase::Challenged(..)) => {
                 return Err(Gone);
             }
-            (Some(Order::Goodbye(reason, message)), Phase::Joined(_)) => {
+            (Some(Order::Goodbye(reason, message)), Phase::Joined(session)) => {
+                // Behind the GOODBYE nobody would hear of them.
+                session.cancel_calls(&mut self.rings);
                 self.enter(Phase::Leaving);
                 self.say_goodbye(&reason, message.as_deref());
             }
@@ -411,7 +416,7 @@ impl<'a> Connection<'a> {
             // The time for HELLO is that for the whole login.
             (Phase::Challenged(..), _) => self.deadline.take(),
             (Phase::Ending, Phase::Leaving | Phase::Ending) => self.deadline.take(),
-            _ => Some(Box::pin(sleep_until(Instant::now() + CLOSE_TIMEOUT))),
+            _ => Some(Box::pin(sleep_until(Instant::now() + self.peer.patience()))),
         };
         self.phase = phase;
     }

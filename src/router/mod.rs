@@ -48,7 +48,8 @@ mod testament;
 mod tests;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -59,6 +60,7 @@ use crate::protocol::ids::IdMap;
 use crate::protocol::uri;
 
 use config::Config;
+use connection::CLOSE_TIMEOUT;
 use listener::Listener;
 use peer::Peer;
 use realm::{Counts, Realms};
@@ -137,6 +139,12 @@ struct Shared {
     clients: Mutex<Clients>,
     /// Tells the connections of HTTP clients that the router is closed.
     closed: watch::Sender<bool>,
+    /// The clients that there are.
+    present: Count,
+    /// The addresses that are bound.
+    bound: Count,
+    /// The GOODBYEs of a closing router that are not in their sockets yet.
+    unsaid: Count,
     received: AtomicU64,
     sent: AtomicU64,
     dropped: AtomicU64,
@@ -165,6 +173,9 @@ impl Router {
             config,
             clients: Mutex::default(),
             closed: watch::Sender::new(false),
+            present: Count::default(),
+            bound: Count::default(),
+            unsaid: Count::default(),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
@@ -182,7 +193,13 @@ impl Router {
         }
         let listener = Listener::bind(url, &self.shared.config, runtime)?;
         listeners.url.get_or_insert_with(|| listener.url.clone());
-        let task = runtime.spawn(listener.serve(self.shared.clone()));
+        let shared = self.shared.clone();
+        shared.bound.add();
+        let task = runtime.spawn(async move {
+            // Dropped behind the listener, and so when the address is free.
+            let _bound = Bound(shared.clone());
+            listener.serve(shared).await;
+        });
         listeners.tasks.push(task.abort_handle());
         Ok(())
     }
@@ -230,6 +247,34 @@ impl Router {
     /// Stops listening and ends all sessions with GOODBYE `wamp.close.system_shutdown`. Does not
     /// wait: each client has a second for its answer.
     pub fn close(&self) {
+        self.begin_closing(CLOSE_TIMEOUT);
+    }
+
+    /// As [`Router::close`], and waits until each client has answered. Who has not by the deadline is
+    /// cut off; then it is false.
+    pub fn close_within(&self, deadline: Instant) -> bool {
+        /// How long the tasks of those who are cut off may need for it.
+        const CUT: Duration = Duration::from_secs(5);
+        // A little more than they have here, so that it is here that they are cut off.
+        let patience = deadline.saturating_duration_since(Instant::now()) + CUT;
+        self.begin_closing(patience);
+        let Shared { present, bound, .. } = &*self.shared;
+        if present.wait_none(deadline) && bound.wait_none(deadline) {
+            return true;
+        }
+        self.kick(None, None);
+        let deadline = Instant::now() + CUT;
+        present.wait_none(deadline);
+        bound.wait_none(deadline);
+        false
+    }
+
+    /// Waits until each GOODBYE of a closing router is in its socket, as far as that takes it.
+    pub fn wait_said(&self, deadline: Instant) -> bool {
+        self.shared.unsaid.wait_none(deadline)
+    }
+
+    fn begin_closing(&self, patience: Duration) {
         let mut listeners = locked(&self.listeners);
         listeners.closed = true;
         for task in listeners.tasks.drain(..) {
@@ -238,9 +283,12 @@ impl Router {
         drop(listeners);
         self.shared.closed.send_replace(true);
         let mut clients = locked(&self.shared.clients);
-        clients.closed = true;
+        if std::mem::replace(&mut clients.closed, true) {
+            return;
+        }
         for peer in clients.by_id.values() {
-            peer.say_goodbye(uri::SYSTEM_SHUTDOWN, None);
+            self.shared.unsaid.add();
+            peer.part(uri::SYSTEM_SHUTDOWN, patience);
         }
     }
 }
@@ -266,7 +314,15 @@ impl Shared {
         };
         let peer = Peer::new(id, self.config.send_queue_bytes);
         clients.by_id.insert(id, peer.clone());
+        self.present.add();
         Some(peer)
+    }
+
+    /// The GOODBYE to a client is as far as it goes.
+    fn settle(&self, peer: &Peer) {
+        if peer.settle() {
+            self.unsaid.done();
+        }
     }
 
     fn dismiss(&self, peer: &Peer) {
@@ -274,6 +330,46 @@ impl Shared {
         if peer.was_dropped() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+        self.settle(peer);
+        self.present.done();
+    }
+}
+
+/// So many of something, whose end can be waited for.
+#[derive(Debug, Default)]
+struct Count {
+    number: Mutex<usize>,
+    is_none: Condvar,
+}
+
+impl Count {
+    fn add(&self) {
+        *locked(&self.number) += 1;
+    }
+
+    fn done(&self) {
+        let mut number = locked(&self.number);
+        *number -= 1;
+        if *number == 0 {
+            self.is_none.notify_all();
+        }
+    }
+
+    /// Waits until there is none; false if that was not so by the deadline.
+    fn wait_none(&self, deadline: Instant) -> bool {
+        let rest = deadline.saturating_duration_since(Instant::now());
+        let number = locked(&self.number);
+        let waited = self.is_none.wait_timeout_while(number, rest, |number| *number > 0);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 == 0
+    }
+}
+
+/// A bound address, for as long as this lives.
+struct Bound(Arc<Shared>);
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        self.0.bound.done();
     }
 }
 

@@ -4,10 +4,12 @@
 //! many messages. The task that empties the outbox is [`super::connection`].
 
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
+use std::time::Duration;
 
 use crate::codec::{Batch, Encoding, Out, Outbox, Rules, TooLarge, Unsendable};
 use crate::transport::Doorbell;
 
+use super::connection::CLOSE_TIMEOUT;
 use super::identity::Identity;
 use super::locked;
 
@@ -54,6 +56,10 @@ struct Queue {
     /// Bytes that the task has taken and not yet written.
     in_flight: usize,
     order: Option<Order>,
+    /// How long it may take to answer the GOODBYE.
+    patience: Duration,
+    /// The router waits until the GOODBYE is in the socket.
+    is_awaited: bool,
     /// Nothing is taken any more.
     dropped: bool,
 }
@@ -72,6 +78,8 @@ impl Peer {
                 outbox: Outbox::new(Encoding::Json, Rules::Tolerant),
                 in_flight: 0,
                 order: None,
+                patience: CLOSE_TIMEOUT,
+                is_awaited: false,
                 dropped: false,
             }),
         })
@@ -179,6 +187,25 @@ impl Peer {
         let order = Order::Goodbye(reason.to_owned(), message.map(str::to_owned));
         locked(&self.queue).order.get_or_insert(order);
         self.bell.ring();
+    }
+
+    /// As [`Peer::say_goodbye`], of a router that closes: it waits for `patience` until the GOODBYE is
+    /// answered, and until [`Peer::settle`] for that it is written.
+    pub(super) fn part(&self, reason: &str, patience: Duration) {
+        let mut queue = locked(&self.queue);
+        (queue.patience, queue.is_awaited) = (patience, true);
+        drop(queue);
+        self.say_goodbye(reason, None);
+    }
+
+    /// How long a GOODBYE may take to be answered.
+    pub(super) fn patience(&self) -> Duration {
+        locked(&self.queue).patience
+    }
+
+    /// The GOODBYE is as far as it goes; true if the router waits for that.
+    pub(super) fn settle(&self) -> bool {
+        std::mem::take(&mut locked(&self.queue).is_awaited)
     }
 
     /// Tells the task to drop the connection without a word.

@@ -361,6 +361,13 @@ impl State {
     }
 }
 
+impl Session {
+    /// Ends the calls that wait for their answers.
+    pub(super) fn cancel_calls(&self, rings: &mut Rings) {
+        locked(&self.realm.state).dealer.cancel_all(&self.peer, rings);
+    }
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
         let mut rings = Rings::default();

@@ -122,8 +122,9 @@ impl Reader<'_> {
     fn next(&mut self) -> Result<Received, Stop> {
         let head = self.number(2)?;
         let (fin, rsv1, opcode) = (head & 0x8000 != 0, head & 0x4000 != 0, head >> 8 & 0xf);
+        let broken = if opcode == 8 { closed_badly(1002) } else { PROTOCOL };
         if head & 0x3000 != 0 || !matches!(opcode, 0..=2 | 8..=10) {
-            return Err(PROTOCOL);
+            return Err(broken);
         }
         let size = match head & 0x7f {
             126 => self.number(2)?,
@@ -131,7 +132,7 @@ impl Reader<'_> {
             size => size,
         };
         if size >> 63 != 0 {
-            return Err(PROTOCOL);
+            return Err(broken);
         }
         let mask = match head & 0x80 {
             0 => None,
@@ -143,7 +144,7 @@ impl Reader<'_> {
             || !is_control && (opcode == 0) != self.partial.is_some()
             || rsv1 && (opcode == 0 || self.terms.deflate.is_none())
         {
-            return Err(PROTOCOL);
+            return Err(broken);
         }
         let limit = self.terms.limit() as u64;
         let compressed = self.partial.as_ref().map_or(rsv1, |partial| partial.compressed);
@@ -202,14 +203,19 @@ impl Reader<'_> {
     }
 }
 
+/// Whatever is wrong with a closing frame, it closes.
+fn closed_badly(code: u16) -> Stop {
+    (End::Closed(None, String::new()), code)
+}
+
 fn closed(payload: &[u8]) -> Stop {
     let (code, reason) = match payload {
         [] => return (End::Closed(None, String::new()), 0),
-        [_] => return PROTOCOL,
+        [_] => return closed_badly(1002),
         [high, low, reason @ ..] => (u16::from(*high) << 8 | u16::from(*low), reason),
     };
     let Ok(reason) = String::from_utf8(reason.to_vec()) else {
-        return NO_TEXT;
+        return closed_badly(1007);
     };
     match code {
         1000..=1003 | 1007..=1014 | 3000..=4999 => (End::Closed(Some(code), reason), code),

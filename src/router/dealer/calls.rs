@@ -160,6 +160,22 @@ impl Dealer {
         Ok(())
     }
 
+    /// Ends all calls of a client that is about to be told GOODBYE.
+    pub(in crate::router) fn cancel_all(&mut self, from: &Arc<Peer>, rings: &mut Rings) {
+        let Some(own) = self.sessions.get(&from.id()) else {
+            return;
+        };
+        let copy = |asked: &Asked| Asked { callee: asked.callee, invocation: asked.invocation };
+        let calls: Vec<Asked> = own.calls.values().map(copy).collect();
+        let why = Refusal::new(uri::CANCELED, "the router has ended the session".to_owned());
+        for asked in calls {
+            if let Some(callee) = self.sessions.get(&asked.callee) {
+                callee.interrupt(asked.invocation, "killnowait", uri::CANCELED, rings);
+            }
+            self.give_up(&asked, &why, rings);
+        }
+    }
+
     /// Ends the call whose time is over, or tells until when it has been given more, as each
     /// progressive result does.
     pub(in crate::router) fn time_out(
