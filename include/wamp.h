@@ -1047,7 +1047,8 @@ int wamp_connection_on_internal_error(struct wamp_connection_t *connection,
  * Starts to connect and to join the realm, and returns at once: WAMP_OPEN or WAMP_CLOSE follows.
  *
  * Can be called again after WAMP_CLOSE. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (open
- * already), WAMP_ERR_OPTION (`url` or `realm` has not been set), WAMP_ERR_CLOSED (wamp_shutdown() is running).
+ * already), WAMP_ERR_OPTION (`url` or `realm` has not been set), WAMP_ERR_EXHAUSTED (no thread can be
+ * started), WAMP_ERR_CLOSED (wamp_shutdown() is running).
  */
 int wamp_connection_open(struct wamp_connection_t *connection);
 
@@ -1075,8 +1076,8 @@ int wamp_connection_close(struct wamp_connection_t *connection,
  * `*session` receives it, retained (give it back with wamp_session_release()), or NULL on failure. As soon as the
  * attempt to open has failed, its failure is returned, with the words of its WAMP_CLOSE. Returns
  * WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_CLOSED (never opened, or closed),
- * WAMP_ERR_TIMEOUT, WAMP_ERR_UNREACHABLE, WAMP_ERR_TLS, WAMP_ERR_HTTP, WAMP_ERR_SUBPROTOCOL,
- * WAMP_ERR_PROTOCOL, WAMP_ERR_AUTH, WAMP_ERR_ABORTED, WAMP_ERR_LOST, WAMP_ERR_CANCELED
+ * WAMP_ERR_TIMEOUT, WAMP_ERR_UNREACHABLE, WAMP_ERR_EXHAUSTED, WAMP_ERR_TLS, WAMP_ERR_HTTP,
+ * WAMP_ERR_SUBPROTOCOL, WAMP_ERR_PROTOCOL, WAMP_ERR_AUTH, WAMP_ERR_ABORTED, WAMP_ERR_LOST, WAMP_ERR_CANCELED
  * (wamp_attempt_abandon()), WAMP_ERR_TOO_LARGE (HELLO is more than the router takes, or a message more
  * than we take), WAMP_ERR_DEADLOCK (in a callback of inline dispatch).
  */
@@ -1119,7 +1120,8 @@ int wamp_connection_poll(struct wamp_connection_t *connection,
  *
  * Owned by the connection, do not read from it or close it. It is closed when the connection is
  * freed and no session or message of it is kept any more; take it out of your loop before. Returns
- * the fd (>= 0), or WAMP_ERR_HANDLE, WAMP_ERR_STATE (not in manual mode).
+ * the fd (>= 0), or WAMP_ERR_HANDLE, WAMP_ERR_STATE (not in manual mode), WAMP_ERR_EXHAUSTED (the
+ * process has no descriptor left).
  */
 int wamp_connection_fd(struct wamp_connection_t *connection);
 

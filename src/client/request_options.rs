@@ -139,8 +139,11 @@ impl Request {
 }
 
 impl Kind {
-    /// Whether a value, which is valid JSON, has this type.
+    /// Whether a value, which is valid JSON, has this type. Null has each: it says that nothing is given.
     fn takes(self, value: &[u8]) -> bool {
+        if value == b"null" {
+            return true;
+        }
         match self {
             Bool => matches!(value, b"true" | b"false"),
             Text => value.starts_with(b"\""),
@@ -225,12 +228,14 @@ mod tests {
             "{\"a\": 1}",
         ];
         let shapes = |kind| match kind {
-            Bool => vec!["true", "false"],
-            Text => vec!["\"\"", "\"x\""],
-            Uint => vec!["0", "1", "5.0", "1e3"],
-            Ids => vec!["[]", "[1]"],
-            Texts => vec!["[]", "[\"a\"]"],
-            List => vec!["[]", "[1]", "[-1]", "[1.5]", "[null]", "[\"a\"]", "[1, \"a\"]"],
+            Bool => vec!["null", "true", "false"],
+            Text => vec!["null", "\"\"", "\"x\""],
+            Uint => vec!["null", "0", "1", "5.0", "1e3"],
+            Ids => vec!["null", "[]", "[1]"],
+            Texts => vec!["null", "[]", "[\"a\"]"],
+            List => {
+                vec!["null", "[]", "[1]", "[-1]", "[1.5]", "[null]", "[\"a\"]", "[1, \"a\"]"]
+            }
         };
         for request in REQUESTS {
             for (name, kind) in request.known() {

@@ -45,7 +45,7 @@ static void refused(wamp_connection_t *c, wamp_session_t *s) {
   REFUSED(wamp_session_register_sync(s, URI "x", "{\"in_voke\": \"all\"}", on_any, GIFT, LIMIT_MS), "`invoke`");
   REFUSED(wamp_session_call(s, URI "x", NULL, "{\"timeout\": \"5\"}", on_any, GIFT), "`timeout`");
   REFUSED(wamp_session_call(s, URI "x", NULL, "{\"timout\": 5}", on_any, GIFT), "did you mean `timeout`");
-  REFUSED(wamp_session_call_sync(s, URI "x", NULL, "{\"disclose_me\": null}", LIMIT_MS, NULL), "`disclose_me`");
+  REFUSED(wamp_session_call_sync(s, URI "x", NULL, "{\"disclose_me\": 5}", LIMIT_MS, NULL), "`disclose_me`");
   REFUSED(wamp_session_call_sync(s, URI "x", NULL, "{\"discloseMe\": true}", LIMIT_MS, NULL), "`disclose_me`");
   REFUSED(wamp_session_call_more(s, 1, NULL, "{\"progress\": 1}"), "`progress`");
   REFUSED(wamp_session_call_more(s, 1, NULL, "{\"progres\": true}"), "did you mean `progress`");
@@ -57,7 +57,7 @@ static void refused(wamp_connection_t *c, wamp_session_t *s) {
   REFUSED(wamp_connection_register(c, URI "x", "{\"Invoke\": \"all\"}", on_any, on_any, GIFT), "did you mean `invoke`");
   WAIT(freed_gifts, gifts);
 
-  GOOD(wamp_session_publish(s, URI "x", NULL, "{\"x_note\": {\"a\": 1}, \"_excludeMe\": 5, \"exclude_me\": false}"));
+  GOOD(wamp_session_publish(s, URI "x", NULL, "{\"x_note\": {\"a\": 1}, \"_excludeMe\": 5, \"retain\": null, \"exclude_me\": false}"));
   id = GOOD(wamp_session_register_sync(s, URI "echo", "{\"x_note\": 1}", on_invocation, s, NULL, LIMIT_MS));
   GOOD(wamp_session_call_sync(s, URI "echo", NULL, "{\"priority\": 1, \"timeout\": 60000.0}", LIMIT_MS, NULL));
   WAIT(answered, 1);
