@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
 from . import passthru
-from .afterwards import add_loop, attend, discard, garbage
+from .afterwards import add_loop, attend, discard, garbage, lines
 from .errors import Error, LocalError, WampError, check, last_error, local_error, making_failed
 from .ffi import EVENTS, ffi, from_c, lib
 from .lane import Lane, inside
+from .logs import follow_logging
 from .payload import Result, connection_options_to_c, details_of, encoded, payload, received, unwrap
 
 _log = logging.getLogger("libwamp")
@@ -81,6 +82,7 @@ class Wire:
         self._handling = False
         self._exit: BaseException | None = None  # to be raised when they are handled
         attend()
+        follow_logging()
         self.pointer = lib.wamp_connection_new(connection_options_to_c({**options, "dispatch": "manual"}))
         if self.pointer == ffi.NULL:
             raise making_failed(lib.WAMP_ERR_OPTION)
@@ -307,7 +309,7 @@ class Wire:
 
     def _on_readable(self) -> None:
         # One batch each time: the descriptor stays readable while more events wait, and others get their turn.
-        if garbage:
+        if garbage or lines:
             attend()
         if self._next == self._count:
             self._take()
