@@ -75,6 +75,7 @@ class Wire:
         self._full: set[Lane] = set()  # lanes that want no more events
         self._needed: set[object] = set()  # one for each handler that waits for an event itself
         self._moves = 0  # how many handlers in lanes have ended
+        self._watch: asyncio.TimerHandle | None = None  # for a standstill, from when it stops reading
         self._fd = -1
         self._events = ffi.new(EVENTS, _BATCH)
         self._count = 0  # of the events that were taken together
@@ -105,6 +106,9 @@ class Wire:
         """Takes no more events."""
         if self._reading and self._loop is not None and not self._loop.is_closed():
             self._loop.remove_reader(self._fd)
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
         self._reading = False
         self._loop = None
         self._parting = False
@@ -149,6 +153,7 @@ class Wire:
         self._full, self._needed = set(), set()
         self._next = self._count = 0
         self._reading = False
+        self._watch = None
         self.listen()
         self._parting = True
 
@@ -256,16 +261,17 @@ class Wire:
             loop.add_reader(self._fd, self._on_readable)
         else:
             loop.remove_reader(self._fd)
-            loop.call_later(_STANDSTILL, self._look_for_standstill, self._moves)
+            if self._watch is None:
+                self._watch = loop.call_later(_STANDSTILL, self._look_for_standstill, self._moves)
 
     def _look_for_standstill(self, moves: int) -> None:
         # Its handlers may wait for a task that waits for an answer: then what is before that must be taken.
+        self._watch = None
         if self._reading or self._loop is None:
             return
+        self._watch = self._loop.call_later(_STANDSTILL, self._look_for_standstill, self._moves)
         if moves == self._moves and self._requests:
             self._on_readable()
-        if self._loop is not None:
-            self._loop.call_later(_STANDSTILL, self._look_for_standstill, self._moves)
 
     def spawn(self, work: Awaitable[Any], what: str) -> asyncio.Future[Any]:
         """Lets a handler's coroutine run, as `run` does."""
