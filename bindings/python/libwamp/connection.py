@@ -10,12 +10,14 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
+from .afterwards import log
 from .checks import check_callable, check_details_arg, uri_to_c
 from .durable import Durable, DurableRegistration, DurableSubscription
 from .errors import Error, LocalError, NotConnected, check, local_error, not_connected
 from .ffi import ffi, from_c, lib, to_c
 from .invocation import CONCURRENCY, Endpoint, Registration, Serving, check_concurrency, interrupt, serve
-from .lane import Lane
+from .lane import Lane, inside
+from .logs import follow_logging, log_close
 from .payload import connection_options_to_c, details_of, options_to_c, report
 from .session import Event, Session, Subscription
 from .wire import EXITS, Codec, ErrorHandler, Wire, is_cancelled
@@ -24,6 +26,7 @@ Options = Mapping[str, Any]
 Challenge = Callable[[str, dict[str, Any]], Any]
 Connect = Callable[[dict[str, Any]], Any]
 
+_TO_ANSWER = 1.0  # seconds that cancelled endpoints have before the connection closes
 _MOST_UNFINISHED = 1024  # as many as the library remembers itself
 
 
@@ -96,6 +99,7 @@ class Connection(Wire):
         self.unfinished: deque[int] = deque(maxlen=_MOST_UNFINISHED)  # invocations whose input goes on
         self._opened: asyncio.Future[Session] | None = None
         self._closed: asyncio.Future[Closed] | None = None
+        self._closing = False  # because the program wants it
         self._asking: set[asyncio.Future[Any]] = set()
         self._challenge = on_challenge
         self._connect = on_connect
@@ -181,6 +185,7 @@ class Connection(Wire):
         self.check_loop()
         if not self.listening or self._closed is None:
             return
+        self._closing = True
         status = lib.wamp_connection_close(
             self.pointer,
             ffi.NULL if reason is None else to_c(reason),
@@ -191,6 +196,53 @@ class Connection(Wire):
             check(status)
         with self.hearing(always=True):
             await self.hear(self._closed)
+
+    async def drain(self, timeout: float | None = 30.0, reason: str | None = None,
+                    message: str | None = None) -> bool:
+        """Leaves without breaking off: takes no more calls, finishes those that it serves, sends all, and closes.
+
+        Registrations end first, those of the connection for good. Then endpoints and async event handlers that run
+        have `timeout` seconds; False if that was not enough: then endpoints are cancelled, and their callers get
+        `wamp.error.canceled`. For SIGTERM, as in examples/service.py.
+        """
+        self.check_loop()
+        finished = True
+        if self.session is not None:
+            loop = asyncio.get_running_loop()
+            end = None if timeout is None else loop.time() + timeout
+            try:
+                async with asyncio.timeout_at(end):
+                    await self._end_registrations()
+                    await self._finish_work()
+            except TimeoutError:
+                finished = False
+                await self._break_off()
+            left = -1 if end is None else max(1, round((end - loop.time()) * 1000))
+            await asyncio.to_thread(lib.wamp_connection_flush, self.pointer, left)
+        await self.close(reason, message)
+        return finished
+
+    async def _end_registrations(self) -> None:
+        endings = [entry.unregister() for entry in list(self.registrations.values()) if entry.id]
+        for ended in await asyncio.gather(*endings, return_exceptions=True):
+            if isinstance(ended, BaseException) and not isinstance(ended, LocalError):  # else the session has ended
+                raise ended
+
+    async def _finish_work(self) -> None:
+        own = asyncio.current_task()
+        while tasks := [serving.task for serving in self.serving.values() if serving.task is not own]:
+            await asyncio.wait(tasks)
+        if inside.get() is not self:  # a handler cannot wait for its own end
+            for lane in list(self.lanes.values()):
+                await lane.finished()
+
+    async def _break_off(self) -> None:
+        own = asyncio.current_task()
+        tasks = [serving.task for serving in self.serving.values() if serving.task is not own]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_TO_ANSWER)
 
     async def wait_closed(self) -> Closed:
         """Waits for the end after which no attempt follows."""
@@ -284,6 +336,8 @@ class Connection(Wire):
 
     def _start(self) -> None:
         self.check_loop()
+        self._closing = self._closing and self.listening
+        follow_logging()
         begins = not self.listening
         if begins:
             self.listen()
@@ -301,6 +355,7 @@ class Connection(Wire):
         self.serving.clear()
         self.unfinished.clear()
         self.session = Session(self, event)
+        log.info("connection to %s: session %d is open", self._where, self.session.id)
         if self._opened is not None and not self._opened.done():
             self._opened.set_result(self.session)
         if self.on_open is not None:
@@ -309,6 +364,7 @@ class Connection(Wire):
     def _on_close(self, event: Any) -> None:
         reason, message = from_c(event.uri, event.uri_size), from_c(event.message, event.message_size)
         closed = Closed(reason, message, details_of(event), event.status)
+        log_close(self._where, closed, self._closing)
         for asking in list(self._asking):
             asking.cancel()
         had_session = self._end_session(closed)

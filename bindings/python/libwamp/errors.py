@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .afterwards import attend, garbage
+from .afterwards import attend, garbage, lines
 from .ffi import ffi, from_c, lib
 
 
@@ -145,6 +145,6 @@ def check(status: int) -> int:
     """Passes a good result of the library on and raises a bad one."""
     if status < 0:
         raise last_error(status)
-    if garbage:
+    if garbage or lines:
         attend()
     return status

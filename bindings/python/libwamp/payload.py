@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from .afterwards import attend, garbage
+from .afterwards import attend, garbage, lines
 from .errors import local_error, making_failed
 from .ffi import PAYLOAD, ffi, lib, to_c
 
@@ -154,7 +154,7 @@ def report(message: Any) -> tuple[list[Any], dict[str, Any]]:
         return received(lib.wamp_message_event(message).payload)
     finally:
         lib.wamp_message_free(message)
-        if garbage:
+        if garbage or lines:
             attend()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from .afterwards import attend, discard
 from .errors import check, making_failed
 from .ffi import ffi, from_c, lib, to_c
+from .logs import follow_logging
 from .payload import path_text, report
 
 
@@ -25,6 +26,7 @@ class Router:
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         attend()
+        follow_logging()
         self._handle = lib.wamp_router_new(ffi.NULL if config is None else to_c(json.dumps(config, default=path_text)))
         if self._handle == ffi.NULL:
             raise making_failed(lib.WAMP_ERR_OPTION)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import time
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +76,7 @@ class Session:
         self._handle = event.session
         self._connection = connection
         self._closed: asyncio.Future[Closed] = asyncio.get_running_loop().create_future()
+        self._begun = time.monotonic()
         self.id: int = event.wamp_id
         self.realm = from_c(lib.wamp_session_realm(event.session))
         self.details = details_of(event)  # of WELCOME
@@ -264,7 +267,9 @@ class Session:
         """Writes values to standard error, with the session and its age. Serves as a handler, too."""
         words = [value if isinstance(value, str) else _shown(value) for value in args]
         words += [f"{key}={_shown(value)}" for key, value in kwargs.items()]
-        check(lib.wamp_session_log(self._pointer, to_c(" ".join(words).replace("\0", ""))))
+        self._pointer  # noqa: B018 - raises where the session has ended
+        age = (time.monotonic() - self._begun) * 1000
+        print(f"WAMP session {self.id} on '{self.realm}' at {age:.3f} ms: {' '.join(words)}", file=sys.stderr)
 
     async def leave(self, reason: str | None = None, message: str | None = None) -> None:
         """Leaves the realm and closes the connection. A session that has ended may leave again."""

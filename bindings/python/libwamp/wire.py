@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
 from . import passthru
-from .afterwards import add_loop, attend, discard, garbage
+from .afterwards import add_loop, attend, discard, garbage, lines
 from .errors import Error, LocalError, WampError, check, last_error, local_error, making_failed
 from .ffi import EVENTS, ffi, from_c, lib
 from .lane import Lane, inside
+from .logs import follow_logging
 from .payload import Result, connection_options_to_c, details_of, encoded, payload, received, unwrap
 
 _log = logging.getLogger("libwamp")
@@ -74,6 +75,7 @@ class Wire:
         self._full: set[Lane] = set()  # lanes that want no more events
         self._needed: set[object] = set()  # one for each handler that waits for an event itself
         self._moves = 0  # how many handlers in lanes have ended
+        self._watch: asyncio.TimerHandle | None = None  # for a standstill, from when it stops reading
         self._fd = -1
         self._events = ffi.new(EVENTS, _BATCH)
         self._count = 0  # of the events that were taken together
@@ -81,6 +83,7 @@ class Wire:
         self._handling = False
         self._exit: BaseException | None = None  # to be raised when they are handled
         attend()
+        follow_logging()
         self.pointer = lib.wamp_connection_new(connection_options_to_c({**options, "dispatch": "manual"}))
         if self.pointer == ffi.NULL:
             raise making_failed(lib.WAMP_ERR_OPTION)
@@ -103,6 +106,9 @@ class Wire:
         """Takes no more events."""
         if self._reading and self._loop is not None and not self._loop.is_closed():
             self._loop.remove_reader(self._fd)
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
         self._reading = False
         self._loop = None
         self._parting = False
@@ -147,6 +153,7 @@ class Wire:
         self._full, self._needed = set(), set()
         self._next = self._count = 0
         self._reading = False
+        self._watch = None
         self.listen()
         self._parting = True
 
@@ -254,16 +261,17 @@ class Wire:
             loop.add_reader(self._fd, self._on_readable)
         else:
             loop.remove_reader(self._fd)
-            loop.call_later(_STANDSTILL, self._look_for_standstill, self._moves)
+            if self._watch is None:
+                self._watch = loop.call_later(_STANDSTILL, self._look_for_standstill, self._moves)
 
     def _look_for_standstill(self, moves: int) -> None:
         # Its handlers may wait for a task that waits for an answer: then what is before that must be taken.
+        self._watch = None
         if self._reading or self._loop is None:
             return
+        self._watch = self._loop.call_later(_STANDSTILL, self._look_for_standstill, self._moves)
         if moves == self._moves and self._requests:
             self._on_readable()
-        if self._loop is not None:
-            self._loop.call_later(_STANDSTILL, self._look_for_standstill, self._moves)
 
     def spawn(self, work: Awaitable[Any], what: str) -> asyncio.Future[Any]:
         """Lets a handler's coroutine run, as `run` does."""
@@ -307,7 +315,7 @@ class Wire:
 
     def _on_readable(self) -> None:
         # One batch each time: the descriptor stays readable while more events wait, and others get their turn.
-        if garbage:
+        if garbage or lines:
             attend()
         if self._next == self._count:
             self._take()

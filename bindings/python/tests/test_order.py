@@ -93,7 +93,8 @@ def test_a_handler_may_wait_for_its_own_connection(router, what):
             libwamp.Connection(router.url, "realm1") as connection,
             libwamp.connect(router.url, "realm1") as publisher,
         ):
-            session, topic, procedure, inbox, door = connection.session, uri("own"), uri("own"), Inbox(), asyncio.Event()
+            session, topic, procedure = connection.session, uri("own"), uri("own")
+            inbox, door = Inbox(), asyncio.Event()
 
             async def handler(number):
                 await door.wait()
