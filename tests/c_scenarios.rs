@@ -99,6 +99,7 @@ scenarios!(
         local_options
         local_queue
         local_router
+        local_router_end
         local_shutdown
         local_shutdown_again
         local_signals

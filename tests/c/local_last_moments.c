@@ -34,7 +34,7 @@ static void publications(void) {
   GOOD(wamp_builder_int(builder, 1));
   GOOD(wamp_session_publish(session, "com.test.topic", wamp_builder_payload(builder), NULL));
   GOOD(wamp_builder_free(builder));
-  GOOD(wamp_session_publish_ack_sync(session, "com.test.topic", NULL, NULL, LIMIT_MS));
+  GOOD(wamp_session_publish_ack_sync(session, "com.test.topic", NULL, NULL, LIMIT_MS, NULL));
   GOOD(wamp_session_subscribe_sync(session, "com.test.topic", NULL, on_any, NULL, NULL, LIMIT_MS));
   GOOD(wamp_connection_flush(connection, LIMIT_MS));
 }
