@@ -9,7 +9,7 @@ use std::fs;
 use std::mem::{offset_of, size_of};
 use std::path::Path;
 
-use support::{compiler, good, list, read, scratch, source};
+use support::{abi_list, compiler, good, read, scratch, source};
 use wamp::ffi::types::{wamp_event_t, wamp_payload_t};
 
 const WARNINGS: &[&str] = &["-Wall", "-Wextra", "-pedantic", "-Werror"];
@@ -70,7 +70,7 @@ fn results_are_plain() {
     ];
     let text = good(compiler(false).args(["-E", "-P"]).arg(source("include/wamp.h")));
     let mut seen = 0;
-    for name in list("tests/abi/symbols.txt") {
+    for name in abi_list("symbols") {
         let (before, _) = text.split_once(&format!("{name}(")).expect("the header declares it");
         let result = before.rsplit([';', '}']).next().unwrap_or_default().trim();
         seen += 1;
@@ -110,7 +110,7 @@ fn the_version_is_that_of_the_package() {
 
 #[test]
 fn constants_keep_their_values() {
-    let listed: BTreeMap<String, i64> = list("tests/abi/constants.txt")
+    let listed: BTreeMap<String, i64> = abi_list("constants")
         .iter()
         .map(|line| {
             let (name, value) = line.split_once(' ').expect("a name and a value");
@@ -128,10 +128,7 @@ fn constants_keep_their_values() {
         .map(|(name, value)| (name.to_owned(), value.parse().expect("a plain number")))
         .collect();
     assert!(defined.len() > 50, "the header's constants were not found");
-    assert_eq!(
-        defined, listed,
-        "constants of wamp.h (left) and of tests/abi/constants.txt (right)"
-    );
+    assert_eq!(defined, listed, "constants of wamp.h (left) and of tests/abi (right)");
     let mut code = String::from("#include <wamp.h>\n");
     hold(&mut code, "WAMP_NUL == SIZE_MAX");
     for (name, value) in &listed {
@@ -187,11 +184,7 @@ fn structs_keep_their_layout() {
             hold(&mut code, &format!("offsetof({name}, {field}) == {offset}"));
         }
     }
-    assert_eq!(
-        lines,
-        list("tests/abi/layout.txt"),
-        "the layout in Rust (left) and in tests/abi/layout.txt (right)"
-    );
+    assert_eq!(lines, abi_list("layout"), "the layout in Rust (left) and in tests/abi (right)");
     check_c11("layout", &code);
 }
 

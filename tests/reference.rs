@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::fs;
 
-use support::{list, read, source};
+use support::{abi_list, read, source};
 use wamp::ffi::library::{wamp_version, wamp_version_number};
 use wamp::protocol::features;
 
@@ -183,7 +183,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn functions() -> BTreeSet<String> {
-    list("tests/abi/symbols.txt").into_iter().collect()
+    abi_list("symbols").into_iter().collect()
 }
 
 fn constants(header: &str) -> BTreeSet<String> {

@@ -5,7 +5,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use support::{compiler, good, library, list, soname, source};
+use support::{abi_list, compiler, good, library, soname, source};
 
 #[test]
 fn exactly_the_listed_symbols_are_exported() {
@@ -14,7 +14,7 @@ fn exactly_the_listed_symbols_are_exported() {
     );
     let exported: BTreeSet<String> =
         table.lines().filter_map(|line| Some(line.split_whitespace().next()?.to_owned())).collect();
-    assert_eq!(exported, listed(), "exported (left), and listed in tests/abi/symbols.txt (right)");
+    assert_eq!(exported, listed(), "exported (left), and listed in tests/abi (right)");
     for name in &exported {
         assert!(name.starts_with("wamp_"), "{name} is not in our name space");
     }
@@ -27,7 +27,7 @@ fn the_header_declares_exactly_the_listed_symbols() {
     assert_eq!(
         functions(&text),
         listed(),
-        "declared in wamp.h (left), and listed in tests/abi/symbols.txt (right)"
+        "declared in wamp.h (left), and listed in tests/abi (right)"
     );
 }
 
@@ -43,7 +43,7 @@ fn the_library_has_its_lasting_name_and_is_never_unloaded() {
 }
 
 fn listed() -> BTreeSet<String> {
-    list("tests/abi/symbols.txt").into_iter().collect()
+    abi_list("symbols").into_iter().collect()
 }
 
 /// The names that begin with wamp_ and are followed by a parenthesis: the functions of a preprocessed header.

@@ -57,12 +57,26 @@ pub fn scratch(name: &str) -> PathBuf {
     path
 }
 
-/// The name that programs know the shared library by: while the major version is 0, each minor version has its own.
-pub fn soname() -> String {
+/// The version of the binary interface: while the major version is 0, each minor version has its own.
+pub fn abi_version() -> &'static str {
     match env!("CARGO_PKG_VERSION_MAJOR") {
-        "0" => concat!("libwamp.so.0.", env!("CARGO_PKG_VERSION_MINOR")).to_owned(),
-        major => format!("libwamp.so.{major}"),
+        "0" => concat!("0.", env!("CARGO_PKG_VERSION_MINOR")),
+        major => major,
     }
+}
+
+/// A list of tests/abi: what is frozen, and what was added since.
+pub fn abi_list(name: &str) -> Vec<String> {
+    let mut lines = list(&format!("tests/abi/{}/{name}.txt", abi_version()));
+    let added = list("tests/abi/added.txt");
+    let of_list = added.iter().filter_map(|line| line.split_once(' ')?.1.strip_prefix(name));
+    lines.extend(of_list.map(|line| line.trim_start().to_owned()));
+    lines
+}
+
+/// The name that programs know the shared library by.
+pub fn soname() -> String {
+    format!("libwamp.so.{}", abi_version())
 }
 
 /// The directory of the release library, under all its names: `WAMP_LIB_DIR`, else built now.
