@@ -57,10 +57,10 @@ fn go(
     find: impl FnOnce(&Tree, u32) -> Option<u32>,
 ) -> *const wamp_value_t {
     look(value, ptr::null(), |tree, index, _| {
-        // Handles are numbers, and what is in a node has a higher one: it is so many steps away.
+        // Keys are numbers, and what is in a node has a higher one: it is so many steps away.
         let steps = find(tree, index)?.checked_sub(index)?;
-        let there = value.addr() + Trees::nth_key(0, u64::from(steps)) as usize;
-        Some(ptr::without_provenance(there))
+        let there = Trees::nth_key(Tag::Value.key(value)?, u64::from(steps));
+        Some(Tag::Value.handle::<wamp_value_t>(there).cast_const())
     })
 }
 

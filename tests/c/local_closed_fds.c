@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -118,6 +119,7 @@ int main(int argc, char **argv) {
   router = fork(); /* before the library has begun: it does not work in forked children */
   CHECK(router >= 0);
   if (router == 0) {
+    CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0); /* where this program fails, too */
     scenario_start_router(NULL);
     CHECK(write(ends[1], scenario.url, sizeof scenario.url) == (ssize_t)sizeof scenario.url);
     for (;;) pause();

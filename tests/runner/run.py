@@ -1,5 +1,6 @@
 """Runs parts side by side, in the order of their table, and then what failed once more, alone."""
 
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -131,7 +132,9 @@ class Schedule:
         print(f"---- all of it: {LOGS / part.name}.log", flush=True)
 
     def _say(self, line: str) -> None:
-        print(f"[{time.monotonic() - self._begun:5.0f} s] {line}", flush=True)
+        # In one piece, because parts that run side by side say something at the same time.
+        sys.stdout.write(f"[{time.monotonic() - self._begun:5.0f} s] {line}\n")
+        sys.stdout.flush()
 
 
 def tail(text: str) -> str:
