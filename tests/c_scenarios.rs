@@ -123,7 +123,6 @@ scenarios!(
         whitelist
     ],
     [
-        local_closed_fds
         local_exhausted
         local_impatient
         local_last_moments

@@ -109,11 +109,16 @@ impl Pump {
         self.connection.doorbell.stay_awake();
         self.taken = 0;
         for _ in 0..ROUNDS {
-            // Before anybody is given up: the answer may be there, where it was we who slept.
-            let mut progress = self.read(cx);
             // A peer that never falls silent must not keep time from passing.
             let now = Instant::now();
-            if self.next_deadline(now).is_some_and(|next| next <= now) {
+            let is_due = self.next_deadline(now).is_some_and(|next| next <= now);
+            if is_due && self.closing.is_none() {
+                // The router ends a call at the same moment: the program hears of its own limit.
+                self.end_late_calls(now);
+            }
+            // Before anybody is given up: the answer may be there, where it was we who slept.
+            let mut progress = self.read(cx);
+            if is_due {
                 self.on_deadline(now);
             }
             if self.connection.dispatcher.mode() == Mode::Inline {
