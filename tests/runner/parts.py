@@ -20,7 +20,7 @@ class Part:
 
     name: str
     does: str
-    seconds: int  # what it takes alone on two idle processors, from what it needs
+    seconds: int  # what it takes beside another part, on two processors that do nothing else
     harness: Harness
     tier: str = "test"
     needs: tuple[str, ...] = ()
@@ -57,22 +57,22 @@ PEERS = ("library", "programs", "python-packages", "node-packages")
 
 PARTS = (
     # ---- what the others need; the longest way through them begins first ----
-    Part("library", "builds the release library, shared and static", 250, make("lib")),
-    Part("rust", "builds the tests in Rust", 150, cargo("test", "--no-run", "--quiet"), tier="check"),
-    Part("python-packages", "installs Crossbar.io and the peers in Python", 100, make("venv")),
-    Part("node-packages", "installs the peers in JavaScript", 10, make("javascript")),
-    Part("programs", "builds the programs in C", 25, make("scenarios", "examples"), needs=("library",)),
+    Part("library", "builds the release library, shared and static", 390, make("lib")),
+    Part("rust", "builds the tests in Rust", 390, cargo("test", "--no-run", "--quiet"), tier="check"),
+    Part("python-packages", "installs Crossbar.io and the peers in Python", 95, make("venv")),
+    Part("node-packages", "installs the peers in JavaScript", 6, make("javascript")),
+    Part("programs", "builds the programs in C", 29, make("scenarios", "examples"), needs=("library",)),
     Part("shaker", "builds what delays system calls", 1, make("shaker"), tier="long"),
 
     # ---- check: what a change needs before it is committed ----
     Part("format", "cargo fmt --check", 2, cargo("fmt", "--check"), tier="check"),
-    Part("runner", "this runner, on tests that fail by design", 20,
+    Part("runner", "this runner, on tests that fail by design", 13,
          Plain([sys.executable, "tests/runner/test_runner.py"]), tier="check"),
-    Part("unit", "unit and property tests of the crate", 35, Cargo(["--lib"]), tier="check", needs=("rust",),
+    Part("unit", "unit and property tests of the crate", 48, Cargo(["--lib"]), tier="check", needs=("rust",),
          silence=300),
-    Part("clippy", "lints", 60, cargo("clippy", "--quiet", "--all-targets", "--", "-D", "warnings"), tier="check",
+    Part("clippy", "lints", 73, cargo("clippy", "--quiet", "--all-targets", "--", "-D", "warnings"), tier="check",
          needs=("rust",)),
-    Part("documentation", "cargo doc without warnings", 20, cargo("doc", "--quiet", "--no-deps"), tier="check",
+    Part("documentation", "cargo doc without warnings", 18, cargo("doc", "--quiet", "--no-deps"), tier="check",
          needs=("clippy",), variables={"RUSTDOCFLAGS": "-Dwarnings"}),
 
     # ---- test: what each landing needs ----
@@ -80,31 +80,31 @@ PARTS = (
          tests("abi", "header", "symbols", "reference", "environment"), needs=("rust", "library"), silence=300),
     Part("decoders", "the bodies of the fuzz targets, on seeds and mutations", 30, tests("fuzz_bodies"),
          needs=("rust",), silence=600),
-    Part("hostile", "routers that break every rule", 60, tests("hostile"), needs=("rust",), silence=300, excused=True),
-    Part("c-plain", "C scenarios and examples, in every mode", 60,
+    Part("hostile", "routers that break every rule", 80, tests("hostile"), needs=("rust",), silence=300, excused=True),
+    Part("c-plain", "C scenarios and examples, in every mode", 20,
          tests("c_scenarios", filters=("--skip", "valgrind")), needs=("rust", "programs"), silence=600, excused=True),
-    Part("c-valgrind", "the same under valgrind, a wire for each mode", 150,
+    Part("c-valgrind", "the same under valgrind, a wire for each mode", 340,
          tests("c_scenarios", filters=("valgrind",)), needs=("rust", "programs"), silence=900, excused=True),
-    Part("interop-features", "the whole client against Crossbar.io, Autobahn and wampy", 100,
+    Part("interop-features", "the whole client against Crossbar.io, Autobahn and wampy", 175,
          interop("auth", "auth_helpers", "autobahn", "examples", "features", "javascript", "longpoll_javascript",
                  "patterns", "python_binding", "store"),
          needs=PEERS, silence=300, excused=True),
-    Part("interop-transports", "every transport, serializer, loss and fallback, against Crossbar.io", 100,
+    Part("interop-transports", "every transport, serializer, loss and fallback, against Crossbar.io", 200,
          interop("compression", "cookies", "fallback", "matrix", "reconnect", "tls", "transports"),
          needs=PEERS, silence=600, excused=True),
-    Part("interop-c", "C scenarios against Crossbar.io", 100, interop("c_scenarios"), needs=PEERS, silence=600,
+    Part("interop-c", "C scenarios against Crossbar.io", 120, interop("c_scenarios"), needs=PEERS, silence=600,
          excused=True),
-    Part("hosts", "the library in a process of Mono", 15, tests("hosts"), needs=("rust", "library"), silence=600,
+    Part("hosts", "the library in a process of Mono", 3, tests("hosts"), needs=("rust", "library"), silence=600,
          excused=True),
-    Part("websocket", "the Autobahn TestSuite, both sides, 403 cases", 160, tests("websocket_cases"),
+    Part("websocket", "the Autobahn TestSuite, both sides, 403 cases", 145, tests("websocket_cases"),
          needs=("rust", "python-packages"), silence=900, excused=True),
     Part("python", "the Python binding", 40, Pytest([PYTHON_TESTS, f"--ignore={JUDGES}"]),
          needs=("library", "python-packages"), silence=300, excused=True),
-    Part("judges", "encodings before json, msgpack and cbor2, by properties", 20, Pytest([JUDGES]),
+    Part("judges", "encodings before json, msgpack and cbor2, by properties", 60, Pytest([JUDGES]),
          needs=("library", "python-packages"), silence=300),
-    Part("install", "make install, pkg-config and CMake", 10, tests("install"), needs=("rust", "library"), silence=300,
+    Part("install", "make install, pkg-config and CMake", 30, tests("install"), needs=("rust", "library"), silence=300,
          excused=True),
-    Part("readme", "all that README and docs tell to do", 30, tests("readme"),
+    Part("readme", "all that README and docs tell to do", 10, tests("readme"),
          needs=("rust", "library", "python-packages"), silence=300, excused=True),
 
     # ---- long: what is seen before a subject is called done ----
