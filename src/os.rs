@@ -53,18 +53,18 @@ const FAULT_SIGNALS: &[c_int] = &[
 pub(crate) struct SignalMask(u128);
 
 thread_local! {
-    /// What this thread blocks, where it is ours. Needs no destructor, so that it is there until
+    /// The mask of this thread, where it is ours. Needs no destructor, so that it is there until
     /// the thread's very end.
     static WORN: Cell<Option<SignalMask>> = const { Cell::new(None) };
 }
 
 impl SignalMask {
-    /// What the calling thread blocks.
+    /// The mask of the calling thread.
     pub(crate) fn of_this_thread() -> SignalMask {
         SignalMask::from_set(&change_mask(libc::SIG_BLOCK, &empty_set()))
     }
 
-    /// What an I/O thread blocks that a thread with this mask makes. Real-time signals and those of
+    /// The mask of an I/O thread that a thread with this mask makes. Real-time signals and those of
     /// runtimes stay as they are.
     pub(crate) fn for_io(self) -> SignalMask {
         let bits = |signals: &[c_int]| signals.iter().fold(0, |bits, signal| bits | 1 << signal);

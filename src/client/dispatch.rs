@@ -67,7 +67,7 @@ struct Queue {
     notices: VecDeque<Notice>,
     /// Somebody is delivering.
     taken: bool,
-    /// What workers block while they deliver.
+    /// The signals that workers block while they deliver.
     signals: Option<SignalMask>,
 }
 

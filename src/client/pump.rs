@@ -53,7 +53,7 @@ pub(super) struct Pump {
     skipped: bool,
     /// A ping waits in the transport's buffer.
     unflushed: bool,
-    /// Where the last ping ends among the bytes written, once it is.
+    /// The end of the last ping among the bytes written, once it is.
     ping_end: Option<u64>,
     /// What is being written, and the message to go on with.
     sending: Option<(Batch, usize)>,

@@ -242,7 +242,7 @@ fn works(handle: &Handle) -> bool {
     asked.is_ok() && done.recv_timeout(PATIENCE).is_ok()
 }
 
-/// What connections have asked for, before the threads are there.
+/// The sizes that connections asked for, before the threads are there.
 static WANTED_STACK: AtomicUsize = AtomicUsize::new(0);
 
 /// From the next start of the threads on, callbacks have at least so much stack.

@@ -31,7 +31,7 @@ struct Asked {
     way: Way,
 }
 
-/// Where the ping is.
+/// The place of the ping.
 #[derive(Debug)]
 enum Way {
     /// On its way to the peer's system, which had come so far with what we write at the last look.
@@ -50,7 +50,7 @@ pub(super) enum Due {
     Lost,
 }
 
-/// What there is to know at a look.
+/// All there is to know at a look.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sight {
     /// How far the peer's system has come with what we write.

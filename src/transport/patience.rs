@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::socket::Socket;
 
-/// What a peer has to show.
+/// All that a peer has to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sign {
     /// It takes some of what is on its way.
@@ -48,7 +48,7 @@ struct Watch {
 /// How often to look in the time that there is.
 const LOOKS: u32 = 4;
 
-/// What a look at the peer has found.
+/// The finding of a look at the peer.
 #[derive(Debug, Clone, Copy)]
 struct Look {
     is_waiting: bool,

@@ -111,7 +111,7 @@ async fn exchange(stream: &mut Stream, hello: &[u8; 4]) -> io::Result<[u8; 4]> {
     Ok(answer)
 }
 
-/// What is wrong with a server's answer.
+/// The fault in a server's answer.
 enum No {
     Refused(Refusal),
     Other(&'static str),
