@@ -244,7 +244,11 @@ impl State {
         let (kind, request, outcome) = match message {
             Message::Call(m) => {
                 let outcome = match count(m.request) {
-                    Ok(()) => self.call(peer, m, requests, rings),
+                    Ok(()) => self.call(peer, m, requests, rings).inspect_err(|fault| {
+                        if matches!(fault, Fault::Refused(_)) {
+                            self.dealer.ignore_rest(peer, m);
+                        }
+                    }),
                     Err(fault) => self
                         .dealer
                         .call_more(peer, m, rings)
@@ -312,6 +316,7 @@ impl State {
         check_length(&message.procedure)?;
         peer.identity().permissions.check(Action::Call, &message.procedure)?;
         if is_reserved(&message.procedure) {
+            self.dealer.ignore_rest(peer, message);
             return self.call_meta(peer, message, rings);
         }
         if let Some(due) = self.dealer.call(peer, message, rings)? {

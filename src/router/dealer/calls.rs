@@ -83,6 +83,13 @@ impl Dealer {
         Ok(limit.map(|(_, due)| due))
     }
 
+    /// A CALL was answered by its first part. If more were announced, they may be on their way.
+    pub(in crate::router) fn ignore_rest(&mut self, from: &Arc<Peer>, message: &Call<'_>) {
+        if let Ok(Some(true)) = message.options.bool("progress") {
+            session(&mut self.sessions, from).cut_short(message.request);
+        }
+    }
+
     /// A further part of a call; false if there is no such call that waits for one.
     pub(in crate::router) fn call_more(
         &mut self,
@@ -97,7 +104,7 @@ impl Dealer {
         for (key, value) in message.options.entries().filter(|(key, _)| *key == b"progress") {
             progress = flag(key, value)?.unwrap_or(false);
         }
-        if own.cut_short.contains_key(&message.request) {
+        if own.cut_short.contains(&message.request) {
             if !progress {
                 own.cut_short.remove(&message.request);
             }

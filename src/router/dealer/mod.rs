@@ -24,6 +24,7 @@ mod answers;
 mod calls;
 mod options;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -89,8 +90,9 @@ struct Session {
     last_invocation: u64,
     /// The calls it waits for, by request.
     calls: IdMap<Asked>,
-    /// Calls in several parts that ended before their last part came, which is to be ignored.
-    cut_short: IdMap<()>,
+    /// Calls in several parts that ended before their last part came, which is to be ignored. Of a
+    /// client that never sends the last parts the newest [`MOST_CUT_SHORT`] are remembered.
+    cut_short: BTreeSet<u64>,
 }
 
 /// A call that waits for the callee's answer.
@@ -325,7 +327,7 @@ impl Session {
             invocations: IdMap::default(),
             last_invocation: 0,
             calls: IdMap::default(),
-            cut_short: IdMap::default(),
+            cut_short: BTreeSet::new(),
         }
     }
 
@@ -346,10 +348,20 @@ impl Session {
     fn forget_call(&mut self, pending: &Pending) {
         self.calls.remove(&pending.request);
         if pending.extra.as_ref().is_some_and(|extra| extra.open) {
-            self.cut_short.insert(pending.request, ());
+            self.cut_short(pending.request);
+        }
+    }
+
+    /// More parts of this call may come, and are to be ignored.
+    fn cut_short(&mut self, request: u64) {
+        self.cut_short.insert(request);
+        if self.cut_short.len() > MOST_CUT_SHORT {
+            self.cut_short.pop_first();
         }
     }
 }
+
+const MOST_CUT_SHORT: usize = 1024;
 
 /// The session of a client, made at its first use.
 #[inline]

@@ -52,6 +52,41 @@ fn parts_that_come_too_late_are_ignored() {
     }
 }
 
+/// The rest of a call that its first part has ended already, in whatever way: the caller could not know.
+#[test]
+fn parts_of_what_was_answered_at_once_are_ignored() {
+    for (options, procedure) in [
+        (r#""progress":true"#, "no.such"),
+        (r#""progress":true"#, "not a uri"),
+        (r#""progress":true"#, "wamp.session.count"),
+        (r#""progress":true"#, "wamp.no.such"),
+        (r#""progress":true,"timeout":"soon""#, "com.sum"),
+        (r#""progress":true,"disclose_me":1"#, "com.sum"),
+    ] {
+        let (callee, mut caller) = pair();
+        caller.says(&format!(r#"[48,1,{{{options}}},"{procedure}",[1]]"#));
+        assert!(matches!(caller.hears_one()[0].as_u64(), Some(8 | 50)));
+        caller.says(&format!(r#"[48,1,{{"progress":true}},"{procedure}",[2]]"#));
+        caller.says(&format!(r#"[48,1,{{}},"{procedure}",[3]]"#));
+        caller.hears_nothing();
+        callee.hears_nothing();
+        let again = caller.tries(&format!(r#"[48,1,{{}},"{procedure}",[4]]"#));
+        assert!(matches!(again, Err(End::Violation(_))), "{again:?}");
+    }
+}
+
+#[test]
+fn a_client_that_never_ends_its_calls_fills_nothing() {
+    let (_callee, mut caller) = pair();
+    for request in 1..=2000 {
+        caller.says(&format!(r#"[48,{request},{{"progress":true}},"no.such"]"#));
+    }
+    // The newest are remembered, the oldest not.
+    caller.says(r#"[48,2000,{},"no.such"]"#);
+    let oldest = caller.tries(r#"[48,1,{},"no.such"]"#);
+    assert!(matches!(oldest, Err(End::Violation(_))), "{oldest:?}");
+}
+
 #[test]
 fn a_call_in_parts_needs_all_three() {
     let realms = realms();
