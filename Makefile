@@ -5,7 +5,7 @@
 # make shake      the tests once more, with system calls delayed at random
 # make bench      measures
 # make fuzz       fuzzes the decoders and handshakes (FUZZ_SECONDS for each, FUZZ_TARGETS)
-# make install    installs what make has built (PREFIX, LIBDIR, INCLUDEDIR, DOCDIR, DESTDIR); install-strip, uninstall
+# make install    installs what make has built (PREFIX, LIBDIR, INCLUDEDIR, DOCDIR, DATADIR, DESTDIR); install-strip, uninstall
 
 CARGO  ?= cargo
 PYTHON ?= python3
@@ -147,6 +147,7 @@ $(CARGO_FUZZ):
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 DOCDIR ?= $(PREFIX)/share/doc/libwamp
+DATADIR ?= $(PREFIX)/share/libwamp
 OBJCOPY ?= objcopy
 STRIP ?= strip
 SHARED := $(DESTDIR)$(LIBDIR)/libwamp.so.$(VERSION)
@@ -162,8 +163,9 @@ install:
 	@test -f $(RELEASE)/libwamp.so -a -f $(RELEASE)/libwamp.a -a -f $(NOTICES) || \
 		{ echo "make install: there is no library to install; run 'make' first" >&2; exit 1; }
 	install -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)/.debug" "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(CMAKE)"
-	install -d "$(DESTDIR)$(DOCDIR)/examples"
+	install -d "$(DESTDIR)$(DOCDIR)/examples" "$(DESTDIR)$(DATADIR)"
 	install -m 644 include/wamp.h "$(DESTDIR)$(INCLUDEDIR)/wamp.h"
+	install -m 644 include/wamp.json "$(DESTDIR)$(DATADIR)/wamp.json"
 	install -m 755 $(RELEASE)/libwamp.so "$(SHARED)"
 	$(OBJCOPY) --only-keep-debug "$(SHARED)" "$(DEBUG_INFO)"
 	chmod 644 "$(DEBUG_INFO)"
@@ -189,7 +191,7 @@ uninstall:
 	rm -f "$(DESTDIR)$(INCLUDEDIR)/wamp.h" "$(SHARED)" "$(DEBUG_INFO)" "$(DESTDIR)$(LIBDIR)/libwamp.a"
 	rm -f "$(DESTDIR)$(LIBDIR)/libwamp.so" "$(DESTDIR)$(LIBDIR)/libwamp.so.$(ABI)"
 	rm -f "$(DESTDIR)$(LIBDIR)/pkgconfig/wamp.pc"
-	rm -rf "$(CMAKE)" "$(DESTDIR)$(DOCDIR)"
+	rm -rf "$(CMAKE)" "$(DESTDIR)$(DOCDIR)" "$(DESTDIR)$(DATADIR)"
 	-rmdir "$(DESTDIR)$(LIBDIR)/.debug" 2>/dev/null
 
 clean:

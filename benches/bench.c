@@ -43,7 +43,7 @@ static int router_main(const char *url) {
   snprintf(config, sizeof config, "{\"permessage_deflate\": %s}", bench_deflate());
   router = wamp_router_new(config);
   CHECK(router != NULL);
-  GOOD(wamp_router_listen(router, url));
+  GOOD(wamp_router_listen(router, url, NULL));
   puts(wamp_router_url(router));
   fflush(stdout);
   while (getchar() != EOF) continue;

@@ -16,9 +16,18 @@ pub struct Function {
     file: String,
     /// Its first and its last line.
     lines: (usize, usize),
-    docs: String,
+    pub docs: String,
+    /// Its source, from the signature to the end.
+    pub body: String,
     /// Its result is a status, or a number that a negative status takes the place of.
     pub tells: bool,
+}
+
+impl Function {
+    /// The file of src/ffi that it stands in, without its extension.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
 }
 
 /// Every status that a function may answer.
@@ -51,6 +60,7 @@ pub fn functions(folder: &Path) -> Result<Vec<Function>, Box<dyn Error>> {
                     file: name.clone(),
                     lines: (index + 1, index + 1 + length),
                     docs: std::mem::take(&mut docs),
+                    body: lines[index..=index + length].join("\n"),
                     tells: result
                         .into_iter()
                         .any(|line| line.contains("-> c_int {") || line.contains("-> i64 {")),

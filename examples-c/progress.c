@@ -128,11 +128,10 @@ int main(int argc, char **argv) {
 
   if (!url) {
     router = wamp_router_new(NULL);
-    if (!router || wamp_router_listen(router, "ws://127.0.0.1:0/ws") < 0) {
+    if (!router || wamp_router_listen(router, "ws://127.0.0.1:0/ws", &url) < 0) {
       fprintf(stderr, "progress: no router: %s\n", wamp_last_error());
       return EXIT_FAILURE;
     }
-    url = wamp_router_url(router);
   }
   snprintf(options, sizeof options, "{\"url\": \"%s\", \"realm\": \"%s\"}", url, argc > 2 ? argv[2] : "realm1");
   connection = wamp_connection_new(options);

@@ -76,10 +76,11 @@ int main(void) {
   wamp_session_t *back, *front;
   wamp_message_t *result = NULL;
   wamp_router_t *router = wamp_router_new(NULL);
+  const char *url;
 
-  must(wamp_router_listen(router, "ws://127.0.0.1:0/ws"), "starting the router"); /* port 0: any free one */
-  backend = join(wamp_router_url(router), &back);
-  frontend = join(wamp_router_url(router), &front);
+  must(wamp_router_listen(router, "ws://127.0.0.1:0/ws", &url), "starting the router"); /* port 0: any free one */
+  backend = join(url, &back);
+  frontend = join(url, &front);
 
   must(wamp_session_register_sync(back, "com.example.add2", NULL, on_add2, NULL, NULL, 10 * SECONDS), "registering");
   must(wamp_session_subscribe_sync(back, "com.example.hello", NULL, on_hello, &app, NULL, 10 * SECONDS), "subscribing");

@@ -98,11 +98,10 @@ int main(int argc, char **argv) {
     return EXIT_FAILURE;
   if (!url) {
     app.router = wamp_router_new(NULL);
-    if (!app.router || wamp_router_listen(app.router, "ws://127.0.0.1:0/ws") < 0) {
+    if (!app.router || wamp_router_listen(app.router, "ws://127.0.0.1:0/ws", &url) < 0) {
       fprintf(stderr, "reconnect: no router: %s\n", wamp_last_error());
       return EXIT_FAILURE;
     }
-    url = wamp_router_url(app.router);
   }
   /* The first delay is short because this is a demonstration; the default suits a router that others use, too. */
   snprintf(options, sizeof options,

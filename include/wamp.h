@@ -14,6 +14,33 @@
  *   wamp_connection_close()  says goodbye; with a timeout it returns when no callback runs any more
  *   wamp_connection_free()   in any case
  *
+ * CONTENTS (each section begins with a line of dashes)
+ *
+ *   Statuses
+ *   Kinds and flags of events
+ *   Encodings and flags of payloads
+ *   Types of values
+ *   Log levels
+ *   Handles
+ *   Structs and callbacks
+ *   The library
+ *   Connections
+ *   Attempts to connect
+ *   Challenges
+ *   Subscriptions and registrations of a connection
+ *   Payload codecs
+ *   Sessions
+ *   Requests of a session
+ *   Invocations
+ *   Events and messages
+ *   Arguments of events
+ *   Reports
+ *   Values: lenses on received data
+ *   Builders
+ *   The embedded router
+ *   Authentication helpers
+ *   Predefined URIs, and macros for payloads
+ *
  * OBJECTS
  *
  * A *connection* (wamp_connection_t) knows where to connect and whom to tell. Each time it is
@@ -46,8 +73,8 @@
  * THREADS
  *
  * Every function may be called on any thread, at any time, and inside callbacks. The few that wait
- * (..._sync, close with a timeout, flush, dispatch, poll, wamp_connection_session, wamp_shutdown)
- * answer WAMP_ERR_DEADLOCK where their waiting could never end. Where callbacks run is chosen by the
+ * (..._sync, close with a timeout, quiesce, flush, dispatch, poll, wamp_connection_session,
+ * wamp_shutdown) answer WAMP_ERR_DEADLOCK where their waiting could never end. Where callbacks run is chosen by the
  * option "dispatch":
  *
  *   "thread"  (default) on a thread of the library, one at a time per connection. They may block
@@ -55,6 +82,10 @@
  *   "manual"  where the program says: in wamp_connection_dispatch(), or never, with
  *             wamp_connection_poll() instead. wamp_connection_fd() tells an event loop when.
  *   "inline"  on the I/O thread: the shortest way, for callbacks that never wait.
+ *
+ * Two barriers tell a program when it may free what its callbacks use: wamp_connection_close() with a
+ * timeout for all that the connection does, and wamp_connection_quiesce(), which needs no network, for
+ * one id or for the whole connection.
  *
  * The threads of callbacks have 8 MiB of stack, or what the option `callback_stack_bytes` says.
  * "At any time" includes exit handlers, destructors of static objects, and those of thread keys. No
@@ -230,6 +261,36 @@
 /** As the size of a text: it ends with a NUL. (0 is the size of an empty text.) */
 #define WAMP_NUL SIZE_MAX
 
+/**
+ * Stands before every function. A program that links the static library on Windows defines WAMP_STATIC
+ * before it includes this header; one that loads the library by itself may define WAMP_API as it likes.
+ */
+#ifndef WAMP_API
+#if defined(_WIN32) && !defined(WAMP_STATIC)
+#define WAMP_API __declspec(dllimport)
+#elif defined(__GNUC__)
+#define WAMP_API __attribute__((visibility("default")))
+#else
+#define WAMP_API
+#endif
+#endif
+
+/**
+ * Stands before a function that a later version will not have any more, with a string that says what takes
+ * its place. Defined as nothing before this header is included, it keeps compilers quiet.
+ */
+#ifndef WAMP_DEPRECATED
+#if defined(__GNUC__)
+#define WAMP_DEPRECATED(instead) __attribute__((deprecated(instead)))
+#elif defined(_MSC_VER)
+#define WAMP_DEPRECATED(instead) __declspec(deprecated(instead))
+#else
+#define WAMP_DEPRECATED(instead)
+#endif
+#endif
+
+
+/* ---- Statuses ---------------------------------------------------------------------------------- */
 
 /**
  * Success.
@@ -381,6 +442,8 @@
  */
 #define WAMP_ERR_EXHAUSTED -29
 
+/* ---- Kinds and flags of events ----------------------------------------------------------------- */
+
 /**
  * Kind of event: a session is open. `wamp_id` is the session's id, `uri` the realm.
  */
@@ -505,6 +568,8 @@
  */
 #define WAMP_FLAG_CONTINUED 4
 
+/* ---- Encodings and flags of payloads ----------------------------------------------------------- */
+
 /**
  * Encoding of payloads: JSON text.
  */
@@ -539,6 +604,8 @@
  * What a codec is to do: read the bytes that have come.
  */
 #define WAMP_CODEC_DECODE 2
+
+/* ---- Types of values --------------------------------------------------------------------------- */
 
 /**
  * Type of a value: there is none.
@@ -590,6 +657,8 @@
  */
 #define WAMP_TYPE_DICT 9
 
+/* ---- Log levels -------------------------------------------------------------------------------- */
+
 /**
  * Log level: nothing.
  */
@@ -619,6 +688,8 @@
  * Log level: everything.
  */
 #define WAMP_LOG_TRACE 5
+
+/* ---- Handles ----------------------------------------------------------------------------------- */
 
 /**
  * An attempt to connect that waits for the program's word. Lent in WAMP_CONNECT for the callback (or
@@ -675,6 +746,8 @@ typedef struct wamp_session_t wamp_session_t;
  * A read-only lens on received data. Lives as long as the event or message it was taken from.
  */
 typedef struct wamp_value_t wamp_value_t;
+
+/* ---- Structs and callbacks --------------------------------------------------------------------- */
 
 /**
  * Takes a line of the log, NUL-terminated. Runs on any thread, possibly on several at once; must
@@ -844,18 +917,20 @@ typedef int (*wamp_codec_t)(uint32_t direction,
 
 #ifdef __cplusplus
 extern "C" {
-#endif // __cplusplus
+#endif /* __cplusplus */
+
+/* ---- The library ------------------------------------------------------------------------------- */
 
 /**
  * The version of the library in use, such as "0.2.0"; static. Compare WAMP_VERSION, which is that
  * of the header.
  */
-const char *wamp_version(void);
+WAMP_API const char *wamp_version(void);
 
 /**
  * The version as a number: major << 16 | minor << 8 | patch. Compare WAMP_VERSION_NUMBER.
  */
-uint32_t wamp_version_number(void);
+WAMP_API uint32_t wamp_version_number(void);
 
 /**
  * Closes all connections and routers and joins all threads of the library, within `timeout_ms`
@@ -866,17 +941,17 @@ uint32_t wamp_version_number(void);
  * Returns WAMP_OK, or WAMP_ERR_DEADLOCK (inside a callback), WAMP_ERR_TIMEOUT (a callback, or what else
  * cannot be stopped, was still running; another wamp_shutdown() waits for it), WAMP_ERR_FORKED.
  */
-int wamp_shutdown(int timeout_ms);
+WAMP_API int wamp_shutdown(int timeout_ms);
 
 /**
  * The name of a status, such as "WAMP_ERR_CLOSED"; static. "WAMP_ERR_UNKNOWN" for other numbers.
  */
-const char *wamp_status_name(int status);
+WAMP_API const char *wamp_status_name(int status);
 
 /**
  * A sentence about a status, which says what to do; static.
  */
-const char *wamp_status_text(int status);
+WAMP_API const char *wamp_status_text(int status);
 
 /**
  * The detail of the last failed call on this thread, in a sentence; "" before the first.
@@ -885,7 +960,7 @@ const char *wamp_status_text(int status);
  * of arguments. (C may ask for it before that call is made, and then it is the text of an earlier one.)
  * Of a failure that an event tells too, it is the event's `message`.
  */
-const char *wamp_last_error(void);
+WAMP_API const char *wamp_last_error(void);
 
 /**
  * Sends the log, up to `level` (WAMP_LOG_OFF ... WAMP_LOG_TRACE), to `log`; NULL for none.
@@ -895,7 +970,9 @@ const char *wamp_last_error(void);
  * exactly once, when another function takes the place or when this call fails. Returns WAMP_OK, or
  * WAMP_ERR_ARGUMENT.
  */
-int wamp_set_log(int level, wamp_log_t log, void *user_data, wamp_free_t free);
+WAMP_API int wamp_set_log(int level, wamp_log_t log, void *user_data, wamp_free_t free);
+
+/* ---- Connections ------------------------------------------------------------------------------- */
 
 /**
  * A connection, not yet open.
@@ -905,7 +982,7 @@ int wamp_set_log(int level, wamp_log_t log, void *user_data, wamp_free_t free);
  * all. Returns NULL on failure, with the reason in wamp_last_error(). Free it with
  * wamp_connection_free().
  */
-struct wamp_connection_t *wamp_connection_new(const char *options);
+WAMP_API struct wamp_connection_t *wamp_connection_new(const char *options);
 
 /**
  * Sets an option whose value is a string, such as "url", "realm" or "ticket", to `value`; both are
@@ -919,40 +996,42 @@ struct wamp_connection_t *wamp_connection_new(const char *options);
  * such option, or the value does not suit it), WAMP_ERR_STATE (the connection is open, or, for
  * "dispatch", events of it still wait).
  */
-int wamp_connection_set_string(struct wamp_connection_t *connection,
-                               const char *option,
-                               const char *value);
+WAMP_API int wamp_connection_set_string(struct wamp_connection_t *connection,
+                                        const char *option,
+                                        const char *value);
 
 /**
  * Sets an option whose value is a number without a fraction, such as "max_retries". Options in seconds
  * take whole ones. Returns as wamp_connection_set_string().
  */
-int wamp_connection_set_int(struct wamp_connection_t *connection,
-                            const char *option,
-                            int64_t value);
+WAMP_API int wamp_connection_set_int(struct wamp_connection_t *connection,
+                                     const char *option,
+                                     int64_t value);
 
 /**
  * Sets an option whose value is a number, such as "connect_timeout" (seconds). Returns as
  * wamp_connection_set_string().
  */
-int wamp_connection_set_double(struct wamp_connection_t *connection,
-                               const char *option,
-                               double value);
+WAMP_API int wamp_connection_set_double(struct wamp_connection_t *connection,
+                                        const char *option,
+                                        double value);
 
 /**
  * Sets an option whose value is true, or false for 0, such as "retry_if_unreachable". Returns as
  * wamp_connection_set_string().
  */
-int wamp_connection_set_bool(struct wamp_connection_t *connection, const char *option, int value);
+WAMP_API int wamp_connection_set_bool(struct wamp_connection_t *connection,
+                                      const char *option,
+                                      int value);
 
 /**
  * Sets an option to a JSON value, such as those that are lists or objects: "serializers", "transports",
  * "tlsConfiguration". `json` is what would stand behind the option's name in the object for
  * wamp_connection_new(); it is copied. Returns as wamp_connection_set_string().
  */
-int wamp_connection_set_json(struct wamp_connection_t *connection,
-                             const char *option,
-                             const char *json);
+WAMP_API int wamp_connection_set_json(struct wamp_connection_t *connection,
+                                      const char *option,
+                                      const char *json);
 
 /**
  * Frees a connection, in any state, also inside its own callbacks. Never blocks.
@@ -963,7 +1042,7 @@ int wamp_connection_set_json(struct wamp_connection_t *connection,
  * sessions that were not retained end. To wait for the end of everything
  * call wamp_connection_close() with a timeout first. Returns WAMP_OK or WAMP_ERR_HANDLE.
  */
-int wamp_connection_free(struct wamp_connection_t *connection);
+WAMP_API int wamp_connection_free(struct wamp_connection_t *connection);
 
 /**
  * Sets what hears WAMP_OPEN, each time that a session has been opened; NULL for nothing.
@@ -971,29 +1050,29 @@ int wamp_connection_free(struct wamp_connection_t *connection);
  * `free` (may be NULL) runs exactly once: when another callback takes the place, when the
  * connection is freed, or when this call fails. Returns WAMP_OK or WAMP_ERR_HANDLE.
  */
-int wamp_connection_on_open(struct wamp_connection_t *connection,
-                            wamp_callback_t callback,
-                            void *user_data,
-                            wamp_free_t free);
+WAMP_API int wamp_connection_on_open(struct wamp_connection_t *connection,
+                                     wamp_callback_t callback,
+                                     void *user_data,
+                                     wamp_free_t free);
 
 /**
  * Sets what hears WAMP_CLOSE: when the connection was closed, was lost, or could not be made. After
  * each wamp_connection_open() exactly one comes whose `will_retry` is false: it is the last.
  * Returns as wamp_connection_on_open().
  */
-int wamp_connection_on_close(struct wamp_connection_t *connection,
-                             wamp_callback_t callback,
-                             void *user_data,
-                             wamp_free_t free);
+WAMP_API int wamp_connection_on_close(struct wamp_connection_t *connection,
+                                      wamp_callback_t callback,
+                                      void *user_data,
+                                      wamp_free_t free);
 
 /**
  * Sets what hears WAMP_WRITABLE, once after a request was answered with WAMP_ERR_AGAIN: when half
  * of the send queue is free. Returns as wamp_connection_on_open().
  */
-int wamp_connection_on_writable(struct wamp_connection_t *connection,
-                                wamp_callback_t callback,
-                                void *user_data,
-                                wamp_free_t free);
+WAMP_API int wamp_connection_on_writable(struct wamp_connection_t *connection,
+                                         wamp_callback_t callback,
+                                         void *user_data,
+                                         wamp_free_t free);
 
 /**
  * Sets what hears WAMP_CONNECT before each attempt to connect, the first and those after a loss: for
@@ -1004,10 +1083,10 @@ int wamp_connection_on_writable(struct wamp_connection_t *connection,
  * callback nobody is asked, but in manual mode the event comes by wamp_connection_poll(). Returns as
  * wamp_connection_on_open().
  */
-int wamp_connection_on_connect(struct wamp_connection_t *connection,
-                               wamp_callback_t callback,
-                               void *user_data,
-                               wamp_free_t free);
+WAMP_API int wamp_connection_on_connect(struct wamp_connection_t *connection,
+                                        wamp_callback_t callback,
+                                        void *user_data,
+                                        wamp_free_t free);
 
 /**
  * Sets what hears WAMP_CHALLENGE when the router wants to know who we are.
@@ -1018,39 +1097,39 @@ int wamp_connection_on_connect(struct wamp_connection_t *connection,
  * NULL callback in manual mode the event comes by wamp_connection_poll(). Returns as
  * wamp_connection_on_open().
  */
-int wamp_connection_on_challenge(struct wamp_connection_t *connection,
-                                 wamp_callback_t callback,
-                                 void *user_data,
-                                 wamp_free_t free);
+WAMP_API int wamp_connection_on_challenge(struct wamp_connection_t *connection,
+                                          wamp_callback_t callback,
+                                          void *user_data,
+                                          wamp_free_t free);
 
 /**
  * Sets what hears WAMP_USER_ERROR: when a handler reports its failure by wamp_event_failed(), and
  * when a request fails that has no callback to hear it. Without one they go to the log. Returns
  * as wamp_connection_on_open().
  */
-int wamp_connection_on_user_error(struct wamp_connection_t *connection,
-                                  wamp_callback_t callback,
-                                  void *user_data,
-                                  wamp_free_t free);
+WAMP_API int wamp_connection_on_user_error(struct wamp_connection_t *connection,
+                                           wamp_callback_t callback,
+                                           void *user_data,
+                                           wamp_free_t free);
 
 /**
  * Sets what hears WAMP_INTERNAL_ERROR: when no transport can be made, when the peer violates the
  * protocol, when there is no answer to a challenge. WAMP_CLOSE follows. Without one it goes to the
  * log. Returns as wamp_connection_on_open().
  */
-int wamp_connection_on_internal_error(struct wamp_connection_t *connection,
-                                      wamp_callback_t callback,
-                                      void *user_data,
-                                      wamp_free_t free);
+WAMP_API int wamp_connection_on_internal_error(struct wamp_connection_t *connection,
+                                               wamp_callback_t callback,
+                                               void *user_data,
+                                               wamp_free_t free);
 
 /**
  * Starts to connect and to join the realm, and returns at once: WAMP_OPEN or WAMP_CLOSE follows.
  *
  * Can be called again after WAMP_CLOSE. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (open
- * already), WAMP_ERR_OPTION (`url` or `realm` has not been set), WAMP_ERR_EXHAUSTED (no thread can be
- * started), WAMP_ERR_CLOSED (wamp_shutdown() is running).
+ * already, or wamp_connection_quiesce() has ended its callbacks), WAMP_ERR_OPTION (`url` or `realm` has
+ * not been set), WAMP_ERR_EXHAUSTED (no thread can be started), WAMP_ERR_CLOSED (wamp_shutdown() is running).
  */
-int wamp_connection_open(struct wamp_connection_t *connection);
+WAMP_API int wamp_connection_open(struct wamp_connection_t *connection);
 
 /**
  * Closes in order: says GOODBYE, waits for the router's, ends all requests, then tells WAMP_CLOSE.
@@ -1065,10 +1144,33 @@ int wamp_connection_open(struct wamp_connection_t *connection);
  * same), WAMP_ERR_DEADLOCK (timeout inside a callback), WAMP_ERR_TIMEOUT, WAMP_ERR_UTF8,
  * WAMP_ERR_URI.
  */
-int wamp_connection_close(struct wamp_connection_t *connection,
-                          const char *reason,
-                          const char *message,
-                          int timeout_ms);
+WAMP_API int wamp_connection_close(struct wamp_connection_t *connection,
+                                   const char *reason,
+                                   const char *message,
+                                   int timeout_ms);
+
+/**
+ * Ends the callbacks of one subscription, registration, call or publication: after it none runs or will
+ * begin. A barrier that needs no network, for destructors.
+ *
+ * `id` is the one that the request has returned, or 0 for the whole connection. It waits at most
+ * `timeout_ms` (0: not at all; negative: no limit) for a callback that is running. From the moment
+ * that it is called no other begins, also where it answers WAMP_ERR_TIMEOUT: what would have been
+ * told is passed over, an invocation is answered with an error. The router hears nothing of it:
+ * unsubscribe, unregister or cancel first. `free` still runs once for each user_data, when its request
+ * has ended; nothing else of it is touched. In manual mode events that wamp_connection_poll() has
+ * shown already are in the program's hands.
+ *
+ * With 0 the wakeup is taken out, too, and what is left to do is wamp_connection_close() and
+ * wamp_connection_free(): a connection cannot be opened again after it.
+ *
+ * Returns WAMP_OK, also for an id that has ended or never was, or WAMP_ERR_HANDLE,
+ * WAMP_ERR_NO_SUCH_ID (it is negative), WAMP_ERR_DEADLOCK (inside a callback for this id, or, with 0,
+ * inside any of the connection, or inside a wakeup), WAMP_ERR_TIMEOUT (the callback still runs).
+ */
+WAMP_API int wamp_connection_quiesce(struct wamp_connection_t *connection,
+                                     int64_t id,
+                                     int timeout_ms);
 
 /**
  * The open session; waits for it at most `timeout_ms` (negative: no limit).
@@ -1081,14 +1183,14 @@ int wamp_connection_close(struct wamp_connection_t *connection,
  * (wamp_attempt_abandon()), WAMP_ERR_TOO_LARGE (HELLO is more than the router takes, or a message more
  * than we take), WAMP_ERR_DEADLOCK (in a callback of inline dispatch).
  */
-int wamp_connection_session(struct wamp_connection_t *connection,
-                            int timeout_ms,
-                            struct wamp_session_t **session);
+WAMP_API int wamp_connection_session(struct wamp_connection_t *connection,
+                                     int timeout_ms,
+                                     struct wamp_session_t **session);
 
 /**
  * Returns 1 while a session is open, 0 if not, or WAMP_ERR_HANDLE.
  */
-int wamp_connection_is_open(struct wamp_connection_t *connection);
+WAMP_API int wamp_connection_is_open(struct wamp_connection_t *connection);
 
 /**
  * Manual mode: runs callbacks on this thread, at most `max` (0 or less: as many as wait), after
@@ -1097,7 +1199,9 @@ int wamp_connection_is_open(struct wamp_connection_t *connection);
  * Events without a callback are dropped. Returns the number of events, or WAMP_ERR_HANDLE,
  * WAMP_ERR_STATE (not in manual mode), WAMP_ERR_DEADLOCK (inside one of these callbacks).
  */
-int wamp_connection_dispatch(struct wamp_connection_t *connection, int max, int timeout_ms);
+WAMP_API int wamp_connection_dispatch(struct wamp_connection_t *connection,
+                                      int max,
+                                      int timeout_ms);
 
 /**
  * Manual mode: fills an array with views of events, at most `max`, after waiting at most
@@ -1109,11 +1213,11 @@ int wamp_connection_dispatch(struct wamp_connection_t *connection, int max, int 
  * the number of events, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_STATE (not in manual
  * mode), WAMP_ERR_DEADLOCK (inside a callback of the connection).
  */
-int wamp_connection_poll(struct wamp_connection_t *connection,
-                         struct wamp_event_t *events,
-                         size_t event_size,
-                         int max,
-                         int timeout_ms);
+WAMP_API int wamp_connection_poll(struct wamp_connection_t *connection,
+                                  struct wamp_event_t *events,
+                                  size_t event_size,
+                                  int max,
+                                  int timeout_ms);
 
 /**
  * Manual mode: a file descriptor that is readable while events wait, for poll(2) and its kin.
@@ -1123,7 +1227,7 @@ int wamp_connection_poll(struct wamp_connection_t *connection,
  * the fd (>= 0), or WAMP_ERR_HANDLE, WAMP_ERR_STATE (not in manual mode), WAMP_ERR_EXHAUSTED (the
  * process has no descriptor left).
  */
-int wamp_connection_fd(struct wamp_connection_t *connection);
+WAMP_API int wamp_connection_fd(struct wamp_connection_t *connection);
 
 /**
  * Manual mode, for hosts without file descriptors: `wakeup` is called when events begin to wait, on
@@ -1135,54 +1239,56 @@ int wamp_connection_fd(struct wamp_connection_t *connection);
  * connection is freed, or when this call fails. Returns WAMP_OK, or WAMP_ERR_HANDLE,
  * WAMP_ERR_STATE (not in manual mode).
  */
-int wamp_connection_set_wakeup(struct wamp_connection_t *connection,
-                               wamp_wakeup_t wakeup,
-                               void *user_data,
-                               wamp_free_t free);
+WAMP_API int wamp_connection_set_wakeup(struct wamp_connection_t *connection,
+                                        wamp_wakeup_t wakeup,
+                                        void *user_data,
+                                        wamp_free_t free);
 
 /**
  * Returns 1 while the transport is up, whether or not the session is open already; 0 if not, or
  * WAMP_ERR_HANDLE.
  */
-int wamp_connection_is_connected(struct wamp_connection_t *connection);
+WAMP_API int wamp_connection_is_connected(struct wamp_connection_t *connection);
 
 /**
  * Returns 1 from a loss that is retried until a session is open again or all is given up; 0 otherwise,
  * or WAMP_ERR_HANDLE.
  */
-int wamp_connection_is_retrying(struct wamp_connection_t *connection);
+WAMP_API int wamp_connection_is_retrying(struct wamp_connection_t *connection);
 
 /**
  * Makes the next attempt now instead of after its delay. Returns WAMP_OK, or WAMP_ERR_HANDLE,
  * WAMP_ERR_STATE (no attempt is waited for).
  */
-int wamp_connection_reconnect_now(struct wamp_connection_t *connection);
+WAMP_API int wamp_connection_reconnect_now(struct wamp_connection_t *connection);
 
 /**
  * Makes no more attempts until the next wamp_connection_open(); an open session stays. If an
  * attempt was waited for, a last WAMP_CLOSE follows, whose `will_retry` is false. Returns 1 if one was
  * waited for, 0 if not, or WAMP_ERR_HANDLE.
  */
-int wamp_connection_stop_retrying(struct wamp_connection_t *connection);
+WAMP_API int wamp_connection_stop_retrying(struct wamp_connection_t *connection);
 
 /**
  * Waits until all that requests have queued is given to the operating system, at most
  * `timeout_ms` (negative: no limit). Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_CLOSED,
  * WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK (in a callback of inline dispatch).
  */
-int wamp_connection_flush(struct wamp_connection_t *connection, int timeout_ms);
+WAMP_API int wamp_connection_flush(struct wamp_connection_t *connection, int timeout_ms);
+
+/* ---- Attempts to connect ----------------------------------------------------------------------- */
 
 /**
  * Keeps an attempt beyond its callback, to decide later from any thread: it waits so long. Each
  * retain wants its wamp_attempt_release(). Returns WAMP_OK or WAMP_ERR_HANDLE.
  */
-int wamp_attempt_retain(struct wamp_attempt_t *attempt);
+WAMP_API int wamp_attempt_retain(struct wamp_attempt_t *attempt);
 
 /**
  * Gives an attempt back. If nothing was decided and nobody else keeps it, it is made as it is.
  * Returns WAMP_OK or WAMP_ERR_HANDLE, also for one that this program did not retain.
  */
-int wamp_attempt_release(struct wamp_attempt_t *attempt);
+WAMP_API int wamp_attempt_release(struct wamp_attempt_t *attempt);
 
 /**
  * Makes the attempt. From any thread, once.
@@ -1194,27 +1300,29 @@ int wamp_attempt_release(struct wamp_attempt_t *attempt);
  * these are given with it. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_UTF8, WAMP_ERR_OPTION
  * (nothing is decided then), WAMP_ERR_STATE (decided already).
  */
-int wamp_attempt_proceed(struct wamp_attempt_t *attempt,
-                         const char *changes);
+WAMP_API int wamp_attempt_proceed(struct wamp_attempt_t *attempt,
+                                  const char *changes);
 
 /**
  * Makes neither this attempt nor any after it: WAMP_CLOSE with WAMP_ERR_CANCELED follows. `message`
  * (may be NULL) stands in it. Returns as wamp_attempt_proceed().
  */
-int wamp_attempt_abandon(struct wamp_attempt_t *attempt, const char *message);
+WAMP_API int wamp_attempt_abandon(struct wamp_attempt_t *attempt, const char *message);
+
+/* ---- Challenges -------------------------------------------------------------------------------- */
 
 /**
  * Keeps a challenge beyond its callback, to answer it later from any thread; each retain wants its
  * wamp_challenge_release(). Returns WAMP_OK or WAMP_ERR_HANDLE.
  */
-int wamp_challenge_retain(struct wamp_challenge_t *challenge);
+WAMP_API int wamp_challenge_retain(struct wamp_challenge_t *challenge);
 
 /**
  * Gives a challenge back. If it was never answered and nobody else keeps it, the attempt to join
  * ends with `wamp.error.cannot_authenticate`. Returns WAMP_OK or WAMP_ERR_HANDLE, also for one that
  * this program did not retain.
  */
-int wamp_challenge_release(struct wamp_challenge_t *challenge);
+WAMP_API int wamp_challenge_release(struct wamp_challenge_t *challenge);
 
 /**
  * Answers a challenge. From any thread, once.
@@ -1225,9 +1333,9 @@ int wamp_challenge_release(struct wamp_challenge_t *challenge);
  * WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION, WAMP_ERR_STATE (answered
  * already), WAMP_ERR_CLOSED (too late).
  */
-int wamp_challenge_reply(struct wamp_challenge_t *challenge,
-                         const char *signature,
-                         const char *extra);
+WAMP_API int wamp_challenge_reply(struct wamp_challenge_t *challenge,
+                                  const char *signature,
+                                  const char *extra);
 
 /**
  * Gives up joining: ABORT goes to the router, and WAMP_CLOSE with WAMP_ERR_AUTH follows; there is no
@@ -1236,9 +1344,11 @@ int wamp_challenge_reply(struct wamp_challenge_t *challenge,
  * `reason` is a URI, NULL for `wamp.error.cannot_authenticate`; `message` (may be NULL) is a text for
  * people. Returns as wamp_challenge_reply(), and WAMP_ERR_URI.
  */
-int wamp_challenge_abort(struct wamp_challenge_t *challenge,
-                         const char *reason,
-                         const char *message);
+WAMP_API int wamp_challenge_abort(struct wamp_challenge_t *challenge,
+                                  const char *reason,
+                                  const char *message);
+
+/* ---- Subscriptions and registrations of a connection ------------------------------------------- */
 
 /**
  * Subscribes to a topic for as long as the connection lives: in each of its sessions, the present
@@ -1256,24 +1366,24 @@ int wamp_challenge_abort(struct wamp_challenge_t *challenge,
  * WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT (NULL handler without manual dispatch), WAMP_ERR_UTF8,
  * WAMP_ERR_URI, WAMP_ERR_OPTION.
  */
-int64_t wamp_connection_subscribe(struct wamp_connection_t *connection,
-                                  const char *topic,
-                                  const char *options,
-                                  wamp_callback_t handler,
-                                  wamp_callback_t done,
-                                  void *user_data,
-                                  wamp_free_t free);
+WAMP_API int64_t wamp_connection_subscribe(struct wamp_connection_t *connection,
+                                           const char *topic,
+                                           const char *options,
+                                           wamp_callback_t handler,
+                                           wamp_callback_t done,
+                                           void *user_data,
+                                           wamp_free_t free);
 
 /**
  * Ends a subscription of the connection. As wamp_session_unsubscribe(); where no session is open
  * `done` hears WAMP_UNSUBSCRIBED all the same. Returns 1 if the router's subscription ends (or there
  * was none), 0 if other handlers of it remain, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID.
  */
-int wamp_connection_unsubscribe(struct wamp_connection_t *connection,
-                                int64_t subscription,
-                                wamp_callback_t done,
-                                void *user_data,
-                                wamp_free_t free);
+WAMP_API int wamp_connection_unsubscribe(struct wamp_connection_t *connection,
+                                         int64_t subscription,
+                                         wamp_callback_t done,
+                                         void *user_data,
+                                         wamp_free_t free);
 
 /**
  * Registers a procedure for as long as the connection lives: in each of its sessions, the present
@@ -1285,23 +1395,25 @@ int wamp_connection_unsubscribe(struct wamp_connection_t *connection,
  * each time with a WAMP_ERROR. Returns as wamp_connection_subscribe(), or WAMP_ERR_STATE (this
  * connection has registered it already).
  */
-int64_t wamp_connection_register(struct wamp_connection_t *connection,
-                                 const char *procedure,
-                                 const char *options,
-                                 wamp_callback_t handler,
-                                 wamp_callback_t done,
-                                 void *user_data,
-                                 wamp_free_t free);
+WAMP_API int64_t wamp_connection_register(struct wamp_connection_t *connection,
+                                          const char *procedure,
+                                          const char *options,
+                                          wamp_callback_t handler,
+                                          wamp_callback_t done,
+                                          void *user_data,
+                                          wamp_free_t free);
 
 /**
  * Ends a registration of the connection. As wamp_session_unregister(); where no session is open
  * `done` hears WAMP_UNREGISTERED all the same. Returns 1, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID.
  */
-int wamp_connection_unregister(struct wamp_connection_t *connection,
-                               int64_t registration,
-                               wamp_callback_t done,
-                               void *user_data,
-                               wamp_free_t free);
+WAMP_API int wamp_connection_unregister(struct wamp_connection_t *connection,
+                                        int64_t registration,
+                                        wamp_callback_t done,
+                                        void *user_data,
+                                        wamp_free_t free);
+
+/* ---- Payload codecs ---------------------------------------------------------------------------- */
 
 /**
  * Sets what makes and reads payloads in payload passthru mode, for serializers that the library
@@ -1319,51 +1431,55 @@ int wamp_connection_unregister(struct wamp_connection_t *connection,
  * `free` (may be NULL) runs exactly once: when another codec takes the place, when the connection is
  * freed, or when this call fails. Returns WAMP_OK or WAMP_ERR_HANDLE.
  */
-int wamp_connection_set_codec(struct wamp_connection_t *connection,
-                              wamp_codec_t codec,
-                              void *user_data,
-                              wamp_free_t free);
+WAMP_API int wamp_connection_set_codec(struct wamp_connection_t *connection,
+                                       wamp_codec_t codec,
+                                       void *user_data,
+                                       wamp_free_t free);
 
 /**
  * Appends `size` bytes to what a codec writes; they are copied. Returns WAMP_OK, or WAMP_ERR_HANDLE
  * (not, or no longer, the buffer of a running codec), WAMP_ERR_ARGUMENT.
  */
-int wamp_buffer_write(struct wamp_buffer_t *buffer, const void *data, size_t size);
+WAMP_API int wamp_buffer_write(struct wamp_buffer_t *buffer, const void *data, size_t size);
+
+/* ---- Sessions ---------------------------------------------------------------------------------- */
 
 /**
  * Keeps a session's handle valid beyond its close; each retain wants its wamp_session_release().
  * The session itself ends all the same. Returns WAMP_OK or WAMP_ERR_HANDLE.
  */
-int wamp_session_retain(struct wamp_session_t *session);
+WAMP_API int wamp_session_retain(struct wamp_session_t *session);
 
 /**
  * Gives a retained session back. Returns WAMP_OK, or WAMP_ERR_HANDLE, also for one that this program
  * did not retain.
  */
-int wamp_session_release(struct wamp_session_t *session);
+WAMP_API int wamp_session_release(struct wamp_session_t *session);
 
 /**
  * The session's WAMP id, 1 to 2^53, to `*id`, also when the session is over; 0 on failure. Returns
  * WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT.
  */
-int wamp_session_id(struct wamp_session_t *session, int64_t *id);
+WAMP_API int wamp_session_id(struct wamp_session_t *session, int64_t *id);
 
 /**
  * The realm that the session has joined, NUL-terminated; lives as long as the session's handle.
  * NULL on failure.
  */
-const char *wamp_session_realm(struct wamp_session_t *session);
+WAMP_API const char *wamp_session_realm(struct wamp_session_t *session);
 
 /**
  * Returns 1 while requests can be made on the session, 0 when it is over, or WAMP_ERR_HANDLE.
  */
-int wamp_session_is_open(struct wamp_session_t *session);
+WAMP_API int wamp_session_is_open(struct wamp_session_t *session);
 
 /**
  * The details of the router's WELCOME as a lens on a dict: `authid`, `authrole`, `roles`, ...
  * Lives as long as the session's handle. NULL on failure.
  */
-const struct wamp_value_t *wamp_session_details(struct wamp_session_t *session);
+WAMP_API const struct wamp_value_t *wamp_session_details(struct wamp_session_t *session);
+
+/* ---- Requests of a session --------------------------------------------------------------------- */
 
 /**
  * Subscribes to a topic.
@@ -1378,13 +1494,13 @@ const struct wamp_value_t *wamp_session_details(struct wamp_session_t *session);
  * encoding of the connection cannot carry an option), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED,
  * WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker).
  */
-int64_t wamp_session_subscribe(struct wamp_session_t *session,
-                               const char *topic,
-                               const char *options,
-                               wamp_callback_t handler,
-                               wamp_callback_t done,
-                               void *user_data,
-                               wamp_free_t free);
+WAMP_API int64_t wamp_session_subscribe(struct wamp_session_t *session,
+                                        const char *topic,
+                                        const char *options,
+                                        wamp_callback_t handler,
+                                        wamp_callback_t done,
+                                        void *user_data,
+                                        wamp_free_t free);
 
 /**
  * Subscribes and waits for the router's answer, at most `timeout_ms` (negative: no limit).
@@ -1394,13 +1510,13 @@ int64_t wamp_session_subscribe(struct wamp_session_t *session,
  * another thread), WAMP_ERR_DEADLOCK (in a callback of inline dispatch), WAMP_ERR_NOT_SENT,
  * WAMP_ERR_OUTCOME_UNKNOWN.
  */
-int64_t wamp_session_subscribe_sync(struct wamp_session_t *session,
-                                    const char *topic,
-                                    const char *options,
-                                    wamp_callback_t handler,
-                                    void *user_data,
-                                    wamp_free_t free,
-                                    int timeout_ms);
+WAMP_API int64_t wamp_session_subscribe_sync(struct wamp_session_t *session,
+                                             const char *topic,
+                                             const char *options,
+                                             wamp_callback_t handler,
+                                             void *user_data,
+                                             wamp_free_t free,
+                                             int timeout_ms);
 
 /**
  * Ends a subscription: its handler is not called any more once this returns, but for a call that
@@ -1412,11 +1528,11 @@ int64_t wamp_session_subscribe_sync(struct wamp_session_t *session,
  * Returns 1 if the router's subscription ends, 0 if other handlers of it remain, or
  * WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED.
  */
-int wamp_session_unsubscribe(struct wamp_session_t *session,
-                             int64_t subscription,
-                             wamp_callback_t done,
-                             void *user_data,
-                             wamp_free_t free);
+WAMP_API int wamp_session_unsubscribe(struct wamp_session_t *session,
+                                      int64_t subscription,
+                                      wamp_callback_t done,
+                                      void *user_data,
+                                      wamp_free_t free);
 
 /**
  * Ends a subscription and waits for the router's answer, at most `timeout_ms` (negative: no
@@ -1425,9 +1541,9 @@ int wamp_session_unsubscribe(struct wamp_session_t *session,
  * the handler is gone in any case but WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID, WAMP_ERR_AGAIN,
  * WAMP_ERR_CLOSED and WAMP_ERR_DEADLOCK.
  */
-int wamp_session_unsubscribe_sync(struct wamp_session_t *session,
-                                  int64_t subscription,
-                                  int timeout_ms);
+WAMP_API int wamp_session_unsubscribe_sync(struct wamp_session_t *session,
+                                           int64_t subscription,
+                                           int timeout_ms);
 
 /**
  * Publishes an event and forgets it: nothing more is heard of it, neither success nor failure.
@@ -1440,10 +1556,10 @@ int wamp_session_unsubscribe_sync(struct wamp_session_t *session,
  * WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker), WAMP_ERR_UNSUPPORTED (the options need a
  * feature that the router does not announce: `ppt_scheme`, `enc_algo`).
  */
-int wamp_session_publish(struct wamp_session_t *session,
-                         const char *topic,
-                         const struct wamp_payload_t *payload,
-                         const char *options);
+WAMP_API int wamp_session_publish(struct wamp_session_t *session,
+                                  const char *topic,
+                                  const struct wamp_payload_t *payload,
+                                  const char *options);
 
 /**
  * Publishes an event and hears of the outcome.
@@ -1452,13 +1568,13 @@ int wamp_session_publish(struct wamp_session_t *session,
  * `free` (may be NULL) runs exactly once, also when the call fails. Returns the request's id
  * (> 0), which the event will have, or as wamp_session_publish().
  */
-int64_t wamp_session_publish_ack(struct wamp_session_t *session,
-                                 const char *topic,
-                                 const struct wamp_payload_t *payload,
-                                 const char *options,
-                                 wamp_callback_t done,
-                                 void *user_data,
-                                 wamp_free_t free);
+WAMP_API int64_t wamp_session_publish_ack(struct wamp_session_t *session,
+                                          const char *topic,
+                                          const struct wamp_payload_t *payload,
+                                          const char *options,
+                                          wamp_callback_t done,
+                                          void *user_data,
+                                          wamp_free_t free);
 
 /**
  * Publishes an event and waits for the router's word, at most `timeout_ms` (negative: no limit).
@@ -1467,12 +1583,12 @@ int64_t wamp_session_publish_ack(struct wamp_session_t *session,
  * Returns WAMP_OK, or as wamp_session_publish(), or WAMP_ERR_REMOTE (refused: see wamp_last_error()),
  * WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN.
  */
-int wamp_session_publish_ack_sync(struct wamp_session_t *session,
-                                  const char *topic,
-                                  const struct wamp_payload_t *payload,
-                                  const char *options,
-                                  int timeout_ms,
-                                  int64_t *publication);
+WAMP_API int wamp_session_publish_ack_sync(struct wamp_session_t *session,
+                                           const char *topic,
+                                           const struct wamp_payload_t *payload,
+                                           const char *options,
+                                           int timeout_ms,
+                                           int64_t *publication);
 
 /**
  * Registers a procedure.
@@ -1487,25 +1603,25 @@ int wamp_session_publish_ack_sync(struct wamp_session_t *session,
  * WAMP_ERR_STATE also where this session has registered the same procedure, or its unregistering is
  * not answered yet.
  */
-int64_t wamp_session_register(struct wamp_session_t *session,
-                              const char *procedure,
-                              const char *options,
-                              wamp_callback_t handler,
-                              wamp_callback_t done,
-                              void *user_data,
-                              wamp_free_t free);
+WAMP_API int64_t wamp_session_register(struct wamp_session_t *session,
+                                       const char *procedure,
+                                       const char *options,
+                                       wamp_callback_t handler,
+                                       wamp_callback_t done,
+                                       void *user_data,
+                                       wamp_free_t free);
 
 /**
  * Registers a procedure and waits for the router's answer, at most `timeout_ms` (negative: no
  * limit). Returns as wamp_session_register(), or as wamp_session_subscribe_sync().
  */
-int64_t wamp_session_register_sync(struct wamp_session_t *session,
-                                   const char *procedure,
-                                   const char *options,
-                                   wamp_callback_t handler,
-                                   void *user_data,
-                                   wamp_free_t free,
-                                   int timeout_ms);
+WAMP_API int64_t wamp_session_register_sync(struct wamp_session_t *session,
+                                            const char *procedure,
+                                            const char *options,
+                                            wamp_callback_t handler,
+                                            void *user_data,
+                                            wamp_free_t free,
+                                            int timeout_ms);
 
 /**
  * Ends a registration. Invocations that are on their way still come, until WAMP_UNREGISTERED.
@@ -1514,20 +1630,20 @@ int64_t wamp_session_register_sync(struct wamp_session_t *session,
  * call's `user_data`, exactly once. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID,
  * WAMP_ERR_AGAIN, WAMP_ERR_CLOSED.
  */
-int wamp_session_unregister(struct wamp_session_t *session,
-                            int64_t registration,
-                            wamp_callback_t done,
-                            void *user_data,
-                            wamp_free_t free);
+WAMP_API int wamp_session_unregister(struct wamp_session_t *session,
+                                     int64_t registration,
+                                     wamp_callback_t done,
+                                     void *user_data,
+                                     wamp_free_t free);
 
 /**
  * Ends a registration and waits for the router's answer, at most `timeout_ms` (negative: no
  * limit). Returns as wamp_session_unregister(), or WAMP_ERR_REMOTE, WAMP_ERR_PAYLOAD (its error cannot
  * be read), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN.
  */
-int wamp_session_unregister_sync(struct wamp_session_t *session,
-                                 int64_t registration,
-                                 int timeout_ms);
+WAMP_API int wamp_session_unregister_sync(struct wamp_session_t *session,
+                                          int64_t registration,
+                                          int timeout_ms);
 
 /**
  * Calls a procedure.
@@ -1544,13 +1660,13 @@ int wamp_session_unregister_sync(struct wamp_session_t *session,
  * WAMP_ERR_STATE (the router is no dealer), WAMP_ERR_UNSUPPORTED (the options need a feature that
  * the router does not announce: `progress`, `ppt_scheme`, `enc_algo`).
  */
-int64_t wamp_session_call(struct wamp_session_t *session,
-                          const char *procedure,
-                          const struct wamp_payload_t *payload,
-                          const char *options,
-                          wamp_callback_t done,
-                          void *user_data,
-                          wamp_free_t free);
+WAMP_API int64_t wamp_session_call(struct wamp_session_t *session,
+                                   const char *procedure,
+                                   const struct wamp_payload_t *payload,
+                                   const char *options,
+                                   wamp_callback_t done,
+                                   void *user_data,
+                                   wamp_free_t free);
 
 /**
  * Sends more input of a call that was made with the option `{"progress": true}` (progressive call
@@ -1563,10 +1679,10 @@ int64_t wamp_session_call(struct wamp_session_t *session,
  * encoding), WAMP_ERR_UTF8, WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_UNSUPPORTED, WAMP_ERR_AGAIN,
  * WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE.
  */
-int wamp_session_call_more(struct wamp_session_t *session,
-                           int64_t call,
-                           const struct wamp_payload_t *payload,
-                           const char *options);
+WAMP_API int wamp_session_call_more(struct wamp_session_t *session,
+                                    int64_t call,
+                                    const struct wamp_payload_t *payload,
+                                    const char *options);
 
 /**
  * Calls a procedure and waits for the outcome, at most `timeout_ms` (negative: no limit).
@@ -1579,12 +1695,12 @@ int wamp_session_call_more(struct wamp_session_t *session,
  * registered the procedure itself), WAMP_ERR_CANCELED (given up by another thread), WAMP_ERR_NOT_SENT,
  * WAMP_ERR_OUTCOME_UNKNOWN.
  */
-int wamp_session_call_sync(struct wamp_session_t *session,
-                           const char *procedure,
-                           const struct wamp_payload_t *payload,
-                           const char *options,
-                           int timeout_ms,
-                           struct wamp_message_t **result);
+WAMP_API int wamp_session_call_sync(struct wamp_session_t *session,
+                                    const char *procedure,
+                                    const struct wamp_payload_t *payload,
+                                    const char *options,
+                                    int timeout_ms,
+                                    struct wamp_message_t **result);
 
 /**
  * Gives a call up.
@@ -1597,20 +1713,22 @@ int wamp_session_call_sync(struct wamp_session_t *session,
  * `timeout`.) Never WAMP_ERR_AGAIN. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID (the
  * call has ended), WAMP_ERR_OPTION, WAMP_ERR_UTF8, WAMP_ERR_CLOSED.
  */
-int wamp_session_cancel(struct wamp_session_t *session, int64_t call, const char *options);
+WAMP_API int wamp_session_cancel(struct wamp_session_t *session, int64_t call, const char *options);
+
+/* ---- Invocations ------------------------------------------------------------------------------- */
 
 /**
  * Keeps an invocation beyond its callback, to answer it later from any thread; each retain wants
  * its wamp_invocation_release(). Returns WAMP_OK or WAMP_ERR_HANDLE.
  */
-int wamp_invocation_retain(struct wamp_invocation_t *invocation);
+WAMP_API int wamp_invocation_retain(struct wamp_invocation_t *invocation);
 
 /**
  * Gives an invocation back. If it was never answered and nobody else keeps it, the caller gets
  * the error `wamp.error.runtime_error`, so that nobody waits for ever. Returns WAMP_OK or
  * WAMP_ERR_HANDLE, also for one that this program did not retain.
  */
-int wamp_invocation_release(struct wamp_invocation_t *invocation);
+WAMP_API int wamp_invocation_release(struct wamp_invocation_t *invocation);
 
 /**
  * Sends a progressive result; the final answer is still to come.
@@ -1620,8 +1738,8 @@ int wamp_invocation_release(struct wamp_invocation_t *invocation);
  * (the caller has given up), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_PAYLOAD, WAMP_ERR_ARGUMENT (an
  * unknown encoding), WAMP_ERR_TOO_LARGE.
  */
-int wamp_invocation_progress(struct wamp_invocation_t *invocation,
-                             const struct wamp_payload_t *payload);
+WAMP_API int wamp_invocation_progress(struct wamp_invocation_t *invocation,
+                                      const struct wamp_payload_t *payload);
 
 /**
  * Answers an invocation with its result. From any thread, once.
@@ -1631,8 +1749,8 @@ int wamp_invocation_progress(struct wamp_invocation_t *invocation,
  * already), WAMP_ERR_CANCELED (the caller has given up), WAMP_ERR_CLOSED (nobody waits any more),
  * WAMP_ERR_PAYLOAD, WAMP_ERR_ARGUMENT (an unknown encoding), WAMP_ERR_TOO_LARGE.
  */
-int wamp_invocation_yield(struct wamp_invocation_t *invocation,
-                          const struct wamp_payload_t *payload);
+WAMP_API int wamp_invocation_yield(struct wamp_invocation_t *invocation,
+                                   const struct wamp_payload_t *payload);
 
 /**
  * As wamp_invocation_yield(), with `options` (JSON object, may be NULL) that go to the router, such
@@ -1640,9 +1758,9 @@ int wamp_invocation_yield(struct wamp_invocation_t *invocation,
  * result, as by wamp_invocation_progress(). Returns as wamp_invocation_progress(), and WAMP_ERR_OPTION,
  * WAMP_ERR_UTF8, WAMP_ERR_UNSUPPORTED (the router does not announce what the options need).
  */
-int wamp_invocation_yield_with(struct wamp_invocation_t *invocation,
-                               const struct wamp_payload_t *payload,
-                               const char *options);
+WAMP_API int wamp_invocation_yield_with(struct wamp_invocation_t *invocation,
+                                        const struct wamp_payload_t *payload,
+                                        const char *options);
 
 /**
  * Answers an invocation with an error. From any thread, once.
@@ -1650,9 +1768,9 @@ int wamp_invocation_yield_with(struct wamp_invocation_t *invocation,
  * `uri` NULL stands for `wamp.error.runtime_error`; `payload` may be NULL. Both are copied.
  * Returns as wamp_invocation_yield(), and WAMP_ERR_URI, WAMP_ERR_UTF8.
  */
-int wamp_invocation_error(struct wamp_invocation_t *invocation,
-                          const char *uri,
-                          const struct wamp_payload_t *payload);
+WAMP_API int wamp_invocation_error(struct wamp_invocation_t *invocation,
+                                   const char *uri,
+                                   const struct wamp_payload_t *payload);
 
 /**
  * Tells whether nobody waits for the answer any more. A callee that works for long looks here from time
@@ -1661,7 +1779,7 @@ int wamp_invocation_error(struct wamp_invocation_t *invocation,
  * Returns 1 if the caller has canceled the call or is gone, or our session has ended, 0 while somebody
  * waits, also after the answer, or WAMP_ERR_HANDLE.
  */
-int wamp_invocation_is_canceled(struct wamp_invocation_t *invocation);
+WAMP_API int wamp_invocation_is_canceled(struct wamp_invocation_t *invocation);
 
 /**
  * Sets what hears WAMP_INTERRUPT, when the caller cancels the call; one that has come already is
@@ -1674,10 +1792,12 @@ int wamp_invocation_is_canceled(struct wamp_invocation_t *invocation);
  * has been answered, or when this call fails. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE
  * (answered already), WAMP_ERR_CLOSED.
  */
-int wamp_invocation_on_interrupt(struct wamp_invocation_t *invocation,
-                                 wamp_callback_t callback,
-                                 void *user_data,
-                                 wamp_free_t free);
+WAMP_API int wamp_invocation_on_interrupt(struct wamp_invocation_t *invocation,
+                                          wamp_callback_t callback,
+                                          void *user_data,
+                                          wamp_free_t free);
+
+/* ---- Events and messages ----------------------------------------------------------------------- */
 
 /**
  * The args of an event as a lens on a list.
@@ -1685,18 +1805,18 @@ int wamp_invocation_on_interrupt(struct wamp_invocation_t *invocation,
  * Returns NULL where there are none, or where they cannot be parsed. The lens lives as long as the
  * view or message; the functions on values take NULL.
  */
-const struct wamp_value_t *wamp_event_args(const struct wamp_event_t *event);
+WAMP_API const struct wamp_value_t *wamp_event_args(const struct wamp_event_t *event);
 
 /**
  * The kwargs of an event as a lens on a dict; see wamp_event_args().
  */
-const struct wamp_value_t *wamp_event_kwargs(const struct wamp_event_t *event);
+WAMP_API const struct wamp_value_t *wamp_event_kwargs(const struct wamp_event_t *event);
 
 /**
  * The details of an event as a lens on a dict: all that the router sent, and of an EVENT always
  * `topic`, of an INVOCATION always `procedure`. See wamp_event_args().
  */
-const struct wamp_value_t *wamp_event_details(const struct wamp_event_t *event);
+WAMP_API const struct wamp_value_t *wamp_event_details(const struct wamp_event_t *event);
 
 /**
  * Keeps an event beyond its callback or poll.
@@ -1705,7 +1825,7 @@ const struct wamp_value_t *wamp_event_details(const struct wamp_event_t *event);
  * valid. Nothing is copied but the view. The kept view lends no session and no invocation: retain
  * those by themselves.
  */
-struct wamp_message_t *wamp_event_keep(const struct wamp_event_t *event);
+WAMP_API struct wamp_message_t *wamp_event_keep(const struct wamp_event_t *event);
 
 /**
  * Tells the library that the program's handling of an event has failed; for handlers, and for
@@ -1715,17 +1835,19 @@ struct wamp_message_t *wamp_event_keep(const struct wamp_event_t *event);
  * invocation without an answer is answered with `wamp.error.runtime_error` and `message`. Returns
  * WAMP_OK, or WAMP_ERR_ARGUMENT (NULL, or no longer valid), WAMP_ERR_UTF8.
  */
-int wamp_event_failed(const struct wamp_event_t *event, const char *message);
+WAMP_API int wamp_event_failed(const struct wamp_event_t *event, const char *message);
 
 /**
  * Frees a message. Its view and the lenses taken from it end. Returns WAMP_OK or WAMP_ERR_HANDLE.
  */
-int wamp_message_free(struct wamp_message_t *message);
+WAMP_API int wamp_message_free(struct wamp_message_t *message);
 
 /**
  * The view of a message; valid until the message is freed. NULL if it is none.
  */
-const struct wamp_event_t *wamp_message_event(struct wamp_message_t *message);
+WAMP_API const struct wamp_event_t *wamp_message_event(struct wamp_message_t *message);
+
+/* ---- Arguments of events ----------------------------------------------------------------------- */
 
 /**
  * The argument at `index` as a whole number, to `*value`.
@@ -1735,51 +1857,57 @@ const struct wamp_event_t *wamp_message_event(struct wamp_message_t *message);
  * is no longer valid, or a pointer NULL), WAMP_ERR_PAYLOAD (it is missing, or something else:
  * wamp_last_error() says what, in words for the peer, which wamp_event_failed() takes).
  */
-int wamp_event_arg_int(const struct wamp_event_t *event,
-                       size_t index,
-                       int64_t *value);
+WAMP_API int wamp_event_arg_int(const struct wamp_event_t *event,
+                                size_t index,
+                                int64_t *value);
 
 /**
  * The argument at `index` as a number, whole or not. Returns as wamp_event_arg_int().
  */
-int wamp_event_arg_double(const struct wamp_event_t *event, size_t index, double *value);
+WAMP_API int wamp_event_arg_double(const struct wamp_event_t *event, size_t index, double *value);
 
 /**
  * The argument at `index`, 1 for true and 0 for false. Returns as wamp_event_arg_int().
  */
-int wamp_event_arg_bool(const struct wamp_event_t *event, size_t index, int *value);
+WAMP_API int wamp_event_arg_bool(const struct wamp_event_t *event, size_t index, int *value);
 
 /**
  * The argument at `index` as a text, NUL-terminated UTF-8, which lives as long as the event; `size` (may
  * be NULL) receives its bytes. Returns as wamp_event_arg_int().
  */
-int wamp_event_arg_string(const struct wamp_event_t *event,
-                          size_t index,
-                          const char **text,
-                          size_t *size);
+WAMP_API int wamp_event_arg_string(const struct wamp_event_t *event,
+                                   size_t index,
+                                   const char **text,
+                                   size_t *size);
 
 /**
  * The argument called `name` as a whole number. Returns as wamp_event_arg_int(), or WAMP_ERR_UTF8.
  */
-int wamp_event_kwarg_int(const struct wamp_event_t *event, const char *name, int64_t *value);
+WAMP_API int wamp_event_kwarg_int(const struct wamp_event_t *event,
+                                  const char *name,
+                                  int64_t *value);
 
 /**
  * The argument called `name` as a number. Returns as wamp_event_kwarg_int().
  */
-int wamp_event_kwarg_double(const struct wamp_event_t *event, const char *name, double *value);
+WAMP_API int wamp_event_kwarg_double(const struct wamp_event_t *event,
+                                     const char *name,
+                                     double *value);
 
 /**
  * The argument called `name`, 1 for true and 0 for false. Returns as wamp_event_kwarg_int().
  */
-int wamp_event_kwarg_bool(const struct wamp_event_t *event, const char *name, int *value);
+WAMP_API int wamp_event_kwarg_bool(const struct wamp_event_t *event, const char *name, int *value);
 
 /**
  * The argument called `name` as a text, as wamp_event_arg_string(). Returns as wamp_event_kwarg_int().
  */
-int wamp_event_kwarg_string(const struct wamp_event_t *event,
-                            const char *name,
-                            const char **text,
-                            size_t *size);
+WAMP_API int wamp_event_kwarg_string(const struct wamp_event_t *event,
+                                     const char *name,
+                                     const char **text,
+                                     size_t *size);
+
+/* ---- Reports ----------------------------------------------------------------------------------- */
 
 /**
  * The features of the session, role by role, as the kwargs of a message.
@@ -1788,7 +1916,7 @@ int wamp_event_kwarg_string(const struct wamp_event_t *event,
  * router announces them too, false where it does not; under `broker` and `dealer` all that the
  * router announces. To be freed by wamp_message_free(). NULL on failure.
  */
-struct wamp_message_t *wamp_session_features(struct wamp_session_t *session);
+WAMP_API struct wamp_message_t *wamp_session_features(struct wamp_session_t *session);
 
 /**
  * The subscriptions that are active on the session, as the args of a message: dicts with `id` (as
@@ -1796,20 +1924,20 @@ struct wamp_message_t *wamp_session_features(struct wamp_session_t *session);
  * among them. To be freed by wamp_message_free(). NULL on
  * failure.
  */
-struct wamp_message_t *wamp_session_subscriptions(struct wamp_session_t *session);
+WAMP_API struct wamp_message_t *wamp_session_subscriptions(struct wamp_session_t *session);
 
 /**
  * The registrations that are active on the session, as the args of a message: dicts with `id`,
  * `wamp_id`, `procedure` and `match`. As wamp_session_subscriptions().
  */
-struct wamp_message_t *wamp_session_registrations(struct wamp_session_t *session);
+WAMP_API struct wamp_message_t *wamp_session_registrations(struct wamp_session_t *session);
 
 /**
  * The transport that is up, as the kwargs of a message: `type` ("websocket", "rawsocket",
  * "longpoll"), `url`, `protocol` (such as "wamp.2.json"); "none" and nulls where there is none. To be
  * freed by wamp_message_free(). NULL on failure.
  */
-struct wamp_message_t *wamp_connection_transport(struct wamp_connection_t *connection);
+WAMP_API struct wamp_message_t *wamp_connection_transport(struct wamp_connection_t *connection);
 
 /**
  * What the connection has done since it was made, as the kwargs of a message.
@@ -1821,7 +1949,7 @@ struct wamp_message_t *wamp_connection_transport(struct wamp_connection_t *conne
  * `handlers`: `events` told, and `seconds` that callbacks have taken (not counted where events are
  * polled). To be freed by wamp_message_free(). NULL on failure.
  */
-struct wamp_message_t *wamp_connection_stats(struct wamp_connection_t *connection);
+WAMP_API struct wamp_message_t *wamp_connection_stats(struct wamp_connection_t *connection);
 
 /**
  * Lets `shortcut` stand for a URI prefix: after `wamp_session_prefix(session, "api",
@@ -1831,7 +1959,9 @@ struct wamp_message_t *wamp_connection_stats(struct wamp_connection_t *connectio
  * later sessions of the connection too. Strings are copied. Returns WAMP_OK, or WAMP_ERR_HANDLE,
  * WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_URI.
  */
-int wamp_session_prefix(struct wamp_session_t *session, const char *shortcut, const char *prefix);
+WAMP_API int wamp_session_prefix(struct wamp_session_t *session,
+                                 const char *shortcut,
+                                 const char *prefix);
 
 /**
  * Writes the URI that `text` stands for into `uri`, NUL-terminated: `text` itself, unless it begins
@@ -1841,10 +1971,10 @@ int wamp_session_prefix(struct wamp_session_t *session, const char *shortcut, co
  * `uri` gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8,
  * WAMP_ERR_TOO_LARGE.
  */
-int wamp_session_resolve(struct wamp_session_t *session,
-                         const char *text,
-                         char *uri,
-                         size_t uri_size);
+WAMP_API int wamp_session_resolve(struct wamp_session_t *session,
+                                  const char *text,
+                                  char *uri,
+                                  size_t uri_size);
 
 /**
  * Writes a line to the log, whatever its level: `WAMP session <id> on '<realm>' at <ms> ms: <text>`,
@@ -1852,75 +1982,78 @@ int wamp_session_resolve(struct wamp_session_t *session,
  * wamp_set_log(), or to standard error. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT,
  * WAMP_ERR_UTF8.
  */
-int wamp_session_log(struct wamp_session_t *session,
-                     const char *text);
+WAMP_API int wamp_session_log(struct wamp_session_t *session,
+                              const char *text);
 
 /**
  * A callback that writes its event to the log, as wamp_session_log() does: what came, with args and
  * kwargs. To be passed wherever a wamp_callback_t is wanted. An invocation is not answered by it. An
  * event that is no longer valid is a warning in the log.
  */
-void wamp_log_event(const struct wamp_event_t *event,
-                    void *_user_data);
+WAMP_API void wamp_log_event(const struct wamp_event_t *event,
+                             void *user_data);
+
+/* ---- Values: lenses on received data ----------------------------------------------------------- */
 
 /**
  * The type: WAMP_TYPE_NULL ... WAMP_TYPE_DICT, WAMP_TYPE_NONE for NULL.
  */
-int wamp_value_type(const struct wamp_value_t *value);
+WAMP_API int wamp_value_type(const struct wamp_value_t *value);
 
 /**
  * 1 for true; 0 for everything else.
  */
-int wamp_value_bool(const struct wamp_value_t *value);
+WAMP_API int wamp_value_bool(const struct wamp_value_t *value);
 
 /**
  * A number as int64_t: floating point ones lose their fraction, and what does not fit becomes the
  * nearest that does. 0 for everything else.
  */
-int64_t wamp_value_int(const struct wamp_value_t *value);
+WAMP_API int64_t wamp_value_int(const struct wamp_value_t *value);
 
 /**
  * A number as uint64_t; otherwise as wamp_value_int().
  */
-uint64_t wamp_value_uint(const struct wamp_value_t *value);
+WAMP_API uint64_t wamp_value_uint(const struct wamp_value_t *value);
 
 /**
  * A number as double; 0 for everything else.
  */
-double wamp_value_double(const struct wamp_value_t *value);
+WAMP_API double wamp_value_double(const struct wamp_value_t *value);
 
 /**
  * A string, NUL-terminated UTF-8; lives as long as the value. `size` (may be NULL) receives its
  * bytes: the string may hold NUL characters. NULL and size 0 for everything but strings.
  */
-const char *wamp_value_string(const struct wamp_value_t *value, size_t *size);
+WAMP_API const char *wamp_value_string(const struct wamp_value_t *value, size_t *size);
 
 /**
  * The bytes of a binary value; live as long as the value. `size` (may be NULL) receives their
  * number. NULL and size 0 for everything else.
  */
-const uint8_t *wamp_value_binary(const struct wamp_value_t *value, size_t *size);
+WAMP_API const uint8_t *wamp_value_binary(const struct wamp_value_t *value, size_t *size);
 
 /**
  * The number of entries of a list or dict; 0 for everything else.
  */
-size_t wamp_value_size(const struct wamp_value_t *value);
+WAMP_API size_t wamp_value_size(const struct wamp_value_t *value);
 
 /**
  * The entry of a list, or the value of a dict's entry, at `index`; NULL if there is none.
  */
-const struct wamp_value_t *wamp_value_at(const struct wamp_value_t *value, size_t index);
+WAMP_API const struct wamp_value_t *wamp_value_at(const struct wamp_value_t *value, size_t index);
 
 /**
  * The key of a dict's entry at `index`, NUL-terminated; lives as long as the value. `size` (may be
  * NULL) receives its bytes. NULL if there is none.
  */
-const char *wamp_value_key(const struct wamp_value_t *value, size_t index, size_t *size);
+WAMP_API const char *wamp_value_key(const struct wamp_value_t *value, size_t index, size_t *size);
 
 /**
  * The value at `key` of a dict; the last one where the key stands twice; NULL if there is none.
  */
-const struct wamp_value_t *wamp_value_get(const struct wamp_value_t *value, const char *key);
+WAMP_API const struct wamp_value_t *wamp_value_get(const struct wamp_value_t *value,
+                                                   const char *key);
 
 /**
  * Writes a value as JSON text into `out`, NUL-terminated, in the form in which it would travel.
@@ -1929,9 +2062,11 @@ const struct wamp_value_t *wamp_value_get(const struct wamp_value_t *value, cons
  * gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE (NULL, or no longer valid),
  * WAMP_ERR_ARGUMENT, WAMP_ERR_PAYLOAD (JSON has no NaN and no infinity), WAMP_ERR_TOO_LARGE.
  */
-int wamp_value_json(const struct wamp_value_t *value,
-                    char *out,
-                    size_t out_size);
+WAMP_API int wamp_value_json(const struct wamp_value_t *value,
+                             char *out,
+                             size_t out_size);
+
+/* ---- Builders ---------------------------------------------------------------------------------- */
 
 /**
  * A builder of payloads, for programs without a library for their encoding.
@@ -1942,98 +2077,98 @@ int wamp_value_json(const struct wamp_value_t *value,
  * Returns NULL on failure. Free it with wamp_builder_free(). A builder may be used on any thread,
  * by one at a time.
  */
-struct wamp_builder_t *wamp_builder_new(uint32_t encoding);
+WAMP_API struct wamp_builder_t *wamp_builder_new(uint32_t encoding);
 
 /**
  * Frees a builder; its payload ends with it. Returns WAMP_OK or WAMP_ERR_HANDLE.
  */
-int wamp_builder_free(struct wamp_builder_t *builder);
+WAMP_API int wamp_builder_free(struct wamp_builder_t *builder);
 
 /**
  * Starts anew, also after a misuse. Returns WAMP_OK or WAMP_ERR_HANDLE.
  */
-int wamp_builder_reset(struct wamp_builder_t *builder);
+WAMP_API int wamp_builder_reset(struct wamp_builder_t *builder);
 
 /**
  * Appends null. Returns WAMP_OK, WAMP_ERR_HANDLE or, as all these functions, WAMP_ERR_PAYLOAD
  * where the value cannot stand or an earlier one could not.
  */
-int wamp_builder_null(struct wamp_builder_t *builder);
+WAMP_API int wamp_builder_null(struct wamp_builder_t *builder);
 
 /**
  * Appends true, or false for 0. Returns as wamp_builder_null().
  */
-int wamp_builder_bool(struct wamp_builder_t *builder, int value);
+WAMP_API int wamp_builder_bool(struct wamp_builder_t *builder, int value);
 
 /**
  * Appends a whole number. Returns as wamp_builder_null().
  */
-int wamp_builder_int(struct wamp_builder_t *builder, int64_t value);
+WAMP_API int wamp_builder_int(struct wamp_builder_t *builder, int64_t value);
 
 /**
  * Appends a whole number. Returns as wamp_builder_null().
  */
-int wamp_builder_uint(struct wamp_builder_t *builder, uint64_t value);
+WAMP_API int wamp_builder_uint(struct wamp_builder_t *builder, uint64_t value);
 
 /**
  * Appends a floating point number, which in JSON must be finite. Returns as wamp_builder_null().
  */
-int wamp_builder_double(struct wamp_builder_t *builder, double value);
+WAMP_API int wamp_builder_double(struct wamp_builder_t *builder, double value);
 
 /**
  * Appends a UTF-8 text of `size` bytes, or NUL-terminated with WAMP_NUL; size 0 is the empty text. In
  * JSON it must not begin with U+0000, which marks binary values. Returns as wamp_builder_null(), or
  * WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
  */
-int wamp_builder_string(struct wamp_builder_t *builder,
-                        const char *text,
-                        size_t size);
+WAMP_API int wamp_builder_string(struct wamp_builder_t *builder,
+                                 const char *text,
+                                 size_t size);
 
 /**
  * Appends `size` bytes as a binary value. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT (WAMP_NUL
  * among others: bytes have no end of their own).
  */
-int wamp_builder_binary(struct wamp_builder_t *builder,
-                        const void *bytes,
-                        size_t size);
+WAMP_API int wamp_builder_binary(struct wamp_builder_t *builder,
+                                 const void *bytes,
+                                 size_t size);
 
 /**
  * Appends one value that is encoded already, as the builder's payload: `size` bytes, or with WAMP_NUL
  * NUL-terminated JSON text. It is checked. Returns as wamp_builder_null() (WAMP_ERR_PAYLOAD for size 0,
  * too: no value is empty), or WAMP_ERR_ARGUMENT.
  */
-int wamp_builder_raw(struct wamp_builder_t *builder,
-                     const char *encoded,
-                     size_t size);
+WAMP_API int wamp_builder_raw(struct wamp_builder_t *builder,
+                              const char *encoded,
+                              size_t size);
 
 /**
  * Appends a received value, with all that is in it, whatever encoding it came in. Returns as
  * wamp_builder_null(), or WAMP_ERR_ARGUMENT (NULL, or no longer valid).
  */
-int wamp_builder_value(struct wamp_builder_t *builder, const struct wamp_value_t *value);
+WAMP_API int wamp_builder_value(struct wamp_builder_t *builder, const struct wamp_value_t *value);
 
 /**
  * Gives the next value its key: inside a dict, or at the top to put the value into kwargs. Returns
  * as wamp_builder_null(), or WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
  */
-int wamp_builder_key(struct wamp_builder_t *builder, const char *key);
+WAMP_API int wamp_builder_key(struct wamp_builder_t *builder, const char *key);
 
 /**
  * Opens a list: the values that follow are its entries, until wamp_builder_end(). Returns as
  * wamp_builder_null().
  */
-int wamp_builder_list(struct wamp_builder_t *builder);
+WAMP_API int wamp_builder_list(struct wamp_builder_t *builder);
 
 /**
  * Opens a dict: keys and values in turn follow, until wamp_builder_end(). Returns as
  * wamp_builder_null().
  */
-int wamp_builder_dict(struct wamp_builder_t *builder);
+WAMP_API int wamp_builder_dict(struct wamp_builder_t *builder);
 
 /**
  * Closes the innermost list or dict. Returns as wamp_builder_null().
  */
-int wamp_builder_end(struct wamp_builder_t *builder);
+WAMP_API int wamp_builder_end(struct wamp_builder_t *builder);
 
 /**
  * What has been built, owned by the builder and valid until it is changed or freed. JSON text in it is
@@ -2042,7 +2177,9 @@ int wamp_builder_end(struct wamp_builder_t *builder);
  * Never NULL: after a misuse, or for a handle that is no builder, it is a payload that makes the
  * function that gets it fail with WAMP_ERR_PAYLOAD, so that the result need not be checked.
  */
-const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t *builder);
+WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t *builder);
+
+/* ---- The embedded router ----------------------------------------------------------------------- */
 
 /**
  * A router inside this process, for tests, demos and one machine: broker and dealer with the
@@ -2094,25 +2231,27 @@ const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t *builder
  *
  * Returns NULL on failure, with the reason in wamp_last_error(). Free it with wamp_router_free().
  */
-struct wamp_router_t *wamp_router_new(const char *config);
+WAMP_API struct wamp_router_t *wamp_router_new(const char *config);
 
 /**
  * Listens at `url`, such as "ws://127.0.0.1:8080/ws"; with port 0 the system chooses one. All URLs of
  * the connection option `url` will do; wss://, rss:// and https:// need the key `tls`. When it returns,
  * clients can connect. Can be called several times.
  *
- * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is
+ * `*listening` (may be NULL if not wanted) receives the URL with the real port, NUL-terminated, which
+ * lives as long as the router; NULL on failure. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is
  * missing), WAMP_ERR_UNREACHABLE (the address cannot be bound), WAMP_ERR_EXHAUSTED, WAMP_ERR_CLOSED
  * (after wamp_shutdown()), WAMP_ERR_FORKED.
  */
-int wamp_router_listen(struct wamp_router_t *router,
-                       const char *url);
+WAMP_API int wamp_router_listen(struct wamp_router_t *router,
+                                const char *url,
+                                const char **listening);
 
 /**
- * The URL that the router listens at, with the real port, NUL-terminated; lives as long as the
- * router. The first one where there are several; NULL if there is none.
+ * The URL that the router listens at, as wamp_router_listen() has told it: the first where there are
+ * several, NULL if there is none.
  */
-const char *wamp_router_url(struct wamp_router_t *router);
+WAMP_API const char *wamp_router_url(struct wamp_router_t *router);
 
 /**
  * What the router counts, as the kwargs of a message: `clients` (connected, joined or not),
@@ -2120,7 +2259,7 @@ const char *wamp_router_url(struct wamp_router_t *router);
  * `dropped` (clients that did not read, see `send_queue_bytes`). To be freed by wamp_message_free().
  * NULL on failure.
  */
-struct wamp_message_t *wamp_router_stats(struct wamp_router_t *router);
+WAMP_API struct wamp_message_t *wamp_router_stats(struct wamp_router_t *router);
 
 /**
  * Ends the session with the id `session` (0: all clients). With a `reason`, a URI, the router says
@@ -2130,7 +2269,7 @@ struct wamp_message_t *wamp_router_stats(struct wamp_router_t *router);
  * Returns how many clients there were, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT (a negative session),
  * WAMP_ERR_UTF8, WAMP_ERR_URI, WAMP_ERR_NO_SUCH_ID (no such session).
  */
-int wamp_router_kick(struct wamp_router_t *router, int64_t session, const char *reason);
+WAMP_API int wamp_router_kick(struct wamp_router_t *router, int64_t session, const char *reason);
 
 /**
  * Closes a router in order: no new clients, calls that wait for their answers get the error
@@ -2141,15 +2280,17 @@ int wamp_router_kick(struct wamp_router_t *router, int64_t session, const char *
  * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_TIMEOUT (a client was cut off), WAMP_ERR_DEADLOCK (in
  * a callback of inline dispatch), WAMP_ERR_FORKED.
  */
-int wamp_router_close(struct wamp_router_t *router,
-                      int timeout_ms);
+WAMP_API int wamp_router_close(struct wamp_router_t *router,
+                               int timeout_ms);
 
 /**
  * Stops a router and frees it. Its clients get a GOODBYE, which is in their sockets when this returns:
  * it waits for none of them, and only in a callback of inline dispatch not for that either. Each has a
  * second for its answer, unless the process ends. Returns WAMP_OK or WAMP_ERR_HANDLE.
  */
-int wamp_router_free(struct wamp_router_t *router);
+WAMP_API int wamp_router_free(struct wamp_router_t *router);
+
+/* ---- Authentication helpers -------------------------------------------------------------------- */
 
 /**
  * The key that a salted WAMP-CRA secret stands for: what a router may keep instead of the secret,
@@ -2164,12 +2305,12 @@ int wamp_router_free(struct wamp_router_t *router);
  * nothing but an empty text was written, so that (NULL, 0) asks for the size. Otherwise
  * WAMP_ERR_ARGUMENT (a cost that is out of range, too: see wamp_last_error()), WAMP_ERR_UTF8.
  */
-int wamp_auth_cra_derive_key(const char *secret,
-                             const char *salt,
-                             uint32_t iterations,
-                             uint32_t keylen,
-                             char *out,
-                             size_t out_size);
+WAMP_API int wamp_auth_cra_derive_key(const char *secret,
+                                      const char *salt,
+                                      uint32_t iterations,
+                                      uint32_t keylen,
+                                      char *out,
+                                      size_t out_size);
 
 /**
  * The signature of a WAMP-CRA challenge, which is signed as it came. `key` is the secret or, if the
@@ -2177,7 +2318,7 @@ int wamp_auth_cra_derive_key(const char *secret,
  *
  * Writes base64 to `out`, 44 characters; returns as wamp_auth_cra_derive_key().
  */
-int wamp_auth_cra_sign(const char *key, const char *challenge, char *out, size_t out_size);
+WAMP_API int wamp_auth_cra_sign(const char *key, const char *challenge, char *out, size_t out_size);
 
 /**
  * The public key of a private key for cryptosign, as routers and `authextra.pubkey` want it.
@@ -2186,7 +2327,7 @@ int wamp_auth_cra_sign(const char *key, const char *challenge, char *out, size_t
  * PKCS#8, of the type ed25519, without passphrase. Writes 64 hexadecimal digits to `out`; returns
  * as wamp_auth_cra_derive_key(), WAMP_ERR_ARGUMENT also for what is no such key.
  */
-int wamp_auth_cryptosign_public_key(const char *privkey, char *out, size_t out_size);
+WAMP_API int wamp_auth_cryptosign_public_key(const char *privkey, char *out, size_t out_size);
 
 /**
  * Signs a cryptosign challenge. `privkey` as for wamp_auth_cryptosign_public_key(); `challenge`:
@@ -2196,11 +2337,11 @@ int wamp_auth_cryptosign_public_key(const char *privkey, char *out, size_t out_s
  * Writes to `out` what AUTHENTICATE wants, 192 hexadecimal digits: the signature, and what was
  * signed. Returns as wamp_auth_cra_derive_key().
  */
-int wamp_auth_cryptosign_sign(const char *privkey,
-                              const char *challenge,
-                              const char *channel_id,
-                              char *out,
-                              size_t out_size);
+WAMP_API int wamp_auth_cryptosign_sign(const char *privkey,
+                                       const char *challenge,
+                                       const char *channel_id,
+                                       char *out,
+                                       size_t out_size);
 
 /**
  * The SaltedPassword of SCRAM, with which proofs are made and stored keys too. Takes as long as its
@@ -2214,13 +2355,13 @@ int wamp_auth_cryptosign_sign(const char *privkey,
  *
  * Writes base64 to `out`; returns as wamp_auth_cra_derive_key().
  */
-int wamp_auth_scram_salted_password(const char *kdf,
-                                    const char *password,
-                                    const char *salt,
-                                    uint32_t iterations,
-                                    uint32_t memory,
-                                    char *out,
-                                    size_t out_size);
+WAMP_API int wamp_auth_scram_salted_password(const char *kdf,
+                                             const char *password,
+                                             const char *salt,
+                                             uint32_t iterations,
+                                             uint32_t memory,
+                                             char *out,
+                                             size_t out_size);
 
 /**
  * The ClientProof of SCRAM: the signature for AUTHENTICATE. `salted_password`: what
@@ -2230,28 +2371,29 @@ int wamp_auth_scram_salted_password(const char *kdf,
  *
  * Writes base64 to `out`, 44 characters; returns as wamp_auth_cra_derive_key().
  */
-int wamp_auth_scram_client_proof(const char *salted_password,
-                                 const char *auth_message,
-                                 char *out,
-                                 size_t out_size);
+WAMP_API int wamp_auth_scram_client_proof(const char *salted_password,
+                                          const char *auth_message,
+                                          char *out,
+                                          size_t out_size);
 
 /**
  * The ServerSignature of SCRAM, by which a client knows the router: compare it with
  * `authextra.verifier` of WELCOME, or Crossbar.io's `scram_server_signature`. Takes the same arguments,
  * and returns as wamp_auth_scram_client_proof().
  */
-int wamp_auth_scram_server_signature(const char *salted_password,
-                                     const char *auth_message,
-                                     char *out,
-                                     size_t out_size);
+WAMP_API int wamp_auth_scram_server_signature(const char *salted_password,
+                                              const char *auth_message,
+                                              char *out,
+                                              size_t out_size);
 
 #ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
+}  /* extern "C" */
+#endif  /* __cplusplus */
 
 #endif  /* WAMP_H */
 
-/* Predefined URIs of errors and of reasons to close. */
+/* ---- Predefined URIs, and macros for payloads -------------------------------------------------- */
+
 /** The router refuses the credentials without saying why. */
 #define WAMP_URI_AUTHENTICATION_DENIED "wamp.error.authentication_denied"
 /** The authentication itself failed. */
@@ -2336,9 +2478,9 @@ int wamp_auth_scram_server_signature(const char *salted_password,
  * A payload of JSON text, NUL-terminated: WAMP_ARGS("[1, \"two\"]"), WAMP_KWARGS("{\"a\": 1}"),
  * WAMP_PAYLOAD("[1]", "{\"a\": 1}"). For the call that it is an argument of.
  */
-#define WAMP_ARGS(args) WAMP_PAYLOAD(args, NULL)
-#define WAMP_KWARGS(kwargs) WAMP_PAYLOAD(NULL, kwargs)
 #ifdef __cplusplus
+#define WAMP_ARGS(args) WAMP_PAYLOAD(args, nullptr)
+#define WAMP_KWARGS(kwargs) WAMP_PAYLOAD(nullptr, kwargs)
 struct wamp_text_payload {
   wamp_payload_t payload;
   wamp_text_payload(const char *args, const char *kwargs)
@@ -2354,6 +2496,8 @@ struct wamp_text_payload {
 #define WAMP_PAYLOAD(args, kwargs) \
   (static_cast<const wamp_payload_t *>(wamp_text_payload((args), (kwargs))))
 #else
+#define WAMP_ARGS(args) WAMP_PAYLOAD(args, NULL)
+#define WAMP_KWARGS(kwargs) WAMP_PAYLOAD(NULL, kwargs)
 #define WAMP_PAYLOAD(args, kwargs) \
   (&(const wamp_payload_t){(args), WAMP_NUL, (kwargs), WAMP_NUL, WAMP_JSON, 0})
 #endif

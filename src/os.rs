@@ -5,8 +5,12 @@
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::ffi::c_int;
+use std::fs;
 use std::io;
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -294,6 +298,88 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     code.is_some_and(|code| {
         [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM].contains(&code)
     })
+}
+
+/// A socket that is closed only as long as its number is its own: where the program has closed it under
+/// us, the number may be somebody else's by now.
+#[derive(Debug)]
+pub(crate) struct Ours<T: AsRawFd> {
+    socket: ManuallyDrop<T>,
+    id: Option<FileId>,
+}
+
+impl<T: AsRawFd> Ours<T> {
+    /// Takes a socket that is open.
+    pub(crate) fn new(socket: T) -> Ours<T> {
+        let id = file_id(socket.as_raw_fd());
+        Ours { socket: ManuallyDrop::new(socket), id }
+    }
+}
+
+impl<T: AsRawFd> Deref for Ours<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.socket
+    }
+}
+
+impl<T: AsRawFd> DerefMut for Ours<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.socket
+    }
+}
+
+impl<T: AsRawFd> Drop for Ours<T> {
+    fn drop(&mut self) {
+        if file_id(self.socket.as_raw_fd()) == self.id {
+            // SAFETY: it is dropped once, here, and not touched any more.
+            unsafe { ManuallyDrop::drop(&mut self.socket) };
+        }
+    }
+}
+
+/// What stands under a descriptor's number: device and inode.
+type FileId = (u64, u64);
+
+/// What stands under the number `fd`; `None` for nothing.
+fn file_id(fd: RawFd) -> Option<FileId> {
+    let mut stat = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: there is room for what is written, and a number that is no descriptor is an error.
+    if unsafe { libc::fstat(fd, stat.as_mut_ptr()) } != 0 {
+        return None;
+    }
+    // SAFETY: fstat has filled it.
+    let stat = unsafe { stat.assume_init() };
+    #[allow(clippy::unnecessary_cast)] // their types differ from system to system
+    Some((stat.st_dev as u64, stat.st_ino as u64))
+}
+
+/// The numbers of the process's descriptors, as far as the system tells.
+pub(crate) fn descriptors() -> BTreeSet<RawFd> {
+    let listed = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    listed.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Takes these numbers out of use for good, as far as nobody has them: what goes on using them shall not
+/// meet somebody else's files.
+pub(crate) fn occupy(numbers: &BTreeSet<RawFd>) {
+    let Ok(nothing) = fs::File::open("/dev/null") else {
+        return;
+    };
+    for number in numbers.iter().filter(|number| file_id(**number).is_none()) {
+        // SAFETY: a copy of a descriptor that is open, under a number that nobody has.
+        let copy = unsafe { libc::fcntl(nothing.as_raw_fd(), libc::F_DUPFD_CLOEXEC, *number) };
+        if copy >= 0 && copy != *number {
+            // SAFETY: ours, as it was made just now. Another thread was faster with the number.
+            unsafe { libc::close(copy) };
+        }
+    }
+}
+
+/// True for what a system says of a descriptor that the program has closed under the library.
+pub(crate) fn is_closed(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EBADF)
 }
 
 static FORKED: AtomicBool = AtomicBool::new(false);

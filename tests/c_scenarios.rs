@@ -96,6 +96,7 @@ scenarios!(
         local_misuse
         local_options
         local_queue
+        local_quiesce
         local_router
         local_shutdown
         local_shutdown_again
@@ -123,6 +124,7 @@ scenarios!(
         whitelist
     ],
     [
+        local_closed_fds
         local_exhausted
         local_impatient
         local_last_moments

@@ -8,8 +8,9 @@ use std::fmt::Write;
 use std::fs;
 use std::mem::{offset_of, size_of};
 use std::path::Path;
+use std::process::Command;
 
-use support::{abi_list, compiler, good, read, scratch, source};
+use support::{abi_list, compiler, good, has, read, scratch, skip, source};
 use wamp::ffi::types::{wamp_event_t, wamp_payload_t};
 
 const WARNINGS: &[&str] = &["-Wall", "-Wextra", "-pedantic", "-Werror"];
@@ -18,7 +19,8 @@ const CPP: &[&str] = &["c++11", "c++17", "c++20"];
 
 #[test]
 fn the_header_is_fresh() {
-    let made = fs::read_to_string(env!("WAMP_GENERATED_HEADER")).expect("build.rs makes wamp.h");
+    let made = fs::read_to_string(concat!(env!("WAMP_GENERATED"), "/wamp.h"))
+        .expect("build.rs makes wamp.h");
     let place = source("include/wamp.h");
     if std::env::var_os("WAMP_UPDATE_HEADER").is_some() {
         // At once, because other tests read it meanwhile.
@@ -35,6 +37,14 @@ fn the_header_is_fresh() {
 #[test]
 fn it_compiles_alone_in_every_language() {
     check("alone, twice", "#include <wamp.h>\n#include <wamp.h>\nint here;\n");
+}
+
+/// All but the macros for payloads, which are compound literals.
+#[test]
+fn it_compiles_in_c89() {
+    let file = scratch("header-c89").join("test.c");
+    fs::write(&file, "#include <wamp.h>\nint here;\n").unwrap();
+    compile_only(&file, false, "c89");
 }
 
 #[test]
@@ -54,6 +64,55 @@ int use(wamp_session_t *session, const char *text) {
     );
 }
 
+/// What clang says with all of its warnings that is meant so: each with its reason.
+const MEANT: &[(&str, &str)] = &[
+    ("padded", "the public structs have none; what a program declares may"),
+    ("c++98-compat", "the header is for C++11 and up"),
+    ("c++98-compat-pedantic", "as above"),
+    ("unsafe-buffer-usage", "C passes pointers and sizes"),
+];
+
+#[test]
+fn clang_has_nothing_to_say() {
+    if !has("clang") {
+        return skip("clang: wamp.h was not compiled with all of its warnings");
+    }
+    let directory = scratch("header-clang");
+    let use_of_all = r#"#include <wamp.h>
+int use(wamp_session_t *session);
+int use(wamp_session_t *session) {
+  int status = wamp_session_publish(session, WAMP_URI_CANCELED, WAMP_PAYLOAD("[1]", "{\"a\": 1}"), NULL);
+  return status < 0 ? status : wamp_session_publish(session, "a.b", WAMP_ARGS("[1]"), NULL);
+}
+"#;
+    let in_cpp = &use_of_all.replace("NULL", "nullptr");
+    // C89 has no compound literals; all else of the header it takes.
+    let alone =
+        "#include <wamp.h>\nint here(void);\nint here(void) { return WAMP_VERSION_NUMBER; }\n";
+    for (language, standards, code) in [
+        ("c", &["c89"][..], alone),
+        ("c", &["c99", "c11", "c17"], use_of_all),
+        ("c++", &["c++11", "c++17", "c++20"], in_cpp),
+    ] {
+        let file = directory.join(if language == "c" { "all.c" } else { "all.cpp" });
+        fs::write(&file, code).unwrap();
+        for standard in standards {
+            let mut clang = Command::new("clang");
+            clang.args([
+                "-x",
+                language,
+                &format!("-std={standard}"),
+                "-Weverything",
+                "-Werror",
+                "-Wno-unknown-warning-option",
+            ]);
+            clang.args(MEANT.iter().map(|(warning, _)| format!("-Wno-{warning}")));
+            clang.args(["-fsyntax-only", "-I"]).arg(source("include")).arg(&file);
+            good(&mut clang);
+        }
+    }
+}
+
 /// What a variable of type `int` takes is a status or a small number: only the local ids that requests return, and the
 /// whole numbers of values, are wider.
 #[test]
@@ -68,7 +127,8 @@ fn results_are_plain() {
         "wamp_session_register_sync",
         "wamp_session_call",
     ];
-    let text = good(compiler(false).args(["-E", "-P"]).arg(source("include/wamp.h")));
+    let text =
+        good(compiler(false).args(["-E", "-P", "-DWAMP_API="]).arg(source("include/wamp.h")));
     let mut seen = 0;
     for name in abi_list("symbols") {
         let (before, _) = text.split_once(&format!("{name}(")).expect("the header declares it");
@@ -124,7 +184,7 @@ fn constants_keep_their_values() {
         .filter(|(name, value)| {
             !name.starts_with("WAMP_VERSION") && !name.contains('(') && !value.starts_with('"')
         })
-        .filter(|(name, _)| *name != "WAMP_NUL")
+        .filter(|(name, _)| !matches!(*name, "WAMP_NUL" | "WAMP_API"))
         .map(|(name, value)| (name.to_owned(), value.parse().expect("a plain number")))
         .collect();
     assert!(defined.len() > 50, "the header's constants were not found");

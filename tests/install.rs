@@ -27,6 +27,7 @@ fn everything_is_in_its_place_and_goes_again() {
         format!("lib/{abi}"),
         format!("lib/{library}"),
         "lib/pkgconfig/wamp.pc".to_owned(),
+        "share/libwamp/wamp.json".to_owned(),
     ];
     let documents =
         ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "THIRD-PARTY.md"];

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use support::markdown::{Block, blocks};
 use support::{compile, good, has, library, read, root, scratch, skip, target};
-use wamp::ffi::router::{wamp_router_free, wamp_router_listen, wamp_router_new, wamp_router_url};
+use wamp::ffi::router::{wamp_router_free, wamp_router_listen, wamp_router_new};
 use wamp::ffi::types::{WAMP_OK, wamp_router_t};
 
 const USUAL_URL: &str = "ws://127.0.0.1:8080/ws";
@@ -196,9 +196,10 @@ impl Router {
         // SAFETY: the texts are NUL-terminated; the URL lives as long as the router.
         unsafe {
             let handle = wamp_router_new(std::ptr::null());
-            let status = wamp_router_listen(handle, c"ws://127.0.0.1:0/ws".as_ptr());
+            let mut url = std::ptr::null();
+            let status = wamp_router_listen(handle, c"ws://127.0.0.1:0/ws".as_ptr(), &raw mut url);
             assert_eq!(status, WAMP_OK);
-            let url = CStr::from_ptr(wamp_router_url(handle));
+            let url = CStr::from_ptr(url);
             let url = url.to_str().unwrap().to_owned();
             Router { handle, url }
         }

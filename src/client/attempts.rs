@@ -4,6 +4,7 @@
 //! worked last time first, until one carries a session. What happens once a transport is up is
 //! left to [`super::pump`].
 
+use std::any::Any;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use super::log;
 use super::options::{Options, TransportOptions};
 use super::pump::Pump;
 use super::retry::{Next, Retry, normal};
+use super::runtime;
 use super::status::{Failure, Status};
 
 /// Runs a connection from its open to its end: an attempt, and as many more as its options want.
@@ -35,7 +37,7 @@ pub async fn run(connection: Arc<Connection>, opens: u64) {
             return;
         }
         connection.abandon_session();
-        let end = connection.classify(attempt.unwrap_or_else(|_| internal_error()));
+        let end = connection.classify(attempt.unwrap_or_else(|panic| internal_error(&*panic)));
         if connection.had_session() {
             retry.reset();
         }
@@ -46,7 +48,7 @@ pub async fn run(connection: Arc<Connection>, opens: u64) {
             false => None,
         };
         let next = next.map(|next| next.not_before(end.rest));
-        tell_end(&connection, end.clone(), next);
+        tell_end(&connection, opens, end.clone(), next);
         let Some(next) = next else {
             task.ended = true;
             return;
@@ -62,7 +64,7 @@ pub async fn run(connection: Arc<Connection>, opens: u64) {
                 true => closed_early(),
                 false => End { text: format!("{}; no more attempts are wanted", end.text), ..end },
             };
-            tell_end(&connection, end, None);
+            tell_end(&connection, opens, end, None);
             task.ended = true;
             return;
         }
@@ -85,14 +87,14 @@ impl Drop for Task {
         }
         self.connection.abandon_session();
         let failure = Failure::new(Status::Lost, "the library was shut down");
-        self.connection.ended(End::failed("closed", failure), None);
+        self.connection.ended(self.opens, End::failed("closed", failure), None);
         // Nobody else is left to deliver it.
         self.connection.dispatcher.drain_last(&self.connection);
     }
 }
 
-fn tell_end(connection: &Arc<Connection>, end: End, next: Option<Next>) {
-    connection.ended(end, next);
+fn tell_end(connection: &Arc<Connection>, opens: u64, end: End, next: Option<Next>) {
+    connection.ended(opens, end, next);
     deliver_inline(connection);
 }
 
@@ -104,8 +106,12 @@ pub(super) fn deliver_inline(connection: &Arc<Connection>) {
     }
 }
 
-fn internal_error() -> End {
-    End::failed("closed", Status::Internal.into())
+fn internal_error(panic: &(dyn Any + Send)) -> End {
+    let why = match runtime::is_of_descriptors(panic) {
+        true => Failure::new(Status::Internal, runtime::FAILED),
+        false => Status::Internal.into(),
+    };
+    End::failed("closed", why)
 }
 
 fn closed_early() -> End {
@@ -140,7 +146,7 @@ async fn attempt(connection: &Arc<Connection>) -> End {
             told = Some(end);
         }
     }
-    told.unwrap_or_else(internal_error)
+    told.unwrap_or_else(|| End::failed("closed", Status::Internal.into()))
 }
 
 /// What came of a transport.
@@ -244,6 +250,9 @@ async fn connect(
         rawsocket_pings: options.rawsocket_pings,
     };
     transport::connect(&target).await.map_err(|error| {
+        if matches!(error, ConnectError::Descriptors { .. }) {
+            runtime::suspect();
+        }
         let rest = match &error {
             ConnectError::Http { rest, .. } => *rest,
             _ => None,

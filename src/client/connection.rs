@@ -170,6 +170,7 @@ impl Connection {
 
     /// Starts to connect and returns.
     pub fn open(self: &Arc<Self>) -> Result<(), Failure> {
+        runtime::wait_for_look();
         let mut state = lock(&self.state);
         if state.freed {
             return Err(Status::Handle.into());
@@ -180,6 +181,10 @@ impl Connection {
         }
         if state.stage != Stage::Idle {
             let text = "the connection is open or opening already";
+            return Err(Failure::new(Status::State, text));
+        }
+        if self.dispatcher.barrier.is_silent() {
+            let text = "wamp_connection_quiesce has ended all callbacks of this connection";
             return Err(Failure::new(Status::State, text));
         }
         state.current.check_complete()?;

@@ -19,6 +19,7 @@ use std::time::Instant;
 
 use crate::os::{Flag, SignalMask};
 
+use super::barrier::Barrier;
 use super::connection::Connection;
 use super::notice::Notice;
 use super::stats::HandlerTime;
@@ -56,8 +57,12 @@ pub struct Dispatcher {
     waiting: AtomicUsize,
     /// The connection is freed: nothing is delivered any more.
     discarding: AtomicBool,
+    /// The queue has ids in `silenced`.
+    silenced: AtomicBool,
     flag: OnceLock<Flag>,
     wakeup: Mutex<Option<Arc<dyn Wakeup>>>,
+    /// Which callback runs.
+    pub(super) barrier: Barrier,
     /// What callbacks have taken.
     pub handlers: HandlerTime,
 }
@@ -69,6 +74,10 @@ struct Queue {
     taken: bool,
     /// The signals that workers block while they deliver.
     signals: Option<SignalMask>,
+    /// Ids that were silenced while what is told now had left the queue already.
+    silenced: Vec<u64>,
+    /// Threads that have taken events out, but not yet given them to the host.
+    polls: usize,
 }
 
 thread_local! {
@@ -145,8 +154,10 @@ impl Dispatcher {
             limit: AtomicUsize::new(limit),
             waiting: AtomicUsize::new(0),
             discarding: AtomicBool::new(false),
+            silenced: AtomicBool::new(false),
             flag: OnceLock::new(),
             wakeup: Mutex::new(None),
+            barrier: Barrier::default(),
             handlers: HandlerTime::default(),
         }
     }
@@ -236,7 +247,7 @@ impl Dispatcher {
     pub fn wake(&self) {
         let wakeup = lock(&self.wakeup).clone();
         if let Some(wakeup) = wakeup {
-            wakeup.wake();
+            self.barrier.wake(move || wakeup.wake());
         }
     }
 
@@ -280,8 +291,7 @@ impl Dispatcher {
         let mut turn = Turn { dispatcher: self, batch: batch.into_iter() };
         let mut delivered = 0;
         for notice in turn.batch.by_ref() {
-            delivered += usize::from(!notice.is_void());
-            self.deliver(connection, notice);
+            delivered += usize::from(self.deliver(connection, notice));
         }
         self.handlers.add(begun.elapsed(), delivered);
         Ok(delivered)
@@ -303,10 +313,12 @@ impl Dispatcher {
                 self.account(connection, notice);
                 connection.unwrap(notice);
             }
-            let (gone, polled): (Vec<_>, Vec<_>) = taken.into_iter().partition(Notice::is_void);
+            let (gone, polled): (Vec<_>, Vec<_>) =
+                taken.into_iter().partition(|notice| notice.is_void() || self.passes(notice));
             let scope = DeliveryScope::enter(connection);
             drop(gone);
             drop(scope);
+            self.end_poll();
             if !polled.is_empty() {
                 return Ok(polled);
             }
@@ -396,6 +408,16 @@ impl Dispatcher {
         discarded
     }
 
+    /// Nothing that waits for `id` is told any more.
+    pub(super) fn silence(&self, id: u64) {
+        let mut queue = lock(&self.queue);
+        queue.silenced.push(id);
+        self.silenced.store(true, Ordering::SeqCst);
+        let waiting = queue.notices.iter().filter(|notice| notice.event.id == id);
+        let targets = waiting.filter_map(|notice| notice.event.target.as_ref()?.app());
+        targets.for_each(|target| target.silence());
+    }
+
     /// Announces a thread that waits for an answer; see [`Dispatcher::is_full`].
     pub(super) fn begin_wait(&self) {
         self.waiting.fetch_add(1, Ordering::AcqRel);
@@ -437,6 +459,7 @@ impl Dispatcher {
         loop {
             let batch = {
                 let mut queue = lock(&self.queue);
+                self.end_turn(&mut queue);
                 if queue.notices.is_empty() {
                     queue.taken = false;
                     self.changed.notify_all();
@@ -479,6 +502,7 @@ impl Dispatcher {
         let count = max.min(queue.notices.len());
         let taken: Vec<Notice> = queue.notices.drain(..count).collect();
         queue.taken = keep_turn;
+        queue.polls += usize::from(!keep_turn);
         if queue.notices.is_empty()
             && let Some(flag) = self.flag.get()
         {
@@ -497,13 +521,15 @@ impl Dispatcher {
         }
     }
 
-    fn deliver(&self, connection: &Arc<Connection>, notice: Notice) {
+    /// Tells a notice; false if there was nothing to tell.
+    fn deliver(&self, connection: &Arc<Connection>, notice: Notice) -> bool {
         self.account(connection, &notice);
         let _scope = DeliveryScope::enter(connection);
+        self.barrier.enter(notice.event.id);
         // Dropped before the scope ends: what is freed with it is still inside the delivery.
         let mut notice = notice;
-        if self.discarding.load(Ordering::Acquire) || notice.is_void() {
-            return;
+        if self.discarding.load(Ordering::Acquire) || notice.is_void() || self.passes(&notice) {
+            return false;
         }
         connection.unwrap(&mut notice);
         let told = AssertUnwindSafe(|| {
@@ -514,6 +540,42 @@ impl Dispatcher {
         });
         if std::panic::catch_unwind(told).is_err() {
             log::write(log::Level::Error, || "a panic in the delivery of an event".into());
+        }
+        true
+    }
+
+    /// Passes a notice over that is for nobody any more; false if it is to be told.
+    fn passes(&self, notice: &Notice) -> bool {
+        let target = notice.event.target.as_ref().and_then(Receiver::app);
+        let silenced = self.barrier.is_silent()
+            || target.is_some_and(|target| target.is_silent())
+            || (self.silenced.load(Ordering::SeqCst)
+                && lock(&self.queue).silenced.contains(&notice.event.id));
+        if silenced && let Some(target) = target {
+            target.pass_over(notice);
+        }
+        silenced
+    }
+
+    /// What had been taken out of the queue has been told.
+    fn end_turn(&self, queue: &mut Queue) {
+        self.barrier.leave();
+        self.forget_silenced(queue);
+    }
+
+    /// What had been taken out of the queue is in the hands of the host.
+    fn end_poll(&self) {
+        let mut queue = lock(&self.queue);
+        queue.polls -= 1;
+        if !queue.taken {
+            self.forget_silenced(&mut queue);
+        }
+    }
+
+    fn forget_silenced(&self, queue: &mut Queue) {
+        if queue.polls == 0 && !queue.silenced.is_empty() {
+            queue.silenced = Vec::new();
+            self.silenced.store(false, Ordering::SeqCst);
         }
     }
 }
@@ -549,7 +611,10 @@ struct Turn<'d, I: Iterator<Item = Notice>> {
 
 impl<I: Iterator<Item = Notice>> Drop for Turn<'_, I> {
     fn drop(&mut self) {
-        lock(&self.dispatcher.queue).taken = false;
+        let mut queue = lock(&self.dispatcher.queue);
+        self.dispatcher.end_turn(&mut queue);
+        queue.taken = false;
+        drop(queue);
         self.dispatcher.changed.notify_all();
     }
 }

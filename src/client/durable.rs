@@ -79,6 +79,11 @@ struct Table {
 /// all floats can tell them apart.
 const IDS_ABOVE: u64 = 1 << 52;
 
+/// True if `id` is none of a session.
+pub(super) fn is_durable(id: u64) -> bool {
+    id > IDS_ABOVE
+}
+
 impl Durables {
     /// Declares one. `None`: this very pattern is registered already, and the router would refuse the
     /// second.
@@ -115,6 +120,11 @@ impl Durables {
         let removed = table.by_id.remove(&id)?;
         lock(&removed.state).removed = true;
         Some(removed)
+    }
+
+    /// The one with this id, as long as it is declared.
+    pub(super) fn find(&self, id: u64) -> Option<Arc<Durable>> {
+        lock(&self.0).by_id.get(&id).cloned()
     }
 
     /// All, in the order of their declaration.

@@ -39,11 +39,9 @@ impl Connection {
 
     /// Its task will never run again: ends in its place.
     pub(super) fn fail_at_once(self: &Arc<Self>, why: Failure) {
-        if lock(&self.state).stage == Stage::Idle {
-            return;
-        }
+        let opens = lock(&self.state).opens;
         self.abandon_session();
-        self.ended(End::failed("closed", why), None);
+        self.ended(opens, End::failed("closed", why), None);
         self.deliver_rest();
     }
 
@@ -294,9 +292,12 @@ impl Connection {
         lock(&self.state).stage == Stage::Closing
     }
 
-    /// An attempt has ended: tells on_close. Without a further attempt (`next`) the connection can
-    /// be opened again.
-    pub(super) fn ended(self: &Arc<Self>, end: End, next: Option<Next>) {
+    /// An attempt of this open has ended: tells on_close. Without a further attempt (`next`) the
+    /// connection can be opened again. Of two that end the same open the first counts.
+    pub(super) fn ended(self: &Arc<Self>, opens: u64, end: End, next: Option<Next>) {
+        if !self.is_served_by(opens) {
+            return;
+        }
         log::write(log::Level::Info, || {
             let then =
                 next.map_or(String::new(), |next| format!("; next attempt in {:?}", next.delay));
@@ -337,6 +338,10 @@ impl Connection {
         // What the notices of a freed connection keep is dropped once no lock is held.
         let mut notices: Vec<_> = internal.into_iter().chain([close]).collect();
         let mut state = lock(&self.state);
+        if state.opens != opens || state.stage == Stage::Idle {
+            drop(state);
+            return;
+        }
         if let Some((ids_end, traffic)) = done {
             state.ids_above = ids_end;
             state.traffic.add(&traffic);

@@ -19,12 +19,13 @@
 //!   who hears of their outcome. [`login`]: the answers to challenges.
 //! * [`durable`]: what is re-established after every join. [`prefixes`]: URI shortcuts.
 //! * [`notice`], [`dispatch`]: what the application is told, the queue of it, and the three ways of
-//!   delivery.
+//!   delivery. `barrier`: which callback runs; `quiesce`: no more of them.
 //! * [`options`]: the table of connection options. [`runtime`]: the hidden threads.
 //! * [`passthru`]: payloads that routers carry without a look inside. [`stats`]: numbers and the trace.
 //! * [`status`]: the outcomes that the application sees. [`log`]: as its name says.
 
 pub mod attempts;
+mod barrier;
 pub mod callbacks;
 pub mod connection;
 pub mod dispatch;
@@ -40,6 +41,7 @@ pub mod options;
 pub mod passthru;
 pub mod prefixes;
 pub mod pump;
+mod quiesce;
 pub mod request_options;
 pub mod requests;
 pub mod retry;

@@ -7,7 +7,12 @@
 //!
 //! `shutdown` joins them, unless a callback outlasts its time limit; a later use makes a new runtime.
 
+use std::any::Any;
+use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::fmt;
+use std::mem;
+use std::os::fd::RawFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, Weak, mpsc};
@@ -32,6 +37,8 @@ const STACK_BYTES: usize = 8 * 1024 * 1024;
 
 struct Hidden {
     runtime: Runtime,
+    /// Its descriptors, and what else was opened while it was made.
+    descriptors: BTreeSet<RawFd>,
     threads: Arc<Threads>,
     closers: Vec<Weak<dyn Closable>>,
     /// Nothing new may begin.
@@ -106,6 +113,7 @@ fn with_runtime<T>(
     if os::forked() {
         return Err(Status::Forked.into());
     }
+    wait_for_look();
     let mut hidden = lock(&HIDDEN);
     if hidden.is_none() {
         *hidden = Some(start()?);
@@ -185,26 +193,65 @@ pub fn shutdown(timeout: Option<Duration>) -> Result<(), Failure> {
     Err(Failure::new(Status::Timeout, text))
 }
 
-const FAILED: &str = "the library's I/O threads have failed: has the program closed descriptors that are \
+/// What ends connections whose I/O threads are gone.
+pub const FAILED: &str = "the library's I/O threads have failed: has the program closed descriptors that are \
                       not its own?";
+
+/// True if a panic tells that a descriptor of the runtime's is gone.
+pub fn is_of_descriptors(panic: &(dyn Any + Send)) -> bool {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default();
+    text.contains("I/O driver") || text.contains("Bad file descriptor")
+}
 
 /// Looks whether the runtime still works, after a panic that says that it may not: an I/O thread
 /// that panics outside of any task is gone for good, and so are all of them where the program has
 /// closed descriptors that are not its own. Then whatever runs on it ends, and the next to need a
 /// runtime gets a new one. Returns at once.
 pub fn suspect() {
-    static LOOKING: AtomicBool = AtomicBool::new(false);
-    if LOOKING.swap(true, Ordering::AcqRel) {
+    if IS_LOOKED_AT.swap(true, Ordering::AcqRel) {
         return;
     }
     let look = || {
         os::SignalMask::of_this_thread().for_io().wear();
+        LOOKS.set(true);
         // A look that panics itself finds the same.
         let _ = panic::catch_unwind(replace_if_broken);
-        LOOKING.store(false, Ordering::Release);
+        end_look();
     };
     if thread::Builder::new().name("wamp-look".to_owned()).spawn(look).is_err() {
-        LOOKING.store(false, Ordering::Release);
+        end_look();
+    }
+}
+
+/// Whether a look is on its way, and who waits for its end.
+static IS_LOOKED_AT: AtomicBool = AtomicBool::new(false);
+static LOOK: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
+
+thread_local! {
+    /// This thread is the one that looks.
+    static LOOKS: Cell<bool> = const { Cell::new(false) };
+}
+
+fn end_look() {
+    let _turn = lock(&LOOK.0);
+    IS_LOOKED_AT.store(false, Ordering::Release);
+    LOOK.1.notify_all();
+}
+
+/// Waits while a look is on its way, at most ten seconds: what begins now is not to begin on threads that
+/// are about to be replaced.
+pub fn wait_for_look() {
+    if !IS_LOOKED_AT.load(Ordering::Acquire) || LOOKS.get() || dispatch::in_io() {
+        return;
+    }
+    let deadline = Instant::now() + 2 * PATIENCE;
+    let mut turn = lock(&LOOK.0);
+    while IS_LOOKED_AT.load(Ordering::Acquire) {
+        match wait_on(&LOOK.1, turn, Some(deadline)) {
+            Some(again) => turn = again,
+            None => return,
+        }
     }
 }
 
@@ -221,18 +268,23 @@ fn replace_if_broken() {
     let Some(broken) = lock(&HIDDEN).take_if(is_it) else {
         return;
     };
-    // Its threads may never end, and nobody shall wait for them.
+    // Its threads may never end, and nobody shall wait for them. Nor shall they take what is the next
+    // runtime's for theirs.
+    os::occupy(&broken.descriptors);
     log::write(log::Level::Error, || FAILED.to_owned());
     let why = Failure::new(Status::Internal, FAILED);
     broken.closers.iter().filter_map(Weak::upgrade).for_each(|closer| closer.fail(&why));
-    // As far as it goes: there may be no thread left to drop what is on it.
-    let _ = panic::catch_unwind(AssertUnwindSafe(|| broken.runtime.shutdown_background()));
+    // Whatever of it is dropped closes descriptors under numbers that may be others' by now: the
+    // next runtime's, or the program's. So nothing of it is dropped.
+    mem::forget(broken.runtime);
 }
+
+/// How long a look waits for the I/O threads, which may have much to do; where none is left, its task is
+/// dropped, or never begins.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Has a task run that needs the I/O threads' timer.
 fn works(handle: &Handle) -> bool {
-    /// Threads may have much to do; where none is left, the task is dropped, or never begins.
-    const PATIENCE: Duration = Duration::from_secs(5);
     let (sender, done) = mpsc::channel();
     let task = async move {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -286,10 +338,12 @@ fn start() -> Result<Hidden, Failure> {
         .on_thread_stop(move || ended.ended())
         .enable_io()
         .enable_time();
+    let before = os::descriptors();
     let built = panic::catch_unwind(AssertUnwindSafe(|| builder.build()));
     let built = built.map_err(|_| exhausted(&"the system gives no more of them"))?;
     let runtime = built.map_err(|error| exhausted(&error))?;
-    Ok(Hidden { runtime, threads, closers: Vec::new(), closing: false })
+    let descriptors = &os::descriptors() - &before;
+    Ok(Hidden { runtime, descriptors, threads, closers: Vec::new(), closing: false })
 }
 
 impl Closable for Connection {

@@ -248,6 +248,7 @@ impl From<ConnectError> for Failure {
                 Status::Unreachable
             }
             ConnectError::Exhausted { .. } => Status::Exhausted,
+            ConnectError::Descriptors { .. } => Status::Internal,
             ConnectError::Tls { .. } | ConnectError::SpeaksTls { .. } => Status::Tls,
             ConnectError::Http { .. }
             | ConnectError::Unauthorized { .. }

@@ -21,6 +21,15 @@ pub trait Target: Send + Sync {
     /// True after [`Target::end`].
     fn has_ended(&self) -> bool;
 
+    /// The application hears nothing more, of whatever kind.
+    fn silence(&self);
+
+    /// True after [`Target::silence`].
+    fn is_silent(&self) -> bool;
+
+    /// Takes in what is not told any more: what it would have lent is given back.
+    fn pass_over(&self, notice: &Notice);
+
     /// What the application wants to see in events that it polls.
     fn user_data(&self) -> usize;
 }

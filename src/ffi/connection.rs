@@ -302,8 +302,8 @@ pub unsafe extern "C" fn wamp_connection_on_internal_error(
 /// Starts to connect and to join the realm, and returns at once: WAMP_OPEN or WAMP_CLOSE follows.
 ///
 /// Can be called again after WAMP_CLOSE. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (open
-/// already), WAMP_ERR_OPTION (`url` or `realm` has not been set), WAMP_ERR_EXHAUSTED (no thread can be
-/// started), WAMP_ERR_CLOSED (wamp_shutdown() is running).
+/// already, or wamp_connection_quiesce() has ended its callbacks), WAMP_ERR_OPTION (`url` or `realm` has
+/// not been set), WAMP_ERR_EXHAUSTED (no thread can be started), WAMP_ERR_CLOSED (wamp_shutdown() is running).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_open(connection: *mut wamp_connection_t) -> c_int {
     guard(|| object(connection)?.client.open().map(|()| 0))
@@ -340,6 +340,37 @@ pub unsafe extern "C" fn wamp_connection_close(
         drop(std::mem::take(&mut *lock(&object.polled)));
         let limit = args::timeout(timeout_ms).unwrap_or(args::NO_LIMIT);
         object.client.close(reason, message, Instant::now() + limit).map(|()| 0)
+    })
+}
+
+/// Ends the callbacks of one subscription, registration, call or publication: after it none runs or will
+/// begin. A barrier that needs no network, for destructors.
+///
+/// `id` is the one that the request has returned, or 0 for the whole connection. It waits at most
+/// `timeout_ms` (0: not at all; negative: no limit) for a callback that is running. From the moment
+/// that it is called no other begins, also where it answers WAMP_ERR_TIMEOUT: what would have been
+/// told is passed over, an invocation is answered with an error. The router hears nothing of it:
+/// unsubscribe, unregister or cancel first. `free` still runs once for each user_data, when its request
+/// has ended; nothing else of it is touched. In manual mode events that wamp_connection_poll() has
+/// shown already are in the program's hands.
+///
+/// With 0 the wakeup is taken out, too, and what is left to do is wamp_connection_close() and
+/// wamp_connection_free(): a connection cannot be opened again after it.
+///
+/// Returns WAMP_OK, also for an id that has ended or never was, or WAMP_ERR_HANDLE,
+/// WAMP_ERR_NO_SUCH_ID (it is negative), WAMP_ERR_DEADLOCK (inside a callback for this id, or, with 0,
+/// inside any of the connection, or inside a wakeup), WAMP_ERR_TIMEOUT (the callback still runs).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_quiesce(
+    connection: *mut wamp_connection_t,
+    id: i64,
+    timeout_ms: c_int,
+) -> c_int {
+    guard(|| {
+        let object = object(connection)?;
+        let text = "`id` is negative: the request that returned it has failed";
+        let id = u64::try_from(id).map_err(|_| Failure::new(Status::NoSuchId, text))?;
+        object.client.quiesce(id, args::deadline(timeout_ms)).map(|()| 0)
     })
 }
 

@@ -224,7 +224,9 @@ fn say(session: &Session, text: &str) {
 /// kwargs. To be passed wherever a wamp_callback_t is wanted. An invocation is not answered by it. An
 /// event that is no longer valid is a warning in the log.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn wamp_log_event(event: *const wamp_event_t, _user_data: *mut c_void) {
+pub unsafe extern "C" fn wamp_log_event(event: *const wamp_event_t, user_data: *mut c_void) {
+    // As every callback has one.
+    let _ = user_data;
     plain((), || {
         // SAFETY: the caller's promise.
         let notice = match unsafe { event::shown(event) } {

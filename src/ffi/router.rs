@@ -1,12 +1,13 @@
 //! The embedded router: `wamp_router_t`.
 
-use std::ffi::{CString, c_char, c_int};
-use std::sync::{Arc, OnceLock, Weak};
+use std::ffi::{CStr, c_char, c_int};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use crate::client::dispatch;
 use crate::client::runtime::{self, Closable};
-use crate::client::{Failure, Status};
+use crate::client::{Failure, Status, lock};
+use crate::protocol::event::c_text;
 use crate::protocol::uri;
 use crate::router::{Router, RouterError};
 
@@ -18,7 +19,8 @@ use super::types::*;
 
 pub(super) struct RouterObject {
     router: Arc<Router>,
-    url: OnceLock<CString>,
+    /// Where it listens, in the order in which it was told to.
+    urls: Mutex<Vec<Arc<CStr>>>,
 }
 
 pub(super) static ROUTERS: Slab<Arc<RouterObject>> = Slab::new();
@@ -52,6 +54,7 @@ impl From<RouterError> for Failure {
             RouterError::Bind { .. } => Status::Unreachable,
             RouterError::Exhausted { .. } => Status::Exhausted,
             RouterError::Closed => Status::Closed,
+            RouterError::Descriptors { .. } => Status::Internal,
         };
         Failure::new(status, error.to_string())
     }
@@ -116,7 +119,7 @@ pub unsafe extern "C" fn wamp_router_new(config: *const c_char) -> *mut wamp_rou
         quiet_panics();
         // SAFETY: the caller's promise.
         let config = unsafe { args::optional_text(config, "config") }?;
-        let object = RouterObject { router: Router::new(config)?, url: OnceLock::new() };
+        let object = RouterObject { router: Router::new(config)?, urls: Mutex::default() };
         let key = ROUTERS.insert(Arc::new(object)).ok_or(Status::Internal)?;
         Ok(Tag::Router.handle(key))
     })
@@ -126,40 +129,51 @@ pub unsafe extern "C" fn wamp_router_new(config: *const c_char) -> *mut wamp_rou
 /// the connection option `url` will do; wss://, rss:// and https:// need the key `tls`. When it returns,
 /// clients can connect. Can be called several times.
 ///
-/// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is
+/// `*listening` (may be NULL if not wanted) receives the URL with the real port, NUL-terminated, which
+/// lives as long as the router; NULL on failure. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is
 /// missing), WAMP_ERR_UNREACHABLE (the address cannot be bound), WAMP_ERR_EXHAUSTED, WAMP_ERR_CLOSED
 /// (after wamp_shutdown()), WAMP_ERR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_listen(
     router: *mut wamp_router_t,
     url: *const c_char,
+    listening: *mut *const c_char,
 ) -> c_int {
+    // SAFETY: by the caller's promise NULL or writable, here and below.
+    let listening = unsafe { listening.as_mut() };
     guard(|| {
+        let listening = listening.map(|place| {
+            *place = std::ptr::null();
+            place
+        });
         let object = object(router)?;
         // SAFETY: the caller's promise.
         let url = unsafe { args::text(url, "url") }?;
         let weak: Weak<RouterObject> = Arc::downgrade(&object);
         let handle = runtime::enter(weak)?;
-        object.router.listen(url, &handle)?;
+        let url = object.router.listen(url, &handle).inspect_err(|error| {
+            if matches!(error, RouterError::Descriptors { .. }) {
+                runtime::suspect();
+            }
+        });
+        let url = c_text(&url?);
+        if let Some(place) = listening {
+            *place = url.as_ptr();
+        }
+        lock(&object.urls).push(url);
         Ok(0)
     })
 }
 
-/// The URL that the router listens at, with the real port, NUL-terminated; lives as long as the
-/// router. The first one where there are several; NULL if there is none.
+/// The URL that the router listens at, as wamp_router_listen() has told it: the first where there are
+/// several, NULL if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_url(router: *mut wamp_router_t) -> *const c_char {
     let mut url: *const c_char = std::ptr::null();
     let _: c_int = guard(|| {
         let key = Tag::Router.key(router).ok_or(Status::Handle)?;
         url = ROUTERS
-            .with(key, |object| match object.url.get() {
-                Some(url) => Some(url.as_ptr()),
-                None => {
-                    let url = CString::new(object.router.url()?).ok()?;
-                    Some(object.url.get_or_init(|| url).as_ptr())
-                }
-            })
+            .with(key, |object| Some(lock(&object.urls).first()?.as_ptr()))
             .ok_or(Status::Handle)?
             .ok_or_else(|| Failure::new(Status::Closed, "the router does not listen yet"))?;
         Ok(0)

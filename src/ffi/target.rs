@@ -58,12 +58,14 @@ pub struct CTarget {
     /// It is for WAMP_INTERRUPT alone.
     watches: bool,
     ended: AtomicBool,
+    silent: AtomicBool,
 }
 
 impl CTarget {
     /// Callbacks and whose they are.
     pub fn new(handler: wamp_callback_t, done: wamp_callback_t, user_data: UserData) -> CTarget {
-        CTarget { handler, done, user_data, watches: false, ended: AtomicBool::new(false) }
+        let [ended, silent] = [AtomicBool::new(false), AtomicBool::new(false)];
+        CTarget { handler, done, user_data, watches: false, ended, silent }
     }
 
     /// A callback that hears of the interruption of an invocation.
@@ -107,6 +109,19 @@ impl Target for CTarget {
 
     fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
+    }
+
+    fn silence(&self) {
+        self.silent.store(true, Ordering::SeqCst);
+    }
+
+    fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::SeqCst)
+    }
+
+    fn pass_over(&self, notice: &Notice) {
+        // An invocation is answered with an error by this, an attempt is made.
+        drop(Lent::new(notice));
     }
 
     fn user_data(&self) -> usize {

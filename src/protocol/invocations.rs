@@ -91,6 +91,11 @@ impl<H> Invocations<H> {
         open.into_values().filter_map(|open| open.watcher).map(|watcher| (0, watcher)).collect()
     }
 
+    /// Who waits for interruptions, with the router's ids of the registrations.
+    pub(super) fn watchers(&self) -> impl Iterator<Item = (u64, &H)> {
+        self.open.values().filter_map(|open| Some((open.registration, open.watcher.as_ref()?)))
+    }
+
     fn check(&self, request: u64) -> Result<&Invocation<H>, RequestError> {
         match self.open.get(&request) {
             Some(open) => Ok(open),

@@ -9,7 +9,7 @@
 //! * [`session`]: the life of a session, from HELLO to GOODBYE; [`ended`]: its ends.
 //! * [`challenge`]: who we are, and who the router is. [`features`]: what it can do.
 //! * [`pubsub`], [`rpc`]: its requests, and the answers to them. [`cancel`]: calls that are given up.
-//! * [`invocations`]: the calls that come in.
+//! * [`invocations`]: the calls that come in. `targets`: who hears of what.
 //! * [`event`]: what a session tells. [`uri`]: URIs and the rules for them.
 
 pub mod cancel;
@@ -23,6 +23,7 @@ pub mod message;
 pub mod pubsub;
 pub mod rpc;
 pub mod session;
+mod targets;
 pub mod uri;
 
 #[cfg(test)]

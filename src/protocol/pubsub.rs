@@ -59,6 +59,14 @@ struct Subscription<H> {
     leaving: Leaving<H>,
 }
 
+impl<H> Subscription<H> {
+    fn show(&self, show: &mut impl FnMut(u64, &H)) {
+        self.handlers.iter().for_each(|(id, target)| show(*id, target));
+        let leaving = self.leaving.iter().filter_map(|(id, target)| Some((*id, target.as_ref()?)));
+        leaving.for_each(|(id, target)| show(id, target));
+    }
+}
+
 /// An active subscription or registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
@@ -84,6 +92,11 @@ impl<H> PendingSubscribe<H> {
     pub(super) fn into_targets(self) -> Leaving<H> {
         self.waiting.into_iter().map(|(id, target)| (id, Some(target))).collect()
     }
+
+    /// Shows who waits for it.
+    pub(super) fn each_handler(&self, show: &mut impl FnMut(u64, &H)) {
+        self.waiting.iter().for_each(|(id, target)| show(*id, target));
+    }
 }
 
 impl<H> Default for Subscriptions<H> {
@@ -107,6 +120,20 @@ impl<H> Subscriptions<H> {
         }
         handlers.sort_unstable_by_key(|(id, _)| *id);
         (handlers, leaving)
+    }
+
+    /// Shows who hears of a local id, and those who share its subscription.
+    pub(super) fn handlers_of(&self, local: u64, show: &mut impl FnMut(u64, &H)) {
+        if let Some(Place::Active { subscription }) = self.locals.get(&local)
+            && let Some(active) = self.active.get(subscription)
+        {
+            active.show(show);
+        }
+    }
+
+    /// Shows everybody who hears of events, or waits for a held back UNSUBSCRIBE.
+    pub(super) fn each_handler(&self, show: &mut impl FnMut(u64, &H)) {
+        self.active.values().for_each(|active| active.show(show));
     }
 
     /// Forgets a router's subscription; a later SUBSCRIBE for the same goes over the wire again.

@@ -58,6 +58,11 @@ impl<H> PendingRegister<H> {
     pub(super) fn into_targets(self) -> Vec<(u64, Option<H>)> {
         vec![(self.local, self.target)]
     }
+
+    /// Shows who waits for it.
+    pub(super) fn handler(&self, show: &mut impl FnMut(u64, &H)) {
+        self.target.iter().for_each(|target| show(self.local, target));
+    }
 }
 
 impl<H> Default for Registrations<H> {
@@ -86,6 +91,25 @@ impl<H> Registrations<H> {
     {
         let Registration { local, procedure, matching, target } = self.active.get(&registration)?;
         Some((*local, target.clone(), *matching, procedure.clone()))
+    }
+
+    /// The local id of a router's registration.
+    pub(super) fn local_of(&self, registration: u64) -> Option<u64> {
+        Some(self.active.get(&registration)?.local)
+    }
+
+    /// Shows who is called under a local id.
+    pub(super) fn handler_of(&self, local: u64, show: &mut impl FnMut(u64, &H)) {
+        if let Some(Place::Active { registration }) = self.locals.get(&local)
+            && let Some(active) = self.active.get(registration)
+        {
+            show(local, &active.target);
+        }
+    }
+
+    /// Shows everybody who is called.
+    pub(super) fn each_handler(&self, show: &mut impl FnMut(u64, &H)) {
+        self.active.values().for_each(|active| show(active.local, &active.target));
     }
 
     /// The active ones: local id, router's id, procedure, how it matches.

@@ -92,9 +92,10 @@ impl Listener {
         };
         let refused = |error: io::Error| {
             let (url, reason) = (url.to_owned(), error.to_string());
-            match os::is_exhausted(&error) {
-                true => RouterError::Exhausted { url, reason },
-                false => RouterError::Bind { url, reason },
+            match (os::is_exhausted(&error), os::is_closed(&error)) {
+                (true, _) => RouterError::Exhausted { url, reason },
+                (_, true) => RouterError::Descriptors { url },
+                _ => RouterError::Bind { url, reason },
             }
         };
         let (url, socket) = match &endpoint.address {

@@ -97,6 +97,15 @@ pub enum RouterError {
         /// What the operating system says.
         reason: String,
     },
+    /// The descriptors of the I/O threads are gone.
+    #[error(
+        "cannot listen on {url}: the library's I/O threads have failed; has the program closed \
+         descriptors that are not its own?"
+    )]
+    Descriptors {
+        /// Where.
+        url: String,
+    },
     /// The router was closed.
     #[error("the router is closed; make a new one to listen again")]
     Closed,
@@ -185,14 +194,16 @@ impl Router {
 
     /// Listens on `ws://host:port/path`, `rs://host:port` or `http://host:port/path`, with TLS on
     /// `wss://`, `rss://` or `https://`, or on a Unix socket, as often as wanted; port 0 takes a free one. The address is bound when this
-    /// returns, and `runtime`, which needs I/O and time, serves the clients.
-    pub fn listen(self: &Arc<Self>, url: &str, runtime: &Handle) -> Result<(), RouterError> {
+    /// returns, and `runtime`, which needs I/O and time, serves the clients. Returns the URL, with the
+    /// port that it got.
+    pub fn listen(self: &Arc<Self>, url: &str, runtime: &Handle) -> Result<String, RouterError> {
         let mut listeners = locked(&self.listeners);
         if listeners.closed {
             return Err(RouterError::Closed);
         }
         let listener = Listener::bind(url, &self.shared.config, runtime)?;
-        listeners.url.get_or_insert_with(|| listener.url.clone());
+        let url = listener.url.clone();
+        listeners.url.get_or_insert_with(|| url.clone());
         let shared = self.shared.clone();
         shared.bound.add();
         let task = runtime.spawn(async move {
@@ -201,7 +212,7 @@ impl Router {
             listener.serve(shared).await;
         });
         listeners.tasks.push(task.abort_handle());
-        Ok(())
+        Ok(url)
     }
 
     /// The URL of the first listener, with the port that it got.

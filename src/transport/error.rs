@@ -84,6 +84,15 @@ pub enum ConnectError {
         /// What the operating system says.
         reason: String,
     },
+    /// The descriptors of the I/O threads are gone.
+    #[error(
+        "no connection to {url} can be made: the library's I/O threads have failed; has the program \
+         closed descriptors that are not its own?"
+    )]
+    Descriptors {
+        /// Where to.
+        url: String,
+    },
     /// The proxy did not make the connection.
     #[error("cannot reach {url} through the proxy {proxy}: {error}")]
     Proxy {

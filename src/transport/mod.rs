@@ -258,9 +258,10 @@ async fn reach(target: &Target) -> Result<Stream, ConnectError> {
     let url = || target.endpoint.url().to_owned();
     let unreachable = |error: io::Error| {
         let reason = error.to_string();
-        match os::is_exhausted(&error) {
-            true => ConnectError::Exhausted { url: url(), reason },
-            false => ConnectError::Unreachable { url: url(), reason },
+        match (os::is_exhausted(&error), os::is_closed(&error)) {
+            (true, _) => ConnectError::Exhausted { url: url(), reason },
+            (_, true) => ConnectError::Descriptors { url: url() },
+            _ => ConnectError::Unreachable { url: url(), reason },
         }
     };
     match &target.endpoint.address {

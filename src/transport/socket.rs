@@ -36,9 +36,9 @@ pub struct Moved {
 
 #[derive(Debug)]
 enum Kind {
-    Tcp(TcpStream),
+    Tcp(os::Ours<TcpStream>),
     #[cfg(unix)]
-    Unix(UnixStream),
+    Unix(os::Ours<UnixStream>),
 }
 
 impl Socket {
@@ -78,10 +78,7 @@ impl Socket {
     }
 
     fn fd(&self) -> RawFd {
-        match &self.kind {
-            Kind::Tcp(tcp) => tcp.as_raw_fd(),
-            Kind::Unix(unix) => unix.as_raw_fd(),
-        }
+        self.kind.fd()
     }
 
     /// Gives bytes to the system as soon as it takes some; tells how many.
@@ -94,12 +91,12 @@ impl Socket {
             let sent = match &self.kind {
                 Kind::Tcp(tcp) => {
                     ready!(tcp.poll_write_ready(cx))?;
-                    tcp.try_io(Interest::WRITABLE, || send(SockRef::from(tcp), slices))
+                    tcp.try_io(Interest::WRITABLE, || send(SockRef::from(&**tcp), slices))
                 }
                 #[cfg(unix)]
                 Kind::Unix(unix) => {
                     ready!(unix.poll_write_ready(cx))?;
-                    unix.try_io(Interest::WRITABLE, || send(SockRef::from(unix), slices))
+                    unix.try_io(Interest::WRITABLE, || send(SockRef::from(&**unix), slices))
                 }
             };
             match sent {
@@ -110,6 +107,16 @@ impl Socket {
                     return Poll::Ready(sent);
                 }
             }
+        }
+    }
+}
+
+impl Kind {
+    fn fd(&self) -> RawFd {
+        match self {
+            Kind::Tcp(tcp) => tcp.as_raw_fd(),
+            #[cfg(unix)]
+            Kind::Unix(unix) => unix.as_raw_fd(),
         }
     }
 }
@@ -126,14 +133,14 @@ fn send(socket: SockRef<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
 
 impl From<TcpStream> for Socket {
     fn from(tcp: TcpStream) -> Socket {
-        Socket::new(Kind::Tcp(tcp))
+        Socket::new(Kind::Tcp(os::Ours::new(tcp)))
     }
 }
 
 #[cfg(unix)]
 impl From<UnixStream> for Socket {
     fn from(unix: UnixStream) -> Socket {
-        Socket::new(Kind::Unix(unix))
+        Socket::new(Kind::Unix(os::Ours::new(unix)))
     }
 }
 
@@ -145,9 +152,9 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(match &mut self.kind {
-            Kind::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buffer),
+            Kind::Tcp(tcp) => Pin::new(&mut **tcp).poll_read(cx, buffer),
             #[cfg(unix)]
-            Kind::Unix(unix) => Pin::new(unix).poll_read(cx, buffer),
+            Kind::Unix(unix) => Pin::new(&mut **unix).poll_read(cx, buffer),
         })?;
         self.moved.read += (buffer.filled().len() - before) as u64;
         Poll::Ready(Ok(()))
@@ -181,9 +188,9 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.kind {
-            Kind::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Kind::Tcp(tcp) => Pin::new(&mut **tcp).poll_shutdown(cx),
             #[cfg(unix)]
-            Kind::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
+            Kind::Unix(unix) => Pin::new(&mut **unix).poll_shutdown(cx),
         }
     }
 }

@@ -222,7 +222,7 @@ static void credentials(void) {
   wamp_session_t *session = NULL;
   char options[256];
   CHECK(router != NULL);
-  GOOD(wamp_router_listen(router, "ws://127.0.0.1:0/ws"));
+  GOOD(wamp_router_listen(router, "ws://127.0.0.1:0/ws", NULL));
   snprintf(options, sizeof options,
            "{\"url\": \"%s\", \"realm\": \"realm1\", \"authid\": \"joe\", \"ticket\": \"yesterday\"}",
            wamp_router_url(router));

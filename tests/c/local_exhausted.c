@@ -42,7 +42,7 @@ static void descriptors(void) {
   CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
   /* None for the threads of the library. */
   take_all();
-  FAILS(wamp_router_listen(router, "ws://127.0.0.1:0/"), WAMP_ERR_EXHAUSTED);
+  FAILS(wamp_router_listen(router, "ws://127.0.0.1:0/", NULL), WAMP_ERR_EXHAUSTED);
   give_back();
   scenario_start_router(NULL);
   connection = scenario_connection("thread", "\"max_retries\": 0");
@@ -50,7 +50,7 @@ static void descriptors(void) {
   scenario_unpump(polled);
   /* None for sockets. */
   take_all();
-  FAILS(wamp_router_listen(router, "ws://127.0.0.1:0/"), WAMP_ERR_EXHAUSTED);
+  FAILS(wamp_router_listen(router, "ws://127.0.0.1:0/", NULL), WAMP_ERR_EXHAUSTED);
   FAILS(wamp_connection_fd(polled), WAMP_ERR_EXHAUSTED);
   GOOD(wamp_connection_on_close(connection, on_close, &closed, NULL));
   GOOD(wamp_connection_open(connection));
@@ -61,7 +61,7 @@ static void descriptors(void) {
   scenario_leave(connection, scenario_join(connection));
   GOOD(wamp_connection_fd(polled));
   GOOD(wamp_connection_free(polled));
-  GOOD(wamp_router_listen(router, "ws://127.0.0.1:0/"));
+  GOOD(wamp_router_listen(router, "ws://127.0.0.1:0/", NULL));
   GOOD(wamp_router_free(router));
 }
 
@@ -81,10 +81,10 @@ static void limit_memory(long more) {
 static void threads(void) {
   wamp_router_t *router = wamp_router_new(NULL);
   limit_memory(1024 * 1024); /* too little for a stack */
-  FAILS(wamp_router_listen(router, "ws://127.0.0.1:0/"), WAMP_ERR_EXHAUSTED);
-  FAILS(wamp_router_listen(router, "ws://127.0.0.1:0/"), WAMP_ERR_EXHAUSTED);
+  FAILS(wamp_router_listen(router, "ws://127.0.0.1:0/", NULL), WAMP_ERR_EXHAUSTED);
+  FAILS(wamp_router_listen(router, "ws://127.0.0.1:0/", NULL), WAMP_ERR_EXHAUSTED);
   limit_memory(-1);
-  GOOD(wamp_router_listen(router, "ws://127.0.0.1:0/"));
+  GOOD(wamp_router_listen(router, "ws://127.0.0.1:0/", NULL));
   GOOD(wamp_router_free(router));
 }
 

@@ -31,7 +31,7 @@ static void serve(int to, const char *directory) {
       snprintf(at, sizeof at, "%s", tcp[i]);
     else
       snprintf(at, sizeof at, "%s+unix://%s/%s", i == 3 ? "ws" : "rs", directory, i == 3 ? "ws" : "rs");
-    GOOD(wamp_router_listen(router, at));
+    GOOD(wamp_router_listen(router, at, NULL));
     snprintf(urls[i], sizeof urls[i], "%s", wamp_router_url(router));
   }
   CHECK(write(to, urls, sizeof urls) == (ssize_t)sizeof urls);

@@ -147,7 +147,7 @@ static void as_builder(void *handle) {
 
 static void as_router(void *handle) {
   wamp_router_t *r = handle;
-  BAD(wamp_router_listen(r, "ws://127.0.0.1:0/ws"));
+  BAD(wamp_router_listen(r, "ws://127.0.0.1:0/ws", NULL));
   CHECK(wamp_router_url(r) == NULL && wamp_router_stats(r) == NULL);
   BAD(wamp_router_kick(r, 0, NULL));
   bad_free(wamp_router_free(r), r);
@@ -224,7 +224,7 @@ static void make(void **objects) {
   objects[MESSAGE] = scenario_call(session, URI "echo", WAMP_ARGS("[\"text\", [1]]"), NULL);
   objects[BUILDER] = wamp_builder_new(WAMP_JSON);
   objects[ROUTER] = wamp_router_new("{\"auth\": {\"ticket\": {\"joe\": {\"ticket\": \"t\"}}}}");
-  GOOD(wamp_router_listen(objects[ROUTER], "ws://127.0.0.1:0/ws"));
+  GOOD(wamp_router_listen(objects[ROUTER], "ws://127.0.0.1:0/ws", NULL));
   objects[ATTEMPT] = hold(objects[ROUTER], ATTEMPT);
   objects[CHALLENGE] = hold(objects[ROUTER], CHALLENGE);
   objects[VALUE] = (void *)wamp_event_args(wamp_message_event(objects[MESSAGE]));

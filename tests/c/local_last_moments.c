@@ -59,8 +59,8 @@ static void connections(void) {
 
 static void routers(void) {
   wamp_router_t *router = wamp_router_new(NULL);
-  GOOD(wamp_router_listen(router, "rs://127.0.0.1:0"));
-  GOOD(wamp_router_listen(router, "ws://127.0.0.1:0/ws"));
+  GOOD(wamp_router_listen(router, "rs://127.0.0.1:0", NULL));
+  GOOD(wamp_router_listen(router, "ws://127.0.0.1:0/ws", NULL));
   GOOD(wamp_router_free(router));
 }
 

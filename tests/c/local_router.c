@@ -73,6 +73,38 @@ static void kicking(void) {
   }
 }
 
+/* Each listener tells where it listens, and the router where its first one does. */
+static void listening(void) {
+  static const char *const urls[] = {"ws://127.0.0.1:0/ws", "rs://127.0.0.1:0", "ws://127.0.0.1:0/other"};
+  wamp_router_t *router = wamp_router_new(NULL), *second = wamp_router_new(NULL);
+  const char *at[3], *nowhere = "unchanged", *first;
+  char usual[sizeof scenario.url];
+  size_t i, j;
+  CHECK(router != NULL && second != NULL);
+  CHECK(wamp_router_url(router) == NULL);
+  FAILS(wamp_router_listen(router, "no://where", &nowhere), WAMP_ERR_ARGUMENT);
+  CHECK(nowhere == NULL && wamp_router_url(router) == NULL);
+  for (i = 0; i < 3; i++) GOOD(wamp_router_listen(router, urls[i], &at[i]));
+  GOOD(wamp_router_listen(router, "ws://127.0.0.1:0/silent", NULL));
+  first = wamp_router_url(router);
+  SAME(first, at[0]);
+  memcpy(usual, scenario.url, sizeof usual);
+  for (i = 0; i < 3; i++) {
+    wamp_connection_t *connection;
+    for (j = 0; j < i; j++) CHECK(strcmp(at[i], at[j]) != 0);
+    CHECK(strstr(at[i], ":0/") == NULL && strncmp(at[i], urls[i], 15) == 0);
+    snprintf(scenario.url, sizeof scenario.url, "%s", at[i]);
+    connection = scenario_connection(scenario.mode, NULL);
+    scenario_leave(connection, scenario_join(connection));
+    nowhere = "unchanged";
+    FAILS(wamp_router_listen(second, at[i], &nowhere), WAMP_ERR_UNREACHABLE); /* taken */
+    CHECK(nowhere == NULL);
+  }
+  memcpy(scenario.url, usual, sizeof usual);
+  GOOD(wamp_router_free(router));
+  GOOD(wamp_router_free(second));
+}
+
 static void misuse(void) {
   wamp_router_t *none = NULL;
   FAILS(wamp_router_kick(none, 0, NULL), WAMP_ERR_HANDLE);
@@ -87,6 +119,7 @@ int main(int argc, char **argv) {
   scenario_begin(argc, argv, "local_router");
   counting();
   kicking();
+  listening();
   misuse();
   return scenario_end();
 }

@@ -60,8 +60,8 @@ static void in_order(void) {
   GOOD(wamp_router_close(scenario.router, LIMIT_MS));
   /* The address is free at once, and the router is none any more. */
   next = wamp_router_new(NULL);
-  GOOD(wamp_router_listen(next, scenario.url));
-  FAILS(wamp_router_listen(scenario.router, "ws://127.0.0.1:0/ws"), WAMP_ERR_CLOSED);
+  GOOD(wamp_router_listen(next, scenario.url, NULL));
+  FAILS(wamp_router_listen(scenario.router, "ws://127.0.0.1:0/ws", NULL), WAMP_ERR_CLOSED);
   GOOD(wamp_router_close(scenario.router, 0));
   WAIT(closed, CLIENTS);
   WAIT(outcomes, CLIENTS);
@@ -99,7 +99,7 @@ static void with_a_silent_client(void) {
   char rest[1024];
   int fd;
   scenario.router = wamp_router_new(NULL);
-  GOOD(wamp_router_listen(scenario.router, "rs://127.0.0.1:0"));
+  GOOD(wamp_router_listen(scenario.router, "rs://127.0.0.1:0", NULL));
   snprintf(scenario.url, sizeof scenario.url, "%s", wamp_router_url(scenario.router));
   fd = silent_client();
   FAILS(wamp_router_close(scenario.router, 200), WAMP_ERR_TIMEOUT);

@@ -84,20 +84,21 @@ static void visit(const char *url, const char *serializers) {
 
 int main(int argc, char **argv) {
   static const char *const tcp[] = {"ws://127.0.0.1:0/ws", "rs://127.0.0.1:0", "http://127.0.0.1:0/lp"};
+  const char *url;
   char unix_url[64];
   size_t i;
   scenario_begin_alone(argc, argv, "local_sigpipe");
   for (i = 0; i < sizeof tcp / sizeof *tcp; i++) {
     scenario.router = wamp_router_new(NULL);
-    GOOD(wamp_router_listen(scenario.router, tcp[i]));
-    visit(wamp_router_url(scenario.router), "json");
-    visit(wamp_router_url(scenario.router), "msgpack.batched\", \"cbor");
+    GOOD(wamp_router_listen(scenario.router, tcp[i], &url));
+    visit(url, "json");
+    visit(url, "msgpack.batched\", \"cbor");
     GOOD(wamp_router_free(scenario.router));
   }
   for (i = 0; i < 2; i++) {
     snprintf(unix_url, sizeof unix_url, "%s+unix:///tmp/wamp-sigpipe-%ld-%d", i ? "rs" : "ws", (long)getpid(), (int)i);
     scenario.router = wamp_router_new(NULL);
-    GOOD(wamp_router_listen(scenario.router, unix_url));
+    GOOD(wamp_router_listen(scenario.router, unix_url, NULL));
     visit(unix_url, "cbor");
     GOOD(wamp_router_free(scenario.router));
   }

@@ -250,11 +250,12 @@ static inline void inbox_empty(inbox_t *inbox) {
 
 /* Starts the embedded router. `config`: JSON for wamp_router_new(), or NULL. */
 static inline void scenario_start_router(const char *config) {
+  const char *url = NULL;
   scenario.router = wamp_router_new(config);
   CHECK(scenario.router != NULL);
-  GOOD(wamp_router_listen(scenario.router, "ws://127.0.0.1:0/ws"));
-  CHECK(wamp_router_url(scenario.router) != NULL);
-  snprintf(scenario.url, sizeof scenario.url, "%s", wamp_router_url(scenario.router));
+  GOOD(wamp_router_listen(scenario.router, "ws://127.0.0.1:0/ws", &url));
+  CHECK(url != NULL);
+  snprintf(scenario.url, sizeof scenario.url, "%s", url);
 }
 
 /* The router's URL: the one given, or that of an embedded router, started at the first need. */

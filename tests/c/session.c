@@ -243,7 +243,7 @@ static void traced(void) {
   wamp_session_t *session;
   char options[256];
   CHECK(router != NULL);
-  GOOD(wamp_router_listen(router, "ws://127.0.0.1:0/ws"));
+  GOOD(wamp_router_listen(router, "ws://127.0.0.1:0/ws", NULL));
   GOOD(wamp_set_log(WAMP_LOG_TRACE, keep_log, NULL, NULL));
   snprintf(options, sizeof options,
            "{\"url\": \"%s\", \"realm\": \"realm1\", \"authid\": \"joe\", \"ticket\": \"xyzzy-secret\", \"trace\": true}",

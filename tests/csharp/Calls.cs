@@ -25,8 +25,7 @@ static class Calls
     }
 
     [DllImport("wamp")] static extern IntPtr wamp_router_new(string config);
-    [DllImport("wamp")] static extern int wamp_router_listen(IntPtr router, string url);
-    [DllImport("wamp")] static extern IntPtr wamp_router_url(IntPtr router);
+    [DllImport("wamp")] static extern int wamp_router_listen(IntPtr router, string url, out IntPtr listening);
     [DllImport("wamp")] static extern int wamp_router_free(IntPtr router);
     [DllImport("wamp")] static extern IntPtr wamp_connection_new(string options);
     [DllImport("wamp")] static extern int wamp_connection_open(IntPtr connection);
@@ -104,8 +103,9 @@ static class Calls
     static int Main()
     {
         IntPtr router = wamp_router_new(null), session;
-        Check(wamp_router_listen(router, "ws://127.0.0.1:0/"), "listen");
-        string url = Marshal.PtrToStringAnsi(wamp_router_url(router));
+        IntPtr listening;
+        Check(wamp_router_listen(router, "ws://127.0.0.1:0/", out listening), "listen");
+        string url = Marshal.PtrToStringAnsi(listening);
         IntPtr connection = wamp_connection_new("{\"url\": \"" + url + "\", \"realm\": \"realm1\", \"dispatch\": \"thread\"}");
         Check(wamp_connection_open(connection), "open");
         Check(wamp_connection_session(connection, LimitMs, out session), "session");

@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString};
 
 use serde_json::{Value, json};
-use wamp::ffi::router::{wamp_router_free, wamp_router_listen, wamp_router_new, wamp_router_url};
+use wamp::ffi::router::{wamp_router_free, wamp_router_listen, wamp_router_new};
 use wamp::ffi::types::*;
 
 use super::authority::{Authority, Pair, Time};
@@ -33,8 +33,10 @@ impl Router {
         unsafe {
             let router = wamp_router_new(config.as_ptr());
             assert!(!router.is_null(), "{}", last_error());
-            assert_eq!(wamp_router_listen(router, url.as_ptr()), WAMP_OK, "{}", last_error());
-            let url = CStr::from_ptr(wamp_router_url(router)).to_str().expect("UTF-8").to_owned();
+            let mut listening = std::ptr::null();
+            let status = wamp_router_listen(router, url.as_ptr(), &raw mut listening);
+            assert_eq!(status, WAMP_OK, "{}", last_error());
+            let url = CStr::from_ptr(listening).to_str().expect("UTF-8").to_owned();
             (Router(router), url)
         }
     }

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from client import Refused, good
 from libwamp.ffi import ffi, from_c, lib, to_c
-from node import free_port
 from pki import Pki
 
 SCHEMES = ("ws", "wss", "rs", "rss", "http", "https")
@@ -22,17 +21,14 @@ class Embedded:
         self.urls = {}
         for kind in ("ws+unix", "rs+unix"):
             path = f"{kind}://{directory / kind.replace('+', '-')}.sock"
-            good(lib.wamp_router_listen(self._handle, to_c(path)))
-            self.urls[kind] = path
+            self.urls[kind] = self._listen(path)
         for scheme in SCHEMES:
-            self.urls[scheme] = self._listen(scheme)
+            self.urls[scheme] = self._listen(f"{scheme}://127.0.0.1:0{'' if scheme.startswith('rs') else '/wamp'}")
 
-    def _listen(self, scheme: str) -> str:
-        # The router tells the port of its first listener alone.
-        path = "" if scheme.startswith("rs") else "/wamp"
-        url = f"{scheme}://127.0.0.1:{free_port()}{path}"
-        good(lib.wamp_router_listen(self._handle, to_c(url)))
-        return url
+    def _listen(self, url: str) -> str:
+        listening = ffi.new("const char **")
+        good(lib.wamp_router_listen(self._handle, to_c(url), listening))
+        return from_c(listening[0])
 
     def close(self) -> None:
         good(lib.wamp_router_free(self._handle))

@@ -76,8 +76,8 @@ PARTS = (
          needs=("clippy",), variables={"RUSTDOCFLAGS": "-Dwarnings"}),
 
     # ---- test: what each landing needs ----
-    Part("surface", "header, symbols, ABI, reference, environment", 10,
-         tests("abi", "header", "symbols", "reference", "environment"), needs=("rust", "library"), silence=300),
+    Part("surface", "header, description, symbols, ABI, reference, environment", 10,
+         tests("abi", "header", "description", "symbols", "reference", "environment"), needs=("rust", "library"), silence=300),
     Part("decoders", "the bodies of the fuzz targets, on seeds and mutations", 30, tests("fuzz_bodies"),
          needs=("rust",), silence=600),
     Part("hostile", "routers that break every rule", 80, tests("hostile"), needs=("rust",), silence=300, excused=True),

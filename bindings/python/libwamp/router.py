@@ -47,12 +47,13 @@ class Router:
 
     def listen(self, url: str = "ws://127.0.0.1:0/ws") -> str:
         """Listens; port 0 takes a free one. Gives the URL to connect to."""
-        check(lib.wamp_router_listen(self._handle, to_c(url)))
-        return self.url
+        listening = ffi.new("const char **")
+        check(lib.wamp_router_listen(self._handle, to_c(url), listening))
+        return from_c(listening[0])
 
     @property
     def url(self) -> str:
-        """The URL to connect to, with the real port."""
+        """The URL to connect to, with the real port: that of the first `listen`."""
         return from_c(lib.wamp_router_url(self._handle))
 
     @property
