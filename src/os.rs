@@ -5,13 +5,14 @@
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ffi::c_int;
 use std::fs;
 use std::io;
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -355,25 +356,73 @@ fn file_id(fd: RawFd) -> Option<FileId> {
     Some((stat.st_dev as u64, stat.st_ino as u64))
 }
 
-/// The numbers of the process's descriptors, as far as the system tells.
-pub(crate) fn descriptors() -> BTreeSet<RawFd> {
+/// Descriptors that a poll of the system hangs on, by number, each with the name of its kind.
+#[derive(Debug, Default)]
+pub(crate) struct Descriptors(BTreeMap<RawFd, PathBuf>);
+
+/// Those of the process at this moment, as far as the system tells.
+pub(crate) fn descriptors() -> Descriptors {
     let listed = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
-    listed.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    let named = listed.filter_map(|entry| {
+        let number = entry.file_name().to_str()?.parse().ok()?;
+        let kind = fs::read_link(entry.path()).ok()?;
+        let polls = ["anon_inode:[eventpoll]", "anon_inode:[eventfd]"];
+        polls.iter().any(|name| kind == Path::new(name)).then_some((number, kind))
+    });
+    Descriptors(named.collect())
 }
 
-/// Takes these numbers out of use for good, as far as nobody has them: what goes on using them shall not
-/// meet somebody else's files.
-pub(crate) fn occupy(numbers: &BTreeSet<RawFd>) {
-    let Ok(nothing) = fs::File::open("/dev/null") else {
-        return;
-    };
-    for number in numbers.iter().filter(|number| file_id(**number).is_none()) {
-        // SAFETY: a copy of a descriptor that is open, under a number that nobody has.
-        let copy = unsafe { libc::fcntl(nothing.as_raw_fd(), libc::F_DUPFD_CLOEXEC, *number) };
-        if copy >= 0 && copy != *number {
-            // SAFETY: ours, as it was made just now. Another thread was faster with the number.
-            unsafe { libc::close(copy) };
+impl Descriptors {
+    /// Those that are not among `others`.
+    pub(crate) fn without(mut self, others: &Descriptors) -> Descriptors {
+        self.0.retain(|number, _| !others.0.contains_key(number));
+        self
+    }
+
+    /// True while all of them are open, and are what they were.
+    pub(crate) fn are_there(&self) -> bool {
+        let there = descriptors();
+        self.0.iter().all(|(number, kind)| there.0.get(number) == Some(kind))
+    }
+
+    /// Takes their numbers out of use for good, as far as nobody has them: what goes on using them shall
+    /// not meet somebody else's files.
+    pub(crate) fn occupy(&self) {
+        let Ok(nothing) = fs::File::open("/dev/null") else {
+            return;
+        };
+        for number in self.0.keys().filter(|number| file_id(**number).is_none()) {
+            // SAFETY: a copy of a descriptor that is open, under a number that nobody has.
+            let copy = unsafe { libc::fcntl(nothing.as_raw_fd(), libc::F_DUPFD_CLOEXEC, *number) };
+            if copy >= 0 && copy != *number {
+                // SAFETY: ours, as it was made just now. Another thread was faster with the number.
+                unsafe { libc::close(copy) };
+            }
         }
+    }
+}
+
+/// A thread, as the system knows it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ThreadId(#[cfg(target_os = "linux")] libc::pid_t);
+
+impl ThreadId {
+    /// The one that asks.
+    pub(crate) fn of_this_thread() -> ThreadId {
+        // SAFETY: takes no pointers and cannot fail.
+        #[cfg(target_os = "linux")]
+        return ThreadId(unsafe { libc::gettid() });
+        #[cfg(not(target_os = "linux"))]
+        ThreadId()
+    }
+
+    /// True once the system has nothing left of it. Where it does not tell, it is taken for gone.
+    pub(crate) fn is_gone(&self) -> bool {
+        // SAFETY: takes no pointers; without a signal it only looks.
+        #[cfg(target_os = "linux")]
+        return unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), self.0, 0) } != 0;
+        #[cfg(not(target_os = "linux"))]
+        true
     }
 }
 

@@ -8,11 +8,9 @@
 //! `shutdown` joins them, unless a callback outlasts its time limit; a later use makes a new runtime.
 
 use std::any::Any;
-use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::mem;
-use std::os::fd::RawFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, Weak, mpsc};
@@ -38,7 +36,7 @@ const STACK_BYTES: usize = 8 * 1024 * 1024;
 struct Hidden {
     runtime: Runtime,
     /// Its descriptors, and what else was opened while it was made.
-    descriptors: BTreeSet<RawFd>,
+    descriptors: os::Descriptors,
     threads: Arc<Threads>,
     closers: Vec<Weak<dyn Closable>>,
     /// Nothing new may begin.
@@ -48,30 +46,68 @@ struct Hidden {
 /// The threads of one runtime.
 #[derive(Default)]
 struct Threads {
-    count: Mutex<usize>,
+    present: Mutex<Present>,
     changed: Condvar,
 }
 
+#[derive(Default)]
+struct Present {
+    count: usize,
+    /// Those that have done all that is ours, as far as the system may still have them.
+    leaving: Vec<os::ThreadId>,
+}
+
+/// A thread of a runtime, until it ends, in whatever way.
+struct Presence(Arc<Threads>);
+
+thread_local! {
+    static PRESENCE: RefCell<Option<Presence>> = const { RefCell::new(None) };
+}
+
+impl Presence {
+    fn begin(threads: Arc<Threads>) {
+        lock(&threads.present).count += 1;
+        PRESENCE.set(Some(Presence(threads)));
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        let mut present = lock(&self.0.present);
+        present.count -= 1;
+        present.leaving.retain(|thread| !thread.is_gone());
+        present.leaving.push(os::ThreadId::of_this_thread());
+        drop(present);
+        self.0.changed.notify_all();
+    }
+}
+
 impl Threads {
-    fn begun(&self) {
-        *lock(&self.count) += 1;
-    }
-
-    fn ended(&self) {
-        *lock(&self.count) -= 1;
-        self.changed.notify_all();
-    }
-
     /// Waits for the end of all; false if it did not come in time.
     fn wait_ended(&self, deadline: Instant) -> bool {
-        let mut count = lock(&self.count);
-        while *count > 0 {
-            match wait_on(&self.changed, count, Some(deadline)) {
-                Some(again) => count = again,
+        let mut present = lock(&self.present);
+        while present.count > 0 {
+            match wait_on(&self.changed, present, Some(deadline)) {
+                Some(again) => present = again,
                 None => return false,
             }
         }
+        let leaving = mem::take(&mut present.leaving);
+        drop(present);
+        // Nobody can join them any more; what the system keeps of them goes with their last instructions.
+        while leaving.iter().any(|thread| !thread.is_gone()) {
+            if Instant::now() >= deadline {
+                lock(&self.present).leaving.extend(leaving);
+                return false;
+            }
+            thread::sleep(Duration::from_micros(100));
+        }
         true
+    }
+
+    fn are_all_gone(&self) -> bool {
+        let present = lock(&self.present);
+        present.count == 0 && present.leaving.iter().all(|thread| thread.is_gone())
     }
 }
 
@@ -184,7 +220,7 @@ pub fn shutdown(timeout: Option<Duration>) -> Result<(), Failure> {
     // An earlier shutdown may have left some.
     let left = lock(&LEFT).clone();
     let are_gone = left.iter().all(|threads| threads.wait_ended(deadline));
-    lock(&LEFT).retain(|threads| *lock(&threads.count) > 0);
+    lock(&LEFT).retain(|threads| !threads.are_all_gone());
     if late == 0 && are_gone {
         return Ok(());
     }
@@ -256,12 +292,15 @@ pub fn wait_for_look() {
 }
 
 fn replace_if_broken() {
-    let parts = |hidden: &Hidden| (hidden.runtime.handle().clone(), hidden.threads.clone());
+    let parts = |hidden: &Hidden| {
+        let has_all = hidden.descriptors.are_there();
+        (hidden.runtime.handle().clone(), hidden.threads.clone(), has_all)
+    };
     let there = lock(&HIDDEN).as_ref().map(parts);
-    let Some((handle, threads)) = there else {
+    let Some((handle, threads, has_all)) = there else {
         return;
     };
-    if works(&handle) {
+    if has_all && works(&handle) {
         return;
     }
     let is_it = |hidden: &mut Hidden| Arc::ptr_eq(&hidden.threads, &threads);
@@ -270,7 +309,7 @@ fn replace_if_broken() {
     };
     // Its threads may never end, and nobody shall wait for them. Nor shall they take what is the next
     // runtime's for theirs.
-    os::occupy(&broken.descriptors);
+    broken.descriptors.occupy();
     log::write(log::Level::Error, || FAILED.to_owned());
     let why = Failure::new(Status::Internal, FAILED);
     broken.closers.iter().filter_map(Weak::upgrade).for_each(|closer| closer.fail(&why));
@@ -323,7 +362,7 @@ fn start() -> Result<Hidden, Failure> {
     let given = thread::Builder::new().name("wamp-probe".to_owned()).spawn(|| {});
     given.map_err(|error| exhausted(&error))?.join().ok();
     let threads = Arc::new(Threads::default());
-    let (begun, ended) = (threads.clone(), threads.clone());
+    let begun = threads.clone();
     let mut builder = Builder::new_multi_thread();
     builder
         .worker_threads(IO_THREADS)
@@ -333,16 +372,15 @@ fn start() -> Result<Hidden, Failure> {
         .thread_name("wamp-worker")
         .on_thread_start(move || {
             signals.wear();
-            begun.begun();
+            Presence::begin(begun.clone());
         })
-        .on_thread_stop(move || ended.ended())
         .enable_io()
         .enable_time();
     let before = os::descriptors();
     let built = panic::catch_unwind(AssertUnwindSafe(|| builder.build()));
     let built = built.map_err(|_| exhausted(&"the system gives no more of them"))?;
     let runtime = built.map_err(|error| exhausted(&error))?;
-    let descriptors = &os::descriptors() - &before;
+    let descriptors = os::descriptors().without(&before);
     Ok(Hidden { runtime, descriptors, threads, closers: Vec::new(), closing: false })
 }
 
