@@ -25,7 +25,7 @@ inside: ContextVar[Wire | None] = ContextVar("inside", default=None)
 class Lane:
     """Awaits what handlers have returned, in order."""
 
-    __slots__ = ("_wire", "_what", "_waiting", "_running")
+    __slots__ = ("_running", "_waiting", "_what", "_wire")
 
     def __init__(self, wire: Wire, what: str) -> None:
         self._wire = wire

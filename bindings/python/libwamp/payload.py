@@ -27,7 +27,7 @@ class Result:
     router sent with a result that has come.
     """
 
-    __slots__ = ("args", "kwargs", "options", "details")
+    __slots__ = ("args", "details", "kwargs", "options")
 
     def __init__(self, args: Iterable[Any] = (), kwargs: Mapping[str, Any] | None = None,
                  options: Mapping[str, Any] | None = None) -> None:

@@ -14,13 +14,6 @@ from support import run, uri
 import libwamp
 
 
-@pytest.fixture
-def router():
-    with libwamp.Router({"realms": ["realm1"]}) as router:
-        router.listen()
-        yield router
-
-
 @pytest.mark.parametrize(
     "options", [{"max_retires": 3}, {"max_retries": "three"}, {"url": "127.0.0.1:1"}, {"realm": "a b"}], ids=str
 )

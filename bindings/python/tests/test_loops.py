@@ -11,13 +11,6 @@ import libwamp
 RETRY = {"max_retries": -1, "initial_retry_delay": 0.01, "retry_delay_jitter": 0}
 
 
-@pytest.fixture
-def router():
-    with libwamp.Router({"realms": ["realm1"]}) as router:
-        router.listen()
-        yield router
-
-
 def uses(connection, session, registration, subscription, durable):
     """All that needs the loop."""
     return {

@@ -40,13 +40,6 @@ def shaped(shape, function):
     return coroutine
 
 
-@pytest.fixture
-def router():
-    with libwamp.Router({"realms": ["realm1"]}) as router:
-        router.listen()
-        yield router
-
-
 def wait_for_batch(connection, count):
     """Blocks the loop until so many events wait for it."""
     end = time.monotonic() + LIMIT
