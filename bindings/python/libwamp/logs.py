@@ -16,7 +16,7 @@ from .afterwards import attend, log, write
 from .ffi import ffi, lib
 
 if TYPE_CHECKING:
-    from .connection import Closed
+    from .reports import Closed
 
 TRACE = 5
 """The level of the log's finest lines, and of the option `trace`: below DEBUG."""
@@ -32,15 +32,15 @@ _level = -1  # that the library has been told
 _let_go = threading.Event()
 
 
-@ffi.callback("void(int, const char *, void *)")  # type: ignore[untyped-decorator]
-def _take(level: int, line: Any, _: Any) -> None:
+@ffi.def_extern()  # type: ignore[untyped-decorator]
+def wamp_python_log(level: int, line: Any, _: Any) -> None:
     text = ffi.string(line).decode(errors="replace")
     if not text.startswith(_TOLD_HERE):
         write(_LEVELS.get(level, logging.ERROR), text)
 
 
-@ffi.callback("void(void *)")  # type: ignore[untyped-decorator]
-def _free(_: Any) -> None:
+@ffi.def_extern()  # type: ignore[untyped-decorator]
+def wamp_python_log_free(_: Any) -> None:
     _let_go.set()
 
 
@@ -54,7 +54,7 @@ def follow_logging() -> None:
         return
     with _lock:
         _level = wanted
-        lib.wamp_set_log(wanted, _take, ffi.NULL, _free)
+        lib.wamp_set_log(wanted, lib.wamp_python_log, ffi.NULL, lib.wamp_python_log_free)
 
 
 def log_close(where: str, closed: Closed, asked: bool) -> None:

@@ -21,16 +21,16 @@ pytest.importorskip("hypothesis")
 pytest.importorskip("msgpack")
 pytest.importorskip("cbor2")
 
-import values  # noqa: E402
-from hypothesis import HealthCheck, Phase, given, settings  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
-from judges import ENCODINGS, Dict, Malformed, Undecided, has_twins, read, write  # noqa: E402
-from rules import Refused, carry, shown  # noqa: E402
-from support import LIMIT  # noqa: E402
+import values
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from judges import ENCODINGS, Dict, Malformed, Undecided, has_twins, read, write
+from rules import Refused, carry, shown
+from support import LIMIT
 
-import libwamp  # noqa: E402
-from libwamp.ffi import ffi, lib  # noqa: E402
-from libwamp.payload import encoded  # noqa: E402
+import libwamp
+from libwamp.ffi import ffi, lib
+from libwamp.payload import encoded
 
 PREFIX = "com.example.judge."
 FORMS = ("json", "wire")  # of received payloads
