@@ -63,6 +63,10 @@ def builder() -> FFI:
     made = FFI()
     made.cdef(declarations(HEADER.read_text(encoding="utf-8")) + MORE)
     # The library lies beside the module.
-    made.set_source("libwamp._wamp", "#include <wamp.h>", include_dirs=[str(HEADER.parent)],
-                    extra_link_args=[f"-Wl,-rpath,{'@loader_path' if sys.platform == 'darwin' else '$ORIGIN'}"])
+    made.set_source(
+        "libwamp._wamp",
+        "#include <wamp.h>",
+        include_dirs=[str(HEADER.parent)],
+        extra_link_args=[f"-Wl,-rpath,{'@loader_path' if sys.platform == 'darwin' else '$ORIGIN'}"],
+    )
     return made

@@ -22,8 +22,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from build_wamp import CRATE
 
 # What of the repository an sdist carries, so that the library can be built of it.
-SOURCES = ("Cargo.toml", "Cargo.lock", "Makefile", "build.rs", "cbindgen.toml", "README.md", "CHANGELOG.md",
-           "LICENSE-MIT", "LICENSE-APACHE", "build", "include", "packaging", "src")
+SOURCES = (
+    "Cargo.toml",
+    "Cargo.lock",
+    "Makefile",
+    "build.rs",
+    "cbindgen.toml",
+    "README.md",
+    "CHANGELOG.md",
+    "LICENSE-MIT",
+    "LICENSE-APACHE",
+    "build",
+    "include",
+    "packaging",
+    "src",
+)
 
 NOTICES = "THIRD-PARTY.md"
 
@@ -48,8 +61,11 @@ def library() -> Path:
         return Path(named).resolve()
     check_tools()
     target = Path(os.environ.get("CARGO_TARGET_DIR") or CRATE / "target").resolve()
-    subprocess.run(["make", "-C", str(CRATE), f"PYTHON={sys.executable}"], check=True,
-                   env={**os.environ, "CARGO_TARGET_DIR": str(target)})
+    subprocess.run(
+        ["make", "-C", str(CRATE), f"PYTHON={sys.executable}"],
+        check=True,
+        env={**os.environ, "CARGO_TARGET_DIR": str(target)},
+    )
     return target / "release" / "libwamp.so"
 
 
@@ -120,7 +136,9 @@ class Wheel(bdist_wheel):
 
 
 commands: dict[str, type[Command]] = {
-    "build_ext": BuildExtension, "sdist": SourceDistribution, "bdist_wheel": Wheel,
+    "build_ext": BuildExtension,
+    "sdist": SourceDistribution,
+    "bdist_wheel": Wheel,
 }
 
 setup(version=version(), cffi_modules=["build_wamp.py:builder"], cmdclass=commands)

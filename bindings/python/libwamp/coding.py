@@ -43,8 +43,9 @@ class Coding:
                 return passthru.decode(self._codec, details, args)
         return args, kwargs
 
-    def outgoing(self, args: Iterable[Any], kwargs: Mapping[str, Any] | None = None,
-                 options: Mapping[str, Any] | None = None) -> Any:
+    def outgoing(
+        self, args: Iterable[Any], kwargs: Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None
+    ) -> Any:
         """Arguments as a `wamp_payload_t *`, made as the options of their request want it."""
         if options and passthru.needs_codec(options):
             return payload(passthru.encode(self._codec, options, list(args), kwargs or {}))

@@ -47,11 +47,20 @@ class Connection:
     A subclass may have methods of these names instead. Whatever else it defines is its own.
     """
 
-    def __init__(self, url: str | None, realm: str, *, on_open: Callable[[Session], Any] | None = None,
-                 on_close: Callable[[Closed], Any] | None = None, on_challenge: Challenge | None = None,
-                 on_connect: Connect | None = None, on_user_error: ErrorHandler | None = None,
-                 on_internal_error: ErrorHandler | None = None, codec: Codec | None = None,
-                 **options: Unpack[ConnectionOptions]) -> None:
+    def __init__(
+        self,
+        url: str | None,
+        realm: str,
+        *,
+        on_open: Callable[[Session], Any] | None = None,
+        on_close: Callable[[Closed], Any] | None = None,
+        on_challenge: Challenge | None = None,
+        on_connect: Connect | None = None,
+        on_user_error: ErrorHandler | None = None,
+        on_internal_error: ErrorHandler | None = None,
+        codec: Codec | None = None,
+        **options: Unpack[ConnectionOptions],
+    ) -> None:
         hooks = Hooks(on_open, on_close, on_challenge, on_connect, on_user_error, on_internal_error)
         for hook in fields(hooks):
             if getattr(hooks, hook.name) is None and _is_own(type(self), hook.name):
@@ -169,8 +178,7 @@ class Connection:
         """
         await self.__core.close(reason, message)
 
-    async def drain(self, timeout: float | None = 30.0, reason: str | None = None,
-                    message: str | None = None) -> bool:
+    async def drain(self, timeout: float | None = 30.0, reason: str | None = None, message: str | None = None) -> bool:
         """Leaves without breaking off: takes no more calls, finishes those that it serves, sends all, and closes.
 
         Registrations end first, those of the connection for good. Then endpoints and async event handlers that run
@@ -206,10 +214,17 @@ class Connection:
         """
         self.__core.wire.coding.set_codec(codec)
 
-    def subscribe(self, topic: str, handler: Callable[..., Any], options: Options | None = None, *,
-                  details_arg: str | None = None, on_restored: Callable[[float], Any] | None = None,
-                  on_suspended: Callable[[], Any] | None = None,
-                  on_error: Callable[[Exception], Any] | None = None) -> DurableSubscription:
+    def subscribe(
+        self,
+        topic: str,
+        handler: Callable[..., Any],
+        options: Options | None = None,
+        *,
+        details_arg: str | None = None,
+        on_restored: Callable[[float], Any] | None = None,
+        on_suspended: Callable[[], Any] | None = None,
+        on_error: Callable[[Exception], Any] | None = None,
+    ) -> DurableSubscription:
         """Subscribes in the present session and in all to come; may be called before `open`.
 
         `on_suspended()` hears that a session has ended, `on_restored(outage)` that the next one has it, after so
@@ -222,18 +237,27 @@ class Connection:
         check_callable("a handler", handler)
         check_details_arg(details_arg)
         entry = Listener(topic, handler, details_arg, Durable(wire, topic, on_restored, on_suspended, on_error))
-        entry.number = check(lib.wamp_connection_subscribe(
-            wire.pointer, name, options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
-        ))
+        entry.number = check(
+            lib.wamp_connection_subscribe(
+                wire.pointer, name, options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
+            )
+        )
         subscriptions[entry.number] = entry
         subscription = entry.face = DurableSubscription(self.__core, entry)
         return subscription
 
-    def register(self, procedure: str, endpoint: Endpoint, options: Options | None = None, *,
-                 details_arg: str | None = None, concurrency: int = CONCURRENCY,
-                 on_restored: Callable[[float], Any] | None = None,
-                 on_suspended: Callable[[], Any] | None = None,
-                 on_error: Callable[[Exception], Any] | None = None) -> DurableRegistration:
+    def register(
+        self,
+        procedure: str,
+        endpoint: Endpoint,
+        options: Options | None = None,
+        *,
+        details_arg: str | None = None,
+        concurrency: int = CONCURRENCY,
+        on_restored: Callable[[float], Any] | None = None,
+        on_suspended: Callable[[], Any] | None = None,
+        on_error: Callable[[Exception], Any] | None = None,
+    ) -> DurableRegistration:
         """Registers in the present session and in all to come, as `subscribe` subscribes.
 
         A procedure that somebody has registered already is tried again by itself, each time with an error.
@@ -246,9 +270,11 @@ class Connection:
         check_concurrency(concurrency)
         durable = Durable(wire, procedure, on_restored, on_suspended, on_error)
         entry = Procedure(procedure, endpoint, details_arg, concurrency, durable)
-        entry.number = check(lib.wamp_connection_register(
-            wire.pointer, name, options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
-        ))
+        entry.number = check(
+            lib.wamp_connection_register(
+                wire.pointer, name, options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
+            )
+        )
         registrations[entry.number] = entry
         registration = entry.face = DurableRegistration(self.__core, entry)
         return registration
@@ -266,11 +292,20 @@ class connect:
     anew: `wait_closed()` tells of it, and a new `connect` makes the next one. `Connection` does it by itself.
     """
 
-    def __init__(self, url: str | None, realm: str, *, on_open: Callable[[Session], Any] | None = None,
-                 on_close: Callable[[Closed], Any] | None = None, on_challenge: Challenge | None = None,
-                 on_connect: Connect | None = None, on_user_error: ErrorHandler | None = None,
-                 on_internal_error: ErrorHandler | None = None, codec: Codec | None = None,
-                 **options: Unpack[ConnectionOptions]) -> None:
+    def __init__(
+        self,
+        url: str | None,
+        realm: str,
+        *,
+        on_open: Callable[[Session], Any] | None = None,
+        on_close: Callable[[Closed], Any] | None = None,
+        on_challenge: Challenge | None = None,
+        on_connect: Connect | None = None,
+        on_user_error: ErrorHandler | None = None,
+        on_internal_error: ErrorHandler | None = None,
+        codec: Codec | None = None,
+        **options: Unpack[ConnectionOptions],
+    ) -> None:
         if "dispatch" in options:
             raise TypeError("the option dispatch is not the caller's to choose")
         if not options.get("retry_if_unreachable"):

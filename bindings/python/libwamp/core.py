@@ -50,8 +50,15 @@ class Hooks:
 class Core:
     """One connection. With `single` it is for one session, and freed when that has ended."""
 
-    def __init__(self, url: str | None, realm: str, hooks: Hooks, codec: Codec | None, options: Mapping[str, Any],
-                 single: bool = False) -> None:
+    def __init__(
+        self,
+        url: str | None,
+        realm: str,
+        hooks: Hooks,
+        codec: Codec | None,
+        options: Mapping[str, Any],
+        single: bool = False,
+    ) -> None:
         if "dispatch" in options:
             raise TypeError("the option dispatch is not the caller's to choose")
         told = {**options, "realm": realm}

@@ -21,8 +21,9 @@ class Entry:
 
     __slots__ = ("details_arg", "durable", "face", "function", "id", "number", "uri", "what")
 
-    def __init__(self, uri: str, what: str, function: Callable[..., Any], details_arg: str | None,
-                 durable: Durable | None = None) -> None:
+    def __init__(
+        self, uri: str, what: str, function: Callable[..., Any], details_arg: str | None, durable: Durable | None = None
+    ) -> None:
         self.number = 0  # the library's local id
         self.id = 0  # the router's, in the present session
         self.uri = uri
@@ -38,8 +39,9 @@ class Listener(Entry):
 
     __slots__ = ("lane",)
 
-    def __init__(self, topic: str, handler: Callable[..., Any], details_arg: str | None,
-                 durable: Durable | None = None) -> None:
+    def __init__(
+        self, topic: str, handler: Callable[..., Any], details_arg: str | None, durable: Durable | None = None
+    ) -> None:
         super().__init__(topic, f"the handler of {topic}", handler, details_arg, durable)
         self.lane: Lane | None = None  # where the handler is async
 
@@ -55,8 +57,14 @@ class Procedure(Entry):
 
     __slots__ = ("concurrency", "running")
 
-    def __init__(self, procedure: str, endpoint: Callable[..., Any], details_arg: str | None, concurrency: int,
-                 durable: Durable | None = None) -> None:
+    def __init__(
+        self,
+        procedure: str,
+        endpoint: Callable[..., Any],
+        details_arg: str | None,
+        concurrency: int,
+        durable: Durable | None = None,
+    ) -> None:
         super().__init__(procedure, f"the endpoint of {procedure}", endpoint, details_arg, durable)
         self.concurrency = concurrency
         self.running = 0  # endpoints, that are coroutines
@@ -65,8 +73,14 @@ class Procedure(Entry):
 class Durable:
     """What an entry has beside that is made anew in each session: who waits for it, and who hears of it."""
 
-    def __init__(self, wire: Wire, uri: str, on_restored: Callable[[float], Any] | None,
-                 on_suspended: Callable[[], Any] | None, on_error: Callable[[Exception], Any] | None) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        uri: str,
+        on_restored: Callable[[float], Any] | None,
+        on_suspended: Callable[[], Any] | None,
+        on_error: Callable[[Exception], Any] | None,
+    ) -> None:
         hooks = {"on_restored": on_restored, "on_suspended": on_suspended, "on_error": on_error}
         for name, hook in hooks.items():
             check_callable(name, hook, optional=True)

@@ -22,8 +22,11 @@ TRACE = 5
 """The level of the log's finest lines, and of the option `trace`: below DEBUG."""
 
 _LEVELS = {
-    lib.WAMP_LOG_TRACE: TRACE, lib.WAMP_LOG_DEBUG: logging.DEBUG, lib.WAMP_LOG_INFO: logging.INFO,
-    lib.WAMP_LOG_WARN: logging.WARNING, lib.WAMP_LOG_ERROR: logging.ERROR,
+    lib.WAMP_LOG_TRACE: TRACE,
+    lib.WAMP_LOG_DEBUG: logging.DEBUG,
+    lib.WAMP_LOG_INFO: logging.INFO,
+    lib.WAMP_LOG_WARN: logging.WARNING,
+    lib.WAMP_LOG_ERROR: logging.ERROR,
 }
 _TOLD_HERE = "connection to '"  # how the library's own lines about the end of sessions and attempts begin
 
@@ -61,8 +64,9 @@ def log_close(where: str, closed: Closed, asked: bool) -> None:
     """Tells the end of a session or of an attempt, and whether there will be another."""
     if closed.will_retry:
         delay, count = closed.details.get("retry_delay") or 0.0, closed.details.get("retry_count")
-        log.warning("connection to %s %s: %s; attempt %s follows in %.1f s", where, closed.reason, closed.message,
-                    count, delay)
+        log.warning(
+            "connection to %s %s: %s; attempt %s follows in %.1f s", where, closed.reason, closed.message, count, delay
+        )
     elif not asked:
         log.warning("connection to %s %s: %s; no attempt follows", where, closed.reason, closed.message)
     else:

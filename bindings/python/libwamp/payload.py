@@ -29,8 +29,12 @@ class Result:
 
     __slots__ = ("args", "details", "kwargs", "options")
 
-    def __init__(self, args: Iterable[Any] = (), kwargs: Mapping[str, Any] | None = None,
-                 options: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        args: Iterable[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
         self.args = list(args)
         self.kwargs = dict(kwargs or {})
         self.options = dict(options or {})

@@ -216,6 +216,11 @@ def _refusal(handle: Any, error: BaseException) -> _Answer:
 
 
 _UNSENDABLE = (
-    lib.WAMP_ERR_TOO_LARGE, lib.WAMP_ERR_PAYLOAD, lib.WAMP_ERR_URI, lib.WAMP_ERR_UTF8, lib.WAMP_ERR_OPTION,
-    lib.WAMP_ERR_UNSUPPORTED, lib.WAMP_ERR_AGAIN,
+    lib.WAMP_ERR_TOO_LARGE,
+    lib.WAMP_ERR_PAYLOAD,
+    lib.WAMP_ERR_URI,
+    lib.WAMP_ERR_UTF8,
+    lib.WAMP_ERR_OPTION,
+    lib.WAMP_ERR_UNSUPPORTED,
+    lib.WAMP_ERR_AGAIN,
 )

@@ -80,10 +80,19 @@ class Session:
         """How the router is reached."""
         return self._core.transport
 
-    async def call(self, procedure: str, /, *args: Any, wamp_options: Options | None = None,
-                   wamp_timeout: float | None = None, wamp_on_progress: Callable[[Any], Any] | None = None,
-                   wamp_input: Iterable[Any] | AsyncIterable[Any] | None = None,
-                   wamp_cancel_mode: str = "killnowait", wamp_details: bool = False, **kwargs: Any) -> Any:
+    async def call(
+        self,
+        procedure: str,
+        /,
+        *args: Any,
+        wamp_options: Options | None = None,
+        wamp_timeout: float | None = None,
+        wamp_on_progress: Callable[[Any], Any] | None = None,
+        wamp_input: Iterable[Any] | AsyncIterable[Any] | None = None,
+        wamp_cancel_mode: str = "killnowait",
+        wamp_details: bool = False,
+        **kwargs: Any,
+    ) -> Any:
         """Calls a procedure. Gives None, the one value, or a `Result` with all of them; raises `Error`.
 
         After `wamp_timeout` seconds the call is given up: `TimedOut`. `wamp_on_progress` is called with each
@@ -106,8 +115,13 @@ class Session:
         if wamp_input is not None:
             options["progress"] = True
         number = await self._send(
-            lib.wamp_session_call, uri_to_c("procedure", procedure), self._wire.coding.outgoing(args, kwargs, options),
-            options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL,
+            lib.wamp_session_call,
+            uri_to_c("procedure", procedure),
+            self._wire.coding.outgoing(args, kwargs, options),
+            options_to_c(options),
+            ffi.NULL,
+            ffi.NULL,
+            ffi.NULL,
         )
         feeding = None if wamp_input is None else asyncio.ensure_future(self._feed(number, wamp_input, options))
         try:
@@ -119,8 +133,15 @@ class Session:
             if feeding is not None:
                 feeding.cancel()
 
-    async def register(self, procedure: str, endpoint: Endpoint, options: Options | None = None, *,
-                       details_arg: str | None = None, concurrency: int = CONCURRENCY) -> Registration:
+    async def register(
+        self,
+        procedure: str,
+        endpoint: Endpoint,
+        options: Options | None = None,
+        *,
+        details_arg: str | None = None,
+        concurrency: int = CONCURRENCY,
+    ) -> Registration:
         """Serves a procedure by a function or coroutine function, called with the call's arguments.
 
         What it returns is the result (several values as a `Result`). Raising `Error` answers that error, any
@@ -152,8 +173,9 @@ class Session:
         await self._send(lib.wamp_session_unregister, number, ffi.NULL, ffi.NULL, ffi.NULL)
         await self._wire.outcome(number)
 
-    async def subscribe(self, topic: str, handler: Callable[..., Any], options: Options | None = None, *,
-                        details_arg: str | None = None) -> Subscription:
+    async def subscribe(
+        self, topic: str, handler: Callable[..., Any], options: Options | None = None, *, details_arg: str | None = None
+    ) -> Subscription:
         """Has a function or coroutine function called with the arguments of each of the topic's events.
 
         Events come in the order in which the router sent them; a coroutine has ended before the next one begins.
@@ -193,22 +215,27 @@ class Session:
         if kwargs:
             check_keywords(kwargs)
         status = lib.wamp_session_publish(
-            self._pointer, uri_to_c("topic", topic), self._wire.coding.outgoing(args, kwargs, wamp_options),
+            self._pointer,
+            uri_to_c("topic", topic),
+            self._wire.coding.outgoing(args, kwargs, wamp_options),
             options_to_c(wamp_options),
         )
         if status == lib.WAMP_ERR_AGAIN:
             self._wire.block()
         check(status)
 
-    async def publish_ack(self, topic: str, /, *args: Any, wamp_options: Options | None = None,
-                          **kwargs: Any) -> int:
+    async def publish_ack(self, topic: str, /, *args: Any, wamp_options: Options | None = None, **kwargs: Any) -> int:
         """Publishes an event and waits until the router has it. Gives the publication's id."""
         if kwargs:
             check_keywords(kwargs)
         number = await self._send(
-            lib.wamp_session_publish_ack, uri_to_c("topic", topic),
-            self._wire.coding.outgoing(args, kwargs, wamp_options), options_to_c(wamp_options),
-            ffi.NULL, ffi.NULL, ffi.NULL,
+            lib.wamp_session_publish_ack,
+            uri_to_c("topic", topic),
+            self._wire.coding.outgoing(args, kwargs, wamp_options),
+            options_to_c(wamp_options),
+            ffi.NULL,
+            ffi.NULL,
+            ffi.NULL,
         )
         publication: int = await self._wire.outcome(number)
         return publication

@@ -58,12 +58,19 @@ class Request(NamedTuple):
 class Wire:
     """Owns one `wamp_connection_t`. To be used from its event loop's thread only."""
 
-    def __init__(self, options: Mapping[str, Any], on_user_error: ErrorHandler | None,
-                 receivers: Mapping[int, Callable[[Any], None]], broken: Callable[[LocalError], None]) -> None:
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        on_user_error: ErrorHandler | None,
+        receivers: Mapping[int, Callable[[Any], None]],
+        broken: Callable[[LocalError], None],
+    ) -> None:
         self.on_user_error = on_user_error
         self.coding = Coding(options.get("payload_encoding") == "wire")
         self._receivers = {  # by kind of event
-            lib.WAMP_WRITABLE: self._on_writable, lib.WAMP_RESULT: self._on_result, lib.WAMP_PUBLISHED: self.on_done,
+            lib.WAMP_WRITABLE: self._on_writable,
+            lib.WAMP_RESULT: self._on_result,
+            lib.WAMP_PUBLISHED: self.on_done,
             **receivers,
         }
         self._broken = broken  # is told where no more events can be had
@@ -159,8 +166,9 @@ class Wire:
         self.listen()
         self._parting = True
 
-    async def outcome(self, number: int, on_progress: Callable[[Any], Any] | None = None,
-                      wants_details: bool = False) -> Any:
+    async def outcome(
+        self, number: int, on_progress: Callable[[Any], Any] | None = None, wants_details: bool = False
+    ) -> Any:
         """What the library will tell under a local id."""
         outcome = asyncio.get_running_loop().create_future()
         lane = None if on_progress is None else Lane(self, "the handler of progressive results")
@@ -210,8 +218,9 @@ class Wire:
         if answer is not None:
             self.spawn(answer, what)
 
-    def begin(self, what: str, function: Callable[..., Any], args: Iterable[Any],
-              kwargs: Mapping[str, Any]) -> Awaitable[Any] | None:
+    def begin(
+        self, what: str, function: Callable[..., Any], args: Iterable[Any], kwargs: Mapping[str, Any]
+    ) -> Awaitable[Any] | None:
         """Calls a handler, and gives what is still to be awaited of it."""
         try:
             answer = function(*args, **kwargs)

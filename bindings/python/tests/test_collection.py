@@ -59,20 +59,25 @@ def test_all_names_are_resolved():
 def test_cffi_has_no_lock_that_a_collection_could_meet():
     """That of its ABI mode is not re-entrant, and any look-up takes it."""
     assert not hasattr(ffi, "_lock")
-    assert "well" in output_of(EVERYTHING + """
+    assert "well" in output_of(
+        EVERYTHING
+        + """
     import sys
     with libwamp.Router() as router:
         router.listen()
         asyncio.run(use(router))
     assert "cffi" not in sys.modules and "pycparser" not in sys.modules
     print("well")
-    """)
+    """
+    )
 
 
 @pytest.mark.parametrize("junk", ["0", "150", "300", "450", "600"])
 def test_a_collection_anywhere_cannot_hang(junk):
     """The thresholds are the usual ones: how many objects there are decides where the collection begins."""
-    assert "well" in output_of(EVERYTHING + """
+    assert "well" in output_of(
+        EVERYTHING
+        + """
     import gc, sys
 
     async def forget():
@@ -92,7 +97,9 @@ def test_a_collection_anywhere_cannot_hang(junk):
 
     asyncio.run(main())
     print("well")
-    """, junk)
+    """,
+        junk,
+    )
 
 
 def forget(url):

@@ -249,7 +249,8 @@ def test_durable_subscriptions_and_registrations(router):
         connection.on_close = closed.put_nowait
         topic, procedure = uri("topic"), uri("procedure")
         subscription = connection.subscribe(
-            topic, inbox,
+            topic,
+            inbox,
             on_restored=lambda outage: told.put_nowait(("restored", outage)),
             on_suspended=lambda: told.put_nowait("suspended"),
         )
@@ -398,7 +399,9 @@ def test_a_wrong_on_connect_is_told(router, wrong):
         failures = []
         with pytest.raises(libwamp.NotConnected) as caught:
             await libwamp.connect(
-                router.url, "realm1", on_connect=lambda details: wrong,
+                router.url,
+                "realm1",
+                on_connect=lambda details: wrong,
                 on_user_error=lambda error, message: failures.append((error, message)),
             )
         assert caught.value.name == "WAMP_ERR_CANCELED"
@@ -439,7 +442,7 @@ def test_an_on_user_error_that_fails_is_logged(router, caplog):
 def test_on_internal_error_hears_of_a_peer_that_breaks_the_rules():
     async def nonsense(reader, writer):
         await reader.readexactly(4)
-        writer.write(b"\x7f\xf1\0\0" b"\0\0\0\2[]")
+        writer.write(b"\x7f\xf1\0\0\0\0\0\2[]")
         await reader.read()
         writer.close()
 
@@ -449,7 +452,8 @@ def test_on_internal_error_hears_of_a_peer_that_breaks_the_rules():
             host, port = server.sockets[0].getsockname()
             with pytest.raises(libwamp.NotConnected):
                 await libwamp.connect(
-                    f"rs://{host}:{port}", "realm1",
+                    f"rs://{host}:{port}",
+                    "realm1",
                     on_internal_error=lambda error, message: told.append((error, message)),
                 )
         assert len(told) == 1

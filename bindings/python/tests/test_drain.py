@@ -153,8 +153,13 @@ def test_the_example_answers_before_it_ends(router, signum):
     async def main():
         path = os.pathsep.join(filter(None, [str(BINDING), os.environ.get("PYTHONPATH")]))
         service = await asyncio.create_subprocess_exec(
-            sys.executable, BINDING / "examples" / "service.py", router.url, "realm1",
-            env={**os.environ, "PYTHONPATH": path}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            sys.executable,
+            BINDING / "examples" / "service.py",
+            router.url,
+            "realm1",
+            env={**os.environ, "PYTHONPATH": path},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
         )
         try:
             assert await service.stdout.readline() == b"serving\n"

@@ -45,8 +45,14 @@ def test_authentication():
 
 def test_none_is_not_given_and_a_path_is_a_path(router, tmp_path):
     async def main():
-        options = {"authid": None, "ticket": None, "max_retries": None, "headers": None, "proxy": None,
-                   "tlsConfiguration": {"ca": None, "server_name": None}}
+        options = {
+            "authid": None,
+            "ticket": None,
+            "max_retries": None,
+            "headers": None,
+            "proxy": None,
+            "tlsConfiguration": {"ca": None, "server_name": None},
+        }
         async with libwamp.connect(router.url, "realm1", **options) as session:
             assert session.is_open
 

@@ -32,8 +32,15 @@ def clean(**more):
 
 def good(*command, **environment):
     """What a command says that has to end well."""
-    program = subprocess.run([str(word) for word in command], env=clean(**environment), text=True, timeout=LIMIT,
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/")
+    program = subprocess.run(
+        [str(word) for word in command],
+        env=clean(**environment),
+        text=True,
+        timeout=LIMIT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd="/",
+    )
     assert program.returncode == 0, program.stdout
     return program.stdout
 
@@ -48,8 +55,9 @@ class Environment:
         self.pip("install", *(line for line in lines if line.split("==")[0] in packages))
 
     def pip(self, verb, *arguments, **environment):
-        return good(self.python, "-m", "pip", "--disable-pip-version-check", verb, "--no-deps", *arguments,
-                    **environment)
+        return good(
+            self.python, "-m", "pip", "--disable-pip-version-check", verb, "--no-deps", *arguments, **environment
+        )
 
     def run(self, text, **environment):
         return good(self.python, "-c", text, **environment)
@@ -154,8 +162,18 @@ print(middle - begin, time.perf_counter() - middle)
 def test_the_sdist_carries_what_the_library_is_built_of(sdist):
     with tarfile.open(sdist) as archive:
         files = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
-    assert {"crate/Cargo.lock", "crate/Cargo.toml", "crate/build.rs", "crate/Makefile", "crate/include/wamp.h",
-            "crate/src/lib.rs", "build_wamp.py", "setup.py", "LICENSE-MIT", "libwamp/py.typed"} <= files
+    assert {
+        "crate/Cargo.lock",
+        "crate/Cargo.toml",
+        "crate/build.rs",
+        "crate/Makefile",
+        "crate/include/wamp.h",
+        "crate/src/lib.rs",
+        "build_wamp.py",
+        "setup.py",
+        "LICENSE-MIT",
+        "libwamp/py.typed",
+    } <= files
     sources = {str(file.relative_to(ROOT)) for file in (ROOT / "src").rglob("*.rs")}
     assert {f"crate/{source}" for source in sources} <= files
     assert not [file for file in files if "target/" in file or file.endswith((".so", ".pyc"))]
@@ -169,7 +187,11 @@ def test_the_sdist_says_what_it_needs(sdist, tmp_path):
         (tools / tool).symlink_to("/bin/true")
     program = subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path, sdist],
-        env=clean(PATH=str(tools)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LIMIT,
+        env=clean(PATH=str(tools)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=LIMIT,
     )
     assert program.returncode != 0
     assert "Missing: Rust 1.95 or later ('cargo'), make ('make')." in program.stdout

@@ -40,8 +40,13 @@ MORE = int(os.environ.get("WAMP_JUDGE_EXAMPLES", "0"))
 def examples(count: int) -> settings:
     """So many random examples, the same each time; or those that are asked for."""
     return settings(
-        max_examples=MORE or count, derandomize=not MORE, database=None, deadline=None, print_blob=True,
-        phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False,  # to make one smaller takes minutes
+        max_examples=MORE or count,
+        derandomize=not MORE,
+        database=None,
+        deadline=None,
+        print_blob=True,
+        phases=[Phase.explicit, Phase.generate],
+        report_multiple_bugs=False,  # to make one smaller takes minutes
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
 
@@ -106,7 +111,9 @@ class Listener(libwamp.Connection):
         self.more.set()
 
     receivers = {
-        **libwamp.Connection.receivers, lib.WAMP_EVENT: _on_event, lib.WAMP_USER_ERROR: _on_user_error,
+        **libwamp.Connection.receivers,
+        lib.WAMP_EVENT: _on_event,
+        lib.WAMP_USER_ERROR: _on_user_error,
     }
 
 
@@ -341,7 +348,9 @@ def test_what_one_encoding_can_say(matrix, cases):
 
 
 # What is encoded, where it is damaged, and the byte that stands there then; without one all ends there.
-_DAMAGED = values.RICH.flatmap(lambda given: st.tuples(st.just(given), st.integers(0, 400), st.none() | st.integers(0, 255)))
+_DAMAGED = values.RICH.flatmap(
+    lambda given: st.tuples(st.just(given), st.integers(0, 400), st.none() | st.integers(0, 255))
+)
 
 
 @examples(400)
@@ -387,5 +396,7 @@ def test_a_key_twice(matrix):
             if payload.encoding == "cbor":
                 assert (payload.args, payload.kwargs) == cbor[1:], about
             else:
-                assert repr(Case(payload.encoding, payload.args, payload.kwargs).read()) == repr(([twice], twice)), about
+                assert repr(Case(payload.encoding, payload.args, payload.kwargs).read()) == repr(([twice], twice)), (
+                    about
+                )
             assert repr((args, kwargs)) == repr(([twice], twice)), about

@@ -16,14 +16,49 @@ OS_ERROR = {"errno", "strerror", "filename", "filename2", "characters_written"} 
 
 NAMES = {
     libwamp.Connection: {
-        "close", "drain", "is_connected", "is_open", "is_retrying", "on_close", "on_internal_error", "on_open",
-        "on_user_error", "open", "reconnect_now", "register", "session", "set_codec", "stats", "stop_retrying",
-        "subscribe", "transport", "wait_closed",
+        "close",
+        "drain",
+        "is_connected",
+        "is_open",
+        "is_retrying",
+        "on_close",
+        "on_internal_error",
+        "on_open",
+        "on_user_error",
+        "open",
+        "reconnect_now",
+        "register",
+        "session",
+        "set_codec",
+        "stats",
+        "stop_retrying",
+        "subscribe",
+        "transport",
+        "wait_closed",
     },
     libwamp.Session: {
-        "call", "close", "details", "drain", "features", "id", "is_open", "leave", "log", "prefix", "publish",
-        "publish_ack", "realm", "register", "registrations", "resolve", "subscribe", "subscriptions", "transport",
-        "unregister", "unsubscribe", "wait_closed",
+        "call",
+        "close",
+        "details",
+        "drain",
+        "features",
+        "id",
+        "is_open",
+        "leave",
+        "log",
+        "prefix",
+        "publish",
+        "publish_ack",
+        "realm",
+        "register",
+        "registrations",
+        "resolve",
+        "subscribe",
+        "subscriptions",
+        "transport",
+        "unregister",
+        "unsubscribe",
+        "wait_closed",
     },
     libwamp.Subscription: {"active", "handler", "id", "session", "topic", "unsubscribe"},
     libwamp.Registration: {"active", "concurrency", "endpoint", "id", "procedure", "session", "unregister"},
@@ -41,7 +76,10 @@ NAMES = {
     libwamp.WampError: EXCEPTION,
     libwamp.Error: EXCEPTION | {"details", "kwargs", "uri"},
     **dict.fromkeys((libwamp.LocalError, libwamp.OptionError, libwamp.UriError, libwamp.QueueFull), LOCAL),
-    **dict.fromkeys((libwamp.NotConnected, libwamp.AuthenticationError, libwamp.NotSent, libwamp.OutcomeUnknown, libwamp.TimedOut), LOCAL | OS_ERROR),
+    **dict.fromkeys(
+        (libwamp.NotConnected, libwamp.AuthenticationError, libwamp.NotSent, libwamp.OutcomeUnknown, libwamp.TimedOut),
+        LOCAL | OS_ERROR,
+    ),
     libwamp.ConnectionOptions: set(dir({})),
 }
 
@@ -86,11 +124,11 @@ def test_the_list_has_every_public_class():
     assert classes == set(NAMES)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in NAMES if kind is not libwamp.ConnectionOptions],
-                         ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", [kind for kind in NAMES if kind is not libwamp.ConnectionOptions], ids=lambda kind: kind.__name__
+)
 def test_classes_show_what_is_documented(kind):
-    instance_only = {"args", "kwargs", "details", "options", "status", "name", "text", "detail", "uri",
-                     "id", "realm"}
+    instance_only = {"args", "kwargs", "details", "options", "status", "name", "text", "detail", "uri", "id", "realm"}
     shown = public(kind)
     assert shown <= NAMES[kind]
     assert NAMES[kind] - shown <= instance_only

@@ -42,7 +42,23 @@ int plain(const char *text);
 
 
 def test_declarations_are_what_a_c_compiler_would_see():
-    assert declarations(HEADER).split() == ["int", "in_c(void);", "#define", "WAMP_ONE", "1", "#define", "WAMP_HEX", "16", "#define", "WAMP_NEGATIVE", "-3", "int", "plain(const", "char", "*text);"]
+    assert declarations(HEADER).split() == [
+        "int",
+        "in_c(void);",
+        "#define",
+        "WAMP_ONE",
+        "1",
+        "#define",
+        "WAMP_HEX",
+        "16",
+        "#define",
+        "WAMP_NEGATIVE",
+        "-3",
+        "int",
+        "plain(const",
+        "char",
+        "*text);",
+    ]
 
 
 def test_the_header_is_the_librarys():

@@ -137,7 +137,10 @@ def test_hooks_that_raise_are_told(router, failure, shape):
         told = []
         fails = shaped(shape, lambda *_: raising(failure))
         connection = libwamp.Connection(
-            router.url, "realm1", on_open=fails, on_close=fails,
+            router.url,
+            "realm1",
+            on_open=fails,
+            on_close=fails,
             on_user_error=lambda error, message: told.append((type(error), message)),
         )
         subscription = connection.subscribe("com.example.topic", print, on_suspended=fails)
@@ -164,7 +167,10 @@ def test_a_question_that_raises_ends_the_attempt(failure, shape, hook):
         with libwamp.Router(config) as router:
             with pytest.raises(libwamp.NotConnected):
                 await libwamp.connect(
-                    router.listen(), "realm1", authid="joe", authmethods=["ticket"],
+                    router.listen(),
+                    "realm1",
+                    authid="joe",
+                    authmethods=["ticket"],
                     on_user_error=lambda error, message: told.append((type(error), hook in message)),
                     **{hook: shaped(shape, lambda *_: raising(failure))},
                 )

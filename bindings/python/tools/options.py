@@ -1,6 +1,6 @@
 """Makes libwamp/options.py out of docs/OPTIONS.md, which the library makes of its own table of options.
 
-    python tools/options.py
+python tools/options.py
 """
 
 import re

@@ -29,8 +29,17 @@ def main(directory: str) -> None:
 
 def build(scratch: Path) -> Path:
     """A wheel with the tag of this very machine."""
-    run("pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--wheel-dir",
-        str(scratch), str(BINDING))
+    run(
+        "pip",
+        "wheel",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(scratch),
+        str(BINDING),
+    )
     [made] = scratch.glob("*.whl")
     return made
 
