@@ -193,10 +193,39 @@ async def add_later(a, b):
     return a + b
 
 
+@functools.wraps(add_later)
+async def decorated_later(*args, **kwargs):
+    return await add_later(*args, **kwargs)
+
+
+def giving_one(function):
+    """A decorator that gives an argument of its own, so that callers have one less."""
+
+    @functools.wraps(function)
+    async def wrapper(a):
+        return function(a, 1)
+
+    return wrapper
+
+
+@giving_one
+def add_nothing(a, one):
+    return a + one + None
+
+
+
 @pytest.mark.parametrize(
     "endpoint",
-    [lambda a, b: a + b, add_later, Adder(), functools.partial(lambda a, b, c: a + b, c=0), operator.add, decorated],
-    ids=["function", "coroutine", "object", "partial", "C", "decorated"],
+    [
+        lambda a, b: a + b,
+        add_later,
+        Adder(),
+        functools.partial(lambda a, b, c: a + b, c=0),
+        operator.add,
+        decorated,
+        decorated_later,
+    ],
+    ids=["function", "coroutine", "object", "partial", "C", "decorated", "decorated coroutine"],
 )
 @pytest.mark.parametrize("args", [[1], [1, 2, 3]], ids=str)
 def test_wrong_arguments_are_the_callers_fault(router, endpoint, args, caplog):
@@ -219,7 +248,11 @@ def test_wrong_arguments_are_the_callers_fault(router, endpoint, args, caplog):
         run(main())
 
 
-@pytest.mark.parametrize("endpoint", [lambda a: a + None, lambda a: Adder()(a)], ids=["operator", "inner call"])
+@pytest.mark.parametrize(
+    "endpoint",
+    [lambda a: a + None, lambda a: Adder()(a), add_nothing],
+    ids=["operator", "inner call", "decorated"],
+)
 def test_a_type_error_inside_an_endpoint_is_its_own(router, endpoint):
     async def main():
         told = []
