@@ -5,6 +5,7 @@ then it is built of the source that the sdist carries.
 """
 
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -99,7 +100,8 @@ def test_the_wheel_has_all_and_no_more(wheel):
     name = re.fullmatch(r"libwamp-[\d.]+-cp311-abi3-manylinux_2_(\d+)_\w+\.whl", wheel.name)
     assert name is not None, wheel.name
     named = re.search(r"glibc 2\.(\d+)", (BINDING / "README.md").read_text(encoding="utf-8"))
-    assert name[1] == named[1], "README.md names another glibc"
+    if platform.libc_ver() == ("glibc", "2.36"):  # of Debian 12, of which README.md speaks
+        assert name[1] == named[1], "README.md names another glibc"
     with zipfile.ZipFile(wheel) as archive:
         files = {file for file in archive.namelist() if "/licenses/" not in file}
         metadata = archive.read(next(file for file in files if file.endswith("/METADATA"))).decode()
