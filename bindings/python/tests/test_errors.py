@@ -213,7 +213,6 @@ def add_nothing(a, one):
     return a + one + None
 
 
-
 @pytest.mark.parametrize(
     "endpoint",
     [

@@ -26,10 +26,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from judges import ENCODINGS, Dict, Malformed, Undecided, has_twins, read, write
 from rules import Refused, carry, shown
-from support import LIMIT
+from support import LIMIT, core_of
 
 import libwamp
-from libwamp.ffi import ffi, lib
+from libwamp.ffi import ffi, from_c, lib
 from libwamp.payload import encoded
 
 PREFIX = "com.example.judge."
@@ -87,34 +87,28 @@ class Listener(libwamp.Connection):
 
     async def listen_to(self, prefix: str) -> None:
         self.heard, self.more, self.failure = {}, asyncio.Event(), None
+        wire = core_of(self).wire  # what comes is looked at where it comes out of the library
+        wire.coding.arguments = lambda event, first=None: ([encoded(event.payload)], {})
+        wire._receivers |= {lib.WAMP_EVENT: self.keep_event, lib.WAMP_USER_ERROR: self.keep_failure}
         session = await self.open()
         await session.subscribe(prefix, print, {"match": "prefix"})
 
-    def arguments(self, event: Any) -> Any:
-        return [encoded(event.payload)], {}
-
-    def _on_event(self, event: Any) -> None:
+    def keep_event(self, event: Any) -> None:
         view = ffi.addressof(event)
         args, kwargs = seen(lib.wamp_event_args(view)), seen(lib.wamp_event_kwargs(view))
-        self._keep(event, Heard(encoded(event.payload), args, kwargs))
+        self.keep(event, Heard(encoded(event.payload), args, kwargs))
 
-    def _on_user_error(self, event: Any) -> None:
+    def keep_failure(self, event: Any) -> None:
         assert event.status == lib.WAMP_ERR_PAYLOAD
-        self._keep(event, None)
+        self.keep(event, None)
 
-    def _keep(self, event: Any, heard: Heard | None) -> None:
-        self.heard[libwamp.from_c(event.uri, event.uri_size)] = heard
+    def keep(self, event: Any, heard: Heard | None) -> None:
+        self.heard[from_c(event.uri, event.uri_size)] = heard
         self.more.set()
 
-    def complain(self, error: Exception, message: str) -> None:
+    def on_user_error(self, error: BaseException, message: str) -> None:
         self.failure = error
         self.more.set()
-
-    receivers = {
-        **libwamp.Connection.receivers,
-        lib.WAMP_EVENT: _on_event,
-        lib.WAMP_USER_ERROR: _on_user_error,
-    }
 
 
 def seen(lens: Any) -> Any:
