@@ -118,7 +118,7 @@ $(VENV)/ready: tests/interop/requirements.txt
 python: $(BINDING)/libwamp/_wamp.abi3.so
 
 $(BINDING)/libwamp/_wamp.abi3.so: $(BINDING)/setup.py $(BINDING)/build_wamp.py include/wamp.h $(VENV)/ready | lib
-	cd $(BINDING) && LIBWAMP_LIBRARY=$(RELEASE)/libwamp.so $(VENV)/bin/python setup.py --quiet build_ext \
+	cd $(BINDING) && LIBWAMP_LIBRARY=$(RELEASE)/libwamp.so $(VENV)/bin/python setup.py --quiet build_ext --force \
 		--build-temp $(TARGET)/python --inplace
 	touch $@
 
