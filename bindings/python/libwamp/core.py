@@ -26,7 +26,7 @@ from .reports import Closed, Transport
 from .serving import Callee
 from .session import Session
 from .subscription import Event
-from .wire import ErrorHandler, Wire
+from .wire import BROKEN, ErrorHandler, Receivers, Wire
 
 _TO_ANSWER = 1.0  # seconds that cancelled endpoints have before the connection closes
 
@@ -69,7 +69,7 @@ class Core:
         self.session: Session | None = None  # while one is open
         self.subscriptions: dict[int, Listener] = {}
         self.registrations: dict[int, Procedure] = {}
-        self.wire = Wire(told, hooks.on_user_error, self._receivers(), self._broken)
+        self.wire = Wire(told, hooks.on_user_error)
         self.wire.coding.set_codec(codec)
         self._asking = Asking(self.wire, hooks.on_connect, hooks.on_challenge)
         self._callee = Callee(self.wire)
@@ -104,7 +104,7 @@ class Core:
         follow_logging()
         begins = not self.wire.listening
         if begins:
-            self.wire.listen()
+            self.wire.listen(self._receivers())
         try:
             check(lib.wamp_connection_open(self.wire.pointer))
         except LocalError:
@@ -156,13 +156,18 @@ class Core:
         closed: Closed = await self.wire.hear(self._closed)
         return closed
 
-    def listens(self, entry: Listener) -> bool:
-        """Whether a subscription has not ended."""
-        return self.subscriptions.get(entry.number) is entry
+    def knows(self, entry: Entry) -> bool:
+        """Whether a subscription or registration has not ended."""
+        return self._found(entry.number) is entry
 
-    def serves(self, entry: Procedure) -> bool:
-        """Whether a registration has not ended."""
-        return self.registrations.get(entry.number) is entry
+    def forget(self, entry: Entry) -> bool:
+        """Ends a subscription or registration here. Whether it was known."""
+        known = self.knows(entry)
+        if known:
+            self.subscriptions.pop(entry.number, None)
+            self.registrations.pop(entry.number, None)
+        entry.face = None  # which holds the entry in turn
+        return known
 
     async def drain(self, timeout: float | None) -> bool:
         """Takes no more calls, finishes those that it serves, and sends all. Whether the time was enough."""
@@ -219,13 +224,13 @@ class Core:
         for entry in self._entries():
             if entry.durable is not None:
                 entry.durable.forget_waiting()
-        self.wire.part()
+        self.wire.part(self._receivers())
         self._opened = asyncio.get_running_loop().create_future()
         self._closed = asyncio.get_running_loop().create_future()
 
     # ---- what the library tells ----
 
-    def _receivers(self) -> dict[int, Callable[[Any], None]]:
+    def _receivers(self) -> Receivers:
         return {
             lib.WAMP_OPEN: self._on_open,
             lib.WAMP_CLOSE: self._on_close,
@@ -236,9 +241,10 @@ class Core:
             lib.WAMP_UNREGISTERED: self._on_ended,
             lib.WAMP_INVOCATION: lambda event: self._callee.serve(self.registrations.get(event.id), event),
             lib.WAMP_INTERRUPT: lambda event: self._callee.interrupt(event.wamp_id),
+            BROKEN: self._broken,
             lib.WAMP_ERROR: self._on_error,
-            lib.WAMP_CHALLENGE: lambda event: self._asking.on_challenge(event),
-            lib.WAMP_CONNECT: lambda event: self._asking.on_connect(event),
+            lib.WAMP_CHALLENGE: self._asking.on_challenge,
+            lib.WAMP_CONNECT: self._asking.on_connect,
             lib.WAMP_RESTORED: self._on_restored,
             lib.WAMP_SUSPENDED: self._on_suspended,
             lib.WAMP_USER_ERROR: self._on_user_error,
@@ -282,9 +288,9 @@ class Core:
         self.wire.writable.set()
         if joined is None:
             return False
-        # What has been received is still handled.
-        self.subscriptions = {number: entry for number, entry in self.subscriptions.items() if entry.durable}
-        self.registrations = {number: entry for number, entry in self.registrations.items() if entry.durable}
+        for entry in list(self._entries()):
+            if entry.durable is None:
+                self.forget(entry)  # but what has been received is still handled
         joined.end(closed)
         return True
 
@@ -355,10 +361,9 @@ class Core:
             entry.id = 0  # revoked; the next session has it again
             entry.durable.told_suspended()
             return
-        if event.kind == lib.WAMP_UNREGISTERED:
-            self.registrations.pop(event.id, None)
-        elif (listener := self.subscriptions.pop(event.id, None)) is not None:
-            listener.drop_lane()
+        if entry is not None:
+            self.forget(entry)
+            entry.drop_waiting()
         self.wire.on_done(event)
 
     def _on_user_error(self, event: Any) -> None:

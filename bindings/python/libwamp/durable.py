@@ -50,8 +50,8 @@ class DurableSubscription:
     async def unsubscribe(self) -> bool:
         """Ends it for good; False where other handlers keep the topic subscribed."""
         ended = await _remove(self._core, self._entry, lib.wamp_connection_unsubscribe)
-        self._core.subscriptions.pop(self._entry.number, None)
-        self._entry.drop_lane()
+        self._core.forget(self._entry)
+        self._entry.drop_waiting()
         return ended
 
 
@@ -97,7 +97,7 @@ class DurableRegistration:
     async def unregister(self) -> None:
         """Ends it for good. Calls that are being served are still answered."""
         await _remove(self._core, self._entry, lib.wamp_connection_unregister)
-        self._core.registrations.pop(self._entry.number, None)
+        self._core.forget(self._entry)
 
 
 def _durable(entry: Listener | Procedure) -> Durable:

@@ -31,7 +31,10 @@ class Entry:
         self.function = function
         self.details_arg = details_arg
         self.durable = durable  # what it has beside, if it is the connection's and not a session's
-        self.face: Any = None  # what the program has of it
+        self.face: Any = None  # what the program has of it, as long as its connection knows it
+
+    def drop_waiting(self) -> None:
+        """Forgets what has come and is not handled yet: the program has ended it."""
 
 
 class Listener(Entry):
@@ -45,8 +48,8 @@ class Listener(Entry):
         super().__init__(topic, f"the handler of {topic}", handler, details_arg, durable)
         self.lane: Lane | None = None  # where the handler is async
 
-    def drop_lane(self) -> None:
-        """Forgets the events that wait for the handler: the subscription has been ended."""
+    def drop_waiting(self) -> None:
+        """Forgets the events that wait for the handler."""
         lane, self.lane = self.lane, None
         if lane is not None:
             lane.clear()

@@ -158,11 +158,11 @@ class Session:
         )
         entry = self._core.registrations[number] = Procedure(procedure, endpoint, details_arg, concurrency)
         entry.number = number
-        registration = entry.face = Registration(self, entry, self._core.serves)
+        registration = entry.face = Registration(self, entry, self._core.knows)
         try:
             entry.id = await self._wire.outcome(number)
         except BaseException as error:
-            if self._core.registrations.pop(number, None) and isinstance(error, asyncio.CancelledError):
+            if self._core.forget(entry) and isinstance(error, asyncio.CancelledError):
                 lib.wamp_session_unregister(self._joined.handle, number, ffi.NULL, ffi.NULL, ffi.NULL)
             raise
         return registration
@@ -191,11 +191,11 @@ class Session:
         )
         entry = self._core.subscriptions[number] = Listener(topic, handler, details_arg)
         entry.number = number
-        subscription = entry.face = Subscription(self, entry, self._core.listens)
+        subscription = entry.face = Subscription(self, entry, self._core.knows)
         try:
             entry.id = await self._wire.outcome(number)
         except BaseException as error:
-            if self._core.subscriptions.pop(number, None) and isinstance(error, asyncio.CancelledError):
+            if self._core.forget(entry) and isinstance(error, asyncio.CancelledError):
                 lib.wamp_session_unsubscribe(self._joined.handle, number, ffi.NULL, ffi.NULL, ffi.NULL)
             raise
         return subscription
@@ -206,8 +206,8 @@ class Session:
         ended = await self._send(lib.wamp_session_unsubscribe, entry.number, ffi.NULL, ffi.NULL, ffi.NULL)
         if ended:
             await self._wire.outcome(entry.number)
-        self._core.subscriptions.pop(entry.number, None)
-        entry.drop_lane()
+        self._core.forget(entry)
+        entry.drop_waiting()
         return bool(ended)
 
     def publish(self, topic: str, /, *args: Any, wamp_options: Options | None = None, **kwargs: Any) -> None:

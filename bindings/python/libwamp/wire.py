@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from .afterwards import add_loop, attend, discard, garbage, lines
 from .coding import Coding
-from .errors import LocalError, check, last_error, making_failed
+from .errors import check, last_error, making_failed
 from .ffi import EVENTS, ffi, lib
 from .lane import Lane, inside
 from .logs import follow_logging
@@ -26,6 +26,11 @@ _log = logging.getLogger("libwamp")
 _BATCH = 256
 _STANDSTILL = 1.0  # seconds after which handlers that have made no progress may be waiting for what is not taken
 _EVENT_SIZE = ffi.sizeof(EVENTS.item)
+
+Receivers = Mapping[int, Callable[[Any], None]]
+"""What is to be done with each kind of event, and with the error when no more can be had: BROKEN."""
+
+BROKEN = -1
 
 ErrorHandler = Callable[[BaseException, str], Any]
 
@@ -58,22 +63,10 @@ class Request(NamedTuple):
 class Wire:
     """Owns one `wamp_connection_t`. To be used from its event loop's thread only."""
 
-    def __init__(
-        self,
-        options: Mapping[str, Any],
-        on_user_error: ErrorHandler | None,
-        receivers: Mapping[int, Callable[[Any], None]],
-        broken: Callable[[LocalError], None],
-    ) -> None:
+    def __init__(self, options: Mapping[str, Any], on_user_error: ErrorHandler | None) -> None:
         self.on_user_error = on_user_error
         self.coding = Coding(options.get("payload_encoding") == "wire")
-        self._receivers = {  # by kind of event
-            lib.WAMP_WRITABLE: self._on_writable,
-            lib.WAMP_RESULT: self._on_result,
-            lib.WAMP_PUBLISHED: self.on_done,
-            **receivers,
-        }
-        self._broken = broken  # is told where no more events can be had
+        self._receivers: Receivers = {}  # while it listens, so that nothing holds itself when it is closed
         self.writable = asyncio.Event()
         self._requests: dict[int, Request] = {}
         self._tasks: set[asyncio.Future[Any]] = set()
@@ -101,9 +94,15 @@ class Wire:
         if getattr(self, "pointer", ffi.NULL) != ffi.NULL:
             discard(lib.wamp_connection_free, self.pointer)
 
-    def listen(self) -> None:
+    def listen(self, receivers: Receivers) -> None:
         """Takes events from now on, in the running loop."""
         self._fd = check(lib.wamp_connection_fd(self.pointer))
+        self._receivers = {
+            lib.WAMP_WRITABLE: self._on_writable,
+            lib.WAMP_RESULT: self._on_result,
+            lib.WAMP_PUBLISHED: self.on_done,
+            **receivers,
+        }
         self._loop = asyncio.get_running_loop()
         self._thread = threading.current_thread()
         self._read_or_rest()
@@ -121,6 +120,7 @@ class Wire:
         self._reading = False
         self._loop = None
         self._parting = False
+        self._receivers = {}
 
     @property
     def listening(self) -> bool:
@@ -155,7 +155,7 @@ class Wire:
         with self.hearing():
             return await asyncio.shield(future)
 
-    def part(self) -> None:
+    def part(self, receivers: Receivers) -> None:
         """Takes over, in the running loop, what an ended one has left: only to hear of the end."""
         self._requests.clear()
         self._tasks.clear()
@@ -163,7 +163,7 @@ class Wire:
         self._next = self._count = 0
         self._reading = False
         self._watch = None
-        self.listen()
+        self.listen(receivers)
         self._parting = True
 
     async def outcome(
@@ -330,13 +330,14 @@ class Wire:
             attend()
         if self._next == self._count:
             self._take()
+        receivers = self._receivers
         self._handling = True
         try:
             while self._next < self._count:
                 event = self._events[self._next]
                 self._next += 1
                 try:
-                    receiver = self._receivers.get(event.kind)
+                    receiver = receivers.get(event.kind)
                     if receiver is not None and (not self._parting or event.kind == lib.WAMP_CLOSE):
                         receiver(event)
                 except BaseException as error:
@@ -355,7 +356,7 @@ class Wire:
         self._next = self._count = 0
         count = lib.wamp_connection_poll(self.pointer, self._events, _EVENT_SIZE, _BATCH, 0)
         if count < 0:
-            self._broken(last_error(count))
+            self._receivers[BROKEN](last_error(count))
         else:
             self._count = count
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import weakref
 
 import pytest
 from programs import output_of
@@ -178,3 +179,30 @@ def test_a_handle_is_freed_once():
     afterwards.attend()
     assert lib.wamp_connection_free(pointer) == lib.WAMP_ERR_HANDLE
     assert ffi.sizeof(pointer) == ffi.sizeof("void *")
+
+
+@pytest.mark.parametrize("kind", ["connection", "session"])
+def test_what_was_closed_needs_no_collection(kind):
+    async def main(url):
+        if kind == "connection":
+            async with libwamp.Connection(url, "realm1") as connection:
+                await use(connection.session)
+                return weakref.ref(core_of(connection).wire)
+        async with libwamp.connect(url, "realm1") as session:
+            await use(session)
+            return weakref.ref(session._core.wire)
+
+    async def use(session):
+        heard = asyncio.Event()
+        await session.subscribe("com.example.topic", heard.set)
+        await session.publish_ack("com.example.topic", wamp_options={"exclude_me": False})
+        await heard.wait()
+
+    gc.collect()
+    gc.disable()
+    try:
+        with libwamp.Router() as router:
+            wire = run(main(router.listen()))
+            assert wire() is None
+    finally:
+        gc.enable()

@@ -89,8 +89,8 @@ class Listener(libwamp.Connection):
         self.heard, self.more, self.failure = {}, asyncio.Event(), None
         wire = core_of(self).wire  # what comes is looked at where it comes out of the library
         wire.coding.arguments = lambda event, first=None: ([encoded(event.payload)], {})
-        wire._receivers |= {lib.WAMP_EVENT: self.keep_event, lib.WAMP_USER_ERROR: self.keep_failure}
         session = await self.open()
+        wire._receivers |= {lib.WAMP_EVENT: self.keep_event, lib.WAMP_USER_ERROR: self.keep_failure}
         await session.subscribe(prefix, print, {"match": "prefix"})
 
     def keep_event(self, event: Any) -> None:
