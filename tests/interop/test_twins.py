@@ -1,4 +1,4 @@
-"""The examples that Autobahn|Python comes with, with one side of each by libwamp, and the other by autobahn-python.
+"""The examples that Autobahn|Python comes with, each side by libwamp and by autobahn-python, and crosswise.
 
 What the two sides of Autobahn show to each other is what is wanted of every pair.
 """
@@ -19,55 +19,69 @@ FIRST = {
     "errors": "backend", "rpc_options": "backend", "progress": "backend", "series": "backend",
     "component": "backend",
 }
-PAIRS = [("libwamp", "autobahn"), ("autobahn", "libwamp")]
+OTHER_URLS = {("tls", "backend"): "tls_url", ("component", "frontend"): "auth_url"}  # for who logs in
+PAIRS = [("libwamp", "autobahn"), ("autobahn", "libwamp"), ("libwamp", "libwamp")]
 TWIN = Path(__file__).parent / "twin.py"
 ID = re.compile(r"\b\d{6,}\b")
 
 
 @pytest.fixture(scope="module")
 def shown(crossbar, environment):
-    """What both sides of an example show, for each pair of libraries; ids are numbered as they come."""
-    known: dict[tuple[str, str, str], tuple[list[str], list[str]]] = {}
+    """What both sides of an example show, for a pair of libraries; ids are numbered as they come."""
+    secrets = {"TWIN_SECRET": users.PASSWORD, "TWIN_CA": str(crossbar.pki.ca)}
+    programs: dict[tuple[str, str], Program] = {}
+    known: dict[tuple[str, str, str], list[list[str]]] = {}
 
-    def start(library: str, example: str, side: str) -> Program:
-        url = crossbar.url
-        if (example, side) == ("tls", "backend"):
-            url = crossbar.tls_url
-        elif (example, side) == ("component", "frontend"):
-            url = crossbar.auth_url
-        more = {"TWIN_SECRET": users.PASSWORD, "TWIN_CA": str(crossbar.pki.ca)}
-        command = [sys.executable, str(TWIN), url, crossbar.realm, library, example, side]
-        return Program(command, {**environment, **more})
+    def program(library: str, side: str) -> Program:
+        if (library, side) not in programs:
+            command = [sys.executable, str(TWIN), crossbar.realm, library]
+            programs[library, side] = Program(command, {**environment, **secrets})
+        return programs[library, side]
 
-    def run(backend: str, frontend: str, example: str) -> tuple[list[str], list[str]]:
+    def begin(library: str, example: str, side: str) -> Program:
+        url = OTHER_URLS.get((example, side), "url")
+        twin = program(library, side)
+        twin.tell(f"{example} {side} {getattr(crossbar, url)}")
+        return twin
+
+    def run(backend: str, frontend: str, example: str) -> list[list[str]]:
         if (backend, frontend, example) not in known:
             libraries, first = {"backend": backend, "frontend": frontend}, FIRST[example]
             second = "frontend" if first == "backend" else "backend"
-            programs = {}
-            try:
-                programs[first] = start(libraries[first], example, first)
-                programs[first].wait_for("ready")
-                programs[second] = start(libraries[second], example, second)
-                programs[second].good()
-                programs[first].process.stdin.close()
-                programs[first].good()
-            finally:
-                for program in programs.values():
-                    program.end()
-            known[backend, frontend, example] = lines(programs["backend"], programs["frontend"])
+            serving = begin(libraries[first], example, first)
+            said = {first: lines(serving, "ready")}
+            said[second] = lines(begin(libraries[second], example, second), "done")
+            serving.tell("leave")
+            said[first] += lines(serving, "done")
+            known[backend, frontend, example] = numbered(said["backend"], said["frontend"])
         return known[backend, frontend, example]
 
-    return run
+    yield run
+    try:
+        for twin in programs.values():
+            twin.process.stdin.close()
+            twin.good()
+    finally:
+        for twin in programs.values():
+            twin.end()
 
 
-def lines(*programs: Program) -> tuple[list[str], ...]:
-    """What programs show, with their ids numbered."""
+def lines(twin: Program, end: str) -> list[str]:
+    """What a twin shows until it says that it is ready or done."""
+    said = []
+    while (line := twin.line()) != end:
+        said.append(line)
+    return [line for line in said if line.startswith("> ")]
+
+
+def numbered(*sides: list[str]) -> list[list[str]]:
+    """The same, with ids numbered."""
     numbers: dict[str, str] = {}
 
-    def numbered(match: re.Match[str]) -> str:
+    def number(match: re.Match[str]) -> str:
         return numbers.setdefault(match[0], f"<id {len(numbers)}>")
 
-    return tuple([ID.sub(numbered, line) for line in program.output if line.startswith("> ")] for program in programs)
+    return [[ID.sub(number, line) for line in side] for side in sides]
 
 
 @pytest.mark.parametrize("example", FIRST)
@@ -76,4 +90,3 @@ def test_example(shown, pair, example):
     wanted = shown("autobahn", "autobahn", example)
     assert any(wanted), "the originals show nothing"
     assert shown(*pair, example) == wanted
-
