@@ -29,7 +29,7 @@ _DECORATION = re.compile(r"\bWAMP_API\b|__attribute__\s*\(\(.*?\)\)|\b_Static_as
 
 
 def declarations(header: str) -> str:
-    """What a C header declares, in the form that cffi takes: no preprocessor lines but integer macros."""
+    """The declarations of a C header, in the form that cffi takes: no preprocessor lines but integer macros."""
     text = _CONTINUED.sub(" ", _COMMENT.sub(" ", header))
     return _DECORATION.sub(" ", "\n".join(_preprocessed(text)))
 
@@ -59,7 +59,7 @@ def _preprocessed(text: str) -> Iterator[str]:
 
 
 def builder() -> FFI:
-    """What cffi makes the extension module of."""
+    """Makes what cffi compiles."""
     made = FFI()
     made.cdef(declarations(HEADER.read_text(encoding="utf-8")) + MORE)
     # The library lies beside the module.

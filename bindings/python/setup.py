@@ -105,7 +105,7 @@ class BuildExtension(build_ext):
             shutil.copy(notices, place)
 
     def get_outputs(self) -> list[str]:
-        """What is built, for those who ask."""
+        """Tells what is built."""
         place = Path(self.get_ext_fullpath("libwamp._wamp")).parent
         return [*super().get_outputs(), str(place / soname())]
 

@@ -27,7 +27,7 @@ ID = re.compile(r"\b\d{6,}\b")
 
 @pytest.fixture(scope="module")
 def shown(crossbar, environment):
-    """What both sides of an example show, for a pair of libraries; ids are numbered as they come."""
+    """Runs an example with a pair of libraries, and gives what both sides show; ids are numbered as they come."""
     secrets = {"TWIN_SECRET": users.PASSWORD, "TWIN_CA": str(crossbar.pki.ca)}
     programs: dict[tuple[str, str], Program] = {}
     known: dict[tuple[str, str, str], list[list[str]]] = {}
@@ -67,7 +67,7 @@ def shown(crossbar, environment):
 
 
 def lines(twin: Program, end: str) -> list[str]:
-    """What a twin shows until it says that it is ready or done."""
+    """Reads what a twin shows, until it says that it is ready or done."""
     said = []
     while (line := twin.line()) != end:
         said.append(line)

@@ -1,4 +1,4 @@
-"""What the program decides while a connection is made: its options, and answers to the router's challenges."""
+"""Decisions of the program while a connection is made: its options, and answers to the router's challenges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a connection sends and receives as arguments: plain values, payloads encoded already, or a codec's."""
+"""Arguments as a connection sends and receives them: plain values, payloads encoded already, or a codec's."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Coding:
         return payload(args, kwargs)
 
     def error_of(self, event: Any) -> WampError:
-        """What a WAMP_ERROR says, as an exception."""
+        """The exception that a WAMP_ERROR stands for."""
         uri = from_c(event.uri, event.uri_size)
         if event.status in (lib.WAMP_ERR_REMOTE, lib.WAMP_OK):
             try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from dataclasses import fields
-from typing import Any, Unpack
+from typing import Any, Self, Unpack
 
 from .asking import Challenge, Connect
 from .checks import check_callable, check_concurrency, check_details_arg, uri_to_c
@@ -72,7 +72,7 @@ class Connection:
         state = "open" if self.__core.is_open else "retrying" if self.__core.is_retrying else "not open"
         return f"<libwamp.Connection {self.__core.where}, {state}>"
 
-    async def __aenter__(self) -> Connection:
+    async def __aenter__(self) -> Self:
         await self.open()
         return self
 
@@ -158,12 +158,12 @@ class Connection:
 
     @property
     def transport(self) -> Transport:
-        """How the router is reached."""
+        """The way to the router."""
         return self.__core.transport
 
     @property
     def stats(self) -> dict[str, Any]:
-        """What the connection has done since it was made: see `wamp_connection_stats` in wamp.h."""
+        """Counts of what the connection has done since it was made: see `wamp_connection_stats` in wamp.h."""
         return report(lib.wamp_connection_stats(self.__core.wire.pointer))[1]
 
     async def open(self) -> Session:

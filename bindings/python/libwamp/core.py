@@ -1,4 +1,4 @@
-"""What is behind a `Connection`: its session, its subscriptions and registrations, and what events mean for them.
+"""The inside of a `Connection`: its session, its subscriptions and registrations, and what events mean for them.
 
 How events come out of the library is left to `wire.py`, what programs decide while it connects to `asking.py`, and
 the endpoints to `serving.py`.
@@ -93,7 +93,7 @@ class Core:
 
     @property
     def transport(self) -> Transport:
-        """How the router is reached."""
+        """The way to the router."""
         _, told = report(lib.wamp_connection_transport(self.wire.pointer))
         return Transport(told["type"], told["url"], told["protocol"])
 

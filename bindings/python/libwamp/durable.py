@@ -77,7 +77,7 @@ class DurableRegistration:
 
     @property
     def concurrency(self) -> int:
-        """How many coroutines of the endpoint may run at once."""
+        """The number of coroutines of the endpoint that may run at once."""
         return self._entry.concurrency
 
     @property

@@ -17,7 +17,7 @@ from .wire import Wire
 
 
 class Entry:
-    """What both kinds have in common."""
+    """The common part of both kinds."""
 
     __slots__ = ("details_arg", "durable", "face", "function", "id", "number", "uri", "what")
 
@@ -74,7 +74,7 @@ class Procedure(Entry):
 
 
 class Durable:
-    """What an entry has beside that is made anew in each session: who waits for it, and who hears of it."""
+    """The rest of an entry that is made anew in each session: who waits for it, and who hears of it."""
 
     def __init__(
         self,

@@ -46,7 +46,7 @@ class Registration:
 
     @property
     def concurrency(self) -> int:
-        """How many coroutines of the endpoint may run at once."""
+        """The number of coroutines of the endpoint that may run at once."""
         return self._entry.concurrency
 
     @property
@@ -99,7 +99,7 @@ class Invocation:
             check(lib.wamp_invocation_progress(self._pointer, told))
 
     async def input(self) -> AsyncIterator[Any]:
-        """What the caller sends after the arguments: each piece is None, the one value, or a `Result`."""
+        """Gives what the caller sends after the arguments: each piece is None, the one value, or a `Result`."""
         more = self.has_input
         while more:
             more, piece = await self._pieces.get()

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypedDict
 
 
 class ConnectionOptions(TypedDict, total=False):
-    """What `connect` and `Connection` take by name; None stands for "not given"."""
+    """The keyword arguments of `connect` and `Connection`; None stands for "not given"."""
 
     transports: Sequence[Mapping[str, Any]] | None
     # Instead of url: the ways to the router, each {"type": "websocket", "rawsocket" or "longpoll",

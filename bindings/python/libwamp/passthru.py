@@ -17,7 +17,7 @@ _BYTES = (bytes, bytearray, memoryview)
 
 
 class Codec(Protocol):
-    """What makes and reads such payloads. It runs on the event loop's thread."""
+    """Maker and reader of such payloads. It runs on the event loop's thread."""
 
     def encode(self, options: dict[str, Any], args: list[Any], kwargs: dict[str, Any]) -> bytes:
         """The bytes that travel, for the arguments of a request with these options."""

@@ -64,7 +64,7 @@ class Encoded:
 
 
 def unwrap(args: list[Any], kwargs: dict[str, Any]) -> Any:
-    """What a call gives: nothing, the one value, or all of it."""
+    """The value that a call gives: nothing, the one value, or all of it."""
     if kwargs or len(args) > 1:
         return Result(args, kwargs)
     return args[0] if args else None

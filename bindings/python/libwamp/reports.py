@@ -1,4 +1,4 @@
-"""What a connection tells of itself: how it reaches the router, and why a session or an attempt ended."""
+"""Reports of a connection: how it reaches the router, and why a session or an attempt ended."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class Closed(NamedTuple):
-    """Why a session or an attempt ended. `reason` is `closed`, `lost`, `unreachable` or `unsupported`."""
+    """The end of a session or of an attempt, and why it came. `reason` is `closed`, `lost`, `unreachable` or `unsupported`."""
 
     reason: str
     message: str
@@ -20,7 +20,7 @@ class Closed(NamedTuple):
 
 
 class Transport(NamedTuple):
-    """How the router is reached; `none` and Nones where it is not."""
+    """The way to the router; `none` and Nones where it is not."""
 
     type: str
     url: str | None

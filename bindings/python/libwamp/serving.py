@@ -19,7 +19,7 @@ from .wire import EXITS, Wire, is_cancelled
 _log = logging.getLogger("libwamp")
 
 CONCURRENCY = 1024
-"""How many coroutines of an endpoint may run at once, unless it is registered with another number."""
+"""The number of coroutines of an endpoint that may run at once, unless it is registered with another number."""
 
 _MOST_UNFINISHED = 1024  # as many as the library remembers itself
 
@@ -27,7 +27,7 @@ _Answer = Callable[[], int]
 
 
 class Call(NamedTuple):
-    """What an endpoint was called with."""
+    """A call of an endpoint, with its arguments."""
 
     procedure: Procedure
     args: list[Any]
@@ -47,7 +47,7 @@ class Serving(NamedTuple):
 
 
 class Input(NamedTuple):
-    """Where an endpoint reads what comes after its arguments."""
+    """The rest of a call's input, which comes after its arguments."""
 
     details: dict[str, Any]  # that came with the first of it
     pieces: asyncio.Queue[tuple[bool, Any]]

@@ -77,7 +77,7 @@ class Session:
 
     @property
     def transport(self) -> Transport:
-        """How the router is reached."""
+        """The way to the router."""
         return self._core.transport
 
     async def call(

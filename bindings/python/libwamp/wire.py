@@ -28,7 +28,7 @@ _STANDSTILL = 1.0  # seconds after which handlers that have made no progress may
 _EVENT_SIZE = ffi.sizeof(EVENTS.item)
 
 Receivers = Mapping[int, Callable[[Any], None]]
-"""What is to be done with each kind of event, and with the error when no more can be had: BROKEN."""
+"""Functions for each kind of event, and for the error when no more can be had: BROKEN."""
 
 BROKEN = -1
 
@@ -169,7 +169,7 @@ class Wire:
     async def outcome(
         self, number: int, on_progress: Callable[[Any], Any] | None = None, wants_details: bool = False
     ) -> Any:
-        """What the library will tell under a local id."""
+        """Waits for what the library will tell under a local id."""
         outcome = asyncio.get_running_loop().create_future()
         lane = None if on_progress is None else Lane(self, "the handler of progressive results")
         self._requests[number] = Request(outcome, on_progress, lane, wants_details)

@@ -46,7 +46,7 @@ class Inbox:
 
 
 def core_of(connection: Any) -> Any:
-    """What is behind a connection."""
+    """The inside of a connection."""
     return connection._Connection__core
 
 

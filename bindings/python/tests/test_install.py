@@ -32,7 +32,7 @@ def clean(**more):
 
 
 def good(*command, **environment):
-    """What a command says that has to end well."""
+    """Runs a command that has to end well, and gives what it says."""
     program = subprocess.run(
         [str(word) for word in command],
         env=clean(**environment),
@@ -127,7 +127,7 @@ def test_the_wheel_tells_its_version(installed):
 
 
 def test_a_library_of_another_version_is_refused(installed, tmp_path):
-    """One that says so of itself; of its functions none but that is asked."""
+    """The same one, but for the version that it tells."""
     place = installed.run("import libwamp, os; print(os.path.dirname(libwamp.__file__))").strip()
     library = (Path(place) / "libwamp.so.0.2").read_bytes()
     version = installed.run("import libwamp; print(libwamp.version())").strip()

@@ -1,4 +1,4 @@
-"""What the package shows is what it documents: no name more, so that subclasses are free to choose theirs."""
+"""The package shows what it documents: no name more, so that subclasses are free to choose theirs."""
 
 import asyncio
 import pkgutil

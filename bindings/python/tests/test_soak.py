@@ -32,7 +32,7 @@ BYTES = 400_000
 
 
 class Fault(BaseException):
-    """What no handler should raise, and somebody's does."""
+    """An exception that no handler should raise, and somebody's does."""
 
 
 class Scene:
@@ -208,7 +208,7 @@ def raise_if(fault):
 
 
 def left_over():
-    """What there is of blocks of memory, descriptors and threads."""
+    """The numbers of blocks of memory, descriptors and threads."""
     gc.collect()
     return sys.getallocatedblocks(), len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
 

@@ -40,7 +40,7 @@ from typing import Any, Literal, TypedDict
 
 
 class ConnectionOptions(TypedDict, total=False):
-    """What `connect` and `Connection` take by name; None stands for "not given"."""
+    """The keyword arguments of `connect` and `Connection`; None stands for "not given"."""
 '''
 
 

@@ -54,7 +54,7 @@ def oldest_platform(made: Path) -> str:
 
 
 def run(module: str, *arguments: str) -> str:
-    """What a module of Python's says."""
+    """Runs a module of Python's, and gives what it says."""
     command = [sys.executable, "-m", module, *arguments]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
