@@ -91,8 +91,8 @@ class Scene:
         self.runs[number] += 1
         for _ in range(number % 4):
             await asyncio.sleep(0)
-        if fault == "wait":  # until the caller gives up
-            await asyncio.Event().wait()
+        if fault == "wait":  # until the caller gives up, or the session has ended in which it could
+            await self.callee.session.wait_closed()
         raise_if(fault)
         return number
 
