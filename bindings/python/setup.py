@@ -100,7 +100,8 @@ class BuildExtension(build_ext):
             return
         shutil.copy(built, beside)
         if strip := shutil.which("strip"):
-            subprocess.run([strip, "--strip-debug", str(beside)], check=True)
+            module = self.get_ext_fullpath("libwamp._wamp")
+            subprocess.run([strip, "--strip-debug", str(beside), module], check=True)
         if (notices := built.parent / NOTICES).is_file():
             shutil.copy(notices, place)
 
