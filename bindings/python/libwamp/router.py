@@ -47,13 +47,13 @@ class Router:
             discard(lib.wamp_router_free, self._handle)
 
     def listen(self, url: str = "ws://127.0.0.1:0/ws") -> str:
-        """Listens; port 0 takes a free one. Gives the URL to connect to."""
+        """Listens; port 0 takes a free one. May be called several times. Gives `url`."""
         check(lib.wamp_router_listen(self._handle, to_c(url)))
         return self.url
 
     @property
     def url(self) -> str:
-        """The URL to connect to, with the real port."""
+        """The URL to connect to, with the real port: the first one where there are several."""
         return from_c(lib.wamp_router_url(self._handle))
 
     @property
