@@ -134,7 +134,7 @@ PARTS = (
          tier="long", needs=("rust", "python-packages"), silence=1500, variables={"WAMP_WEBSOCKET_CASES": "all"}),
     Part("long-judges", "encodings before their judges, 1500 examples each", 120, Pytest([JUDGES]), tier="long",
          needs=("binding",), silence=900, variables={"WAMP_JUDGE_EXAMPLES": "1500"}),
-    Part("long-python", "1,000,000 events and calls in Python, as in python-soak", 600, Pytest([SOAK]), tier="long",
+    Part("long-python", "1,000,000 events and calls in Python, as in python-soak", 400, Pytest([SOAK]), tier="long",
          needs=("binding",), silence=3000, variables={"WAMP_SOAK_COUNT": "1000000"}),
     Part("long-python-install", "an sdist of the Python binding, with the library built of it", 400, Pytest([INSTALL]),
          tier="long", needs=("binding",), variables=LONG),
