@@ -4,6 +4,7 @@
 # make test-long  matrices, soaks and storms (PARTS names some of them)
 # make shake      the tests once more, with system calls delayed at random
 # make bench      measures
+# make wheel      makes a wheel of the Python binding
 # make fuzz       fuzzes the decoders and handshakes (FUZZ_SECONDS for each, FUZZ_TARGETS)
 # make install    installs what make has built (PREFIX, LIBDIR, INCLUDEDIR, DOCDIR, DATADIR, DESTDIR); install-strip, uninstall
 
@@ -19,6 +20,8 @@ SCENARIOS_BIN := $(TARGET)/c/scenarios
 VENV  := $(TARGET)/venv
 NODE_MODULES := $(TARGET)/node_modules
 SHAKER := $(TARGET)/c/shake.so
+BINDING := bindings/python
+PYTHON_TOOLS := $(TARGET)/python-tools
 NOTICES := $(RELEASE)/THIRD-PARTY.md
 CARGO_FUZZ := $(TARGET)/tools/bin/cargo-fuzz
 export CARGO_TARGET_DIR := $(TARGET)
@@ -42,7 +45,7 @@ EXAMPLES  := $(patsubst examples-c/%.c,$(EXAMPLES_BIN)/%,$(wildcard examples-c/*
 SCENARIOS := $(patsubst tests/c/%.c,$(SCENARIOS_BIN)/%,$(wildcard tests/c/*.c))
 
 .PHONY: all demo check test test-long shake bench fuzz install install-strip uninstall clean
-.PHONY: lib examples scenarios venv javascript shaker
+.PHONY: lib examples scenarios venv python python-tools python-lints wheel javascript shaker
 .DELETE_ON_ERROR:
 # Cargo uses all processors by itself; tests/runner runs the parts of the tests side by side.
 .NOTPARALLEL:
@@ -110,6 +113,30 @@ $(VENV)/ready: tests/interop/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --disable-pip-version-check --no-deps --progress-bar off -r $<
 	touch $@
+
+# The extension module of the Python binding, in its place in the source tree, with a link to the library beside it.
+python: $(BINDING)/libwamp/_wamp.abi3.so
+
+$(BINDING)/libwamp/_wamp.abi3.so: $(BINDING)/setup.py $(BINDING)/build_wamp.py include/wamp.h $(VENV)/ready | lib
+	cd $(BINDING) && LIBWAMP_LIBRARY=$(RELEASE)/libwamp.so $(VENV)/bin/python setup.py --quiet build_ext --force \
+		--build-temp $(TARGET)/python --inplace
+	touch $@
+
+# What looks at the binding's code, apart from the tests' packages, so that `make check` is quick everywhere.
+python-tools: $(PYTHON_TOOLS)/ready
+
+$(PYTHON_TOOLS)/ready: $(BINDING)/tools/requirements.txt
+	rm -rf $(PYTHON_TOOLS)
+	$(PYTHON) -m venv $(PYTHON_TOOLS)
+	$(PYTHON_TOOLS)/bin/python -m pip install --disable-pip-version-check --no-deps --progress-bar off -r $<
+	touch $@
+
+python-lints: python-tools
+	$(PYTHON_TOOLS)/bin/python $(BINDING)/tools/lints.py $(TARGET)/python
+
+# A wheel with the library in it, tagged for the oldest systems that it runs on.
+wheel: all venv
+	LIBWAMP_LIBRARY=$(RELEASE)/libwamp.so $(VENV)/bin/python $(BINDING)/tools/wheel.py $(TARGET)/wheels
 
 # Without npm the tests that need its packages are skipped, and say so.
 javascript: $(if $(shell command -v npm),$(NODE_MODULES)/ready)

@@ -12,6 +12,9 @@ TIERS = ("check", "test", "long")  # each is seen less often than the one before
 INTEROP = "tests/interop"
 PYTHON_TESTS = "bindings/python/tests"
 JUDGES = f"{PYTHON_TESTS}/test_judges.py"
+SOAK = f"{PYTHON_TESTS}/test_soak.py"
+INSTALL = f"{PYTHON_TESTS}/test_install.py"
+OTHER_PARTS = tuple(f"--ignore={file}" for file in (JUDGES, SOAK, INSTALL))
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,16 @@ def interop(*subjects: str, more: tuple[str, ...] = ()) -> Pytest:
 LONG = {"WAMP_TEST_LONG": "1"}
 # What delays system calls and futexes at random (tests/shake/shake.c), and C scenarios behind each of their steps.
 SHAKEN = {"LD_PRELOAD": str(SHAKE), "WAMP_TEST_JITTER": "5000"}
-PEERS = ("library", "programs", "python-packages", "node-packages")
+PEERS = ("library", "programs", "binding", "node-packages")
 
 PARTS = (
     # ---- what the others need; the longest way through them begins first ----
     Part("library", "builds the release library, shared and static", 390, make("lib")),
     Part("rust", "builds the tests in Rust", 390, cargo("test", "--no-run", "--quiet"), tier="check"),
     Part("python-packages", "installs Crossbar.io and the peers in Python", 95, make("venv")),
+    Part("python-tools", "installs ruff and mypy", 8, make("python-tools"), tier="check"),
+    Part("binding", "builds the extension module of the Python binding", 8, make("python"),
+         needs=("library", "python-packages")),
     Part("node-packages", "installs the peers in JavaScript", 6, make("javascript")),
     Part("programs", "builds the programs in C", 29, make("scenarios", "examples"), needs=("library",)),
     Part("shaker", "builds what delays system calls", 1, make("shaker"), tier="long"),
@@ -75,6 +81,9 @@ PARTS = (
     Part("documentation", "cargo doc without warnings", 18, cargo("doc", "--quiet", "--no-deps"), tier="check",
          needs=("clippy",), variables={"RUSTDOCFLAGS": "-Dwarnings"}),
 
+    Part("python-lints", "ruff and mypy on the Python binding", 10,
+         make("python-lints"), tier="check", needs=("python-tools",)),
+
     # ---- test: what each landing needs ----
     Part("surface", "header, description, symbols, ABI, reference, environment", 10,
          tests("abi", "header", "description", "symbols", "reference", "environment"), needs=("rust", "library"), silence=300),
@@ -85,9 +94,9 @@ PARTS = (
          tests("c_scenarios", filters=("--skip", "valgrind")), needs=("rust", "programs"), silence=600, excused=True),
     Part("c-valgrind", "the same under valgrind, a wire for each mode", 340,
          tests("c_scenarios", filters=("valgrind",)), needs=("rust", "programs"), silence=900, excused=True),
-    Part("interop-features", "the whole client against Crossbar.io, Autobahn and wampy", 175,
+    Part("interop-features", "the whole client against Crossbar.io, Autobahn and wampy", 185,
          interop("auth", "auth_helpers", "autobahn", "examples", "features", "javascript", "longpoll_javascript",
-                 "patterns", "python_binding", "store"),
+                 "patterns", "python_binding", "store", "twins"),
          needs=PEERS, silence=300, excused=True),
     Part("interop-transports", "every transport, serializer, loss and fallback, against Crossbar.io", 200,
          interop("compression", "cookies", "fallback", "matrix", "reconnect", "tls", "transports"),
@@ -98,14 +107,20 @@ PARTS = (
          excused=True),
     Part("websocket", "the Autobahn TestSuite, both sides, 403 cases", 145, tests("websocket_cases"),
          needs=("rust", "python-packages"), silence=900, excused=True),
-    Part("python", "the Python binding", 40, Pytest([PYTHON_TESTS, f"--ignore={JUDGES}"]),
-         needs=("library", "python-packages"), silence=300, excused=True),
+    Part("python", "the Python binding", 40, Pytest([PYTHON_TESTS, *OTHER_PARTS]), needs=("binding",), silence=300,
+         excused=True),
+    Part("python-uvloop", "the same on uvloop", 25, Pytest([PYTHON_TESTS, *OTHER_PARTS]), needs=("binding",),
+         silence=300, excused=True, variables={"WAMP_TEST_LOOP": "uvloop"}),
+    Part("python-soak", "100,000 events and calls in Python, with exceptions, cancellations and losses", 40,
+         Pytest([SOAK]), needs=("binding",), silence=300, variables={"WAMP_SOAK_COUNT": "100000"}),
+    Part("python-install", "wheel and sdist of the Python binding, in clean environments", 40, Pytest([INSTALL]),
+         needs=("binding",), silence=600, excused=True),
     Part("judges", "encodings before json, msgpack and cbor2, by properties", 60, Pytest([JUDGES]),
-         needs=("library", "python-packages"), silence=300),
+         needs=("binding",), silence=300),
     Part("install", "make install, pkg-config and CMake", 30, tests("install"), needs=("rust", "library"), silence=300,
          excused=True),
     Part("readme", "all that README and docs tell to do", 10, tests("readme"),
-         needs=("rust", "library", "python-packages"), silence=300, excused=True),
+         needs=("rust", "binding"), silence=300, excused=True),
 
     # ---- long: what is seen before a subject is called done ----
     Part("long-valgrind", "C scenarios under valgrind, each mode with each wire", 350,
@@ -118,19 +133,23 @@ PARTS = (
     Part("long-websocket", "the Autobahn TestSuite, both sides, all 517 cases", 260, tests("websocket_cases"),
          tier="long", needs=("rust", "python-packages"), silence=1500, variables={"WAMP_WEBSOCKET_CASES": "all"}),
     Part("long-judges", "encodings before their judges, 1500 examples each", 120, Pytest([JUDGES]), tier="long",
-         needs=("library", "python-packages"), silence=900, variables={"WAMP_JUDGE_EXAMPLES": "1500"}),
+         needs=("binding",), silence=900, variables={"WAMP_JUDGE_EXAMPLES": "1500"}),
+    Part("long-python", "1,000,000 events and calls in Python, as in python-soak", 400, Pytest([SOAK]), tier="long",
+         needs=("binding",), silence=3000, variables={"WAMP_SOAK_COUNT": "1000000"}),
+    Part("long-python-install", "an sdist of the Python binding, with the library built of it", 400, Pytest([INSTALL]),
+         tier="long", needs=("binding",), variables=LONG),
     Part("long-properties", "property tests of the crate, 4096 examples each", 60, Cargo(["--lib"]), tier="long",
          needs=("rust",), silence=1500, variables={"PROPTEST_CASES": "4096"}),
     Part("long-liveness", "routers frozen, cut off and slow, over each transport", 330,
-         Plain([str(PYTHON), "tests/liveness/table.py"]), tier="long", needs=("library", "python-packages"),
+         Plain([str(PYTHON), "tests/liveness/table.py"]), tier="long", needs=("binding",),
          silence=3300),
     Part("long-fuzz", "every fuzz target for ten minutes", 7200, make("fuzz"), tier="long"),
     Part("shake-c", "C scenarios, delayed at random", 200, tests("c_scenarios", filters=("plain",)), tier="long",
          needs=("rust", "programs", "shaker"), silence=900, variables=SHAKEN),
     Part("shake-hostile", "hostile routers, delayed at random", 200, tests("hostile"), tier="long",
          needs=("rust", "shaker"), silence=900, variables=SHAKEN),
-    Part("shake-python", "the Python binding, delayed at random", 200, Pytest([PYTHON_TESTS, f"--ignore={JUDGES}"]),
-         tier="long", needs=("library", "python-packages", "shaker"), silence=900, variables=SHAKEN),
+    Part("shake-python", "the Python binding, delayed at random", 200, Pytest([PYTHON_TESTS, *OTHER_PARTS]),
+         tier="long", needs=("binding", "shaker"), silence=900, variables=SHAKEN),
     Part("shake-interop", "everything against Crossbar.io, delayed at random", 900, Pytest([INTEROP]), tier="long",
          needs=(*PEERS, "shaker"), silence=900, variables=SHAKEN),
 )

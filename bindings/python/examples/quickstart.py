@@ -1,7 +1,7 @@
 """The four verbs in one program: register, call, subscribe, publish.
 
-    python quickstart.py                              with a router of its own
-    python quickstart.py ws://127.0.0.1:8080/ws realm1
+python quickstart.py                              with a router of its own
+python quickstart.py ws://127.0.0.1:8080/ws realm1
 """
 
 import asyncio

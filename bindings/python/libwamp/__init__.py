@@ -8,24 +8,37 @@
 """
 
 from . import auth
-from .connection import Closed, Connection, Transport, connect
+from .connection import Connection, connect
 from .durable import DurableRegistration, DurableSubscription
 from .errors import (
-    AuthenticationError, Error, LocalError, NotConnected, NotSent, OptionError, OutcomeUnknown, QueueFull, TimedOut,
-    UriError, WampError,
+    AuthenticationError,
+    Error,
+    LocalError,
+    NotConnected,
+    NotSent,
+    OptionError,
+    OutcomeUnknown,
+    QueueFull,
+    TimedOut,
+    UriError,
+    WampError,
 )
-from .ffi import from_c, lib
+from .ffi import version
 from .invocation import Invocation, Registration
+from .options import ConnectionOptions
 from .passthru import Codec
 from .payload import Encoded, Result
+from .reports import Closed, Transport
 from .router import Router
-from .session import Event, Session, Subscription
+from .session import Session
+from .subscription import Event, Subscription
 
 __all__ = [
     "AuthenticationError",
     "Closed",
     "Codec",
     "Connection",
+    "ConnectionOptions",
     "DurableRegistration",
     "DurableSubscription",
     "Encoded",
@@ -51,8 +64,3 @@ __all__ = [
     "connect",
     "version",
 ]
-
-
-def version() -> str:
-    """The version of the C library."""
-    return from_c(lib.wamp_version())

@@ -1,4 +1,4 @@
-"""What `on_challenge` may need to answer a challenge. These functions need no connection.
+"""Helpers of `on_challenge`, to answer a challenge. They need no connection.
 
 Bytes are base64 or hexadecimal text, as on the wire; what each one takes is told in wamp.h.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -57,8 +58,18 @@ def check_cancel_mode(mode: Any) -> None:
         raise ValueError(f"wamp_cancel_mode is one of {', '.join(CANCEL_MODES)}, and not {mode!r}")
 
 
+def check_concurrency(number: Any) -> None:
+    """Refuses what is no number of endpoints."""
+    if not isinstance(number, int):
+        raise TypeError(f"concurrency is a number of endpoints, and not {number!r}")
+    if number < 1:
+        raise ValueError(f"concurrency is at least 1, and not {number}")
+
+
 def suits(function: Callable[..., Any], args: Iterable[Any], kwargs: Mapping[str, Any], error: TypeError) -> bool:
     """Whether a function takes such arguments: if not, the TypeError of its call is the fault of the caller."""
+    if _has_begun(function, error):
+        return True
     try:
         inspect.signature(function).bind(*args, **kwargs)
     except TypeError:
@@ -66,3 +77,10 @@ def suits(function: Callable[..., Any], args: Iterable[Any], kwargs: Mapping[str
     except ValueError:  # a function of C that has no signature: it has failed without a frame of its own
         return error.__traceback__ is not None and error.__traceback__.tb_next is not None
     return True
+
+
+def _has_begun(function: Callable[..., Any], error: TypeError) -> bool:
+    """Whether an error comes from within a function, in whatever decorators."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    frames = traceback.walk_tb(error.__traceback__)
+    return code is not None and any(frame.f_code is code for frame, _ in frames)

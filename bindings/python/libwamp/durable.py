@@ -2,135 +2,118 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .checks import check_callable
-from .errors import WampError, check, local_error
+from .entries import Durable, Listener, Procedure
+from .errors import check
 from .ffi import ffi, lib
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    from .core import Core
 
 
-class Durable:
-    """What both have in common."""
-
-    def __init__(self, connection: Connection, uri: str, on_restored: Callable[[float], Any] | None,
-                 on_suspended: Callable[[], Any] | None, on_error: Callable[[Exception], Any] | None) -> None:
-        hooks = {"on_restored": on_restored, "on_suspended": on_suspended, "on_error": on_error}
-        for name, hook in hooks.items():
-            check_callable(name, hook, optional=True)
-        self.connection = connection
-        self.number = 0  # the library's local id
-        self.id = 0  # the router's, in the present session
-        self.active = False  # whether the router has it now
-        self.removed = False
-        self.details_arg: str | None = None
-        self.on_restored = on_restored
-        self.on_suspended = on_suspended
-        self.on_error = on_error
-        self._uri = uri
-        self._waiting: set[asyncio.Future[None]] = set()
-
-    def __repr__(self) -> str:
-        state = "removed" if self.removed else "active" if self.active else "not active"
-        return f"<libwamp.{type(self).__name__} {self._uri!r}, {state}>"
-
-    async def wait_active(self) -> None:
-        """Waits until the router has it; raises the error where a session's router refuses it."""
-        self.connection.check_loop()
-        if self.removed:
-            raise local_error(lib.WAMP_ERR_NO_SUCH_ID)
-        if self.active:
-            return
-        waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(waiting)
-        try:
-            with self.connection.hearing():
-                await waiting
-        finally:
-            self._waiting.discard(waiting)
-
-    def told_active(self, number: int, outage: float | None) -> None:
-        """The router has it, for the first time or again."""
-        self.id = number
-        self.active = True
-        for waiting in self._waiting:
-            if not waiting.done():
-                waiting.set_result(None)
-        if outage is not None and self.on_restored is not None:
-            self.connection.run(f"on_restored of {self._uri}", self.on_restored, outage)
-
-    def told_suspended(self) -> None:
-        """The router has it no longer, or its session has ended."""
-        self.id = 0
-        self.active = False
-        if self.on_suspended is not None:
-            self.connection.run(f"on_suspended of {self._uri}", self.on_suspended)
-
-    def told_error(self, error: WampError) -> None:
-        """The router has refused it."""
-        awaited = self.give_up(lambda: error)
-        if self.on_error is not None:
-            self.connection.run(f"on_error of {self._uri}", self.on_error, error)
-        elif not awaited:
-            self.connection.complain(error, f"the router refused {self._uri}")
-
-    def give_up(self, error: Callable[[], Exception]) -> bool:
-        """Tells those who wait for it that it does not come. Whether anybody does."""
-        waiting = [future for future in self._waiting if not future.done()]
-        for future in waiting:
-            future.set_exception(error())
-        return bool(waiting)
-
-    def forget_waiting(self) -> None:
-        """The loop in which somebody waited has ended."""
-        self._waiting.clear()
-
-    async def _remove(self, function: Callable[..., int]) -> bool:
-        self.connection.check_loop()
-        ended = check(function(self.connection.pointer, self.number, ffi.NULL, ffi.NULL, ffi.NULL))
-        self.removed = True
-        self.active = False
-        self.give_up(lambda: local_error(lib.WAMP_ERR_NO_SUCH_ID))
-        if ended and self.connection.listening:
-            await self.connection.outcome(self.number)
-        return bool(ended)
-
-
-class DurableSubscription(Durable):
+class DurableSubscription:
     """A handler that receives a topic's events in each session of its connection."""
 
-    handler: Callable[..., Any]
+    def __init__(self, core: Core, entry: Listener) -> None:
+        self._core = core
+        self._entry = entry
+
+    def __repr__(self) -> str:
+        return f"<libwamp.DurableSubscription {self.topic!r}, {_state(self._entry)}>"
 
     @property
     def topic(self) -> str:
         """The topic, as it was given."""
-        return self._uri
+        return self._entry.uri
+
+    @property
+    def handler(self) -> Callable[..., Any]:
+        """The function or coroutine function that receives the events."""
+        return self._entry.function
+
+    @property
+    def id(self) -> int:
+        """The router's id in the present session; 0 where it has none."""
+        return self._entry.id
+
+    @property
+    def active(self) -> bool:
+        """Whether the router has it now."""
+        return _durable(self._entry).active
+
+    async def wait_active(self) -> None:
+        """Waits until the router has it; raises the error where a session's router refuses it."""
+        await _durable(self._entry).wait_active()
 
     async def unsubscribe(self) -> bool:
         """Ends it for good; False where other handlers keep the topic subscribed."""
-        ended = await self._remove(lib.wamp_connection_unsubscribe)
-        self.connection.subscriptions.pop(self.number, None)
-        self.connection.drop_lane(self.number)
+        ended = await _remove(self._core, self._entry, lib.wamp_connection_unsubscribe)
+        self._core.forget(self._entry)
+        self._entry.drop_waiting()
         return ended
 
 
-class DurableRegistration(Durable):
+class DurableRegistration:
     """A procedure that is served in each session of its connection."""
 
-    endpoint: Callable[..., Any]
-    concurrency: int
-    running = 0  # endpoints, that are coroutines
+    def __init__(self, core: Core, entry: Procedure) -> None:
+        self._core = core
+        self._entry = entry
+
+    def __repr__(self) -> str:
+        return f"<libwamp.DurableRegistration {self.procedure!r}, {_state(self._entry)}>"
 
     @property
     def procedure(self) -> str:
         """The procedure, as it was given."""
-        return self._uri
+        return self._entry.uri
+
+    @property
+    def endpoint(self) -> Callable[..., Any]:
+        """The function or coroutine function that serves the calls."""
+        return self._entry.function
+
+    @property
+    def concurrency(self) -> int:
+        """The number of coroutines of the endpoint that may run at once."""
+        return self._entry.concurrency
+
+    @property
+    def id(self) -> int:
+        """The router's id in the present session; 0 where it has none."""
+        return self._entry.id
+
+    @property
+    def active(self) -> bool:
+        """Whether the router has it now."""
+        return _durable(self._entry).active
+
+    async def wait_active(self) -> None:
+        """Waits until the router has it; raises the error where a session's router refuses it."""
+        await _durable(self._entry).wait_active()
 
     async def unregister(self) -> None:
         """Ends it for good. Calls that are being served are still answered."""
-        await self._remove(lib.wamp_connection_unregister)
-        self.connection.registrations.pop(self.number, None)
+        await _remove(self._core, self._entry, lib.wamp_connection_unregister)
+        self._core.forget(self._entry)
+
+
+def _durable(entry: Listener | Procedure) -> Durable:
+    assert entry.durable is not None
+    return entry.durable
+
+
+def _state(entry: Listener | Procedure) -> str:
+    durable = _durable(entry)
+    return "removed" if durable.removed else "active" if durable.active else "not active"
+
+
+async def _remove(core: Core, entry: Listener | Procedure, function: Callable[..., int]) -> bool:
+    core.wire.check_loop()
+    ended = check(function(core.wire.pointer, entry.number, ffi.NULL, ffi.NULL, ffi.NULL))
+    _durable(entry).told_removed()
+    if ended and core.wire.listening:
+        await core.wire.outcome(entry.number)
+    return bool(ended)

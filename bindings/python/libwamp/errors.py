@@ -1,4 +1,4 @@
-"""What can go wrong, as exceptions.
+"""Exceptions, for all that can go wrong.
 
 `Error` is an ERROR of WAMP's: the router or a peer answered it, or an endpoint raises it to answer it.
 `LocalError` and its kinds come from this side: a wrong argument, no connection, a full queue.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .wire import Wire
 
 QUEUE = 1024
-"""How many events may wait for the async handler of one subscription; those taken with the last come on top."""
+"""The number of events that may wait for the async handler of one subscription; those taken with the last come on top."""
 
 inside: ContextVar[Wire | None] = ContextVar("inside", default=None)
 """The connection in whose lane the running task, or the one that started it, is a handler."""
@@ -25,7 +25,7 @@ inside: ContextVar[Wire | None] = ContextVar("inside", default=None)
 class Lane:
     """Awaits what handlers have returned, in order."""
 
-    __slots__ = ("_wire", "_what", "_waiting", "_running")
+    __slots__ = ("_running", "_waiting", "_what", "_wire")
 
     def __init__(self, wire: Wire, what: str) -> None:
         self._wire = wire

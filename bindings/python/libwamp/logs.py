@@ -16,14 +16,17 @@ from .afterwards import attend, log, write
 from .ffi import ffi, lib
 
 if TYPE_CHECKING:
-    from .connection import Closed
+    from .reports import Closed
 
 TRACE = 5
 """The level of the log's finest lines, and of the option `trace`: below DEBUG."""
 
 _LEVELS = {
-    lib.WAMP_LOG_TRACE: TRACE, lib.WAMP_LOG_DEBUG: logging.DEBUG, lib.WAMP_LOG_INFO: logging.INFO,
-    lib.WAMP_LOG_WARN: logging.WARNING, lib.WAMP_LOG_ERROR: logging.ERROR,
+    lib.WAMP_LOG_TRACE: TRACE,
+    lib.WAMP_LOG_DEBUG: logging.DEBUG,
+    lib.WAMP_LOG_INFO: logging.INFO,
+    lib.WAMP_LOG_WARN: logging.WARNING,
+    lib.WAMP_LOG_ERROR: logging.ERROR,
 }
 _TOLD_HERE = "connection to '"  # how the library's own lines about the end of sessions and attempts begin
 
@@ -32,15 +35,15 @@ _level = -1  # that the library has been told
 _let_go = threading.Event()
 
 
-@ffi.callback("void(int, const char *, void *)")  # type: ignore[untyped-decorator]
-def _take(level: int, line: Any, _: Any) -> None:
+@ffi.def_extern()  # type: ignore[untyped-decorator]
+def wamp_python_log(level: int, line: Any, _: Any) -> None:
     text = ffi.string(line).decode(errors="replace")
     if not text.startswith(_TOLD_HERE):
         write(_LEVELS.get(level, logging.ERROR), text)
 
 
-@ffi.callback("void(void *)")  # type: ignore[untyped-decorator]
-def _free(_: Any) -> None:
+@ffi.def_extern()  # type: ignore[untyped-decorator]
+def wamp_python_log_free(_: Any) -> None:
     _let_go.set()
 
 
@@ -54,15 +57,16 @@ def follow_logging() -> None:
         return
     with _lock:
         _level = wanted
-        lib.wamp_set_log(wanted, _take, ffi.NULL, _free)
+        lib.wamp_set_log(wanted, lib.wamp_python_log, ffi.NULL, lib.wamp_python_log_free)
 
 
 def log_close(where: str, closed: Closed, asked: bool) -> None:
     """Tells the end of a session or of an attempt, and whether there will be another."""
     if closed.will_retry:
         delay, count = closed.details.get("retry_delay") or 0.0, closed.details.get("retry_count")
-        log.warning("connection to %s %s: %s; attempt %s follows in %.1f s", where, closed.reason, closed.message,
-                    count, delay)
+        log.warning(
+            "connection to %s %s: %s; attempt %s follows in %.1f s", where, closed.reason, closed.message, count, delay
+        )
     elif not asked:
         log.warning("connection to %s %s: %s; no attempt follows", where, closed.reason, closed.message)
     else:

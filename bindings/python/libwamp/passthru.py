@@ -17,7 +17,7 @@ _BYTES = (bytes, bytearray, memoryview)
 
 
 class Codec(Protocol):
-    """What makes and reads such payloads. It runs on the event loop's thread."""
+    """Maker and reader of such payloads. It runs on the event loop's thread."""
 
     def encode(self, options: dict[str, Any], args: list[Any], kwargs: dict[str, Any]) -> bytes:
         """The bytes that travel, for the arguments of a request with these options."""
@@ -38,7 +38,7 @@ def encode(codec: Codec | None, options: Mapping[str, Any], args: list[Any], kwa
     if len(args) == 1 and not kwargs and isinstance(args[0], Encoded):
         return args
     if codec is not None:
-        data = codec.encode(dict(options), args, dict(kwargs))
+        data: bytes | bytearray | memoryview = codec.encode(dict(options), args, dict(kwargs))
         if not isinstance(data, _BYTES):
             raise TypeError(f"the codec's encode gives bytes, and not {data!r}")
     elif len(args) == 1 and not kwargs and isinstance(args[0], _BYTES):

@@ -27,10 +27,14 @@ class Result:
     router sent with a result that has come.
     """
 
-    __slots__ = ("args", "kwargs", "options", "details")
+    __slots__ = ("args", "details", "kwargs", "options")
 
-    def __init__(self, args: Iterable[Any] = (), kwargs: Mapping[str, Any] | None = None,
-                 options: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        args: Iterable[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
         self.args = list(args)
         self.kwargs = dict(kwargs or {})
         self.options = dict(options or {})
@@ -60,7 +64,7 @@ class Encoded:
 
 
 def unwrap(args: list[Any], kwargs: dict[str, Any]) -> Any:
-    """What a call gives: nothing, the one value, or all of it."""
+    """The value that a call gives: nothing, the one value, or all of it."""
     if kwargs or len(args) > 1:
         return Result(args, kwargs)
     return args[0] if args else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from .afterwards import attend, discard
 from .errors import check, making_failed
@@ -34,11 +34,12 @@ class Router:
     def __repr__(self) -> str:
         return f"<libwamp.Router {'closed' if self._handle == ffi.NULL else self.url or 'listening nowhere'}>"
 
-    def __enter__(self) -> Router:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 traceback: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self.close()
 
     def __del__(self) -> None:
@@ -58,7 +59,7 @@ class Router:
 
     @property
     def stats(self) -> dict[str, int]:
-        """What the router counts: `clients`, `sessions`, `subscriptions`, `registrations`, ..."""
+        """Counts of the router: `clients`, `sessions`, `subscriptions`, `registrations`, ..."""
         return report(lib.wamp_router_stats(self._handle))[1]
 
     def kick(self, session: int = 0, reason: str | None = None) -> int:

@@ -8,60 +8,31 @@ import time
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .afterwards import discard
 from .checks import (
-    check_callable, check_cancel_mode, check_details_arg, check_keywords, check_timeout, uri_to_c,
+    check_callable,
+    check_cancel_mode,
+    check_concurrency,
+    check_details_arg,
+    check_keywords,
+    check_timeout,
+    uri_to_c,
 )
 from .durable import DurableRegistration, DurableSubscription
-from .errors import LocalError, check, local_error
+from .entries import Listener, Procedure
+from .errors import LocalError, check
 from .ffi import CHARS, ffi, from_c, lib, to_c
-from .invocation import CONCURRENCY, Endpoint, Registration, check_concurrency
-from .payload import Result, details_of, dumps, options_of, options_to_c, report
-from .wire import is_cancelled, settle
+from .invocation import Endpoint, Registration
+from .joined import Joined
+from .payload import Result, dumps, options_of, options_to_c, report
+from .reports import Closed, Transport
+from .serving import CONCURRENCY
+from .subscription import Subscription
+from .wire import Wire, is_cancelled
 
 if TYPE_CHECKING:
-    from .connection import Closed, Connection, Transport
+    from .core import Core
 
 Options = Mapping[str, Any]
-
-
-class Event:
-    """One event of a topic, for a handler that asked for it by `details_arg`."""
-
-    __slots__ = ("topic", "publication", "details")
-
-    def __init__(self, event: Any) -> None:
-        self.topic = from_c(event.uri, event.uri_size)
-        self.publication: int = event.wamp_id
-        self.details = details_of(event)
-
-    def __repr__(self) -> str:
-        return f"<libwamp.Event of {self.topic!r}, publication {self.publication}>"
-
-
-class Subscription:
-    """A handler that receives a topic's events."""
-
-    def __init__(self, session: Session, number: int, topic: str, handler: Callable[..., Any],
-                 details_arg: str | None) -> None:
-        self.session = session
-        self.number = number  # the library's local id
-        self.id = 0  # the router's
-        self.topic = topic
-        self.handler = handler
-        self.details_arg = details_arg
-
-    def __repr__(self) -> str:
-        return f"<libwamp.Subscription {self.topic!r}{'' if self.active else ', ended'}>"
-
-    @property
-    def active(self) -> bool:
-        """Whether the handler still receives events."""
-        return self.session.listens(self)
-
-    async def unsubscribe(self) -> bool:
-        """Ends it; False where other handlers keep the topic subscribed."""
-        return await self.session.unsubscribe(self)
 
 
 class Session:
@@ -71,19 +42,13 @@ class Session:
     shortened by `prefix`.
     """
 
-    def __init__(self, connection: Connection, event: Any) -> None:
-        check(lib.wamp_session_retain(event.session))
-        self._handle = event.session
-        self._connection = connection
-        self._closed: asyncio.Future[Closed] = asyncio.get_running_loop().create_future()
+    def __init__(self, core: Core, joined: Joined) -> None:
+        self._core = core
+        self._joined = joined
         self._begun = time.monotonic()
-        self.id: int = event.wamp_id
-        self.realm = from_c(lib.wamp_session_realm(event.session))
-        self.details = details_of(event)  # of WELCOME
-
-    def __del__(self) -> None:
-        if getattr(self, "_handle", ffi.NULL) != ffi.NULL:  # its loop ended first
-            discard(lib.wamp_session_release, self._handle)
+        self.id = joined.id
+        self.realm = joined.realm
+        self.details = joined.details  # of WELCOME
 
     def __repr__(self) -> str:
         return f"<libwamp.Session {self.id} on {self.realm!r}{'' if self.is_open else ', closed'}>"
@@ -91,7 +56,7 @@ class Session:
     @property
     def is_open(self) -> bool:
         """Whether the session is still joined."""
-        return bool(self._handle != ffi.NULL and lib.wamp_session_is_open(self._handle) == 1)
+        return self._joined.is_open
 
     @property
     def features(self) -> dict[str, dict[str, bool]]:
@@ -101,24 +66,33 @@ class Session:
     @property
     def subscriptions(self) -> list[Subscription | DurableSubscription]:
         """The active subscriptions, those of the connection among them."""
-        entries = self._connection.subscriptions.values() if self.is_open else ()
-        return [entry for entry in entries if entry.id]
+        entries = self._core.subscriptions.values() if self.is_open else ()
+        return [entry.face for entry in entries if entry.id]
 
     @property
     def registrations(self) -> list[Registration | DurableRegistration]:
         """The active registrations, those of the connection among them."""
-        entries = self._connection.registrations.values() if self.is_open else ()
-        return [entry for entry in entries if entry.id]
+        entries = self._core.registrations.values() if self.is_open else ()
+        return [entry.face for entry in entries if entry.id]
 
     @property
     def transport(self) -> Transport:
-        """How the router is reached."""
-        return self._connection.transport
+        """The way to the router."""
+        return self._core.transport
 
-    async def call(self, procedure: str, /, *args: Any, wamp_options: Options | None = None,
-                   wamp_timeout: float | None = None, wamp_on_progress: Callable[[Any], Any] | None = None,
-                   wamp_input: Iterable[Any] | AsyncIterable[Any] | None = None,
-                   wamp_cancel_mode: str = "killnowait", wamp_details: bool = False, **kwargs: Any) -> Any:
+    async def call(
+        self,
+        procedure: str,
+        /,
+        *args: Any,
+        wamp_options: Options | None = None,
+        wamp_timeout: float | None = None,
+        wamp_on_progress: Callable[[Any], Any] | None = None,
+        wamp_input: Iterable[Any] | AsyncIterable[Any] | None = None,
+        wamp_cancel_mode: str = "killnowait",
+        wamp_details: bool = False,
+        **kwargs: Any,
+    ) -> Any:
         """Calls a procedure. Gives None, the one value, or a `Result` with all of them; raises `Error`.
 
         After `wamp_timeout` seconds the call is given up: `TimedOut`. `wamp_on_progress` is called with each
@@ -141,12 +115,17 @@ class Session:
         if wamp_input is not None:
             options["progress"] = True
         number = await self._send(
-            lib.wamp_session_call, uri_to_c("procedure", procedure), self._connection.outgoing(args, kwargs, options),
-            options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL,
+            lib.wamp_session_call,
+            uri_to_c("procedure", procedure),
+            self._wire.coding.outgoing(args, kwargs, options),
+            options_to_c(options),
+            ffi.NULL,
+            ffi.NULL,
+            ffi.NULL,
         )
         feeding = None if wamp_input is None else asyncio.ensure_future(self._feed(number, wamp_input, options))
         try:
-            return await self._connection.outcome(number, wamp_on_progress, wamp_details)
+            return await self._wire.outcome(number, wamp_on_progress, wamp_details)
         except asyncio.CancelledError:
             self._cancel(number, wamp_cancel_mode)
             raise
@@ -154,8 +133,15 @@ class Session:
             if feeding is not None:
                 feeding.cancel()
 
-    async def register(self, procedure: str, endpoint: Endpoint, options: Options | None = None, *,
-                       details_arg: str | None = None, concurrency: int = CONCURRENCY) -> Registration:
+    async def register(
+        self,
+        procedure: str,
+        endpoint: Endpoint,
+        options: Options | None = None,
+        *,
+        details_arg: str | None = None,
+        concurrency: int = CONCURRENCY,
+    ) -> Registration:
         """Serves a procedure by a function or coroutine function, called with the call's arguments.
 
         What it returns is the result (several values as a `Result`). Raising `Error` answers that error, any
@@ -167,26 +153,29 @@ class Session:
         check_callable("an endpoint", endpoint)
         check_details_arg(details_arg)
         check_concurrency(concurrency)
-        registrations = self._connection.registrations
         number = await self._send(
             lib.wamp_session_register, name, options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
         )
-        registration = registrations[number] = Registration(self, number, procedure, endpoint, details_arg, concurrency)
+        entry = self._core.registrations[number] = Procedure(procedure, endpoint, details_arg, concurrency)
+        entry.number = number
+        registration = entry.face = Registration(self, entry, self._core.knows)
         try:
-            registration.id = await self._connection.outcome(number)
+            entry.id = await self._wire.outcome(number)
         except BaseException as error:
-            if registrations.pop(number, None) and isinstance(error, asyncio.CancelledError):
-                lib.wamp_session_unregister(self._handle, number, ffi.NULL, ffi.NULL, ffi.NULL)
+            if self._core.forget(entry) and isinstance(error, asyncio.CancelledError):
+                lib.wamp_session_unregister(self._joined.handle, number, ffi.NULL, ffi.NULL, ffi.NULL)
             raise
         return registration
 
     async def unregister(self, registration: Registration) -> None:
         """Ends a registration. Calls that are being served are still answered."""
-        await self._send(lib.wamp_session_unregister, registration.number, ffi.NULL, ffi.NULL, ffi.NULL)
-        await self._connection.outcome(registration.number)
+        number = registration._entry.number
+        await self._send(lib.wamp_session_unregister, number, ffi.NULL, ffi.NULL, ffi.NULL)
+        await self._wire.outcome(number)
 
-    async def subscribe(self, topic: str, handler: Callable[..., Any], options: Options | None = None, *,
-                        details_arg: str | None = None) -> Subscription:
+    async def subscribe(
+        self, topic: str, handler: Callable[..., Any], options: Options | None = None, *, details_arg: str | None = None
+    ) -> Subscription:
         """Has a function or coroutine function called with the arguments of each of the topic's events.
 
         Events come in the order in which the router sent them; a coroutine has ended before the next one begins.
@@ -197,28 +186,28 @@ class Session:
         name = uri_to_c("topic", topic)
         check_callable("a handler", handler)
         check_details_arg(details_arg)
-        subscriptions = self._connection.subscriptions
         number = await self._send(
             lib.wamp_session_subscribe, name, options_to_c(options), ffi.NULL, ffi.NULL, ffi.NULL, ffi.NULL
         )
-        subscription = subscriptions[number] = Subscription(self, number, topic, handler, details_arg)
+        entry = self._core.subscriptions[number] = Listener(topic, handler, details_arg)
+        entry.number = number
+        subscription = entry.face = Subscription(self, entry, self._core.knows)
         try:
-            subscription.id = await self._connection.outcome(number)
+            entry.id = await self._wire.outcome(number)
         except BaseException as error:
-            if subscriptions.pop(number, None) and isinstance(error, asyncio.CancelledError):
-                lib.wamp_session_unsubscribe(self._handle, number, ffi.NULL, ffi.NULL, ffi.NULL)
+            if self._core.forget(entry) and isinstance(error, asyncio.CancelledError):
+                lib.wamp_session_unsubscribe(self._joined.handle, number, ffi.NULL, ffi.NULL, ffi.NULL)
             raise
         return subscription
 
     async def unsubscribe(self, subscription: Subscription) -> bool:
         """Ends a subscription; False where other handlers keep the topic subscribed."""
-        ended = await self._send(
-            lib.wamp_session_unsubscribe, subscription.number, ffi.NULL, ffi.NULL, ffi.NULL
-        )
+        entry = subscription._entry
+        ended = await self._send(lib.wamp_session_unsubscribe, entry.number, ffi.NULL, ffi.NULL, ffi.NULL)
         if ended:
-            await self._connection.outcome(subscription.number)
-        self._connection.subscriptions.pop(subscription.number, None)
-        self._connection.drop_lane(subscription.number)
+            await self._wire.outcome(entry.number)
+        self._core.forget(entry)
+        entry.drop_waiting()
         return bool(ended)
 
     def publish(self, topic: str, /, *args: Any, wamp_options: Options | None = None, **kwargs: Any) -> None:
@@ -226,30 +215,35 @@ class Session:
         if kwargs:
             check_keywords(kwargs)
         status = lib.wamp_session_publish(
-            self._pointer, uri_to_c("topic", topic), self._connection.outgoing(args, kwargs, wamp_options),
+            self._pointer,
+            uri_to_c("topic", topic),
+            self._wire.coding.outgoing(args, kwargs, wamp_options),
             options_to_c(wamp_options),
         )
         if status == lib.WAMP_ERR_AGAIN:
-            self._connection.block()
+            self._wire.block()
         check(status)
 
-    async def publish_ack(self, topic: str, /, *args: Any, wamp_options: Options | None = None,
-                          **kwargs: Any) -> int:
+    async def publish_ack(self, topic: str, /, *args: Any, wamp_options: Options | None = None, **kwargs: Any) -> int:
         """Publishes an event and waits until the router has it. Gives the publication's id."""
         if kwargs:
             check_keywords(kwargs)
         number = await self._send(
-            lib.wamp_session_publish_ack, uri_to_c("topic", topic),
-            self._connection.outgoing(args, kwargs, wamp_options), options_to_c(wamp_options),
-            ffi.NULL, ffi.NULL, ffi.NULL,
+            lib.wamp_session_publish_ack,
+            uri_to_c("topic", topic),
+            self._wire.coding.outgoing(args, kwargs, wamp_options),
+            options_to_c(wamp_options),
+            ffi.NULL,
+            ffi.NULL,
+            ffi.NULL,
         )
-        publication: int = await self._connection.outcome(number)
+        publication: int = await self._wire.outcome(number)
         return publication
 
     async def drain(self) -> None:
         """Waits until `publish` has room again; returns at once where it has."""
-        with self._connection.hearing():
-            await self._connection.writable.wait()
+        with self._wire.hearing():
+            await self._wire.writable.wait()
         self._pointer  # noqa: B018 - raises where the session has ended
 
     def prefix(self, shortcut: str, prefix: str | None) -> None:
@@ -273,41 +267,28 @@ class Session:
 
     async def leave(self, reason: str | None = None, message: str | None = None) -> None:
         """Leaves the realm and closes the connection. A session that has ended may leave again."""
-        if not self._closed.done():
-            await self._connection.close(reason, message)
+        if not self._joined.closed.done():
+            await self._core.close(reason, message)
 
     close = leave
 
     async def wait_closed(self) -> Closed:
         """Waits until the session has ended, for whatever reason, and tells it."""
-        closed: Closed = await self._connection.hear(self._closed)
+        closed: Closed = await self._wire.hear(self._joined.closed)
         return closed
 
-    def listens(self, subscription: Subscription) -> bool:
-        """Whether a subscription of this session is active."""
-        return self._connection.subscriptions.get(subscription.number) is subscription
-
-    def serves(self, registration: Registration) -> bool:
-        """Whether a registration of this session is active."""
-        return self._connection.registrations.get(registration.number) is registration
-
-    def end(self, closed: Closed) -> None:
-        """The connection has been told that the session is over."""
-        lib.wamp_session_release(self._handle)
-        self._handle = ffi.NULL
-        settle(self._closed, closed)
+    @property
+    def _wire(self) -> Wire:
+        return self._core.wire
 
     @property
     def _pointer(self) -> Any:
-        if self._handle == ffi.NULL:
-            raise local_error(lib.WAMP_ERR_CLOSED)
-        self._connection.check_loop()
-        return self._handle
+        return self._joined.pointer
 
     async def _send(self, function: Callable[..., int], *arguments: Any) -> int:
         """Calls a function of the library; where the queue is full, waits for room and calls it again."""
         while (status := function(self._pointer, *arguments)) == lib.WAMP_ERR_AGAIN:
-            self._connection.block()
+            self._wire.block()
             await self.drain()
         return check(status)
 
@@ -327,16 +308,16 @@ class Session:
             if is_cancelled(error):
                 raise
             if not isinstance(error, LocalError) or error.status not in _CALL_HAS_ENDED:
-                self._connection.fail(call, error)
+                self._wire.fail(call, error)
                 self._cancel(call, "killnowait")
 
     def _piece(self, piece: Any, options: Options) -> Any:
         args, kwargs = (piece.args, piece.kwargs) if isinstance(piece, Result) else ([piece], {})
-        return self._connection.outgoing(args, kwargs, options)
+        return self._wire.coding.outgoing(args, kwargs, options)
 
     def _cancel(self, call: int, mode: str) -> None:
         # Refused if the call or the session has ended meanwhile: then all is well.
-        lib.wamp_session_cancel(self._handle, call, options_to_c({"mode": mode}))
+        lib.wamp_session_cancel(self._joined.handle, call, options_to_c({"mode": mode}))
 
 
 def _shown(value: Any) -> str:

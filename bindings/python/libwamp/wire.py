@@ -2,7 +2,7 @@
 
 The library does its work on threads of its own but calls nothing in Python. Its file descriptor is readable
 while events wait; the loop then takes them in batches, and each event finds its request by the local id that
-the library gave it. What the events mean for sessions is left to `connection.py`.
+the library gave it. What the events mean for sessions is left to `core.py`.
 """
 
 from __future__ import annotations
@@ -12,22 +12,26 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
-from . import passthru
 from .afterwards import add_loop, attend, discard, garbage, lines
-from .errors import Error, LocalError, WampError, check, last_error, local_error, making_failed
-from .ffi import EVENTS, ffi, from_c, lib
+from .coding import Coding
+from .errors import check, last_error, making_failed
+from .ffi import EVENTS, ffi, lib
 from .lane import Lane, inside
 from .logs import follow_logging
-from .payload import Result, connection_options_to_c, details_of, encoded, payload, received, unwrap
+from .payload import Result, connection_options_to_c, details_of, unwrap
 
 _log = logging.getLogger("libwamp")
 _BATCH = 256
 _STANDSTILL = 1.0  # seconds after which handlers that have made no progress may be waiting for what is not taken
 _EVENT_SIZE = ffi.sizeof(EVENTS.item)
 
-Codec = passthru.Codec
+Receivers = Mapping[int, Callable[[Any], None]]
+"""Functions for each kind of event, and for the error when no more can be had: BROKEN."""
+
+BROKEN = -1
+
 ErrorHandler = Callable[[BaseException, str], Any]
 
 EXITS = (SystemExit, KeyboardInterrupt)  # raised out of the loop, as asyncio does
@@ -59,12 +63,10 @@ class Request(NamedTuple):
 class Wire:
     """Owns one `wamp_connection_t`. To be used from its event loop's thread only."""
 
-    receivers: ClassVar[dict[int, Callable[[Any, Any], None]]] = {}  # by kind of event
-
     def __init__(self, options: Mapping[str, Any], on_user_error: ErrorHandler | None) -> None:
         self.on_user_error = on_user_error
-        self._takes_encoded = options.get("payload_encoding") == "wire"
-        self._codec: Codec | None = None
+        self.coding = Coding(options.get("payload_encoding") == "wire")
+        self._receivers: Receivers = {}  # while it listens, so that nothing holds itself when it is closed
         self.writable = asyncio.Event()
         self._requests: dict[int, Request] = {}
         self._tasks: set[asyncio.Future[Any]] = set()
@@ -92,9 +94,15 @@ class Wire:
         if getattr(self, "pointer", ffi.NULL) != ffi.NULL:
             discard(lib.wamp_connection_free, self.pointer)
 
-    def listen(self) -> None:
+    def listen(self, receivers: Receivers) -> None:
         """Takes events from now on, in the running loop."""
         self._fd = check(lib.wamp_connection_fd(self.pointer))
+        self._receivers = {
+            lib.WAMP_WRITABLE: self._on_writable,
+            lib.WAMP_RESULT: self._on_result,
+            lib.WAMP_PUBLISHED: self.on_done,
+            **receivers,
+        }
         self._loop = asyncio.get_running_loop()
         self._thread = threading.current_thread()
         self._read_or_rest()
@@ -112,6 +120,7 @@ class Wire:
         self._reading = False
         self._loop = None
         self._parting = False
+        self._receivers = {}
 
     @property
     def listening(self) -> bool:
@@ -146,7 +155,7 @@ class Wire:
         with self.hearing():
             return await asyncio.shield(future)
 
-    def part(self) -> None:
+    def part(self, receivers: Receivers) -> None:
         """Takes over, in the running loop, what an ended one has left: only to hear of the end."""
         self._requests.clear()
         self._tasks.clear()
@@ -154,12 +163,13 @@ class Wire:
         self._next = self._count = 0
         self._reading = False
         self._watch = None
-        self.listen()
+        self.listen(receivers)
         self._parting = True
 
-    async def outcome(self, number: int, on_progress: Callable[[Any], Any] | None = None,
-                      wants_details: bool = False) -> Any:
-        """What the library will tell under a local id."""
+    async def outcome(
+        self, number: int, on_progress: Callable[[Any], Any] | None = None, wants_details: bool = False
+    ) -> Any:
+        """Waits for what the library will tell under a local id."""
         outcome = asyncio.get_running_loop().create_future()
         lane = None if on_progress is None else Lane(self, "the handler of progressive results")
         self._requests[number] = Request(outcome, on_progress, lane, wants_details)
@@ -208,8 +218,9 @@ class Wire:
         if answer is not None:
             self.spawn(answer, what)
 
-    def begin(self, what: str, function: Callable[..., Any], args: Iterable[Any],
-              kwargs: Mapping[str, Any]) -> Awaitable[Any] | None:
+    def begin(
+        self, what: str, function: Callable[..., Any], args: Iterable[Any], kwargs: Mapping[str, Any]
+    ) -> Awaitable[Any] | None:
         """Calls a handler, and gives what is still to be awaited of it."""
         try:
             answer = function(*args, **kwargs)
@@ -319,15 +330,16 @@ class Wire:
             attend()
         if self._next == self._count:
             self._take()
+        receivers = self._receivers
         self._handling = True
         try:
             while self._next < self._count:
                 event = self._events[self._next]
                 self._next += 1
                 try:
-                    receiver = self.receivers.get(event.kind)
+                    receiver = receivers.get(event.kind)
                     if receiver is not None and (not self._parting or event.kind == lib.WAMP_CLOSE):
-                        receiver(self, event)
+                        receiver(event)
                 except BaseException as error:
                     self.complain(error, "exception while an event was handled")
                     self.leave_by(error)
@@ -344,15 +356,11 @@ class Wire:
         self._next = self._count = 0
         count = lib.wamp_connection_poll(self.pointer, self._events, _EVENT_SIZE, _BATCH, 0)
         if count < 0:
-            self.broken(last_error(count))
+            self._receivers[BROKEN](last_error(count))
         else:
             self._count = count
 
-    def broken(self, error: LocalError) -> None:
-        """No more events can be had."""
-        raise NotImplementedError
-
-    def on_writable(self, event: Any) -> None:
+    def _on_writable(self, event: Any) -> None:
         """WAMP_WRITABLE."""
         self.writable.set()
 
@@ -360,13 +368,13 @@ class Wire:
         """WAMP_SUBSCRIBED and its like."""
         self.resolve(event.id, event.wamp_id)
 
-    def on_result(self, event: Any) -> None:
+    def _on_result(self, event: Any) -> None:
         """WAMP_RESULT, the last one or one on the way."""
         request = self._requests.get(event.id)
         if request is None or request.outcome.done():
             return
         try:
-            args, kwargs = self.arguments(event)
+            args, kwargs = self.coding.arguments(event)
             value = Result(args, kwargs) if request.wants_details else unwrap(args, kwargs)
             if isinstance(value, Result):
                 value.details = details_of(event)
@@ -385,56 +393,9 @@ class Wire:
 
     def on_error(self, event: Any) -> None:
         """WAMP_ERROR."""
-        self.fail(event.id, self.error_of(event))
+        self.fail(event.id, self.coding.error_of(event))
 
-    def arguments(self, event: Any, first: Mapping[str, Any] | None = None) -> tuple[list[Any], dict[str, Any]]:
-        """The arguments of an event; with the option `payload_encoding="wire"` that is one `Encoded`.
-
-        `first` are the details that came with the first input of a call: a router need not repeat them.
-        """
-        if self._takes_encoded:
-            return [encoded(event.payload)], {}
-        args, kwargs = received(event.payload)
-        if self._codec is not None and (first or event.details_size > 2):
-            details = {**(first or {}), **details_of(event)}
-            if passthru.needs_codec(details):
-                return passthru.decode(self._codec, details, args)
-        return args, kwargs
-
-    def outgoing(self, args: Iterable[Any], kwargs: Mapping[str, Any] | None = None,
-                 options: Mapping[str, Any] | None = None) -> Any:
-        """Arguments as a `wamp_payload_t *`, made as the options of their request want it."""
-        if options and passthru.needs_codec(options):
-            return payload(passthru.encode(self._codec, options, list(args), kwargs or {}))
-        return payload(args, kwargs)
-
-    def set_codec(self, codec: Codec | None) -> None:
-        """Sets what makes and reads payloads that routers carry without a look inside; None for nothing.
-
-        With `ppt_scheme` (or Autobahn's older `enc_algo`) among the options of a request its `encode(options, args,
-        kwargs)` gives the bytes that travel, and its `decode(details, data)` gives the `(args, kwargs)` of what has
-        come with such details. Without a codec such a payload is one bytes argument.
-        """
-        if codec is not None:
-            if self._takes_encoded:
-                raise ValueError('with payload_encoding="wire" payloads are not looked into')
-            for name in ("encode", "decode"):
-                if not callable(getattr(codec, name, None)):
-                    raise TypeError(f"a codec has a function {name}; this is {codec!r}")
-        self._codec = codec
-
-    def error_of(self, event: Any) -> WampError:
-        """What a WAMP_ERROR says, as an exception."""
-        uri = from_c(event.uri, event.uri_size)
-        if event.status in (lib.WAMP_ERR_REMOTE, lib.WAMP_OK):
-            try:
-                error = Error(uri, *self.arguments(event))
-                error.details = details_of(event)
-                return error
-            except Exception as unreadable:
-                return local_error(lib.WAMP_ERR_PAYLOAD, f"the arguments of an error: {unreadable}", uri)
-        return local_error(event.status, from_c(event.message, event.message_size), uri)
-
-    def _free(self) -> None:
+    def free(self) -> None:
+        """Gives the connection back. It will not be opened again."""
         lib.wamp_connection_free(self.pointer)
         self.pointer = ffi.NULL

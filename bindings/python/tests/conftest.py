@@ -1,11 +1,22 @@
+import asyncio
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+
+if os.environ.get("WAMP_TEST_LOOP") == "uvloop":
+    import uvloop
+
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+
+def pytest_report_header() -> str:
+    return f"event loop: {asyncio.get_event_loop_policy().__class__.__module__}"
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +35,13 @@ def url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def realm() -> str:
     return os.environ.get("WAMP_TEST_REALM", "realm1")
+
+
+@pytest.fixture
+def router() -> Iterator[Any]:
+    """An embedded router for one test, which may kick its clients or look at its counters."""
+    import libwamp
+
+    with libwamp.Router({"realms": ["realm1"]}) as router:
+        router.listen()
+        yield router

@@ -16,7 +16,10 @@ def run_program(text: str, *arguments: str, **environment: str) -> subprocess.Co
     path = os.pathsep.join(filter(None, [str(BINDING), os.environ.get("PYTHONPATH")]))
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(text), *arguments],
-        env={**os.environ, "PYTHONPATH": path, **environment}, capture_output=True, text=True, timeout=LIMIT,
+        env={**os.environ, "PYTHONPATH": path, **environment},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
     )
 
 

@@ -15,9 +15,7 @@ from judges import Bignum, Dict, Ext, Moment, Number, Simple, Tag, number
 _BEYOND = 2**2048  # whole numbers from here on, and below its negative, are not written in digits
 _ERA = 146097 * 86400  # 400 years, after which the calendar repeats
 _YEAR_0 = 719528 * 86400  # from its beginning to 1970
-_TIME = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII
-)
+_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII)
 
 
 class Refused(Exception):

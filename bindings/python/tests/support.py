@@ -12,7 +12,7 @@ LIMIT = 60  # seconds: generous, met only where something hangs
 _numbers = itertools.count(1)
 
 
-def run(work: Coroutine[Any, Any, T], limit: float = LIMIT) -> T:
+def run(work: Coroutine[Any, Any, T], limit: float | None = LIMIT) -> T:
     """Runs a test's coroutine in an event loop of its own."""
 
     async def limited() -> T:
@@ -43,3 +43,13 @@ class Inbox:
             self._more.clear()
             await self._more.wait()
         return self.events
+
+
+def core_of(connection: Any) -> Any:
+    """The inside of a connection."""
+    return connection._Connection__core
+
+
+def lanes_of(connection: Any) -> list[Any]:
+    """The lanes of its async handlers that have had events."""
+    return [entry.lane for entry in core_of(connection).subscriptions.values() if entry.lane is not None]

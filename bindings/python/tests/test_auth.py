@@ -110,7 +110,11 @@ def test_an_on_challenge_that_fails_ends_the_attempt(url, answer, kind):
         failures = []
         with pytest.raises(libwamp.NotConnected) as caught:
             await libwamp.connect(
-                url, "realm1", authid="joe", authmethods=["ticket"], on_challenge=answer,
+                url,
+                "realm1",
+                authid="joe",
+                authmethods=["ticket"],
+                on_challenge=answer,
                 on_user_error=lambda error, message: failures.append((error, message)),
             )
         assert caught.value.name == "WAMP_ERR_AUTH"

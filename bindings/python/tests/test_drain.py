@@ -12,13 +12,6 @@ from support import Inbox, run, uri
 import libwamp
 
 
-@pytest.fixture
-def router():
-    with libwamp.Router({"realms": ["realm1"]}) as router:
-        router.listen()
-        yield router
-
-
 class Slow:
     """An endpoint that waits for a door."""
 
@@ -77,7 +70,7 @@ def test_what_is_queued_is_sent_and_what_has_come_is_handled(router):
             await session.subscribe(own, handler)
             for number in range(50):
                 await session.publish_ack(own, number, wamp_options={"exclude_me": False})
-            for number in range(1000):
+            for _ in range(1000):
                 session.publish(topic, "x" * 1000)
             assert await connection.drain() is True
             assert len(here.events) == 50
@@ -160,8 +153,13 @@ def test_the_example_answers_before_it_ends(router, signum):
     async def main():
         path = os.pathsep.join(filter(None, [str(BINDING), os.environ.get("PYTHONPATH")]))
         service = await asyncio.create_subprocess_exec(
-            sys.executable, BINDING / "examples" / "service.py", router.url, "realm1",
-            env={**os.environ, "PYTHONPATH": path}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            sys.executable,
+            BINDING / "examples" / "service.py",
+            router.url,
+            "realm1",
+            env={**os.environ, "PYTHONPATH": path},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
         )
         try:
             assert await service.stdout.readline() == b"serving\n"

@@ -14,13 +14,6 @@ from support import run, uri
 import libwamp
 
 
-@pytest.fixture
-def router():
-    with libwamp.Router({"realms": ["realm1"]}) as router:
-        router.listen()
-        yield router
-
-
 @pytest.mark.parametrize(
     "options", [{"max_retires": 3}, {"max_retries": "three"}, {"url": "127.0.0.1:1"}, {"realm": "a b"}], ids=str
 )
@@ -52,8 +45,14 @@ def test_authentication():
 
 def test_none_is_not_given_and_a_path_is_a_path(router, tmp_path):
     async def main():
-        options = {"authid": None, "ticket": None, "max_retries": None, "headers": None, "proxy": None,
-                   "tlsConfiguration": {"ca": None, "server_name": None}}
+        options = {
+            "authid": None,
+            "ticket": None,
+            "max_retries": None,
+            "headers": None,
+            "proxy": None,
+            "tlsConfiguration": {"ca": None, "server_name": None},
+        }
         async with libwamp.connect(router.url, "realm1", **options) as session:
             assert session.is_open
 
@@ -194,10 +193,38 @@ async def add_later(a, b):
     return a + b
 
 
+@functools.wraps(add_later)
+async def decorated_later(*args, **kwargs):
+    return await add_later(*args, **kwargs)
+
+
+def giving_one(function):
+    """A decorator that gives an argument of its own, so that callers have one less."""
+
+    @functools.wraps(function)
+    async def wrapper(a):
+        return function(a, 1)
+
+    return wrapper
+
+
+@giving_one
+def add_nothing(a, one):
+    return a + one + None
+
+
 @pytest.mark.parametrize(
     "endpoint",
-    [lambda a, b: a + b, add_later, Adder(), functools.partial(lambda a, b, c: a + b, c=0), operator.add, decorated],
-    ids=["function", "coroutine", "object", "partial", "C", "decorated"],
+    [
+        lambda a, b: a + b,
+        add_later,
+        Adder(),
+        functools.partial(lambda a, b, c: a + b, c=0),
+        operator.add,
+        decorated,
+        decorated_later,
+    ],
+    ids=["function", "coroutine", "object", "partial", "C", "decorated", "decorated coroutine"],
 )
 @pytest.mark.parametrize("args", [[1], [1, 2, 3]], ids=str)
 def test_wrong_arguments_are_the_callers_fault(router, endpoint, args, caplog):
@@ -220,7 +247,11 @@ def test_wrong_arguments_are_the_callers_fault(router, endpoint, args, caplog):
         run(main())
 
 
-@pytest.mark.parametrize("endpoint", [lambda a: a + None, lambda a: Adder()(a)], ids=["operator", "inner call"])
+@pytest.mark.parametrize(
+    "endpoint",
+    [lambda a: a + None, lambda a: Adder()(a), add_nothing],
+    ids=["operator", "inner call", "decorated"],
+)
 def test_a_type_error_inside_an_endpoint_is_its_own(router, endpoint):
     async def main():
         told = []

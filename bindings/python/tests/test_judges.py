@@ -21,16 +21,16 @@ pytest.importorskip("hypothesis")
 pytest.importorskip("msgpack")
 pytest.importorskip("cbor2")
 
-import values  # noqa: E402
-from hypothesis import HealthCheck, Phase, given, settings  # noqa: E402
-from hypothesis import strategies as st  # noqa: E402
-from judges import ENCODINGS, Dict, Malformed, Undecided, has_twins, read, write  # noqa: E402
-from rules import Refused, carry, shown  # noqa: E402
-from support import LIMIT  # noqa: E402
+import values
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from judges import ENCODINGS, Dict, Malformed, Undecided, has_twins, read, write
+from rules import Refused, carry, shown
+from support import LIMIT, core_of
 
-import libwamp  # noqa: E402
-from libwamp.ffi import ffi, lib  # noqa: E402
-from libwamp.payload import encoded  # noqa: E402
+import libwamp
+from libwamp.ffi import ffi, from_c, lib
+from libwamp.payload import encoded
 
 PREFIX = "com.example.judge."
 FORMS = ("json", "wire")  # of received payloads
@@ -40,8 +40,13 @@ MORE = int(os.environ.get("WAMP_JUDGE_EXAMPLES", "0"))
 def examples(count: int) -> settings:
     """So many random examples, the same each time; or those that are asked for."""
     return settings(
-        max_examples=MORE or count, derandomize=not MORE, database=None, deadline=None, print_blob=True,
-        phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False,  # to make one smaller takes minutes
+        max_examples=MORE or count,
+        derandomize=not MORE,
+        database=None,
+        deadline=None,
+        print_blob=True,
+        phases=[Phase.explicit, Phase.generate],
+        report_multiple_bugs=False,  # to make one smaller takes minutes
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
 
@@ -82,32 +87,28 @@ class Listener(libwamp.Connection):
 
     async def listen_to(self, prefix: str) -> None:
         self.heard, self.more, self.failure = {}, asyncio.Event(), None
+        wire = core_of(self).wire  # what comes is looked at where it comes out of the library
+        wire.coding.arguments = lambda event, first=None: ([encoded(event.payload)], {})
         session = await self.open()
+        wire._receivers |= {lib.WAMP_EVENT: self.keep_event, lib.WAMP_USER_ERROR: self.keep_failure}
         await session.subscribe(prefix, print, {"match": "prefix"})
 
-    def arguments(self, event: Any) -> Any:
-        return [encoded(event.payload)], {}
-
-    def _on_event(self, event: Any) -> None:
+    def keep_event(self, event: Any) -> None:
         view = ffi.addressof(event)
         args, kwargs = seen(lib.wamp_event_args(view)), seen(lib.wamp_event_kwargs(view))
-        self._keep(event, Heard(encoded(event.payload), args, kwargs))
+        self.keep(event, Heard(encoded(event.payload), args, kwargs))
 
-    def _on_user_error(self, event: Any) -> None:
+    def keep_failure(self, event: Any) -> None:
         assert event.status == lib.WAMP_ERR_PAYLOAD
-        self._keep(event, None)
+        self.keep(event, None)
 
-    def _keep(self, event: Any, heard: Heard | None) -> None:
-        self.heard[libwamp.from_c(event.uri, event.uri_size)] = heard
+    def keep(self, event: Any, heard: Heard | None) -> None:
+        self.heard[from_c(event.uri, event.uri_size)] = heard
         self.more.set()
 
-    def complain(self, error: Exception, message: str) -> None:
+    def on_user_error(self, error: BaseException, message: str) -> None:
         self.failure = error
         self.more.set()
-
-    receivers = {
-        **libwamp.Connection.receivers, lib.WAMP_EVENT: _on_event, lib.WAMP_USER_ERROR: _on_user_error,
-    }
 
 
 def seen(lens: Any) -> Any:
@@ -341,7 +342,9 @@ def test_what_one_encoding_can_say(matrix, cases):
 
 
 # What is encoded, where it is damaged, and the byte that stands there then; without one all ends there.
-_DAMAGED = values.RICH.flatmap(lambda given: st.tuples(st.just(given), st.integers(0, 400), st.none() | st.integers(0, 255)))
+_DAMAGED = values.RICH.flatmap(
+    lambda given: st.tuples(st.just(given), st.integers(0, 400), st.none() | st.integers(0, 255))
+)
 
 
 @examples(400)
@@ -387,5 +390,7 @@ def test_a_key_twice(matrix):
             if payload.encoding == "cbor":
                 assert (payload.args, payload.kwargs) == cbor[1:], about
             else:
-                assert repr(Case(payload.encoding, payload.args, payload.kwargs).read()) == repr(([twice], twice)), about
+                assert repr(Case(payload.encoding, payload.args, payload.kwargs).read()) == repr(([twice], twice)), (
+                    about
+                )
             assert repr((args, kwargs)) == repr(([twice], twice)), about

@@ -117,7 +117,8 @@ def test_a_trace_is_finer_than_debug(caplog):
 
 def test_a_handler_of_logging_may_publish(refused):
     """It would wait for the library's locks, if it ran where the line comes from."""
-    assert "well" in output_of("""
+    assert "well" in output_of(
+        """
     import asyncio, logging, sys, libwamp
 
     class Publishing(logging.Handler):
@@ -143,7 +144,9 @@ def test_a_handler_of_logging_may_publish(refused):
         print("well")
 
     asyncio.run(main())
-    """, refused)
+    """,
+        refused,
+    )
 
 
 def test_the_end_of_the_interpreter_is_quiet_whatever_comes():
@@ -171,13 +174,16 @@ def test_the_end_of_the_interpreter_is_quiet_whatever_comes():
 
 
 def test_wamp_log_still_means_standard_error():
-    program = run_program("""
+    program = run_program(
+        """
     import asyncio, libwamp
     with libwamp.Router() as router:
         async def main():
             async with libwamp.connect(router.listen(), "realm1"):
                 pass
         asyncio.run(main())
-    """, WAMP_LOG="info")
+    """,
+        WAMP_LOG="info",
+    )
     assert program.returncode == 0, program.stderr
     assert "wamp info: connection to 'realm1' closed" in program.stderr

@@ -4,20 +4,13 @@ import asyncio
 import random
 
 import pytest
-from support import Inbox, run, uri
+from support import Inbox, lanes_of, run, uri
 
 import libwamp
 from libwamp.lane import QUEUE
 
 COUNT = 4 * QUEUE
 UNAVAILABLE = "wamp.error.no_available_callee"  # what the router makes of the last callee's wamp.error.unavailable
-
-
-@pytest.fixture
-def router():
-    with libwamp.Router({"realms": ["realm1"]}) as router:
-        router.listen()
-        yield router
 
 
 def test_one_after_the_other_in_each_subscription(router):
@@ -71,7 +64,7 @@ def test_a_slow_handler_makes_the_library_wait(router):
             await publisher.publish_ack(topic, COUNT)
             while not connection.stats["receive_queue_events"]:
                 await asyncio.sleep(0)
-            [lane] = connection.lanes.values()
+            [lane] = lanes_of(connection)
             for _ in range(100):
                 await asyncio.sleep(0)
             assert QUEUE <= len(lane) < QUEUE + 256
@@ -119,7 +112,7 @@ def test_a_handler_may_wait_for_its_own_connection(router, what):
             await publisher.publish_ack(topic, COUNT)
             while not connection.stats["receive_queue_events"]:
                 await asyncio.sleep(0)
-            [lane] = connection.lanes.values()
+            [lane] = lanes_of(connection)
             door.set()
             events = await inbox.received(1 if what == "close" else COUNT + 1)
             await lane.finished()
@@ -224,7 +217,7 @@ def test_no_more_endpoints_at_once_than_concurrency_says(router):
                 await caller.call(procedure, 3)
             assert caught.value.uri == UNAVAILABLE
             calls.pop().cancel()
-            while registration.running == 3:
+            while registration._entry.running == 3:
                 await asyncio.sleep(0)
             calls.append(asyncio.create_task(caller.call(procedure, 4)))
             await entered.acquire()
@@ -244,7 +237,7 @@ def test_durable_registrations_have_a_limit_too(router):
             registration = connection.register(procedure, door.wait, concurrency=1)
             await registration.wait_active()
             first = asyncio.create_task(connection.session.call(procedure))
-            while not registration.running:
+            while not registration._entry.running:
                 await asyncio.sleep(0)
             with pytest.raises(libwamp.Error) as caught:
                 await connection.session.call(procedure)

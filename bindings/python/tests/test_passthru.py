@@ -21,13 +21,6 @@ FORMS = [
 forms = pytest.mark.parametrize("form", FORMS, ids=lambda form: "+".join(form))
 
 
-@pytest.fixture
-def router():
-    with libwamp.Router({"realms": ["realm1"]}) as router:
-        router.listen()
-        yield router
-
-
 class Reversing:
     """A codec: JSON, backwards."""
 

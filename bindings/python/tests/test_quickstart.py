@@ -12,7 +12,10 @@ def test_quickstart():
     path = os.pathsep.join(filter(None, [str(BINDING), os.environ.get("PYTHONPATH")]))
     program = subprocess.run(
         [sys.executable, BINDING / "examples" / "quickstart.py"],
-        env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=120,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert program.returncode == 0, program.stderr
     assert "2 + 3 = 5" in program.stdout

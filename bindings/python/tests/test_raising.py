@@ -40,13 +40,6 @@ def shaped(shape, function):
     return coroutine
 
 
-@pytest.fixture
-def router():
-    with libwamp.Router({"realms": ["realm1"]}) as router:
-        router.listen()
-        yield router
-
-
 def wait_for_batch(connection, count):
     """Blocks the loop until so many events wait for it."""
     end = time.monotonic() + LIMIT
@@ -144,7 +137,10 @@ def test_hooks_that_raise_are_told(router, failure, shape):
         told = []
         fails = shaped(shape, lambda *_: raising(failure))
         connection = libwamp.Connection(
-            router.url, "realm1", on_open=fails, on_close=fails,
+            router.url,
+            "realm1",
+            on_open=fails,
+            on_close=fails,
             on_user_error=lambda error, message: told.append((type(error), message)),
         )
         subscription = connection.subscribe("com.example.topic", print, on_suspended=fails)
@@ -171,7 +167,10 @@ def test_a_question_that_raises_ends_the_attempt(failure, shape, hook):
         with libwamp.Router(config) as router:
             with pytest.raises(libwamp.NotConnected):
                 await libwamp.connect(
-                    router.listen(), "realm1", authid="joe", authmethods=["ticket"],
+                    router.listen(),
+                    "realm1",
+                    authid="joe",
+                    authmethods=["ticket"],
                     on_user_error=lambda error, message: told.append((type(error), hook in message)),
                     **{hook: shaped(shape, lambda *_: raising(failure))},
                 )
