@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::ffi::c_int;
 use std::fs;
 use std::io;
-use std::mem::{ManuallyDrop, MaybeUninit};
+use std::mem::{self, ManuallyDrop, MaybeUninit};
 use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
@@ -391,13 +391,21 @@ impl Descriptors {
         let Ok(nothing) = fs::File::open("/dev/null") else {
             return;
         };
-        for number in self.0.keys().filter(|number| file_id(**number).is_none()) {
+        let nothing = OwnedFd::from(nothing);
+        for number in self.0.keys() {
+            if file_id(*number).is_some() {
+                continue;
+            }
             // SAFETY: a copy of a descriptor that is open, under a number that nobody has.
             let copy = unsafe { libc::fcntl(nothing.as_raw_fd(), libc::F_DUPFD_CLOEXEC, *number) };
             if copy >= 0 && copy != *number {
                 // SAFETY: ours, as it was made just now. Another thread was faster with the number.
                 unsafe { libc::close(copy) };
             }
+        }
+        // The system gives the lowest number that is free, which may well be one of them.
+        if self.0.contains_key(&nothing.as_raw_fd()) {
+            mem::forget(nothing);
         }
     }
 }
