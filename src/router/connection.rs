@@ -145,7 +145,9 @@ impl<'a> Connection<'a> {
         self.expire_calls(cx);
         self.rings.ring();
         let all_written = self.write(cx)?;
-        if let Phase::Leaving | Phase::Ending = self.phase {
+        if let Phase::Leaving | Phase::Ending = self.phase
+            && self.transport.is_written(cx)
+        {
             self.shared.settle(self.peer);
         }
         if all_written && matches!(self.phase, Phase::Ending) {

@@ -4,6 +4,7 @@
 //! For a client a [`Link`] is one connection. It has no task of its own: hyper's half of it runs
 //! while somebody waits for an answer.
 
+use std::any::Any;
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::{Future, poll_fn};
@@ -38,14 +39,21 @@ pub(super) const MAX_HEAD: usize = 64 * 1024;
 const PIECE: usize = 64 * 1024;
 
 /// What is sent with a request or an answer.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Body {
     rest: Bytes,
+    /// Dropped once a connection has taken all.
+    _taken: Option<Box<dyn Any + Send>>,
 }
 
 impl Body {
     pub(super) fn new(bytes: Bytes) -> Body {
-        Body { rest: bytes }
+        Body { rest: bytes, _taken: None }
+    }
+
+    /// Drops `taken` once a connection has taken all.
+    pub(super) fn telling(self, taken: impl Any + Send) -> Body {
+        Body { _taken: Some(Box::new(taken)), ..self }
     }
 }
 

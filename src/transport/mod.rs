@@ -80,6 +80,12 @@ pub trait Transport: Send {
         next: &mut usize,
     ) -> Poll<Result<(), TransportError>>;
 
+    /// True if the system has all that [`Transport::poll_send`] has taken, or takes no more for now. Where
+    /// others write, the task is woken when they have.
+    fn is_written(&self, _cx: &mut Context<'_>) -> bool {
+        true
+    }
+
     /// Writes what earlier calls have left in buffers.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>>;
 

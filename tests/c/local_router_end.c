@@ -110,7 +110,7 @@ static void with_a_silent_client(void) {
 }
 
 /* The router's process ends behind a free, or a shutdown. */
-static void at_once(bool shuts_down) {
+static void at_once(const char *at, bool shuts_down) {
   wamp_connection_t *connections[CLIENTS];
   wamp_session_t *sessions[CLIENTS];
   long before = latch_count(&closed);
@@ -121,7 +121,10 @@ static void at_once(bool shuts_down) {
   router = fork(); /* before the library has begun: it does not work in forked children */
   CHECK(router >= 0);
   if (router == 0) {
-    scenario_start_router(NULL);
+    const char *url = NULL;
+    scenario.router = wamp_router_new(NULL);
+    GOOD(wamp_router_listen(scenario.router, at, &url));
+    snprintf(scenario.url, sizeof scenario.url, "%s", url);
     CHECK(write(from_router[1], scenario.url, sizeof scenario.url) == (ssize_t)sizeof scenario.url);
     CHECK(read(to_router[0], &byte, 1) == 1);
     if (shuts_down)
@@ -145,21 +148,25 @@ static void at_once(bool shuts_down) {
 }
 
 /* In a process of its own, whose library has not begun. */
-static void apart(bool shuts_down) {
+static void apart(const char *at, bool shuts_down) {
   int status = 0;
   pid_t child = fork();
   CHECK(child >= 0);
   if (child == 0) {
-    at_once(shuts_down);
+    at_once(at, shuts_down);
     exit(scenario_end());
   }
   CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 int main(int argc, char **argv) {
+  static const char *const urls[] = {"ws://127.0.0.1:0/ws", "rs://127.0.0.1:0", "http://127.0.0.1:0/lp"};
+  size_t i;
   scenario_begin_alone(argc, argv, "local_router_end");
-  apart(false);
-  apart(true);
+  for (i = 0; i < sizeof urls / sizeof *urls; i++) {
+    apart(urls[i], false);
+    apart(urls[i], true);
+  }
   in_order();
   with_a_silent_client();
   return scenario_end();

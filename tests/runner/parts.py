@@ -92,7 +92,7 @@ PARTS = (
     Part("hostile", "routers that break every rule", 80, tests("hostile"), needs=("rust",), silence=300, excused=True),
     Part("c-plain", "C scenarios and examples, in every mode", 20,
          tests("c_scenarios", filters=("--skip", "valgrind")), needs=("rust", "programs"), silence=600, excused=True),
-    Part("c-valgrind", "the same under valgrind, a wire for each mode", 340,
+    Part("c-valgrind", "the same under valgrind, in two of the modes", 230,
          tests("c_scenarios", filters=("valgrind",)), needs=("rust", "programs"), silence=900, excused=True),
     Part("interop-features", "the whole client against Crossbar.io, Autobahn and wampy", 185,
          interop("auth", "auth_helpers", "autobahn", "examples", "features", "javascript", "longpoll_javascript",

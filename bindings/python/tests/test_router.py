@@ -152,3 +152,18 @@ def test_publish_refuses_when_the_queue_is_full_and_drain_waits(router_process):
             assert [args[0] for args, _ in events] == list(range(sent + 100))
 
     run(main())
+
+
+def test_each_listener_tells_its_url():
+    with libwamp.Router() as router:
+        urls = [router.listen(url) for url in ("ws://127.0.0.1:0/ws", "rs://127.0.0.1:0", "ws://127.0.0.1:0/other")]
+        assert router.url == urls[0]
+        assert len({url.split("//")[1].split("/")[0] for url in urls}) == 3
+
+        async def main():
+            for url in urls:
+                session = await libwamp.connect(url, "realm1")
+                assert session.is_open
+                await session.leave()
+
+        asyncio.run(main())

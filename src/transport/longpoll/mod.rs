@@ -13,12 +13,14 @@
 //! the last.
 //!
 //! * `client`: the client's side; `lane`: requests in a row over one connection.
-//! * `server`: the requests of a server's side; `room`: the open transport that they are for.
+//! * `server`: the requests of a server's side; `room`: the open transport that they are for; `written`:
+//!   when an answer is with the system.
 
 mod client;
 mod lane;
 mod room;
 mod server;
+mod written;
 
 #[cfg(test)]
 mod tests;

@@ -57,6 +57,8 @@ struct State {
     answered: Option<u64>,
     /// What the client was about to get when it went away.
     undelivered: Option<Reply>,
+    /// Messages that receives have been answered with, but that the system does not have yet.
+    unwritten: usize,
     /// When the client was last seen.
     seen: Instant,
     /// The session has closed it.
@@ -92,6 +94,7 @@ impl Room {
             waiting: None,
             answered: None,
             undelivered: None,
+            unwritten: 0,
             seen: Instant::now(),
             closed: false,
             waker: None,
@@ -126,12 +129,14 @@ impl Room {
     }
 
     /// The client asks for messages; waits for them for at most `patience`. A receive that hangs
-    /// already is the one of a connection that was lost.
+    /// already is the one of a connection that was lost. Messages count as unwritten until a
+    /// [`Writing`] of them ends.
     pub(super) async fn receive(&self, patience: Duration) -> Reply {
         let mut asked = {
             let mut state = self.state();
             state.touch();
             if let Some(undelivered) = state.undelivered.take() {
+                state.unwritten += usize::from(matches!(undelivered, Reply::Messages(_)));
                 return undelivered;
             }
             if state.closed || state.left {
@@ -226,12 +231,34 @@ impl Drop for Asked<'_> {
         let mut state = self.room.state();
         if state.answered == Some(self.number) {
             state.answered = None;
+            state.unwritten += usize::from(late.is_none());
         }
         // It is for the receive that has taken the place of this one, if there is one already.
         if let Some(messages @ Reply::Messages(_)) = late {
             state.reply(messages);
         }
         state.touch();
+    }
+}
+
+/// Messages on their way from an answered receive to the system.
+#[derive(Debug)]
+pub(super) struct Writing(Arc<Room>);
+
+impl Writing {
+    /// Of the messages that a receive was answered with just now.
+    pub(super) fn of(room: &Arc<Room>) -> Writing {
+        Writing(room.clone())
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.unwritten = state.unwritten.saturating_sub(1);
+        if let Some(waker) = state.waker.take() {
+            waker.wake();
+        }
     }
 }
 
@@ -325,6 +352,17 @@ impl Transport for Served {
 
     fn poll_flush(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
         Poll::Ready(Ok(()))
+    }
+
+    fn is_written(&self, cx: &mut Context<'_>) -> bool {
+        let mut state = self.room.state();
+        let written =
+            state.undelivered.is_none() && state.answered.is_none() && state.unwritten == 0;
+        if !written && !state.left {
+            state.waker = Some(cx.waker().clone());
+            return false;
+        }
+        true
     }
 
     fn poll_close(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {

@@ -19,7 +19,8 @@ use crate::transport::framing::max_unit;
 use crate::transport::http::{self, Body, Unread};
 use crate::transport::{Serializer, Stream, TransportError};
 
-use super::room::{Reply, Room, Served};
+use super::room::{Reply, Room, Served, Writing};
+use super::written::{Taken, Watched};
 use super::{MAX_OPENED, Open, Opened, content_type};
 
 /// How long a receive hangs: less than clients and proxies wait for an answer. AutobahnJS gives up
@@ -64,11 +65,13 @@ impl Hub {
     /// Answers the requests that come over a connection, until it ends. `opened` is given each
     /// transport that is opened by one of them.
     pub async fn serve(self: &Arc<Self>, stream: impl Into<Stream>, opened: impl Fn(Served)) {
-        let service = service_fn(|request| self.answer(request, &opened));
+        let taken = Taken::default();
+        let stream = Watched { stream: stream.into(), taken: taken.clone() };
+        let service = service_fn(|request| self.answer(request, &taken, &opened));
         let mut builder = http1::Builder::new();
         builder.max_buf_size(http::MAX_HEAD).timer(TokioTimer::new()).header_read_timeout(IDLE);
         // How it ends matters to nobody: the transports live longer than connections.
-        let _ = builder.serve_connection(TokioIo::new(stream.into()), service).await;
+        let _ = builder.serve_connection(TokioIo::new(stream), service).await;
     }
 
     pub(super) fn expiry(&self) -> Duration {
@@ -90,6 +93,7 @@ impl Hub {
     async fn answer(
         self: &Arc<Self>,
         request: Request<Incoming>,
+        taken: &Taken,
         opened: &impl Fn(Served),
     ) -> Result<Response<Body>, Infallible> {
         let (head, body) = request.into_parts();
@@ -103,7 +107,7 @@ impl Hub {
                 let room = self.rooms().get(id).cloned();
                 match (room, what) {
                     (None, _) => http::answer(StatusCode::NOT_FOUND, "no such transport\n"),
-                    (Some(room), "receive") => self.receive(&room).await,
+                    (Some(room), "receive") => self.receive(&room, taken).await,
                     (Some(room), "send") => self.send(&room, body).await,
                     (Some(room), _) => {
                         room.leave();
@@ -146,15 +150,18 @@ impl Hub {
         opened(Served::new(self.clone(), id.clone(), room));
         let protocol = serializer.subprotocol().to_owned();
         let body = serde_json::to_vec(&Opened { protocol, transport: id }).unwrap_or_default();
-        with_body(body.into(), "application/json")
+        with_body(Body::new(body.into()), "application/json")
     }
 
-    async fn receive(&self, room: &Room) -> Response<Body> {
+    async fn receive(&self, room: &Arc<Room>, taken: &Taken) -> Response<Body> {
         let kind = content_type(room.serializer);
         match room.receive(PATIENCE.min(self.times.expiry)).await {
-            Reply::Messages(body) => with_body(body, kind),
+            Reply::Messages(body) => {
+                let body = Body::new(body).telling(taken.taking(Writing::of(room)));
+                with_body(body, kind)
+            }
             Reply::Later => http::answer(StatusCode::NO_CONTENT, ""),
-            Reply::End => with_body(Bytes::new(), kind),
+            Reply::End => with_body(Body::default(), kind),
         }
     }
 
@@ -202,8 +209,8 @@ impl Hub {
     }
 }
 
-fn with_body(body: Bytes, kind: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::new(body));
+fn with_body(body: Body, kind: &'static str) -> Response<Body> {
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
