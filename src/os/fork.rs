@@ -1,0 +1,28 @@
+//! fork(): a child has none of the threads that the library needs.
+
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static FORKED: AtomicBool = AtomicBool::new(false);
+
+/// True in a child that was forked after [`watch_fork`]: our threads do not exist there.
+#[inline]
+pub(crate) fn forked() -> bool {
+    FORKED.load(Ordering::Relaxed)
+}
+
+/// From now on children of this process learn that they are children. Checking a flag is cheaper
+/// than comparing process ids, which costs a system call each time.
+pub(crate) fn watch_fork() {
+    extern "C" fn in_child() {
+        FORKED.store(true, Ordering::Relaxed);
+    }
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the handler only stores to an atomic, which is allowed in a forked child; the
+        // library is linked with -z nodelete, so the handler stays mapped.
+        unsafe {
+            libc::pthread_atfork(None, None, Some(in_child));
+        }
+    });
+}

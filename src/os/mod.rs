@@ -1,0 +1,23 @@
+//! The small part that depends on the operating system.
+//!
+//! Written for Linux; other Unix systems take the portable halves, which are not tried yet.
+//!
+//! * [`signals`]: what the library's threads block, and writes without SIGPIPE.
+//! * [`threads`]: cancellation, and the very end of a thread. [`fork`]: children.
+//! * [`sockets`]: what the system knows of a peer. [`descriptors`]: numbers that others may take.
+//! * [`flag`]: a pollable descriptor.
+#![allow(unsafe_code)]
+
+mod descriptors;
+mod flag;
+mod fork;
+mod signals;
+mod sockets;
+mod threads;
+
+pub(crate) use descriptors::{Descriptors, descriptors};
+pub(crate) use flag::Flag;
+pub(crate) use fork::{forked, watch_fork};
+pub(crate) use signals::{NO_SIGPIPE, NoSigpipe, SignalMask, is_own_thread};
+pub(crate) use sockets::{Ours, is_closed, is_exhausted, tcp_silence, unacknowledged};
+pub(crate) use threads::{NoCancel, ThreadId};
