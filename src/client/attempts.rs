@@ -16,7 +16,7 @@ use crate::transport::{self, ConnectError, Keepalive, Target, Transport};
 
 use super::connection::Connection;
 use super::dispatch::{IoScope, Mode};
-use super::end::End;
+use super::end::{End, EndClass};
 use super::hook::Decision;
 use super::log;
 use super::options::{Options, TransportOptions};
@@ -87,7 +87,7 @@ impl Drop for Task {
         }
         self.connection.abandon_session();
         let failure = Failure::new(Status::Lost, "the library was shut down");
-        self.connection.ended(self.opens, End::failed("closed", failure), None);
+        self.connection.ended(self.opens, End::failed(EndClass::Closed, failure), None);
         // Nobody else is left to deliver it.
         self.connection.dispatcher.drain_last(&self.connection);
     }
@@ -111,7 +111,7 @@ fn internal_error(panic: &(dyn Any + Send)) -> End {
         true => Failure::new(Status::Internal, runtime::FAILED),
         false => Status::Internal.into(),
     };
-    End::failed("closed", why)
+    End::failed(EndClass::Closed, why)
 }
 
 fn closed_early() -> End {
@@ -142,11 +142,14 @@ async fn attempt(connection: &Arc<Connection>) -> End {
             format!("{url}: {} after {:.0?}: {}", end.class, begun.elapsed(), end.text)
         });
         // The first one counts, unless another failed by what may be better next time.
-        if told.as_ref().is_none_or(|told| told.class == "closed" && end.class != "closed") {
+        if told
+            .as_ref()
+            .is_none_or(|told| told.class == EndClass::Closed && end.class != EndClass::Closed)
+        {
             told = Some(end);
         }
     }
-    told.unwrap_or_else(|| End::failed("closed", Status::Internal.into()))
+    told.unwrap_or_else(|| End::failed(EndClass::Closed, Status::Internal.into()))
 }
 
 /// What came of a transport.
@@ -200,7 +203,7 @@ async fn carry(
             let hint = "; does it answer at all, and does it speak this transport at that port, with \
                         or without TLS as the URL says?";
             let failure = slow_connect(options, chosen.url(), hint);
-            return Outcome::Useless(End::failed("unreachable", failure));
+            return Outcome::Useless(End::failed(EndClass::Unreachable, failure));
         }
     };
     let session = match connection.begin_session(options, index, &*transport) {
@@ -208,7 +211,7 @@ async fn carry(
         Ok(None) => return Outcome::Over(closed_early()),
         Err(Failure { status, text }) => {
             let failure = Failure::new(status, format!("{}: {text}", chosen.url()));
-            return Outcome::Useless(End::failed("closed", failure));
+            return Outcome::Useless(End::failed(EndClass::Closed, failure));
         }
     };
     let mut pump = Pump::new(connection.clone(), session, transport, until);
@@ -216,7 +219,7 @@ async fn carry(
     connection.abandon_session();
     connection.drop_unopened();
     match end.class {
-        "closed" => Outcome::Over(end),
+        EndClass::Closed => Outcome::Over(end),
         _ if connection.had_session() || connection.is_closing() => Outcome::Over(end),
         _ => Outcome::Useless(end),
     }
@@ -257,7 +260,7 @@ async fn connect(
             ConnectError::Http { rest, .. } => *rest,
             _ => None,
         };
-        End { rest, ..End::failed("unreachable", error.into()) }
+        End { rest, ..End::failed(EndClass::Unreachable, error.into()) }
     })
 }
 

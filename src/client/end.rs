@@ -1,16 +1,45 @@
 //! How an attempt or a session ended, in the words of on_close.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::protocol::Ended;
 
 use super::status::{Failure, Status};
 
+/// Kind of an end, as on_close names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndClass {
+    /// In order, or by a refusal or a violation: the same would happen again.
+    Closed,
+    /// After there was a session.
+    Lost,
+    /// Before there was one.
+    Unreachable,
+}
+
+impl EndClass {
+    /// The word of on_close.
+    pub fn name(self) -> &'static str {
+        match self {
+            EndClass::Closed => "closed",
+            EndClass::Lost => "lost",
+            EndClass::Unreachable => "unreachable",
+        }
+    }
+}
+
+impl fmt::Display for EndClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// Why a connection ended, for on_close.
 #[derive(Debug, Clone)]
 pub struct End {
-    /// `closed`, `lost` or `unreachable`.
-    pub class: &'static str,
+    /// What kind of end it is.
+    pub class: EndClass,
     /// What went wrong; [`Status::Ok`] for a close in order.
     pub status: Status,
     /// A sentence for people.
@@ -27,7 +56,7 @@ pub struct End {
 
 impl End {
     /// An end that is a failure.
-    pub(super) fn failed(class: &'static str, failure: Failure) -> End {
+    pub(super) fn failed(class: EndClass, failure: Failure) -> End {
         End { class, status: failure.status, text: failure.text, ..End::closed("") }
     }
 
@@ -35,7 +64,8 @@ impl End {
     pub(super) fn closed(text: impl Into<String>) -> End {
         let text = text.into();
         let (reason, message, rest) = (None, None, None);
-        End { class: "closed", status: Status::Ok, text, reason, message, by_router: false, rest }
+        let (class, status) = (EndClass::Closed, Status::Ok);
+        End { class, status, text, reason, message, by_router: false, rest }
     }
 
     /// An end with a URI.
@@ -71,11 +101,29 @@ impl End {
                 End { status: Status::Auth, reason, message, ..End::closed(text) }
             }
             Ended::Violation { message } => {
-                End::failed("closed", Failure::new(Status::Protocol, message))
+                End::failed(EndClass::Closed, Failure::new(Status::Protocol, message))
             }
-            Ended::Lost if was_open => End::failed("lost", Status::Lost.into()),
-            Ended::Lost => End::failed("unreachable", Status::Lost.into()),
+            Ended::Lost if was_open => End::failed(EndClass::Lost, Status::Lost.into()),
+            Ended::Lost => End::failed(EndClass::Unreachable, Status::Lost.into()),
         }
+    }
+
+    /// True if another attempt is to follow, where the application has not given up: always after a loss,
+    /// with the option `retry_if_unreachable` where there never was a session, and for what is in
+    /// `retry_reasons` wherever the router says it, after a challenge too. All else would happen again:
+    /// a violation, a refusal of what we are.
+    pub(super) fn is_retried(&self, if_unreachable: bool, reasons: &[String]) -> bool {
+        match self.class {
+            EndClass::Lost => true,
+            EndClass::Unreachable => if_unreachable,
+            EndClass::Closed => self.is_listed(reasons),
+        }
+    }
+
+    /// True if the router has ended it with one of `reasons`.
+    pub(super) fn is_listed(&self, reasons: &[String]) -> bool {
+        let by_router = self.by_router && self.class == EndClass::Closed;
+        by_router && self.reason.as_ref().is_some_and(|reason| reasons.contains(reason))
     }
 
     /// True if on_internal_error is to hear of it: nothing that the router or the network decides.
@@ -100,3 +148,66 @@ pub(super) const AUTH_FAILURES: &[&str] = &[
     "wamp.error.no_such_principal",
     "wamp.error.not_authorized",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOWN: &str = "wamp.close.system_shutdown";
+
+    /// Every way in which a session can end, before and after it was open.
+    fn sessions() -> Vec<(Ended, &'static str)> {
+        let text = |text: &str| text.to_owned();
+        vec![
+            (Ended::Goodbye { by_us: true, reason: text(DOWN), message: text("") }, "ours"),
+            (Ended::Goodbye { by_us: false, reason: text(DOWN), message: text("") }, "listed"),
+            (Ended::Goodbye { by_us: false, reason: text("x.y"), message: text("") }, "router"),
+            (Ended::Aborted { reason: text(DOWN), message: text("") }, "listed"),
+            (Ended::Aborted { reason: text("x.y"), message: text("") }, "router"),
+            (refused(DOWN, false), "listed"),
+            (refused(DOWN, true), "listed"),
+            (refused("wamp.error.no_such_realm", false), "router"),
+            (refused("wamp.error.authentication_failed", true), "router"),
+            (Ended::NotAuthenticated { reason: text(DOWN), message: text("") }, "ours"),
+            (Ended::Violation { message: text("nonsense") }, "ours"),
+            (Ended::Lost, "lost"),
+        ]
+    }
+
+    fn refused(reason: &str, challenged: bool) -> Ended {
+        Ended::Refused { reason: reason.to_owned(), message: String::new(), challenged }
+    }
+
+    #[test]
+    fn every_end_with_every_option() {
+        let listed = [DOWN.to_owned()];
+        for (ended, kind) in sessions() {
+            for was_open in [false, true] {
+                for if_unreachable in [false, true] {
+                    for reasons in [&listed[..], &[]] {
+                        let end = End::of_session(ended.clone(), was_open);
+                        let wanted = match kind {
+                            "listed" => !reasons.is_empty(),
+                            "lost" => was_open || if_unreachable,
+                            _ => false,
+                        };
+                        let got = end.is_retried(if_unreachable, reasons);
+                        assert_eq!(got, wanted, "{end:?} {if_unreachable} {reasons:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn failures_of_transports() {
+        for (class, retried) in [
+            (EndClass::Closed, [false, false]),
+            (EndClass::Unreachable, [false, true]),
+            (EndClass::Lost, [true, true]),
+        ] {
+            let end = End::failed(class, Status::Internal.into());
+            assert_eq!([false, true].map(|option| end.is_retried(option, &[])), retried, "{class}");
+        }
+    }
+}

@@ -15,7 +15,7 @@ use super::attempts::deliver_inline;
 use super::callbacks::Slot;
 use super::connection::{Connection, Stage};
 use super::dispatch::Mode;
-use super::end::End;
+use super::end::{End, EndClass};
 use super::hook::Attempt;
 use super::login::Login;
 use super::notice::{Notice, NoticeKind};
@@ -41,7 +41,7 @@ impl Connection {
     pub(super) fn fail_at_once(self: &Arc<Self>, why: Failure) {
         let opens = lock(&self.state).opens;
         self.abandon_session();
-        self.ended(opens, End::failed("closed", why), None);
+        self.ended(opens, End::failed(EndClass::Closed, why), None);
         self.deliver_rest();
     }
 
@@ -244,8 +244,8 @@ impl Connection {
     /// How an attempt's end looks from the whole of the connection: what fails after there has
     /// been a session is `lost`.
     pub(super) fn classify(&self, mut end: End) -> End {
-        if end.class == "unreachable" && lock(&self.state).was_open {
-            end.class = "lost";
+        if end.class == EndClass::Unreachable && lock(&self.state).was_open {
+            end.class = EndClass::Lost;
         }
         end
     }
@@ -262,19 +262,14 @@ impl Connection {
         if state.give_up || state.freed || state.stage == Stage::Closing || runtime::is_closing() {
             return false;
         }
-        match end.class {
-            "lost" => true,
-            "unreachable" => self.options().retry_if_unreachable,
-            // What is listed counts wherever the router says it, after a challenge too. All else would
-            // happen again: a violation, a refusal of what we are.
-            _ => self.is_listed(end),
-        }
+        drop(state);
+        let options = self.options();
+        end.is_retried(options.retry_if_unreachable, &options.retry_reasons)
     }
 
     /// True if the router has ended it with one of `retry_reasons`.
     pub(super) fn is_listed(&self, end: &End) -> bool {
-        let reason = end.reason.as_ref().filter(|_| end.by_router && end.class == "closed");
-        reason.is_some_and(|uri| self.options().retry_reasons.contains(uri))
+        end.is_listed(&self.options().retry_reasons)
     }
 
     /// The wait for the next attempt is over; false if there shall be none.
@@ -313,7 +308,7 @@ impl Connection {
         });
         let frame = Bytes::from(details.to_string());
         let mut event = self.plain_event(Slot::Close);
-        event.uri = Some(c_text(end.class));
+        event.uri = Some(c_text(end.class.name()));
         event.details = Span::of(&frame, Some(&frame));
         event.payload = Payload::of_frame(&frame, PayloadRef::NONE);
 

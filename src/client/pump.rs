@@ -21,7 +21,7 @@ use crate::transport::{Incoming, Transport, TransportError};
 use super::attempts::slow_connect;
 use super::connection::Connection;
 use super::dispatch::{IoScope, Mode};
-use super::end::End;
+use super::end::{End, EndClass};
 use super::session::Session;
 use super::silence::{Due, Sight, Silence};
 use super::stats;
@@ -386,7 +386,7 @@ impl Pump {
             let url = options.transports[self.session.transport()].url();
             let failure = slow_connect(options, url, "");
             self.parting = true;
-            self.give_up(End::failed("unreachable", failure));
+            self.give_up(End::failed(EndClass::Unreachable, failure));
         } else if self.leave_until.is_some_and(|until| until <= now) {
             self.parting = true;
             self.give_up(End::closed("closed; the router did not answer the GOODBYE in time"));
@@ -449,13 +449,13 @@ impl Pump {
         self.parting = !is_lost;
         let class = match error {
             TransportError::Lost(_) | TransportError::Busy { .. } => {
-                if self.session.joined().is_none() { "unreachable" } else { "lost" }
+                if self.session.joined().is_none() { EndClass::Unreachable } else { EndClass::Lost }
             }
             TransportError::Protocol(_)
             | TransportError::Message(_)
             | TransportError::TooLarge(_)
             | TransportError::Refused(_)
-            | TransportError::PeerLimit { .. } => "closed",
+            | TransportError::PeerLimit { .. } => EndClass::Closed,
         };
         let mut end = End { rest, ..End::failed(class, error.into()) };
         if self.leave_until.is_some() {

@@ -142,10 +142,9 @@ impl Connection {
         let (events, event_bytes) = self.dispatcher.backlog();
         let mut stats = Map::new();
         traffic.describe(&mut stats);
-        let last_end = state
-            .last_end
-            .as_ref()
-            .map(|end| json!({"class": end.class, "reason": end.reason, "message": end.text}));
+        let last_end = state.last_end.as_ref().map(
+            |end| json!({"class": end.class.name(), "reason": end.reason, "message": end.text}),
+        );
         for (key, value) in [
             ("pending", json!(pending)),
             ("send_queue_bytes", json!(unsent)),
