@@ -103,7 +103,17 @@ fn every_function_is_in_the_documentation() {
 
 #[test]
 fn links_lead_somewhere() {
-    for page in [PAGE, "docs/RECIPES.md", "docs/OPTIONS.md", "docs/TRANSPORTS.md", "README.md"] {
+    for page in [
+        PAGE,
+        "docs/RECIPES.md",
+        "docs/OPTIONS.md",
+        "docs/TRANSPORTS.md",
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "tests/README.md",
+    ] {
         let text = read(page);
         let headings = text.lines().filter(|line| line.starts_with('#'));
         let anchors: BTreeSet<String> = headings.map(anchor).collect();
@@ -116,6 +126,25 @@ fn links_lead_somewhere() {
             assert!(there, "{page}: {link}");
         }
     }
+}
+
+/// The files and folders that the pages for developers name.
+#[test]
+fn places_are_there() {
+    let mut seen = 0;
+    for page in ["ARCHITECTURE.md", "SECURITY.md"] {
+        let text = read(page);
+        for named in text.split('`').skip(1).step_by(2) {
+            let is_place = ["src/", "tests/", "build/", "include/", "bindings/"]
+                .iter()
+                .any(|folder| named.starts_with(folder));
+            if is_place {
+                seen += 1;
+                assert!(source(named).exists(), "{page}: {named}");
+            }
+        }
+    }
+    assert!(seen > 20, "the places were not found");
 }
 
 /// As the usual renderers of Markdown make it.

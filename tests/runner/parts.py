@@ -72,6 +72,8 @@ PARTS = (
 
     # ---- check: what a change needs before it is committed ----
     Part("format", "cargo fmt --check", 2, cargo("fmt", "--check"), tier="check"),
+    Part("arrows", "the folders of src/ import each other as drawn", 1,
+         Plain([sys.executable, "tests/arrows.py"]), tier="check"),
     Part("runner", "this runner, on tests that fail by design", 13,
          Plain([sys.executable, "tests/runner/test_runner.py"]), tier="check"),
     Part("unit", "unit and property tests of the crate", 48, Cargo(["--lib"]), tier="check", needs=("rust",),
