@@ -1157,7 +1157,7 @@ WAMP_API int wamp_connection_close(struct wamp_connection_t *connection,
  * `timeout_ms` (0: not at all; negative: no limit) for a callback that is running. From the moment
  * that it is called no other begins, also where it answers WAMP_ERR_TIMEOUT: what would have been
  * told is passed over, an invocation is answered with an error. The router hears nothing of it:
- * unsubscribe, unregister or cancel first. `free` still runs once for each user_data, when its request
+ * unsubscribe, unregister or cancel first, without a `done` (one that is given afterwards is told). `free` still runs once for each user_data, when its request
  * has ended; nothing else of it is touched. In manual mode events that wamp_connection_poll() has
  * shown already are in the program's hands.
  *
@@ -1166,7 +1166,9 @@ WAMP_API int wamp_connection_close(struct wamp_connection_t *connection,
  *
  * Returns WAMP_OK, also for an id that has ended or never was, or WAMP_ERR_HANDLE,
  * WAMP_ERR_NO_SUCH_ID (it is negative), WAMP_ERR_DEADLOCK (inside a callback for this id, or, with 0,
- * inside any of the connection, or inside a wakeup), WAMP_ERR_TIMEOUT (the callback still runs).
+ * inside any of the connection, or inside a wakeup; in a callback of inline dispatch while the other one
+ * runs), WAMP_ERR_TIMEOUT (the callback still runs). Callbacks of two connections that wait for each
+ * other are not found out: give them a limit.
  */
 WAMP_API int wamp_connection_quiesce(struct wamp_connection_t *connection,
                                      int64_t id,
@@ -2241,7 +2243,8 @@ WAMP_API struct wamp_router_t *wamp_router_new(const char *config);
  * `*listening` (may be NULL if not wanted) receives the URL with the real port, NUL-terminated, which
  * lives as long as the router; NULL on failure. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is
  * missing), WAMP_ERR_UNREACHABLE (the address cannot be bound), WAMP_ERR_EXHAUSTED, WAMP_ERR_CLOSED
- * (after wamp_shutdown()), WAMP_ERR_FORKED.
+ * (after wamp_shutdown(), wamp_router_close(), or the loss of the library's descriptors: make a new
+ * router), WAMP_ERR_FORKED.
  */
 WAMP_API int wamp_router_listen(struct wamp_router_t *router,
                                 const char *url,

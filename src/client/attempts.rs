@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::transport::{self, ConnectError, Keepalive, Target, Transport};
 
 use super::connection::Connection;
-use super::dispatch::{IoScope, Mode};
+use super::dispatch::Mode;
 use super::end::{End, EndClass};
 use super::hook::Decision;
 use super::log;
@@ -23,6 +23,7 @@ use super::options::{Options, TransportOptions};
 use super::pump::Pump;
 use super::retry::{Next, Retry, normal};
 use super::runtime;
+use super::scope::IoScope;
 use super::status::{Failure, Status};
 
 /// Runs a connection from its open to its end: an attempt, and as many more as its options want.
@@ -86,7 +87,10 @@ impl Drop for Task {
             return;
         }
         self.connection.abandon_session();
-        let failure = Failure::new(Status::Lost, "the library was shut down");
+        let failure = match std::thread::panicking() {
+            true => Failure::new(Status::Internal, runtime::FAILED),
+            false => Failure::new(Status::Lost, "the library was shut down"),
+        };
         self.connection.ended(self.opens, End::failed(EndClass::Closed, failure), None);
         // Nobody else is left to deliver it.
         self.connection.dispatcher.drain_last(&self.connection);

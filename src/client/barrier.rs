@@ -4,12 +4,12 @@
 //! silenced; whoever silences an id first says so, then looks which callback runs. So one of the two
 //! sees the other, without a lock per event. What marks ids is in [`super::quiesce`].
 
-use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::time::Instant;
 
 use super::lock;
+use super::scope::WakeupScope;
 use super::target::wait_on;
 
 /// Of callbacks that run, and threads that wait for their end.
@@ -29,16 +29,6 @@ pub(super) struct Barrier {
 
 /// No callback runs.
 const NOBODY: u64 = u64::MAX;
-
-thread_local! {
-    /// This thread is inside a wakeup of the host.
-    static IN_WAKEUP: Cell<bool> = const { Cell::new(false) };
-}
-
-/// True inside a wakeup of the host, whichever connection's.
-pub(super) fn in_wakeup() -> bool {
-    IN_WAKEUP.get()
-}
 
 impl Default for Barrier {
     fn default() -> Barrier {
@@ -69,12 +59,12 @@ impl Barrier {
     /// Runs a wakeup of the host, unless there shall be none any more; what it owns ends within.
     pub(super) fn wake(&self, wakeup: impl FnOnce()) {
         self.waking.fetch_add(1, Ordering::SeqCst);
-        let outer = IN_WAKEUP.replace(true);
+        let scope = WakeupScope::enter();
         match self.is_silent() {
             true => drop(wakeup),
             false => wakeup(),
         }
-        IN_WAKEUP.set(outer);
+        drop(scope);
         self.waking.fetch_sub(1, Ordering::SeqCst);
         self.tell();
     }
@@ -125,6 +115,7 @@ impl Barrier {
 mod tests {
     use std::time::Duration;
 
+    use super::super::scope::in_wakeup;
     use super::*;
 
     fn soon() -> Option<Instant> {

@@ -28,7 +28,7 @@ use crate::transport::{Doorbell, Jar};
 
 use super::attempts;
 use super::callbacks::Callbacks;
-use super::dispatch::{self, Dispatcher, Mode};
+use super::dispatch::{Dispatcher, Mode};
 use super::durable::Durables;
 use super::end::End;
 use super::options::Options;
@@ -38,7 +38,7 @@ use super::session::Session;
 use super::stats::Traffic;
 use super::status::{Failure, Status};
 use super::target::wait_on;
-use super::{lock, notify, runtime};
+use super::{lock, notify, runtime, scope};
 
 /// A connection to a router.
 pub struct Connection {
@@ -262,7 +262,7 @@ impl Connection {
         message: Option<&str>,
         deadline: Instant,
     ) -> Result<(), Failure> {
-        if Dispatcher::is_inside(self) || dispatch::in_io() {
+        if Dispatcher::is_inside(self) || scope::in_io() {
             let text = "a close with a timeout waits for callbacks to end, so it cannot be called \
                         inside one; use timeout_ms 0";
             return Err(Failure::new(Status::Deadlock, text));
@@ -329,7 +329,7 @@ impl Connection {
                 }
                 _ => {}
             }
-            if dispatch::in_io() {
+            if scope::in_io() {
                 let text = "waiting for a session on an I/O thread could never end";
                 return Err(Failure::new(Status::Deadlock, text));
             }

@@ -9,9 +9,7 @@
 //! In each mode one at a time, in the order of the wire. The queue counts bytes: past its limit
 //! the I/O task stops reading, unless a thread waits for an answer that is still in the socket.
 
-use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::mem::ManuallyDrop;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
@@ -22,6 +20,7 @@ use crate::os::{Flag, SignalMask};
 use super::barrier::Barrier;
 use super::connection::Connection;
 use super::notice::Notice;
+use super::scope::{self, DeliveryScope};
 use super::stats::HandlerTime;
 use super::status::{Failure, Status};
 use super::target::{Receiver, wait_on};
@@ -80,69 +79,6 @@ struct Queue {
     polls: usize,
 }
 
-thread_local! {
-    /// The connection whose callback runs on this thread, as an address; 0 for none.
-    static INNERMOST: Cell<usize> = const { Cell::new(0) };
-    /// Those around it, where a callback dispatches another connection, the innermost last. Without a
-    /// destructor, as everything here: functions are called until the thread's very end. Empty
-    /// it holds no memory.
-    static OUTER: ManuallyDrop<RefCell<Vec<usize>>> =
-        const { ManuallyDrop::new(RefCell::new(Vec::new())) };
-    /// This thread is in the I/O task of a connection.
-    static IN_IO: Cell<bool> = const { Cell::new(false) };
-}
-
-/// True inside any callback.
-pub fn in_callback() -> bool {
-    INNERMOST.get() != 0
-}
-
-/// True on an I/O thread, that is in callbacks of `inline` mode.
-pub fn in_io() -> bool {
-    IN_IO.get()
-}
-
-/// Marks this thread as an I/O thread until dropped.
-pub(super) struct IoScope(bool);
-
-impl IoScope {
-    pub(super) fn enter() -> IoScope {
-        IoScope(IN_IO.replace(true))
-    }
-}
-
-impl Drop for IoScope {
-    fn drop(&mut self) {
-        IN_IO.set(self.0);
-    }
-}
-
-struct DeliveryScope;
-
-impl DeliveryScope {
-    fn enter(connection: &Connection) -> DeliveryScope {
-        let outer = INNERMOST.replace(std::ptr::from_ref(connection).addr());
-        if outer != 0 {
-            OUTER.with(|scopes| scopes.borrow_mut().push(outer));
-        }
-        DeliveryScope
-    }
-}
-
-impl Drop for DeliveryScope {
-    fn drop(&mut self) {
-        let outer = OUTER.with(|scopes| {
-            let mut scopes = scopes.borrow_mut();
-            let outer = scopes.pop();
-            if scopes.is_empty() {
-                *scopes = Vec::new();
-            }
-            outer
-        });
-        INNERMOST.set(outer.unwrap_or(0));
-    }
-}
-
 impl Dispatcher {
     /// An empty queue.
     pub fn new(mode: Mode, limit: usize) -> Dispatcher {
@@ -199,8 +135,7 @@ impl Dispatcher {
 
     /// True inside a callback of `connection`.
     pub fn is_inside(connection: &Connection) -> bool {
-        let address = std::ptr::from_ref(connection).addr();
-        INNERMOST.get() == address || OUTER.with(|scopes| scopes.borrow().contains(&address))
+        scope::is_inside(key(connection))
     }
 
     /// Appends notices. True if the host's wakeup must be called, by [`Dispatcher::wake`], once no
@@ -315,7 +250,7 @@ impl Dispatcher {
             }
             let (gone, polled): (Vec<_>, Vec<_>) =
                 taken.into_iter().partition(|notice| notice.is_void() || self.passes(notice));
-            let scope = DeliveryScope::enter(connection);
+            let scope = DeliveryScope::enter(key(connection));
             drop(gone);
             drop(scope);
             self.end_poll();
@@ -413,7 +348,7 @@ impl Dispatcher {
         let mut queue = lock(&self.queue);
         queue.silenced.push(id);
         self.silenced.store(true, Ordering::SeqCst);
-        let waiting = queue.notices.iter().filter(|notice| notice.event.id == id);
+        let waiting = queue.notices.iter().filter(|notice| notice.told_for() == id);
         let targets = waiting.filter_map(|notice| notice.event.target.as_ref()?.app());
         targets.for_each(|target| target.silence());
     }
@@ -524,8 +459,8 @@ impl Dispatcher {
     /// Tells a notice; false if there was nothing to tell.
     fn deliver(&self, connection: &Arc<Connection>, notice: Notice) -> bool {
         self.account(connection, &notice);
-        let _scope = DeliveryScope::enter(connection);
-        self.barrier.enter(notice.event.id);
+        let _scope = DeliveryScope::enter(key(connection));
+        self.barrier.enter(notice.told_for());
         // Dropped before the scope ends: what is freed with it is still inside the delivery.
         let mut notice = notice;
         if self.discarding.load(Ordering::Acquire) || notice.is_void() || self.passes(&notice) {
@@ -550,7 +485,7 @@ impl Dispatcher {
         let silenced = self.barrier.is_silent()
             || target.is_some_and(|target| target.is_silent())
             || (self.silenced.load(Ordering::SeqCst)
-                && lock(&self.queue).silenced.contains(&notice.event.id));
+                && lock(&self.queue).silenced.contains(&notice.told_for()));
         if silenced && let Some(target) = target {
             target.pass_over(notice);
         }
@@ -578,6 +513,11 @@ impl Dispatcher {
             self.silenced.store(false, Ordering::SeqCst);
         }
     }
+}
+
+/// The address of a connection, by which deliveries of it are known.
+fn key(connection: &Connection) -> usize {
+    std::ptr::from_ref(connection).addr()
 }
 
 /// Delivers in `thread` mode. One that never ran, as the library was shut down, gives its turn back.

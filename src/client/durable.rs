@@ -288,7 +288,7 @@ impl Connection {
         let durable = self.durables.remove(id, kind).ok_or(RequestError::NoSuchId)?;
         // Events of a session that has ended may still wait.
         durable.target().end();
-        let receiver = Receiver::Retracted(target, id);
+        let receiver = Receiver::Known(target, id);
         let session = lock(&self.state).session.clone();
         let ended = session
             .as_ref()

@@ -95,7 +95,7 @@ impl Session {
             {
                 target.end();
             }
-            if let Some(Receiver::Retracted(_, id)) = &event.target {
+            if let Some(Receiver::Known(_, id)) = &event.target {
                 event.id = *id;
             }
             if let Some(Receiver::Durable(durable)) = &event.target {

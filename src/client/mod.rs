@@ -19,7 +19,8 @@
 //!   who hears of their outcome. [`login`]: the answers to challenges.
 //! * [`durable`]: what is re-established after every join. [`prefixes`]: URI shortcuts.
 //! * [`notice`], [`dispatch`]: what the application is told, the queue of it, and the three ways of
-//!   delivery. `barrier`: which callback runs; `quiesce`: no more of them.
+//!   delivery. `barrier`: which callback runs; `quiesce`: no more of them. `scope`: whom a thread
+//!   is working for.
 //! * [`options`]: the table of connection options. [`runtime`]: the hidden threads.
 //! * [`passthru`]: payloads that routers carry without a look inside. [`stats`]: numbers and the trace.
 //! * [`status`]: the outcomes that the application sees. [`log`]: as its name says.
@@ -46,6 +47,7 @@ pub mod request_options;
 pub mod requests;
 pub mod retry;
 pub mod runtime;
+pub mod scope;
 pub mod session;
 mod silence;
 pub mod stats;

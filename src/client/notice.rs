@@ -90,6 +90,21 @@ impl Notice {
         }
     }
 
+    /// The id that it is told for: none (0) where a callback of the connection hears it, whatever it is
+    /// about.
+    pub(super) fn told_for(&self) -> u64 {
+        match self.kind {
+            NoticeKind::Session(EventKind::Challenge) => 0,
+            NoticeKind::Session(_) | NoticeKind::Restored | NoticeKind::Suspended => self.event.id,
+            NoticeKind::Connect
+            | NoticeKind::Open
+            | NoticeKind::Close
+            | NoticeKind::Writable
+            | NoticeKind::UserError
+            | NoticeKind::InternalError => 0,
+        }
+    }
+
     /// A rough measure of what it keeps in memory.
     pub(super) fn cost(&self) -> usize {
         std::mem::size_of::<Notice>() + self.event.payload.frame().len()

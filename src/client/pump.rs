@@ -20,8 +20,9 @@ use crate::transport::{Incoming, Transport, TransportError};
 
 use super::attempts::slow_connect;
 use super::connection::Connection;
-use super::dispatch::{IoScope, Mode};
+use super::dispatch::Mode;
 use super::end::{End, EndClass};
+use super::scope::IoScope;
 use super::session::Session;
 use super::silence::{Due, Sight, Silence};
 use super::stats;

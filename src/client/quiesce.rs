@@ -8,11 +8,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::barrier::in_wakeup;
 use super::connection::Connection;
 use super::dispatch::Dispatcher;
 use super::durable::is_durable;
 use super::lock;
+use super::scope::{self, in_wakeup};
 use super::status::{Failure, Status};
 use super::target::Receiver;
 
@@ -32,6 +32,10 @@ impl Connection {
                 self.dispatcher.barrier.silence();
                 drop(self.dispatcher.set_wakeup(None));
             }
+        }
+        if scope::in_io() && self.dispatcher.barrier.runs(id) {
+            let text = "a callback is still running, and none of \"inline\" dispatch can wait for it; none begins any more";
+            return Err(Failure::new(Status::Deadlock, text));
         }
         match self.dispatcher.barrier.wait(id, deadline) {
             true => Ok(()),
@@ -75,7 +79,7 @@ impl Receiver {
     fn is_of(&self, local: u64, id: u64) -> bool {
         match self {
             Receiver::Durable(durable) => durable.id() == id,
-            Receiver::Retracted(_, durable) => *durable == id,
+            Receiver::Known(_, durable) => *durable == id,
             Receiver::App(_) | Receiver::Both(..) => local == id,
             Receiver::Waiter(_) => false,
         }

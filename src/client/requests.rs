@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use crate::codec::{Dict, PayloadRef};
 use crate::protocol::{self, CancelMode, Event, Listed, Phase, RequestError};
 
-use super::dispatch::{self, Dispatcher};
+use super::dispatch::Dispatcher;
 use super::lock;
 use super::passthru::refuse_bare;
+use super::scope;
 use super::session::{Core, Session};
 use super::status::{Failure, Status};
 use super::target::{Receiver, Waiter};
@@ -225,7 +226,7 @@ impl Session {
 
     /// Refuses to wait where the answer could never come.
     pub fn check_wait(&self) -> Result<(), Failure> {
-        if dispatch::in_io() {
+        if scope::in_io() {
             let text = "this callback runs on the I/O thread (dispatch \"inline\"), which would \
                         wait for itself; use the function without _sync";
             return Err(Failure::new(Status::Deadlock, text));

@@ -24,7 +24,7 @@ use crate::os;
 use super::connection::Connection;
 use super::status::{Failure, Status};
 use super::target::wait_on;
-use super::{dispatch, lock, log};
+use super::{lock, log, scope};
 
 /// I/O threads: more would only help hosts that saturate two cores with WAMP alone.
 const IO_THREADS: usize = 2;
@@ -193,7 +193,7 @@ pub fn shutdown(timeout: Option<Duration>) -> Result<(), Failure> {
     if os::forked() {
         return Err(Status::Forked.into());
     }
-    if dispatch::in_callback() || dispatch::in_io() {
+    if scope::in_callback() || scope::in_io() {
         return Err(Failure::new(
             Status::Deadlock,
             "wamp_shutdown waits for callbacks to end, so it cannot be called inside one",
@@ -278,7 +278,7 @@ fn end_look() {
 /// Waits while a look is on its way, at most ten seconds: what begins now is not to begin on threads that
 /// are about to be replaced.
 pub fn wait_for_look() {
-    if !IS_LOOKED_AT.load(Ordering::Acquire) || LOOKS.get() || dispatch::in_io() {
+    if !IS_LOOKED_AT.load(Ordering::Acquire) || LOOKS.get() || scope::in_io() {
         return;
     }
     let deadline = Instant::now() + 2 * PATIENCE;

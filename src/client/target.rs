@@ -45,15 +45,15 @@ pub enum Receiver {
     Both(Arc<dyn Target>, Arc<Waiter>),
     /// As `App`, through what is re-established after every join.
     Durable(Arc<Durable>),
-    /// As `App`, under the id of what is durable and ended by this request.
-    Retracted(Arc<dyn Target>, u64),
+    /// As `App`, under the id by which the application knows what it is about, whatever the session calls it.
+    Known(Arc<dyn Target>, u64),
 }
 
 impl Receiver {
     /// The thread that waits for an event of this kind.
     pub fn waiter(&self, kind: EventKind) -> Option<&Arc<Waiter>> {
         match (self, kind) {
-            (Receiver::App(_) | Receiver::Durable(_) | Receiver::Retracted(..), _)
+            (Receiver::App(_) | Receiver::Durable(_) | Receiver::Known(..), _)
             | (_, EventKind::Gone) => None,
             (Receiver::Waiter(waiter), _) => Some(waiter),
             (
@@ -67,7 +67,7 @@ impl Receiver {
     /// The application's side, if it has one.
     pub fn app(&self) -> Option<&Arc<dyn Target>> {
         match self {
-            Receiver::App(target) | Receiver::Both(target, _) | Receiver::Retracted(target, _) => {
+            Receiver::App(target) | Receiver::Both(target, _) | Receiver::Known(target, _) => {
                 Some(target)
             }
             Receiver::Durable(durable) => Some(durable.target()),
@@ -83,7 +83,7 @@ impl std::fmt::Debug for Receiver {
             Receiver::Waiter(_) => "Waiter",
             Receiver::Both(..) => "Both",
             Receiver::Durable(_) => "Durable",
-            Receiver::Retracted(..) => "Retracted",
+            Receiver::Known(..) => "Known",
         })
     }
 }

@@ -350,7 +350,7 @@ pub unsafe extern "C" fn wamp_connection_close(
 /// `timeout_ms` (0: not at all; negative: no limit) for a callback that is running. From the moment
 /// that it is called no other begins, also where it answers WAMP_ERR_TIMEOUT: what would have been
 /// told is passed over, an invocation is answered with an error. The router hears nothing of it:
-/// unsubscribe, unregister or cancel first. `free` still runs once for each user_data, when its request
+/// unsubscribe, unregister or cancel first, without a `done` (one that is given afterwards is told). `free` still runs once for each user_data, when its request
 /// has ended; nothing else of it is touched. In manual mode events that wamp_connection_poll() has
 /// shown already are in the program's hands.
 ///
@@ -359,7 +359,9 @@ pub unsafe extern "C" fn wamp_connection_close(
 ///
 /// Returns WAMP_OK, also for an id that has ended or never was, or WAMP_ERR_HANDLE,
 /// WAMP_ERR_NO_SUCH_ID (it is negative), WAMP_ERR_DEADLOCK (inside a callback for this id, or, with 0,
-/// inside any of the connection, or inside a wakeup), WAMP_ERR_TIMEOUT (the callback still runs).
+/// inside any of the connection, or inside a wakeup; in a callback of inline dispatch while the other one
+/// runs), WAMP_ERR_TIMEOUT (the callback still runs). Callbacks of two connections that wait for each
+/// other are not found out: give them a limit.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_quiesce(
     connection: *mut wamp_connection_t,

@@ -20,6 +20,8 @@ use super::types::*;
 pub(super) struct Invocation {
     session: Arc<Session>,
     request: u64,
+    /// The registration, as the application knows it.
+    registration: u64,
     /// It has its final answer: the router may use its id for another one.
     answered: AtomicBool,
 }
@@ -52,8 +54,8 @@ pub(super) fn lend(session: &Arc<Session>, notice: &Notice) -> *mut wamp_invocat
             return known;
         }
     }
-    let answered = AtomicBool::new(false);
-    loan::lend(Invocation { session: session.clone(), request, answered })
+    let (registration, answered) = (notice.event.id, AtomicBool::new(false));
+    loan::lend(Invocation { session: session.clone(), request, registration, answered })
 }
 
 /// The handle under which the host has retained an invocation.
@@ -282,7 +284,7 @@ pub unsafe extern "C" fn wamp_invocation_on_interrupt(
         let object = object(invocation)?;
         object.what.check()?;
         object.what.tag(invocation);
-        let receiver = Receiver::App(watcher.clone());
+        let receiver = Receiver::Known(watcher.clone(), object.what.registration);
         object.what.session.watch_interrupt(object.what.request, receiver).map(|()| 0)
     })
 }

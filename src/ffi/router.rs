@@ -4,8 +4,8 @@ use std::ffi::{CStr, c_char, c_int};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use crate::client::dispatch;
 use crate::client::runtime::{self, Closable};
+use crate::client::scope;
 use crate::client::{Failure, Status, lock};
 use crate::protocol::event::c_text;
 use crate::protocol::uri;
@@ -132,7 +132,8 @@ pub unsafe extern "C" fn wamp_router_new(config: *const c_char) -> *mut wamp_rou
 /// `*listening` (may be NULL if not wanted) receives the URL with the real port, NUL-terminated, which
 /// lives as long as the router; NULL on failure. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is
 /// missing), WAMP_ERR_UNREACHABLE (the address cannot be bound), WAMP_ERR_EXHAUSTED, WAMP_ERR_CLOSED
-/// (after wamp_shutdown()), WAMP_ERR_FORKED.
+/// (after wamp_shutdown(), wamp_router_close(), or the loss of the library's descriptors: make a new
+/// router), WAMP_ERR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_listen(
     router: *mut wamp_router_t,
@@ -245,7 +246,7 @@ pub unsafe extern "C" fn wamp_router_kick(
 pub unsafe extern "C" fn wamp_router_close(router: *mut wamp_router_t, timeout_ms: c_int) -> c_int {
     guard(|| {
         let object = object(router)?;
-        if dispatch::in_io() {
+        if scope::in_io() {
             let text = "waiting for clients on an I/O thread could never end";
             return Err(Failure::new(Status::Deadlock, text));
         }
@@ -266,7 +267,7 @@ pub unsafe extern "C" fn wamp_router_free(router: *mut wamp_router_t) -> c_int {
         let key = Tag::Router.key(router).ok_or(Status::Handle)?;
         let object = ROUTERS.remove(key).ok_or(Status::Handle)?;
         object.router.close();
-        if !dispatch::in_io() {
+        if !scope::in_io() {
             object.router.wait_said(Instant::now() + SAYING);
         }
         Ok(0)

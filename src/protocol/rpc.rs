@@ -98,13 +98,14 @@ impl<H> Registrations<H> {
         Some(self.active.get(&registration)?.local)
     }
 
-    /// Shows who is called under a local id.
+    /// Shows who is called under a local id, also while its UNREGISTER is on its way.
     pub(super) fn handler_of(&self, local: u64, show: &mut impl FnMut(u64, &H)) {
-        if let Some(Place::Active { registration }) = self.locals.get(&local)
-            && let Some(active) = self.active.get(registration)
-        {
-            show(local, &active.target);
-        }
+        let active = match self.locals.get(&local) {
+            Some(Place::Active { registration }) => self.active.get(registration),
+            Some(Place::Pending { .. }) => None,
+            None => self.active.values().find(|active| active.local == local),
+        };
+        active.into_iter().for_each(|active| show(local, &active.target));
     }
 
     /// Shows everybody who is called.

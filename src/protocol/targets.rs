@@ -44,9 +44,8 @@ impl<H: Clone> Session<H> {
             }
         }
         for (registration, watcher) in self.invocations.watchers() {
-            if let Some(local) = self.registrations.local_of(registration) {
-                show(local, watcher);
-            }
+            // 0 for a registration that has ended.
+            show(self.registrations.local_of(registration).unwrap_or(0), watcher);
         }
     }
 }

@@ -146,7 +146,7 @@ impl<'a> Connection<'a> {
         self.rings.ring();
         let all_written = self.write(cx)?;
         if let Phase::Leaving | Phase::Ending = self.phase
-            && self.transport.is_written(cx)
+            && self.transport.is_written(all_written, cx)
         {
             self.shared.settle(self.peer);
         }

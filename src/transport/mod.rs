@@ -80,9 +80,10 @@ pub trait Transport: Send {
         next: &mut usize,
     ) -> Poll<Result<(), TransportError>>;
 
-    /// True if the system has all that [`Transport::poll_send`] has taken, or takes no more for now. Where
-    /// others write, the task is woken when they have.
-    fn is_written(&self, _cx: &mut Context<'_>) -> bool {
+    /// True if the last words are with the system, or it takes no more for now; `taken` says that
+    /// [`Transport::poll_send`] has taken all of them. Where they wait for the peer to ask, and where
+    /// somebody else writes them, the task is woken when there is news.
+    fn is_written(&self, _taken: bool, _cx: &mut Context<'_>) -> bool {
         true
     }
 

@@ -209,6 +209,105 @@ static void calls_and_registrations(void) {
   CHECK(latch_count(&durable.calls) == 2);
 }
 
+/* Invocations that are on their way when the registration ends. */
+static void an_unregistration_on_its_way(void) {
+  static probe_t endpoint, outcome;
+  int round, i;
+  probe_init(&endpoint);
+  probe_init(&outcome);
+  for (round = 0; round < 50; round++) {
+    char procedure[32];
+    int64_t registration;
+    long calls;
+    snprintf(procedure, sizeof procedure, "com.brief.%d", round);
+    registration =
+        GOOD(wamp_session_register_sync(session, procedure, NULL, probe_callback, &endpoint, NULL, LIMIT_MS));
+    for (i = 0; i < 10; i++)
+      GOOD(wamp_session_call(peer, procedure, NULL, NULL, probe_callback, &outcome, NULL));
+    GOOD(wamp_session_unregister(session, registration, NULL, NULL, NULL));
+    GOOD(wamp_connection_quiesce(connection, registration, -1));
+    calls = latch_count(&endpoint.calls);
+    WAIT(outcome.calls, 10 * (round + 1)); /* every caller hears of its end */
+    CHECK(latch_count(&endpoint.calls) == calls);
+  }
+}
+
+static probe_t watcher;
+static latch_t watching = LATCH;
+
+static void watch(const wamp_event_t *event, void *user_data) {
+  (void)user_data;
+  GOOD(wamp_invocation_retain(event->invocation));
+  GOOD(wamp_invocation_on_interrupt(event->invocation, probe_callback, &watcher, NULL));
+  latch_hit(&watching);
+}
+
+/* Who waits for interruptions hears nothing more, whether or not the registration is still there. */
+static void interruptions(void) {
+  static probe_t outcome;
+  int durable, ended;
+  probe_init(&outcome);
+  probe_init(&watcher);
+  for (durable = 0; durable < 2; durable++) {
+    for (ended = 0; ended < 2; ended++) {
+      static probe_t placed;
+      char procedure[32];
+      int64_t call, registration;
+      int before = (int)latch_count(&watching), told = (int)latch_count(&outcome.calls);
+      probe_init(&placed);
+      snprintf(procedure, sizeof procedure, "com.watched.%d.%d", durable, ended);
+      if (durable) {
+        registration =
+            GOOD(wamp_connection_register(connection, procedure, NULL, watch, probe_callback, &placed, NULL));
+        WAIT(placed.calls, 1);
+      } else {
+        registration = GOOD(wamp_session_register_sync(session, procedure, NULL, watch, NULL, NULL, LIMIT_MS));
+      }
+      call = GOOD(wamp_session_call(peer, procedure, NULL, NULL, probe_callback, &outcome, NULL));
+      WAIT(watching, before + 1);
+      if (ended && durable) {
+        static probe_t over;
+        probe_init(&over);
+        GOOD(wamp_connection_unregister(connection, registration, probe_callback, &over, NULL));
+        WAIT(over.calls, 1);
+      }
+      if (ended && !durable) GOOD(wamp_session_unregister_sync(session, registration, LIMIT_MS));
+      GOOD(wamp_connection_quiesce(connection, registration, -1));
+      GOOD(wamp_session_cancel(peer, call, "{\"mode\": \"kill\"}"));
+      WAIT(outcome.calls, told + 1);
+      if (!ended && durable) GOOD(wamp_connection_unregister(connection, registration, NULL, NULL, NULL));
+      if (!ended && !durable) GOOD(wamp_session_unregister_sync(session, registration, LIMIT_MS));
+      CHECK(latch_count(&watcher.calls) == 0);
+    }
+  }
+}
+
+static latch_t failing = LATCH;
+
+static void fail(const wamp_event_t *event, void *go_on) {
+  GOOD(wamp_event_failed(event, "as the test wants it"));
+  latch_hit(&failing);
+  if (go_on) latch_sleep(go_on, 1);
+}
+
+/* A callback of the connection goes on hearing, whatever its events are about. */
+static void user_errors(void) {
+  static probe_t errors;
+  static latch_t go_on = LATCH;
+  int64_t first;
+  probe_init(&errors);
+  GOOD(wamp_connection_on_user_error(connection, probe_callback, &errors, NULL));
+  first = GOOD(wamp_session_subscribe_sync(session, "com.fails", NULL, fail, &go_on, NULL, LIMIT_MS));
+  GOOD(wamp_session_subscribe_sync(session, "com.fails.too", NULL, fail, NULL, NULL, LIMIT_MS));
+  publish("com.fails");
+  WAIT(failing, 1);
+  (void)wamp_connection_quiesce(connection, first, 0); /* while its failure waits in the queue */
+  latch_hit(&go_on);
+  publish("com.fails.too");
+  WAIT(errors.calls, 2);
+  GOOD(wamp_connection_on_user_error(connection, NULL, NULL, NULL));
+}
+
 static latch_t wakeups = LATCH, wakeup_freed = LATCH;
 
 static void on_wakeup(void *user_data) {
@@ -268,6 +367,9 @@ int main(int argc, char **argv) {
   if (strcmp(scenario.mode, "inline") != 0) what_waits_behind_a_callback_never_begins();
   inside_a_callback();
   calls_and_registrations();
+  an_unregistration_on_its_way();
+  interruptions();
+  user_errors();
   the_whole_connection();
   scenario_leave(other, peer);
   return scenario_end();

@@ -354,10 +354,10 @@ impl Transport for Served {
         Poll::Ready(Ok(()))
     }
 
-    fn is_written(&self, cx: &mut Context<'_>) -> bool {
+    fn is_written(&self, taken: bool, cx: &mut Context<'_>) -> bool {
         let mut state = self.room.state();
-        let written =
-            state.undelivered.is_none() && state.answered.is_none() && state.unwritten == 0;
+        let answered = state.undelivered.is_none() && state.answered.is_none();
+        let written = taken && answered && state.unwritten == 0;
         if !written && !state.left {
             state.waker = Some(cx.waker().clone());
             return false;

@@ -1,0 +1,97 @@
+//! Whom the calling thread is working for: whether it is inside a callback, and of which connection, and
+//! whether it is an I/O thread. Functions that wait refuse to where that could never end.
+
+use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
+
+thread_local! {
+    /// The connection whose callback runs on this thread, as an address; 0 for none.
+    static INNERMOST: Cell<usize> = const { Cell::new(0) };
+    /// Those around it, where a callback dispatches another connection, the innermost last. Without a
+    /// destructor, as everything here: functions are called until the thread's very end. Empty
+    /// it holds no memory.
+    static OUTER: ManuallyDrop<RefCell<Vec<usize>>> =
+        const { ManuallyDrop::new(RefCell::new(Vec::new())) };
+    /// This thread is in the I/O task of a connection.
+    static IN_IO: Cell<bool> = const { Cell::new(false) };
+    /// This thread is inside a wakeup of the host.
+    static IN_WAKEUP: Cell<bool> = const { Cell::new(false) };
+}
+
+/// True inside any callback.
+pub fn in_callback() -> bool {
+    INNERMOST.get() != 0
+}
+
+/// True on an I/O thread, that is in callbacks of `inline` mode.
+pub fn in_io() -> bool {
+    IN_IO.get()
+}
+
+/// True inside a wakeup of the host, whichever connection's.
+pub(super) fn in_wakeup() -> bool {
+    IN_WAKEUP.get()
+}
+
+/// True inside a delivery of the connection that is known by `key`, however deep.
+pub(super) fn is_inside(key: usize) -> bool {
+    INNERMOST.get() == key || OUTER.with(|scopes| scopes.borrow().contains(&key))
+}
+
+/// Marks this thread as an I/O thread until dropped.
+pub(super) struct IoScope(bool);
+
+impl IoScope {
+    pub(super) fn enter() -> IoScope {
+        IoScope(IN_IO.replace(true))
+    }
+}
+
+impl Drop for IoScope {
+    fn drop(&mut self) {
+        IN_IO.set(self.0);
+    }
+}
+
+/// Marks this thread as inside a wakeup of the host until dropped.
+pub(super) struct WakeupScope(bool);
+
+impl WakeupScope {
+    pub(super) fn enter() -> WakeupScope {
+        WakeupScope(IN_WAKEUP.replace(true))
+    }
+}
+
+impl Drop for WakeupScope {
+    fn drop(&mut self) {
+        IN_WAKEUP.set(self.0);
+    }
+}
+
+/// Marks this thread as inside a delivery until dropped.
+pub(super) struct DeliveryScope;
+
+impl DeliveryScope {
+    /// Begins deliveries of the connection that is known by `key`, which is not 0.
+    pub(super) fn enter(key: usize) -> DeliveryScope {
+        let outer = INNERMOST.replace(key);
+        if outer != 0 {
+            OUTER.with(|scopes| scopes.borrow_mut().push(outer));
+        }
+        DeliveryScope
+    }
+}
+
+impl Drop for DeliveryScope {
+    fn drop(&mut self) {
+        let outer = OUTER.with(|scopes| {
+            let mut scopes = scopes.borrow_mut();
+            let outer = scopes.pop();
+            if scopes.is_empty() {
+                *scopes = Vec::new();
+            }
+            outer
+        });
+        INNERMOST.set(outer.unwrap_or(0));
+    }
+}
