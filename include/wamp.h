@@ -200,8 +200,9 @@
  *   send_queue_bytes     bytes, 16777216      see above
  *   receive_queue_bytes  bytes, 16777216      see above
  *   callback_stack_bytes bytes, 8 MiB         the stack of callbacks in "thread" mode, 65536 to 2^30
- *   autoping_interval    seconds, 30          after this much silence a WebSocket ping is sent; 0: never. (With
- *                                             RawSocket the system's keepalive takes these times)
+ *   autoping_interval    seconds, 30          after this much silence a ping is sent (WebSocket's, or an HTTP
+ *                                             OPTIONS over long-poll); 0: never. (With RawSocket the
+ *                                             system's keepalive takes these times)
  *   rawsocket_pings      bool, false          RawSocket: the router is known to answer pings, so they are sent
  *   autoping_timeout     seconds, 10          without an answer by then the connection is lost; more than 0
  *   autoping_size        bytes, 4             payload of a ping, 4 to 125

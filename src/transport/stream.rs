@@ -235,6 +235,11 @@ impl SharedStream {
         self.lock().taken()
     }
 
+    /// See [`super::Transport::moved`].
+    pub(super) fn moved(&self) -> Moved {
+        self.lock().moved()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Stream> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -56,9 +56,21 @@ fn nothing() -> Answer {
 struct Seen {
     /// How many requests of each kind.
     counts: Mutex<HashMap<String, usize>>,
+    counted: Condvar,
     /// The messages.
     sent: Mutex<Vec<Value>>,
     more: Condvar,
+}
+
+impl Seen {
+    /// Waits until so many requests of this kind have come.
+    fn wait_for(&self, what: &str, count: usize) {
+        let counts = self.counts.lock().unwrap();
+        let are_few =
+            |counts: &mut HashMap<_, _>| counts.get(what).is_none_or(|seen| *seen < count);
+        let (counts, late) = self.counted.wait_timeout_while(counts, peer::LIMIT, are_few).unwrap();
+        assert!(!late.timed_out(), "{what}: {counts:?}");
+    }
 }
 
 /// A server that gives `answer` to each request: for what it is, and how many of that kind came
@@ -84,6 +96,7 @@ fn serve(mut stream: TcpStream, answer: &dyn Fn(&str, usize) -> Answer, seen: &S
             let mut counts = seen.counts.lock().unwrap();
             let count = counts.entry(what.clone()).or_default();
             *count += 1;
+            seen.counted.notify_all();
             *count - 1
         };
         if what == "send" {
@@ -126,7 +139,7 @@ fn serve(mut stream: TcpStream, answer: &dyn Fn(&str, usize) -> Answer, seen: &S
     }
 }
 
-/// The next request: what it is for, and its body.
+/// The next request: what it is for, or its method if that is none of WAMP's, and its body.
 fn request(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
@@ -134,11 +147,13 @@ fn request(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
         head.push(byte[0]);
     }
     let head = String::from_utf8(head).expect("ASCII").to_lowercase();
-    let path = head.split(' ').nth(1).expect("a path").to_owned();
+    let mut words = head.split(' ');
+    let (method, path) = (words.next().expect("a method"), words.next().expect("a path"));
+    let what = path.rsplit('/').next().filter(|_| method == "post").unwrap_or(method).to_owned();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
     stream.read_exact(&mut body).ok()?;
-    Some((path.rsplit('/').next().unwrap_or_default().to_owned(), body))
+    Some((what, body))
 }
 
 fn url(peer: &Peer<()>) -> String {
@@ -405,4 +420,102 @@ fn bad_answers_to_send() {
         client.finish();
         peer.done();
     });
+}
+
+/// A session with a router that has nothing to say, and answers like this whether it is there.
+fn silent(what: &str, answer: Answer) -> (Client, Peer<()>, Arc<Seen>) {
+    let (peer, seen) = server(move |what, before| match what {
+        "receive" if before > 0 => after(2, ok(r#"[50,1,{},["result"]]"#)),
+        "options" => answer.clone(),
+        _ => right(what, before).unwrap_or_else(nothing),
+    });
+    let options = json!({"max_retries": 0, "autoping_interval": 0.3, "autoping_timeout": 1,
+                         "close_timeout": 0.1});
+    let mut client = Client::open(what, &url(&peer), options);
+    client.join();
+    (client, peer, seen)
+}
+
+#[test]
+fn a_silent_router_that_gives_any_answer_is_there() {
+    let rows = [
+        ("204", nothing()),
+        ("404", told("404 Not Found", "")),
+        ("405 with a page", told("405 No", &" ".repeat(70_000))),
+        ("501", told("501 Not Implemented", "what?")),
+        ("closed", Answer::Cut(Vec::new())),
+        ("no HTTP", Answer::Cut(b"what?".into())),
+    ];
+    every(rows, |what, answer| {
+        let (mut client, peer, seen) = silent(what, answer);
+        let begun = std::time::Instant::now();
+        seen.wait_for("options", 5);
+        assert!(begun.elapsed() >= Duration::from_millis(1000), "{what}: it was asked too often");
+        let call = client.call(c"com.call");
+        assert_eq!(client.outcome(call).kind, WAMP_RESULT, "{what}");
+        client.close();
+        client.finish();
+        peer.done();
+    });
+}
+
+#[test]
+fn a_silent_router_that_gives_no_answer_is_lost() {
+    let rows = [("never", Answer::Never), ("half an answer", Answer::Stall(b"HTTP/1.1 2".into()))];
+    every(rows, |what, answer| {
+        let (client, peer, _) = silent(what, answer);
+        let told = client.closed_as(WAMP_ERR_LOST, "lost");
+        assert!(told.message.contains("autoping_timeout"), "{what}: {}", told.message);
+        client.finish();
+        peer.done();
+    });
+}
+
+#[test]
+fn a_long_answer_is_a_sign_of_life_however_slowly_it_comes() {
+    let peer = Peer::listening(|listener: TcpListener| {
+        thread::spawn(move || {
+            while let Ok((stream, _)) = listener.accept() {
+                thread::spawn(move || serve_slowly(stream));
+            }
+        });
+    });
+    let options = json!({"max_retries": 0, "autoping_interval": 0.1, "autoping_timeout": 0.6,
+                         "close_timeout": 0.1});
+    let mut client = Client::open("slow", &url(&peer), options);
+    client.join();
+    let call = client.call(c"com.call");
+    assert_eq!(client.outcome(call).kind, WAMP_RESULT);
+    client.close();
+    client.finish();
+    peer.done();
+}
+
+/// Answers a call in ten pieces with pauses between them, and no question meanwhile.
+fn serve_slowly(mut stream: TcpStream) {
+    let mut received = 0;
+    while let Some((what, _)) = request(&mut stream) {
+        let answer = match what.as_str() {
+            "open" => ok(OPENED),
+            "receive" if received == 0 => ok(WELCOME),
+            "receive" if received > 1 => Answer::Never,
+            "receive" => ok(&format!(r#"[50,1,{{}},["{}"]]"#, "x".repeat(2000))),
+            "options" => Answer::Never,
+            _ => nothing(),
+        };
+        let Answer::Bytes(bytes) = answer else {
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+            return;
+        };
+        let is_slow = what == "receive" && received > 0;
+        received += usize::from(what == "receive");
+        for piece in bytes.chunks(if is_slow { 200 } else { 100_000 }) {
+            if stream.write_all(piece).is_err() {
+                return;
+            }
+            if is_slow {
+                thread::sleep(Duration::from_millis(200));
+            }
+        }
+    }
 }

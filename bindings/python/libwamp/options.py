@@ -32,9 +32,9 @@ class ConnectionOptions(TypedDict, total=False):
     receive_queue_bytes: int | None
     # How much may wait to be dispatched before the socket is no longer read. Default: 16777216.
     autoping_interval: float | None
-    # WebSocket: after how much silence a ping is sent; 0 for never. (On RawSocket, where not every
-    # router answers pings, and on long-poll the operating system watches the connection; see
-    # `rawsocket_pings`.) Default: 30.
+    # After how much silence a ping is sent, by WebSocket or as an HTTP OPTIONS by long-poll; 0 for
+    # never. (On RawSocket, where not every router answers pings, the operating system watches the
+    # connection; see `rawsocket_pings`.) Default: 30.
     autoping_timeout: float | None
     # How long after a ping the connection counts as lost, if nothing comes; more than 0. Where much
     # is sent before the ping, it counts from when the router's system has that. Default: 10.

@@ -134,9 +134,9 @@ pub const TABLE: &[Spec] = &[
         name: "autoping_interval",
         kind: "number (seconds)",
         default: "30",
-        text: "WebSocket: after how much silence a ping is sent; 0 for never. (On RawSocket, where \
-               not every router answers pings, and on long-poll the operating system watches the \
-               connection; see `rawsocket_pings`.)",
+        text: "After how much silence a ping is sent, by WebSocket or as an HTTP OPTIONS by \
+               long-poll; 0 for never. (On RawSocket, where not every router answers pings, the \
+               operating system watches the connection; see `rawsocket_pings`.)",
         set: |options, value| {
             let time = seconds(value)?;
             options.autoping_interval = (!time.is_zero()).then_some(time);

@@ -1,7 +1,8 @@
 //! The client's side: an open transport as a [`Transport`].
 //!
 //! Two connections are enough: one for what is received, one for all else, so that what is sent
-//! stays in order.
+//! stays in order. The latter also asks a router that is silent for a sign of life: a receive that
+//! hangs looks alike whether the router has nothing to say or is frozen.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,9 +11,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::StatusCode;
+use hyper::{Method, StatusCode};
 use serde_json::json;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::codec::Batch;
 use crate::transport::framing::Framing;
@@ -21,7 +22,7 @@ use crate::transport::{
     ConnectError, Incoming, Keepalive, Serializer, Target, Transport, TransportError,
 };
 
-use super::lane::{Answer, Lane, LaneError, Post};
+use super::lane::{Answer, Gauge, Lane, LaneError, Parts};
 use super::{MAX_OPENED, Opened, check_text, content_type, unit};
 
 /// From a receive to the next, where the first brings nothing: a router that does not wait would be
@@ -34,10 +35,14 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// A request on its way; gives back what it goes over.
 type Request = Pin<Box<dyn Future<Output = (Lane, Result<Answer, TransportError>)> + Send>>;
 
+/// A question for a sign of life; fails where none comes.
+type Probe = Pin<Box<dyn Future<Output = (Lane, Result<(), TransportError>)> + Send>>;
+
 /// Where one kind of requests stands.
 enum Station {
     Idle(Lane),
     Busy(Request),
+    Probing(Probe),
     /// Nothing more comes of it.
     Over,
 }
@@ -48,9 +53,15 @@ pub struct LongPoll {
     /// The path of the transport, without a slash at its end.
     path: String,
     max_message_size: usize,
-    /// How long a request that does not hang may take.
-    patience: Option<Duration>,
+    /// When a silent router counts as lost; `None` for never.
+    keepalive: Option<Keepalive>,
+    /// When the router was heard last.
+    heard: Instant,
+    /// When to ask it for a sign of life.
+    silence: Pin<Box<Sleep>>,
     receiving: Station,
+    /// How much has come there, and at the last look had.
+    received: (Gauge, u64),
     /// When the last receive began.
     asked: Instant,
     /// Before the next one.
@@ -70,14 +81,15 @@ pub(in crate::transport) async fn connect(target: &Target) -> Result<LongPoll, C
     let path = target.endpoint.path();
     let body = Bytes::from(json!({ "protocols": names }).to_string());
     let mut lane = Lane::new(target.clone());
-    let open = Post {
+    let open = Parts {
+        method: Method::POST,
         path: &format!("{path}/open"),
         content_type: "application/json",
         body,
         patience: None,
         limit: MAX_OPENED,
     };
-    let answer = match lane.post(&open).await {
+    let answer = match lane.ask(&open).await {
         Ok(answer) => answer,
         Err(LaneError::Connect(error)) => return Err(error),
         Err(LaneError::Http(error, clues)) => return Err(http::failed(&target, &error, &clues)),
@@ -108,13 +120,18 @@ pub(in crate::transport) async fn connect(target: &Target) -> Result<LongPoll, C
         let reason = "it names its transport so that no URL can be made of it".to_owned();
         return Err(ConnectError::LongPoll { url: url(), reason });
     }
+    let receiving = Lane::new(target.clone());
+    let now = Instant::now();
     Ok(LongPoll {
         path: format!("{path}/{id}"),
         framing: Framing::new(serializer, target.json_batch_separator, target.max_message_size),
         max_message_size: target.max_message_size,
-        patience: target.keepalive.map(|Keepalive { idle, timeout }| idle + timeout),
-        receiving: Station::Idle(Lane::new(target)),
-        asked: Instant::now(),
+        keepalive: target.keepalive,
+        heard: now,
+        silence: Box::pin(sleep_until(now)),
+        received: (receiving.gauge(), 0),
+        receiving: Station::Idle(receiving),
+        asked: now,
         rest: None,
         sending: Station::Idle(lane),
         forgotten: None,
@@ -125,7 +142,8 @@ pub(in crate::transport) async fn connect(target: &Target) -> Result<LongPoll, C
 impl LongPoll {
     /// Begins a request that is to be answered soon.
     fn post(&self, lane: Lane, what: &str, body: Bytes) -> Request {
-        self.begin(lane, what, body, self.patience, MAX_OPENED)
+        let patience = self.keepalive.map(|Keepalive { idle, timeout }| idle + timeout);
+        self.begin(lane, what, body, patience, MAX_OPENED)
     }
 
     /// Begins the request that hangs.
@@ -144,10 +162,73 @@ impl LongPoll {
         let path = format!("{}/{what}", self.path);
         let content_type = content_type(self.serializer());
         Box::pin(async move {
-            let post = Post { path: &path, content_type, body, patience, limit };
-            let answer = lane.post(&post).await;
+            let method = Method::POST;
+            let parts = Parts { method, path: &path, content_type, body, patience, limit };
+            let answer = lane.ask(&parts).await;
             (lane, answer.map_err(|error| failed(error, limit)))
         })
+    }
+
+    /// Begins to ask for a sign of life, which is what HTTP has OPTIONS for (RFC 9110, section 9.3.7).
+    /// Whatever the answer says, there is somebody who gives it.
+    fn probe(&self, mut lane: Lane, patience: Duration) -> Probe {
+        let path = format!("{}/receive", self.path);
+        let gauge = self.received.0.clone();
+        Box::pin(async move {
+            let parts = Parts {
+                method: Method::OPTIONS,
+                path: &path,
+                content_type: "",
+                body: Bytes::new(),
+                patience: None,
+                limit: MAX_OPENED,
+            };
+            let before = gauge.read();
+            let answer = timeout(patience, lane.ask(&parts)).await;
+            let alive = match answer {
+                Ok(Err(LaneError::Connect(error))) => Err(TransportError::Lost(error.to_string())),
+                // To close the connection is an answer, too.
+                Ok(_) => Ok(()),
+                // A long answer to the receive may leave no room for this one.
+                Err(_) if gauge.read() != before => Ok(()),
+                Err(_) => Err(silent()),
+            };
+            (lane, alive)
+        })
+    }
+
+    /// Ready when somebody was asked who has been silent for long, and has given a sign of life.
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, TransportError>> {
+        let Some(Keepalive { idle, timeout }) = self.keepalive else {
+            return Poll::Pending;
+        };
+        loop {
+            if let Station::Probing(_) = self.sending {
+                ready!(self.poll_sent(cx))?;
+                return Poll::Ready(Ok(Incoming::Alive));
+            }
+            let read = self.received.0.read();
+            if read != self.received.1 {
+                self.received.1 = read;
+                self.heard = Instant::now();
+            }
+            let due = self.heard + idle;
+            if self.silence.deadline() != due {
+                self.silence.as_mut().reset(due);
+            }
+            ready!(self.silence.as_mut().poll(cx));
+            if self.forgotten.is_some() || self.close_sent {
+                return Poll::Pending;
+            }
+            self.sending = match std::mem::replace(&mut self.sending, Station::Over) {
+                Station::Idle(lane) => Station::Probing(self.probe(lane, timeout)),
+                // What is sent has its own time to be answered.
+                station => {
+                    self.heard = Instant::now();
+                    station
+                }
+            };
+        }
     }
 
     /// Ready when no request of ours but the one that hangs is on its way.
@@ -156,12 +237,19 @@ impl LongPoll {
             ready!(last_words.as_mut().poll(cx));
             return Poll::Ready(Err(forgotten()));
         }
-        let Station::Busy(request) = &mut self.sending else {
-            return Poll::Ready(Ok(()));
+        let (lane, answer) = match &mut self.sending {
+            Station::Idle(_) | Station::Over => return Poll::Ready(Ok(())),
+            Station::Busy(request) => ready!(request.as_mut().poll(cx)),
+            Station::Probing(probe) => {
+                let (lane, alive) = ready!(probe.as_mut().poll(cx));
+                self.heard = Instant::now();
+                self.sending = Station::Idle(lane);
+                return Poll::Ready(alive);
+            }
         };
-        let (lane, answer) = ready!(request.as_mut().poll(cx));
         self.sending = Station::Over;
         let answer = answer?;
+        self.heard = Instant::now();
         // After a refusal too, for what closes.
         self.sending = Station::Idle(lane);
         if answer.is_forgotten() && !self.close_sent {
@@ -202,7 +290,7 @@ impl LongPoll {
                         return Poll::Ready(answer);
                     }
                 },
-                Station::Over => {
+                Station::Probing(_) | Station::Over => {
                     return Poll::Ready(Err(TransportError::Lost("closed".to_owned())));
                 }
             }
@@ -215,7 +303,11 @@ impl Transport for LongPoll {
         if let Some(message) = self.framing.next()? {
             return Poll::Ready(Ok(Incoming::Message(message)));
         }
-        let answer = ready!(self.poll_answer(cx))?;
+        let answer = match self.poll_answer(cx) {
+            Poll::Ready(answer) => answer?,
+            Poll::Pending => return self.poll_silence(cx),
+        };
+        self.heard = Instant::now();
         // Some routers say so from time to time that there is nothing.
         if answer.status == StatusCode::NO_CONTENT {
             self.rest = Some(Box::pin(sleep_until(self.asked + REST)));
@@ -283,6 +375,10 @@ impl Transport for LongPoll {
 /// Somebody in between answers, such as a network that wants a login first.
 fn page() -> TransportError {
     TransportError::Lost("it answered a web page".to_owned())
+}
+
+fn silent() -> TransportError {
+    TransportError::Lost("no answer to an HTTP OPTIONS within `autoping_timeout`".to_owned())
 }
 
 fn forgotten() -> TransportError {

@@ -2,13 +2,13 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use tokio::time::{Instant, timeout};
 
 use crate::transport::http::{self, Link, Unanswered, Unread};
@@ -26,7 +26,12 @@ const LOOKS: u32 = 8;
 pub(super) struct Lane {
     target: Arc<Target>,
     kept: Option<Kept>,
+    gauge: Gauge,
 }
+
+/// Tells how much has come over a lane, while somebody waits for an answer there.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Gauge(Arc<Mutex<Option<SharedStream>>>);
 
 /// A connection that waits for the next request.
 struct Kept {
@@ -43,8 +48,10 @@ struct Way {
 }
 
 /// A request.
-pub(super) struct Post<'a> {
+pub(super) struct Parts<'a> {
+    pub(super) method: Method,
     pub(super) path: &'a str,
+    /// Of the body.
     pub(super) content_type: &'static str,
     pub(super) body: Bytes,
     /// How long its answer may take to begin, once all of the request is taken; `None` is for ever.
@@ -83,38 +90,53 @@ impl Answer {
     }
 }
 
+impl Gauge {
+    /// How many bytes the connection has brought that is there now.
+    pub(super) fn read(&self) -> u64 {
+        self.lock().as_ref().map_or(0, |stream| stream.moved().read)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<SharedStream>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Lane {
     pub(super) fn new(target: Arc<Target>) -> Lane {
-        Lane { target, kept: None }
+        Lane { target, kept: None, gauge: Gauge::default() }
+    }
+
+    pub(super) fn gauge(&self) -> Gauge {
+        self.gauge.clone()
     }
 
     /// Sends a request, and takes its answer.
-    pub(super) async fn post(&mut self, post: &Post<'_>) -> Result<Answer, LaneError> {
+    pub(super) async fn ask(&mut self, parts: &Parts<'_>) -> Result<Answer, LaneError> {
         let target = self.target.clone();
         let kept = self.kept.take().filter(|kept| kept.since.elapsed() < KEPT);
         let was_kept = kept.is_some();
         let mut way = match kept {
             Some(kept) => kept.way,
-            None => connect(&target).await?,
+            None => self.connect().await?,
         };
-        let mut response = request(&target, &mut way, post).await?;
+        let mut response = request(&target, &mut way, parts).await?;
         // A connection that the server has closed meanwhile has not carried the request.
         if was_kept && response.as_ref().is_err_and(|failed| !failed.sent) {
-            way = connect(&target).await?;
-            response = request(&target, &mut way, post).await?;
+            way = self.connect().await?;
+            response = request(&target, &mut way, parts).await?;
         }
         let Way { mut link, stream, clues } = way;
         let failed = |error: hyper::Error| LaneError::Http(error, clues.clone());
         let (head, incoming) = response.map_err(|response| failed(response.error))?.into_parts();
         if let Some(cookies) = &target.cookies {
-            cookies.take(&target.endpoint, post.path, &head.headers);
+            cookies.take(&target.endpoint, parts.path, &head.headers);
         }
         let mut answer = Answer { status: head.status, headers: head.headers, body: Bytes::new() };
         if !answer.status.is_success() {
             // Whatever page may come with it; the connection ends with it.
             return Ok(answer);
         }
-        let body = link.wait(http::read(incoming, post.limit, target.connect_timeout)).await;
+        let body = link.wait(http::read(incoming, parts.limit, target.connect_timeout)).await;
         answer.body = body.map_err(|unread| match unread {
             Unread::TooLarge => LaneError::TooLarge,
             Unread::Late => LaneError::Late,
@@ -125,6 +147,12 @@ impl Lane {
         }
         Ok(answer)
     }
+
+    async fn connect(&mut self) -> Result<Way, LaneError> {
+        let way = connect(&self.target).await?;
+        *self.gauge.lock() = Some(way.stream.clone());
+        Ok(way)
+    }
 }
 
 /// The head of the answer to a request. A server that takes the request slowly has time as long as
@@ -132,12 +160,12 @@ impl Lane {
 async fn request(
     target: &Target,
     way: &mut Way,
-    post: &Post<'_>,
+    parts: &Parts<'_>,
 ) -> Result<Result<Response<Incoming>, Unanswered>, LaneError> {
     let (mut taken, mut since) = (way.stream.taken(), Instant::now());
     let stream = way.stream.clone();
-    let mut response = pin!(way.link.request(made(target, post)));
-    let Some(patience) = post.patience else {
+    let mut response = pin!(way.link.request(made(target, parts)));
+    let Some(patience) = parts.patience else {
         return Ok(response.await);
     };
     loop {
@@ -153,17 +181,19 @@ async fn request(
     }
 }
 
-fn made(target: &Target, post: &Post<'_>) -> Request<http::Body> {
-    let mut request = Request::new(http::Body::new(post.body.clone()));
-    *request.method_mut() = hyper::Method::POST;
+fn made(target: &Target, parts: &Parts<'_>) -> Request<http::Body> {
+    let mut request = Request::new(http::Body::new(parts.body.clone()));
+    *request.method_mut() = parts.method.clone();
     // Its parts have been checked.
-    *request.uri_mut() = post.path.parse().unwrap_or_default();
+    *request.uri_mut() = parts.path.parse().unwrap_or_default();
     let headers = request.headers_mut();
     if let Ok(host) = HeaderValue::try_from(target.endpoint.host_header()) {
         headers.insert(HOST, host);
     }
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(post.content_type));
-    http::add_headers(headers, target, post.path);
+    if parts.method == Method::POST {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(parts.content_type));
+    }
+    http::add_headers(headers, target, parts.path);
     request
 }
 
