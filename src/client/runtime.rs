@@ -377,7 +377,7 @@ fn start() -> Result<Hidden, Failure> {
         .enable_io()
         .enable_time();
     let before = os::descriptors();
-    let built = panic::catch_unwind(AssertUnwindSafe(|| builder.build()));
+    let built = panic::catch_unwind(AssertUnwindSafe(|| os::made_above(|| builder.build())));
     let built = built.map_err(|_| exhausted(&"the system gives no more of them"))?;
     let runtime = built.map_err(|error| exhausted(&error))?;
     let descriptors = os::descriptors().without(&before);

@@ -1,9 +1,13 @@
 //! Descriptors by their numbers, for where a program closes those of the library.
+//!
+//! Programs do that, as daemons with all above 2, and open files of their own then, which get the
+//! lowest numbers that are free. What the library goes on using until it notices had better not stand
+//! there: so its descriptors get higher numbers, as far as there is room for them.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::mem::{self, MaybeUninit};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
 /// What stands under a descriptor's number: device and inode.
@@ -20,6 +24,66 @@ pub(super) fn file_id(fd: RawFd) -> Option<FileId> {
     let stat = unsafe { stat.assume_init() };
     #[allow(clippy::unnecessary_cast)] // their types differ from system to system
     Some((stat.st_dev as u64, stat.st_ino as u64))
+}
+
+/// Where the library's numbers begin: above what most programs have, and well below what select() takes.
+const FIRST: RawFd = 256;
+/// What select() takes.
+const SELECTABLE: RawFd = 1024;
+
+/// The same under a number of the library's, where there is one that select() takes, or it had none of
+/// those before.
+pub(crate) fn raised<T: FromRawFd + IntoRawFd>(descriptor: T) -> T {
+    let low = descriptor.into_raw_fd();
+    // SAFETY: it is given back by its owner.
+    let keep = || unsafe { T::from_raw_fd(low) };
+    if low >= FIRST {
+        return keep();
+    }
+    let high = copy_above(low, FIRST);
+    match high {
+        Some(high) if high.as_raw_fd() < SELECTABLE => {
+            drop(keep());
+            // SAFETY: what `into_raw_fd` gives is given to nobody else.
+            unsafe { T::from_raw_fd(high.into_raw_fd()) }
+        }
+        _ => keep(),
+    }
+}
+
+/// Runs what makes descriptors while the low numbers are taken. Other threads get higher ones meanwhile,
+/// too.
+pub(crate) fn made_above<T>(make: impl FnOnce() -> T) -> T {
+    let taken = fs::File::open("/dev/null").ok().filter(|_| has_room());
+    let _low = taken.map(|nothing| {
+        let mut low = vec![OwnedFd::from(nothing)];
+        // The last one is no low number, and goes at once.
+        while let Some(next) = copy_above(low[0].as_raw_fd(), 0).filter(|fd| fd.as_raw_fd() < FIRST)
+        {
+            low.push(next);
+        }
+        low
+    });
+    make()
+}
+
+/// True if the low numbers are no more than a quarter of what the process may have.
+fn has_room() -> bool {
+    let mut limit = MaybeUninit::<libc::rlimit>::uninit();
+    // SAFETY: there is room for what is written.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, limit.as_mut_ptr()) } != 0 {
+        return false;
+    }
+    // SAFETY: getrlimit has filled it.
+    unsafe { limit.assume_init() }.rlim_cur / 4 >= FIRST as libc::rlim_t
+}
+
+/// A copy under the lowest number that is free, from this one on.
+fn copy_above(descriptor: RawFd, first: RawFd) -> Option<OwnedFd> {
+    // SAFETY: it takes numbers alone; one that is no descriptor is an error.
+    let copy = unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, first) };
+    // SAFETY: it was made just now, for us.
+    (copy >= 0).then(|| unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
 /// Descriptors that a poll of the system hangs on, by number, each with the name of its kind.
@@ -62,11 +126,11 @@ impl Descriptors {
             if file_id(*number).is_some() {
                 continue;
             }
-            // SAFETY: a copy of a descriptor that is open, under a number that nobody has.
-            let copy = unsafe { libc::fcntl(nothing.as_raw_fd(), libc::F_DUPFD_CLOEXEC, *number) };
-            if copy >= 0 && copy != *number {
-                // SAFETY: ours, as it was made just now. Another thread was faster with the number.
-                unsafe { libc::close(copy) };
+            // Another thread may be faster with the number.
+            if let Some(copy) = copy_above(nothing.as_raw_fd(), *number)
+                && copy.as_raw_fd() == *number
+            {
+                mem::forget(copy);
             }
         }
         // The system gives the lowest number that is free, which may well be one of them.

@@ -3,6 +3,8 @@
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
+use super::descriptors::raised;
+
 /// A file descriptor that is readable while a flag is up.
 #[derive(Debug)]
 pub(crate) struct Flag {
@@ -22,7 +24,7 @@ impl Flag {
         }
         // SAFETY: see above.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-        Ok(Flag { fd })
+        Ok(Flag { fd: raised(fd) })
     }
 
     /// Makes the fd readable.
@@ -47,7 +49,7 @@ impl Flag {
         let (near, far_end) = std::os::unix::net::UnixStream::pair()?;
         near.set_nonblocking(true)?;
         far_end.set_nonblocking(true)?;
-        Ok(Flag { fd: near.into(), far_end })
+        Ok(Flag { fd: raised(near.into()), far_end })
     }
 
     /// Makes the fd readable.

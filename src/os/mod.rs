@@ -15,7 +15,7 @@ mod signals;
 mod sockets;
 mod threads;
 
-pub(crate) use descriptors::{Descriptors, descriptors};
+pub(crate) use descriptors::{Descriptors, descriptors, made_above, raised};
 pub(crate) use flag::Flag;
 pub(crate) use fork::{forked, watch_fork};
 pub(crate) use signals::{NO_SIGPIPE, NoSigpipe, SignalMask, is_own_thread};

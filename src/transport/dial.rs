@@ -16,12 +16,14 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::net::TcpStream;
 #[cfg(unix)]
-use tokio::net::UnixStream;
+use tokio::net::UnixSocket;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
+
+use crate::os;
 
 use super::Stream;
 use super::socket::Socket;
@@ -46,7 +48,7 @@ pub(super) async fn tcp(host: &str, port: u16) -> io::Result<Socket> {
 /// Connects to a Unix socket.
 #[cfg(unix)]
 pub(super) async fn unix(path: &Path) -> io::Result<Stream> {
-    UnixStream::connect(path).await.map(Stream::from)
+    os::raised(UnixSocket::new_stream()?).connect(path).await.map(Stream::from)
 }
 
 /// There are none.
@@ -101,7 +103,11 @@ async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
 }
 
 async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    not_ourselves(TcpStream::connect(address).await?)
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    not_ourselves(os::raised(socket).connect(address).await?)
 }
 
 /// Where nobody listens at a port of this machine that the system also gives to clients, it may

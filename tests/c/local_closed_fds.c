@@ -1,16 +1,18 @@
 /*
  * A program closes descriptors that are the library's, as daemons do with all above 2: every connection ends with a status,
- * nothing waits for ever, and the next open starts anew.
+ * nothing waits for ever, and the next open starts anew. The files that it opens next are not written to.
  */
 #include "scenario.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FDS 256
+#define FDS 1024
+#define FILES 64
 
 static latch_t closed = LATCH, outcomes = LATCH;
 static bool is_open[FDS];
@@ -47,6 +49,28 @@ static void close_fds(const char *kind) {
   CHECK(count > 0);
 }
 
+/* Files of the program's own, under the lowest numbers that are free. */
+static int files[FILES];
+
+static void open_files(void) {
+  int i;
+  for (i = 0; i < FILES; i++) {
+    char path[] = "/tmp/libwamp-test-XXXXXX";
+    CHECK((files[i] = mkstemp(path)) >= 0);
+    CHECK(unlink(path) == 0);
+  }
+}
+
+static void files_are_empty(void) {
+  struct stat file;
+  int i;
+  for (i = 0; i < FILES; i++) {
+    CHECK(fstat(files[i], &file) == 0);
+    CHECK(S_ISREG(file.st_mode) && file.st_size == 0 && lseek(files[i], 0, SEEK_CUR) == 0);
+    CHECK(close(files[i]) == 0);
+  }
+}
+
 static void *waits(void *session) {
   int status = wamp_session_call_sync(session, "com.test.silent", NULL, NULL, -1, NULL);
   CHECK(status < 0);
@@ -72,6 +96,7 @@ static void loses(const char *mode, const char *kind) {
   GOOD(wamp_session_call(session, "com.test.silent", NULL, NULL, on_outcome, NULL, NULL));
   GOOD(wamp_connection_flush(connection, LIMIT_MS));
   close_fds(kind);
+  open_files();
   /* Whether this one is taken depends on who notices first; it ends in any case. */
   status = (int)wamp_session_call(session, "com.test.silent", NULL, NULL, on_outcome, NULL, NULL);
   CHECK(pthread_join(waiting, NULL) == 0);
@@ -88,6 +113,7 @@ static void loses(const char *mode, const char *kind) {
   GOOD(status);
   GOOD(wamp_session_call_sync(session, "wamp.session.count", NULL, NULL, LIMIT_MS, NULL));
   scenario_leave(connection, session);
+  files_are_empty();
 }
 
 /* In a process of its own, which is a client of a router in another one. */

@@ -146,13 +146,13 @@ PARTS = (
          Plain([str(PYTHON), "tests/liveness/table.py"]), tier="long", needs=("binding",),
          silence=3300),
     Part("long-fuzz", "every fuzz target for ten minutes", 7200, make("fuzz"), tier="long"),
-    Part("shake-c", "C scenarios, delayed at random", 900, tests("c_scenarios", filters=("plain",)), tier="long",
+    Part("shake-c", "C scenarios, delayed at random", 60, tests("c_scenarios", filters=("plain",)), tier="long",
          needs=("rust", "programs", "shaker"), silence=900, variables=SHAKEN),
     Part("shake-hostile", "hostile routers, delayed at random", 90, tests("hostile"), tier="long",
          needs=("rust", "shaker"), silence=900, variables=SHAKEN),
     Part("shake-python", "the Python binding, delayed at random", 40, Pytest([PYTHON_TESTS, *OTHER_PARTS]),
          tier="long", needs=("binding", "shaker"), silence=900, variables=SHAKEN),
-    Part("shake-interop", "everything against Crossbar.io, delayed at random", 900, Pytest([INTEROP]), tier="long",
+    Part("shake-interop", "everything against Crossbar.io, delayed at random", 320, Pytest([INTEROP]), tier="long",
          needs=(*PEERS, "shaker"), silence=900, variables=SHAKEN),
 )
 
