@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex, Once};
 
 use crate::os;
 
-use super::lock;
+use super::sync::lock;
 
 /// How much a line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,4 +1,4 @@
-//! Who we are: HELLO, the answers to challenges that the options alone can give, and a look at who
+//! The login of a session: HELLO, the answers to challenges that the options alone can give, and a look at who
 //! the router says it is. How an answer is made is left to [`crate::auth`]; a program that wants to
 //! give its own has on_challenge.
 
@@ -10,9 +10,9 @@ use crate::auth::{self, Answer, AuthError};
 use crate::codec::Dict;
 use crate::protocol::Gate;
 
-use super::lock;
 use super::options::Options;
 use super::status::{Failure, Status};
+use super::sync::lock;
 
 /// The login of one session.
 pub(super) struct Login {
@@ -39,8 +39,8 @@ impl Login {
         Ok(Login { hello, inner: Arc::new(Mutex::new(inner)), asks, stop })
     }
 
-    /// Nobody waits for an answer any more: one that is being made is given up.
-    pub(super) fn give_up(&self) {
+    /// Stops an answer that is being made: nobody waits for it any more.
+    pub(super) fn stop(&self) {
         self.stop.stop();
     }
 
@@ -49,7 +49,7 @@ impl Login {
         self.hello.clone()
     }
 
-    /// Looks at who the router says it is, where we know what to expect.
+    /// Checks who the router says it is, where we know what to expect.
     pub(super) fn gate(&self) -> Option<Gate> {
         if self.asks {
             return None;

@@ -1,78 +1,53 @@
 //! The client: connections with their tasks, sessions, the queue of events, the hidden runtime.
 //!
 //! Puts [`crate::protocol`] on [`crate::transport`] and hands what happens to the application.
-//! What an application *is* is left open: it is a [`Target`] per request, which [`crate::ffi`]
+//! What an application *is* is left open: it is an [`EventHandler`] per request, which [`crate::ffi`]
 //! makes of C callbacks.
 //!
 //! ```text
 //!   application thread                     I/O thread                        dispatching thread
 //!   ------------------                     ----------                        ------------------
 //!   Session::call ... --> protocol, outbox --(doorbell)--> Pump: writes
-//!                                          Pump: reads --> protocol --> Dispatcher --> Target
+//!                                          Pump: reads --> protocol --> EventQueue --> EventHandler
 //!   Waiter::wait  <------------------------------ directly ------+
 //! ```
 //!
-//! * [`connection`]: what survives sessions: options, [`callbacks`], state. [`attempts`]: its task,
-//!   [`life`]: what that does to it, [`pump`]: the I/O while a session lasts, `silence`: who pings, [`end`]: how it ended.
-//! * [`retry`]: when to try again. [`hook`]: the application's word before an attempt.
-//! * [`session`]: one session, its [`requests`], and the way of its events ([`hand_over`]). [`target`]:
-//!   who hears of their outcome. [`login`]: the answers to challenges.
-//! * [`durable`]: what is re-established after every join. [`prefixes`]: URI shortcuts.
-//! * [`notice`], [`dispatch`]: what the application is told, the queue of it, and the three ways of
-//!   delivery. `barrier`: which callback runs; `quiesce`: no more of them. `scope`: whom a thread
-//!   is working for.
-//! * [`options`]: the table of connection options. [`runtime`]: the hidden threads.
-//! * [`passthru`]: payloads that routers carry without a look inside. [`stats`]: numbers and the trace.
-//! * [`status`]: the outcomes that the application sees. [`log`]: as its name says.
+//! Three parts, of which each may import those below it, and none those above:
+//!
+//! * [`connection`]: what the application has in hand: attempts, the I/O while a session lasts, its state.
+//! * [`session`]: one session: requests, events, their handlers, and what is placed again after a join.
+//! * [`delivery`]: the queue of events and its three modes, whatever is in it.
+//!
+//! And what all of them use, which imports none of them:
+//!
+//! * [`options`]: the table of connection options; [`request_options`]: those of requests.
+//! * [`runtime`]: the hidden threads. [`scope`]: whether a thread is inside a callback. `sync`: locks.
+//! * [`login`]: the answers to challenges. [`on_connect`]: the application's word before an attempt.
+//! * [`retry`]: when to try again. `keepalive`: when to ping, and when a peer counts as lost.
+//! * [`prefixes`]: URI shortcuts. [`stats`]: numbers and the trace. [`status`]: outcomes. [`log`].
 
-pub mod attempts;
-mod barrier;
-pub mod callbacks;
 pub mod connection;
-pub mod dispatch;
-pub mod durable;
-pub mod end;
-pub mod hand_over;
-pub mod hook;
-pub mod life;
+pub mod delivery;
+mod keepalive;
 pub mod log;
 pub mod login;
-pub mod notice;
+pub mod on_connect;
 pub mod options;
-pub mod passthru;
 pub mod prefixes;
-pub mod pump;
-mod quiesce;
 pub mod request_options;
-pub mod requests;
 pub mod retry;
 pub mod runtime;
 pub mod scope;
 pub mod session;
-mod silence;
 pub mod stats;
 pub mod status;
-pub mod target;
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use tokio::sync::Notify;
+mod sync;
 
 pub use connection::Connection;
-pub use dispatch::{Dispatcher, Mode};
-pub use notice::{Notice, NoticeKind};
-pub use options::Options;
-pub use session::Session;
+pub use options::{Mode, Options};
+pub use session::callbacks;
+pub use session::durable;
+pub use session::{EventHandler, Notice, NoticeKind, Receiver, Session};
 pub use status::{Failure, Status};
-pub use target::{Receiver, Target};
 
-/// Locks, also after a panic elsewhere: every critical section leaves its data whole.
-pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Wakes who waits there. Where the program has closed descriptors that are not its own the runtime
-/// panics in that, and is about to be replaced: see [`runtime::suspect`].
-pub(crate) fn notify(task: &Notify) {
-    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| task.notify_one()));
-}
+pub(crate) use sync::lock;

@@ -9,6 +9,21 @@
 
 use std::time::Duration;
 
+/// Reasons with which routers refuse credentials: trying again would not help, and may lock an account.
+pub(super) const AUTH_FAILURES: &[&str] = &[
+    "wamp.error.authentication_denied",
+    "wamp.error.authentication_failed",
+    "wamp.error.authentication_required",
+    "wamp.error.authorization_denied",
+    "wamp.error.authorization_failed",
+    "wamp.error.authorization_required",
+    "wamp.error.cannot_authenticate",
+    "wamp.error.no_auth_method",
+    "wamp.error.no_matching_auth_method",
+    "wamp.error.no_such_principal",
+    "wamp.error.not_authorized",
+];
+
 /// The options about retrying.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {

@@ -21,10 +21,9 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::os;
 
-use super::connection::Connection;
 use super::status::{Failure, Status};
-use super::target::wait_on;
-use super::{lock, log, scope};
+use super::sync::{lock, wait_on};
+use super::{log, scope};
 
 /// I/O threads: more would only help hosts that saturate two cores with WAMP alone.
 const IO_THREADS: usize = 2;
@@ -382,26 +381,4 @@ fn start() -> Result<Hidden, Failure> {
     let runtime = built.map_err(|error| exhausted(&error))?;
     let descriptors = os::descriptors().without(&before);
     Ok(Hidden { runtime, descriptors, threads, closers: Vec::new(), closing: false })
-}
-
-impl Closable for Connection {
-    fn start_closing(&self) {
-        let _ = self.start_close(crate::protocol::uri::SYSTEM_SHUTDOWN, None);
-    }
-
-    fn wait_closed(&self, deadline: Instant) -> bool {
-        self.wait_until_quiet(deadline)
-    }
-
-    fn finish(&self) {
-        if let Some(me) = self.shared() {
-            me.dispatcher.drain_last(&me);
-        }
-    }
-
-    fn fail(&self, why: &Failure) {
-        if let Some(me) = self.shared() {
-            me.fail_at_once(why.clone());
-        }
-    }
 }

@@ -1,13 +1,14 @@
-//! Whom the calling thread is working for: whether it is inside a callback, and of which connection, and
-//! whether it is an I/O thread. Functions that wait refuse to where that could never end.
+//! The scope of the calling thread: whether it is inside a callback, and of which queue, and whether
+//! it is an I/O thread. Functions that wait refuse to where that could never end.
 
 use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
+use std::thread::LocalKey;
 
 thread_local! {
-    /// The connection whose callback runs on this thread, as an address; 0 for none.
+    /// The queue whose callback runs on this thread, as an address; 0 for none.
     static INNERMOST: Cell<usize> = const { Cell::new(0) };
-    /// Those around it, where a callback dispatches another connection, the innermost last. Without a
+    /// Those around it, where a callback dispatches another queue, the innermost last. Without a
     /// destructor, as everything here: functions are called until the thread's very end. Empty
     /// it holds no memory.
     static OUTER: ManuallyDrop<RefCell<Vec<usize>>> =
@@ -28,43 +29,35 @@ pub fn in_io() -> bool {
     IN_IO.get()
 }
 
-/// True inside a wakeup of the host, whichever connection's.
+/// True inside a wakeup of the host, whichever queue's.
 pub(super) fn in_wakeup() -> bool {
     IN_WAKEUP.get()
 }
 
-/// True inside a delivery of the connection that is known by `key`, however deep.
+/// True inside a delivery of the queue that is known by `key`, however deep.
 pub(super) fn is_inside(key: usize) -> bool {
     INNERMOST.get() == key || OUTER.with(|scopes| scopes.borrow().contains(&key))
 }
 
-/// Marks this thread as an I/O thread until dropped.
-pub(super) struct IoScope(bool);
+/// Marks this thread as an I/O thread, or as inside a wakeup of the host, until dropped.
+pub(super) struct FlagScope {
+    flag: &'static LocalKey<Cell<bool>>,
+    before: bool,
+}
 
-impl IoScope {
-    pub(super) fn enter() -> IoScope {
-        IoScope(IN_IO.replace(true))
+impl FlagScope {
+    pub(super) fn io() -> FlagScope {
+        FlagScope { flag: &IN_IO, before: IN_IO.replace(true) }
+    }
+
+    pub(super) fn wakeup() -> FlagScope {
+        FlagScope { flag: &IN_WAKEUP, before: IN_WAKEUP.replace(true) }
     }
 }
 
-impl Drop for IoScope {
+impl Drop for FlagScope {
     fn drop(&mut self) {
-        IN_IO.set(self.0);
-    }
-}
-
-/// Marks this thread as inside a wakeup of the host until dropped.
-pub(super) struct WakeupScope(bool);
-
-impl WakeupScope {
-    pub(super) fn enter() -> WakeupScope {
-        WakeupScope(IN_WAKEUP.replace(true))
-    }
-}
-
-impl Drop for WakeupScope {
-    fn drop(&mut self) {
-        IN_WAKEUP.set(self.0);
+        self.flag.set(self.before);
     }
 }
 
@@ -72,7 +65,7 @@ impl Drop for WakeupScope {
 pub(super) struct DeliveryScope;
 
 impl DeliveryScope {
-    /// Begins deliveries of the connection that is known by `key`, which is not 0.
+    /// Begins deliveries of the queue that is known by `key`, which is not 0.
     pub(super) fn enter(key: usize) -> DeliveryScope {
         let outer = INNERMOST.replace(key);
         if outer != 0 {

@@ -9,8 +9,7 @@ use crate::codec::Encoding;
 use crate::codec::reader::{message_code, message_text};
 use crate::protocol::message;
 
-use super::connection::Connection;
-use super::{lock, log};
+use super::log;
 
 /// Messages and bytes that one or more sessions have carried.
 #[derive(Debug, Clone)]
@@ -120,44 +119,6 @@ impl HandlerTime {
     pub(super) fn describe(&self) -> Value {
         let seconds = self.nanos.load(Ordering::Relaxed) as f64 / 1e9;
         json!({"events": self.events.load(Ordering::Relaxed), "seconds": seconds})
-    }
-}
-
-impl Connection {
-    /// What it has done so far, as JSON.
-    pub fn stats(&self) -> Value {
-        // The session's lock comes before the state's.
-        let session = lock(&self.state).session.clone();
-        let current = session.map(|session| {
-            let core = session.core();
-            (core.traffic.clone(), core.protocol.pending(), core.backlog())
-        });
-        let state = lock(&self.state);
-        let mut traffic = state.traffic.clone();
-        let (mut pending, mut unsent) = (0, 0);
-        if let Some((of_session, requests, bytes)) = &current {
-            traffic.add(of_session);
-            (pending, unsent) = (*requests, *bytes);
-        }
-        let (events, event_bytes) = self.dispatcher.backlog();
-        let mut stats = Map::new();
-        traffic.describe(&mut stats);
-        let last_end = state.last_end.as_ref().map(
-            |end| json!({"class": end.class.name(), "reason": end.reason, "message": end.text}),
-        );
-        for (key, value) in [
-            ("pending", json!(pending)),
-            ("send_queue_bytes", json!(unsent)),
-            ("receive_queue_bytes", json!(event_bytes)),
-            ("receive_queue_events", json!(events)),
-            ("sessions", json!(state.sessions)),
-            ("reconnects", json!(state.reconnects)),
-            ("last_end", json!(last_end)),
-            ("handlers", self.dispatcher.handlers.describe()),
-        ] {
-            stats.insert(key.to_owned(), value);
-        }
-        Value::Object(stats)
     }
 }
 

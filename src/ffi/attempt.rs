@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_int};
 use std::sync::Arc;
 
-use crate::client::hook::Attempt;
+use crate::client::on_connect::Attempt;
 
 use super::args;
 use super::guard::guard;

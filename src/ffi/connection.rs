@@ -1,14 +1,13 @@
 //! Connections: `wamp_connection_t`.
 
 use std::ffi::{c_char, c_int, c_void};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use serde_json::{Number, Value};
 
 use crate::client::callbacks::Slot;
-use crate::client::{Connection, Failure, Mode, Options, Status, Target, lock};
+use crate::client::{Connection, EventHandler, Failure, Mode, Options, Status, lock};
 use crate::protocol::uri;
 
 use super::args;
@@ -50,9 +49,9 @@ fn set_callback(
         // Where events are polled these can be asked for without a callback.
         let asks = matches!(slot, Slot::Connect | Slot::Challenge)
             && handler.is_none()
-            && object.client.dispatcher.mode() != Mode::Manual;
-        let target: Option<Arc<dyn Target>> = if asks { None } else { Some(target) };
-        drop(object.client.callbacks.set(slot, target));
+            && object.client.mode() != Mode::Manual;
+        let target: Option<Arc<dyn EventHandler>> = if asks { None } else { Some(target) };
+        object.client.set_callback(slot, target);
         Ok(0)
     })
 }
@@ -77,7 +76,7 @@ pub unsafe extern "C" fn wamp_connection_new(options: *const c_char) -> *mut wam
             // Without a callback of the host these events still begin and end the session's loan.
             let user_data = UserData::new(std::ptr::null_mut(), None);
             let silent = Arc::new(CTarget::new(None, None, user_data));
-            drop(client.callbacks.set(slot, Some(silent)));
+            client.set_callback(slot, Some(silent));
         }
         let object = ConnectionObject {
             client: client.clone(),
@@ -85,7 +84,7 @@ pub unsafe extern "C" fn wamp_connection_new(options: *const c_char) -> *mut wam
             polled: Mutex::default(),
         };
         let key = CONNECTIONS.insert(Arc::new(object)).ok_or(Status::Internal)?;
-        client.handle.store(key, Ordering::Release);
+        client.set_handle(key);
         Ok(Tag::Connection.handle(key))
     })
 }
@@ -430,7 +429,7 @@ pub unsafe extern "C" fn wamp_connection_dispatch(
         drop(std::mem::take(&mut *lock(&object.polled)));
         let max = usize::try_from(max).ok().filter(|max| *max > 0).unwrap_or(usize::MAX);
         let client = &object.client;
-        let count = client.dispatcher.dispatch(client, max, args::deadline(timeout_ms))?;
+        let count = client.dispatch(max, args::deadline(timeout_ms))?;
         Ok(c_int::try_from(count).unwrap_or(c_int::MAX))
     })
 }
@@ -467,7 +466,7 @@ pub unsafe extern "C" fn wamp_connection_poll(
         }
         drop(std::mem::take(&mut *lock(&object.polled)));
         let client = &object.client;
-        let notices = client.dispatcher.poll(client, max, args::deadline(timeout_ms))?;
+        let notices = client.poll(max, args::deadline(timeout_ms))?;
         let held: Vec<Held> = notices.into_iter().map(Held::polled).collect();
         for (index, held) in held.iter().enumerate() {
             // SAFETY: by the caller's promise there is room for `max` elements of `event_size`
@@ -494,7 +493,7 @@ pub unsafe extern "C" fn wamp_connection_poll(
 /// process has no descriptor left).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_fd(connection: *mut wamp_connection_t) -> c_int {
-    guard(|| object(connection)?.client.dispatcher.fd())
+    guard(|| object(connection)?.client.fd())
 }
 
 /// Manual mode, for hosts without file descriptors: `wakeup` is called when events begin to wait, on
@@ -515,11 +514,11 @@ pub unsafe extern "C" fn wamp_connection_set_wakeup(
     let user_data = UserData::new(user_data, free);
     guard(|| {
         let object = object(connection)?;
-        if object.client.dispatcher.mode() != Mode::Manual {
+        if object.client.mode() != Mode::Manual {
             let text = "this needs the connection option \"dispatch\": \"manual\"";
             return Err(Failure::new(Status::State, text));
         }
-        drop(object.client.dispatcher.set_wakeup(CWakeup::shared(wakeup, user_data)));
+        drop(object.client.set_wakeup(CWakeup::shared(wakeup, user_data)));
         Ok(0)
     })
 }

@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::Arc;
 
-use crate::client::Target;
+use crate::client::EventHandler;
 use crate::client::durable::DurableKind;
 use crate::client::request_options::Request;
 
@@ -24,7 +24,7 @@ fn declare(
 ) -> i64 {
     guard(|| {
         let object = object(connection)?;
-        check_handler(&object.client, target.handler)?;
+        check_handler(object.client.mode(), target.handler)?;
         // SAFETY: the caller's promise.
         let (uri, options) = unsafe { (args::text(uri, "uri")?, args::options(options)?) };
         if object.client.options().strict_options {
@@ -34,7 +34,7 @@ fn declare(
             };
             request.check(options)?;
         }
-        let target: Arc<dyn Target> = target.clone();
+        let target: Arc<dyn EventHandler> = target.clone();
         object.client.declare(kind, uri, options, target).map(|id| id as i64)
     })
 }

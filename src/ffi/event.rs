@@ -133,7 +133,7 @@ impl Held {
     /// Shows a notice until the next poll.
     pub fn polled(notice: Notice) -> Held {
         let notice = Box::new(notice);
-        let target = notice.event.target.as_ref().and_then(|receiver| receiver.app());
+        let target = notice.event.target.as_ref().and_then(|receiver| receiver.handler());
         let user_data = target.map_or(0, |target| target.user_data());
         let user_data = ptr::with_exposed_provenance_mut(user_data);
         Held { view: View::new(&notice), lent: Some(Lent::new(&notice)), notice, user_data }

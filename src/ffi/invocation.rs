@@ -244,7 +244,7 @@ pub unsafe extern "C" fn wamp_invocation_error(
         // SAFETY: the caller's promise.
         let payload = unsafe { args::payload(payload) }?;
         let Invocation { session, request, .. } = &object.what;
-        let uri = session.connection().prefixes.resolve(uri);
+        let uri = session.shared().prefixes.resolve(uri);
         object.what.answer(|| session.answer_error(*request, &uri, payload)).map(|()| 0)
     })
 }

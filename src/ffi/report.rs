@@ -28,7 +28,7 @@ pub(super) fn report(value: &Value) -> Result<*mut wamp_message_t, Failure> {
     };
     let mut event = Event::new(EventKind::Gone, 0, None);
     event.payload = Payload::of_frame(&frame, payload);
-    event::message(Notice::of_nobody(NoticeKind::Session(EventKind::Gone), event))
+    event::message(Notice::detached(NoticeKind::Session(EventKind::Gone), event))
 }
 
 /// The features of the session, role by role, as the kwargs of a message.
@@ -163,7 +163,7 @@ pub unsafe extern "C" fn wamp_session_prefix(
         // SAFETY: the caller's promise.
         let (shortcut, prefix) =
             unsafe { (args::text(shortcut, "shortcut")?, args::optional_text(prefix, "prefix")?) };
-        session.connection().prefixes.set(shortcut, prefix).map(|()| 0)
+        session.shared().prefixes.set(shortcut, prefix).map(|()| 0)
     })
 }
 
@@ -184,7 +184,7 @@ pub unsafe extern "C" fn wamp_session_resolve(
         let session = self::session(session)?;
         // SAFETY: the caller's promise.
         let text = unsafe { args::text(text, "text") }?;
-        let resolved = session.connection().prefixes.resolve(text);
+        let resolved = session.shared().prefixes.resolve(text);
         // SAFETY: the caller's promise.
         unsafe { args::fill(uri, uri_size, &resolved) }
     })

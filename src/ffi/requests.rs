@@ -4,8 +4,8 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::Arc;
 
 use crate::client::request_options::Request;
-use crate::client::target::Waiter;
-use crate::client::{Connection, Failure, Mode, Notice, Receiver, Session, Status};
+use crate::client::session::Waiter;
+use crate::client::{Failure, Mode, Notice, Receiver, Session, Status};
 use crate::codec::Dict;
 use crate::protocol::CancelMode;
 
@@ -85,7 +85,7 @@ fn outcome(
         let text = format!("no answer within {timeout_ms} ms; the request was given up");
         return Err(Failure::new(Status::Timeout, text));
     };
-    let told = session.told(event);
+    let told = session.to_notice(event);
     match failure(&told) {
         Some(failure) => Err(failure),
         None => Ok(told),
@@ -118,7 +118,7 @@ pub unsafe extern "C" fn wamp_session_subscribe(
     let target = target(handler, done, user_data, free);
     guard(|| {
         let session = self::session(session)?;
-        check_handler(session.connection(), handler)?;
+        check_handler(session.shared().mode(), handler)?;
         // SAFETY: the caller's promise.
         let (topic, options) = unsafe {
             (args::text(topic, "topic")?, self::options(&session, Request::Subscribe, options)?)
@@ -146,7 +146,7 @@ pub unsafe extern "C" fn wamp_session_subscribe_sync(
     let target = target(handler, None, user_data, free);
     guard(|| {
         let session = self::session(session)?;
-        check_handler(session.connection(), handler)?;
+        check_handler(session.shared().mode(), handler)?;
         session.check_wait()?;
         // SAFETY: the caller's promise.
         let (topic, options) = unsafe {
@@ -155,7 +155,7 @@ pub unsafe extern "C" fn wamp_session_subscribe_sync(
         let waiter = Arc::new(Waiter::default());
         let receiver = Receiver::Both(target.clone(), waiter.clone());
         let id = session.subscribe(topic, options, receiver)?;
-        outcome(&session, &waiter, timeout_ms, || session.give_up_subscription(id))?;
+        outcome(&session, &waiter, timeout_ms, || session.drop_subscription(id))?;
         Ok(id as i64)
     })
 }
@@ -339,7 +339,7 @@ pub unsafe extern "C" fn wamp_session_register(
     let target = target(handler, done, user_data, free);
     guard(|| {
         let session = self::session(session)?;
-        check_handler(session.connection(), handler)?;
+        check_handler(session.shared().mode(), handler)?;
         // SAFETY: the caller's promise.
         let (procedure, options) = unsafe {
             (
@@ -366,7 +366,7 @@ pub unsafe extern "C" fn wamp_session_register_sync(
     let target = target(handler, None, user_data, free);
     guard(|| {
         let session = self::session(session)?;
-        check_handler(session.connection(), handler)?;
+        check_handler(session.shared().mode(), handler)?;
         session.check_wait()?;
         // SAFETY: the caller's promise.
         let (procedure, options) = unsafe {
@@ -378,7 +378,7 @@ pub unsafe extern "C" fn wamp_session_register_sync(
         let waiter = Arc::new(Waiter::default());
         let receiver = Receiver::Both(target.clone(), waiter.clone());
         let id = session.register(procedure, options, receiver)?;
-        outcome(&session, &waiter, timeout_ms, || session.give_up_registration(id))?;
+        outcome(&session, &waiter, timeout_ms, || session.drop_registration(id))?;
         Ok(id as i64)
     })
 }
@@ -529,7 +529,7 @@ pub unsafe extern "C" fn wamp_session_call_sync(
             let text = format!("no answer within {timeout_ms} ms; the call was given up");
             return Err(Failure::new(Status::Timeout, text));
         };
-        let told = session.told(event);
+        let told = session.to_notice(event);
         let failed = failure(&told).map_or(Ok(0), Err);
         let answered = matches!(told.status, Status::Ok | Status::Remote | Status::Payload);
         if answered && !result.is_null() {
@@ -566,11 +566,8 @@ pub unsafe extern "C" fn wamp_session_cancel(
 }
 
 /// A handler must be given, but where its events are polled.
-pub(super) fn check_handler(
-    connection: &Connection,
-    handler: wamp_callback_t,
-) -> Result<(), Failure> {
-    if handler.is_some() || connection.dispatcher.mode() == Mode::Manual {
+pub(super) fn check_handler(mode: Mode, handler: wamp_callback_t) -> Result<(), Failure> {
+    if handler.is_some() || mode == Mode::Manual {
         return Ok(());
     }
     let text = "`handler` is NULL: only polled connections (dispatch \"manual\") need none";

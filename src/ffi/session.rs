@@ -44,7 +44,7 @@ pub(super) fn lend(session: &Arc<Session>) -> *mut wamp_session_t {
     if session.joined().is_none() {
         return ptr::null_mut();
     }
-    let connection = session.connection().handle.load(Ordering::Acquire);
+    let connection = session.shared().handle.load(Ordering::Acquire);
     let Some(connection) = CONNECTIONS.with(connection, Arc::clone) else {
         return ptr::null_mut();
     };
@@ -66,7 +66,7 @@ pub(super) fn lend(session: &Arc<Session>) -> *mut wamp_session_t {
 /// The connection's own reference ends: CLOSE has been told.
 pub(super) fn end_loan(session: *mut wamp_session_t) {
     let Ok(object) = object(session) else { return };
-    let connection = object.session.connection().handle.load(Ordering::Acquire);
+    let connection = object.session.shared().handle.load(Ordering::Acquire);
     let Some(connection) = CONNECTIONS.with(connection, Arc::clone) else {
         return;
     };

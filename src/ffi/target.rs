@@ -4,9 +4,9 @@ use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::client::dispatch::Wakeup;
+use crate::client::delivery::Wakeup;
 use crate::client::log::{Level, Sink};
-use crate::client::{Notice, NoticeKind, Target};
+use crate::client::{EventHandler, Notice, NoticeKind};
 use crate::protocol::EventKind;
 
 use super::event;
@@ -74,7 +74,7 @@ impl CTarget {
     }
 }
 
-impl Target for CTarget {
+impl EventHandler for CTarget {
     fn deliver(&self, notice: &Notice) -> bool {
         let callback = match notice.kind {
             NoticeKind::Session(EventKind::Gone) => return true,

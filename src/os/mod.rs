@@ -4,7 +4,7 @@
 //!
 //! * [`signals`]: what the library's threads block, and writes without SIGPIPE.
 //! * [`threads`]: cancellation, and the very end of a thread. [`fork`]: children.
-//! * [`sockets`]: what the system knows of a peer. [`descriptors`]: numbers that others may take.
+//! * [`sockets`]: what the system knows of a peer. `descriptors`: numbers that others may take.
 //! * [`flag`]: a pollable descriptor.
 #![allow(unsafe_code)]
 

@@ -2,6 +2,7 @@
 payloads, events, a clean close and a loss.
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -101,6 +102,15 @@ def test_it_joins_and_closes(cell: Cell):
         assert (end.uri, end.status, end.details["will_retry"]) == ("closed", lib.WAMP_OK, False), end
         while cell.witness.next("EVENT", id=leaves.id).args[0] != id:
             pass
+
+
+@pytest.mark.parametrize(
+    "cell", [cell for cell in CELLS if cell[1].startswith("http") and cell[2] == "json"], ids="-".join, indirect=True
+)
+def test_a_silent_session_stays(cell: Cell):
+    with cell.joined(autoping_interval=0.05, autoping_timeout=30) as client:
+        assert client.poll(time.monotonic() + 1) is None, "nothing is said for some intervals, and nobody is lost"
+        assert client.ask("wamp.session.count").kind == "RESULT"
 
 
 def test_a_call_with_progress(cell: Cell, uri: str):

@@ -1,7 +1,9 @@
 //! The options of a connection, in one table that parses, checks and documents them.
 //!
-//! * `table`: all of them. `transports`: the ways to the router. `values`: what they are made of.
+//! * `table`: all of them. `transports`: the ways to the router. `mode`: of dispatch. `values`: what
+//!   they are made of.
 
+mod mode;
 mod table;
 mod transports;
 mod values;
@@ -22,11 +24,11 @@ use crate::protocol::uri::{self, Match};
 use crate::transport::proxy::Environment;
 use crate::transport::{DeflateOptions, ProxyChoice, SEPARATOR, Serializer, TlsOptions};
 
-use super::dispatch::Mode;
 use super::log;
 use super::retry::Policy;
 use super::status::{Failure, Status};
 
+pub use mode::Mode;
 pub use table::{Spec, TABLE};
 pub use transports::{Kind, TransportOptions};
 
@@ -114,7 +116,7 @@ impl Default for Options {
     }
 }
 
-/// What an attempt may be made with in another way than the one before; see [`super::hook`].
+/// What an attempt may be made with in another way than the one before; see [`super::on_connect`].
 const CHANGEABLE: &[&str] = &[
     "url",
     "transports",

@@ -3,8 +3,7 @@
 use serde_json::Value;
 
 use crate::auth::{self, Secret, key_file};
-use crate::client::dispatch::Mode;
-use crate::client::end::AUTH_FAILURES;
+use crate::client::retry::AUTH_FAILURES;
 use crate::transport::Proxy;
 
 use super::transports::{headers, separator, serializers, tls, transport};

@@ -20,15 +20,14 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use serde_json::json;
 
+use crate::client::status::Failure;
+use crate::client::sync::lock;
 use crate::codec::{Dict, Payload, PayloadRef, Span};
 use crate::protocol::{Cause, Event, EventKind, RequestError, uri};
 
-use super::connection::Connection;
-use super::lock;
-use super::notice::{Notice, NoticeKind};
-use super::session::Core;
-use super::status::{Failure, Status};
-use super::target::{Receiver, Target};
+use super::Core;
+use super::handler::{EventHandler, Receiver};
+use super::notice::NoticeKind;
 
 /// What kind of thing is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +45,7 @@ pub struct Durable {
     uri: String,
     /// An encoded dict.
     options: Vec<u8>,
-    target: Arc<dyn Target>,
+    handler: Arc<dyn EventHandler>,
     state: Mutex<State>,
 }
 
@@ -80,19 +79,19 @@ struct Table {
 const IDS_ABOVE: u64 = 1 << 52;
 
 /// True if `id` is none of a session.
-pub(super) fn is_durable(id: u64) -> bool {
+pub(in crate::client) fn is_durable(id: u64) -> bool {
     id > IDS_ABOVE
 }
 
 impl Durables {
     /// Declares one. `None`: this very pattern is registered already, and the router would refuse the
     /// second.
-    pub(super) fn declare(
+    pub(in crate::client) fn declare(
         &self,
         kind: DurableKind,
         uri: &str,
         options: Dict<'_>,
-        target: Arc<dyn Target>,
+        handler: Arc<dyn EventHandler>,
     ) -> Option<Arc<Durable>> {
         let mut table = lock(&self.0);
         if kind == DurableKind::Registration && table.has_registered(uri, options) {
@@ -104,7 +103,7 @@ impl Durables {
             kind,
             uri: uri.to_owned(),
             options: options.as_bytes().to_vec(),
-            target,
+            handler,
             state: Mutex::default(),
         });
         table.by_id.insert(durable.id, durable.clone());
@@ -112,7 +111,7 @@ impl Durables {
     }
 
     /// Ends a declaration. What it was placed as, if it was, is the caller's to end.
-    pub(super) fn remove(&self, id: u64, kind: DurableKind) -> Option<Arc<Durable>> {
+    pub(in crate::client) fn remove(&self, id: u64, kind: DurableKind) -> Option<Arc<Durable>> {
         let mut table = lock(&self.0);
         if table.by_id.get(&id)?.kind != kind {
             return None;
@@ -123,17 +122,17 @@ impl Durables {
     }
 
     /// The one with this id, as long as it is declared.
-    pub(super) fn find(&self, id: u64) -> Option<Arc<Durable>> {
+    pub(in crate::client) fn find(&self, id: u64) -> Option<Arc<Durable>> {
         lock(&self.0).by_id.get(&id).cloned()
     }
 
     /// All, in the order of their declaration.
-    pub(super) fn all(&self) -> Vec<Arc<Durable>> {
+    pub(in crate::client) fn all(&self) -> Vec<Arc<Durable>> {
         lock(&self.0).by_id.values().cloned().collect()
     }
 
     /// Takes all out, to be dropped where no lock is held.
-    pub(super) fn take(&self) -> Vec<Arc<Durable>> {
+    pub(in crate::client) fn take(&self) -> Vec<Arc<Durable>> {
         let taken = std::mem::take(&mut lock(&self.0).by_id);
         taken.into_values().inspect(|durable| lock(&durable.state).removed = true).collect()
     }
@@ -156,18 +155,18 @@ impl Durable {
         self.id
     }
 
-    /// Who hears of it.
-    pub(super) fn target(&self) -> &Arc<dyn Target> {
-        &self.target
+    /// Its handler.
+    pub(in crate::client) fn handler(&self) -> &Arc<dyn EventHandler> {
+        &self.handler
     }
 
     /// Its id within `session`, if it was placed there.
-    pub(super) fn local(&self, session: u64) -> Option<u64> {
+    pub(in crate::client) fn local(&self, session: u64) -> Option<u64> {
         lock(&self.state).placed.filter(|(of, _)| *of == session).map(|(_, local)| local)
     }
 
     /// Makes the request for it in `session`, unless that has been done. `None`: nothing to tell.
-    pub(super) fn place(
+    pub(in crate::client) fn place(
         self: &Arc<Self>,
         session: u64,
         core: &mut Core,
@@ -198,7 +197,7 @@ impl Durable {
 
     /// What an event of the protocol core means to the application. With it, for a refusal that
     /// will pass: after how long to place it again.
-    pub(super) fn translate(
+    pub(in crate::client) fn translate(
         &self,
         event: &mut Event<Receiver>,
         within_session: bool,
@@ -250,58 +249,6 @@ impl Durable {
             EventKind::Gone => silent,
             _ => told,
         }
-    }
-}
-
-impl Connection {
-    /// Declares a subscription or registration that outlives sessions. Returns its id.
-    pub fn declare(
-        self: &Arc<Self>,
-        kind: DurableKind,
-        uri: &str,
-        options: Dict<'_>,
-        target: Arc<dyn Target>,
-    ) -> Result<u64, Failure> {
-        let uri = &*self.prefixes.resolve(uri);
-        uri::check(uri, uri::matching(options)?).map_err(RequestError::from)?;
-        let state = lock(&self.state);
-        if state.freed {
-            return Err(Status::Handle.into());
-        }
-        let durable = self.durables.declare(kind, uri, options, target);
-        let durable = durable.ok_or(RequestError::AlreadyRegistered)?;
-        let session = state.session.clone();
-        drop(state);
-        if let Some(session) = session {
-            session.place(&durable);
-        }
-        Ok(durable.id())
-    }
-
-    /// Ends a declaration; `target` hears of it. True if the router's subscription ends too.
-    pub fn retract(
-        self: &Arc<Self>,
-        kind: DurableKind,
-        id: u64,
-        target: Arc<dyn Target>,
-    ) -> Result<bool, Failure> {
-        let durable = self.durables.remove(id, kind).ok_or(RequestError::NoSuchId)?;
-        // Events of a session that has ended may still wait.
-        durable.target().end();
-        let receiver = Receiver::Known(target, id);
-        let session = lock(&self.state).session.clone();
-        let ended = session
-            .as_ref()
-            .and_then(|session| session.end_durable(&durable, kind, receiver.clone()));
-        ended.unwrap_or_else(|| {
-            let kind = match kind {
-                DurableKind::Subscription => EventKind::Unsubscribed,
-                DurableKind::Registration => EventKind::Unregistered,
-            };
-            let event = Event::new(kind, id, Some(receiver));
-            self.tell(Notice::new(NoticeKind::Session(kind), self, event));
-            Ok(true)
-        })
     }
 }
 

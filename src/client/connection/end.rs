@@ -1,11 +1,19 @@
-//! How an attempt or a session ended, in the words of on_close.
+//! The end of an attempt or a session: why it came, whether to try again, and how on_close is told.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::Ended;
+use bytes::Bytes;
+use serde_json::json;
 
-use super::status::{Failure, Status};
+use crate::client::retry::{AUTH_FAILURES, Next};
+use crate::client::session::callbacks::Slot;
+use crate::client::session::{Notice, NoticeKind, Session, Shared};
+use crate::client::status::{Failure, Status};
+use crate::codec::{Payload, PayloadRef, Span};
+use crate::protocol::event::c_text;
+use crate::protocol::{Ended, uri};
 
 /// Kind of an end, as on_close names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,9 +46,9 @@ impl fmt::Display for EndClass {
 /// Why a connection ended, for on_close.
 #[derive(Debug, Clone)]
 pub struct End {
-    /// What kind of end it is.
+    /// Kind of end.
     pub class: EndClass,
-    /// What went wrong; [`Status::Ok`] for a close in order.
+    /// Cause; [`Status::Ok`] for a close in order.
     pub status: Status,
     /// A sentence for people.
     pub text: String,
@@ -76,7 +84,7 @@ impl End {
     }
 
     /// The end of a session that may never have been open.
-    pub(super) fn of_session(ended: Ended, was_open: bool) -> End {
+    pub(super) fn from_session(ended: Ended, was_open: bool) -> End {
         match ended {
             Ended::Goodbye { by_us: true, reason, message } => {
                 let (reason, message) = (Some(reason), Some(message));
@@ -128,26 +136,49 @@ impl End {
 
     /// True if on_internal_error is to hear of it: nothing that the router or the network decides.
     pub(super) fn is_internal(&self) -> bool {
-        let not_authenticated = self.status == Status::Auth
-            && self.reason.as_deref() == Some(crate::protocol::uri::CANNOT_AUTHENTICATE);
+        let not_authenticated =
+            self.status == Status::Auth && self.reason.as_deref() == Some(uri::CANNOT_AUTHENTICATE);
         matches!(self.status, Status::Protocol | Status::Internal) || not_authenticated
     }
-}
 
-/// What routers refuse credentials with: trying again would not help, and may lock an account.
-pub(super) const AUTH_FAILURES: &[&str] = &[
-    "wamp.error.authentication_denied",
-    "wamp.error.authentication_failed",
-    "wamp.error.authentication_required",
-    "wamp.error.authorization_denied",
-    "wamp.error.authorization_failed",
-    "wamp.error.authorization_required",
-    "wamp.error.cannot_authenticate",
-    "wamp.error.no_auth_method",
-    "wamp.error.no_matching_auth_method",
-    "wamp.error.no_such_principal",
-    "wamp.error.not_authorized",
-];
+    /// What on_close, and where it is theirs on_internal_error, are told of it.
+    pub(super) fn notices(
+        &self,
+        shared: &Shared,
+        session: Option<Arc<Session>>,
+        next: Option<Next>,
+    ) -> Vec<Notice> {
+        let details = json!({
+            "reason": self.reason,
+            "message": self.message,
+            "retry_delay": next.map(|next| next.delay.as_secs_f64()),
+            "retry_count": next.map(|next| next.count),
+            "will_retry": next.is_some(),
+        });
+        let frame = Bytes::from(details.to_string());
+        let mut event = shared.plain_event(Slot::Close);
+        event.uri = Some(c_text(self.class.name()));
+        event.details = Span::of(&frame, Some(&frame));
+        event.payload = Payload::of_frame(&frame, PayloadRef::NONE);
+        let internal = self.is_internal().then(|| Notice {
+            session: session.clone(),
+            status: self.status,
+            text: Some(c_text(&self.text)),
+            ..Notice::new(
+                NoticeKind::InternalError,
+                shared,
+                shared.plain_event(Slot::InternalError),
+            )
+        });
+        let close = Notice {
+            session,
+            status: self.status,
+            text: Some(c_text(&self.text)),
+            ..Notice::new(NoticeKind::Close, shared, event)
+        };
+        internal.into_iter().chain([close]).collect()
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -185,7 +216,7 @@ mod tests {
             for was_open in [false, true] {
                 for if_unreachable in [false, true] {
                     for reasons in [&listed[..], &[]] {
-                        let end = End::of_session(ended.clone(), was_open);
+                        let end = End::from_session(ended.clone(), was_open);
                         let wanted = match kind {
                             "listed" => !reasons.is_empty(),
                             "lost" => was_open || if_unreachable,

@@ -2,6 +2,12 @@
 //!
 //! It reads all that is ready, hands it to the protocol core under one lock, and writes all that
 //! has gathered in one go; then it sleeps until the socket, a timer or the doorbell wakes it.
+//!
+//! ```text
+//!   Running --the session ends: GOODBYE, ABORT, a violation--> Draining --the peer closes--> over
+//!      |                                                          |
+//!      +--the transport fails, or the time is up--> Parting <-----+--> over
+//! ```
 
 #[cfg(test)]
 mod tests;
@@ -14,18 +20,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::client::keepalive::{Due, Sight, Silence};
+use crate::client::options::Mode;
+use crate::client::scope::FlagScope;
+use crate::client::session::{Session, Shared};
+use crate::client::stats;
 use crate::codec::Batch;
-use crate::protocol::{Ended, Phase};
+use crate::protocol::{self, Ended};
 use crate::transport::{Incoming, Transport, TransportError};
 
-use super::attempts::slow_connect;
-use super::connection::Connection;
-use super::dispatch::Mode;
+use super::Connection;
 use super::end::{End, EndClass};
-use super::scope::IoScope;
-use super::session::Session;
-use super::silence::{Due, Sight, Silence};
-use super::stats;
+use super::task::slow_connect;
 
 /// How many messages are taken in before they are handled.
 const READ_AHEAD: usize = 128;
@@ -40,9 +46,21 @@ const ROUNDS: usize = 64;
 /// How long the closing handshake of the transport may take after the session has ended.
 const TRANSPORT_CLOSE: Duration = Duration::from_secs(1);
 
+/// What the pump is at.
+enum Phase {
+    /// The session goes on.
+    Running,
+    /// The session is over: its last words are written, then the transport is closed in order, which
+    /// the peer answers by closing it too.
+    Draining { end: End, until: Instant, close_sent: bool },
+    /// The transport takes and gives no more, but may take a word that says that it is closed.
+    Parting { end: End, until: Instant },
+}
+
 /// The two ends, the protocol's and the transport's, and the time.
 pub(super) struct Pump {
-    connection: Arc<Connection>,
+    phase: Phase,
+    shared: Arc<Shared>,
     session: Arc<Session>,
     transport: Box<dyn Transport>,
     frames: Vec<Bytes>,
@@ -62,29 +80,24 @@ pub(super) struct Pump {
     join_until: Option<Instant>,
     leave_until: Option<Instant>,
     silence: Silence,
-    /// The session is over; the transport is closed, until this time at the latest.
-    closing: Option<(End, Instant)>,
-    /// The transport takes and gives no more.
-    broken: bool,
-    /// But it may take a last word, which says that it is closed.
-    parting: bool,
-    close_sent: bool,
     /// Every message goes to the log.
     trace: bool,
 }
 
 impl Pump {
     pub(super) fn new(
-        connection: Arc<Connection>,
+        connection: &Connection,
         session: Arc<Session>,
         transport: Box<dyn Transport>,
         join_until: Instant,
     ) -> Pump {
-        let interval = connection.options().autoping_interval.filter(|_| transport.pings());
-        let silence = Silence::new(interval, connection.options().autoping_timeout, Instant::now());
+        let options = connection.options();
+        let interval = options.autoping_interval.filter(|_| transport.pings());
+        let silence = Silence::new(interval, options.autoping_timeout, Instant::now());
         Pump {
-            trace: connection.options().trace,
-            connection,
+            phase: Phase::Running,
+            trace: options.trace,
+            shared: connection.shared().clone(),
             session,
             transport,
             frames: Vec::with_capacity(READ_AHEAD),
@@ -98,22 +111,18 @@ impl Pump {
             join_until: Some(join_until),
             leave_until: None,
             silence,
-            closing: None,
-            broken: false,
-            parting: false,
-            close_sent: false,
         }
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        let _scope = IoScope::enter();
-        self.connection.doorbell.stay_awake();
+        let _scope = FlagScope::io();
+        self.shared.doorbell.stay_awake();
         self.taken = 0;
         for _ in 0..ROUNDS {
             // A peer that never falls silent must not keep time from passing.
             let now = Instant::now();
             let is_due = self.next_deadline(now).is_some_and(|next| next <= now);
-            if is_due && self.closing.is_none() {
+            if is_due && self.is_running() {
                 // The router ends a call at the same moment: the program hears of its own limit.
                 self.end_late_calls(now);
             }
@@ -122,8 +131,8 @@ impl Pump {
             if is_due {
                 self.on_deadline(now);
             }
-            if self.connection.dispatcher.mode() == Mode::Inline {
-                progress |= self.connection.dispatcher.drain_inline(&self.connection);
+            if self.shared.mode() == Mode::Inline {
+                progress |= self.shared.queue.drain_inline(&*self.shared);
             }
             progress |= self.write(cx);
             if let Poll::Ready(end) = self.poll_closed(cx) {
@@ -135,9 +144,9 @@ impl Pump {
             if progress {
                 continue;
             }
-            self.connection.doorbell.fall_asleep(cx);
+            self.shared.doorbell.fall_asleep(cx);
             if self.has_work() || self.timer_fired(cx) {
-                self.connection.doorbell.stay_awake();
+                self.shared.doorbell.stay_awake();
                 continue;
             }
             return Poll::Pending;
@@ -148,8 +157,8 @@ impl Pump {
 
     /// Reads and handles what is ready.
     fn read(&mut self, cx: &mut Context<'_>) -> bool {
-        self.skipped = self.connection.dispatcher.is_full();
-        if self.broken || self.skipped || self.is_clogged() {
+        self.skipped = self.shared.queue.is_full();
+        if self.is_parting() || self.skipped || self.is_clogged() {
             return false;
         }
         let mut trouble = None;
@@ -181,14 +190,14 @@ impl Pump {
         let read = self.transport.moved().read;
         let heard = read > std::mem::replace(&mut self.heard, read) || received;
         if heard && let Some(round_trip) = self.silence.heard(Instant::now(), pong) {
-            self.session.core().traffic.round_trip = Some(round_trip);
+            self.session.lock_core().traffic.round_trip = Some(round_trip);
         }
         if received {
             self.handle_frames();
         }
         match trouble {
             Some(TransportError::Message(what)) => {
-                self.session.core().protocol.violated(what);
+                self.session.lock_core().protocol.violated(what);
                 self.handle_frames();
                 true
             }
@@ -202,14 +211,14 @@ impl Pump {
 
     /// True if the peer takes so little that what it makes us answer would fill our memory.
     fn is_clogged(&self) -> bool {
-        let limit = self.connection.options().send_queue_bytes;
-        self.sending.is_some() && self.session.core().backlog() > limit.saturating_mul(2)
+        let limit = self.shared.options().send_queue_bytes;
+        self.sending.is_some() && self.session.lock_core().backlog() > limit.saturating_mul(2)
     }
 
     fn handle_frames(&mut self) {
         let encoding = self.session.encoding();
-        let lags = self.connection.dispatcher.lags();
-        let mut core = self.session.core();
+        let lags = self.shared.queue.lags();
+        let mut core = self.session.lock_core();
         for mut frame in self.frames.drain(..) {
             if lags && frame.len() <= COPIED {
                 frame = Bytes::copy_from_slice(&frame);
@@ -220,12 +229,12 @@ impl Pump {
             }
             core.protocol.receive(&frame);
         }
-        let after = self.session.hand_over(&mut core);
+        let deferred = self.session.hand_over(&mut core);
         let phase = core.protocol.phase();
         let ended = core.protocol.take_ended();
         drop(core);
-        after.run(&self.connection);
-        if phase != Phase::Joining {
+        deferred.run(&self.shared);
+        if phase != protocol::Phase::Joining {
             self.join_until = None;
         }
         if let Some(ended) = ended {
@@ -236,7 +245,7 @@ impl Pump {
     /// Writes what has gathered.
     fn write(&mut self, cx: &mut Context<'_>) -> bool {
         let mut progress = false;
-        if self.unflushed && !self.broken {
+        if self.unflushed && !self.is_parting() {
             match self.transport.poll_flush(cx) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => {
@@ -247,11 +256,11 @@ impl Pump {
             }
         }
         loop {
-            if self.broken {
+            if self.is_parting() {
                 return progress;
             }
             if self.sending.is_none() {
-                let batch = self.session.core().next_batch();
+                let batch = self.session.lock_core().next_batch();
                 if let Some(batch) = batch.as_ref().filter(|_| self.trace) {
                     let session = self.session.joined().map(|joined| joined.id);
                     let encoding = self.session.encoding();
@@ -273,50 +282,52 @@ impl Pump {
             let Some((batch, _)) = self.sending.take() else {
                 return progress;
             };
-            let mut core = self.session.core();
-            let after = self.session.batch_written(&mut core, batch);
+            let mut core = self.session.lock_core();
+            let deferred = self.session.batch_written(&mut core, batch);
             drop(core);
-            after.run(&self.connection);
+            deferred.run(&self.shared);
         }
     }
 
-    /// After the session's end: ready once the transport is closed too, or the time is up.
+    /// Ready once the session is over and the transport is closed too, or the time is up.
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         self.notice_end();
-        let Some((end, until)) = &self.closing else {
-            return Poll::Pending;
-        };
-        let time_is_up = Instant::now() >= *until;
-        if self.parting && !time_is_up && self.transport.poll_close(cx).is_pending() {
-            return Poll::Pending;
-        }
-        if !self.broken && !time_is_up {
-            // The last words may have come since the last look, from another thread.
-            if self.sending.is_some()
-                || self.has_unwritten()
-                || !self.close_sent && self.transport.poll_close(cx).is_pending()
+        // The last words may have come since the last look, from another thread.
+        let has_words = self.sending.is_some() || self.has_unwritten();
+        match &mut self.phase {
+            Phase::Running => return Poll::Pending,
+            Phase::Draining { until, close_sent, .. } if Instant::now() < *until => {
+                if !has_words && (*close_sent || self.transport.poll_close(cx).is_ready()) {
+                    // The peer's own closing handshake comes through poll_receive.
+                    *close_sent = true;
+                }
+                return Poll::Pending;
+            }
+            Phase::Parting { until, .. }
+                if Instant::now() < *until && self.transport.poll_close(cx).is_pending() =>
             {
                 return Poll::Pending;
             }
-            // The peer's own closing handshake comes through poll_receive and sets `broken`.
-            self.close_sent = true;
-            return Poll::Pending;
+            Phase::Draining { .. } | Phase::Parting { .. } => {}
         }
-        Poll::Ready(end.clone())
+        match std::mem::replace(&mut self.phase, Phase::Running) {
+            Phase::Running => Poll::Pending,
+            Phase::Draining { end, .. } | Phase::Parting { end, .. } => Poll::Ready(end),
+        }
     }
 
-    /// The session may have been ended by the application's thread.
+    /// Looks whether the application's thread has ended the session.
     fn notice_end(&mut self) {
-        if self.closing.is_some() {
+        if !self.is_running() {
             return;
         }
-        let mut core = self.session.core();
+        let mut core = self.session.lock_core();
         let phase = core.protocol.phase();
         let ended = core.protocol.take_ended();
         drop(core);
-        if phase == Phase::Leaving && self.leave_until.is_none() {
+        if phase == protocol::Phase::Leaving && self.leave_until.is_none() {
             self.join_until = None;
-            self.leave_until = Some(Instant::now() + self.connection.options().close_timeout);
+            self.leave_until = Some(Instant::now() + self.shared.options().close_timeout);
         }
         if let Some(ended) = ended {
             self.session_ended(ended);
@@ -325,25 +336,29 @@ impl Pump {
 
     /// True if something came between the last look and falling asleep.
     fn has_work(&mut self) -> bool {
-        let dispatcher = &self.connection.dispatcher;
-        if dispatcher.mode() == Mode::Inline && dispatcher.wants_draining() {
+        let queue = &self.shared.queue;
+        if queue.mode() == Mode::Inline && queue.wants_draining() {
             return true;
         }
         // The application may have caught up after the look and before the sleep.
-        if self.skipped && !self.broken && !dispatcher.is_full() {
+        if self.skipped && !self.is_parting() && !queue.is_full() {
             return true;
         }
-        if self.closing.is_some() {
-            return !self.broken && !self.close_sent && self.has_unwritten();
+        match &self.phase {
+            Phase::Parting { .. } => false,
+            Phase::Draining { close_sent, .. } => !close_sent && self.has_unwritten(),
+            Phase::Running => {
+                let phase = self.session.lock_core().protocol.phase();
+                self.has_unwritten()
+                    || phase == protocol::Phase::Closed
+                    || phase == protocol::Phase::Leaving && self.leave_until.is_none()
+            }
         }
-        let unwritten = self.has_unwritten();
-        let phase = self.session.core().protocol.phase();
-        unwritten || phase == Phase::Closed || phase == Phase::Leaving && self.leave_until.is_none()
     }
 
     /// True if there are messages that nobody has begun to write.
     fn has_unwritten(&self) -> bool {
-        self.sending.is_none() && !self.session.core().protocol.outbox().is_empty()
+        self.sending.is_none() && !self.session.lock_core().protocol.outbox().is_empty()
     }
 
     // ===== time =====
@@ -364,7 +379,7 @@ impl Pump {
     }
 
     fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        if let Some((_, until)) = &self.closing {
+        if let Phase::Draining { until, .. } | Phase::Parting { until, .. } = &self.phase {
             return Some(*until);
         }
         let ping = self.silence.due().map(|due| {
@@ -373,12 +388,12 @@ impl Pump {
             let early = set > now && set < due && self.join_until.is_none();
             if early && !self.silence.has_asked() { set } else { due }
         });
-        let call = self.session.core().protocol.next_timeout().map(Instant::from_std);
+        let call = self.session.lock_core().protocol.next_timeout().map(Instant::from_std);
         [self.join_until, self.leave_until, ping, call].into_iter().flatten().min()
     }
 
     fn on_deadline(&mut self, now: Instant) {
-        if self.closing.is_some() {
+        if !self.is_running() {
             return;
         }
         self.end_late_calls(now);
@@ -386,18 +401,17 @@ impl Pump {
             let options = self.session.options();
             let url = options.transports[self.session.transport()].url();
             let failure = slow_connect(options, url, "");
-            self.parting = true;
-            self.give_up(End::failed(EndClass::Unreachable, failure));
+            self.part(End::failed(EndClass::Unreachable, failure), TRANSPORT_CLOSE);
         } else if self.leave_until.is_some_and(|until| until <= now) {
-            self.parting = true;
-            self.give_up(End::closed("closed; the router did not answer the GOODBYE in time"));
+            let text = "closed; the router did not answer the GOODBYE in time";
+            self.part(End::closed(text), TRANSPORT_CLOSE);
         } else {
-            self.listen(now);
+            self.check_silence(now);
         }
     }
 
-    /// Sees to a peer that is silent.
-    fn listen(&mut self, now: Instant) {
+    /// Pings a peer that is silent, or gives it up.
+    fn check_silence(&mut self, now: Instant) {
         if self.silence.due().is_none_or(|due| now < due) {
             return;
         }
@@ -405,12 +419,12 @@ impl Pump {
             taken: self.transport.taken(),
             ping_end: self.ping_end,
             // A host that does not take its events keeps us from reading the pong.
-            deaf: self.connection.dispatcher.is_full(),
+            deaf: self.shared.queue.is_full(),
         };
         match self.silence.look(now, sight) {
             Due::Nothing => {}
             Due::Ping => {
-                let payload = vec![b'w'; self.connection.options().autoping_size];
+                let payload = vec![b'w'; self.shared.options().autoping_size];
                 (self.unflushed, self.ping_end) = (true, None);
                 self.transport.ping(&payload);
             }
@@ -422,61 +436,79 @@ impl Pump {
     }
 
     fn end_late_calls(&mut self, now: Instant) {
-        let mut core = self.session.core();
+        let mut core = self.session.lock_core();
         core.protocol.handle_timeout(now.into_std());
-        let after = self.session.hand_over(&mut core);
+        let deferred = self.session.hand_over(&mut core);
         drop(core);
-        after.run(&self.connection);
+        deferred.run(&self.shared);
     }
 
-    // ===== ends =====
+    // ===== phases =====
 
+    fn is_running(&self) -> bool {
+        matches!(self.phase, Phase::Running)
+    }
+
+    /// True once the transport takes and gives no more.
+    fn is_parting(&self) -> bool {
+        matches!(self.phase, Phase::Parting { .. })
+    }
+
+    /// Running to Draining: the session has ended by itself.
     fn session_ended(&mut self, ended: Ended) {
-        let end = End::of_session(ended, self.session.joined().is_some());
-        self.closing.get_or_insert((end, Instant::now() + TRANSPORT_CLOSE));
+        if self.is_running() {
+            let end = End::from_session(ended, self.session.joined().is_some());
+            let until = Instant::now() + TRANSPORT_CLOSE;
+            self.phase = Phase::Draining { end, until, close_sent: false };
+        }
     }
 
-    /// The transport takes and gives no more.
+    /// To Parting: the transport takes and gives no more.
     fn transport_failed(&mut self, error: TransportError) {
-        self.broken = true;
-        if self.closing.is_some() {
-            return;
+        match std::mem::replace(&mut self.phase, Phase::Running) {
+            Phase::Running => {}
+            Phase::Draining { end, .. } => {
+                self.phase = Phase::Parting { end, until: Instant::now() };
+                return;
+            }
+            parting @ Phase::Parting { .. } => {
+                self.phase = parting;
+                return;
+            }
         }
-        let (is_lost, rest) = match &error {
-            TransportError::Lost(_) => (true, None),
-            TransportError::Busy { rest, .. } => (true, Some(*rest)),
-            _ => (false, None),
+        let rest = match &error {
+            TransportError::Busy { rest, .. } => Some(*rest),
+            _ => None,
         };
-        self.parting = !is_lost;
-        let class = match error {
+        let (class, patience) = match error {
             TransportError::Lost(_) | TransportError::Busy { .. } => {
-                if self.session.joined().is_none() { EndClass::Unreachable } else { EndClass::Lost }
+                let was_open = self.session.joined().is_some();
+                let class = if was_open { EndClass::Lost } else { EndClass::Unreachable };
+                (class, Duration::ZERO)
             }
             TransportError::Protocol(_)
             | TransportError::Message(_)
             | TransportError::TooLarge(_)
             | TransportError::Refused(_)
-            | TransportError::PeerLimit { .. } => EndClass::Closed,
+            | TransportError::PeerLimit { .. } => (EndClass::Closed, TRANSPORT_CLOSE),
         };
-        let mut end = End { rest, ..End::failed(class, error.into()) };
-        if self.leave_until.is_some() {
+        let end = match self.leave_until {
             // Many routers just close after our GOODBYE.
-            end = End::closed("closed by the application");
-        }
-        self.give_up(end);
+            Some(_) => End::closed("closed by the application"),
+            None => End { rest, ..End::failed(class, error.into()) },
+        };
+        self.part(end, patience);
     }
 
-    /// Ends the session without another message to the router.
-    fn give_up(&mut self, end: End) {
-        self.broken = true;
-        let mut core = self.session.core();
+    /// Running to Parting: ends the session without another message to the router.
+    fn part(&mut self, end: End, patience: Duration) {
+        self.phase = Phase::Parting { end, until: Instant::now() + patience };
+        let mut core = self.session.lock_core();
         core.protocol.lost();
         drop(core.protocol.take_ended());
-        let after = self.session.hand_over(&mut core);
+        let deferred = self.session.hand_over(&mut core);
         drop(core);
-        after.run(&self.connection);
-        let patience = if self.parting { TRANSPORT_CLOSE } else { Duration::ZERO };
-        self.closing.get_or_insert((end, Instant::now() + patience));
+        deferred.run(&self.shared);
     }
 }
 

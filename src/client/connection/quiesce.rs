@@ -1,25 +1,23 @@
 //! `quiesce`: ends the callbacks of an id, or of the whole connection, and waits for the one that
 //! runs; the network has no part in it.
 //!
-//! An id's targets are marked wherever they may be: in the tables of the session, among what is
+//! An id's handlers are marked wherever they may be: in the tables of the session, among what is
 //! durable, in the queue. What has left the queue already, but has not been told, cannot be
 //! reached: for the length of that turn the queue remembers the id.
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use super::connection::Connection;
-use super::dispatch::Dispatcher;
-use super::durable::is_durable;
-use super::lock;
-use super::scope::{self, in_wakeup};
-use super::status::{Failure, Status};
-use super::target::Receiver;
+use crate::client::scope::{self, in_wakeup};
+use crate::client::session::Receiver;
+use crate::client::session::durable::is_durable;
+use crate::client::status::{Failure, Status};
+
+use super::Connection;
 
 impl Connection {
     /// From now on no callback begins for `id`, or for the whole connection (0); waits until none
     /// runs. Also where the time is up none will begin.
-    pub fn quiesce(self: &Arc<Self>, id: u64, deadline: Option<Instant>) -> Result<(), Failure> {
+    pub fn quiesce(&self, id: u64, deadline: Option<Instant>) -> Result<(), Failure> {
         let id = Some(id).filter(|id| *id != 0);
         if self.is_inside_of(id) {
             let text =
@@ -29,15 +27,15 @@ impl Connection {
         match id {
             Some(id) => self.silence(id),
             None => {
-                self.dispatcher.barrier.silence();
-                drop(self.dispatcher.set_wakeup(None));
+                self.shared.queue.barrier.silence();
+                drop(self.shared.queue.set_wakeup(None));
             }
         }
-        if scope::in_io() && self.dispatcher.barrier.runs(id) {
+        if scope::in_io() && self.shared.queue.barrier.runs(id) {
             let text = "a callback is still running, and none of \"inline\" dispatch can wait for it; none begins any more";
             return Err(Failure::new(Status::Deadlock, text));
         }
-        match self.dispatcher.barrier.wait(id, deadline) {
+        match self.shared.queue.barrier.wait(id, deadline) {
             true => Ok(()),
             false => Err(Failure::new(Status::Timeout, "a callback is still running")),
         }
@@ -46,23 +44,22 @@ impl Connection {
     /// True on the thread that runs a callback for `id`; `None` is any.
     fn is_inside_of(&self, id: Option<u64>) -> bool {
         match id {
-            Some(_) => Dispatcher::is_inside(self) && self.dispatcher.barrier.runs(id),
-            None => Dispatcher::is_inside(self) || in_wakeup(),
+            Some(_) => self.shared.queue.is_inside() && self.shared.queue.barrier.runs(id),
+            None => self.shared.queue.is_inside() || in_wakeup(),
         }
     }
 
     fn silence(&self, id: u64) {
         if is_durable(id)
-            && let Some(durable) = self.durables.find(id)
+            && let Some(durable) = self.shared.durables.find(id)
         {
-            durable.target().silence();
+            durable.handler().silence();
         }
-        let session = lock(&self.state).session.clone();
-        if let Some(session) = session {
-            let core = session.core();
+        if let Some(session) = self.current_session() {
+            let core = session.lock_core();
             let mut note = |local: u64, receiver: &Receiver| {
-                if receiver.is_of(local, id) {
-                    receiver.app().into_iter().for_each(|target| target.silence());
+                if receiver.hears_of(local, id) {
+                    receiver.handler().into_iter().for_each(|handler| handler.silence());
                 }
             };
             match is_durable(id) {
@@ -70,18 +67,6 @@ impl Connection {
                 false => core.protocol.targets_of(id, &mut note),
             }
         }
-        self.dispatcher.silence(id);
-    }
-}
-
-impl Receiver {
-    /// True if it hears of `id`, as the application knows it; `local` is what its session says.
-    fn is_of(&self, local: u64, id: u64) -> bool {
-        match self {
-            Receiver::Durable(durable) => durable.id() == id,
-            Receiver::Known(_, durable) => *durable == id,
-            Receiver::App(_) | Receiver::Both(..) => local == id,
-            Receiver::Waiter(_) => false,
-        }
+        self.shared.queue.silence(id);
     }
 }

@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::lock;
-use super::target::{Receiver, Target};
+use crate::client::sync::lock;
 
-/// What a callback of a connection is for.
+use super::handler::{EventHandler, Receiver};
+
+/// Purpose of a callback of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slot {
     /// A session is open.
@@ -26,23 +27,27 @@ pub enum Slot {
 
 const SLOTS: usize = 7;
 
-/// Who hears of what.
+/// The callbacks of a connection, by purpose.
 #[derive(Default)]
-pub struct Callbacks(Mutex<[Option<Arc<dyn Target>>; SLOTS]>);
+pub struct Callbacks(Mutex<[Option<Arc<dyn EventHandler>>; SLOTS]>);
 
 impl Callbacks {
     /// Sets a callback; the former one is returned, to be dropped where no lock is held.
-    pub fn set(&self, slot: Slot, target: Option<Arc<dyn Target>>) -> Option<Arc<dyn Target>> {
-        std::mem::replace(&mut lock(&self.0)[slot as usize], target)
+    pub fn set(
+        &self,
+        slot: Slot,
+        handler: Option<Arc<dyn EventHandler>>,
+    ) -> Option<Arc<dyn EventHandler>> {
+        std::mem::replace(&mut lock(&self.0)[slot as usize], handler)
     }
 
-    /// Who hears of `slot`.
-    pub(super) fn receiver(&self, slot: Slot) -> Option<Receiver> {
+    /// The one that hears of `slot`.
+    pub(in crate::client) fn receiver(&self, slot: Slot) -> Option<Receiver> {
         lock(&self.0)[slot as usize].clone().map(Receiver::App)
     }
 
     /// Takes all out, to be dropped where no lock is held.
-    pub(super) fn take(&self) -> [Option<Arc<dyn Target>>; SLOTS] {
+    pub(in crate::client) fn take(&self) -> [Option<Arc<dyn EventHandler>>; SLOTS] {
         std::mem::take(&mut lock(&self.0))
     }
 }

@@ -1,32 +1,32 @@
-//! The way of a session's events from the protocol core to whom they are for: into the queue, to a
+//! The way of a session's events from the protocol core to their receivers: into the queue, to a
 //! waiting thread, or to the login.
 
 use std::ffi::CStr;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::codec::Dict;
+use crate::client::runtime;
+use crate::client::status::{Failure, Status};
+use crate::client::sync::lock;
 use crate::codec::transcode::Source;
-use crate::codec::{Encoding, Rules, Token};
+use crate::codec::{Dict, Encoding, Rules, Token};
 use crate::protocol::event::c_text;
 use crate::protocol::{Cause, Event, EventKind, Phase, uri};
 
 use super::callbacks::Slot;
-use super::connection::Connection;
 use super::durable::{Durable, DurableKind};
+use super::handler::Receiver;
 use super::notice::{Notice, NoticeKind};
-use super::session::{Core, Joined, Session};
-use super::status::{Failure, Status};
-use super::target::Receiver;
-use super::{lock, runtime};
+use super::shared::Shared;
+use super::{Core, Joined, Session, passthru};
 
-/// What handing events over has left to do.
+/// Work that handing events over has left for a time when no lock is held.
 #[must_use]
 #[derive(Default)]
-pub(super) struct After {
+pub(in crate::client) struct Deferred {
     pub(super) wake: bool,
     /// References of which the last one frees what is the application's.
     spent: Vec<Receiver>,
@@ -38,12 +38,12 @@ pub(super) struct After {
     conflicts: Vec<(Arc<Session>, Arc<Durable>, Duration)>,
 }
 
-impl After {
+impl Deferred {
     /// Does it. No lock may be held.
-    pub(super) fn run(self, connection: &Connection) {
+    pub(in crate::client) fn run(self, shared: &Shared) {
         drop((self.spent, self.placed));
         if self.wake {
-            connection.dispatcher.wake();
+            shared.queue.wake();
         }
         if let Some((session, challenge)) = self.challenge {
             session.answer_by_options(challenge);
@@ -57,26 +57,26 @@ impl After {
 impl Session {
     /// Gives the core's events to their receivers. What is left to do is for a time when no lock is
     /// held.
-    pub(super) fn hand_over(&self, core: &mut Core) -> After {
-        let mut after = After::default();
+    pub(in crate::client) fn hand_over(&self, core: &mut Core) -> Deferred {
+        let mut deferred = Deferred::default();
         if !core.protocol.has_events() {
-            return after;
+            return deferred;
         }
         let Some(me) = self.me.upgrade() else {
-            return after;
+            return deferred;
         };
-        if me.hand_over_events(core, &mut after) {
+        if me.hand_over_events(core, &mut deferred) {
             // Before anybody else can make a request.
-            after.placed = self.connection.durables.all();
-            let failed = me.place_durables(&after.placed, core);
-            after.wake |= self.connection.dispatcher.push(&self.connection, failed.into_iter());
-            me.hand_over_events(core, &mut after);
+            deferred.placed = self.shared.durables.all();
+            let failed = me.place_durables(&deferred.placed, core);
+            deferred.wake |= self.shared.queue.push(&self.shared, failed.into_iter());
+            me.hand_over_events(core, &mut deferred);
         }
-        after
+        deferred
     }
 
     /// True if the session has been opened.
-    fn hand_over_events(self: &Arc<Self>, core: &mut Core, after: &mut After) -> bool {
+    fn hand_over_events(self: &Arc<Self>, core: &mut Core, deferred: &mut Deferred) -> bool {
         let me = self;
         let mut joined = false;
         if me.joined.get().is_none()
@@ -86,12 +86,12 @@ impl Session {
             me.welcomed(event);
         }
         let is_open = core.protocol.phase() == Phase::Open;
-        let After { spent, challenge, conflicts, .. } = after;
+        let Deferred { spent, challenge, conflicts, .. } = deferred;
         let events = core.protocol.take_events();
         let notices = events.filter_map(|mut event| {
             if event.kind == EventKind::Gone
                 && is_open
-                && let Some(target) = event.target.as_ref().and_then(Receiver::app)
+                && let Some(target) = event.target.as_ref().and_then(Receiver::handler)
             {
                 target.end();
             }
@@ -100,16 +100,16 @@ impl Session {
             }
             if let Some(Receiver::Durable(durable)) = &event.target {
                 let durable = durable.clone();
-                let (kind, again) = durable.translate(&mut event, is_open);
-                conflicts.extend(again.map(|delay| (me.clone(), durable, delay)));
+                let (kind, later) = durable.translate(&mut event, is_open);
+                conflicts.extend(later.map(|delay| (me.clone(), durable, delay)));
                 return Some(Notice { kind, ..me.notice(event) });
             }
             if event.kind == EventKind::Joined {
                 joined = true;
-                return Some(me.connection.opened(me, event));
+                return Some(me.opened(event));
             }
             if event.kind == EventKind::Challenge {
-                let asked = me.connection.callbacks.receiver(Slot::Challenge);
+                let asked = me.shared.callbacks.receiver(Slot::Challenge);
                 event.target = asked.filter(|_| me.login.asks());
                 if event.target.is_none() {
                     *challenge = Some((me.clone(), event));
@@ -123,7 +123,7 @@ impl Session {
             }
             Some(me.notice(event))
         });
-        after.wake |= self.connection.dispatcher.push(&self.connection, notices);
+        deferred.wake |= self.shared.queue.push(&self.shared, notices);
         joined
     }
 
@@ -134,23 +134,23 @@ impl Session {
     }
 
     /// Makes the request for one of them, where that has not been done.
-    pub(super) fn place(self: &Arc<Self>, durable: &Arc<Durable>) {
+    pub(in crate::client) fn place(self: &Arc<Self>, durable: &Arc<Durable>) {
         let mut core = lock(&self.core);
         if core.protocol.phase() != Phase::Open {
             return;
         }
         let failed = durable.place(self.serial, &mut core);
         let failed = failed.map(|(event, failure)| self.failed(event, failure));
-        let mut after = self.hand_over(&mut core);
-        after.wake |= self.connection.dispatcher.push(&self.connection, failed.into_iter());
+        let mut deferred = self.hand_over(&mut core);
+        deferred.wake |= self.shared.queue.push(&self.shared, failed.into_iter());
         drop(core);
-        after.run(&self.connection);
-        self.connection.doorbell.ring();
+        deferred.run(&self.shared);
+        self.shared.doorbell.ring();
     }
 
     fn place_later(self: &Arc<Self>, durable: Arc<Durable>, delay: Duration) {
         let session = Arc::downgrade(self);
-        let user: Weak<Connection> = Arc::downgrade(&self.connection);
+        let user = self.shared.user();
         // Its user_data is not to be kept any longer than the application wants it.
         let durable = Arc::downgrade(&durable);
         let placed = async move {
@@ -164,7 +164,7 @@ impl Session {
     }
 
     /// Ends what a durable subscription or registration was placed as here. `None`: it was not.
-    pub(super) fn end_durable(
+    pub(in crate::client) fn end_durable(
         &self,
         durable: &Durable,
         kind: DurableKind,
@@ -215,13 +215,22 @@ impl Session {
             realm: event.uri.clone().unwrap_or_else(|| c_text("")),
             details: Bytes::copy_from_slice(event.details().unwrap_or(b"{}")),
         });
-        self.connection.begin_open(self);
+        if let Some(host) = self.shared.host.upgrade() {
+            host.session_opened(self.transport);
+        }
+    }
+
+    /// A WELCOME in the form in which it is told.
+    fn opened(self: &Arc<Self>, mut event: Event<Receiver>) -> Notice {
+        event.target = self.shared.callbacks.receiver(Slot::Open);
+        let session = Some(self.clone());
+        Notice { session, ..Notice::new(NoticeKind::Open, &self.shared, event) }
     }
 
     /// An event that a thread has waited for, in the form in which it is told.
-    pub fn told(self: &Arc<Self>, event: Event<Receiver>) -> Notice {
+    pub fn to_notice(self: &Arc<Self>, event: Event<Receiver>) -> Notice {
         let mut notice = self.notice(event);
-        self.connection.unwrap(&mut notice);
+        passthru::decode_payload(&self.shared, &mut notice);
         notice
     }
 
@@ -233,7 +242,7 @@ impl Session {
         };
         let kind = NoticeKind::Session(event.kind);
         let session = Some(self.clone());
-        Notice { session, status, text, ..Notice::new(kind, &self.connection, event) }
+        Notice { session, status, text, ..Notice::new(kind, &self.shared, event) }
     }
 
     /// A failure of our own in the form in which it is told.

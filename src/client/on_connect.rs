@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::options::Options;
 use super::status::{Failure, Status};
-use super::{lock, notify};
+use super::sync::{lock, notify};
 
 /// An attempt that waits for the application's word.
 pub struct Attempt {

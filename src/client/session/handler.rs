@@ -1,30 +1,32 @@
-//! Who hears of the outcome of a request: the application, or a thread that waits for it.
+//! The application's side of a request: a handler of events, or a thread that waits for the outcome.
 
-use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
+use crate::client::delivery;
 use crate::protocol::{Event, EventKind};
 
 use super::durable::Durable;
-use super::lock;
 use super::notice::Notice;
+
+/// A thread that waits for the outcome of a request.
+pub type Waiter = delivery::Waiter<Event<Receiver>>;
 
 /// The application's side of a request. Dropping the last reference frees what belongs to it, so
 /// references are only dropped where the application's code may run: never under a lock.
-pub trait Target: Send + Sync {
+pub trait EventHandler: Send + Sync {
     /// Tells the application; false if it wants to hear nothing of this kind.
     fn deliver(&self, notice: &Notice) -> bool;
 
     /// The application has unsubscribed: events that still wait are not for it any more.
     fn end(&self);
 
-    /// True after [`Target::end`].
+    /// True after [`EventHandler::end`].
     fn has_ended(&self) -> bool;
 
     /// The application hears nothing more, of whatever kind.
     fn silence(&self);
 
-    /// True after [`Target::silence`].
+    /// True after [`EventHandler::silence`].
     fn is_silent(&self) -> bool;
 
     /// Takes in what is not told any more: what it would have lent is given back.
@@ -38,15 +40,15 @@ pub trait Target: Send + Sync {
 #[derive(Clone)]
 pub enum Receiver {
     /// Everything goes to the application.
-    App(Arc<dyn Target>),
+    App(Arc<dyn EventHandler>),
     /// The outcome goes to a waiting thread.
     Waiter(Arc<Waiter>),
     /// The outcome of the request goes to a waiting thread, what follows to the application.
-    Both(Arc<dyn Target>, Arc<Waiter>),
+    Both(Arc<dyn EventHandler>, Arc<Waiter>),
     /// As `App`, through what is re-established after every join.
     Durable(Arc<Durable>),
     /// As `App`, under the id by which the application knows what it is about, whatever the session calls it.
-    Known(Arc<dyn Target>, u64),
+    Known(Arc<dyn EventHandler>, u64),
 }
 
 impl Receiver {
@@ -65,13 +67,23 @@ impl Receiver {
     }
 
     /// The application's side, if it has one.
-    pub fn app(&self) -> Option<&Arc<dyn Target>> {
+    pub fn handler(&self) -> Option<&Arc<dyn EventHandler>> {
         match self {
-            Receiver::App(target) | Receiver::Both(target, _) | Receiver::Known(target, _) => {
-                Some(target)
+            Receiver::App(handler) | Receiver::Both(handler, _) | Receiver::Known(handler, _) => {
+                Some(handler)
             }
-            Receiver::Durable(durable) => Some(durable.target()),
+            Receiver::Durable(durable) => Some(durable.handler()),
             Receiver::Waiter(_) => None,
+        }
+    }
+
+    /// True if it hears of `id`, as the application knows it; `local` is what its session says.
+    pub(in crate::client) fn hears_of(&self, local: u64, id: u64) -> bool {
+        match self {
+            Receiver::Durable(durable) => durable.id() == id,
+            Receiver::Known(_, durable) => *durable == id,
+            Receiver::App(_) | Receiver::Both(..) => local == id,
+            Receiver::Waiter(_) => false,
         }
     }
 }
@@ -86,44 +98,4 @@ impl std::fmt::Debug for Receiver {
             Receiver::Known(..) => "Known",
         })
     }
-}
-
-/// A thread that waits for one event. It is woken by the I/O thread itself.
-#[derive(Debug, Default)]
-pub struct Waiter {
-    outcome: Mutex<Option<Event<Receiver>>>,
-    told: Condvar,
-}
-
-impl Waiter {
-    /// Hands the outcome over.
-    pub fn tell(&self, event: Event<Receiver>) {
-        *lock(&self.outcome) = Some(event);
-        self.told.notify_one();
-    }
-
-    /// Waits for the outcome; `None` when the time is up.
-    pub fn wait(&self, timeout: Option<Duration>) -> Option<Event<Receiver>> {
-        let deadline = timeout.map(|timeout| Instant::now() + timeout);
-        let mut outcome = lock(&self.outcome);
-        while outcome.is_none() {
-            outcome = wait_on(&self.told, outcome, deadline)?;
-        }
-        outcome.take()
-    }
-}
-
-/// Waits on a condition variable; `None` when the deadline has passed.
-pub(crate) fn wait_on<'m, T>(
-    condition: &Condvar,
-    guard: std::sync::MutexGuard<'m, T>,
-    deadline: Option<Instant>,
-) -> Option<std::sync::MutexGuard<'m, T>> {
-    use std::sync::PoisonError;
-    let Some(deadline) = deadline else {
-        return Some(condition.wait(guard).unwrap_or_else(PoisonError::into_inner));
-    };
-    let rest = deadline.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero())?;
-    let waited = condition.wait_timeout(guard, rest).unwrap_or_else(PoisonError::into_inner);
-    Some(waited.0)
 }

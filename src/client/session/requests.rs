@@ -4,16 +4,15 @@
 use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
+use crate::client::scope;
+use crate::client::status::{Failure, Status};
+use crate::client::sync::lock;
 use crate::codec::{Dict, PayloadRef};
 use crate::protocol::{self, CancelMode, Event, Listed, Phase, RequestError};
 
-use super::dispatch::Dispatcher;
-use super::lock;
-use super::passthru::refuse_bare;
-use super::scope;
-use super::session::{Core, Session};
-use super::status::{Failure, Status};
-use super::target::{Receiver, Waiter};
+use super::handler::{Receiver, Waiter};
+use super::passthru::{self, refuse_bare};
+use super::{Core, Session};
 
 impl Session {
     /// PUBLISH without acknowledgement.
@@ -23,8 +22,8 @@ impl Session {
         options: Dict<'_>,
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
-        let topic = &self.connection.prefixes.resolve(topic);
-        let payload = self.connection.wrap(options, payload, self.encoding())?;
+        let topic = &self.shared.prefixes.resolve(topic);
+        let payload = passthru::encode_payload(&self.shared, options, payload, self.encoding())?;
         self.request(|core| core.publish(topic, options, payload.lend()))
     }
 
@@ -36,8 +35,8 @@ impl Session {
         payload: PayloadRef<'_>,
         receiver: Receiver,
     ) -> Result<u64, Failure> {
-        let topic = &self.connection.prefixes.resolve(topic);
-        let payload = self.connection.wrap(options, payload, self.encoding())?;
+        let topic = &self.shared.prefixes.resolve(topic);
+        let payload = passthru::encode_payload(&self.shared, options, payload, self.encoding())?;
         self.request(|core| core.publish_ack(topic, options, payload.lend(), receiver))
     }
 
@@ -48,7 +47,7 @@ impl Session {
         options: Dict<'_>,
         receiver: Receiver,
     ) -> Result<u64, Failure> {
-        let topic = &self.connection.prefixes.resolve(topic);
+        let topic = &self.shared.prefixes.resolve(topic);
         self.request(|core| core.subscribe(topic, options, receiver))
     }
 
@@ -64,17 +63,17 @@ impl Session {
         options: Dict<'_>,
         receiver: Receiver,
     ) -> Result<u64, Failure> {
-        let procedure = &self.connection.prefixes.resolve(procedure);
+        let procedure = &self.shared.prefixes.resolve(procedure);
         self.request(|core| core.register(procedure, options, receiver))
     }
 
-    /// As [`Session::unsubscribe`], of a subscription that nobody knows: never put off.
-    pub fn give_up_subscription(&self, local: u64) {
+    /// Ends a subscription that nobody knows; never put off.
+    pub fn drop_subscription(&self, local: u64) {
         let _ = self.command(|core| core.unsubscribe(local, None));
     }
 
-    /// As [`Session::unregister`], of a registration that nobody knows: never put off.
-    pub fn give_up_registration(&self, local: u64) {
+    /// Ends a registration that nobody knows; never put off.
+    pub fn drop_registration(&self, local: u64) {
         let _ = self.command(|core| core.unregister(local, None));
     }
 
@@ -91,8 +90,8 @@ impl Session {
         payload: PayloadRef<'_>,
         receiver: Receiver,
     ) -> Result<u64, Failure> {
-        let procedure = &self.connection.prefixes.resolve(procedure);
-        let payload = self.connection.wrap(options, payload, self.encoding())?;
+        let procedure = &self.shared.prefixes.resolve(procedure);
+        let payload = passthru::encode_payload(&self.shared, options, payload, self.encoding())?;
         self.request(|core| core.call(procedure, options, payload.lend(), receiver, Instant::now))
     }
 
@@ -103,7 +102,7 @@ impl Session {
         options: Dict<'_>,
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
-        let payload = self.connection.wrap(options, payload, self.encoding())?;
+        let payload = passthru::encode_payload(&self.shared, options, payload, self.encoding())?;
         self.request(|core| core.call_more(local, options, payload.lend()))
     }
 
@@ -124,7 +123,7 @@ impl Session {
         options: Dict<'_>,
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
-        let payload = self.connection.wrap(options, payload, self.encoding())?;
+        let payload = passthru::encode_payload(&self.shared, options, payload, self.encoding())?;
         self.request(|core| core.progress(invocation, options, payload.lend()))
     }
 
@@ -136,7 +135,7 @@ impl Session {
         options: Dict<'_>,
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
-        let payload = self.connection.wrap(options, payload, self.encoding())?;
+        let payload = passthru::encode_payload(&self.shared, options, payload, self.encoding())?;
         self.command(|core| core.answer(invocation, options, payload.lend()))
     }
 
@@ -216,7 +215,7 @@ impl Session {
 
     /// What is durable, under the id that the application has for it.
     fn as_known(&self, mut listed: Vec<Listed>) -> Vec<Listed> {
-        for durable in self.connection.durables.all() {
+        for durable in self.shared.durables.all() {
             let local = durable.local(self.serial);
             let entry = listed.iter_mut().find(|entry| Some(entry.id) == local);
             entry.into_iter().for_each(|entry| entry.id = durable.id());
@@ -237,9 +236,7 @@ impl Session {
     /// Refuses to wait for a call that this very callback keeps from being answered.
     pub fn check_call_wait(&self, procedure: &str) -> Result<(), Failure> {
         self.check_wait()?;
-        if Dispatcher::is_inside(&self.connection)
-            && lock(&self.core).protocol.is_own_procedure(procedure)
-        {
+        if self.shared.queue.is_inside() && lock(&self.core).protocol.is_own_procedure(procedure) {
             let text = "the procedure is registered on this very connection, whose callback would \
                         wait for itself; use wamp_session_call";
             return Err(Failure::new(Status::Deadlock, text));
@@ -249,16 +246,14 @@ impl Session {
 
     /// Waits for an outcome; `None` when the time is up.
     pub fn wait(&self, waiter: &Waiter, timeout: Option<Duration>) -> Option<Event<Receiver>> {
-        let dispatcher = &self.connection.dispatcher;
-        dispatcher.begin_wait();
+        let queue = &self.shared.queue;
+        queue.begin_wait();
         // The task may have stopped reading because the queue is full.
-        self.connection.doorbell.ring();
+        self.shared.doorbell.ring();
         let outcome = waiter.wait(timeout);
-        dispatcher.end_wait();
+        queue.end_wait();
         outcome
     }
-
-    // ===== steps =====
 
     /// Runs a request, unless too much waits to be sent.
     fn request<T>(
@@ -277,7 +272,7 @@ impl Session {
     }
 
     /// Runs a request of those that are never put off.
-    pub(super) fn command<T>(
+    pub(in crate::client) fn command<T>(
         &self,
         run: impl FnOnce(&mut protocol::Session<Receiver>) -> Result<T, RequestError>,
     ) -> Result<T, Failure> {
@@ -290,10 +285,10 @@ impl Session {
         run: impl FnOnce(&mut protocol::Session<Receiver>) -> Result<T, RequestError>,
     ) -> Result<T, Failure> {
         let result = run(&mut core.protocol);
-        let after = self.hand_over(&mut core);
+        let deferred = self.hand_over(&mut core);
         drop(core);
-        after.run(&self.connection);
-        self.connection.doorbell.ring();
+        deferred.run(&self.shared);
+        self.shared.doorbell.ring();
         result.map_err(Failure::from)
     }
 }

@@ -4,14 +4,15 @@ use std::ffi::CStr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::client::delivery::Item;
+use crate::client::log;
+use crate::client::on_connect::Attempt;
+use crate::client::status::Status;
 use crate::protocol::{Event, EventKind};
 
-use super::connection::Connection;
-use super::hook::Attempt;
-use super::log;
-use super::session::Session;
-use super::status::Status;
-use super::target::Receiver;
+use super::Session;
+use super::handler::{EventHandler, Receiver};
+use super::shared::Shared;
 
 /// What a notice is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub enum NoticeKind {
 pub struct Notice {
     /// What it is about.
     pub kind: NoticeKind,
-    /// The application's name for the connection, see [`Connection::handle`].
+    /// The application's name for the connection, see [`Shared::handle`].
     pub connection: u64,
     /// The session it belongs to.
     pub session: Option<Arc<Session>>,
@@ -56,14 +57,14 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// A notice of `connection`, of nothing that went wrong.
-    pub fn new(kind: NoticeKind, connection: &Connection, event: Event<Receiver>) -> Notice {
-        let connection = connection.handle.load(Ordering::Acquire);
-        Notice { connection, ..Notice::of_nobody(kind, event) }
+    /// A notice of a connection, of nothing that went wrong.
+    pub fn new(kind: NoticeKind, shared: &Shared, event: Event<Receiver>) -> Notice {
+        let connection = shared.handle.load(Ordering::Acquire);
+        Notice { connection, ..Notice::detached(kind, event) }
     }
 
     /// A notice that belongs to no connection.
-    pub fn of_nobody(kind: NoticeKind, event: Event<Receiver>) -> Notice {
+    pub fn detached(kind: NoticeKind, event: Event<Receiver>) -> Notice {
         Notice {
             kind,
             connection: 0,
@@ -90,40 +91,12 @@ impl Notice {
         }
     }
 
-    /// The id that it is told for: none (0) where a callback of the connection hears it, whatever it is
-    /// about.
-    pub(super) fn told_for(&self) -> u64 {
-        match self.kind {
-            NoticeKind::Session(EventKind::Challenge) => 0,
-            NoticeKind::Session(_) | NoticeKind::Restored | NoticeKind::Suspended => self.event.id,
-            NoticeKind::Connect
-            | NoticeKind::Open
-            | NoticeKind::Close
-            | NoticeKind::Writable
-            | NoticeKind::UserError
-            | NoticeKind::InternalError => 0,
-        }
+    fn handler(&self) -> Option<&Arc<dyn EventHandler>> {
+        self.event.target.as_ref()?.handler()
     }
 
-    /// A rough measure of what it keeps in memory.
-    pub(super) fn cost(&self) -> usize {
-        std::mem::size_of::<Notice>() + self.event.payload.frame().len()
-    }
-
-    /// True if there is nothing to tell: it only brings back what the application has given.
-    pub(super) fn is_void(&self) -> bool {
-        match self.kind {
-            NoticeKind::Session(EventKind::Gone) => true,
-            NoticeKind::Session(EventKind::Event) => {
-                let target = self.event.target.as_ref().and_then(Receiver::app);
-                target.is_some_and(|target| target.has_ended())
-            }
-            _ => false,
-        }
-    }
-
-    /// A failure that nobody hears of is worth a line in the log.
-    pub(super) fn log_unheard(&self) {
+    /// Writes a failure that nobody hears of to the log.
+    pub(super) fn log_unhandled(&self) {
         if self.status == Status::Ok || self.kind == NoticeKind::Close {
             return;
         }
@@ -142,5 +115,51 @@ impl Notice {
             };
             format!("{what}: {} {}", text(&self.event.uri), text(&self.text))
         });
+    }
+}
+
+impl Item for Notice {
+    fn cost(&self) -> usize {
+        std::mem::size_of::<Notice>() + self.event.payload.frame().len()
+    }
+
+    /// None (0) where a callback of the connection hears it, whatever it is about.
+    fn told_for(&self) -> u64 {
+        match self.kind {
+            NoticeKind::Session(EventKind::Challenge) => 0,
+            NoticeKind::Session(_) | NoticeKind::Restored | NoticeKind::Suspended => self.event.id,
+            NoticeKind::Connect
+            | NoticeKind::Open
+            | NoticeKind::Close
+            | NoticeKind::Writable
+            | NoticeKind::UserError
+            | NoticeKind::InternalError => 0,
+        }
+    }
+
+    fn is_internal(&self) -> bool {
+        match self.kind {
+            NoticeKind::Session(EventKind::Gone) => true,
+            NoticeKind::Session(EventKind::Event) => {
+                self.handler().is_some_and(|handler| handler.has_ended())
+            }
+            _ => false,
+        }
+    }
+
+    fn is_silent(&self) -> bool {
+        self.handler().is_some_and(|handler| handler.is_silent())
+    }
+
+    fn silence(&self) {
+        if let Some(handler) = self.handler() {
+            handler.silence();
+        }
+    }
+
+    fn pass_over(&self) {
+        if let Some(handler) = self.handler() {
+            handler.pass_over(self);
+        }
     }
 }

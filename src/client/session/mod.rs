@@ -2,6 +2,24 @@
 //!
 //! A request is checked, numbered and encoded into the outbox under one short lock; then the I/O
 //! task is told, if it sleeps. Nothing is handed over by a channel or a task of its own.
+//!
+//! * [`requests`]: what the application asks for. [`events`]: the way of what the router says.
+//! * [`handler`], [`callbacks`]: the application's side of a request, and of a connection. [`notice`]:
+//!   what is queued for it.
+//! * [`shared`]: what sessions need of their connection, which they do not know otherwise.
+//! * [`durable`]: what is placed again after every join. [`passthru`]: payloads that routers carry
+//!   without a look inside.
+//!
+//! Sockets, attempts and the connection's state are left to [`super::connection`].
+
+pub mod callbacks;
+pub mod durable;
+pub mod events;
+pub mod handler;
+pub mod notice;
+pub mod passthru;
+pub mod requests;
+pub mod shared;
 
 use std::ffi::CStr;
 use std::sync::atomic::AtomicU64;
@@ -10,23 +28,28 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use crate::client::login::Login;
+use crate::client::options::Options;
+use crate::client::stats::Traffic;
+use crate::client::status::{Failure, Status};
+use crate::client::sync::{lock, wait_on};
 use crate::codec::{Batch, Encoding};
 use crate::protocol::{self, Event, Phase};
 use crate::transport::{Serializer, Transport};
 
-use super::connection::Connection;
-use super::hand_over::{After, tell_waiter};
-use super::lock;
-use super::login::Login;
-use super::options::Options;
-use super::stats::Traffic;
-use super::status::{Failure, Status};
-use super::target::{Receiver, wait_on};
+use callbacks::Slot;
+use events::{Deferred, tell_waiter};
+
+pub use handler::{EventHandler, Receiver, Waiter};
+pub use notice::{Notice, NoticeKind};
+pub use shared::Shared;
+
+pub(super) use shared::Host;
 
 /// One session, from its HELLO to its end.
 pub struct Session {
-    pub(super) me: Weak<Session>,
-    pub(super) connection: Arc<Connection>,
+    me: Weak<Session>,
+    shared: Arc<Shared>,
     /// With what it was made: the hook before an attempt may have changed some.
     options: Arc<Options>,
     /// Which of the transports carries it.
@@ -35,12 +58,12 @@ pub struct Session {
     serializer: Serializer,
     /// Tells the sessions of a connection apart.
     pub(super) serial: u64,
-    pub(super) login: Login,
+    login: Login,
     begun: Instant,
-    pub(super) core: Mutex<Core>,
+    core: Mutex<Core>,
     /// The outbox has been written.
     written: Condvar,
-    pub(super) joined: OnceLock<Joined>,
+    joined: OnceLock<Joined>,
     /// Free for the use of [`crate::ffi`]: the handle under which C knows this session.
     pub handle: AtomicU64,
 }
@@ -56,7 +79,7 @@ pub struct Joined {
     pub details: Bytes,
 }
 
-pub(super) struct Core {
+pub(in crate::client) struct Core {
     pub(super) protocol: protocol::Session<Receiver>,
     pub(super) traffic: Traffic,
     /// Bytes taken from the outbox and not yet written.
@@ -77,7 +100,7 @@ impl std::fmt::Debug for Session {
 
 impl Session {
     pub(super) fn new(
-        connection: &Arc<Connection>,
+        shared: &Arc<Shared>,
         options: &Arc<Options>,
         transport: usize,
         carrier: &dyn Transport,
@@ -95,7 +118,7 @@ impl Session {
         };
         Arc::new_cyclic(|me| Session {
             me: me.clone(),
-            connection: connection.clone(),
+            shared: shared.clone(),
             options: options.clone(),
             transport,
             serializer: carrier.serializer(),
@@ -116,9 +139,9 @@ impl Session {
         })
     }
 
-    /// The connection it runs on.
-    pub fn connection(&self) -> &Arc<Connection> {
-        &self.connection
+    /// What it shares with its connection.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// With what it was made.
@@ -202,13 +225,13 @@ impl Session {
 
     // ===== for the I/O task =====
 
-    pub(super) fn core(&self) -> MutexGuard<'_, Core> {
+    pub(super) fn lock_core(&self) -> MutexGuard<'_, Core> {
         lock(&self.core)
     }
 
-    /// A written batch comes back. As [`Session::hand_over`].
-    pub(super) fn batch_written(self: &Arc<Self>, core: &mut Core, batch: Batch) -> After {
-        let mut after = After::default();
+    /// Takes a written batch back. As [`Session::hand_over`].
+    pub(super) fn batch_written(self: &Arc<Self>, core: &mut Core, batch: Batch) -> Deferred {
+        let mut deferred = Deferred::default();
         core.in_flight = 0;
         core.protocol.recycle(batch);
         if core.flushing > 0 {
@@ -216,34 +239,34 @@ impl Session {
         }
         let limit = self.options.send_queue_bytes;
         if !core.want_writable || core.backlog() > limit / 2 {
-            return after;
+            return deferred;
         }
         core.want_writable = false;
-        let notice = self.connection.writable(self);
-        after.wake = self.connection.dispatcher.push(&self.connection, std::iter::once(notice));
-        after
+        let event = self.shared.plain_event(Slot::Writable);
+        let writable = Notice::new(NoticeKind::Writable, &self.shared, event);
+        let notice = Notice { session: Some(self.clone()), ..writable };
+        deferred.wake = self.shared.queue.push(&self.shared, std::iter::once(notice));
+        deferred
     }
 
-    /// Its task ends, in whatever way: what still waits has its end too.
-    pub(super) fn abandon_all(&self) {
-        self.login.give_up();
+    /// Ends what still waits: its task ends, in whatever way.
+    pub(super) fn end_all(&self) {
+        self.login.stop();
         let mut core = lock(&self.core);
         core.protocol.lost();
-        let after = self.hand_over(&mut core);
-        self.writing_ended(&mut core);
+        let deferred = self.hand_over(&mut core);
+        self.end_writing(&mut core);
         drop(core);
-        after.run(&self.connection);
+        deferred.run(&self.shared);
     }
 
-    /// The transport is gone: nothing more is written.
-    pub(super) fn writing_ended(&self, core: &mut Core) {
+    /// Ends what waits to be written: the transport is gone.
+    fn end_writing(&self, core: &mut Core) {
         core.in_flight = 0;
         core.writing_ended = true;
         drop(core.protocol.take_outbox());
         self.written.notify_all();
     }
-
-    // ===== steps =====
 }
 
 impl Core {

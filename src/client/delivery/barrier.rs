@@ -2,19 +2,18 @@
 //!
 //! Whoever delivers says before each callback for which id it is, then looks whether that id was
 //! silenced; whoever silences an id first says so, then looks which callback runs. So one of the two
-//! sees the other, without a lock per event. What marks ids is in [`super::quiesce`].
+//! sees the other, without a lock per event. What marks ids is in [`crate::client::connection::quiesce`].
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::time::Instant;
 
-use super::lock;
-use super::scope::WakeupScope;
-use super::target::wait_on;
+use crate::client::scope::FlagScope;
+use crate::client::sync::{lock, wait_on};
 
 /// Of callbacks that run, and threads that wait for their end.
 #[derive(Debug)]
-pub(super) struct Barrier {
+pub(in crate::client) struct Barrier {
     /// The id whose callback runs, or [`NOBODY`].
     running: AtomicU64,
     /// Wakeups of the host that run.
@@ -46,20 +45,20 @@ impl Default for Barrier {
 impl Barrier {
     /// A callback for `id` is about to begin, unless it is to be passed over; the former one is over.
     #[inline]
-    pub(super) fn enter(&self, id: u64) {
+    pub(in crate::client) fn enter(&self, id: u64) {
         self.running.store(id, Ordering::SeqCst);
         self.tell();
     }
 
     /// The last callback of a turn is over.
-    pub(super) fn leave(&self) {
+    pub(in crate::client) fn leave(&self) {
         self.enter(NOBODY);
     }
 
     /// Runs a wakeup of the host, unless there shall be none any more; what it owns ends within.
-    pub(super) fn wake(&self, wakeup: impl FnOnce()) {
+    pub(in crate::client) fn wake(&self, wakeup: impl FnOnce()) {
         self.waking.fetch_add(1, Ordering::SeqCst);
-        let scope = WakeupScope::enter();
+        let scope = FlagScope::wakeup();
         match self.is_silent() {
             true => drop(wakeup),
             false => wakeup(),
@@ -70,18 +69,18 @@ impl Barrier {
     }
 
     /// From now on nothing of the connection is told.
-    pub(super) fn silence(&self) {
+    pub(in crate::client) fn silence(&self) {
         self.silent.store(true, Ordering::SeqCst);
     }
 
     /// True after [`Barrier::silence`].
     #[inline]
-    pub(super) fn is_silent(&self) -> bool {
+    pub(in crate::client) fn is_silent(&self) -> bool {
         self.silent.load(Ordering::SeqCst)
     }
 
     /// True while a callback for `id` runs; `None` is any.
-    pub(super) fn runs(&self, id: Option<u64>) -> bool {
+    pub(in crate::client) fn runs(&self, id: Option<u64>) -> bool {
         let running = self.running.load(Ordering::SeqCst);
         match id {
             Some(id) => running == id,
@@ -90,7 +89,7 @@ impl Barrier {
     }
 
     /// Waits until no callback for `id` runs (`None`: none at all); false when the time is up.
-    pub(super) fn wait(&self, id: Option<u64>, deadline: Option<Instant>) -> bool {
+    pub(in crate::client) fn wait(&self, id: Option<u64>, deadline: Option<Instant>) -> bool {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let mut turn = Some(lock(&self.turn));
         while self.runs(id)
@@ -115,8 +114,8 @@ impl Barrier {
 mod tests {
     use std::time::Duration;
 
-    use super::super::scope::in_wakeup;
     use super::*;
+    use crate::client::scope::in_wakeup;
 
     fn soon() -> Option<Instant> {
         Some(Instant::now() + Duration::from_millis(10))

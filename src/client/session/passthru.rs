@@ -10,10 +10,10 @@
 //! `json` or `native`, which is the encoding of the connection, without a cipher is done by ourselves; everything else
 //! must be given, and is delivered, as the binary that it is on the wire.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 
+use crate::client::status::{Failure, Status};
+use crate::client::sync::lock;
 use crate::codec::check::is_bare;
 use crate::codec::json::{Rules, check_dict, check_list, text};
 use crate::codec::transcode::Source;
@@ -22,10 +22,8 @@ use crate::protocol::event::c_text;
 use crate::protocol::{Cause, EventKind};
 
 use super::callbacks::Slot;
-use super::connection::Connection;
-use super::lock;
 use super::notice::{Notice, NoticeKind};
-use super::status::{Failure, Status};
+use super::shared::Shared;
 
 /// Makes and reads what is carried without a look inside. Runs on any thread, with no lock held.
 pub trait Codec: Send + Sync {
@@ -70,149 +68,142 @@ impl Outgoing<'_> {
     }
 }
 
-impl Connection {
-    /// Sets the codec; the former one is returned, to be dropped where no lock is held.
-    pub fn set_codec(&self, codec: Option<Arc<dyn Codec>>) -> Option<Arc<dyn Codec>> {
-        std::mem::replace(&mut *lock(&self.codec), codec)
+/// Wraps a payload as `options` want it.
+#[inline]
+pub(super) fn encode_payload<'a>(
+    shared: &Shared,
+    options: Dict<'_>,
+    payload: PayloadRef<'a>,
+    wire: Encoding,
+) -> Result<Outgoing<'a>, Failure> {
+    let form = Form::of(options);
+    if form != Some(Form::Enc) {
+        refuse_bare(payload)?;
     }
-
-    /// Wraps a payload as `options` want it.
-    #[inline]
-    pub(super) fn wrap<'a>(
-        &self,
-        options: Dict<'_>,
-        payload: PayloadRef<'a>,
-        wire: Encoding,
-    ) -> Result<Outgoing<'a>, Failure> {
-        let form = Form::of(options);
-        if form != Some(Form::Enc) {
-            refuse_bare(payload)?;
+    let Some(form) = form else {
+        return Ok(Outgoing::Given(payload));
+    };
+    let codec = lock(&shared.codec).clone();
+    let bytes = match codec {
+        Some(codec) => {
+            let refused = || Failure::new(Status::Payload, "the codec refused the payload");
+            codec.encode(options.as_bytes(), &plain(payload)?).ok_or_else(refused)?
         }
-        let Some(form) = form else {
-            return Ok(Outgoing::Given(payload));
-        };
-        let codec = lock(&self.codec).clone();
-        let bytes = match codec {
-            Some(codec) => {
-                let refused = || Failure::new(Status::Payload, "the codec refused the payload");
-                codec.encode(options.as_bytes(), &plain(payload)?).ok_or_else(refused)?
-            }
-            None if let Some(encoding) = own_encoding(form, options, wire) => {
-                let mut bytes = Vec::new();
-                let json = plain(payload)?;
-                transcode(&json, Encoding::Json, encoding, Rules::Strict, &mut bytes)
-                    .map_err(uncarried)?;
-                bytes
-            }
-            // The application has made the binary itself.
-            None if is_wrapped(form, payload) => return Ok(Outgoing::Given(payload)),
-            None => {
-                let text = "options of payload passthru: without a codec (see \
-                            wamp_connection_set_codec) the args must be the one binary value \
-                            itself, and kwargs absent";
-                return Err(Failure::new(Status::Payload, text));
-            }
-        };
-        let mut args = Vec::with_capacity(bytes.len() * 4 / 3 + 16);
-        if form == Form::Ppt {
-            args.push(b'[');
+        None if let Some(encoding) = own_encoding(form, options, wire) => {
+            let mut bytes = Vec::new();
+            let json = plain(payload)?;
+            transcode(&json, Encoding::Json, encoding, Rules::Strict, &mut bytes)
+                .map_err(uncarried)?;
+            bytes
         }
-        text::write_binary(&mut args, &bytes);
-        if form == Form::Ppt {
-            args.push(b']');
+        // The application has made the binary itself.
+        None if is_wrapped(form, payload) => return Ok(Outgoing::Given(payload)),
+        None => {
+            let text = "options of payload passthru: without a codec (see \
+                        wamp_connection_set_codec) the args must be the one binary value \
+                        itself, and kwargs absent";
+            return Err(Failure::new(Status::Payload, text));
         }
-        Ok(Outgoing::Wrapped(args))
+    };
+    let mut args = Vec::with_capacity(bytes.len() * 4 / 3 + 16);
+    if form == Form::Ppt {
+        args.push(b'[');
     }
-
-    /// Takes a received payload out of its wrapping, and brings it into the encoding in which the
-    /// application wants it. False if that fails: then the notice has become a failure, or, of what
-    /// is not the end of a request, is not for its receiver any more.
-    pub(super) fn unwrap(&self, notice: &mut Notice) -> bool {
-        if !self.unwrap_passthru(notice) {
-            return false;
-        }
-        let payload = &notice.event.payload;
-        let wanted = match &notice.session {
-            Some(session) => session.options().payload_encoding,
-            None => self.options().payload_encoding,
-        };
-        let Some(wanted) = wanted else {
-            return true;
-        };
-        if payload.encoding() == wanted || payload.lend().is_empty() {
-            return true;
-        }
-        match payload.transcoded(notice.event.details, wanted) {
-            Ok((details, payload)) => {
-                (notice.event.details, notice.event.payload) = (details, payload);
-                true
-            }
-            Err(_) => self.unreadable(notice),
-        }
+    text::write_binary(&mut args, &bytes);
+    if form == Form::Ppt {
+        args.push(b']');
     }
+    Ok(Outgoing::Wrapped(args))
+}
 
-    fn unwrap_passthru(&self, notice: &mut Notice) -> bool {
-        let NoticeKind::Session(
-            EventKind::Event | EventKind::Invocation | EventKind::Result | EventKind::Error,
-        ) = notice.kind
-        else {
-            return true;
-        };
-        let Some(details) = notice.event.details().filter(|details| details.len() > 2) else {
-            return true;
-        };
-        let details = Dict::from_checked(details);
-        let Some(form) = Form::of(details) else {
-            return true;
-        };
-        let codec = lock(&self.codec).clone();
-        let payload = notice.event.payload.lend();
-        let own = own_encoding(form, details, payload.encoding);
-        if codec.is_none() && own.is_none() {
-            return true;
-        }
-        let plain = unwrapped(form, payload).and_then(|bytes| match codec {
-            Some(codec) => codec.decode(details.as_bytes(), &bytes),
-            None => {
-                let mut json = Vec::new();
-                transcode(&bytes, own?, Encoding::Json, Rules::Tolerant, &mut json).ok()?;
-                Some(json)
-            }
-        });
-        match plain.and_then(|plain| frame(details, &plain)) {
-            Some((details, payload)) => {
-                (notice.event.payload, notice.event.details) = (payload, details);
-                true
-            }
-            None => self.unreadable(notice),
-        }
+/// Takes a received payload out of its wrapping, and brings it into the encoding in which the
+/// application wants it. False if that fails: then the notice has become a failure, or, of what
+/// is not the end of a request, is not for its receiver any more.
+pub(super) fn decode_payload(shared: &Shared, notice: &mut Notice) -> bool {
+    if !decode_passthru(shared, notice) {
+        return false;
     }
-
-    /// What becomes of a notice whose payload cannot be read.
-    fn unreadable(&self, notice: &mut Notice) -> bool {
-        const TEXT: &str = "the payload cannot be read: it is not what its details say";
-        if notice.kind == NoticeKind::Session(EventKind::Invocation)
-            && let Some(session) = &notice.session
-        {
-            let args = PayloadRef::args("[\"the payload cannot be read\"]");
-            session.forget_invocation(notice.event.wamp_id, INVALID_ARGUMENT, args);
+    let payload = &notice.event.payload;
+    let wanted = match &notice.session {
+        Some(session) => session.options().payload_encoding,
+        None => shared.options().payload_encoding,
+    };
+    let Some(wanted) = wanted else {
+        return true;
+    };
+    if payload.encoding() == wanted || payload.lend().is_empty() {
+        return true;
+    }
+    match payload.transcoded(notice.event.details, wanted) {
+        Ok((details, payload)) => {
+            (notice.event.details, notice.event.payload) = (details, payload);
+            true
         }
-        (notice.status, notice.text) = (Status::Payload, Some(c_text(TEXT)));
-        match notice.kind {
-            // Of a progressive one no more than that: the call goes on, and ends once.
-            NoticeKind::Session(EventKind::Result) if !notice.event.progress => {
-                notice.kind = NoticeKind::Session(EventKind::Error);
-                notice.event.kind = EventKind::Error;
-                notice.event.cause = Some(Cause::Remote);
-                notice.event.uri = Some(c_text(INVALID_ARGUMENT));
-                true
-            }
-            NoticeKind::Session(EventKind::Error) => true,
-            _ => {
-                notice.kind = NoticeKind::UserError;
-                notice.event.target = self.callbacks.receiver(Slot::UserError);
-                false
-            }
+        Err(_) => unreadable(shared, notice),
+    }
+}
+
+fn decode_passthru(shared: &Shared, notice: &mut Notice) -> bool {
+    let NoticeKind::Session(
+        EventKind::Event | EventKind::Invocation | EventKind::Result | EventKind::Error,
+    ) = notice.kind
+    else {
+        return true;
+    };
+    let Some(details) = notice.event.details().filter(|details| details.len() > 2) else {
+        return true;
+    };
+    let details = Dict::from_checked(details);
+    let Some(form) = Form::of(details) else {
+        return true;
+    };
+    let codec = lock(&shared.codec).clone();
+    let payload = notice.event.payload.lend();
+    let own = own_encoding(form, details, payload.encoding);
+    if codec.is_none() && own.is_none() {
+        return true;
+    }
+    let plain = unwrapped(form, payload).and_then(|bytes| match codec {
+        Some(codec) => codec.decode(details.as_bytes(), &bytes),
+        None => {
+            let mut json = Vec::new();
+            transcode(&bytes, own?, Encoding::Json, Rules::Tolerant, &mut json).ok()?;
+            Some(json)
+        }
+    });
+    match plain.and_then(|plain| frame(details, &plain)) {
+        Some((details, payload)) => {
+            (notice.event.payload, notice.event.details) = (payload, details);
+            true
+        }
+        None => unreadable(shared, notice),
+    }
+}
+
+/// What becomes of a notice whose payload cannot be read.
+fn unreadable(shared: &Shared, notice: &mut Notice) -> bool {
+    const TEXT: &str = "the payload cannot be read: it is not what its details say";
+    if notice.kind == NoticeKind::Session(EventKind::Invocation)
+        && let Some(session) = &notice.session
+    {
+        let args = PayloadRef::args("[\"the payload cannot be read\"]");
+        session.forget_invocation(notice.event.wamp_id, INVALID_ARGUMENT, args);
+    }
+    (notice.status, notice.text) = (Status::Payload, Some(c_text(TEXT)));
+    match notice.kind {
+        // Of a progressive one no more than that: the call goes on, and ends once.
+        NoticeKind::Session(EventKind::Result) if !notice.event.progress => {
+            notice.kind = NoticeKind::Session(EventKind::Error);
+            notice.event.kind = EventKind::Error;
+            notice.event.cause = Some(Cause::Remote);
+            notice.event.uri = Some(c_text(INVALID_ARGUMENT));
+            true
+        }
+        NoticeKind::Session(EventKind::Error) => true,
+        _ => {
+            notice.kind = NoticeKind::UserError;
+            notice.event.target = shared.callbacks.receiver(Slot::UserError);
+            false
         }
     }
 }
@@ -309,6 +300,8 @@ fn frame(details: Dict<'_>, plain: &[u8]) -> Option<(Span, Payload)> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::client::Options;
 
@@ -325,45 +318,45 @@ mod tests {
         }
     }
 
-    fn connection(codec: Option<Arc<dyn Codec>>) -> Arc<Connection> {
+    fn shared(codec: Option<Arc<dyn Codec>>) -> Arc<Shared> {
         let options = Options::parse(r#"{"url": "ws://h/", "realm": "r"}"#).unwrap();
-        let connection = Connection::new(options);
-        drop(connection.set_codec(codec));
-        connection
+        let shared = Shared::without_host(options);
+        *lock(&shared.codec) = codec;
+        shared
     }
 
-    fn received(connection: &Connection, kind: EventKind, details: &str, args: &str) -> Notice {
+    fn received(shared: &Shared, kind: EventKind, details: &str, args: &str) -> Notice {
         let frame = Bytes::from(format!("{details}{args}"));
         let mut event = crate::protocol::Event::new(kind, 1, None);
         event.details = Span::of(&frame, Some(&frame[..details.len()]));
         let args = PayloadRef { args: Some(&frame[details.len()..]), ..PayloadRef::NONE };
         event.payload = Payload::of_frame(&frame, args);
-        Notice::new(NoticeKind::Session(kind), connection, event)
+        Notice::new(NoticeKind::Session(kind), shared, event)
     }
 
     /// What a payload has become on the other side.
-    fn there_and_back(connection: &Connection, options: &str) -> Notice {
+    fn there_and_back(shared: &Shared, options: &str) -> Notice {
         let payload = PayloadRef {
             args: Some(b"[1,\"two\"]"),
             kwargs: Some(b"{\"three\":3}"),
             ..PayloadRef::NONE
         };
         let options = Dict::from_checked(options.as_bytes());
-        let sent = connection.wrap(options, payload, Encoding::Json).unwrap();
+        let sent = encode_payload(shared, options, payload, Encoding::Json).unwrap();
         let wire = String::from_utf8(sent.lend().args.unwrap().to_vec()).unwrap();
         assert!(sent.lend().kwargs.is_none() && wire.contains("\"\\u0000"), "{wire}");
         let details = std::str::from_utf8(options.as_bytes()).unwrap();
-        let mut notice = received(connection, EventKind::Event, details, &wire);
-        assert!(connection.unwrap(&mut notice));
+        let mut notice = received(shared, EventKind::Event, details, &wire);
+        assert!(decode_payload(shared, &mut notice));
         notice
     }
 
     #[test]
     fn json_needs_no_codec() {
-        let connection = connection(None);
+        let shared = &shared(None);
         for serializer in ["json", "native"] {
             let options = format!(r#"{{"ppt_scheme":"x_own","ppt_serializer":"{serializer}"}}"#);
-            let notice = there_and_back(&connection, &options);
+            let notice = there_and_back(shared, &options);
             let payload = notice.event.payload.lend();
             assert_eq!(payload.args, Some(&b"[1,\"two\"]"[..]));
             assert_eq!(payload.kwargs, Some(&b"{\"three\":3}"[..]));
@@ -373,67 +366,71 @@ mod tests {
 
     #[test]
     fn a_codec_serves_both_forms() {
-        let connection = connection(Some(Arc::new(Reversed)));
+        let shared = &shared(Some(Arc::new(Reversed)));
         for options in [
             r#"{"ppt_scheme":"x_own","ppt_serializer":"cbor","ppt_cipher":"aes256gcm"}"#,
             r#"{"enc_algo":"cryptobox","enc_serializer":"json"}"#,
         ] {
-            let notice = there_and_back(&connection, options);
+            let notice = there_and_back(shared, options);
             assert_eq!(notice.event.payload.lend().args, Some(&b"[1,\"two\"]"[..]), "{options}");
         }
     }
 
     #[test]
     fn without_a_codec_the_binary_is_passed_on_as_it_is() {
-        let connection = connection(None);
+        let shared = &shared(None);
         let ppt = Dict::from_checked(br#"{"ppt_scheme":"x_own","ppt_serializer":"cbor"}"#);
         let binary = PayloadRef::args(r#"["\u0000AAEC"]"#);
-        assert_eq!(connection.wrap(ppt, binary, Encoding::Json).unwrap().lend(), binary);
-        let refused = connection.wrap(ppt, PayloadRef::args("[1]"), Encoding::Json);
+        assert_eq!(encode_payload(shared, ppt, binary, Encoding::Json).unwrap().lend(), binary);
+        let refused = encode_payload(shared, ppt, PayloadRef::args("[1]"), Encoding::Json);
         assert!(matches!(refused, Err(failure) if failure.status == Status::Payload));
         let enc = Dict::from_checked(br#"{"enc_algo":"x_own"}"#);
         let bare = PayloadRef::args(r#""\u0000AAEC""#);
-        assert_eq!(connection.wrap(enc, bare, Encoding::Json).unwrap().lend(), bare);
-        assert!(connection.wrap(enc, binary, Encoding::Json).is_err());
+        assert_eq!(encode_payload(shared, enc, bare, Encoding::Json).unwrap().lend(), bare);
+        assert!(encode_payload(shared, enc, binary, Encoding::Json).is_err());
         let details = r#"{"ppt_scheme":"x_own","ppt_serializer":"cbor"}"#;
-        let mut notice = received(&connection, EventKind::Event, details, r#"["\u0000AAEC"]"#);
-        assert!(connection.unwrap(&mut notice));
+        let mut notice = received(shared, EventKind::Event, details, r#"["\u0000AAEC"]"#);
+        assert!(decode_payload(shared, &mut notice));
         assert_eq!(notice.event.payload.lend(), binary);
     }
 
     #[test]
     fn what_cannot_be_read_is_a_failure() {
-        let connection = connection(Some(Arc::new(Reversed)));
+        let shared = &shared(Some(Arc::new(Reversed)));
         let details = r#"{"ppt_scheme":"x_own"}"#;
         for bad in [r#"["\u0000WA=="]"#, "[1]", "[]", r#"["no binary"]"#, r#"["\u0000AAEC"]"#] {
-            let mut event = received(&connection, EventKind::Event, details, bad);
-            assert!(!connection.unwrap(&mut event), "{bad}");
+            let mut event = received(shared, EventKind::Event, details, bad);
+            assert!(!decode_payload(shared, &mut event), "{bad}");
             assert_eq!((event.kind, event.status), (NoticeKind::UserError, Status::Payload));
-            let mut result = received(&connection, EventKind::Result, details, bad);
-            assert!(connection.unwrap(&mut result));
+            let mut result = received(shared, EventKind::Result, details, bad);
+            assert!(decode_payload(shared, &mut result));
             assert_eq!(result.kind, NoticeKind::Session(EventKind::Error));
             assert_eq!(result.status, Status::Payload);
-            let mut part = received(&connection, EventKind::Result, details, bad);
+            let mut part = received(shared, EventKind::Result, details, bad);
             part.event.progress = true;
-            assert!(!connection.unwrap(&mut part), "the call goes on");
+            assert!(!decode_payload(shared, &mut part), "the call goes on");
             assert_eq!((part.kind, part.status), (NoticeKind::UserError, Status::Payload));
         }
     }
 
     #[test]
     fn other_payloads_are_left_alone() {
-        let connection = connection(Some(Arc::new(Reversed)));
+        let shared = &shared(Some(Arc::new(Reversed)));
         let args = PayloadRef::args("[1]");
         let options = Dict::from_checked(br#"{"exclude_me":false}"#);
-        assert_eq!(connection.wrap(options, args, Encoding::Json).unwrap().lend(), args);
+        assert_eq!(encode_payload(shared, options, args, Encoding::Json).unwrap().lend(), args);
         let bare = PayloadRef::args(r#""\u0000AAEC""#);
         for options in [r#"{"exclude_me":false}"#, r#"{"ppt_scheme":"x_own"}"#] {
-            let refused =
-                connection.wrap(Dict::from_checked(options.as_bytes()), bare, Encoding::Json);
+            let refused = encode_payload(
+                shared,
+                Dict::from_checked(options.as_bytes()),
+                bare,
+                Encoding::Json,
+            );
             assert!(matches!(refused, Err(failure) if failure.status == Status::Payload));
         }
-        let mut notice = received(&connection, EventKind::Event, r#"{"topic":"a"}"#, "[1]");
-        assert!(connection.unwrap(&mut notice));
+        let mut notice = received(shared, EventKind::Event, r#"{"topic":"a"}"#, "[1]");
+        assert!(decode_payload(shared, &mut notice));
         assert_eq!(notice.event.payload.lend(), args);
     }
 }

@@ -1,13 +1,16 @@
-//! The queue of events of a connection, and the three ways in which they reach the application.
+//! The queue of events, and the three modes in which they reach the application.
 //!
-//! | mode | who takes from the queue |
+//! | mode | takes from the queue |
 //! |---|---|
 //! | `thread` | a worker borrowed from the pool, as long as there is something |
 //! | `manual` | the host, when it calls dispatch or poll |
-//! | `inline` | the connection's own I/O task |
+//! | `inline` | the I/O task |
 //!
 //! In each mode one at a time, in the order of the wire. The queue counts bytes: past its limit
 //! the I/O task stops reading, unless a thread waits for an answer that is still in the socket.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
@@ -15,60 +18,43 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Instant;
 
+use crate::client::options::Mode;
+use crate::client::scope::{self, DeliveryScope};
+use crate::client::stats::HandlerTime;
+use crate::client::status::{Failure, Status};
+use crate::client::sync::{lock, wait_on};
+use crate::client::{log, runtime};
 use crate::os::{Flag, SignalMask};
 
 use super::barrier::Barrier;
-use super::connection::Connection;
-use super::notice::Notice;
-use super::scope::{self, DeliveryScope};
-use super::stats::HandlerTime;
-use super::status::{Failure, Status};
-use super::target::{Receiver, wait_on};
-use super::{lock, log, runtime};
-
-/// How events reach the application.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Callbacks run on a library thread, one at a time per connection.
-    Thread,
-    /// The host calls for events.
-    Manual,
-    /// Callbacks run on the I/O thread.
-    Inline,
-}
-
-/// Called when events begin to wait in `manual` mode, on the thread that makes them wait.
-pub trait Wakeup: Send + Sync {
-    /// Tells the host's loop.
-    fn wake(&self);
-}
+use super::owner::{Item, Owner, Wakeup};
+use super::worker::Worker;
 
 /// See the module's text.
-pub struct Dispatcher {
+pub struct EventQueue<E> {
     /// A [`Mode`], as a number.
     mode: AtomicU8,
-    queue: Mutex<Queue>,
+    queue: Mutex<Queue<E>>,
     /// Something came, or a turn has ended.
     changed: Condvar,
     bytes: AtomicUsize,
     limit: AtomicUsize,
     /// Threads that wait for an answer.
     waiting: AtomicUsize,
-    /// The connection is freed: nothing is delivered any more.
+    /// Its owner is freed: nothing is delivered any more.
     discarding: AtomicBool,
     /// The queue has ids in `silenced`.
     silenced: AtomicBool,
     flag: OnceLock<Flag>,
     wakeup: Mutex<Option<Arc<dyn Wakeup>>>,
     /// Which callback runs.
-    pub(super) barrier: Barrier,
+    pub(in crate::client) barrier: Barrier,
     /// What callbacks have taken.
     pub handlers: HandlerTime,
 }
 
-#[derive(Default)]
-struct Queue {
-    notices: VecDeque<Notice>,
+struct Queue<E> {
+    events: VecDeque<E>,
     /// Somebody is delivering.
     taken: bool,
     /// The signals that workers block while they deliver.
@@ -79,12 +65,19 @@ struct Queue {
     polls: usize,
 }
 
-impl Dispatcher {
-    /// An empty queue.
-    pub fn new(mode: Mode, limit: usize) -> Dispatcher {
-        Dispatcher {
+impl<E: Item> EventQueue<E> {
+    /// An empty queue, which is full beyond `limit` bytes.
+    pub fn new(mode: Mode, limit: usize) -> EventQueue<E> {
+        let queue = Queue {
+            events: VecDeque::new(),
+            taken: false,
+            signals: None,
+            silenced: Vec::new(),
+            polls: 0,
+        };
+        EventQueue {
             mode: AtomicU8::new(mode as u8),
-            queue: Mutex::default(),
+            queue: Mutex::new(queue),
             changed: Condvar::new(),
             bytes: AtomicUsize::new(0),
             limit: AtomicUsize::new(limit),
@@ -105,9 +98,9 @@ impl Dispatcher {
     }
 
     /// Changes how events reach the application, while none is on its way.
-    pub(super) fn configure(&self, mode: Mode, limit: usize) -> Result<(), Failure> {
+    pub(in crate::client) fn configure(&self, mode: Mode, limit: usize) -> Result<(), Failure> {
         let queue = lock(&self.queue);
-        if mode != self.mode() && (queue.taken || !queue.notices.is_empty()) {
+        if mode != self.mode() && (queue.taken || !queue.events.is_empty()) {
             let text = "option `dispatch`: events are still on their way in the former mode";
             return Err(Failure::new(Status::State, text));
         }
@@ -117,7 +110,7 @@ impl Dispatcher {
     }
 
     /// From now on callbacks of `thread` mode run with these signals blocked.
-    pub(super) fn set_signals(&self, signals: SignalMask) {
+    pub(in crate::client) fn set_signals(&self, signals: SignalMask) {
         lock(&self.queue).signals = Some(signals);
     }
 
@@ -133,39 +126,44 @@ impl Dispatcher {
         self.bytes.load(Ordering::Relaxed) > MUCH
     }
 
-    /// True inside a callback of `connection`.
-    pub fn is_inside(connection: &Connection) -> bool {
-        scope::is_inside(key(connection))
+    /// True inside a callback that this queue delivers.
+    pub fn is_inside(&self) -> bool {
+        scope::is_inside(self.key())
     }
 
-    /// Appends notices. True if the host's wakeup must be called, by [`Dispatcher::wake`], once no
+    /// The address, by which deliveries are known.
+    fn key(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// Appends events. True if the host's wakeup must be called, by [`EventQueue::wake`], once no
     /// lock is held.
     #[must_use]
     pub fn push(
         &self,
-        connection: &Arc<Connection>,
-        notices: impl Iterator<Item = Notice>,
+        owner: &Arc<impl Owner<Event = E>>,
+        events: impl Iterator<Item = E>,
     ) -> bool {
         let mut queue = lock(&self.queue);
         if self.discarding.load(Ordering::Acquire) {
             drop(queue);
-            notices.for_each(drop);
+            events.for_each(drop);
             return false;
         }
-        let before = queue.notices.len();
+        let before = queue.events.len();
         let mut cost = 0;
-        for notice in notices {
-            cost += notice.cost();
-            queue.notices.push_back(notice);
+        for event in events {
+            cost += event.cost();
+            queue.events.push_back(event);
         }
-        if queue.notices.len() == before {
+        if queue.events.len() == before {
             return false;
         }
         self.bytes.fetch_add(cost, Ordering::Relaxed);
         match self.mode() {
-            Mode::Thread if !queue.taken => self.start_worker(&mut queue, connection),
+            Mode::Thread if !queue.taken => self.start_worker(&mut queue, owner),
             Mode::Thread => {}
-            Mode::Inline => connection.doorbell.ring(),
+            Mode::Inline => owner.wake_io(),
             Mode::Manual if before == 0 => {
                 if let Some(flag) = self.flag.get() {
                     flag.raise();
@@ -189,7 +187,7 @@ impl Dispatcher {
     /// Sets the host's wakeup; the former one is returned, to be dropped where no lock is held.
     pub fn set_wakeup(&self, wakeup: Option<Arc<dyn Wakeup>>) -> Option<Arc<dyn Wakeup>> {
         let former = std::mem::replace(&mut *lock(&self.wakeup), wakeup);
-        let waiting = !lock(&self.queue).notices.is_empty();
+        let waiting = !lock(&self.queue).events.is_empty();
         if waiting {
             self.wake();
         }
@@ -203,7 +201,7 @@ impl Dispatcher {
         if self.flag.get().is_none() {
             let flag = Flag::new()
                 .map_err(|error| Failure::new(Status::Exhausted, format!("no fd: {error}")))?;
-            if !queue.notices.is_empty() {
+            if !queue.events.is_empty() {
                 flag.raise();
             }
             let _ = self.flag.set(flag);
@@ -214,19 +212,19 @@ impl Dispatcher {
     /// Delivers at most `max` events on this thread; waits until `deadline` for the first one.
     pub fn dispatch(
         &self,
-        connection: &Arc<Connection>,
+        owner: &impl Owner<Event = E>,
         max: usize,
         deadline: Option<Instant>,
     ) -> Result<usize, Failure> {
-        let batch = self.take(connection, max, deadline, true)?;
+        let batch = self.take(max, deadline, true)?;
         if batch.is_empty() {
             return Ok(0);
         }
         let begun = Instant::now();
-        let mut turn = Turn { dispatcher: self, batch: batch.into_iter() };
+        let mut turn = Turn { queue: self, batch: batch.into_iter() };
         let mut delivered = 0;
-        for notice in turn.batch.by_ref() {
-            delivered += usize::from(self.deliver(connection, notice));
+        for event in turn.batch.by_ref() {
+            delivered += usize::from(self.deliver(owner, event));
         }
         self.handlers.add(begun.elapsed(), delivered);
         Ok(delivered)
@@ -235,23 +233,23 @@ impl Dispatcher {
     /// Takes at most `max` events out without delivering them.
     pub fn poll(
         &self,
-        connection: &Arc<Connection>,
+        owner: &impl Owner<Event = E>,
         max: usize,
         deadline: Option<Instant>,
-    ) -> Result<Vec<Notice>, Failure> {
+    ) -> Result<Vec<E>, Failure> {
         loop {
-            let mut taken = self.take(connection, max, deadline, false)?;
+            let mut taken = self.take(max, deadline, false)?;
             if taken.is_empty() {
                 return Ok(taken);
             }
-            for notice in &mut taken {
-                self.account(connection, notice);
-                connection.unwrap(notice);
+            for event in &mut taken {
+                self.account(owner, event);
+                owner.prepare(event);
             }
-            let (gone, polled): (Vec<_>, Vec<_>) =
-                taken.into_iter().partition(|notice| notice.is_void() || self.passes(notice));
-            let scope = DeliveryScope::enter(key(connection));
-            drop(gone);
+            let (untold, polled): (Vec<_>, Vec<_>) =
+                taken.into_iter().partition(|event| event.is_internal() || self.passes(event));
+            let scope = DeliveryScope::enter(self.key());
+            drop(untold);
             drop(scope);
             self.end_poll();
             if !polled.is_empty() {
@@ -261,64 +259,64 @@ impl Dispatcher {
     }
 
     /// `inline` mode: delivers all that waits. Called by the I/O task.
-    pub(super) fn drain_inline(&self, connection: &Arc<Connection>) -> bool {
+    pub(in crate::client) fn drain_inline(&self, owner: &impl Owner<Event = E>) -> bool {
         let mut any = false;
         loop {
             let batch = {
                 let mut queue = lock(&self.queue);
                 // Who delivers at the moment will see to these too.
-                if queue.taken || queue.notices.is_empty() {
+                if queue.taken || queue.events.is_empty() {
                     return any;
                 }
                 queue.taken = true;
-                std::mem::take(&mut queue.notices)
+                std::mem::take(&mut queue.events)
             };
             any = true;
             let (begun, count) = (Instant::now(), batch.len());
-            let mut turn = Turn { dispatcher: self, batch: batch.into_iter() };
-            for notice in turn.batch.by_ref() {
-                self.deliver(connection, notice);
+            let mut turn = Turn { queue: self, batch: batch.into_iter() };
+            for event in turn.batch.by_ref() {
+                self.deliver(owner, event);
             }
             self.handlers.add(begun.elapsed(), count);
         }
     }
 
     /// True if something waits and nobody delivers.
-    pub(super) fn wants_draining(&self) -> bool {
+    pub(in crate::client) fn wants_draining(&self) -> bool {
         let queue = lock(&self.queue);
-        !queue.taken && !queue.notices.is_empty()
+        !queue.taken && !queue.events.is_empty()
     }
 
     /// After the end of all threads: delivers what is left on this one. In `manual` mode that is
     /// left to the host.
-    pub(super) fn drain_last(&self, connection: &Arc<Connection>) {
+    pub(in crate::client) fn drain_last(&self, owner: &impl Owner<Event = E>) {
         if self.mode() != Mode::Manual {
-            self.drain_inline(connection);
+            self.drain_inline(owner);
         }
     }
 
     /// `thread` mode: sees to it that what waits is delivered.
-    pub(super) fn start(&self, connection: &Arc<Connection>) {
+    pub(in crate::client) fn start(&self, owner: &Arc<impl Owner<Event = E>>) {
         let mut queue = lock(&self.queue);
-        if !queue.taken && !queue.notices.is_empty() {
-            self.start_worker(&mut queue, connection);
+        if !queue.taken && !queue.events.is_empty() {
+            self.start_worker(&mut queue, owner);
         }
     }
 
     /// The events and bytes that wait.
-    pub(super) fn backlog(&self) -> (usize, usize) {
-        (lock(&self.queue).notices.len(), self.bytes.load(Ordering::Relaxed))
+    pub(in crate::client) fn backlog(&self) -> (usize, usize) {
+        (lock(&self.queue).events.len(), self.bytes.load(Ordering::Relaxed))
     }
 
     /// True when nothing waits.
-    pub(super) fn is_empty(&self) -> bool {
-        lock(&self.queue).notices.is_empty()
+    pub(in crate::client) fn is_empty(&self) -> bool {
+        lock(&self.queue).events.is_empty()
     }
 
     /// Waits until nothing waits and nobody delivers; false when the time is up.
-    pub(super) fn wait_idle(&self, deadline: Instant) -> bool {
+    pub(in crate::client) fn wait_idle(&self, deadline: Instant) -> bool {
         let mut queue = lock(&self.queue);
-        while queue.taken || !queue.notices.is_empty() {
+        while queue.taken || !queue.events.is_empty() {
             match wait_on(&self.changed, queue, Some(deadline)) {
                 Some(again) => queue = again,
                 None => return false,
@@ -328,38 +326,36 @@ impl Dispatcher {
     }
 
     /// From now on no delivery begins.
-    pub(super) fn stop_delivering(&self) {
+    pub(in crate::client) fn stop_delivering(&self) {
         let _queue = lock(&self.queue);
         self.discarding.store(true, Ordering::Release);
     }
 
     /// From now on nothing is delivered. Returns what waited, to be dropped where no lock is held.
-    pub(super) fn discard(&self) -> VecDeque<Notice> {
+    pub(in crate::client) fn discard(&self) -> VecDeque<E> {
         let mut queue = lock(&self.queue);
         self.discarding.store(true, Ordering::Release);
-        let discarded = std::mem::take(&mut queue.notices);
+        let discarded = std::mem::take(&mut queue.events);
         drop(queue);
         self.changed.notify_all();
         discarded
     }
 
     /// Nothing that waits for `id` is told any more.
-    pub(super) fn silence(&self, id: u64) {
+    pub(in crate::client) fn silence(&self, id: u64) {
         let mut queue = lock(&self.queue);
         queue.silenced.push(id);
         self.silenced.store(true, Ordering::SeqCst);
-        let waiting = queue.notices.iter().filter(|notice| notice.told_for() == id);
-        let targets = waiting.filter_map(|notice| notice.event.target.as_ref()?.app());
-        targets.for_each(|target| target.silence());
+        queue.events.iter().filter(|event| event.told_for() == id).for_each(E::silence);
     }
 
-    /// Announces a thread that waits for an answer; see [`Dispatcher::is_full`].
-    pub(super) fn begin_wait(&self) {
+    /// Announces a thread that waits for an answer; see [`EventQueue::is_full`].
+    pub(in crate::client) fn begin_wait(&self) {
         self.waiting.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// The end of [`Dispatcher::begin_wait`].
-    pub(super) fn end_wait(&self) {
+    /// The end of [`EventQueue::begin_wait`].
+    pub(in crate::client) fn end_wait(&self) {
         self.waiting.fetch_sub(1, Ordering::AcqRel);
     }
 
@@ -371,10 +367,10 @@ impl Dispatcher {
         Err(Failure::new(Status::State, text))
     }
 
-    fn start_worker(&self, queue: &mut Queue, connection: &Arc<Connection>) {
+    fn start_worker(&self, queue: &mut Queue<E>, owner: &Arc<impl Owner<Event = E>>) {
         queue.taken = true;
         let work = || {
-            let mut worker = Worker { connection: connection.clone(), ran: false };
+            let mut worker = Worker::new(owner);
             move || worker.run()
         };
         if runtime::spawn_blocking(work).is_err() {
@@ -383,8 +379,8 @@ impl Dispatcher {
         }
     }
 
-    /// What a worker of `thread` mode does.
-    fn work(&self, connection: &Arc<Connection>) {
+    /// Delivers in `thread` mode, as long as there is something.
+    pub(super) fn work(&self, owner: &impl Owner<Event = E>) {
         let signals = lock(&self.queue).signals;
         if let Some(signals) = signals {
             // Worn also when the turn is over: a runtime that knows this thread by now has its own
@@ -395,37 +391,42 @@ impl Dispatcher {
             let batch = {
                 let mut queue = lock(&self.queue);
                 self.end_turn(&mut queue);
-                if queue.notices.is_empty() {
+                if queue.events.is_empty() {
                     queue.taken = false;
                     self.changed.notify_all();
                     return;
                 }
-                std::mem::take(&mut queue.notices)
+                std::mem::take(&mut queue.events)
             };
             let (begun, count) = (Instant::now(), batch.len());
-            for notice in batch {
-                self.deliver(connection, notice);
+            for event in batch {
+                self.deliver(owner, event);
             }
             self.handlers.add(begun.elapsed(), count);
         }
+    }
+
+    /// Ends the turn of a worker that never ran.
+    pub(super) fn give_back_turn(&self) {
+        lock(&self.queue).taken = false;
+        self.changed.notify_all();
     }
 
     /// Waits for events and takes at most `max`; with `keep_turn` the caller is the one who
     /// delivers until its [`Turn`] ends.
     fn take(
         &self,
-        connection: &Arc<Connection>,
         max: usize,
         deadline: Option<Instant>,
         keep_turn: bool,
-    ) -> Result<Vec<Notice>, Failure> {
+    ) -> Result<Vec<E>, Failure> {
         self.check_manual()?;
-        if Dispatcher::is_inside(connection) {
+        if self.is_inside() {
             let text = "dispatch and poll cannot be called inside a callback of their connection";
             return Err(Failure::new(Status::Deadlock, text));
         }
         let mut queue = lock(&self.queue);
-        while queue.taken || queue.notices.is_empty() {
+        while queue.taken || queue.events.is_empty() {
             if self.discarding.load(Ordering::Acquire) {
                 return Err(Failure::new(Status::Handle, "the connection was freed"));
             }
@@ -434,11 +435,11 @@ impl Dispatcher {
                 None => return Ok(Vec::new()),
             }
         }
-        let count = max.min(queue.notices.len());
-        let taken: Vec<Notice> = queue.notices.drain(..count).collect();
+        let count = max.min(queue.events.len());
+        let taken: Vec<E> = queue.events.drain(..count).collect();
         queue.taken = keep_turn;
         queue.polls += usize::from(!keep_turn);
-        if queue.notices.is_empty()
+        if queue.events.is_empty()
             && let Some(flag) = self.flag.get()
         {
             flag.lower();
@@ -446,59 +447,52 @@ impl Dispatcher {
         Ok(taken)
     }
 
-    fn account(&self, connection: &Connection, notice: &Notice) {
-        let cost = notice.cost();
+    fn account(&self, owner: &impl Owner<Event = E>, event: &E) {
+        let cost = event.cost();
         let before = self.bytes.fetch_sub(cost, Ordering::Relaxed);
         // The I/O task sleeps while the queue is full: wake it when half is free again.
         let half = self.limit.load(Ordering::Relaxed) / 2;
         if before > half && before - cost <= half {
-            connection.doorbell.ring();
+            owner.wake_io();
         }
     }
 
-    /// Tells a notice; false if there was nothing to tell.
-    fn deliver(&self, connection: &Arc<Connection>, notice: Notice) -> bool {
-        self.account(connection, &notice);
-        let _scope = DeliveryScope::enter(key(connection));
-        self.barrier.enter(notice.told_for());
+    /// Tells an event; false if there was nothing to tell.
+    fn deliver(&self, owner: &impl Owner<Event = E>, event: E) -> bool {
+        self.account(owner, &event);
+        let _scope = DeliveryScope::enter(self.key());
+        self.barrier.enter(event.told_for());
         // Dropped before the scope ends: what is freed with it is still inside the delivery.
-        let mut notice = notice;
-        if self.discarding.load(Ordering::Acquire) || notice.is_void() || self.passes(&notice) {
+        let mut event = event;
+        if self.discarding.load(Ordering::Acquire) || event.is_internal() || self.passes(&event) {
             return false;
         }
-        connection.unwrap(&mut notice);
-        let told = AssertUnwindSafe(|| {
-            let target = notice.event.target.as_ref().and_then(Receiver::app);
-            if !target.is_some_and(|target| target.deliver(&notice)) {
-                connection.unheard(&notice);
-            }
-        });
-        if std::panic::catch_unwind(told).is_err() {
+        owner.prepare(&mut event);
+        if std::panic::catch_unwind(AssertUnwindSafe(|| owner.deliver(&event))).is_err() {
             log::write(log::Level::Error, || "a panic in the delivery of an event".into());
         }
         true
     }
 
-    /// Passes a notice over that is for nobody any more; false if it is to be told.
-    fn passes(&self, notice: &Notice) -> bool {
-        let target = notice.event.target.as_ref().and_then(Receiver::app);
+    /// Passes over an event that is for nobody any more; false if it is to be told.
+    fn passes(&self, event: &E) -> bool {
         let silenced = self.barrier.is_silent()
-            || target.is_some_and(|target| target.is_silent())
+            || event.is_silent()
             || (self.silenced.load(Ordering::SeqCst)
-                && lock(&self.queue).silenced.contains(&notice.told_for()));
-        if silenced && let Some(target) = target {
-            target.pass_over(notice);
+                && lock(&self.queue).silenced.contains(&event.told_for()));
+        if silenced {
+            event.pass_over();
         }
         silenced
     }
 
-    /// What had been taken out of the queue has been told.
-    fn end_turn(&self, queue: &mut Queue) {
+    /// Ends a turn: all that had been taken out of the queue has been told.
+    fn end_turn(&self, queue: &mut Queue<E>) {
         self.barrier.leave();
         self.forget_silenced(queue);
     }
 
-    /// What had been taken out of the queue is in the hands of the host.
+    /// Ends a poll: all that had been taken out of the queue is in the hands of the host.
     fn end_poll(&self) {
         let mut queue = lock(&self.queue);
         queue.polls -= 1;
@@ -507,7 +501,7 @@ impl Dispatcher {
         }
     }
 
-    fn forget_silenced(&self, queue: &mut Queue) {
+    fn forget_silenced(&self, queue: &mut Queue<E>) {
         if queue.polls == 0 && !queue.silenced.is_empty() {
             queue.silenced = Vec::new();
             self.silenced.store(false, Ordering::SeqCst);
@@ -515,46 +509,18 @@ impl Dispatcher {
     }
 }
 
-/// The address of a connection, by which deliveries of it are known.
-fn key(connection: &Connection) -> usize {
-    std::ptr::from_ref(connection).addr()
-}
-
-/// Delivers in `thread` mode. One that never ran, as the library was shut down, gives its turn back.
-struct Worker {
-    connection: Arc<Connection>,
-    ran: bool,
-}
-
-impl Worker {
-    fn run(&mut self) {
-        self.ran = true;
-        self.connection.dispatcher.work(&self.connection);
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        if !self.ran {
-            let dispatcher = &self.connection.dispatcher;
-            lock(&dispatcher.queue).taken = false;
-            dispatcher.changed.notify_all();
-        }
-    }
-}
-
 /// The right to deliver, given back when dropped, also by a panic.
-struct Turn<'d, I: Iterator<Item = Notice>> {
-    dispatcher: &'d Dispatcher,
+struct Turn<'q, E: Item, I: Iterator<Item = E>> {
+    queue: &'q EventQueue<E>,
     batch: I,
 }
 
-impl<I: Iterator<Item = Notice>> Drop for Turn<'_, I> {
+impl<E: Item, I: Iterator<Item = E>> Drop for Turn<'_, E, I> {
     fn drop(&mut self) {
-        let mut queue = lock(&self.dispatcher.queue);
-        self.dispatcher.end_turn(&mut queue);
+        let mut queue = lock(&self.queue.queue);
+        self.queue.end_turn(&mut queue);
         queue.taken = false;
         drop(queue);
-        self.dispatcher.changed.notify_all();
+        self.queue.changed.notify_all();
     }
 }

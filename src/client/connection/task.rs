@@ -9,22 +9,29 @@ use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::FutureExt;
+use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
+use crate::client::login::Login;
+use crate::client::on_connect::{Attempt, Decision};
+use crate::client::options::{Options, TransportOptions};
+use crate::client::retry::{Next, Retry, normal};
+use crate::client::session::callbacks::Slot;
+use crate::client::session::{Notice, NoticeKind, Session};
+use crate::client::status::{Failure, Status};
+use crate::client::sync::{lock, notify};
+use crate::client::{log, runtime};
+use crate::codec::{Payload, PayloadRef, Span};
+use crate::protocol::event::c_text;
+use crate::protocol::{Event, EventKind};
 use crate::transport::{self, ConnectError, Keepalive, Target, Transport};
 
-use super::connection::Connection;
-use super::dispatch::Mode;
+use super::Connection;
 use super::end::{End, EndClass};
-use super::hook::Decision;
-use super::log;
-use super::options::{Options, TransportOptions};
 use super::pump::Pump;
-use super::retry::{Next, Retry, normal};
-use super::runtime;
-use super::scope::IoScope;
-use super::status::{Failure, Status};
+use super::state::Remains;
 
 /// Runs a connection from its open to its end: an attempt, and as many more as its options want.
 pub async fn run(connection: Arc<Connection>, opens: u64) {
@@ -32,24 +39,27 @@ pub async fn run(connection: Arc<Connection>, opens: u64) {
     let mut task = Task { connection: connection.clone(), opens, ended: false };
     loop {
         let attempt = AssertUnwindSafe(attempt(&connection)).catch_unwind().await;
-        if !connection.is_served_by(opens) {
+        if !lock(&connection.state).is_served_by(opens) {
             // It has been ended in this task's place, and may be open again.
             task.ended = true;
             return;
         }
-        connection.abandon_session();
-        let end = connection.classify(attempt.unwrap_or_else(|panic| internal_error(&*panic)));
+        connection.end_session();
+        let end = lock(&connection.state)
+            .classify(attempt.unwrap_or_else(|panic| internal_error(&*panic)));
         if connection.had_session() {
             retry.reset();
         }
         let next = match connection.wants_retry(&end) {
             // All its clients hear of a planned end at once, and shall not be back at once.
-            true if connection.is_listed(&end) => retry.next_spread(fastrand::f64()),
+            true if end.is_listed(&connection.options().retry_reasons) => {
+                retry.next_spread(fastrand::f64())
+            }
             true => retry.next(normal(fastrand::f64(), fastrand::f64())),
             false => None,
         };
         let next = next.map(|next| next.not_before(end.rest));
-        tell_end(&connection, opens, end.clone(), next);
+        connection.tell_end(opens, end.clone(), next);
         let Some(next) = next else {
             task.ended = true;
             return;
@@ -57,15 +67,15 @@ pub async fn run(connection: Arc<Connection>, opens: u64) {
         tokio::select! {
             biased;
             () = connection.stop.notified() => {}
-            () = connection.again.notified() => {}
+            () = connection.retry_now.notified() => {}
             () = tokio::time::sleep(next.delay) => {}
         }
-        if !connection.begin_retry() {
-            let end = match connection.is_closing() {
+        if !lock(&connection.state).begin_retry() {
+            let end = match lock(&connection.state).is_closing() {
                 true => closed_early(),
                 false => End { text: format!("{}; no more attempts are wanted", end.text), ..end },
             };
-            tell_end(&connection, opens, end, None);
+            connection.tell_end(opens, end, None);
             task.ended = true;
             return;
         }
@@ -83,30 +93,17 @@ struct Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        if self.ended || !self.connection.is_served_by(self.opens) {
+        if self.ended || !lock(&self.connection.state).is_served_by(self.opens) {
             return;
         }
-        self.connection.abandon_session();
+        self.connection.end_session();
         let failure = match std::thread::panicking() {
             true => Failure::new(Status::Internal, runtime::FAILED),
             false => Failure::new(Status::Lost, "the library was shut down"),
         };
         self.connection.ended(self.opens, End::failed(EndClass::Closed, failure), None);
         // Nobody else is left to deliver it.
-        self.connection.dispatcher.drain_last(&self.connection);
-    }
-}
-
-fn tell_end(connection: &Arc<Connection>, opens: u64, end: End, next: Option<Next>) {
-    connection.ended(opens, end, next);
-    deliver_inline(connection);
-}
-
-/// Outside of a session nobody else delivers in `inline` mode.
-pub(super) fn deliver_inline(connection: &Arc<Connection>) {
-    if connection.dispatcher.mode() == Mode::Inline {
-        let _scope = IoScope::enter();
-        connection.dispatcher.drain_inline(connection);
+        self.connection.shared.queue.drain_last(&*self.connection.shared);
     }
 }
 
@@ -129,7 +126,7 @@ async fn attempt(connection: &Arc<Connection>) -> End {
     };
     let transports = &options.transports;
     let deadline = Instant::now() + options.connect_timeout;
-    let first = connection.last_good(transports.len());
+    let first = lock(&connection.state).last_good(transports.len());
     let mut told: Option<End> = None;
     for tried in 0..transports.len() {
         let index = (first + tried) % transports.len();
@@ -167,9 +164,9 @@ enum Outcome {
 /// Asks the application, if it wants to be asked, with what to make the attempt.
 async fn ask(connection: &Arc<Connection>) -> Result<Arc<Options>, End> {
     let Some(attempt) = connection.begin_attempt() else {
-        return Ok(connection.current_options());
+        return Ok(lock(&connection.state).current().clone());
     };
-    deliver_inline(connection);
+    connection.shared.deliver_inline();
     let decision = tokio::select! {
         biased;
         () = connection.stop.notified() => return Err(closed_early()),
@@ -177,7 +174,7 @@ async fn ask(connection: &Arc<Connection>) -> Result<Arc<Options>, End> {
     };
     match decision {
         Decision::Proceed(options) => {
-            connection.set_options(options.clone());
+            lock(&connection.state).set_options(options.clone());
             Ok(options)
         }
         Decision::Abandon(text) => {
@@ -218,13 +215,13 @@ async fn carry(
             return Outcome::Useless(End::failed(EndClass::Closed, failure));
         }
     };
-    let mut pump = Pump::new(connection.clone(), session, transport, until);
+    let mut pump = Pump::new(connection, session, transport, until);
     let end = poll_fn(|cx| pump.poll(cx)).await;
-    connection.abandon_session();
+    connection.end_session();
     connection.drop_unopened();
     match end.class {
         EndClass::Closed => Outcome::Over(end),
-        _ if connection.had_session() || connection.is_closing() => Outcome::Over(end),
+        _ if connection.had_session() || lock(&connection.state).is_closing() => Outcome::Over(end),
         _ => Outcome::Useless(end),
     }
 }
@@ -279,4 +276,138 @@ pub(super) fn slow_connect(options: &Options, url: &str, hint: &str) -> Failure 
         ),
     };
     Failure::new(Status::Timeout, text)
+}
+
+impl Connection {
+    /// Ends in the place of its task, which will never run again.
+    pub(super) fn fail_at_once(self: &Arc<Self>, why: Failure) {
+        let opens = lock(&self.state).opens();
+        self.end_session();
+        self.ended(opens, End::failed(EndClass::Closed, why), None);
+        self.shared.deliver_rest();
+    }
+
+    /// Tells what its session still owes: the attempt is over, in whatever way.
+    fn end_session(&self) {
+        if let Some(session) = self.current_session() {
+            session.end_all();
+        }
+    }
+
+    /// Lets go of a session that never opened, as another transport may be tried now.
+    fn drop_unopened(&self) {
+        let session = self.current_session();
+        let Some(session) = session.filter(|session| session.joined().is_none()) else {
+            return;
+        };
+        let traffic = session.lock_core().traffic.clone();
+        lock(&self.state).drop_session(&traffic);
+    }
+
+    /// True if the attempt that has just ended had an open session.
+    fn had_session(&self) -> bool {
+        self.current_session().is_some_and(|session| session.joined().is_some())
+    }
+
+    /// True if there is to be another attempt after `end`.
+    fn wants_retry(&self, end: &End) -> bool {
+        if !lock(&self.state).may_retry() || runtime::is_closing() {
+            return false;
+        }
+        let options = self.options();
+        end.is_retried(options.retry_if_unreachable, &options.retry_reasons)
+    }
+
+    /// Tells on_connect, if there is one, of the attempt that it returns.
+    fn begin_attempt(&self) -> Option<Arc<Attempt>> {
+        let receiver = self.shared.callbacks.receiver(Slot::Connect)?;
+        let state = lock(&self.state);
+        let (options, retries) = (state.current().clone(), state.retries());
+        // The one that is tried first.
+        let url = options.transports[state.last_good(options.transports.len())].url();
+        drop(state);
+        let frame = Bytes::from(
+            json!({
+                "url": url,
+                "realm": options.realm,
+                "authid": options.credentials.authid,
+                "retry_count": retries,
+            })
+            .to_string(),
+        );
+        let mut event = Event::new(EventKind::Gone, 0, Some(receiver));
+        event.uri = Some(c_text(url));
+        event.details = Span::of(&frame, Some(&frame));
+        event.payload = Payload::of_frame(&frame, PayloadRef::NONE);
+        let attempt = Arc::new(Attempt::new(options));
+        let notice = Notice::new(NoticeKind::Connect, &self.shared, event);
+        self.shared.tell(Notice { attempt: Some(attempt.clone()), ..notice });
+        Some(attempt)
+    }
+
+    /// Makes a session over a new transport; `None` if the connection was closed meanwhile.
+    pub(super) fn begin_session(
+        &self,
+        options: &Arc<Options>,
+        transport: usize,
+        carrier: &dyn Transport,
+    ) -> Result<Option<Arc<Session>>, Failure> {
+        let asks = self.shared.callbacks.receiver(Slot::Challenge).is_some();
+        let login = Login::new(options, carrier.channel_id(), asks)?;
+        let needed = login.hello().len() + options.realm.len();
+        // Of our own limit HELLO is free.
+        if let Some(most) = carrier.announced().filter(|most| needed > *most) {
+            let text = format!("takes messages of {most} bytes, and HELLO alone has {needed}");
+            return Err(Failure::new(Status::TooLarge, text));
+        }
+        let begun = lock(&self.state).begin_session(|serial, above| {
+            Session::new(&self.shared, options, transport, carrier, login, serial, above)
+        });
+        Ok(begun.map(|(session, former)| {
+            drop(former);
+            session
+        }))
+    }
+
+    fn tell_end(&self, opens: u64, end: End, next: Option<Next>) {
+        self.ended(opens, end, next);
+        self.shared.deliver_inline();
+    }
+
+    /// Tells on_close that an attempt of this open has ended. Without a further attempt (`next`) the
+    /// connection can be opened again. Of two that end the same open the first counts.
+    fn ended(&self, opens: u64, end: End, next: Option<Next>) {
+        let Some(session) = lock(&self.state).take_session(opens) else {
+            return;
+        };
+        log::write(log::Level::Info, || {
+            let then =
+                next.map_or(String::new(), |next| format!("; next attempt in {:?}", next.delay));
+            let realm = &self.options().realm;
+            format!("connection to '{realm}' {}: {}{then}", end.class, end.text)
+        });
+        // The session's lock comes before the state's, so it is taken while that is not held.
+        let remains = session.as_ref().map(|session| {
+            let core = session.lock_core();
+            Remains { ids_end: core.protocol.ids_end(), traffic: core.traffic.clone() }
+        });
+        // What the notices of a freed connection keep is dropped once no lock is held.
+        let mut notices = end.notices(&self.shared, session, next);
+        let mut state = lock(&self.state);
+        if !state.is_served_by(opens) {
+            drop(state);
+            return;
+        }
+        // Told before it is idle, under one lock: whoever sees it idle finds the CLOSE in the queue.
+        let wake = !state.is_freed() && self.shared.queue.push(&self.shared, notices.drain(..));
+        if state.end(end, remains, next) {
+            notify(&self.stop);
+        }
+        drop(state);
+        self.changed.notify_all();
+        drop(notices);
+        if wake {
+            self.shared.queue.wake();
+        }
+    }
 }

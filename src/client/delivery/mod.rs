@@ -1,0 +1,19 @@
+//! Delivery: how what happens reaches the application's code, whatever it is.
+//!
+//! * [`queue`]: events on their way, and the three modes in which they are delivered; `worker`: a turn
+//!   of `thread` mode. [`owner`]: what a queue asks of its owner, and of what is queued.
+//! * `barrier`: which callback runs, and which must not begin any more.
+//! * [`waiter`]: a thread that waits for one outcome.
+//!
+//! Knows no connection, no session and no message: what is queued is a type parameter, and who owns
+//! the queue says how an item is told. That is left to [`super::session`].
+
+pub(super) mod barrier;
+pub mod owner;
+pub mod queue;
+pub mod waiter;
+mod worker;
+
+pub use owner::{Item, Owner, Wakeup};
+pub use queue::EventQueue;
+pub use waiter::Waiter;

@@ -1,0 +1,12 @@
+//! How events reach the application: the option `dispatch`.
+
+/// How events reach the application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Callbacks run on a library thread, one at a time per connection.
+    Thread,
+    /// The host calls for events.
+    Manual,
+    /// Callbacks run on the I/O thread.
+    Inline,
+}

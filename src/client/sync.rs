@@ -1,0 +1,32 @@
+//! Locks and waits, as everything here does them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+/// Locks, also after a panic elsewhere: every critical section leaves its data whole.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits on a condition variable; `None` when the deadline has passed.
+pub(crate) fn wait_on<'m, T>(
+    condition: &Condvar,
+    guard: MutexGuard<'m, T>,
+    deadline: Option<Instant>,
+) -> Option<MutexGuard<'m, T>> {
+    let Some(deadline) = deadline else {
+        return Some(condition.wait(guard).unwrap_or_else(PoisonError::into_inner));
+    };
+    let rest = deadline.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero())?;
+    let waited = condition.wait_timeout(guard, rest).unwrap_or_else(PoisonError::into_inner);
+    Some(waited.0)
+}
+
+/// Wakes the task that waits there. Where the program has closed descriptors that are not its own the
+/// runtime panics in that, and is about to be replaced: see [`super::runtime::suspect`].
+pub(crate) fn notify(task: &Notify) {
+    let _ = catch_unwind(AssertUnwindSafe(|| task.notify_one()));
+}
