@@ -178,10 +178,13 @@ impl<E: Item> EventQueue<E> {
 
     /// Calls the host's wakeup. No lock may be held.
     pub fn wake(&self) {
-        let wakeup = lock(&self.wakeup).clone();
-        if let Some(wakeup) = wakeup {
-            self.barrier.wake(move || wakeup.wake());
-        }
+        // Taken inside, so that who waits for the barrier also waits for the end of what it owns.
+        self.barrier.wake(|| {
+            let wakeup = lock(&self.wakeup).clone();
+            if let Some(wakeup) = wakeup {
+                wakeup.wake();
+            }
+        });
     }
 
     /// Sets the host's wakeup; the former one is returned, to be dropped where no lock is held.
