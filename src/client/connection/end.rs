@@ -14,6 +14,7 @@ use crate::client::status::{Failure, Status};
 use crate::codec::{Payload, PayloadRef, Span};
 use crate::protocol::event::c_text;
 use crate::protocol::{Ended, uri};
+use crate::transport::TransportError;
 
 /// Kind of an end, as on_close names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +117,24 @@ impl End {
         }
     }
 
+    /// The end of a transport in the middle of a session that may never have been open.
+    pub(super) fn from_transport(error: TransportError, was_open: bool) -> End {
+        let rest = match &error {
+            TransportError::Busy { rest, .. } => Some(*rest),
+            _ => None,
+        };
+        let class = match &error {
+            TransportError::Lost(_) | TransportError::Busy { .. } if was_open => EndClass::Lost,
+            TransportError::Lost(_) | TransportError::Busy { .. } => EndClass::Unreachable,
+            TransportError::Protocol(_)
+            | TransportError::Message(_)
+            | TransportError::TooLarge(_)
+            | TransportError::Refused(_)
+            | TransportError::PeerLimit { .. } => EndClass::Closed,
+        };
+        End { rest, ..End::failed(class, error.into()) }
+    }
+
     /// True if another attempt is to follow, where the application has not given up: always after a loss,
     /// with the option `retry_if_unreachable` where there never was a session, and for what is in
     /// `retry_reasons` wherever the router says it, after a challenge too. All else would happen again:
@@ -177,6 +196,17 @@ impl End {
             ..Notice::new(NoticeKind::Close, shared, event)
         };
         internal.into_iter().chain([close]).collect()
+    }
+}
+
+/// A closing handshake of the peer, in words.
+pub(super) fn closed_by_peer(code: Option<u16>, reason: &str) -> String {
+    match (code, reason) {
+        (None, _) => "closed by the router without a GOODBYE".to_owned(),
+        (Some(code), "") => format!("closed by the router with WebSocket code {code}"),
+        (Some(code), reason) => {
+            format!("closed by the router with WebSocket code {code} ({reason})")
+        }
     }
 }
 

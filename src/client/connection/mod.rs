@@ -314,7 +314,7 @@ impl Connection {
     fn dispatch_until_quiet(&self, deadline: Instant) -> Result<bool, Failure> {
         loop {
             self.dispatch(usize::MAX, Some(Instant::now()))?;
-            if lock(&self.state).is_idle() && self.shared.queue.is_empty() {
+            if lock(&self.state).is_idle() && self.shared.queue.backlog().0 == 0 {
                 return Ok(self.shared.queue.wait_idle(deadline));
             }
             if Instant::now() >= deadline {

@@ -30,7 +30,7 @@ use crate::protocol::{self, Ended};
 use crate::transport::{Incoming, Transport, TransportError};
 
 use super::Connection;
-use super::end::{End, EndClass};
+use super::end::{End, EndClass, closed_by_peer};
 use super::task::slow_connect;
 
 /// How many messages are taken in before they are handled.
@@ -467,36 +467,21 @@ impl Pump {
     fn transport_failed(&mut self, error: TransportError) {
         match std::mem::replace(&mut self.phase, Phase::Running) {
             Phase::Running => {}
-            Phase::Draining { end, .. } => {
+            Phase::Draining { end, .. } | Phase::Parting { end, .. } => {
                 self.phase = Phase::Parting { end, until: Instant::now() };
                 return;
             }
-            parting @ Phase::Parting { .. } => {
-                self.phase = parting;
-                return;
-            }
         }
-        let rest = match &error {
-            TransportError::Busy { rest, .. } => Some(*rest),
-            _ => None,
+        let mut end = End::from_transport(error, self.session.joined().is_some());
+        // A transport that is not lost may take a word that says that it is closed.
+        let patience = match end.class {
+            EndClass::Closed => TRANSPORT_CLOSE,
+            EndClass::Lost | EndClass::Unreachable => Duration::ZERO,
         };
-        let (class, patience) = match error {
-            TransportError::Lost(_) | TransportError::Busy { .. } => {
-                let was_open = self.session.joined().is_some();
-                let class = if was_open { EndClass::Lost } else { EndClass::Unreachable };
-                (class, Duration::ZERO)
-            }
-            TransportError::Protocol(_)
-            | TransportError::Message(_)
-            | TransportError::TooLarge(_)
-            | TransportError::Refused(_)
-            | TransportError::PeerLimit { .. } => (EndClass::Closed, TRANSPORT_CLOSE),
-        };
-        let end = match self.leave_until {
+        if self.leave_until.is_some() {
             // Many routers just close after our GOODBYE.
-            Some(_) => End::closed("closed by the application"),
-            None => End { rest, ..End::failed(class, error.into()) },
-        };
+            end = End::closed("closed by the application");
+        }
         self.part(end, patience);
     }
 
@@ -509,15 +494,5 @@ impl Pump {
         let deferred = self.session.hand_over(&mut core);
         drop(core);
         deferred.run(&self.shared);
-    }
-}
-
-fn closed_by_peer(code: Option<u16>, reason: &str) -> String {
-    match (code, reason) {
-        (None, _) => "closed by the router without a GOODBYE".to_owned(),
-        (Some(code), "") => format!("closed by the router with WebSocket code {code}"),
-        (Some(code), reason) => {
-            format!("closed by the router with WebSocket code {code} ({reason})")
-        }
     }
 }

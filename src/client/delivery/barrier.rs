@@ -24,6 +24,10 @@ pub(in crate::client) struct Barrier {
     silent: AtomicBool,
     turn: Mutex<()>,
     left: Condvar,
+    /// Ids that were silenced while what is told now had left the queue already.
+    silenced: Mutex<Vec<u64>>,
+    /// There are some.
+    has_silenced: AtomicBool,
 }
 
 /// No callback runs.
@@ -38,6 +42,8 @@ impl Default for Barrier {
             silent: AtomicBool::new(false),
             turn: Mutex::new(()),
             left: Condvar::new(),
+            silenced: Mutex::default(),
+            has_silenced: AtomicBool::new(false),
         }
     }
 }
@@ -77,6 +83,27 @@ impl Barrier {
     #[inline]
     pub(in crate::client) fn is_silent(&self) -> bool {
         self.silent.load(Ordering::SeqCst)
+    }
+
+    /// Remembers an id that is silenced, for what has left the queue already.
+    pub(in crate::client) fn remember(&self, id: u64) {
+        lock(&self.silenced).push(id);
+        self.has_silenced.store(true, Ordering::SeqCst);
+    }
+
+    /// True after [`Barrier::remember`], until the end of the turn.
+    #[inline]
+    pub(in crate::client) fn remembers(&self, id: u64) -> bool {
+        self.has_silenced.load(Ordering::SeqCst) && lock(&self.silenced).contains(&id)
+    }
+
+    /// Forgets what was remembered: nothing is on its way any more that had left the queue before.
+    pub(in crate::client) fn forget(&self) {
+        if self.has_silenced.load(Ordering::SeqCst) {
+            let mut silenced = lock(&self.silenced);
+            *silenced = Vec::new();
+            self.has_silenced.store(false, Ordering::SeqCst);
+        }
     }
 
     /// True while a callback for `id` runs; `None` is any.

@@ -1,7 +1,7 @@
 //! Delivery: how what happens reaches the application's code, whatever it is.
 //!
 //! * [`queue`]: events on their way, and the three modes in which they are delivered; `worker`: a turn
-//!   of `thread` mode. [`owner`]: what a queue asks of its owner, and of what is queued.
+//!   of `thread` mode; `fill`: its bytes. [`owner`]: what a queue asks of its owner, and of what is queued.
 //! * `barrier`: which callback runs, and which must not begin any more.
 //! * [`waiter`]: a thread that waits for one outcome.
 //!
@@ -9,6 +9,7 @@
 //! the queue says how an item is told. That is left to [`super::session`].
 
 pub(super) mod barrier;
+mod fill;
 pub mod owner;
 pub mod queue;
 pub mod waiter;

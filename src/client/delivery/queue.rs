@@ -14,7 +14,7 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Instant;
 
@@ -27,6 +27,7 @@ use crate::client::{log, runtime};
 use crate::os::{Flag, SignalMask};
 
 use super::barrier::Barrier;
+use super::fill::Fill;
 use super::owner::{Item, Owner, Wakeup};
 use super::worker::Worker;
 
@@ -37,14 +38,9 @@ pub struct EventQueue<E> {
     queue: Mutex<Queue<E>>,
     /// Something came, or a turn has ended.
     changed: Condvar,
-    bytes: AtomicUsize,
-    limit: AtomicUsize,
-    /// Threads that wait for an answer.
-    waiting: AtomicUsize,
+    fill: Fill,
     /// Its owner is freed: nothing is delivered any more.
     discarding: AtomicBool,
-    /// The queue has ids in `silenced`.
-    silenced: AtomicBool,
     flag: OnceLock<Flag>,
     wakeup: Mutex<Option<Arc<dyn Wakeup>>>,
     /// Which callback runs.
@@ -59,8 +55,6 @@ struct Queue<E> {
     taken: bool,
     /// The signals that workers block while they deliver.
     signals: Option<SignalMask>,
-    /// Ids that were silenced while what is told now had left the queue already.
-    silenced: Vec<u64>,
     /// Threads that have taken events out, but not yet given them to the host.
     polls: usize,
 }
@@ -68,22 +62,13 @@ struct Queue<E> {
 impl<E: Item> EventQueue<E> {
     /// An empty queue, which is full beyond `limit` bytes.
     pub fn new(mode: Mode, limit: usize) -> EventQueue<E> {
-        let queue = Queue {
-            events: VecDeque::new(),
-            taken: false,
-            signals: None,
-            silenced: Vec::new(),
-            polls: 0,
-        };
+        let queue = Queue { events: VecDeque::new(), taken: false, signals: None, polls: 0 };
         EventQueue {
             mode: AtomicU8::new(mode as u8),
             queue: Mutex::new(queue),
             changed: Condvar::new(),
-            bytes: AtomicUsize::new(0),
-            limit: AtomicUsize::new(limit),
-            waiting: AtomicUsize::new(0),
+            fill: Fill::new(limit),
             discarding: AtomicBool::new(false),
-            silenced: AtomicBool::new(false),
             flag: OnceLock::new(),
             wakeup: Mutex::new(None),
             barrier: Barrier::default(),
@@ -105,7 +90,7 @@ impl<E: Item> EventQueue<E> {
             return Err(Failure::new(Status::State, text));
         }
         self.mode.store(mode as u8, Ordering::Relaxed);
-        self.limit.store(limit, Ordering::Relaxed);
+        self.fill.set_limit(limit);
         Ok(())
     }
 
@@ -116,14 +101,12 @@ impl<E: Item> EventQueue<E> {
 
     /// True when the application is so far behind that the socket should not be read.
     pub fn is_full(&self) -> bool {
-        self.bytes.load(Ordering::Relaxed) > self.limit.load(Ordering::Relaxed)
-            && self.waiting.load(Ordering::Acquire) == 0
+        self.fill.is_full()
     }
 
     /// True when the application does not take things as fast as they come.
     pub fn lags(&self) -> bool {
-        const MUCH: usize = 64 * 1024;
-        self.bytes.load(Ordering::Relaxed) > MUCH
+        self.fill.lags()
     }
 
     /// True inside a callback that this queue delivers.
@@ -159,7 +142,7 @@ impl<E: Item> EventQueue<E> {
         if queue.events.len() == before {
             return false;
         }
-        self.bytes.fetch_add(cost, Ordering::Relaxed);
+        self.fill.add(cost);
         match self.mode() {
             Mode::Thread if !queue.taken => self.start_worker(&mut queue, owner),
             Mode::Thread => {}
@@ -178,7 +161,7 @@ impl<E: Item> EventQueue<E> {
 
     /// Calls the host's wakeup. No lock may be held.
     pub fn wake(&self) {
-        // Taken inside, so that who waits for the barrier also waits for the end of what it owns.
+        // Taken inside: who waits for the barrier waits for the end of what it owns, too.
         self.barrier.wake(|| {
             let wakeup = lock(&self.wakeup).clone();
             if let Some(wakeup) = wakeup {
@@ -308,12 +291,7 @@ impl<E: Item> EventQueue<E> {
 
     /// The events and bytes that wait.
     pub(in crate::client) fn backlog(&self) -> (usize, usize) {
-        (lock(&self.queue).events.len(), self.bytes.load(Ordering::Relaxed))
-    }
-
-    /// True when nothing waits.
-    pub(in crate::client) fn is_empty(&self) -> bool {
-        lock(&self.queue).events.is_empty()
+        (lock(&self.queue).events.len(), self.fill.bytes())
     }
 
     /// Waits until nothing waits and nobody delivers; false when the time is up.
@@ -346,28 +324,27 @@ impl<E: Item> EventQueue<E> {
 
     /// Nothing that waits for `id` is told any more.
     pub(in crate::client) fn silence(&self, id: u64) {
-        let mut queue = lock(&self.queue);
-        queue.silenced.push(id);
-        self.silenced.store(true, Ordering::SeqCst);
+        let queue = lock(&self.queue);
+        self.barrier.remember(id);
         queue.events.iter().filter(|event| event.told_for() == id).for_each(E::silence);
     }
 
     /// Announces a thread that waits for an answer; see [`EventQueue::is_full`].
     pub(in crate::client) fn begin_wait(&self) {
-        self.waiting.fetch_add(1, Ordering::AcqRel);
+        self.fill.begin_wait();
     }
 
     /// The end of [`EventQueue::begin_wait`].
     pub(in crate::client) fn end_wait(&self) {
-        self.waiting.fetch_sub(1, Ordering::AcqRel);
+        self.fill.end_wait();
     }
 
     fn check_manual(&self) -> Result<(), Failure> {
-        if self.mode() == Mode::Manual {
-            return Ok(());
-        }
         let text = "this needs the connection option \"dispatch\": \"manual\"";
-        Err(Failure::new(Status::State, text))
+        match self.mode() {
+            Mode::Manual => Ok(()),
+            Mode::Thread | Mode::Inline => Err(Failure::new(Status::State, text)),
+        }
     }
 
     fn start_worker(&self, queue: &mut Queue<E>, owner: &Arc<impl Owner<Event = E>>) {
@@ -393,7 +370,7 @@ impl<E: Item> EventQueue<E> {
         loop {
             let batch = {
                 let mut queue = lock(&self.queue);
-                self.end_turn(&mut queue);
+                self.end_turn(&queue);
                 if queue.events.is_empty() {
                     queue.taken = false;
                     self.changed.notify_all();
@@ -451,11 +428,8 @@ impl<E: Item> EventQueue<E> {
     }
 
     fn account(&self, owner: &impl Owner<Event = E>, event: &E) {
-        let cost = event.cost();
-        let before = self.bytes.fetch_sub(cost, Ordering::Relaxed);
-        // The I/O task sleeps while the queue is full: wake it when half is free again.
-        let half = self.limit.load(Ordering::Relaxed) / 2;
-        if before > half && before - cost <= half {
+        // The I/O task sleeps while the queue is full.
+        if self.fill.take(event.cost()) {
             owner.wake_io();
         }
     }
@@ -481,8 +455,7 @@ impl<E: Item> EventQueue<E> {
     fn passes(&self, event: &E) -> bool {
         let silenced = self.barrier.is_silent()
             || event.is_silent()
-            || (self.silenced.load(Ordering::SeqCst)
-                && lock(&self.queue).silenced.contains(&event.told_for()));
+            || self.barrier.remembers(event.told_for());
         if silenced {
             event.pass_over();
         }
@@ -490,24 +463,19 @@ impl<E: Item> EventQueue<E> {
     }
 
     /// Ends a turn: all that had been taken out of the queue has been told.
-    fn end_turn(&self, queue: &mut Queue<E>) {
+    fn end_turn(&self, queue: &Queue<E>) {
         self.barrier.leave();
-        self.forget_silenced(queue);
+        if queue.polls == 0 {
+            self.barrier.forget();
+        }
     }
 
     /// Ends a poll: all that had been taken out of the queue is in the hands of the host.
     fn end_poll(&self) {
         let mut queue = lock(&self.queue);
         queue.polls -= 1;
-        if !queue.taken {
-            self.forget_silenced(&mut queue);
-        }
-    }
-
-    fn forget_silenced(&self, queue: &mut Queue<E>) {
-        if queue.polls == 0 && !queue.silenced.is_empty() {
-            queue.silenced = Vec::new();
-            self.silenced.store(false, Ordering::SeqCst);
+        if queue.polls == 0 && !queue.taken {
+            self.barrier.forget();
         }
     }
 }
@@ -521,7 +489,7 @@ struct Turn<'q, E: Item, I: Iterator<Item = E>> {
 impl<E: Item, I: Iterator<Item = E>> Drop for Turn<'_, E, I> {
     fn drop(&mut self) {
         let mut queue = lock(&self.queue.queue);
-        self.queue.end_turn(&mut queue);
+        self.queue.end_turn(&queue);
         queue.taken = false;
         drop(queue);
         self.queue.changed.notify_all();

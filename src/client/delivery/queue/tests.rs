@@ -1,7 +1,8 @@
 //! The queue alone: three modes, fullness, discarding, workers that never run, callbacks that block.
 
+use std::sync::Weak;
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Weak, atomic::AtomicUsize};
 use std::time::Duration;
 
 use super::*;
