@@ -466,18 +466,24 @@ impl<H: Clone> Session<H> {
             };
             let leaving = mem::take(&mut subscription.leaving);
             if !subscription.handlers.is_empty() {
-                for (local, target) in leaving {
-                    self.emit(Event::new(EventKind::Unsubscribed, local, target));
-                }
+                self.emit_unsubscribed(leaving);
                 continue;
             }
             self.subscriptions.remove(id);
             let sent = self.request(|request, out| {
                 message::Unsubscribe { request, subscription: id }.write(out);
             });
-            if let Ok(request) = sent {
-                self.requests.insert(request, Request::Unsubscribe(leaving));
+            match sent {
+                Ok(request) => drop(self.requests.insert(request, Request::Unsubscribe(leaving))),
+                // After our GOODBYE nothing is sent: the subscription ends with the session.
+                Err(_) => self.emit_unsubscribed(leaving),
             }
+        }
+    }
+
+    fn emit_unsubscribed(&mut self, leaving: Leaving<H>) {
+        for (local, target) in leaving {
+            self.emit(Event::new(EventKind::Unsubscribed, local, target));
         }
     }
 }

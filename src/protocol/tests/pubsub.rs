@@ -76,6 +76,21 @@ fn a_held_back_unsubscribe_goes_out_when_the_subscribe_fails() {
 }
 
 #[test]
+fn a_held_back_unsubscribe_is_told_when_the_session_is_left() {
+    let mut client = Client::joined();
+    let a = client.subscribe("com.t", "{}", "a");
+    client.receive("[33,1,9]");
+    client.subscribe("com.t", r#"{"get_retained":true}"#, "b");
+    client.session.unsubscribe(a, Some("ua")).unwrap();
+    client.session.leave("wamp.close.normal", None).unwrap();
+    client.sent();
+    client.receive(r#"[8,32,2,{},"wamp.error.not_authorized"]"#);
+    assert!(client.sent().is_empty(), "nothing follows a GOODBYE");
+    client.receive(r#"[6,{},"wamp.close.goodbye_and_out"]"#);
+    assert_eq!(client.told(), ["Subscribed 1 a", "Gone 1 a", "Error 3 b", "Unsubscribed 1 ua"]);
+}
+
+#[test]
 fn a_subscription_can_be_given_up_before_its_answer() {
     let mut client = Client::joined();
     let a = client.subscribe("com.t", "{}", "a");
