@@ -322,7 +322,8 @@ impl Sent {
         assert!(!self.over, "something follows the last word");
         let received = Received::new(&Bytes::copy_from_slice(message), encoding);
         let received = received.expect("a message of ours");
-        let (request, repeats) = match Message::of(&received).expect("a message of ours") {
+        let (request, repeats) = match Message::from_received(&received).expect("a message of ours")
+        {
             Message::Abort(_) | Message::Goodbye(_) => return self.over = true,
             Message::Publish(m) => (m.request, false),
             Message::Subscribe(m) => (m.request, false),

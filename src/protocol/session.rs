@@ -269,7 +269,7 @@ impl<H: Clone> Session<H> {
             Encoding::Json => (frame, Message::decode(frame)?),
             encoding => {
                 received = Received::new(frame, encoding)?;
-                (received.frame(), Message::of(&received)?)
+                (received.frame(), Message::from_received(&received)?)
             }
         };
         self.handle(frame, message)
