@@ -105,7 +105,7 @@ impl Connection {
             })
             .to_string(),
         );
-        let mut event = Event::new(EventKind::Gone, 0, Some(receiver));
+        let mut event = Event::new(EventKind::Released, 0, Some(receiver));
         event.uri = Some(c_text(url));
         event.details = Span::of(&frame, Some(&frame));
         event.payload = Payload::of_frame(&frame, PayloadRef::NONE);
@@ -368,6 +368,6 @@ impl Connection {
     }
 
     fn plain_event(&self, slot: Slot) -> Event<Receiver> {
-        Event::new(EventKind::Gone, 0, self.callbacks.receiver(slot))
+        Event::new(EventKind::Released, 0, self.callbacks.receiver(slot))
     }
 }

@@ -113,7 +113,7 @@ impl Notice {
     /// True if there is nothing to tell: it only brings back what the application has given.
     pub(super) fn is_void(&self) -> bool {
         match self.kind {
-            NoticeKind::Session(EventKind::Gone) => true,
+            NoticeKind::Session(EventKind::Released) => true,
             NoticeKind::Session(EventKind::Event) => {
                 let target = self.event.target.as_ref().and_then(Receiver::app);
                 target.is_some_and(|target| target.has_ended())

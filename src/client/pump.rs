@@ -15,7 +15,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::codec::Batch;
-use crate::protocol::{Ended, Phase};
+use crate::protocol::{Phase, SessionEnd};
 use crate::transport::{Incoming, Transport, TransportError};
 
 use super::attempts::slow_connect;
@@ -431,7 +431,7 @@ impl Pump {
 
     // ===== ends =====
 
-    fn session_ended(&mut self, ended: Ended) {
+    fn session_ended(&mut self, ended: SessionEnd) {
         let end = End::of_session(ended, self.session.joined().is_some());
         self.closing.get_or_insert((end, Instant::now() + TRANSPORT_CLOSE));
     }

@@ -35,7 +35,7 @@ pub enum CancelMode {
 
 impl CancelMode {
     /// The `mode` of a CANCEL's options; without one [`CancelMode::KillNoWait`].
-    pub fn of_options(options: Dict<'_>) -> Result<CancelMode, RequestError> {
+    pub fn from_options(options: Dict<'_>) -> Result<CancelMode, RequestError> {
         let wrong = RequestError::Option("mode", "must be \"skip\", \"kill\" or \"killnowait\"");
         match options.text("mode").map_err(|_| wrong)?.as_deref() {
             None | Some("killnowait") => Ok(CancelMode::KillNoWait),

@@ -19,7 +19,7 @@ use bytes::Bytes;
 
 use crate::codec::{Dict, Payload, PayloadRef, Span};
 
-use super::ended::Ended;
+use super::end::SessionEnd;
 use super::event::{Event, EventKind, RequestError, c_text};
 use super::message;
 use super::session::{Phase, Session, Violation};
@@ -128,6 +128,6 @@ impl<H: Clone> Session<H> {
     fn break_off(&mut self, reason: &str, text: &str) {
         self.send_abort(reason, text);
         let (reason, message) = (reason.to_owned(), text.to_owned());
-        self.end(Ended::NotAuthenticated { reason, message });
+        self.end(SessionEnd::NotAuthenticated { reason, message });
     }
 }

@@ -35,7 +35,7 @@ pub enum EventKind {
     /// A request failed.
     Error,
     /// Nothing happened, but this `H` will not be used any more.
-    Gone,
+    Released,
 }
 
 /// Why a request failed.
@@ -65,9 +65,9 @@ pub struct Event<H> {
     /// Result: more results follow. Invocation: progressive results are welcome.
     pub progress: bool,
     /// Invocation: more input of the same call follows.
-    pub more: bool,
+    pub more_input: bool,
     /// Invocation: input of the same call came before.
-    pub again: bool,
+    pub continues_input: bool,
     /// Error: why.
     pub cause: Option<Cause>,
     /// Topic, procedure, error URI or reason.
@@ -88,8 +88,8 @@ impl<H> Event<H> {
             id,
             wamp_id: 0,
             progress: false,
-            more: false,
-            again: false,
+            more_input: false,
+            continues_input: false,
             cause: None,
             uri: None,
             details: Span::default(),

@@ -73,7 +73,7 @@ pub(super) struct Features {
 
 impl Features {
     /// Reads WELCOME.Details.roles.
-    pub(super) fn of_roles(roles: Dict<'_>) -> Result<Features, CodecError> {
+    pub(super) fn from_roles(roles: Dict<'_>) -> Result<Features, CodecError> {
         let (broker, dealer) = (roles.dict("broker")?, roles.dict("dealer")?);
         let features = |role: Option<Dict<'_>>| match role {
             Some(role) => has_features(role),
@@ -87,8 +87,8 @@ impl Features {
             // Both spellings stand in the specification.
             call_canceling: has(&of_dealer, "call_canceling") || has(&of_dealer, "call_cancelling"),
             progressive_calls: has(&of_dealer, "progressive_call_invocations"),
-            broker_passthru: Passthru::of(&of_broker),
-            dealer_passthru: Passthru::of(&of_dealer),
+            broker_passthru: Passthru::from_features(&of_broker),
+            dealer_passthru: Passthru::from_features(&of_dealer),
         })
     }
 }
@@ -103,7 +103,7 @@ struct Passthru {
 }
 
 impl Passthru {
-    fn of(features: &[String]) -> Passthru {
+    fn from_features(features: &[String]) -> Passthru {
         let has = |name: &str| features.iter().any(|feature| feature == name);
         Passthru { ppt: has("payload_passthru_mode"), enc: has("payload_transparency") }
     }

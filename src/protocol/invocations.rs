@@ -240,7 +240,7 @@ impl<H: Clone> Session<H> {
         }
         let open = self.invocations.open.get_mut(&request).ok_or(RequestError::Answered)?;
         if let Some(former) = open.watcher.replace(watcher) {
-            self.emit(Event::new(EventKind::Gone, 0, Some(former)));
+            self.emit(Event::new(EventKind::Released, 0, Some(former)));
         }
         Ok(())
     }
@@ -258,7 +258,7 @@ impl<H: Clone> Session<H> {
     }
 
     /// Nobody will answer any more or ask: an error goes out where an answer is still waited for.
-    pub fn forget_invocation(&mut self, request: u64, error: &str, payload: PayloadRef<'_>) {
+    pub fn release_invocation(&mut self, request: u64, error: &str, payload: PayloadRef<'_>) {
         if self.invocations.interrupted.remove(&request).is_some() {
             return;
         }
@@ -343,7 +343,7 @@ impl<H: Clone> Session<H> {
         });
         event.wamp_id = key;
         event.progress = progress;
-        (event.more, event.again) = (more, again);
+        (event.more_input, event.continues_input) = (more, again);
         event.details = Span::of_dict(frame, invocation.details);
         event.payload = Payload::of_frame(frame, invocation.payload);
         self.emit(event);
@@ -398,7 +398,7 @@ impl<H: Clone> Session<H> {
             self.invocations.ignore_rest(id);
         }
         if let Some(watcher) = open.watcher {
-            self.emit(Event::new(EventKind::Gone, 0, Some(watcher)));
+            self.emit(Event::new(EventKind::Released, 0, Some(watcher)));
         }
     }
 

@@ -6,7 +6,7 @@
 //! when events reach the application, is left to [`crate::client`].
 //!
 //! * [`message`]: every message of the protocol, decoded and encoded.
-//! * [`session`]: the life of a session, from HELLO to GOODBYE; [`ended`]: its ends.
+//! * [`session`]: the life of a session, from HELLO to GOODBYE; [`end`]: its ends.
 //! * [`challenge`]: who we are, and who the router is. [`features`]: what it can do.
 //! * [`pubsub`], [`rpc`]: its requests, and the answers to them. [`cancel`]: calls that are given up.
 //! * [`invocations`]: the calls that come in. `targets`: who hears of what.
@@ -14,7 +14,7 @@
 
 pub mod cancel;
 pub mod challenge;
-pub mod ended;
+pub mod end;
 pub mod event;
 pub mod features;
 pub mod ids;
@@ -31,9 +31,9 @@ mod tests;
 
 pub use cancel::CancelMode;
 pub use challenge::Gate;
-pub use ended::Ended;
+pub use end::SessionEnd;
 pub use event::{Cause, Event, EventKind, RequestError};
 pub use invocations::INVOCATION_ID;
 pub use message::Message;
-pub use pubsub::Listed;
+pub use pubsub::SubscriptionInfo;
 pub use session::{Config, Phase, Session};

@@ -69,7 +69,7 @@ impl<H> Subscription<H> {
 
 /// An active subscription or registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
+pub struct SubscriptionInfo {
     /// The local id.
     pub id: u64,
     /// The router's id.
@@ -217,10 +217,10 @@ impl<H: Clone> Session<H> {
     }
 
     /// The active subscriptions, by local id.
-    pub fn subscriptions(&self) -> Vec<Listed> {
+    pub fn subscriptions(&self) -> Vec<SubscriptionInfo> {
         let active = self.subscriptions.active.iter();
         let listed = active.flat_map(|(id, subscription)| {
-            subscription.handlers.iter().map(|(local, _)| Listed {
+            subscription.handlers.iter().map(|(local, _)| SubscriptionInfo {
                 id: *local,
                 wamp_id: *id,
                 uri: subscription.topic.clone(),
@@ -437,7 +437,7 @@ impl<H: Clone> Session<H> {
         let topic = subscription.topic.clone();
         if let Some(at) = subscription.handlers.iter().position(|(id, _)| *id == local) {
             let (local, handler) = subscription.handlers.remove(at);
-            self.emit(Event::new(EventKind::Gone, local, Some(handler)));
+            self.emit(Event::new(EventKind::Released, local, Some(handler)));
         }
         let Some(subscription) = self.subscriptions.active.get_mut(&id) else {
             return true;

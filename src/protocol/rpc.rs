@@ -15,7 +15,7 @@ use super::cancel;
 use super::event::{Cause, Event, EventKind, RequestError, c_text};
 use super::ids::IdMap;
 use super::message::{self, code};
-use super::pubsub::Listed;
+use super::pubsub::SubscriptionInfo;
 use super::session::{Request, Session, Violation};
 use super::uri::{self, Match};
 
@@ -114,8 +114,8 @@ impl<H> Registrations<H> {
     }
 
     /// The active ones: local id, router's id, procedure, how it matches.
-    pub(super) fn list(&self) -> Vec<Listed> {
-        let listed = self.active.iter().map(|(id, registration)| Listed {
+    pub(super) fn list(&self) -> Vec<SubscriptionInfo> {
+        let listed = self.active.iter().map(|(id, registration)| SubscriptionInfo {
             id: registration.local,
             wamp_id: *id,
             uri: registration.procedure.clone(),
@@ -208,7 +208,7 @@ impl<H: Clone> Session<H> {
         match self.requests.remove(&request) {
             Some(Request::Call { target, .. } | Request::Publish { target }) => {
                 self.limits.remove(request);
-                self.emit(Event::new(EventKind::Gone, local, Some(target)));
+                self.emit(Event::new(EventKind::Released, local, Some(target)));
                 Ok(())
             }
             Some(other) => {
@@ -265,7 +265,7 @@ impl<H: Clone> Session<H> {
     }
 
     /// The active registrations, by local id.
-    pub fn registrations(&self) -> Vec<Listed> {
+    pub fn registrations(&self) -> Vec<SubscriptionInfo> {
         self.registrations.list()
     }
 
@@ -428,7 +428,7 @@ impl<H: Clone> Session<H> {
 
     fn forget_registration(&mut self, local: u64, registration: u64) {
         if let Some(removed) = self.registrations.remove(registration) {
-            self.emit(Event::new(EventKind::Gone, local, Some(removed.target)));
+            self.emit(Event::new(EventKind::Released, local, Some(removed.target)));
         }
     }
 }

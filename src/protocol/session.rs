@@ -25,7 +25,7 @@ use crate::codec::{
 
 use super::cancel::Limits;
 use super::challenge::{Challenges, Gate};
-use super::ended::{Ended, message_details, why};
+use super::end::{SessionEnd, message_details, why};
 use super::event::{Cause, Event, EventKind, RequestError, c_text};
 use super::features::Features;
 use super::ids::IdMap;
@@ -70,7 +70,7 @@ pub enum Phase {
 pub struct Session<H> {
     pub(super) phase: Phase,
     pub(super) config: Config,
-    pub(super) ended: Option<Ended>,
+    pub(super) ended: Option<SessionEnd>,
     pub(super) outbox: Outbox,
     pub(super) events: Vec<Event<H>>,
     /// The id of the last request.
@@ -170,7 +170,7 @@ impl<H: Clone> Session<H> {
     }
 
     /// How it ended, told once.
-    pub fn take_ended(&mut self) -> Option<Ended> {
+    pub fn take_ended(&mut self) -> Option<SessionEnd> {
         self.ended.take()
     }
 
@@ -221,7 +221,7 @@ impl<H: Clone> Session<H> {
             Phase::Leaving | Phase::Closed => return Err(RequestError::Closed),
             Phase::Joining => {
                 self.send_abort(reason, message.unwrap_or("the client gave up"));
-                self.end(Ended::Goodbye {
+                self.end(SessionEnd::Goodbye {
                     by_us: true,
                     reason: reason.to_owned(),
                     message: message.unwrap_or_default().to_owned(),
@@ -242,14 +242,14 @@ impl<H: Clone> Session<H> {
     /// The transport is gone, or nothing more is expected from it: nothing more is sent either.
     pub fn lost(&mut self) {
         self.outbox.clear();
-        self.end(Ended::Lost);
+        self.end(SessionEnd::Lost);
     }
 
     /// Nobody is interested any more. What waits in the outbox may still be sent, so no request
     /// counts as unsent.
     pub fn detach(&mut self) {
         self.given = self.last_request;
-        self.end(Ended::Lost);
+        self.end(SessionEnd::Lost);
     }
 
     /// Takes in one received message.
@@ -282,7 +282,7 @@ impl<H: Clone> Session<H> {
             return;
         }
         self.send_abort(uri::PROTOCOL_VIOLATION, &what);
-        self.end(Ended::Violation { message: what });
+        self.end(SessionEnd::Violation { message: what });
     }
 
     fn handle(&mut self, frame: &Bytes, message: Message<'_>) -> Result<(), Violation> {
@@ -292,7 +292,7 @@ impl<H: Clone> Session<H> {
             (Phase::Joining, Message::Abort(abort)) => {
                 let (reason, message) = why(&abort.reason, abort.details);
                 let challenged = self.challenges.any();
-                self.end(Ended::Refused { reason, message, challenged });
+                self.end(SessionEnd::Refused { reason, message, challenged });
                 Ok(())
             }
             (Phase::Joining, Message::Extension(_)) => Ok(()),
@@ -301,7 +301,7 @@ impl<H: Clone> Session<H> {
             }
             (Phase::Leaving, Message::Goodbye(goodbye)) => {
                 let (reason, message) = why(&goodbye.reason, goodbye.details);
-                self.end(Ended::Goodbye { by_us: true, reason, message });
+                self.end(SessionEnd::Goodbye { by_us: true, reason, message });
                 Ok(())
             }
             // What has crossed with our GOODBYE is answered all the same, and so told.
@@ -333,12 +333,12 @@ impl<H: Clone> Session<H> {
                     let reason = uri::GOODBYE_AND_OUT.into();
                     message::Goodbye { details: Dict::EMPTY, reason }.write(out);
                 });
-                self.end(Ended::Goodbye { by_us: false, reason, message });
+                self.end(SessionEnd::Goodbye { by_us: false, reason, message });
                 Ok(())
             }
             Message::Abort(abort) => {
                 let (reason, message) = why(&abort.reason, abort.details);
-                self.end(Ended::Aborted { reason, message });
+                self.end(SessionEnd::Aborted { reason, message });
                 Ok(())
             }
             Message::Interrupt(interrupt) => self.on_interrupt(frame, &interrupt),
@@ -355,7 +355,7 @@ impl<H: Clone> Session<H> {
         let Some(roles) = welcome.details.dict("roles")? else {
             return Err(Violation("the WELCOME has no roles".to_owned()));
         };
-        self.features = Features::of_roles(roles)?;
+        self.features = Features::from_roles(roles)?;
         if !self.features.broker && !self.features.dealer {
             return Err(Violation("the WELCOME announces neither broker nor dealer".to_owned()));
         }

@@ -104,7 +104,7 @@ fn loss_tells_what_was_sent() {
             (Some("sub"), None),
         ]
     );
-    assert_eq!(client.session.take_ended(), Some(Ended::Lost));
+    assert_eq!(client.session.take_ended(), Some(SessionEnd::Lost));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::cancel::CancelMode;
-use super::ended::Ended;
+use super::end::SessionEnd;
 use super::event::{Cause, Event, EventKind, RequestError};
 use super::session::{Config, Phase, Session};
 use crate::codec::{Dict, PayloadRef};
@@ -88,7 +88,7 @@ impl Client {
     /// The message with which the session ended as a violation by the peer.
     fn violation(&mut self) -> Option<String> {
         match self.session.take_ended() {
-            Some(Ended::Violation { message }) => Some(message),
+            Some(SessionEnd::Violation { message }) => Some(message),
             None => None,
             Some(other) => panic!("ended otherwise: {other:?}"),
         }

@@ -15,7 +15,7 @@ use super::uri;
 
 /// How a session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ended {
+pub enum SessionEnd {
     /// The router refused it by ABORT.
     Refused {
         /// The URI of the refusal.
@@ -83,7 +83,7 @@ impl<H: Clone> Session<H> {
         }
     }
 
-    pub(super) fn end(&mut self, ended: Ended) {
+    pub(super) fn end(&mut self, ended: SessionEnd) {
         if self.phase == Phase::Closed {
             return;
         }
@@ -98,7 +98,7 @@ impl<H: Clone> Session<H> {
         }
         gone.extend(self.registrations.drain());
         for (id, target) in gone {
-            self.emit(Event::new(EventKind::Gone, id, Some(target)));
+            self.emit(Event::new(EventKind::Released, id, Some(target)));
         }
     }
 
