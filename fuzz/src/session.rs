@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use wamp::codec::{Dict, Encoding, PayloadRef, Received, Rules, json, transcode};
-use wamp::protocol::event::RequestError;
-use wamp::protocol::session::{Config, Phase};
-use wamp::protocol::{CancelMode, Event, EventKind, Gate, Message, Session};
+use wamp::protocol::{
+    CancelMode, Config, Event, EventKind, Gate, Message, Phase, RequestError, Session,
+};
 
 use super::{encoding, tree};
 

@@ -21,6 +21,7 @@ use bytes::Bytes;
 use serde_json::json;
 
 use crate::codec::{Dict, Payload, PayloadRef, Span};
+use crate::protocol::options::matching;
 use crate::protocol::{Cause, Event, EventKind, RequestError, uri};
 
 use super::connection::Connection;
@@ -263,7 +264,7 @@ impl Connection {
         target: Arc<dyn Target>,
     ) -> Result<u64, Failure> {
         let uri = &*self.prefixes.resolve(uri);
-        uri::check(uri, uri::matching(options)?).map_err(RequestError::from)?;
+        uri::check(uri, matching(options)?).map_err(RequestError::from)?;
         let state = lock(&self.state);
         if state.freed {
             return Err(Status::Handle.into());

@@ -1,19 +1,8 @@
-//! How sessions end, and what becomes of what was on its way.
-//!
-//! Every request that waits gets its one outcome: the session's end is a failure whose cause tells
-//! whether the request had been given to the transport.
+//! The ends of a session, and the words that both sides have for them.
 
-use std::mem;
+use crate::codec::{Dict, json};
 
-use crate::codec::{Dict, Out, PayloadRef};
-
-use super::cancel::Limits;
-use super::event::{Cause, Event, EventKind};
-use super::message;
-use super::session::{Phase, Request, Session};
-use super::uri;
-
-/// How a session ended.
+/// The way in which a session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SessionEnd {
     /// The router refused it by ABORT.
@@ -50,80 +39,11 @@ pub enum SessionEnd {
     },
     /// The peer violated the protocol.
     Violation {
-        /// How.
+        /// The rule, and how it was broken.
         message: String,
     },
     /// The transport is gone.
     Lost,
-}
-
-impl<H: Clone> Session<H> {
-    pub(super) fn send_abort(&mut self, reason: &str, text: &str) {
-        let details = message_details(Some(text));
-        self.drop_unsent();
-        // Three elements: autobahn refuses the longer form.
-        self.send(|out| {
-            let details = Dict::from_checked(&details);
-            let payload = PayloadRef::NONE;
-            message::Abort { details, reason: reason.into(), payload }.write(out);
-        });
-    }
-
-    /// Sends one of the messages that open and close a session: no limit applies to them.
-    pub(super) fn send(&mut self, write: impl FnOnce(&mut Out<'_>)) {
-        let pushed = self.outbox.push(usize::MAX, write);
-        debug_assert!(pushed.is_ok());
-    }
-
-    /// Before the last word of an open session: its requests that were not sent never will be, as
-    /// they are told.
-    pub(super) fn drop_unsent(&mut self) {
-        if self.phase == Phase::Open {
-            self.outbox.clear();
-        }
-    }
-
-    pub(super) fn end(&mut self, ended: SessionEnd) {
-        if self.phase == Phase::Closed {
-            return;
-        }
-        self.phase = Phase::Closed;
-        self.ended = Some(ended);
-        self.fail_requests();
-        self.limits = Limits::default();
-        let (mut gone, leaving) = self.subscriptions.drain();
-        gone.extend(self.invocations.drain());
-        for (id, target) in leaving {
-            self.emit(Event::new(EventKind::Unsubscribed, id, target));
-        }
-        gone.extend(self.registrations.drain());
-        for (id, target) in gone {
-            self.emit(Event::new(EventKind::Released, id, Some(target)));
-        }
-    }
-
-    fn fail_requests(&mut self) {
-        let mut requests: Vec<_> = mem::take(&mut self.requests).into_iter().collect();
-        requests.sort_unstable_by_key(|(id, _)| *id);
-        for (request, pending) in requests {
-            let cause = if request > self.given { Cause::NotSent } else { Cause::OutcomeUnknown };
-            let failed = |id, target| Event::failed(id, target, cause, uri::NETWORK_FAILURE);
-            let targets: Vec<(u64, Option<H>)> = match pending {
-                Request::Call { target, .. } | Request::Publish { target } => {
-                    vec![(self.request_local(request), Some(target))]
-                }
-                Request::Subscribe(pending) => pending.into_targets(),
-                Request::Unsubscribe(leaving) => leaving,
-                Request::Register(pending) => pending.into_targets(),
-                Request::Unregister { local, target, .. } => vec![(local, target)],
-            };
-            for (id, target) in targets {
-                if let Some(target) = target {
-                    self.emit(failed(id, target));
-                }
-            }
-        }
-    }
 }
 
 /// The reason and the message of an ABORT or GOODBYE. A message of a wrong type is not worth
@@ -133,11 +53,12 @@ pub(super) fn why(reason: &str, details: Dict<'_>) -> (String, String) {
     (reason.to_owned(), message.into_owned())
 }
 
+/// The details of an ABORT or GOODBYE with a message, as text.
 pub(super) fn message_details(message: Option<&str>) -> Vec<u8> {
     let mut details = b"{".to_vec();
     if let Some(message) = message {
         details.extend_from_slice(b"\"message\":");
-        crate::codec::json::text::write_string(&mut details, message);
+        json::text::write_string(&mut details, message);
     }
     details.push(b'}');
     details

@@ -4,11 +4,7 @@
 //! and `#`. Crossbar.io drops the connection of a client that sends anything else. The strict rule
 //! is left to routers that want it.
 
-use crate::codec::Dict;
-
-use super::event::RequestError;
-
-/// How a subscription or registration matches (advanced profile, "Pattern-based ...").
+/// The ways in which subscriptions and registrations match (advanced profile, "Pattern-based ...").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Match {
     /// The very URI.
@@ -41,16 +37,7 @@ impl Match {
     }
 }
 
-/// The `match` option of a SUBSCRIBE or REGISTER.
-pub fn matching(options: Dict<'_>) -> Result<Match, RequestError> {
-    let wrong = RequestError::Option("match", "must be \"exact\", \"prefix\" or \"wildcard\"");
-    match options.text("match").map_err(|_| wrong)? {
-        None => Ok(Match::Exact),
-        Some(name) => Match::parse(&name).ok_or(wrong),
-    }
-}
-
-/// What is wrong with a URI.
+/// A breach of the rules for URIs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UriError {
     /// Nothing at all.
@@ -146,6 +133,11 @@ pub const OPTION_NOT_ALLOWED: &str = "wamp.error.option_not_allowed";
 pub const NETWORK_FAILURE: &str = "wamp.error.network_failure";
 /// The router goes down.
 pub const SYSTEM_SHUTDOWN: &str = "wamp.close.system_shutdown";
+
+/// True for the URI of a cancellation. Some text of the specification writes two l.
+pub(super) fn is_canceled(error: &str) -> bool {
+    matches!(error, CANCELED | "wamp.error.cancelled")
+}
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::challenge::Gate;
+use super::super::challenges::Gate;
 use super::*;
 
 const WELCOME: &str = r#"[2,77,{"roles":{"broker":{}},"authextra":{"proof":"yes"}}]"#;

@@ -4,10 +4,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::cancel::CancelMode;
-use super::end::SessionEnd;
-use super::event::{Cause, Event, EventKind, RequestError};
-use super::session::{Config, Phase, Session};
+use super::{
+    CancelMode, Cause, Config, Event, EventKind, Phase, RequestError, Session, SessionEnd,
+};
 use crate::codec::{Dict, PayloadRef};
 
 mod calls;
