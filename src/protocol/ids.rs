@@ -14,13 +14,15 @@ pub(super) struct Ids {
     /// A number that all local ids are larger than.
     above: u64,
     last_request: u64,
+    /// All request ids have been used, and begin again.
+    wrapped: bool,
     last_local: u64,
 }
 
 impl Ids {
     /// Ids of which none has been used.
     pub(super) fn new(above: u64) -> Ids {
-        Ids { above, last_request: 0, last_local: 0 }
+        Ids { above, last_request: 0, wrapped: false, last_local: 0 }
     }
 
     /// The id of the last request; 0 before the first.
@@ -35,7 +37,13 @@ impl Ids {
 
     /// Counts a request that has been made under [`Ids::next_request`].
     pub(super) fn count_request(&mut self, id: u64) {
+        self.wrapped |= id < self.last_request;
         self.last_request = id;
+    }
+
+    /// True if there has been a request with this id.
+    pub(super) fn has_issued(&self, request: u64) -> bool {
+        request <= self.last_request || self.wrapped
     }
 
     /// The local id of a call or publication.
@@ -106,7 +114,11 @@ mod tests {
     #[test]
     fn request_ids_begin_again_after_the_largest() {
         let mut ids = Ids::new(0);
+        ids.count_request(MAX_ID - 1);
+        assert_eq!((ids.has_issued(MAX_ID), ids.next_request()), (false, MAX_ID));
         ids.count_request(MAX_ID);
-        assert_eq!(ids.next_request(), 1);
+        assert_eq!((ids.has_issued(MAX_ID), ids.next_request()), (true, 1));
+        ids.count_request(1);
+        assert!(ids.has_issued(MAX_ID), "an answer to an earlier request");
     }
 }

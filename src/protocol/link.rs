@@ -127,7 +127,7 @@ impl<H> Link<H> {
 
     /// Refuses answers to what was never asked.
     pub(super) fn check_issued(&self, request: u64) -> Result<(), Violation> {
-        if request > self.ids.last_request() {
+        if !self.ids.has_issued(request) {
             return Err(Violation(format!("an answer to request {request}, which was never made")));
         }
         Ok(())

@@ -36,7 +36,9 @@ fn request_ids_begin_again_after_the_largest() {
     assert_eq!(client.sent(), sent);
     client.receive("[50,9007199254740992,{}]");
     client.receive("[50,1,{}]");
-    assert_eq!(client.events().len(), 2);
+    let told = client.events().into_iter().map(|event| (event.kind, event.target));
+    let result = EventKind::Result;
+    assert_eq!(told.collect::<Vec<_>>(), [(result, Some("last")), (result, Some("first"))]);
 }
 
 #[test]
