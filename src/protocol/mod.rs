@@ -19,8 +19,8 @@
 //! * [`session`]: the life of a session, from HELLO to GOODBYE; [`end`]: its ends.
 //! * `link`: what parts send and emit through; `requests`: what waits for an answer; [`ids`].
 //! * [`challenges`]: who we are, and who the router is. [`features`]: what it can do.
-//! * `publications`, [`subscriptions`], `calls`, `registrations`: requests and the answers to them;
-//!   `revocation`: ends that the router decides. `limits`: the time that calls have.
+//! * `publications`, `subscriptions`, `calls`, `registrations`: requests and the answers to them;
+//!   `revocation`: ends that the router decides. `limits`: the time that calls have. `info`: lists.
 //! * [`invocations`]: the calls that come in.
 //! * [`event`]: what a session tells; [`error`]: what it refuses. [`options`]: what it reads of the
 //!   options of requests. [`uri`]: URIs and the rules for them.
@@ -33,6 +33,7 @@ pub mod error;
 pub mod event;
 pub mod features;
 pub mod ids;
+mod info;
 pub mod invocations;
 mod limits;
 mod link;
@@ -43,7 +44,7 @@ mod registrations;
 mod requests;
 mod revocation;
 pub mod session;
-pub mod subscriptions;
+mod subscriptions;
 pub mod uri;
 
 #[cfg(test)]
@@ -53,8 +54,8 @@ pub use challenges::Gate;
 pub use end::SessionEnd;
 pub use error::RequestError;
 pub use event::{Cause, Event, EventKind};
+pub use info::SubscriptionInfo;
 pub use invocations::INVOCATION_ID;
 pub use message::Message;
 pub use options::CancelMode;
 pub use session::{Config, Phase, Session};
-pub use subscriptions::SubscriptionInfo;

@@ -13,12 +13,12 @@ use crate::codec::Dict;
 use super::error::{RequestError, Violation};
 use super::event::{Cause, Event, EventKind, c_text};
 use super::ids::IdMap;
+use super::info::SubscriptionInfo;
 use super::link::Link;
 use super::message::{self, code};
 use super::options;
 use super::requests::{Handlers, PendingRegister, Request};
 use super::revocation::Revocation;
-use super::subscriptions::SubscriptionInfo;
 use super::uri::{self, Match};
 
 /// The registrations of a session.

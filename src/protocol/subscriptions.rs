@@ -19,6 +19,7 @@ use crate::codec::{Dict, Payload, Span};
 use super::error::{RequestError, Violation};
 use super::event::{Cause, Event, EventKind, c_text, concrete};
 use super::ids::IdMap;
+use super::info::SubscriptionInfo;
 use super::link::Link;
 use super::message::{self, code};
 use super::options;
@@ -60,19 +61,6 @@ impl<H> Subscription<H> {
         self.handlers.iter().for_each(|(id, target)| show(*id, target));
         each_leaving(&self.leaving, show);
     }
-}
-
-/// An active subscription or registration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SubscriptionInfo {
-    /// The local id.
-    pub id: u64,
-    /// The router's id.
-    pub wamp_id: u64,
-    /// The topic or procedure, or the pattern.
-    pub uri: Arc<CStr>,
-    /// The way in which it matches.
-    pub matching: Match,
 }
 
 impl<H> Default for Subscriptions<H> {

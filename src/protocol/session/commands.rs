@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use crate::codec::{Dict, PayloadRef};
 use crate::protocol::error::RequestError;
+use crate::protocol::info::SubscriptionInfo;
 use crate::protocol::options::CancelMode;
 use crate::protocol::publications;
-use crate::protocol::subscriptions::SubscriptionInfo;
 use crate::protocol::uri::{self, Match};
 
 use super::{Phase, Session};
