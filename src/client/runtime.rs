@@ -386,7 +386,7 @@ fn start() -> Result<Hidden, Failure> {
 
 impl Closable for Connection {
     fn start_closing(&self) {
-        let _ = self.start_close(crate::protocol::uri::SYSTEM_SHUTDOWN, None);
+        let _ = self.start_close(crate::protocol::uri::CLOSE_SYSTEM_SHUTDOWN, None);
     }
 
     fn wait_closed(&self, deadline: Instant) -> bool {
