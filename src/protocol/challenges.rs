@@ -9,8 +9,7 @@
 //!                               Closed <-------- the gate shuts: ABORT ------ gate --> Open
 //! ```
 //!
-//! What an answer is, and whether the router is to be trusted, is left to the application and to
-//! [`crate::auth`].
+//! The application and [`crate::auth`] know what to answer, and whether to trust the router.
 
 use std::fmt;
 use std::sync::Arc;

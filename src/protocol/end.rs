@@ -18,7 +18,7 @@ pub enum SessionEnd {
     NotAuthenticated {
         /// The URI of our ABORT.
         reason: String,
-        /// What went wrong.
+        /// The problem, for people.
         message: String,
     },
     /// The router aborted the open session.

@@ -1,4 +1,4 @@
-//! Why a request is refused, and why a session ends over what its peer sent.
+//! Errors: a request that is refused, and a message that the session ends over.
 
 use crate::codec::{CodecError, TooLarge, Unsendable};
 

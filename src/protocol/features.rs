@@ -115,9 +115,9 @@ impl Features {
 /// Payloads that a role carries without a look inside.
 #[derive(Debug, Clone, Copy, Default)]
 struct Passthru {
-    /// As the specification has it.
+    /// The form of the specification.
     ppt: bool,
-    /// As Autobahn has it.
+    /// The form of Autobahn.
     enc: bool,
 }
 

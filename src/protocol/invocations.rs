@@ -1,5 +1,5 @@
 //! The callee's side of calls: invocations, their answers, and their interruption (basic profile,
-//! "Remote Procedure Calls"; advanced profile, "Call Canceling" and "Progressive Call Invocations").
+//! "Remote Procedure Calls"; advanced profile, "Call Canceling", "Progressive Call Invocations").
 //!
 //! An invocation is answered exactly once, at any time, in any order; a second answer is refused
 //! here, because it would be a protocol violation on the wire.
@@ -11,6 +11,10 @@
 //!                  +-+    \                             ^
 //!                          \ INTERRUPT kill --> told ---+ finish_interrupt: ERROR canceled
 //! ```
+//!
+//! The application knows an invocation by its *key*, which is the router's id as a rule. But a
+//! router may use an id again once it has interrupted an invocation, of which the application still
+//! asks whether it is: the newcomer then gets a key with a number above the id.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -32,21 +36,19 @@ use super::uri::{self, Match};
 /// The invocations of a session, each by a key that no other has while anybody may ask for it.
 #[derive(Debug)]
 pub(super) struct Invocations<H> {
-    /// Without a final answer.
+    /// Those without a final answer.
     open: IdMap<Invocation<H>>,
-    /// Given up by their callers, until nobody asks for them any more.
+    /// Those that their callers have canceled, until nobody asks for them any more.
     interrupted: IdMap<Interrupted>,
-    /// Over before their last input, which is still to be ignored.
+    /// The ids of those that were over before their last input, which is still to be ignored.
     unfinished: VecDeque<u64>,
-    /// The keys of those whose id the router has used again while the application still holds what it
-    /// stood for first. By their ids; all others are their own keys.
+    /// The keys, by id, of those that got another one than their id.
     renamed: IdMap<u64>,
-    /// How many names were given.
-    names: u64,
+    /// The number above the id in the last such key.
+    last_name: u64,
 }
 
-/// The bits of a key that are the router's id, which has 54 at most. Above them stands a name, where
-/// there had to be one.
+/// The bits of a key that are the router's id, which has 54 at most.
 pub const INVOCATION_ID: u64 = (1 << 54) - 1;
 
 #[derive(Debug)]
@@ -56,11 +58,11 @@ struct Invocation<H> {
     progress: bool,
     /// More input follows.
     more: bool,
-    /// The caller has given up, and waits for the answer all the same.
+    /// The caller has canceled, and waits for the answer all the same.
     killed: bool,
-    /// Wants to hear of an INTERRUPT.
+    /// The one to tell of an INTERRUPT, instead of the procedure's handler.
     watcher: Option<H>,
-    /// See [`Invocations::set_tag`].
+    /// The tag of [`Invocations::set_tag`].
     tag: u64,
 }
 
@@ -69,11 +71,11 @@ struct Interrupted {
     registration: u64,
     /// The caller waited for the end of it.
     waited: bool,
-    /// See [`Invocations::set_tag`].
+    /// The tag of [`Invocations::set_tag`].
     tag: u64,
 }
 
-/// How many ids of answered invocations are remembered for the rest of their input.
+/// The most ids of answered invocations that are remembered for the rest of their input.
 const MOST_UNFINISHED: usize = 1024;
 
 impl<H> Default for Invocations<H> {
@@ -83,7 +85,7 @@ impl<H> Default for Invocations<H> {
             interrupted: IdMap::default(),
             unfinished: VecDeque::new(),
             renamed: IdMap::default(),
-            names: 0,
+            last_name: 0,
         }
     }
 }
@@ -149,8 +151,8 @@ impl<H> Invocations<H> {
         if !self.interrupted.contains_key(&id) && !self.open.contains_key(&id) {
             return id;
         }
-        self.names = self.names % 1023 + 1;
-        let key = self.names << INVOCATION_ID.count_ones() | id;
+        self.last_name = self.last_name % 1023 + 1;
+        let key = self.last_name << INVOCATION_ID.count_ones() | id;
         self.renamed.insert(id, key);
         key
     }

@@ -1,7 +1,7 @@
 //! The link of a session to its router: what every part of the session needs to do its work.
 //!
 //! Parts number and send requests through it, take those that the router answers, and emit events.
-//! What they ask for and what they tell is left to them.
+//! The meaning of all these is left to them.
 
 use std::mem;
 
@@ -147,5 +147,64 @@ impl<H> Link<H> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::event::EventKind;
+    use crate::protocol::message::code;
+
+    fn link() -> Link<&'static str> {
+        Link::new(Encoding::Json, 10, Ids::new(0))
+    }
+
+    fn publish(link: &mut Link<&'static str>, target: &'static str) -> u64 {
+        let id = link.send_request(|_, out| out.whole(b"[]")).unwrap();
+        link.requests.insert(id, Request::Publish { target });
+        id
+    }
+
+    #[test]
+    fn a_refused_request_uses_no_id() {
+        let mut link = link();
+        let refused = link.send_request(|_, out| out.whole(b"more than ten"));
+        assert!(matches!(refused, Err(RequestError::TooLarge(_))));
+        assert_eq!((publish(&mut link, "a"), publish(&mut link, "b")), (1, 2));
+    }
+
+    #[test]
+    fn nothing_follows_the_last_word() {
+        let mut link = link();
+        link.send_last(|out| out.whole(b"the last word has no limit"));
+        assert_eq!(link.send(|out| out.whole(b"[]")), Err(RequestError::Closed));
+        assert_eq!(link.send_request(|_, out| out.whole(b"[]")), Err(RequestError::Closed));
+        assert_eq!(link.take_outbox().count(), 1);
+    }
+
+    #[test]
+    fn a_request_is_answered_once_and_by_its_own_kind() {
+        let mut link = link();
+        let id = publish(&mut link, "a");
+        assert!(link.answered(id, code::CALL).is_err());
+        assert!(link.answered(id + 1, code::PUBLISH).is_err(), "it was never made");
+        assert!(matches!(link.answered(id, code::PUBLISH), Ok(Some(Request::Publish { .. }))));
+        assert!(matches!(link.answered(id, code::PUBLISH), Ok(None)), "a late answer");
+        assert!(link.answered(id, code::YIELD).is_err(), "no type of a request");
+    }
+
+    #[test]
+    fn failures_tell_what_was_sent() {
+        let mut link = link();
+        publish(&mut link, "sent");
+        link.take_outbox();
+        publish(&mut link, "unsent");
+        link.fail_requests();
+        let told: Vec<_> = link.events.iter().map(|event| (event.kind, event.cause)).collect();
+        let error = EventKind::Error;
+        let causes = [Cause::OutcomeUnknown, Cause::NotSent];
+        assert_eq!(told, causes.map(|cause| (error, Some(cause))));
+        assert!(link.requests.is_empty());
     }
 }

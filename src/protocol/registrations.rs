@@ -24,7 +24,7 @@ use super::uri::{self, Match};
 /// The registrations of a session.
 #[derive(Debug)]
 pub(super) struct Registrations<H> {
-    /// By the router's id.
+    /// The router's registrations, by its ids.
     active: IdMap<Registration<H>>,
     /// The places of local ids.
     locals: IdMap<Place>,

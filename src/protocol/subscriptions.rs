@@ -30,7 +30,7 @@ use super::uri::{self, Match};
 /// The subscriptions of a session.
 #[derive(Debug)]
 pub(super) struct Subscriptions<H> {
-    /// By the router's id.
+    /// The router's subscriptions, by its ids.
     active: IdMap<Subscription<H>>,
     /// The router's id, or the request that will tell it, of what has been subscribed.
     by_key: HashMap<Key, Place>,

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`session`] | HELLO WELCOME ABORT CHALLENGE AUTHENTICATE GOODBYE |
 //! | [`pubsub`] | PUBLISH PUBLISHED SUBSCRIBE SUBSCRIBED UNSUBSCRIBE UNSUBSCRIBED EVENT |
-//! | [`rpc`] | CALL CANCEL RESULT REGISTER REGISTERED UNREGISTER UNREGISTERED INVOCATION INTERRUPT YIELD |
+//! | [`rpc`] | CALL CANCEL RESULT INVOCATION INTERRUPT YIELD and REGISTER to UNREGISTERED |
 //! | [`error`] | ERROR |
 
 pub mod error;
@@ -154,9 +154,8 @@ impl<'a> Message<'a> {
         )
     }
 
-    /// Appends the encoded message. The library itself writes what it knows the kind of; this is for
-    /// tests and fuzzers, which write again what they have read. An extension has no layout, and
-    /// leaves nothing.
+    /// Appends the encoded message; of an extension, which has no layout, nothing. For tests and
+    /// fuzzers, which write what they have read: the library knows which message it writes.
     #[doc(hidden)]
     pub fn write(&self, out: &mut Out<'_>) {
         match self {

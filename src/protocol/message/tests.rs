@@ -53,7 +53,7 @@ fn in_other(sample: &str, encoding: Encoding) -> Vec<u8> {
     bytes
 }
 
-/// What `read` makes of a frame.
+/// The result of reading a frame.
 fn received<R>(
     frame: &[u8],
     encoding: Encoding,

@@ -1,4 +1,4 @@
-//! What the application asks of a session: each request checks the phase, and is led to its part.
+//! Requests that the application makes of a session: each checks the phase, and is led to its part.
 
 use std::time::Instant;
 

@@ -69,7 +69,7 @@ pub enum Phase {
     Open,
     /// GOODBYE is sent, the answer awaited.
     Leaving,
-    /// Over.
+    /// The session is over.
     Closed,
 }
 
@@ -214,7 +214,7 @@ impl<H: Clone> Session<H> {
         }
     }
 
-    /// Ends the session. Every request that waits gets its one outcome, and every `H` is given back.
+    /// Ends the session: every request that waits gets its one outcome, every `H` is given back.
     fn end(&mut self, end: SessionEnd) {
         if self.phase == Phase::Closed {
             return;

@@ -1,5 +1,4 @@
-//! Those whom a session would tell of its local ids: a look into all of its parts, which changes
-//! nothing.
+//! Targets: a look into all parts of a session for whom it would tell of its local ids.
 
 use super::Session;
 
