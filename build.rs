@@ -1,5 +1,5 @@
 //! Makes wamp.h and wamp.json in OUT_DIR (tests/header.rs and tests/description.rs compare them with those of include/),
-//! and the table of statuses for src/ffi/statuses.rs; names the library.
+//! the table of statuses for src/ffi/statuses.rs, and the URIs for src/protocol/uri.rs; names the library.
 
 use std::error::Error;
 use std::fs;
@@ -11,6 +11,8 @@ mod description;
 mod header;
 #[path = "build/statuses.rs"]
 mod statuses;
+#[path = "build/uris.rs"]
+mod uris;
 
 fn main() {
     for place in ["src/ffi", "cbindgen.toml", "include/concepts.txt", "include/uris.txt", "build"] {
@@ -30,7 +32,9 @@ fn write_all(root: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     let sets = statuses::sets(&functions);
     let types = fs::read_to_string(root.join("src/ffi/types.rs"))?;
     fs::write(out.join("statuses.rs"), statuses::table(&functions, &sets, &types))?;
-    let header = header::text(root, &functions)?;
+    let uris = uris::read(root)?;
+    fs::write(out.join("uris.rs"), uris::constants(&uris))?;
+    let header = header::text(root, &functions, &uris)?;
     fs::write(out.join("wamp.h"), &header)?;
     fs::write(out.join("wamp.json"), description::text(&header, &functions, &sets)?)?;
     Ok(())

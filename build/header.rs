@@ -8,6 +8,7 @@ use std::path::Path;
 
 use crate::env;
 use crate::statuses::Function;
+use crate::uris::Uri;
 
 /// The files of functions, in the order of the header, and what their sections are called.
 const FUNCTIONS: &[(&str, &str)] = &[
@@ -47,13 +48,12 @@ const PREFIX: &str = "WAMP_API";
 const MACROS: &str = "Predefined URIs, and macros for payloads";
 
 /// The text of wamp.h.
-pub fn text(root: &Path, functions: &[Function]) -> Result<String, Box<dyn Error>> {
+pub fn text(root: &Path, functions: &[Function], uris: &[Uri]) -> Result<String, Box<dyn Error>> {
     let mut config = cbindgen::Config::from_file(root.join("cbindgen.toml"))?;
     let concepts = fs::read_to_string(root.join("include/concepts.txt"))?;
     config.header = Some(concepts.replace(" * @CONTENTS@\n", &contents()));
     config.after_includes = Some(preamble());
-    let uris = fs::read_to_string(root.join("include/uris.txt"))?;
-    config.trailer = Some(format!("{}{}\n{}", banner(MACROS), uri_macros(&uris), payload_macros()));
+    config.trailer = Some(format!("{}{}\n{}", banner(MACROS), uri_macros(uris), payload_macros()));
     let mut builder = cbindgen::Builder::new().with_config(config);
     for file in ["types"].into_iter().chain(FUNCTIONS.iter().map(|(file, _)| *file)) {
         builder = builder.with_src(root.join(format!("src/ffi/{file}.rs")));
@@ -184,15 +184,11 @@ fn preamble() -> String {
 }
 
 /// Macros of the predefined URIs, of lines with a name, a URI and what it means.
-fn uri_macros(list: &str) -> String {
-    let mut macros = String::new();
-    for line in list.lines().filter(|line| !line.starts_with('#')) {
-        let mut words = line.splitn(3, ' ');
-        let mut next = || words.next().unwrap_or_default();
-        let (name, uri, meaning) = (next(), next(), next());
+fn uri_macros(uris: &[Uri]) -> String {
+    uris.iter().fold(String::new(), |mut macros, Uri { name, uri, meaning }| {
         let _ = writeln!(macros, "/** {meaning} */\n#define WAMP_URI_{name} \"{uri}\"");
-    }
-    macros
+        macros
+    })
 }
 
 /// Macros that make a payload of text. In C++, where compound literals are no standard, a temporary

@@ -41,7 +41,7 @@ pub fn run(data: &[u8]) {
     let Ok(received) = Received::new(&Bytes::copy_from_slice(frame), encoding) else {
         return;
     };
-    let Ok(message) = Message::of(&received) else {
+    let Ok(message) = Message::from_received(&received) else {
         return;
     };
     assert_eq!(message_code(frame, encoding), Some(message.code() as usize));
@@ -88,7 +88,7 @@ fn write_again(message: &Message<'_>, encoding: Encoding) {
 fn with(frame: &[u8], encoding: Encoding, look: impl FnOnce(&Message<'_>)) {
     let received = Received::new(&Bytes::copy_from_slice(frame), encoding);
     let received = received.expect("a message of ours");
-    look(&Message::of(&received).expect("a message of ours"));
+    look(&Message::from_received(&received).expect("a message of ours"));
 }
 
 /// Before kwargs there are always args.
@@ -226,34 +226,7 @@ fn parts_mut<'m, 'a>(message: &'m mut Message<'a>) -> Parts<'m, 'a> {
 fn written(message: &Message<'_>, encoding: Encoding, rules: Rules) -> Result<Vec<u8>, CodecError> {
     let mut bytes = Vec::new();
     let mut sheet = Out::new(&mut bytes, encoding, rules);
-    let out = &mut sheet;
-    match message {
-        Message::Hello(m) => m.write(out),
-        Message::Welcome(m) => m.write(out),
-        Message::Abort(m) => m.write(out),
-        Message::Challenge(m) => m.write(out),
-        Message::Authenticate(m) => m.write(out),
-        Message::Goodbye(m) => m.write(out),
-        Message::Error(m) => m.write(out),
-        Message::Publish(m) => m.write(out),
-        Message::Published(m) => m.write(out),
-        Message::Subscribe(m) => m.write(out),
-        Message::Subscribed(m) => m.write(out),
-        Message::Unsubscribe(m) => m.write(out),
-        Message::Unsubscribed(m) => m.write(out),
-        Message::Event(m) => m.write(out),
-        Message::Call(m) => m.write(out),
-        Message::Cancel(m) => m.write(out),
-        Message::Result(m) => m.write(out),
-        Message::Register(m) => m.write(out),
-        Message::Registered(m) => m.write(out),
-        Message::Unregister(m) => m.write(out),
-        Message::Unregistered(m) => m.write(out),
-        Message::Invocation(m) => m.write(out),
-        Message::Interrupt(m) => m.write(out),
-        Message::Yield(m) => m.write(out),
-        Message::Extension(code) => panic!("{code} has no form"),
-    }
+    message.write(&mut sheet);
     sheet.finish()?;
     Ok(bytes)
 }

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use wamp::codec::{Dict, Encoding, PayloadRef, Received, Rules, json, transcode};
-use wamp::protocol::event::RequestError;
-use wamp::protocol::session::{Config, Phase};
-use wamp::protocol::{CancelMode, Event, EventKind, Gate, Message, Session};
+use wamp::protocol::{
+    CancelMode, Config, Event, EventKind, Gate, Message, Phase, RequestError, Session,
+};
 
 use super::{encoding, tree};
 
@@ -187,7 +187,7 @@ impl Client {
             other => {
                 match other {
                     b'f' => session.finish_interrupt(id),
-                    b'z' => session.forget_invocation(id, "com.error", payload),
+                    b'z' => session.release_invocation(id, "com.error", payload),
                     b'i' => session.lost(),
                     b'd' => session.detach(),
                     b'k' => session.violated("by the transport".to_owned()),
@@ -279,14 +279,14 @@ fn after(request: Request, event: &Event<usize>) -> Request {
     match (request, event.kind) {
         (Request::Call { progress: true }, Kind::Result) if event.progress => request,
         (Request::Call { .. }, Kind::Result) if !event.progress => Request::Done,
-        (Request::Call { .. } | Request::Publish, Kind::Error | Kind::Gone)
+        (Request::Call { .. } | Request::Publish, Kind::Error | Kind::Released)
         | (Request::Publish, Kind::Published)
         | (Request::Subscribe | Request::Register, Kind::Error)
-        | (Request::Subscribed, Kind::Unsubscribed | Kind::Gone)
-        | (Request::Registered, Kind::Unregistered | Kind::Gone)
+        | (Request::Subscribed, Kind::Unsubscribed | Kind::Released)
+        | (Request::Registered, Kind::Unregistered | Kind::Released)
         | (Request::Unsubscribe, Kind::Unsubscribed | Kind::Error)
         | (Request::Unregister, Kind::Unregistered | Kind::Error)
-        | (Request::Watch, Kind::Interrupt | Kind::Gone) => Request::Done,
+        | (Request::Watch, Kind::Interrupt | Kind::Released) => Request::Done,
         (Request::Subscribe, Kind::Subscribed) => Request::Subscribed,
         (Request::Subscribed, Kind::Event) => request,
         (Request::Register, Kind::Registered) => Request::Registered,
@@ -322,7 +322,8 @@ impl Sent {
         assert!(!self.over, "something follows the last word");
         let received = Received::new(&Bytes::copy_from_slice(message), encoding);
         let received = received.expect("a message of ours");
-        let (request, repeats) = match Message::of(&received).expect("a message of ours") {
+        let (request, repeats) = match Message::from_received(&received).expect("a message of ours")
+        {
             Message::Abort(_) | Message::Goodbye(_) => return self.over = true,
             Message::Publish(m) => (m.request, false),
             Message::Subscribe(m) => (m.request, false),

@@ -189,8 +189,8 @@ pub fn describe(notice: &Notice, lent: &Lent, token: u64, user_data: *mut c_void
 
 fn flags(event: &Event<Receiver>) -> u32 {
     let progress = if event.progress { WAMP_FLAG_PROGRESS } else { 0 };
-    let more = if event.more { WAMP_FLAG_MORE } else { 0 };
-    let continued = if event.again { WAMP_FLAG_CONTINUED } else { 0 };
+    let more = if event.more_input { WAMP_FLAG_MORE } else { 0 };
+    let continued = if event.continues_input { WAMP_FLAG_CONTINUED } else { 0 };
     progress | more | continued
 }
 
@@ -229,7 +229,7 @@ pub(super) fn kind(kind: NoticeKind) -> u32 {
         NoticeKind::Session(EventKind::Result) => WAMP_RESULT,
         NoticeKind::Session(EventKind::Error) => WAMP_ERROR,
         // Never told.
-        NoticeKind::Session(EventKind::Gone) => 0,
+        NoticeKind::Session(EventKind::Released) => 0,
     }
 }
 

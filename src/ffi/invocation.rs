@@ -48,7 +48,7 @@ impl Loan for Invocation {
 /// call comes with one handle, if the host has retained it.
 pub(super) fn lend(session: &Arc<Session>, notice: &Notice) -> *mut wamp_invocation_t {
     let request = notice.event.wamp_id;
-    if notice.event.again {
+    if notice.event.continues_input {
         let known = known(session, request);
         if object(known).is_ok_and(|object| object.refs.lend_again()) {
             return known;

@@ -54,11 +54,13 @@ impl Lent {
             NoticeKind::Close => self.last = Last::EndSession,
             NoticeKind::Session(EventKind::Invocation) => {
                 self.invocation = Some(invocation::lend(session, notice));
-                self.last = Last::EndInvocation(match (notice.event.more, notice.event.again) {
-                    (true, _) => Input::MoreFollows,
-                    (false, true) => Input::LastPiece,
-                    (false, false) => Input::Whole,
-                });
+                self.last = Last::EndInvocation(
+                    match (notice.event.more_input, notice.event.continues_input) {
+                        (true, _) => Input::MoreFollows,
+                        (false, true) => Input::LastPiece,
+                        (false, false) => Input::Whole,
+                    },
+                );
             }
             NoticeKind::Session(EventKind::Interrupt) => {
                 self.invocation = Some(invocation::known(session, id));

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::client::{Failure, Notice, NoticeKind, Session, log};
 use crate::codec::{Payload, PayloadRef};
-use crate::protocol::{Event, EventKind, Listed, features};
+use crate::protocol::{Event, EventKind, SubscriptionInfo, features};
 
 use super::args;
 use super::connection::object;
@@ -26,9 +26,9 @@ pub(super) fn report(value: &Value) -> Result<*mut wamp_message_t, Failure> {
         true => PayloadRef { args: part, ..PayloadRef::NONE },
         false => PayloadRef { kwargs: part, ..PayloadRef::NONE },
     };
-    let mut event = Event::new(EventKind::Gone, 0, None);
+    let mut event = Event::new(EventKind::Released, 0, None);
     event.payload = Payload::of_frame(&frame, payload);
-    event::message(Notice::detached(NoticeKind::Session(EventKind::Gone), event))
+    event::message(Notice::detached(NoticeKind::Session(EventKind::Released), event))
 }
 
 /// The features of the session, role by role, as the kwargs of a message.
@@ -99,7 +99,7 @@ pub unsafe extern "C" fn wamp_session_registrations(
     })
 }
 
-fn listed(name: &str, list: &[Listed]) -> Value {
+fn listed(name: &str, list: &[SubscriptionInfo]) -> Value {
     let entries = list.iter().map(|entry| {
         json!({
             "id": entry.id,

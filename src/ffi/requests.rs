@@ -560,7 +560,7 @@ pub unsafe extern "C" fn wamp_session_cancel(
         let session = self::session(session)?;
         // SAFETY: the caller's promise.
         let options = unsafe { self::options(&session, Request::Cancel, options) }?;
-        let mode = CancelMode::of_options(options)?;
+        let mode = CancelMode::from_options(options)?;
         session.cancel(args::local_id(call)?, mode).map(|()| 0)
     })
 }

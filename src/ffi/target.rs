@@ -77,7 +77,7 @@ impl CTarget {
 impl EventHandler for CTarget {
     fn deliver(&self, notice: &Notice) -> bool {
         let callback = match notice.kind {
-            NoticeKind::Session(EventKind::Gone) => return true,
+            NoticeKind::Session(EventKind::Released) => return true,
             NoticeKind::Session(
                 EventKind::Event | EventKind::Invocation | EventKind::Challenge,
             ) => self.handler,

@@ -1,11 +1,15 @@
-//! What a session tells the application, and why it refuses a request.
+//! Events: what a session tells the application.
 
-use std::ffi::CStr;
+use std::borrow::Cow;
+use std::ffi::{CStr, CString};
 use std::sync::Arc;
 
-use crate::codec::{CodecError, Payload, Span, TooLarge, Unsendable};
+use bytes::Bytes;
 
-use super::uri::UriError;
+use crate::codec::{Dict, Payload, PayloadRef, Span};
+
+use super::message;
+use super::uri::Match;
 
 /// The kinds of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,17 +32,17 @@ pub enum EventKind {
     Unregistered,
     /// Somebody calls a registered procedure.
     Invocation,
-    /// The caller has given an invocation up.
+    /// The caller has canceled an invocation.
     Interrupt,
     /// A call's result.
     Result,
     /// A request failed.
     Error,
     /// Nothing happened, but this `H` will not be used any more.
-    Gone,
+    Released,
 }
 
-/// Why a request failed.
+/// The causes of a request's failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
     /// The router or the peer answered ERROR.
@@ -47,7 +51,7 @@ pub enum Cause {
     NotSent,
     /// The session ended after the request was given to the transport.
     OutcomeUnknown,
-    /// The application gave the request up.
+    /// The application canceled the request.
     Canceled,
     /// Its time limit has passed.
     Timeout,
@@ -56,7 +60,7 @@ pub enum Cause {
 /// One thing that happened, for the application.
 #[derive(Debug, Clone)]
 pub struct Event<H> {
-    /// What happened.
+    /// The kind, which says which of the other fields are used.
     pub kind: EventKind,
     /// The local id of the subscription, registration, call or publication.
     pub id: u64,
@@ -65,9 +69,9 @@ pub struct Event<H> {
     /// Result: more results follow. Invocation: progressive results are welcome.
     pub progress: bool,
     /// Invocation: more input of the same call follows.
-    pub more: bool,
+    pub more_input: bool,
     /// Invocation: input of the same call came before.
-    pub again: bool,
+    pub continues_input: bool,
     /// Error: why.
     pub cause: Option<Cause>,
     /// Topic, procedure, error URI or reason.
@@ -76,7 +80,7 @@ pub struct Event<H> {
     pub details: Span,
     /// Args and kwargs.
     pub payload: Payload,
-    /// What the application gave with the request; `None` for [`EventKind::Joined`].
+    /// The application's own, given with the request; `None` for [`EventKind::Joined`].
     pub target: Option<H>,
 }
 
@@ -88,8 +92,8 @@ impl<H> Event<H> {
             id,
             wamp_id: 0,
             progress: false,
-            more: false,
-            again: false,
+            more_input: false,
+            continues_input: false,
             cause: None,
             uri: None,
             details: Span::default(),
@@ -98,11 +102,30 @@ impl<H> Event<H> {
         }
     }
 
+    /// A failure that the session itself has to tell.
     pub(super) fn failed(id: u64, target: H, cause: Cause, uri: &str) -> Event<H> {
         let mut event = Event::new(EventKind::Error, id, Some(target));
         event.cause = Some(cause);
         event.uri = Some(c_text(uri));
         event
+    }
+
+    /// A failure that the router has answered with.
+    pub(super) fn from_error(
+        id: u64,
+        target: H,
+        frame: &Bytes,
+        error: &message::Error<'_>,
+    ) -> Event<H> {
+        let mut event = Event::failed(id, target, Cause::Remote, &error.error);
+        event.attach(frame, error.details, error.payload);
+        event
+    }
+
+    /// Shows the details and the payload of the message that the event tells of.
+    pub(super) fn attach(&mut self, frame: &Bytes, details: Dict<'_>, payload: PayloadRef<'_>) {
+        self.details = Span::of_dict(frame, details);
+        self.payload = Payload::of_frame(frame, payload);
     }
 
     /// The details dict as it was received.
@@ -111,63 +134,22 @@ impl<H> Event<H> {
     }
 }
 
+/// The topic of an EVENT or the procedure of an INVOCATION: behind a pattern the router names it.
+pub(super) fn concrete(
+    subscribed: &Arc<CStr>,
+    matching: Match,
+    named: Option<Cow<'_, str>>,
+) -> Arc<CStr> {
+    match (matching, named) {
+        (Match::Prefix | Match::Wildcard, Some(named)) => c_text(&named),
+        _ => subscribed.clone(),
+    }
+}
+
 /// A text for C: NUL characters inside, which only a hostile peer sends, become U+FFFD.
 pub fn c_text(text: &str) -> Arc<CStr> {
-    let owned = std::ffi::CString::new(text)
-        .or_else(|_| std::ffi::CString::new(text.replace('\0', "\u{fffd}")))
+    let owned = CString::new(text)
+        .or_else(|_| CString::new(text.replace('\0', "\u{fffd}")))
         .unwrap_or_default();
     Arc::from(owned)
-}
-
-/// Why a request was refused at once; nothing was sent and no id was used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RequestError {
-    /// The session is not open.
-    #[error("the session is not open")]
-    Closed,
-    /// The URI does not meet the rules.
-    #[error(transparent)]
-    Uri(#[from] UriError),
-    /// An option of a wrong kind.
-    #[error("option `{0}`: {1}")]
-    Option(&'static str, &'static str),
-    /// The message is too large for the limit.
-    #[error("{0}; raise `max_message_size`, if the router takes more, or send less")]
-    TooLarge(#[from] TooLarge),
-    /// The encoding of the connection cannot carry the payload.
-    #[error("the payload cannot be sent on this connection: {0}")]
-    Payload(CodecError),
-    /// No such subscription, registration or call.
-    #[error("there is no subscription, registration or call with this id (any more)")]
-    NoSuchId,
-    /// This session has registered the very same procedure.
-    #[error("this session has registered that procedure already; unregister it first")]
-    AlreadyRegistered,
-    /// The invocation or challenge has its final answer.
-    #[error("it has been answered already")]
-    Answered,
-    /// The caller has given the invocation up.
-    #[error("the caller has given the call up: nobody waits for an answer")]
-    Interrupted,
-    /// The router does not announce what the request needs.
-    #[error("the router does not announce `{0}`")]
-    NotAnnounced(&'static str),
-    /// All input of the call has been sent.
-    #[error("the call was made without `progress`, or its last input has been sent")]
-    NoMoreInput,
-    /// The caller did not ask for progressive results.
-    #[error("the caller did not ask for progressive results (see WAMP_FLAG_PROGRESS)")]
-    NoProgress,
-    /// The router announced no such role.
-    #[error("the router is no {0}")]
-    NoRole(&'static str),
-}
-
-impl From<Unsendable> for RequestError {
-    fn from(error: Unsendable) -> Self {
-        match error {
-            Unsendable::TooLarge(error) => RequestError::TooLarge(error),
-            Unsendable::Payload(error) => RequestError::Payload(error),
-        }
-    }
 }

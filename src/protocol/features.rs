@@ -1,11 +1,10 @@
-//! What both sides can do (advanced profile, "Feature Announcement").
+//! Features of both sides (advanced profile, "Feature Announcement").
 
 use crate::codec::{CodecError, Dict};
 
-use super::event::RequestError;
-use super::session::Session;
+use super::error::RequestError;
 
-/// What we announce in HELLO, role by role.
+/// Our announcement in HELLO, role by role.
 pub const OURS: &[(&str, &[&str])] = &[
     (
         "publisher",
@@ -60,7 +59,7 @@ pub const OURS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// What of the router's announcement decides how requests are made.
+/// The part of the router's announcement that decides how requests are made.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Features {
     pub(super) broker: bool,
@@ -73,7 +72,7 @@ pub(super) struct Features {
 
 impl Features {
     /// Reads WELCOME.Details.roles.
-    pub(super) fn of_roles(roles: Dict<'_>) -> Result<Features, CodecError> {
+    pub(super) fn from_roles(roles: Dict<'_>) -> Result<Features, CodecError> {
         let (broker, dealer) = (roles.dict("broker")?, roles.dict("dealer")?);
         let features = |role: Option<Dict<'_>>| match role {
             Some(role) => has_features(role),
@@ -87,23 +86,43 @@ impl Features {
             // Both spellings stand in the specification.
             call_canceling: has(&of_dealer, "call_canceling") || has(&of_dealer, "call_cancelling"),
             progressive_calls: has(&of_dealer, "progressive_call_invocations"),
-            broker_passthru: Passthru::of(&of_broker),
-            dealer_passthru: Passthru::of(&of_dealer),
+            broker_passthru: Passthru::from_features(&of_broker),
+            dealer_passthru: Passthru::from_features(&of_dealer),
         })
+    }
+
+    /// Refuses what needs a broker.
+    pub(super) fn check_broker(&self) -> Result<(), RequestError> {
+        if self.broker { Ok(()) } else { Err(RequestError::NoRole("broker")) }
+    }
+
+    /// Refuses what needs a dealer.
+    pub(super) fn check_dealer(&self) -> Result<(), RequestError> {
+        if self.dealer { Ok(()) } else { Err(RequestError::NoRole("dealer")) }
+    }
+
+    /// Refuses `ppt_` options where the broker would take them for a violation.
+    pub(super) fn check_broker_passthru(&self, options: Dict<'_>) -> Result<(), RequestError> {
+        self.broker_passthru.check(options)
+    }
+
+    /// Refuses `ppt_` options where the dealer would take them for a violation.
+    pub(super) fn check_dealer_passthru(&self, options: Dict<'_>) -> Result<(), RequestError> {
+        self.dealer_passthru.check(options)
     }
 }
 
 /// Payloads that a role carries without a look inside.
 #[derive(Debug, Clone, Copy, Default)]
 struct Passthru {
-    /// As the specification has it.
+    /// The form of the specification.
     ppt: bool,
-    /// As Autobahn has it.
+    /// The form of Autobahn.
     enc: bool,
 }
 
 impl Passthru {
-    fn of(features: &[String]) -> Passthru {
+    fn from_features(features: &[String]) -> Passthru {
         let has = |name: &str| features.iter().any(|feature| feature == name);
         Passthru { ppt: has("payload_passthru_mode"), enc: has("payload_transparency") }
     }
@@ -125,16 +144,4 @@ fn has_features(role: Dict<'_>) -> Result<Vec<String>, CodecError> {
     let features = role.dict("features")?.unwrap_or(Dict::EMPTY);
     let announced = features.entries().filter(|(_, value)| *value == b"true");
     Ok(announced.map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect())
-}
-
-impl<H: Clone> Session<H> {
-    /// Refuses `ppt_` options where the broker would take them for a violation.
-    pub(super) fn check_broker_passthru(&self, options: Dict<'_>) -> Result<(), RequestError> {
-        self.features.broker_passthru.check(options)
-    }
-
-    /// As [`Session::check_broker_passthru`], of the dealer.
-    pub(super) fn check_dealer_passthru(&self, options: Dict<'_>) -> Result<(), RequestError> {
-        self.features.dealer_passthru.check(options)
-    }
 }

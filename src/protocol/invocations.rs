@@ -1,5 +1,5 @@
 //! The callee's side of calls: invocations, their answers, and their interruption (basic profile,
-//! "Remote Procedure Calls"; advanced profile, "Call Canceling" and "Progressive Call Invocations").
+//! "Remote Procedure Calls"; advanced profile, "Call Canceling", "Progressive Call Invocations").
 //!
 //! An invocation is answered exactly once, at any time, in any order; a second answer is refused
 //! here, because it would be a protocol violation on the wire.
@@ -11,38 +11,44 @@
 //!                  +-+    \                             ^
 //!                          \ INTERRUPT kill --> told ---+ finish_interrupt: ERROR canceled
 //! ```
+//!
+//! The application knows an invocation by its *key*, which is the router's id as a rule. But a
+//! router may use an id again once it has interrupted an invocation, of which the application still
+//! asks whether it is: the newcomer then gets a key with a number above the id.
 
 use std::collections::VecDeque;
 use std::mem;
 
 use bytes::Bytes;
 
-use crate::codec::{Dict, Out, Payload, PayloadRef, Span};
+use crate::codec::{Dict, PayloadRef};
 
-use super::event::{Event, EventKind, RequestError, c_text};
+use super::error::{RequestError, Violation};
+use super::event::{Event, EventKind, c_text, concrete};
 use super::ids::IdMap;
+use super::link::Link;
 use super::message::{self, code};
-use super::session::{Phase, Session, Violation};
+use super::options::CancelMode;
+use super::registrations::Registrations;
+use super::requests::Handlers;
 use super::uri::{self, Match};
 
 /// The invocations of a session, each by a key that no other has while anybody may ask for it.
 #[derive(Debug)]
 pub(super) struct Invocations<H> {
-    /// Without a final answer.
+    /// Those without a final answer.
     open: IdMap<Invocation<H>>,
-    /// Given up by their callers, until nobody asks for them any more.
+    /// Those that their callers have canceled, until nobody asks for them any more.
     interrupted: IdMap<Interrupted>,
-    /// Over before their last input, which is still to be ignored.
+    /// The ids of those that were over before their last input, which is still to be ignored.
     unfinished: VecDeque<u64>,
-    /// The keys of those whose id the router has used again while the application still holds what it
-    /// stood for first. By their ids; all others are their own keys.
+    /// The keys, by id, of those that got another one than their id.
     renamed: IdMap<u64>,
-    /// How many names were given.
-    names: u64,
+    /// The number above the id in the last such key.
+    last_name: u64,
 }
 
-/// The bits of a key that are the router's id, which has 54 at most. Above them stands a name, where
-/// there had to be one.
+/// The bits of a key that are the router's id, which has 54 at most.
 pub const INVOCATION_ID: u64 = (1 << 54) - 1;
 
 #[derive(Debug)]
@@ -52,11 +58,11 @@ struct Invocation<H> {
     progress: bool,
     /// More input follows.
     more: bool,
-    /// The caller has given up, and waits for the answer all the same.
+    /// The caller has canceled, and waits for the answer all the same.
     killed: bool,
-    /// Wants to hear of an INTERRUPT.
+    /// The one to tell of an INTERRUPT, instead of the procedure's handler.
     watcher: Option<H>,
-    /// See [`Session::tag_invocation`].
+    /// The tag of [`Invocations::set_tag`].
     tag: u64,
 }
 
@@ -65,11 +71,11 @@ struct Interrupted {
     registration: u64,
     /// The caller waited for the end of it.
     waited: bool,
-    /// See [`Session::tag_invocation`].
+    /// The tag of [`Invocations::set_tag`].
     tag: u64,
 }
 
-/// How many ids of answered invocations are remembered for the rest of their input.
+/// The most ids of answered invocations that are remembered for the rest of their input.
 const MOST_UNFINISHED: usize = 1024;
 
 impl<H> Default for Invocations<H> {
@@ -79,39 +85,57 @@ impl<H> Default for Invocations<H> {
             interrupted: IdMap::default(),
             unfinished: VecDeque::new(),
             renamed: IdMap::default(),
-            names: 0,
+            last_name: 0,
         }
     }
 }
 
-impl<H> Invocations<H> {
-    /// The watchers of all open ones, which end here.
-    pub(super) fn drain(&mut self) -> Vec<(u64, H)> {
-        let open = mem::take(self).open;
-        open.into_values().filter_map(|open| open.watcher).map(|watcher| (0, watcher)).collect()
-    }
+// ===== looks =====
 
-    /// Who waits for interruptions, with the router's ids of the registrations.
+impl<H> Invocations<H> {
+    /// Shows who waits for interruptions, with the router's ids of the registrations.
     pub(super) fn watchers(&self) -> impl Iterator<Item = (u64, &H)> {
         self.open.values().filter_map(|open| Some((open.registration, open.watcher.as_ref()?)))
     }
 
-    fn check(&self, request: u64) -> Result<&Invocation<H>, RequestError> {
-        match self.open.get(&request) {
+    /// True if the caller has canceled: nobody waits for an answer any more, or wants one.
+    pub(super) fn is_interrupted(&self, key: u64) -> bool {
+        self.interrupted.contains_key(&key) || self.is_killed(key)
+    }
+
+    /// True if the caller has canceled, and waits for the end.
+    fn is_killed(&self, key: u64) -> bool {
+        self.open.get(&key).is_some_and(|open| open.killed)
+    }
+
+    /// Notes by what the application knows an invocation, for the events that follow; 0 for none.
+    pub(super) fn set_tag(&mut self, key: u64, tag: u64) {
+        if let Some(open) = self.open.get_mut(&key) {
+            open.tag = tag;
+        } else if let Some(interrupted) = self.interrupted.get_mut(&key) {
+            interrupted.tag = tag;
+        }
+    }
+
+    /// The tag that [`Invocations::set_tag`] has noted.
+    pub(super) fn tag(&self, key: u64) -> u64 {
+        let open = self.open.get(&key).map(|open| open.tag);
+        let interrupted = || self.interrupted.get(&key).map(|known| known.tag);
+        open.or_else(interrupted).unwrap_or(0)
+    }
+
+    fn check(&self, key: u64) -> Result<&Invocation<H>, RequestError> {
+        match self.open.get(&key) {
             Some(open) => Ok(open),
-            None if self.interrupted.contains_key(&request) => Err(RequestError::Interrupted),
+            None if self.interrupted.contains_key(&key) => Err(RequestError::Interrupted),
             None => Err(RequestError::Answered),
         }
     }
+}
 
-    /// The call is over before its last input.
-    fn ignore_rest(&mut self, request: u64) {
-        if self.unfinished.len() == MOST_UNFINISHED {
-            self.unfinished.pop_front();
-        }
-        self.unfinished.push_back(request);
-    }
+// ===== keys =====
 
+impl<H> Invocations<H> {
     /// The key of what the router calls by this id now.
     #[inline]
     fn key(&self, id: u64) -> u64 {
@@ -127,15 +151,23 @@ impl<H> Invocations<H> {
         if !self.interrupted.contains_key(&id) && !self.open.contains_key(&id) {
             return id;
         }
-        self.names = self.names % 1023 + 1;
-        let key = self.names << INVOCATION_ID.count_ones() | id;
+        self.last_name = self.last_name % 1023 + 1;
+        let key = self.last_name << INVOCATION_ID.count_ones() | id;
         self.renamed.insert(id, key);
         key
     }
 
-    /// The rest of an input whose call was over before its end.
-    fn is_leftover(&mut self, request: u64, more: bool) -> bool {
-        let Some(at) = self.unfinished.iter().position(|unfinished| *unfinished == request) else {
+    /// Notes that a call is over before its last input.
+    fn ignore_rest(&mut self, id: u64) {
+        if self.unfinished.len() == MOST_UNFINISHED {
+            self.unfinished.pop_front();
+        }
+        self.unfinished.push_back(id);
+    }
+
+    /// True for the rest of an input whose call was over before its end.
+    fn is_leftover(&mut self, id: u64, more: bool) -> bool {
+        let Some(at) = self.unfinished.iter().position(|unfinished| *unfinished == id) else {
             return false;
         };
         if !more {
@@ -145,24 +177,25 @@ impl<H> Invocations<H> {
     }
 }
 
-impl<H: Clone> Session<H> {
-    /// Sends a progressive result of an invocation. `options` may hold more than `progress`,
-    /// which is true.
-    pub fn progress(
-        &mut self,
-        request: u64,
+// ===== answers =====
+
+impl<H: Clone> Invocations<H> {
+    /// Sends a progressive result. `options` may hold more than `progress`, which is true.
+    pub(super) fn progress(
+        &self,
+        link: &mut Link<H>,
+        key: u64,
         options: Dict<'_>,
         payload: PayloadRef<'_>,
     ) -> Result<(), RequestError> {
-        self.check_open()?;
-        let invocation = self.invocations.check(request)?;
+        let invocation = self.check(key)?;
         if invocation.killed {
             return Err(RequestError::Interrupted);
         }
         if !invocation.progress {
             return Err(RequestError::NoProgress);
         }
-        self.check_dealer_passthru(options)?;
+        link.features.check_dealer_passthru(options)?;
         let mut with = b"{\"progress\":true".to_vec();
         if !options.is_empty() {
             with.push(b',');
@@ -174,122 +207,141 @@ impl<H: Clone> Session<H> {
             // Beside ours it would be there twice.
             _ => return Err(RequestError::Option("progress", "must be true, or left out")),
         };
-        let request = request & INVOCATION_ID;
-        self.write(|out| message::Yield { request, options, payload }.write(out))
+        let request = key & INVOCATION_ID;
+        link.send(|out| message::Yield { request, options, payload }.write(out))
     }
 
-    /// Answers an invocation with its result.
-    pub fn answer(
+    /// Answers with a result.
+    pub(super) fn answer(
         &mut self,
-        request: u64,
+        link: &mut Link<H>,
+        key: u64,
         options: Dict<'_>,
         payload: PayloadRef<'_>,
     ) -> Result<(), RequestError> {
-        self.check_open()?;
-        self.invocations.check(request)?;
-        self.check_dealer_passthru(options)?;
-        let id = request & INVOCATION_ID;
-        self.write(|out| message::Yield { request: id, options, payload }.write(out))?;
-        self.close_invocation(request);
+        self.check(key)?;
+        link.features.check_dealer_passthru(options)?;
+        let request = key & INVOCATION_ID;
+        link.send(|out| message::Yield { request, options, payload }.write(out))?;
+        self.close(link, key);
         Ok(())
     }
 
-    /// Answers an invocation with an error.
-    pub fn answer_error(
+    /// Answers with an error.
+    pub(super) fn answer_error(
         &mut self,
-        request: u64,
+        link: &mut Link<H>,
+        key: u64,
         error: &str,
         payload: PayloadRef<'_>,
     ) -> Result<(), RequestError> {
-        self.check_open()?;
         uri::check(error, Match::Exact)?;
-        self.invocations.check(request)?;
-        self.write(|out| write_error(request, error, payload, out))?;
-        self.close_invocation(request);
+        self.check(key)?;
+        send_error(link, key, error, payload)?;
+        self.close(link, key);
         Ok(())
     }
 
-    /// True if nobody waits for an answer any more, or the caller wants none.
-    pub fn is_interrupted(&self, request: u64) -> bool {
-        self.phase != Phase::Open
-            || self.invocations.interrupted.contains_key(&request)
-            || self.invocations.open.get(&request).is_some_and(|open| open.killed)
-    }
-
-    /// Sets who hears of an INTERRUPT; one that has come already is told at once.
-    pub fn watch_interrupt(&mut self, request: u64, watcher: H) -> Result<(), RequestError> {
-        self.check_open()?;
-        if self.is_interrupted(request) {
-            let Invocations { open, interrupted, .. } = &self.invocations;
-            let (registration, waits) = match interrupted.get(&request) {
-                Some(interrupted) => (interrupted.registration, interrupted.waited),
-                None => (open.get(&request).map_or(0, |open| open.registration), true),
-            };
-            let local = self.registrations.called(registration).map_or(0, |(local, ..)| local);
-            let mut event = Event::new(EventKind::Interrupt, local, Some(watcher));
-            event.wamp_id = request;
-            event.uri = Some(c_text(uri::CANCELED));
-            let frame = Bytes::from_static(match waits {
-                true => b"{\"mode\":\"kill\"}",
-                false => b"{\"mode\":\"killnowait\"}",
-            });
-            event.details = Span::of(&frame, Some(&frame));
-            event.payload = Payload::of_frame(&frame, PayloadRef::NONE);
-            self.emit(event);
-            return Ok(());
-        }
-        let open = self.invocations.open.get_mut(&request).ok_or(RequestError::Answered)?;
-        if let Some(former) = open.watcher.replace(watcher) {
-            self.emit(Event::new(EventKind::Gone, 0, Some(former)));
-        }
-        Ok(())
-    }
-
-    /// An INTERRUPT has been told: a caller that still waits gets its error, unless there has been
-    /// an answer.
-    pub fn finish_interrupt(&mut self, request: u64) {
-        let open = self.invocations.open.get(&request);
-        if self.phase != Phase::Open || !open.is_some_and(|open| open.killed) {
+    /// Releases an invocation that nobody will answer any more or ask for: an error goes out where
+    /// an answer is still waited for.
+    pub(super) fn release(
+        &mut self,
+        link: &mut Link<H>,
+        key: u64,
+        error: &str,
+        payload: PayloadRef<'_>,
+    ) {
+        if self.interrupted.remove(&key).is_some() {
             return;
         }
-        let written = self.write(|out| write_error(request, uri::CANCELED, PayloadRef::NONE, out));
-        debug_assert!(written.is_ok());
-        self.interrupt_open(request, true);
-    }
-
-    /// Nobody will answer any more or ask: an error goes out where an answer is still waited for.
-    pub fn forget_invocation(&mut self, request: u64, error: &str, payload: PayloadRef<'_>) {
-        if self.invocations.interrupted.remove(&request).is_some() {
-            return;
-        }
-        let killed = self.invocations.open.get(&request).is_some_and(|open| open.killed);
-        let _ = match killed {
-            true => self.answer_error(request, uri::CANCELED, PayloadRef::NONE),
+        let _ = match self.is_killed(key) {
+            true => self.answer_error(link, key, uri::CANCELED, PayloadRef::NONE),
             // Refused if there was an answer, or the session is over: then all is well.
-            false => self.answer_error(request, error, payload),
+            false => self.answer_error(link, key, error, payload),
         };
     }
 
-    /// Notes by what the application knows an invocation, for the events that follow; 0 for none.
-    pub fn tag_invocation(&mut self, request: u64, tag: u64) {
-        if let Some(open) = self.invocations.open.get_mut(&request) {
-            open.tag = tag;
-        } else if let Some(interrupted) = self.invocations.interrupted.get_mut(&request) {
-            interrupted.tag = tag;
+    /// Closes an invocation whose final answer is written.
+    fn close(&mut self, link: &mut Link<H>, key: u64) {
+        let Some(open) = self.open.remove(&key) else {
+            return;
+        };
+        let id = key & INVOCATION_ID;
+        if self.key(id) == key {
+            self.renamed.remove(&id);
+        }
+        if open.more {
+            self.ignore_rest(id);
+        }
+        if let Some(watcher) = open.watcher {
+            link.emit(Event::new(EventKind::Released, 0, Some(watcher)));
         }
     }
 
-    /// What [`Session::tag_invocation`] has noted.
-    pub fn invocation_tag(&self, request: u64) -> u64 {
-        let open = self.invocations.open.get(&request).map(|open| open.tag);
-        let interrupted = || self.invocations.interrupted.get(&request).map(|known| known.tag);
-        open.or_else(interrupted).unwrap_or(0)
+    // ===== interruptions =====
+
+    /// Sets who hears of an INTERRUPT; one that has come already is told at once.
+    pub(super) fn watch(
+        &mut self,
+        link: &mut Link<H>,
+        registrations: &Registrations<H>,
+        key: u64,
+        watcher: H,
+    ) -> Result<(), RequestError> {
+        if self.is_interrupted(key) {
+            let (registration, waits) = match self.interrupted.get(&key) {
+                Some(interrupted) => (interrupted.registration, interrupted.waited),
+                None => (self.open.get(&key).map_or(0, |open| open.registration), true),
+            };
+            let local =
+                registrations.get(registration).map_or(0, |registration| registration.local);
+            let mode = if waits { CancelMode::Kill } else { CancelMode::KillNoWait };
+            let options = mode.to_options();
+            let frame = Bytes::from_static(options.as_bytes());
+            let mut event = Event::new(EventKind::Interrupt, local, Some(watcher));
+            event.wamp_id = key;
+            event.uri = Some(c_text(uri::CANCELED));
+            event.attach(&frame, options, PayloadRef::NONE);
+            link.emit(event);
+            return Ok(());
+        }
+        let open = self.open.get_mut(&key).ok_or(RequestError::Answered)?;
+        if let Some(former) = open.watcher.replace(watcher) {
+            link.emit(Event::new(EventKind::Released, 0, Some(former)));
+        }
+        Ok(())
+    }
+
+    /// Takes note that an INTERRUPT has been told: a caller that still waits gets its error, unless
+    /// there has been an answer.
+    pub(super) fn finish_interrupt(&mut self, link: &mut Link<H>, key: u64) {
+        if !self.is_killed(key) {
+            return;
+        }
+        let sent = send_error(link, key, uri::CANCELED, PayloadRef::NONE);
+        debug_assert!(sent.is_ok());
+        self.interrupt(key, true);
+    }
+
+    /// Moves an open invocation to the interrupted ones.
+    fn interrupt(&mut self, key: u64, waited: bool) {
+        let Some(open) = self.open.remove(&key) else {
+            return;
+        };
+        let Invocation { registration, tag, more, .. } = open;
+        self.interrupted.insert(key, Interrupted { registration, waited, tag });
+        if more {
+            self.ignore_rest(key & INVOCATION_ID);
+        }
     }
 
     // ===== received =====
 
+    /// Hands an INVOCATION to its procedure, or more input to one that has begun.
     pub(super) fn on_invocation(
         &mut self,
+        link: &mut Link<H>,
+        registrations: &Registrations<H>,
         frame: &Bytes,
         invocation: &message::Invocation<'_>,
     ) -> Result<(), Violation> {
@@ -301,21 +353,40 @@ impl<H: Clone> Session<H> {
                 invocation.details.bool("progress")?.unwrap_or(false),
             ),
         };
-        let request = invocation.request;
-        if self.invocations.is_leftover(request, more) {
+        if self.is_leftover(invocation.request, more) {
             return Ok(());
         }
-        let Some((local, target, matching, procedure)) =
-            self.registrations.called(invocation.registration)
-        else {
+        let Some(registration) = registrations.get(invocation.registration) else {
             // Our UNREGISTER crosses with invocations: the caller must not wait for ever.
-            let error = uri::NO_SUCH_REGISTRATION;
-            let written = self.write(|out| write_error(request, error, PayloadRef::NONE, out));
-            debug_assert!(written.is_ok());
+            let (request, error) = (invocation.request, uri::NO_SUCH_REGISTRATION);
+            let sent = send_error(link, request, error, PayloadRef::NONE);
+            debug_assert!(sent.is_ok());
             return Ok(());
         };
-        let key = self.invocations.key(request);
-        let (key, again) = match self.invocations.open.get_mut(&key) {
+        let Some((key, continues_input)) = self.enter(invocation, progress, more) else {
+            return Ok(());
+        };
+        let target = Some(registration.target.clone());
+        let mut event = Event::new(EventKind::Invocation, registration.local, target);
+        event.uri = Some(concrete(&registration.procedure, registration.matching, named));
+        event.wamp_id = key;
+        event.progress = progress;
+        (event.more_input, event.continues_input) = (more, continues_input);
+        event.attach(frame, invocation.details, invocation.payload);
+        link.emit(event);
+        Ok(())
+    }
+
+    /// Opens an invocation, or finds the one that this is more input of. Returns its key, and
+    /// whether it was open before; `None` for what comes after the last input.
+    fn enter(
+        &mut self,
+        invocation: &message::Invocation<'_>,
+        progress: bool,
+        more: bool,
+    ) -> Option<(u64, bool)> {
+        let key = self.key(invocation.request);
+        match self.open.get_mut(&key) {
             None => {
                 let open = Invocation {
                     registration: invocation.registration,
@@ -325,97 +396,72 @@ impl<H: Clone> Session<H> {
                     watcher: None,
                     tag: 0,
                 };
-                let key = self.invocations.new_key(request);
-                self.invocations.open.insert(key, open);
-                (key, false)
+                let key = self.new_key(invocation.request);
+                self.open.insert(key, open);
+                Some((key, false))
             }
             Some(open) if open.more && !open.killed => {
                 open.more = more;
-                (key, true)
+                Some((key, true))
             }
-            // The last input has come: this is none of it.
-            Some(_) => return Ok(()),
-        };
-        let mut event = Event::new(EventKind::Invocation, local, Some(target));
-        event.uri = Some(match (matching, named) {
-            (Match::Prefix | Match::Wildcard, Some(named)) => c_text(&named),
-            _ => procedure,
-        });
-        event.wamp_id = key;
-        event.progress = progress;
-        (event.more, event.again) = (more, again);
-        event.details = Span::of_dict(frame, invocation.details);
-        event.payload = Payload::of_frame(frame, invocation.payload);
-        self.emit(event);
-        Ok(())
+            Some(_) => None,
+        }
     }
 
+    /// Tells an INTERRUPT to who watches for it, or else to the procedure's handler.
     pub(super) fn on_interrupt(
         &mut self,
+        link: &mut Link<H>,
+        registrations: &Registrations<H>,
         frame: &Bytes,
         interrupt: &message::Interrupt<'_>,
     ) -> Result<(), Violation> {
-        let waits = !matches!(interrupt.options.text("mode")?.as_deref(), Some("killnowait"));
+        let mode = interrupt.options.text("mode")?;
         let reason = interrupt.options.text("reason")?;
-        let request = self.invocations.key(interrupt.request);
+        let key = self.key(interrupt.request);
         // Crosses with our answer, or comes twice.
-        let Some(open) = self.invocations.open.get_mut(&request).filter(|open| !open.killed) else {
+        let Some(open) = self.open.get_mut(&key).filter(|open| !open.killed) else {
             return Ok(());
         };
         open.killed = true;
-        let (watcher, registration) = (open.watcher.take(), open.registration);
-        let known = self.registrations.called(registration);
-        let local = known.as_ref().map_or(0, |(local, ..)| *local);
-        let target = watcher.or_else(|| known.map(|(_, target, ..)| target));
-        if !waits {
-            self.interrupt_open(request, false);
+        let watcher = open.watcher.take();
+        let registration = registrations.get(open.registration);
+        // The caller does not wait: there is nothing left to answer.
+        if mode.as_deref() == Some(CancelMode::KillNoWait.name()) {
+            self.interrupt(key, false);
         }
+        let target = watcher.or_else(|| Some(registration?.target.clone()));
         let Some(target) = target else {
-            self.finish_interrupt(request);
+            self.finish_interrupt(link, key);
             return Ok(());
         };
+        let local = registration.map_or(0, |registration| registration.local);
         let mut event = Event::new(EventKind::Interrupt, local, Some(target));
-        event.wamp_id = request;
+        event.wamp_id = key;
         event.uri = Some(c_text(reason.as_deref().unwrap_or(uri::CANCELED)));
-        event.payload = Payload::of_frame(frame, PayloadRef::NONE);
-        event.details = Span::of_dict(frame, interrupt.options);
-        self.emit(event);
+        event.attach(frame, interrupt.options, PayloadRef::NONE);
+        link.emit(event);
         Ok(())
     }
 
-    // ===== steps =====
-
-    /// The final answer is written.
-    fn close_invocation(&mut self, request: u64) {
-        let Some(open) = self.invocations.open.remove(&request) else {
-            return;
-        };
-        let id = request & INVOCATION_ID;
-        if self.invocations.key(id) == request {
-            self.invocations.renamed.remove(&id);
-        }
-        if open.more {
-            self.invocations.ignore_rest(id);
-        }
-        if let Some(watcher) = open.watcher {
-            self.emit(Event::new(EventKind::Gone, 0, Some(watcher)));
-        }
-    }
-
-    fn interrupt_open(&mut self, request: u64, waited: bool) {
-        let Some(open) = self.invocations.open.remove(&request) else {
-            return;
-        };
-        let Invocation { registration, tag, more, .. } = open;
-        self.invocations.interrupted.insert(request, Interrupted { registration, waited, tag });
-        if more {
-            self.invocations.ignore_rest(request & INVOCATION_ID);
-        }
+    /// Ends everything with the session. Returns the watchers, which are not told anything any
+    /// more.
+    pub(super) fn end(&mut self) -> Handlers<H> {
+        let open = mem::take(self).open;
+        open.into_values().filter_map(|open| open.watcher).map(|watcher| (0, watcher)).collect()
     }
 }
 
-fn write_error(request: u64, error: &str, payload: PayloadRef<'_>, out: &mut Out<'_>) {
-    let (request, details) = (request & INVOCATION_ID, Dict::EMPTY);
-    message::Error { kind: code::INVOCATION, request, details, error: error.into(), payload }
-        .write(out);
+/// Answers an invocation, known by its key or by the router's id, with an error.
+fn send_error<H>(
+    link: &mut Link<H>,
+    key: u64,
+    error: &str,
+    payload: PayloadRef<'_>,
+) -> Result<(), RequestError> {
+    let (kind, request) = (code::INVOCATION, key & INVOCATION_ID);
+    link.send(|out| {
+        let error = error.into();
+        message::Error { kind, request, details: Dict::EMPTY, error, payload }.write(out);
+    })
 }

@@ -4,11 +4,7 @@
 //! and `#`. Crossbar.io drops the connection of a client that sends anything else. The strict rule
 //! is left to routers that want it.
 
-use crate::codec::Dict;
-
-use super::event::RequestError;
-
-/// How a subscription or registration matches (advanced profile, "Pattern-based ...").
+/// The ways in which subscriptions and registrations match (advanced profile, "Pattern-based ...").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Match {
     /// The very URI.
@@ -41,16 +37,7 @@ impl Match {
     }
 }
 
-/// The `match` option of a SUBSCRIBE or REGISTER.
-pub fn matching(options: Dict<'_>) -> Result<Match, RequestError> {
-    let wrong = RequestError::Option("match", "must be \"exact\", \"prefix\" or \"wildcard\"");
-    match options.text("match").map_err(|_| wrong)? {
-        None => Ok(Match::Exact),
-        Some(name) => Match::parse(&name).ok_or(wrong),
-    }
-}
-
-/// What is wrong with a URI.
+/// A breach of the rules for URIs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UriError {
     /// Nothing at all.
@@ -110,58 +97,31 @@ fn conclude(
     }
 }
 
-/// The peer violated the protocol.
-pub const PROTOCOL_VIOLATION: &str = "wamp.error.protocol_violation";
-/// The answer to a GOODBYE.
-pub const GOODBYE_AND_OUT: &str = "wamp.close.goodbye_and_out";
-/// The reason of a close where the application gives none.
-pub const GOODBYE_NORMAL: &str = "wamp.goodbye.normal";
-/// We are challenged and have no credentials.
-pub const CANNOT_AUTHENTICATE: &str = "wamp.error.cannot_authenticate";
-/// The other side is not who it should be.
-pub const AUTHENTICATION_FAILED: &str = "wamp.error.authentication_failed";
-/// A callee's error without a URI of its own.
-pub const RUNTIME_ERROR: &str = "wamp.error.runtime_error";
-/// The request was given up.
-pub const CANCELED: &str = "wamp.error.canceled";
-/// The request's time limit has passed.
-pub const TIMEOUT: &str = "wamp.error.timeout";
-/// A message is larger than who is to get it takes.
-pub const PAYLOAD_SIZE_EXCEEDED: &str = "wamp.error.payload_size_exceeded";
-/// No such registration.
-pub const NO_SUCH_REGISTRATION: &str = "wamp.error.no_such_registration";
-/// No such subscription.
-pub const NO_SUCH_SUBSCRIPTION: &str = "wamp.error.no_such_subscription";
-/// Nobody has registered the procedure.
-pub const NO_SUCH_PROCEDURE: &str = "wamp.error.no_such_procedure";
-/// Somebody has registered the procedure already.
-pub const PROCEDURE_ALREADY_EXISTS: &str = "wamp.error.procedure_already_exists";
-/// The router has no such realm.
-pub const NO_SUCH_REALM: &str = "wamp.error.no_such_realm";
-/// The URI does not meet the rules.
-pub const INVALID_URI: &str = "wamp.error.invalid_uri";
-/// The request asks for what the router does not do.
-pub const OPTION_NOT_ALLOWED: &str = "wamp.error.option_not_allowed";
-/// A connection failed between the request and its answer.
-pub const NETWORK_FAILURE: &str = "wamp.error.network_failure";
-/// The router goes down.
-pub const SYSTEM_SHUTDOWN: &str = "wamp.close.system_shutdown";
+// The predefined URIs, such as `CANCELED`: include/uris.txt, which wamp.h has them from, too.
+include!(concat!(env!("OUT_DIR"), "/uris.rs"));
+
+/// True for the URI of a cancellation. Some text of the specification writes two l.
+pub(super) fn is_canceled(error: &str) -> bool {
+    matches!(error, CANCELED | "wamp.error.cancelled")
+}
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
-    fn the_uris_of_the_header_are_uris() {
-        let list = include_str!("../../include/uris.txt");
-        for line in list.lines().filter(|line| !line.starts_with('#')) {
+    fn the_predefined_uris_are_uris() {
+        let table = include_str!("../../include/uris.txt");
+        let mut names = BTreeSet::new();
+        for line in table.lines().filter(|line| !line.starts_with('#')) {
             let words: Vec<_> = line.splitn(3, ' ').collect();
             assert_eq!((words.len(), check(words[1], Match::Exact)), (3, Ok(())), "{line}");
             assert!(words[1].starts_with("wamp."), "{line}");
+            assert!(names.insert(words[0]), "{line}");
         }
-        for ours in [RUNTIME_ERROR, CANCELED, TIMEOUT, NETWORK_FAILURE, GOODBYE_AND_OUT] {
-            assert!(list.contains(&format!(" {ours} ")), "{ours}");
-        }
+        assert_eq!(CANCELED, "wamp.error.canceled");
     }
 
     #[test]

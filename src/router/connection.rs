@@ -446,7 +446,7 @@ impl<'a> Connection<'a> {
 }
 
 fn message(received: &Result<Received, CodecError>) -> Result<Message<'_>, CodecError> {
-    Message::of(received.as_ref().map_err(|error| *error)?)
+    Message::from_received(received.as_ref().map_err(|error| *error)?)
 }
 
 /// Decodes messages, and carries out all up to the first that is none.

@@ -299,7 +299,7 @@ impl Router {
         }
         for peer in clients.by_id.values() {
             self.shared.unsaid.add();
-            peer.part(uri::SYSTEM_SHUTDOWN, patience);
+            peer.part(uri::CLOSE_SYSTEM_SHUTDOWN, patience);
         }
     }
 }

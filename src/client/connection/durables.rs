@@ -7,6 +7,7 @@ use crate::client::session::{EventHandler, Notice, NoticeKind, Receiver};
 use crate::client::status::{Failure, Status};
 use crate::client::sync::lock;
 use crate::codec::Dict;
+use crate::protocol::options::matching;
 use crate::protocol::{Event, EventKind, RequestError, uri};
 
 use super::Connection;
@@ -21,7 +22,7 @@ impl Connection {
         handler: Arc<dyn EventHandler>,
     ) -> Result<u64, Failure> {
         let uri = &*self.shared.prefixes.resolve(uri);
-        uri::check(uri, uri::matching(options)?).map_err(RequestError::from)?;
+        uri::check(uri, matching(options)?).map_err(RequestError::from)?;
         let state = lock(&self.state);
         if state.is_freed() {
             return Err(Status::Handle.into());

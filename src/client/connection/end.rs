@@ -13,7 +13,7 @@ use crate::client::session::{Notice, NoticeKind, Session, Shared};
 use crate::client::status::{Failure, Status};
 use crate::codec::{Payload, PayloadRef, Span};
 use crate::protocol::event::c_text;
-use crate::protocol::{Ended, uri};
+use crate::protocol::{SessionEnd, uri};
 use crate::transport::TransportError;
 
 /// Kind of an end, as on_close names it.
@@ -85,35 +85,35 @@ impl End {
     }
 
     /// The end of a session that may never have been open.
-    pub(super) fn from_session(ended: Ended, was_open: bool) -> End {
+    pub(super) fn from_session(ended: SessionEnd, was_open: bool) -> End {
         match ended {
-            Ended::Goodbye { by_us: true, reason, message } => {
+            SessionEnd::Goodbye { by_us: true, reason, message } => {
                 let (reason, message) = (Some(reason), Some(message));
                 End { reason, message, ..End::closed("closed by the application") }
             }
-            Ended::Goodbye { by_us: false, reason, message } => {
+            SessionEnd::Goodbye { by_us: false, reason, message } => {
                 End::told(Status::Ok, "closed by the router", reason, message)
             }
-            Ended::Refused { reason, message, challenged } => {
+            SessionEnd::Refused { reason, message, challenged } => {
                 let status = match challenged || AUTH_FAILURES.contains(&reason.as_str()) {
                     true => Status::Auth,
                     false => Status::Aborted,
                 };
                 End::told(status, "the router refused the session", reason, message)
             }
-            Ended::Aborted { reason, message } => {
+            SessionEnd::Aborted { reason, message } => {
                 End::told(Status::Aborted, "the router aborted the session", reason, message)
             }
-            Ended::NotAuthenticated { reason, message } => {
+            SessionEnd::NotAuthenticated { reason, message } => {
                 let text = format!("no authentication: {message}");
                 let (reason, message) = (Some(reason), Some(message));
                 End { status: Status::Auth, reason, message, ..End::closed(text) }
             }
-            Ended::Violation { message } => {
+            SessionEnd::Violation { message } => {
                 End::failed(EndClass::Closed, Failure::new(Status::Protocol, message))
             }
-            Ended::Lost if was_open => End::failed(EndClass::Lost, Status::Lost.into()),
-            Ended::Lost => End::failed(EndClass::Unreachable, Status::Lost.into()),
+            SessionEnd::Lost if was_open => End::failed(EndClass::Lost, Status::Lost.into()),
+            SessionEnd::Lost => End::failed(EndClass::Unreachable, Status::Lost.into()),
         }
     }
 
@@ -217,26 +217,29 @@ mod tests {
     const DOWN: &str = "wamp.close.system_shutdown";
 
     /// Every way in which a session can end, before and after it was open.
-    fn sessions() -> Vec<(Ended, &'static str)> {
+    fn sessions() -> Vec<(SessionEnd, &'static str)> {
         let text = |text: &str| text.to_owned();
         vec![
-            (Ended::Goodbye { by_us: true, reason: text(DOWN), message: text("") }, "ours"),
-            (Ended::Goodbye { by_us: false, reason: text(DOWN), message: text("") }, "listed"),
-            (Ended::Goodbye { by_us: false, reason: text("x.y"), message: text("") }, "router"),
-            (Ended::Aborted { reason: text(DOWN), message: text("") }, "listed"),
-            (Ended::Aborted { reason: text("x.y"), message: text("") }, "router"),
+            (SessionEnd::Goodbye { by_us: true, reason: text(DOWN), message: text("") }, "ours"),
+            (SessionEnd::Goodbye { by_us: false, reason: text(DOWN), message: text("") }, "listed"),
+            (
+                SessionEnd::Goodbye { by_us: false, reason: text("x.y"), message: text("") },
+                "router",
+            ),
+            (SessionEnd::Aborted { reason: text(DOWN), message: text("") }, "listed"),
+            (SessionEnd::Aborted { reason: text("x.y"), message: text("") }, "router"),
             (refused(DOWN, false), "listed"),
             (refused(DOWN, true), "listed"),
             (refused("wamp.error.no_such_realm", false), "router"),
             (refused("wamp.error.authentication_failed", true), "router"),
-            (Ended::NotAuthenticated { reason: text(DOWN), message: text("") }, "ours"),
-            (Ended::Violation { message: text("nonsense") }, "ours"),
-            (Ended::Lost, "lost"),
+            (SessionEnd::NotAuthenticated { reason: text(DOWN), message: text("") }, "ours"),
+            (SessionEnd::Violation { message: text("nonsense") }, "ours"),
+            (SessionEnd::Lost, "lost"),
         ]
     }
 
-    fn refused(reason: &str, challenged: bool) -> Ended {
-        Ended::Refused { reason: reason.to_owned(), message: String::new(), challenged }
+    fn refused(reason: &str, challenged: bool) -> SessionEnd {
+        SessionEnd::Refused { reason: reason.to_owned(), message: String::new(), challenged }
     }
 
     #[test]

@@ -339,7 +339,7 @@ impl Host for Connection {
 
 impl Closable for Connection {
     fn start_closing(&self) {
-        let _ = self.start_close(uri::SYSTEM_SHUTDOWN, None);
+        let _ = self.start_close(uri::CLOSE_SYSTEM_SHUTDOWN, None);
     }
 
     fn wait_closed(&self, deadline: Instant) -> bool {

@@ -26,7 +26,7 @@ use crate::client::scope::FlagScope;
 use crate::client::session::{Session, Shared};
 use crate::client::stats;
 use crate::codec::Batch;
-use crate::protocol::{self, Ended};
+use crate::protocol::{self, SessionEnd};
 use crate::transport::{Incoming, Transport, TransportError};
 
 use super::Connection;
@@ -455,7 +455,7 @@ impl Pump {
     }
 
     /// Running to Draining: the session has ended by itself.
-    fn session_ended(&mut self, ended: Ended) {
+    fn session_ended(&mut self, ended: SessionEnd) {
         if self.is_running() {
             let end = End::from_session(ended, self.session.joined().is_some());
             let until = Instant::now() + TRANSPORT_CLOSE;

@@ -335,7 +335,7 @@ impl Connection {
             })
             .to_string(),
         );
-        let mut event = Event::new(EventKind::Gone, 0, Some(receiver));
+        let mut event = Event::new(EventKind::Released, 0, Some(receiver));
         event.uri = Some(c_text(url));
         event.details = Span::of(&frame, Some(&frame));
         event.payload = Payload::of_frame(&frame, PayloadRef::NONE);

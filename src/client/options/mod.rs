@@ -98,7 +98,7 @@ impl Default for Options {
             retry: Policy::default(),
             retry_if_unreachable: false,
             // A router that is restarted will be back.
-            retry_reasons: vec![uri::SYSTEM_SHUTDOWN.to_owned()],
+            retry_reasons: vec![uri::CLOSE_SYSTEM_SHUTDOWN.to_owned()],
             tls: Arc::default(),
             proxy: ProxyChoice::Environment(Environment::read()),
             credentials: Credentials::default(),

@@ -204,7 +204,7 @@ impl Durable {
     ) -> (NoticeKind, Option<Duration>) {
         event.id = self.id;
         let told = (NoticeKind::Session(event.kind), None);
-        let silent = (NoticeKind::Session(EventKind::Gone), None);
+        let silent = (NoticeKind::Session(EventKind::Released), None);
         let mut state = lock(&self.state);
         match event.kind {
             EventKind::Subscribed | EventKind::Registered => {
@@ -240,13 +240,13 @@ impl Durable {
             }
             // The session has ended, or the application has changed its mind.
             EventKind::Error => silent,
-            EventKind::Gone if within_session => silent,
-            EventKind::Gone if state.active && !state.removed => {
+            EventKind::Released if within_session => silent,
+            EventKind::Released if state.active && !state.removed => {
                 state.active = false;
                 state.since = Some(Instant::now());
                 (NoticeKind::Suspended, None)
             }
-            EventKind::Gone => silent,
+            EventKind::Released => silent,
             _ => told,
         }
     }

@@ -89,7 +89,7 @@ impl Session {
         let Deferred { spent, challenge, conflicts, .. } = deferred;
         let events = core.protocol.take_events();
         let notices = events.filter_map(|mut event| {
-            if event.kind == EventKind::Gone
+            if event.kind == EventKind::Released
                 && is_open
                 && let Some(target) = event.target.as_ref().and_then(Receiver::handler)
             {

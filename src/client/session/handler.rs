@@ -56,7 +56,7 @@ impl Receiver {
     pub fn waiter(&self, kind: EventKind) -> Option<&Arc<Waiter>> {
         match (self, kind) {
             (Receiver::App(_) | Receiver::Durable(_) | Receiver::Known(..), _)
-            | (_, EventKind::Gone) => None,
+            | (_, EventKind::Released) => None,
             (Receiver::Waiter(waiter), _) => Some(waiter),
             (
                 Receiver::Both(_, waiter),

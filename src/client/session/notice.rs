@@ -139,7 +139,7 @@ impl Item for Notice {
 
     fn is_internal(&self) -> bool {
         match self.kind {
-            NoticeKind::Session(EventKind::Gone) => true,
+            NoticeKind::Session(EventKind::Released) => true,
             NoticeKind::Session(EventKind::Event) => {
                 self.handler().is_some_and(|handler| handler.has_ended())
             }

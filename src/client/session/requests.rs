@@ -8,7 +8,7 @@ use crate::client::scope;
 use crate::client::status::{Failure, Status};
 use crate::client::sync::lock;
 use crate::codec::{Dict, PayloadRef};
-use crate::protocol::{self, CancelMode, Event, Listed, Phase, RequestError};
+use crate::protocol::{self, CancelMode, Event, Phase, RequestError, SubscriptionInfo};
 
 use super::handler::{Receiver, Waiter};
 use super::passthru::{self, refuse_bare};
@@ -153,7 +153,7 @@ impl Session {
     /// Nobody will answer an invocation any more.
     pub fn forget_invocation(&self, invocation: u64, uri: &str, payload: PayloadRef<'_>) {
         let _ = self.command(|core| {
-            core.forget_invocation(invocation, uri, payload);
+            core.release_invocation(invocation, uri, payload);
             Ok(())
         });
     }
@@ -202,19 +202,19 @@ impl Session {
     }
 
     /// The active subscriptions.
-    pub fn subscriptions(&self) -> Vec<Listed> {
+    pub fn subscriptions(&self) -> Vec<SubscriptionInfo> {
         let listed = lock(&self.core).protocol.subscriptions();
         self.as_known(listed)
     }
 
     /// The active registrations.
-    pub fn registrations(&self) -> Vec<Listed> {
+    pub fn registrations(&self) -> Vec<SubscriptionInfo> {
         let listed = lock(&self.core).protocol.registrations();
         self.as_known(listed)
     }
 
     /// What is durable, under the id that the application has for it.
-    fn as_known(&self, mut listed: Vec<Listed>) -> Vec<Listed> {
+    fn as_known(&self, mut listed: Vec<SubscriptionInfo>) -> Vec<SubscriptionInfo> {
         for durable in self.shared.durables.all() {
             let local = durable.local(self.serial);
             let entry = listed.iter_mut().find(|entry| Some(entry.id) == local);

@@ -159,7 +159,7 @@ impl Shared {
 
     /// An event of the connection itself, for one of its callbacks.
     pub(in crate::client) fn plain_event(&self, slot: Slot) -> Event<Receiver> {
-        Event::new(EventKind::Gone, 0, self.callbacks.receiver(slot))
+        Event::new(EventKind::Released, 0, self.callbacks.receiver(slot))
     }
 
     /// Reports a notice that had no callback: a failure is told to on_user_error, or logged.

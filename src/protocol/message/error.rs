@@ -16,9 +16,9 @@ pub struct Error<'a> {
     pub request: u64,
     /// More about it.
     pub details: Dict<'a>,
-    /// What went wrong.
+    /// The URI of the error.
     pub error: Cow<'a, str>,
-    /// What went wrong, in the application's terms.
+    /// The error in the application's terms.
     pub payload: PayloadRef<'a>,
 }
 

@@ -126,7 +126,8 @@ impl Unsubscribe {
     }
 }
 
-/// `[UNSUBSCRIBED, UNSUBSCRIBE.Request|id]`, or `[UNSUBSCRIBED, 0, Details|dict]` when the broker revokes
+/// `[UNSUBSCRIBED, UNSUBSCRIBE.Request|id]`, or, when the broker revokes,
+/// `[UNSUBSCRIBED, 0, Details|dict]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unsubscribed<'a> {
     /// The request that is answered; 0 for a revocation.

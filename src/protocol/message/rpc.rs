@@ -152,7 +152,8 @@ impl Unregister {
     }
 }
 
-/// `[UNREGISTERED, UNREGISTER.Request|id]`, or `[UNREGISTERED, 0, Details|dict]` when the dealer revokes
+/// `[UNREGISTERED, UNREGISTER.Request|id]`, or, when the dealer revokes,
+/// `[UNREGISTERED, 0, Details|dict]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unregistered<'a> {
     /// The request that is answered; 0 for a revocation.

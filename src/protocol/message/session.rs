@@ -49,9 +49,9 @@ impl<'a> Welcome<'a> {
 /// `[ABORT, Details|dict, Reason|uri, (Arguments|list, ArgumentsKw|dict)]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Abort<'a> {
-    /// May hold `message`, a text for people.
+    /// The details, which may hold `message`, a text for people.
     pub details: Dict<'a>,
-    /// Why.
+    /// The URI of the reason.
     pub reason: Cow<'a, str>,
     /// Allowed by the specification; never sent, as autobahn refuses it.
     pub payload: PayloadRef<'a>,
@@ -77,7 +77,7 @@ impl<'a> Abort<'a> {
 pub struct Challenge<'a> {
     /// The authentication method.
     pub method: Cow<'a, str>,
-    /// What the method needs.
+    /// The method's own parameters.
     pub extra: Dict<'a>,
 }
 
@@ -97,7 +97,7 @@ impl<'a> Challenge<'a> {
 pub struct Authenticate<'a> {
     /// The answer to the challenge.
     pub signature: Cow<'a, str>,
-    /// What the method needs.
+    /// The method's own parameters.
     pub extra: Dict<'a>,
 }
 
@@ -115,9 +115,9 @@ impl<'a> Authenticate<'a> {
 /// `[GOODBYE, Details|dict, Reason|uri]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Goodbye<'a> {
-    /// May hold `message`, a text for people.
+    /// The details, which may hold `message`, a text for people.
     pub details: Dict<'a>,
-    /// Why.
+    /// The URI of the reason.
     pub reason: Cow<'a, str>,
 }
 

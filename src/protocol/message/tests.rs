@@ -41,34 +41,7 @@ const SAMPLES: &[&str] = &[
 fn encode(message: &Message<'_>, encoding: Encoding) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut sheet = Out::new(&mut bytes, encoding, Rules::Strict);
-    let out = &mut sheet;
-    match message {
-        Message::Hello(m) => m.write(out),
-        Message::Welcome(m) => m.write(out),
-        Message::Abort(m) => m.write(out),
-        Message::Challenge(m) => m.write(out),
-        Message::Authenticate(m) => m.write(out),
-        Message::Goodbye(m) => m.write(out),
-        Message::Error(m) => m.write(out),
-        Message::Publish(m) => m.write(out),
-        Message::Published(m) => m.write(out),
-        Message::Subscribe(m) => m.write(out),
-        Message::Subscribed(m) => m.write(out),
-        Message::Unsubscribe(m) => m.write(out),
-        Message::Unsubscribed(m) => m.write(out),
-        Message::Event(m) => m.write(out),
-        Message::Call(m) => m.write(out),
-        Message::Cancel(m) => m.write(out),
-        Message::Result(m) => m.write(out),
-        Message::Register(m) => m.write(out),
-        Message::Registered(m) => m.write(out),
-        Message::Unregister(m) => m.write(out),
-        Message::Unregistered(m) => m.write(out),
-        Message::Invocation(m) => m.write(out),
-        Message::Interrupt(m) => m.write(out),
-        Message::Yield(m) => m.write(out),
-        Message::Extension(_) => {}
-    }
+    message.write(&mut sheet);
     sheet.finish().unwrap();
     bytes
 }
@@ -80,14 +53,14 @@ fn in_other(sample: &str, encoding: Encoding) -> Vec<u8> {
     bytes
 }
 
-/// What `read` makes of a frame.
+/// The result of reading a frame.
 fn received<R>(
     frame: &[u8],
     encoding: Encoding,
     read: impl FnOnce(Result<Message<'_>, CodecError>) -> R,
 ) -> R {
     match Received::new(&Bytes::copy_from_slice(frame), encoding) {
-        Ok(frame) => read(Message::of(&frame)),
+        Ok(frame) => read(Message::from_received(&frame)),
         Err(error) => read(Err(error)),
     }
 }

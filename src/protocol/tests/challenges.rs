@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::challenge::Gate;
+use super::super::challenges::Gate;
 use super::*;
 
 const WELCOME: &str = r#"[2,77,{"roles":{"broker":{}},"authextra":{"proof":"yes"}}]"#;
@@ -10,7 +10,7 @@ const WELCOME: &str = r#"[2,77,{"roles":{"broker":{}},"authextra":{"proof":"yes"
 /// The reason of the end that was our own doing.
 fn broken_off(client: &mut Client) -> String {
     match client.session.take_ended() {
-        Some(Ended::NotAuthenticated { reason, .. }) => reason,
+        Some(SessionEnd::NotAuthenticated { reason, .. }) => reason,
         other => panic!("ended otherwise: {other:?}"),
     }
 }
@@ -66,7 +66,7 @@ fn a_refusal_after_a_challenge_is_one_of_the_credentials() {
     client.session.authenticate(1, "wrong", Dict::EMPTY).unwrap();
     client.receive(r#"[3,{},"com.router.no"]"#);
     let ended = client.session.take_ended();
-    assert!(matches!(ended, Some(Ended::Refused { challenged: true, .. })), "{ended:?}");
+    assert!(matches!(ended, Some(SessionEnd::Refused { challenged: true, .. })), "{ended:?}");
 }
 
 #[test]

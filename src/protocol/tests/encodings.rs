@@ -42,7 +42,7 @@ fn what_is_malformed_ends_the_session() {
         for bad in bad {
             let mut session = joined(encoding);
             session.receive(&bad);
-            assert!(matches!(session.take_ended(), Some(Ended::Violation { .. })), "{bad:x?}");
+            assert!(matches!(session.take_ended(), Some(SessionEnd::Violation { .. })), "{bad:x?}");
             let abort = session.take_outbox().message(0);
             let text = crate::codec::reader::message_text(&abort, encoding);
             assert!(text.starts_with("[3,") && text.contains("protocol_violation"), "{text}");

@@ -30,7 +30,7 @@ fn kill_is_told_and_then_answered() {
     let late = client.session.answer(100, Dict::EMPTY, PayloadRef::NONE);
     assert_eq!(late, Err(RequestError::Interrupted));
     assert!(client.session.is_interrupted(100));
-    client.session.forget_invocation(100, "com.e", PayloadRef::NONE);
+    client.session.release_invocation(100, "com.e", PayloadRef::NONE);
     assert!(client.sent().is_empty());
     let late = client.session.answer(100, Dict::EMPTY, PayloadRef::NONE);
     assert_eq!(late, Err(RequestError::Answered));
@@ -53,7 +53,7 @@ fn killnowait_wants_no_answer() {
     let late = client.session.answer(100, Dict::EMPTY, PayloadRef::NONE);
     assert_eq!(late, Err(RequestError::Interrupted));
     client.session.finish_interrupt(100);
-    client.session.forget_invocation(100, "com.e", PayloadRef::NONE);
+    client.session.release_invocation(100, "com.e", PayloadRef::NONE);
     assert!(client.sent().is_empty());
 }
 
@@ -62,7 +62,7 @@ fn a_watcher_hears_instead_of_the_handler() {
     let mut client = invoked();
     client.session.watch_interrupt(100, "former").unwrap();
     client.session.watch_interrupt(100, "watcher").unwrap();
-    assert_eq!(client.told(), ["Gone 0 former"]);
+    assert_eq!(client.told(), ["Released 0 former"]);
     client.receive(r#"[69,100,{"mode":"kill"}]"#);
     assert_eq!(client.told(), ["Interrupt 1 watcher"]);
     client.session.watch_interrupt(100, "late").unwrap();
@@ -74,14 +74,14 @@ fn a_watcher_ends_with_its_invocation_or_the_session() {
     let mut client = invoked();
     client.session.watch_interrupt(100, "watcher").unwrap();
     client.session.answer(100, Dict::EMPTY, PayloadRef::NONE).unwrap();
-    assert_eq!(client.told(), ["Gone 0 watcher"]);
+    assert_eq!(client.told(), ["Released 0 watcher"]);
     let late = client.session.watch_interrupt(100, "late");
     assert_eq!(late, Err(RequestError::Answered));
     client.receive("[68,101,5,{}]");
     client.session.watch_interrupt(101, "other").unwrap();
     client.told();
     client.session.lost();
-    assert_eq!(client.told(), ["Gone 0 other", "Gone 1 proc"]);
+    assert_eq!(client.told(), ["Released 0 other", "Released 1 proc"]);
     assert!(client.session.is_interrupted(101), "nobody waits any more");
 }
 
@@ -110,8 +110,8 @@ fn without_a_registration_nobody_is_told_but_the_caller() {
 #[test]
 fn what_nobody_answers_is_answered_with_an_error() {
     let mut client = invoked();
-    client.session.forget_invocation(100, "com.e", PayloadRef::args("[1]"));
-    client.session.forget_invocation(100, "com.e", PayloadRef::NONE);
+    client.session.release_invocation(100, "com.e", PayloadRef::args("[1]"));
+    client.session.release_invocation(100, "com.e", PayloadRef::NONE);
     assert_eq!(client.sent(), [r#"[8,68,100,{},"com.e",[1]]"#]);
 }
 
@@ -120,7 +120,7 @@ fn the_rest_of_an_interrupted_input_is_no_new_call() {
     let mut client = invoked();
     client.receive(r#"[68,101,5,{"progress":true}]"#);
     client.receive(r#"[69,101,{"mode":"killnowait"}]"#);
-    client.session.forget_invocation(101, "com.e", PayloadRef::NONE);
+    client.session.release_invocation(101, "com.e", PayloadRef::NONE);
     client.told();
     client.receive(r#"[68,101,5,{"progress":true}]"#);
     client.receive("[68,101,5,{}]");
@@ -168,7 +168,7 @@ fn an_id_that_is_used_again_is_another_invocation() {
     assert!(client.session.is_interrupted(100) && !client.session.is_interrupted(key));
     let late = client.session.answer(100, Dict::EMPTY, PayloadRef::NONE);
     assert_eq!(late, Err(RequestError::Interrupted));
-    client.session.forget_invocation(100, "com.e", PayloadRef::NONE);
+    client.session.release_invocation(100, "com.e", PayloadRef::NONE);
     assert!(client.sent().is_empty(), "the new one is not touched");
     // What the router says of the id is about the new one.
     client.receive("[69,100,{}]");

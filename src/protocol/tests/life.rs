@@ -10,7 +10,7 @@ fn a_refusal_ends_the_attempt() {
     let message = "no such realm".to_owned();
     assert_eq!(
         client.session.take_ended(),
-        Some(Ended::Refused { reason, message, challenged: false })
+        Some(SessionEnd::Refused { reason, message, challenged: false })
     );
     assert!(client.sent().is_empty(), "an ABORT is never answered");
 }
@@ -21,7 +21,7 @@ fn goodbye_is_answered_once() {
     client.receive(r#"[6,{"message":"bye"},"wamp.close.system_shutdown"]"#);
     assert_eq!(client.sent(), [r#"[6,{},"wamp.close.goodbye_and_out"]"#]);
     let reason = "wamp.close.system_shutdown".to_owned();
-    let ended = Ended::Goodbye { by_us: false, reason, message: "bye".to_owned() };
+    let ended = SessionEnd::Goodbye { by_us: false, reason, message: "bye".to_owned() };
     assert_eq!(client.session.take_ended(), Some(ended));
 }
 
@@ -35,7 +35,7 @@ fn crossing_goodbyes_are_not_answered() {
     client.receive("[36,1,2,{}]");
     client.receive(r#"[6,{},"wamp.close.system_shutdown"]"#);
     assert!(client.sent().is_empty());
-    assert!(matches!(client.session.take_ended(), Some(Ended::Goodbye { by_us: true, .. })));
+    assert!(matches!(client.session.take_ended(), Some(SessionEnd::Goodbye { by_us: true, .. })));
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn what_is_ignored() {
     let mut client = Client::joined();
     let call = client.call("{}", "call");
     client.session.abandon(call).unwrap();
-    assert_eq!(client.told(), ["Gone 2 call"]);
+    assert_eq!(client.told(), ["Released 2 call"]);
     for frame in [
         "[300,1,2,3]",
         "[36,1,2,{}]",

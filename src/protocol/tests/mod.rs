@@ -4,10 +4,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::cancel::CancelMode;
-use super::ended::Ended;
-use super::event::{Cause, Event, EventKind, RequestError};
-use super::session::{Config, Phase, Session};
+use super::{
+    CancelMode, Cause, Config, Event, EventKind, Phase, RequestError, Session, SessionEnd,
+};
 use crate::codec::{Dict, PayloadRef};
 
 mod calls;
@@ -88,7 +87,7 @@ impl Client {
     /// The message with which the session ended as a violation by the peer.
     fn violation(&mut self) -> Option<String> {
         match self.session.take_ended() {
-            Some(Ended::Violation { message }) => Some(message),
+            Some(SessionEnd::Violation { message }) => Some(message),
             None => None,
             Some(other) => panic!("ended otherwise: {other:?}"),
         }

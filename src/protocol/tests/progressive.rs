@@ -66,7 +66,8 @@ fn input_in_pieces_is_told_in_pieces() {
     client.receive("[68,100,5,{},[3]]");
     client.receive("[68,100,5,{},[4]]");
     let events = client.events();
-    let pieces: Vec<_> = events[1..].iter().map(|event| (event.more, event.again)).collect();
+    let pieces: Vec<_> =
+        events[1..].iter().map(|event| (event.more_input, event.continues_input)).collect();
     assert_eq!(pieces, [(true, false), (true, true), (false, true)], "nothing after the last");
     client.session.tag_invocation(100, 7);
     assert_eq!(client.session.invocation_tag(100), 7);

@@ -22,7 +22,7 @@ fn handlers_share_one_subscription() {
     assert_eq!(client.sent(), ["[34,2,9]"]);
     assert_eq!(
         client.told(),
-        ["Gone 1 a", "Unsubscribed 1 ua", "Gone 3 b", "Unsubscribed 3 -", "Gone 5 c"]
+        ["Released 1 a", "Unsubscribed 1 ua", "Released 3 b", "Unsubscribed 3 -", "Released 5 c"]
     );
     client.receive("[36,9,5,{},[1]]");
     client.receive("[35,2]");
@@ -57,7 +57,7 @@ fn unsubscribe_is_held_back_while_a_subscribe_is_on_its_way() {
     client.receive("[36,9,4,{}]");
     assert_eq!(
         client.told(),
-        ["Subscribed 1 a", "Gone 1 a", "Subscribed 3 b", "Unsubscribed 1 ua", "Event 3 b"]
+        ["Subscribed 1 a", "Released 1 a", "Subscribed 3 b", "Unsubscribed 1 ua", "Event 3 b"]
     );
 }
 
@@ -73,6 +73,21 @@ fn a_held_back_unsubscribe_goes_out_when_the_subscribe_fails() {
     assert_eq!(client.sent(), ["[34,3,9]"]);
     client.receive(r#"[8,34,3,{},"wamp.error.no_such_subscription"]"#);
     assert_eq!(client.told().last().unwrap(), "Unsubscribed 1 ua");
+}
+
+#[test]
+fn a_held_back_unsubscribe_is_told_when_the_session_is_left() {
+    let mut client = Client::joined();
+    let a = client.subscribe("com.t", "{}", "a");
+    client.receive("[33,1,9]");
+    client.subscribe("com.t", r#"{"get_retained":true}"#, "b");
+    client.session.unsubscribe(a, Some("ua")).unwrap();
+    client.session.leave("wamp.close.normal", None).unwrap();
+    client.sent();
+    client.receive(r#"[8,32,2,{},"wamp.error.not_authorized"]"#);
+    assert!(client.sent().is_empty(), "nothing follows a GOODBYE");
+    client.receive(r#"[6,{},"wamp.close.goodbye_and_out"]"#);
+    assert_eq!(client.told(), ["Subscribed 1 a", "Released 1 a", "Error 3 b", "Unsubscribed 1 ua"]);
 }
 
 #[test]
@@ -125,7 +140,7 @@ fn a_revocation_that_breaks_the_rules_keeps_no_handler() {
     client.receive("[33,1,9]");
     client.told();
     client.receive(r#"[35,0,{"subscription":9,"reason":2}]"#);
-    assert_eq!(client.told(), ["Gone 1 a"]);
+    assert_eq!(client.told(), ["Released 1 a"]);
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn registrations_come_and_go() {
     client.receive("[67,2]");
     assert_eq!(
         client.told(),
-        ["Registered 1 proc", "Invocation 1 proc", "Gone 1 proc", "Unregistered 1 un"]
+        ["Registered 1 proc", "Invocation 1 proc", "Released 1 proc", "Unregistered 1 un"]
     );
     client.register("com.p", "new");
     client.receive(r#"[8,64,3,{},"wamp.error.procedure_already_exists"]"#);
@@ -95,5 +95,5 @@ fn a_revocation_that_breaks_the_rules_keeps_no_procedure() {
     client.receive("[65,1,5]");
     client.told();
     client.receive(r#"[67,0,{"registration":5,"reason":2}]"#);
-    assert_eq!(client.told(), ["Gone 1 proc"]);
+    assert_eq!(client.told(), ["Released 1 proc"]);
 }

@@ -102,7 +102,7 @@ impl Side {
             let args = event.payload.lend().args.map(|args| String::from_utf8_lossy(args).into());
             let args: String = args.unwrap_or_default();
             match event.kind {
-                EventKind::Joined | EventKind::Gone => continue,
+                EventKind::Joined | EventKind::Released => continue,
                 EventKind::Event => self.events.push(args),
                 EventKind::Invocation => self.invocations.push(event.wamp_id),
                 kind => {
