@@ -24,7 +24,7 @@
 //! * [`runtime`]: the hidden threads. [`scope`]: whether a thread is inside a callback. `sync`: locks.
 //! * [`login`]: the answers to challenges. [`on_connect`]: the application's word before an attempt.
 //! * [`retry`]: when to try again. `keepalive`: when to ping, and when a peer counts as lost.
-//! * [`prefixes`]: URI shortcuts. [`stats`]: numbers and the trace. [`status`]: outcomes. [`log`].
+//! * [`prefixes`]: URI shortcuts. [`payload_codec`]: the application's own encoding of payloads. [`stats`]: numbers and the trace. [`status`]: outcomes. [`log`].
 
 pub mod connection;
 pub mod delivery;
@@ -33,6 +33,7 @@ pub mod log;
 pub mod login;
 pub mod on_connect;
 pub mod options;
+pub mod payload_codec;
 pub mod prefixes;
 pub mod request_options;
 pub mod retry;

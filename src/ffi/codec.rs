@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::{Arc, Mutex};
 
-use crate::client::session::passthru::Codec;
+use crate::client::payload_codec::Codec;
 use crate::client::{Status, lock};
 
 use super::args;

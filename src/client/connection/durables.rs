@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::client::session::durable::DurableKind;
-use crate::client::session::{EventHandler, Notice, NoticeKind, Receiver};
+use crate::client::session::{EventHandler, NoticeKind, Receiver};
 use crate::client::status::{Failure, Status};
 use crate::client::sync::lock;
 use crate::codec::Dict;
@@ -58,7 +58,7 @@ impl Connection {
                 DurableKind::Registration => EventKind::Unregistered,
             };
             let event = Event::new(kind, id, Some(receiver));
-            self.shared.tell(Notice::new(NoticeKind::Session(kind), &self.shared, event));
+            self.shared.tell(self.shared.notice(NoticeKind::Session(kind), event));
             Ok(true)
         })
     }

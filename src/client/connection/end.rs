@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::json;
 
+use crate::client::options::Options;
 use crate::client::retry::{AUTH_FAILURES, Next};
 use crate::client::session::callbacks::Slot;
 use crate::client::session::{Notice, NoticeKind, Session, Shared};
@@ -183,20 +184,29 @@ impl End {
             session: session.clone(),
             status: self.status,
             text: Some(c_text(&self.text)),
-            ..Notice::new(
-                NoticeKind::InternalError,
-                shared,
-                shared.plain_event(Slot::InternalError),
-            )
+            ..shared.notice(NoticeKind::InternalError, shared.plain_event(Slot::InternalError))
         });
         let close = Notice {
             session,
             status: self.status,
             text: Some(c_text(&self.text)),
-            ..Notice::new(NoticeKind::Close, shared, event)
+            ..shared.notice(NoticeKind::Close, event)
         };
         internal.into_iter().chain([close]).collect()
     }
+}
+
+/// The failure when the time for connecting is up; `hint` says what to check.
+pub(super) fn slow_connect(options: &Options, url: &str, hint: &str) -> Failure {
+    let limit = options.connect_timeout.as_secs_f64();
+    let text = match options.transports.len() {
+        1 => format!("{url} let no session open within {limit} s (option `connect_timeout`){hint}"),
+        several => format!(
+            "{url} let no session open in its share of {limit} s for {several} transports (option \
+             `connect_timeout`){hint}"
+        ),
+    };
+    Failure::new(Status::Timeout, text)
 }
 
 /// A closing handshake of the peer, in words.

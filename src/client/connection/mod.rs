@@ -29,10 +29,10 @@ use crate::transport::Jar;
 
 use super::delivery::Wakeup;
 use super::options::{Mode, Options};
+use super::payload_codec::Codec;
 use super::runtime::{self, Closable};
 use super::scope;
 use super::session::callbacks::Slot;
-use super::session::passthru::Codec;
 use super::session::{EventHandler, Host, Notice, Session, Shared};
 use super::status::{Failure, Status};
 use super::sync::{lock, notify, wait_on};
@@ -347,7 +347,7 @@ impl Closable for Connection {
     }
 
     fn finish(&self) {
-        self.shared.queue.drain_last(&*self.shared);
+        self.shared.deliver_last();
     }
 
     fn fail(&self, why: &Failure) {

@@ -30,8 +30,7 @@ use crate::protocol::{self, SessionEnd};
 use crate::transport::{Incoming, Transport, TransportError};
 
 use super::Connection;
-use super::end::{End, EndClass, closed_by_peer};
-use super::task::slow_connect;
+use super::end::{End, EndClass, closed_by_peer, slow_connect};
 
 /// How many messages are taken in before they are handled.
 const READ_AHEAD: usize = 128;

@@ -29,7 +29,7 @@ use crate::protocol::{Event, EventKind};
 use crate::transport::{self, ConnectError, Keepalive, Target, Transport};
 
 use super::Connection;
-use super::end::{End, EndClass};
+use super::end::{End, EndClass, slow_connect};
 use super::pump::Pump;
 use super::state::Remains;
 
@@ -103,7 +103,7 @@ impl Drop for Task {
         };
         self.connection.ended(self.opens, End::failed(EndClass::Closed, failure), None);
         // Nobody else is left to deliver it.
-        self.connection.shared.queue.drain_last(&*self.connection.shared);
+        self.connection.shared.deliver_last();
     }
 }
 
@@ -265,19 +265,6 @@ async fn connect(
     })
 }
 
-/// What to say when the time for connecting is up; `hint` is what to check.
-pub(super) fn slow_connect(options: &Options, url: &str, hint: &str) -> Failure {
-    let limit = options.connect_timeout.as_secs_f64();
-    let text = match options.transports.len() {
-        1 => format!("{url} let no session open within {limit} s (option `connect_timeout`){hint}"),
-        several => format!(
-            "{url} let no session open in its share of {limit} s for {several} transports (option \
-             `connect_timeout`){hint}"
-        ),
-    };
-    Failure::new(Status::Timeout, text)
-}
-
 impl Connection {
     /// Ends in the place of its task, which will never run again.
     pub(super) fn fail_at_once(self: &Arc<Self>, why: Failure) {
@@ -340,7 +327,7 @@ impl Connection {
         event.details = Span::of(&frame, Some(&frame));
         event.payload = Payload::of_frame(&frame, PayloadRef::NONE);
         let attempt = Arc::new(Attempt::new(options));
-        let notice = Notice::new(NoticeKind::Connect, &self.shared, event);
+        let notice = self.shared.notice(NoticeKind::Connect, event);
         self.shared.tell(Notice { attempt: Some(attempt.clone()), ..notice });
         Some(attempt)
     }

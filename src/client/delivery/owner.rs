@@ -1,7 +1,5 @@
 //! What a queue asks of its owner, and of what is queued.
 
-use super::queue::EventQueue;
-
 /// An event on its way.
 pub trait Item: Send + 'static {
     /// A rough measure of what it keeps in memory.
@@ -23,13 +21,11 @@ pub trait Item: Send + 'static {
     fn pass_over(&self);
 }
 
-/// The owner of a queue, which knows how an event is told.
+/// The owner of a queue, which knows how an event is told. Where it is shared, it gives access to the
+/// queue by [`AsRef`].
 pub trait Owner: Send + Sync + 'static {
     /// Its events.
     type Event: Item;
-
-    /// The queue.
-    fn queue(&self) -> &EventQueue<Self::Event>;
 
     /// Brings an event into the form in which it is told.
     fn prepare(&self, event: &mut Self::Event);

@@ -124,7 +124,7 @@ impl<E: Item> EventQueue<E> {
     #[must_use]
     pub fn push(
         &self,
-        owner: &Arc<impl Owner<Event = E>>,
+        owner: &Arc<impl Owner<Event = E> + AsRef<EventQueue<E>>>,
         events: impl Iterator<Item = E>,
     ) -> bool {
         let mut queue = lock(&self.queue);
@@ -273,16 +273,11 @@ impl<E: Item> EventQueue<E> {
         !queue.taken && !queue.events.is_empty()
     }
 
-    /// After the end of all threads: delivers what is left on this one. In `manual` mode that is
-    /// left to the host.
-    pub(in crate::client) fn drain_last(&self, owner: &impl Owner<Event = E>) {
-        if self.mode() != Mode::Manual {
-            self.drain_inline(owner);
-        }
-    }
-
     /// `thread` mode: sees to it that what waits is delivered.
-    pub(in crate::client) fn start(&self, owner: &Arc<impl Owner<Event = E>>) {
+    pub(in crate::client) fn start(
+        &self,
+        owner: &Arc<impl Owner<Event = E> + AsRef<EventQueue<E>>>,
+    ) {
         let mut queue = lock(&self.queue);
         if !queue.taken && !queue.events.is_empty() {
             self.start_worker(&mut queue, owner);
@@ -347,10 +342,15 @@ impl<E: Item> EventQueue<E> {
         }
     }
 
-    fn start_worker(&self, queue: &mut Queue<E>, owner: &Arc<impl Owner<Event = E>>) {
+    fn start_worker<O>(&self, queue: &mut Queue<E>, owner: &Arc<O>)
+    where
+        O: Owner<Event = E> + AsRef<EventQueue<E>>,
+    {
         queue.taken = true;
         let work = || {
-            let mut worker = Worker::new(owner);
+            let run = |owner: &Arc<O>| (**owner).as_ref().work(&**owner);
+            let skip = |owner: &Arc<O>| (**owner).as_ref().give_back_turn();
+            let mut worker = Worker::new(owner.clone(), run, skip);
             move || worker.run()
         };
         if runtime::spawn_blocking(work).is_err() {
@@ -360,7 +360,7 @@ impl<E: Item> EventQueue<E> {
     }
 
     /// Delivers in `thread` mode, as long as there is something.
-    pub(super) fn work(&self, owner: &impl Owner<Event = E>) {
+    fn work(&self, owner: &impl Owner<Event = E>) {
         let signals = lock(&self.queue).signals;
         if let Some(signals) = signals {
             // Worn also when the turn is over: a runtime that knows this thread by now has its own
@@ -387,7 +387,7 @@ impl<E: Item> EventQueue<E> {
     }
 
     /// Ends the turn of a worker that never ran.
-    pub(super) fn give_back_turn(&self) {
+    fn give_back_turn(&self) {
         lock(&self.queue).taken = false;
         self.changed.notify_all();
     }

@@ -1,30 +1,28 @@
-//! A turn of `thread` mode, on a thread that may block.
+//! A turn on a thread that may block, which is told where it never came to run.
 
-use std::sync::Arc;
-
-use super::owner::Owner;
-
-/// Delivers in `thread` mode. One that never ran, as the library was shut down, gives its turn back.
-pub(super) struct Worker<O: Owner> {
-    owner: Arc<O>,
+/// Work on something. Where it never ran, as the library was shut down, it is skipped instead.
+pub(super) struct Worker<T> {
+    subject: T,
+    run: fn(&T),
+    skip: fn(&T),
     ran: bool,
 }
 
-impl<O: Owner> Worker<O> {
-    pub(super) fn new(owner: &Arc<O>) -> Worker<O> {
-        Worker { owner: owner.clone(), ran: false }
+impl<T> Worker<T> {
+    pub(super) fn new(subject: T, run: fn(&T), skip: fn(&T)) -> Worker<T> {
+        Worker { subject, run, skip, ran: false }
     }
 
     pub(super) fn run(&mut self) {
         self.ran = true;
-        self.owner.queue().work(&*self.owner);
+        (self.run)(&self.subject);
     }
 }
 
-impl<O: Owner> Drop for Worker<O> {
+impl<T> Drop for Worker<T> {
     fn drop(&mut self) {
         if !self.ran {
-            self.owner.queue().give_back_turn();
+            (self.skip)(&self.subject);
         }
     }
 }

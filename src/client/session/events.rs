@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value;
 
+use crate::client::delivery::{EventQueue, Owner};
 use crate::client::runtime;
 use crate::client::status::{Failure, Status};
 use crate::client::sync::lock;
@@ -224,7 +225,7 @@ impl Session {
     fn opened(self: &Arc<Self>, mut event: Event<Receiver>) -> Notice {
         event.target = self.shared.callbacks.receiver(Slot::Open);
         let session = Some(self.clone());
-        Notice { session, ..Notice::new(NoticeKind::Open, &self.shared, event) }
+        Notice { session, ..self.shared.notice(NoticeKind::Open, event) }
     }
 
     /// An event that a thread has waited for, in the form in which it is told.
@@ -242,13 +243,38 @@ impl Session {
         };
         let kind = NoticeKind::Session(event.kind);
         let session = Some(self.clone());
-        Notice { session, status, text, ..Notice::new(kind, &self.shared, event) }
+        Notice { session, status, text, ..self.shared.notice(kind, event) }
     }
 
     /// A failure of our own in the form in which it is told.
     fn failed(self: &Arc<Self>, event: Event<Receiver>, failure: Failure) -> Notice {
         let (status, text) = (failure.status, Some(c_text(&failure.text)));
         Notice { status, text, ..self.notice(event) }
+    }
+}
+
+impl AsRef<EventQueue<Notice>> for Shared {
+    fn as_ref(&self) -> &EventQueue<Notice> {
+        &self.queue
+    }
+}
+
+impl Owner for Shared {
+    type Event = Notice;
+
+    fn prepare(&self, notice: &mut Notice) {
+        passthru::decode_payload(self, notice);
+    }
+
+    fn deliver(&self, notice: &Notice) {
+        let handler = notice.event.target.as_ref().and_then(Receiver::handler);
+        if !handler.is_some_and(|handler| handler.deliver(notice)) {
+            self.report_unhandled(notice);
+        }
+    }
+
+    fn wake_io(&self) {
+        self.doorbell.ring();
     }
 }
 

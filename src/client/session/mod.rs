@@ -243,7 +243,7 @@ impl Session {
         }
         core.want_writable = false;
         let event = self.shared.plain_event(Slot::Writable);
-        let writable = Notice::new(NoticeKind::Writable, &self.shared, event);
+        let writable = self.shared.notice(NoticeKind::Writable, event);
         let notice = Notice { session: Some(self.clone()), ..writable };
         deferred.wake = self.shared.queue.push(&self.shared, std::iter::once(notice));
         deferred

@@ -2,7 +2,6 @@
 
 use std::ffi::CStr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::client::delivery::Item;
 use crate::client::log;
@@ -12,7 +11,6 @@ use crate::protocol::{Event, EventKind};
 
 use super::Session;
 use super::handler::{EventHandler, Receiver};
-use super::shared::Shared;
 
 /// What a notice is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +40,7 @@ pub enum NoticeKind {
 pub struct Notice {
     /// What it is about.
     pub kind: NoticeKind,
-    /// The application's name for the connection, see [`Shared::handle`].
+    /// The application's name for the connection; 0 for none.
     pub connection: u64,
     /// The session it belongs to.
     pub session: Option<Arc<Session>>,
@@ -57,12 +55,6 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// A notice of a connection, of nothing that went wrong.
-    pub fn new(kind: NoticeKind, shared: &Shared, event: Event<Receiver>) -> Notice {
-        let connection = shared.handle.load(Ordering::Acquire);
-        Notice { connection, ..Notice::detached(kind, event) }
-    }
-
     /// A notice that belongs to no connection.
     pub fn detached(kind: NoticeKind, event: Event<Receiver>) -> Notice {
         Notice {

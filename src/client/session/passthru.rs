@@ -6,7 +6,7 @@
 //! | `ppt_scheme`, `ppt_serializer`, `ppt_cipher`, `ppt_keyid` | `[binary]` as args | `{"args": [..], "kwargs": {..}}` |
 //! | `enc_algo`, `enc_serializer`, `enc_key` | the binary instead of args | the same |
 //!
-//! What is in the binary is made and read by the application's [`Codec`]. Without one, `ppt_serializer`
+//! What is in the binary is made and read by the application's [`Codec`](crate::client::payload_codec::Codec). Without one, `ppt_serializer`
 //! `json` or `native`, which is the encoding of the connection, without a cipher is done by ourselves; everything else
 //! must be given, and is delivered, as the binary that it is on the wire.
 
@@ -24,15 +24,6 @@ use crate::protocol::{Cause, EventKind};
 use super::callbacks::Slot;
 use super::notice::{Notice, NoticeKind};
 use super::shared::Shared;
-
-/// Makes and reads what is carried without a look inside. Runs on any thread, with no lock held.
-pub trait Codec: Send + Sync {
-    /// The bytes for `plain`, a JSON object with `args` and `kwargs`; `None` if it cannot.
-    fn encode(&self, options: &[u8], plain: &[u8]) -> Option<Vec<u8>>;
-
-    /// The JSON object of which `bytes` were made; `None` if it cannot.
-    fn decode(&self, details: &[u8], bytes: &[u8]) -> Option<Vec<u8>>;
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -304,6 +295,7 @@ mod tests {
 
     use super::*;
     use crate::client::Options;
+    use crate::client::payload_codec::Codec;
 
     /// Turns bytes around, and refuses what holds an X.
     struct Reversed;
@@ -331,7 +323,7 @@ mod tests {
         event.details = Span::of(&frame, Some(&frame[..details.len()]));
         let args = PayloadRef { args: Some(&frame[details.len()..]), ..PayloadRef::NONE };
         event.payload = Payload::of_frame(&frame, args);
-        Notice::new(NoticeKind::Session(kind), shared, event)
+        shared.notice(NoticeKind::Session(kind), event)
     }
 
     /// What a payload has become on the other side.

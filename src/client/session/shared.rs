@@ -1,11 +1,12 @@
 //! The part of a connection that its sessions need: what was configured, the queue of events, the
 //! callbacks, and how something is told.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use crate::client::delivery::{EventQueue, Owner};
+use crate::client::delivery::EventQueue;
 use crate::client::options::{Mode, Options};
+use crate::client::payload_codec::Codec;
 use crate::client::prefixes::Prefixes;
 use crate::client::runtime::{self, Closable};
 use crate::client::scope::FlagScope;
@@ -19,7 +20,6 @@ use super::callbacks::{Callbacks, Slot};
 use super::durable::Durables;
 use super::handler::Receiver;
 use super::notice::{Notice, NoticeKind};
-use super::passthru::{self, Codec};
 
 /// The connection, as its sessions know it.
 pub(in crate::client) trait Host: Closable {
@@ -143,6 +143,13 @@ impl Shared {
         }
     }
 
+    /// Delivers what is left after the end of all threads. In `manual` mode that is left to the host.
+    pub(in crate::client) fn deliver_last(&self) {
+        if self.mode() != Mode::Manual {
+            self.queue.drain_inline(self);
+        }
+    }
+
     /// Reports that the application's own code has failed: tells on_user_error, in turn with the
     /// other events. A failure of on_user_error itself only goes to the log: it would have no end.
     pub fn report(self: &Arc<Self>, about: &Notice, text: &str) {
@@ -157,13 +164,19 @@ impl Shared {
         self.tell(notice);
     }
 
+    /// A notice of this connection, of nothing that went wrong.
+    pub(in crate::client) fn notice(&self, kind: NoticeKind, event: Event<Receiver>) -> Notice {
+        let connection = self.handle.load(Ordering::Acquire);
+        Notice { connection, ..Notice::detached(kind, event) }
+    }
+
     /// An event of the connection itself, for one of its callbacks.
     pub(in crate::client) fn plain_event(&self, slot: Slot) -> Event<Receiver> {
         Event::new(EventKind::Released, 0, self.callbacks.receiver(slot))
     }
 
     /// Reports a notice that had no callback: a failure is told to on_user_error, or logged.
-    fn report_unhandled(&self, notice: &Notice) {
+    pub(super) fn report_unhandled(&self, notice: &Notice) {
         let is_failure = notice.status != Status::Ok
             && matches!(notice.kind, NoticeKind::Session(_) | NoticeKind::Restored);
         if is_failure && let Some(receiver) = self.callbacks.receiver(Slot::UserError) {
@@ -173,28 +186,5 @@ impl Shared {
             }
         }
         notice.log_unhandled();
-    }
-}
-
-impl Owner for Shared {
-    type Event = Notice;
-
-    fn queue(&self) -> &EventQueue<Notice> {
-        &self.queue
-    }
-
-    fn prepare(&self, notice: &mut Notice) {
-        passthru::decode_payload(self, notice);
-    }
-
-    fn deliver(&self, notice: &Notice) {
-        let handler = notice.event.target.as_ref().and_then(Receiver::handler);
-        if !handler.is_some_and(|handler| handler.deliver(notice)) {
-            self.report_unhandled(notice);
-        }
-    }
-
-    fn wake_io(&self) {
-        self.doorbell.ring();
     }
 }

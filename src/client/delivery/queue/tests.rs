@@ -58,10 +58,6 @@ struct Program {
 impl Owner for Program {
     type Event = Event;
 
-    fn queue(&self) -> &EventQueue<Event> {
-        &self.queue
-    }
-
     fn prepare(&self, _event: &mut Event) {}
 
     fn deliver(&self, event: &Event) {
@@ -71,6 +67,12 @@ impl Owner for Program {
 
     fn wake_io(&self) {
         self.rings.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl AsRef<EventQueue<Event>> for Program {
+    fn as_ref(&self) -> &EventQueue<Event> {
+        &self.queue
     }
 }
 
@@ -238,7 +240,7 @@ fn a_worker_that_never_runs_gives_its_turn_back() {
     assert!(program.push([1]));
     lock(&program.queue.queue).taken = true;
     assert!(!program.queue.wants_draining());
-    drop(Worker::new(&program));
+    drop(Worker::new(&program, |_| unreachable!(), |program| program.queue.give_back_turn()));
     assert!(program.queue.wants_draining());
 }
 
