@@ -319,22 +319,16 @@ impl<H: Clone> Session<H> {
         self.handle(frame, message)
     }
 
+    #[inline]
     fn handle(&mut self, frame: &Bytes, message: Message<'_>) -> Result<(), Violation> {
-        match (self.phase, message) {
-            (Phase::Joining, message) => self.handle_joining(frame, message),
-            (Phase::Leaving, Message::Goodbye(goodbye)) => {
-                let (reason, message) = why(&goodbye.reason, goodbye.details);
-                self.end(SessionEnd::Goodbye { by_us: true, reason, message });
+        match self.phase {
+            Phase::Open => self.handle_open(frame, message),
+            Phase::Joining => self.handle_joining(frame, message),
+            Phase::Leaving => {
+                self.handle_leaving(frame, message);
                 Ok(())
             }
-            // What has crossed with our GOODBYE is answered all the same, and so told.
-            (Phase::Leaving, answer) if answer.is_answer() => {
-                // Nothing that is wrong with it matters any more.
-                let _ = self.handle_open(frame, answer);
-                Ok(())
-            }
-            (Phase::Leaving | Phase::Closed, _) => Ok(()),
-            (Phase::Open, message) => self.handle_open(frame, message),
+            Phase::Closed => Ok(()),
         }
     }
 
@@ -356,21 +350,21 @@ impl<H: Clone> Session<H> {
     }
 
     fn handle_open(&mut self, frame: &Bytes, message: Message<'_>) -> Result<(), Violation> {
-        let Session { link, subscriptions, registrations, calls, invocations, .. } = self;
+        let link = &mut self.link;
         match message {
-            Message::Event(event) => subscriptions.on_event(link, frame, &event),
-            Message::Result(result) => calls.on_result(link, frame, &result),
+            Message::Event(event) => self.subscriptions.on_event(link, frame, &event),
+            Message::Result(result) => self.calls.on_result(link, frame, &result),
             Message::Invocation(invocation) => {
-                invocations.on_invocation(link, registrations, frame, &invocation)
+                self.invocations.on_invocation(link, &self.registrations, frame, &invocation)
             }
             Message::Error(error) => self.on_error(frame, &error),
             Message::Published(published) => publications::on_published(link, &published),
-            Message::Subscribed(subscribed) => subscriptions.on_subscribed(link, &subscribed),
-            Message::Unsubscribed(ended) => subscriptions.on_unsubscribed(link, frame, &ended),
-            Message::Registered(registered) => registrations.on_registered(link, &registered),
-            Message::Unregistered(ended) => registrations.on_unregistered(link, frame, &ended),
+            Message::Subscribed(subscribed) => self.subscriptions.on_subscribed(link, &subscribed),
+            Message::Unsubscribed(ended) => self.subscriptions.on_unsubscribed(link, frame, &ended),
+            Message::Registered(registered) => self.registrations.on_registered(link, &registered),
+            Message::Unregistered(ended) => self.registrations.on_unregistered(link, frame, &ended),
             Message::Interrupt(interrupt) => {
-                invocations.on_interrupt(link, registrations, frame, &interrupt)
+                self.invocations.on_interrupt(link, &self.registrations, frame, &interrupt)
             }
             Message::Goodbye(goodbye) => {
                 self.on_goodbye(&goodbye);
@@ -383,6 +377,21 @@ impl<H: Clone> Session<H> {
             }
             Message::Extension(_) => Ok(()),
             other => Err(Violation(format!("received {} in an open session", other.name()))),
+        }
+    }
+
+    /// After our GOODBYE nothing that is wrong with a message matters any more.
+    fn handle_leaving(&mut self, frame: &Bytes, message: Message<'_>) {
+        match message {
+            Message::Goodbye(goodbye) => {
+                let (reason, message) = why(&goodbye.reason, goodbye.details);
+                self.end(SessionEnd::Goodbye { by_us: true, reason, message });
+            }
+            // What has crossed with our GOODBYE is answered all the same, and so told.
+            answer if answer.is_answer() => {
+                let _ = self.handle_open(frame, answer);
+            }
+            _ => {}
         }
     }
 
