@@ -75,7 +75,7 @@ pub enum Phase {
 
 /// One session of a client, without sockets, clocks and threads.
 ///
-/// There are four kinds of methods, and whoever holds a session calls them like this:
+/// There are four kinds of methods:
 ///
 /// * **Requests** come from the application, at any time: [`publish`](Session::publish),
 ///   [`subscribe`](Session::subscribe), [`call`](Session::call), [`register`](Session::register),
@@ -84,19 +84,19 @@ pub enum Phase {
 ///   returns a local id or takes an `H` has exactly one outcome later, in an event with that `H`.
 /// * **Input** comes from the transport: [`receive`](Session::receive) takes each message,
 ///   [`violated`](Session::violated) what only the transport can see is wrong, and
-///   [`lost`](Session::lost) that it is gone.
-/// * **Time**: [`handle_timeout`](Session::handle_timeout) is called no sooner than
-///   [`next_timeout`](Session::next_timeout) says. [`call`](Session::call) asks for the time, where
-///   it needs it.
+///   [`lost`](Session::lost) or [`detach`](Session::detach) that nothing more will come.
+/// * **Time**: [`handle_timeout`](Session::handle_timeout) is to be called at the time that
+///   [`next_timeout`](Session::next_timeout) says. [`call`](Session::call) asks for the time itself,
+///   where it needs it.
 /// * **Looks** change nothing: [`phase`](Session::phase), [`pending`](Session::pending),
 ///   [`subscriptions`](Session::subscriptions), [`targets_of`](Session::targets_of) and others.
 ///
-/// After each call of the first three kinds, ask for what it has led to; in any order, but before
-/// the session is left alone:
+/// After each call of the first three kinds, or of several, ask for what has come of it, in any
+/// order:
 ///
 /// * [`take_events`](Session::take_events): what the application is to be told, also after the end;
-/// * [`take_ended`](Session::take_ended): the end, which is said once. Nothing is received or asked
-///   for any more; what the outbox has then is the last word to the router;
+/// * [`take_ended`](Session::take_ended): the end, which is told once. Requests are refused and
+///   messages ignored from then on; what the outbox has is the last word to the router;
 /// * [`take_outbox`](Session::take_outbox): what the transport is to write. Requests count as sent
 ///   from then on. [`recycle`](Session::recycle) takes the written batch back;
 /// * [`next_timeout`](Session::next_timeout), which any of them may have changed.
