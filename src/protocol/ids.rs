@@ -31,13 +31,16 @@ impl Ids {
     }
 
     /// The id that the next request gets.
-    pub(super) fn next_request(&self) -> u64 {
-        if self.last_request == MAX_ID { 1 } else { self.last_request + 1 }
+    pub(super) fn next_request(&mut self) -> u64 {
+        if self.last_request == MAX_ID {
+            self.wrapped = true;
+            return 1;
+        }
+        self.last_request + 1
     }
 
     /// Counts a request that has been made under [`Ids::next_request`].
     pub(super) fn count_request(&mut self, id: u64) {
-        self.wrapped |= id < self.last_request;
         self.last_request = id;
     }
 

@@ -37,10 +37,15 @@ impl Limits {
     }
 
     /// Takes the limit of a request away, if it has one.
+    #[inline]
     pub(super) fn remove(&mut self, request: u64) {
-        if self.by_request.is_empty() {
-            return;
+        // Few calls have a limit, and every result comes by here.
+        if !self.by_request.is_empty() {
+            self.remove_known(request);
         }
+    }
+
+    fn remove_known(&mut self, request: u64) {
         if let Some(limit) = self.by_request.remove(&request) {
             self.by_time.remove(&(limit.due, request));
         }

@@ -3,6 +3,7 @@
 //! Parts number and send requests through it, take those that the router answers, and emit events.
 //! The meaning of all these is left to them.
 
+use std::collections::hash_map::Entry;
 use std::mem;
 
 use crate::codec::{Batch, Encoding, Out, Outbox, Rules};
@@ -118,9 +119,9 @@ impl<H> Link<H> {
         code: u64,
     ) -> Result<Option<Request<H>>, Violation> {
         self.check_issued(request)?;
-        match self.requests.get(&request) {
-            None if is_request(code) => Ok(None),
-            Some(pending) if pending.code() == code => Ok(self.requests.remove(&request)),
+        match self.requests.entry(request) {
+            Entry::Occupied(pending) if pending.get().code() == code => Ok(Some(pending.remove())),
+            Entry::Vacant(_) if is_request(code) => Ok(None),
             _ => Err(Violation(format!("an answer of type {code} to request {request}"))),
         }
     }

@@ -75,7 +75,7 @@ pub enum Phase {
 
 /// One session of a client, without sockets, clocks and threads.
 ///
-/// There are four kinds of methods, and whoever holds a session calls them like this:
+/// There are four kinds of methods:
 ///
 /// * **Requests** come from the application, at any time: [`publish`](Session::publish),
 ///   [`subscribe`](Session::subscribe), [`call`](Session::call), [`register`](Session::register),
@@ -84,19 +84,19 @@ pub enum Phase {
 ///   returns a local id or takes an `H` has exactly one outcome later, in an event with that `H`.
 /// * **Input** comes from the transport: [`receive`](Session::receive) takes each message,
 ///   [`violated`](Session::violated) what only the transport can see is wrong, and
-///   [`lost`](Session::lost) that it is gone.
-/// * **Time**: [`handle_timeout`](Session::handle_timeout) is called no sooner than
-///   [`next_timeout`](Session::next_timeout) says. [`call`](Session::call) asks for the time, where
-///   it needs it.
+///   [`lost`](Session::lost) or [`detach`](Session::detach) that nothing more will come.
+/// * **Time**: [`handle_timeout`](Session::handle_timeout) is to be called at the time that
+///   [`next_timeout`](Session::next_timeout) says. [`call`](Session::call) asks for the time itself,
+///   where it needs it.
 /// * **Looks** change nothing: [`phase`](Session::phase), [`pending`](Session::pending),
 ///   [`subscriptions`](Session::subscriptions), [`targets_of`](Session::targets_of) and others.
 ///
-/// After each call of the first three kinds, ask for what it has led to; in any order, but before
-/// the session is left alone:
+/// After each call of the first three kinds, or of several, ask for what has come of it, in any
+/// order:
 ///
 /// * [`take_events`](Session::take_events): what the application is to be told, also after the end;
-/// * [`take_ended`](Session::take_ended): the end, which is said once. Nothing is received or asked
-///   for any more; what the outbox has then is the last word to the router;
+/// * [`take_ended`](Session::take_ended): the end, which is told once. Requests are refused and
+///   messages ignored from then on; what the outbox has is the last word to the router;
 /// * [`take_outbox`](Session::take_outbox): what the transport is to write. Requests count as sent
 ///   from then on. [`recycle`](Session::recycle) takes the written batch back;
 /// * [`next_timeout`](Session::next_timeout), which any of them may have changed.
@@ -319,22 +319,16 @@ impl<H: Clone> Session<H> {
         self.handle(frame, message)
     }
 
+    #[inline]
     fn handle(&mut self, frame: &Bytes, message: Message<'_>) -> Result<(), Violation> {
-        match (self.phase, message) {
-            (Phase::Joining, message) => self.handle_joining(frame, message),
-            (Phase::Leaving, Message::Goodbye(goodbye)) => {
-                let (reason, message) = why(&goodbye.reason, goodbye.details);
-                self.end(SessionEnd::Goodbye { by_us: true, reason, message });
+        match self.phase {
+            Phase::Open => self.handle_open(frame, message),
+            Phase::Joining => self.handle_joining(frame, message),
+            Phase::Leaving => {
+                self.handle_leaving(frame, message);
                 Ok(())
             }
-            // What has crossed with our GOODBYE is answered all the same, and so told.
-            (Phase::Leaving, answer) if answer.is_answer() => {
-                // Nothing that is wrong with it matters any more.
-                let _ = self.handle_open(frame, answer);
-                Ok(())
-            }
-            (Phase::Leaving | Phase::Closed, _) => Ok(()),
-            (Phase::Open, message) => self.handle_open(frame, message),
+            Phase::Closed => Ok(()),
         }
     }
 
@@ -356,21 +350,21 @@ impl<H: Clone> Session<H> {
     }
 
     fn handle_open(&mut self, frame: &Bytes, message: Message<'_>) -> Result<(), Violation> {
-        let Session { link, subscriptions, registrations, calls, invocations, .. } = self;
+        let link = &mut self.link;
         match message {
-            Message::Event(event) => subscriptions.on_event(link, frame, &event),
-            Message::Result(result) => calls.on_result(link, frame, &result),
+            Message::Event(event) => self.subscriptions.on_event(link, frame, &event),
+            Message::Result(result) => self.calls.on_result(link, frame, &result),
             Message::Invocation(invocation) => {
-                invocations.on_invocation(link, registrations, frame, &invocation)
+                self.invocations.on_invocation(link, &self.registrations, frame, &invocation)
             }
             Message::Error(error) => self.on_error(frame, &error),
             Message::Published(published) => publications::on_published(link, &published),
-            Message::Subscribed(subscribed) => subscriptions.on_subscribed(link, &subscribed),
-            Message::Unsubscribed(ended) => subscriptions.on_unsubscribed(link, frame, &ended),
-            Message::Registered(registered) => registrations.on_registered(link, &registered),
-            Message::Unregistered(ended) => registrations.on_unregistered(link, frame, &ended),
+            Message::Subscribed(subscribed) => self.subscriptions.on_subscribed(link, &subscribed),
+            Message::Unsubscribed(ended) => self.subscriptions.on_unsubscribed(link, frame, &ended),
+            Message::Registered(registered) => self.registrations.on_registered(link, &registered),
+            Message::Unregistered(ended) => self.registrations.on_unregistered(link, frame, &ended),
             Message::Interrupt(interrupt) => {
-                invocations.on_interrupt(link, registrations, frame, &interrupt)
+                self.invocations.on_interrupt(link, &self.registrations, frame, &interrupt)
             }
             Message::Goodbye(goodbye) => {
                 self.on_goodbye(&goodbye);
@@ -383,6 +377,21 @@ impl<H: Clone> Session<H> {
             }
             Message::Extension(_) => Ok(()),
             other => Err(Violation(format!("received {} in an open session", other.name()))),
+        }
+    }
+
+    /// After our GOODBYE nothing that is wrong with a message matters any more.
+    fn handle_leaving(&mut self, frame: &Bytes, message: Message<'_>) {
+        match message {
+            Message::Goodbye(goodbye) => {
+                let (reason, message) = why(&goodbye.reason, goodbye.details);
+                self.end(SessionEnd::Goodbye { by_us: true, reason, message });
+            }
+            // What has crossed with our GOODBYE is answered all the same, and so told.
+            answer if answer.is_answer() => {
+                let _ = self.handle_open(frame, answer);
+            }
+            _ => {}
         }
     }
 
