@@ -8,10 +8,10 @@ use crate::codec::Tree;
 use crate::codec::value::Node;
 
 use super::args;
-use super::event::{Which, lens, shown};
 use super::guard::guard;
 use super::types::*;
 use super::value::look;
+use super::view::{Which, lens, shown};
 
 /// Which argument is wanted.
 #[derive(Clone, Copy)]

@@ -10,20 +10,10 @@ use crate::codec::builder::BuildError;
 
 use super::args;
 use super::guard::guard;
-use super::slab::Slab;
+use super::handles::{self, find};
+use super::objects::BuilderObject;
 use super::types::*;
 use super::value;
-
-pub(super) struct BuilderObject {
-    builder: Builder,
-    /// What wamp_builder_payload has lent.
-    payload: wamp_payload_t,
-}
-
-// SAFETY: the payload points into the builder, and is only read by the program that got it.
-unsafe impl Send for BuilderObject {}
-
-pub(super) static BUILDERS: Slab<Arc<Mutex<Box<BuilderObject>>>> = Slab::new();
 
 const NO_PAYLOAD: wamp_payload_t = wamp_payload_t {
     args: ptr::null(),
@@ -47,25 +37,20 @@ impl From<BuildError> for Failure {
     }
 }
 
-fn object(builder: *mut wamp_builder_t) -> Result<Arc<Mutex<Box<BuilderObject>>>, Failure> {
-    let key = Tag::Builder.key(builder).ok_or(Status::Handle)?;
-    BUILDERS.with(key, Arc::clone).ok_or_else(|| Status::Handle.into())
-}
-
 #[cfg_attr(debug_assertions, track_caller)]
 fn build(
     builder: *mut wamp_builder_t,
     step: impl FnOnce(&mut Builder) -> Result<(), BuildError>,
 ) -> c_int {
     guard(|| {
-        step(&mut lock(&*object(builder)?).builder)?;
+        step(&mut lock(&*find(builder)?).builder)?;
         Ok(0)
     })
 }
 
 /// Appends what `argument` holds; an argument that could not be read sticks like any misuse.
 fn append<T>(
-    object: &Mutex<Box<BuilderObject>>,
+    object: &Mutex<BuilderObject>,
     argument: Result<T, Failure>,
     step: impl FnOnce(&mut Builder, T) -> Result<(), BuildError>,
 ) -> Result<c_int, Failure> {
@@ -92,19 +77,14 @@ pub unsafe extern "C" fn wamp_builder_new(encoding: u32) -> *mut wamp_builder_t 
     guard(|| {
         let encoding = args::encoding(encoding)?;
         let object = BuilderObject { builder: Builder::new(encoding), payload: NO_PAYLOAD };
-        let key =
-            BUILDERS.insert(Arc::new(Mutex::new(Box::new(object)))).ok_or(Status::Internal)?;
-        Ok(Tag::Builder.handle(key))
+        handles::insert(Arc::new(Mutex::new(object))).ok_or_else(|| Status::Internal.into())
     })
 }
 
 /// Frees a builder; its payload ends with it. Returns WAMP_OK or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_free(builder: *mut wamp_builder_t) -> c_int {
-    guard(|| {
-        let key = Tag::Builder.key(builder).ok_or(Status::Handle)?;
-        BUILDERS.remove(key).map(|_| 0).ok_or_else(|| Status::Handle.into())
-    })
+    guard(|| handles::remove(builder).map(|_| 0))
 }
 
 /// Starts anew, also after a misuse. Returns WAMP_OK or WAMP_ERR_HANDLE.
@@ -157,7 +137,7 @@ pub unsafe extern "C" fn wamp_builder_string(
     size: usize,
 ) -> c_int {
     guard(|| {
-        let object = object(builder)?;
+        let object = find(builder)?;
         // SAFETY: the caller's promise.
         let bytes = unsafe { args::sized(text, size, "text") };
         let text = bytes
@@ -175,7 +155,7 @@ pub unsafe extern "C" fn wamp_builder_binary(
     size: usize,
 ) -> c_int {
     guard(|| {
-        let object = object(builder)?;
+        let object = find(builder)?;
         // SAFETY: the caller's promise.
         let bytes = unsafe { args::bytes(bytes.cast(), size, "bytes") };
         append(&object, bytes, |builder, bytes| builder.binary(bytes))
@@ -192,7 +172,7 @@ pub unsafe extern "C" fn wamp_builder_raw(
     size: usize,
 ) -> c_int {
     guard(|| {
-        let object = object(builder)?;
+        let object = find(builder)?;
         let encoding = lock(&*object).builder.encoding();
         // SAFETY: the caller's promise.
         let encoded = unsafe { args::encoded(encoded, size, encoding, "encoded") };
@@ -208,7 +188,7 @@ pub unsafe extern "C" fn wamp_builder_value(
     value: *const wamp_value_t,
 ) -> c_int {
     guard(|| {
-        let object = object(builder)?;
+        let object = find(builder)?;
         let builder = &mut lock(&*object).builder;
         let Some(appended) = value::append(value, builder) else {
             let text = "`value` is NULL, or no longer valid";
@@ -228,7 +208,7 @@ pub unsafe extern "C" fn wamp_builder_key(
     key: *const c_char,
 ) -> c_int {
     guard(|| {
-        let object = object(builder)?;
+        let object = find(builder)?;
         // SAFETY: the caller's promise.
         let key = unsafe { args::text(key, "key") };
         append(&object, key, |builder, key| builder.key(key))
@@ -265,7 +245,7 @@ pub unsafe extern "C" fn wamp_builder_payload(
     builder: *mut wamp_builder_t,
 ) -> *const wamp_payload_t {
     let built: *const wamp_payload_t = guard(|| {
-        let object = object(builder)?;
+        let object = find(builder)?;
         let mut object = lock(&*object);
         let payload = object.builder.payload()?;
         let part = |part: Option<&[u8]>| {

@@ -1,48 +1,20 @@
 //! Answers to challenges: `wamp_challenge_t`.
 
 use std::ffi::{c_char, c_int};
-use std::sync::Arc;
 
-use crate::client::Session;
 use crate::protocol::uri;
 
 use super::args;
 use super::guard::guard;
-use super::loan::{self, Lendable, Loan};
-use super::slab::Slab;
+use super::handles;
+use super::loan;
 use super::types::*;
-
-pub(super) struct Challenge {
-    session: Arc<Session>,
-    round: u64,
-}
-
-static CHALLENGES: Slab<Arc<Lendable<Challenge>>> = Slab::new();
-
-impl Loan for Challenge {
-    const TAG: Tag = Tag::Challenge;
-
-    fn slab() -> &'static Slab<Arc<Lendable<Self>>> {
-        &CHALLENGES
-    }
-
-    fn forgotten(&self) {
-        // Refused if there was an answer, or the session is over: then all is well.
-        let text = "the challenge was not answered";
-        let _ = self.session.refuse_challenge(self.round, uri::CANNOT_AUTHENTICATE, text);
-    }
-}
-
-/// A handle, lent until its event is over.
-pub(super) fn lend(session: &Arc<Session>, round: u64) -> *mut wamp_challenge_t {
-    loan::lend(Challenge { session: session.clone(), round })
-}
 
 /// Keeps a challenge beyond its callback, to answer it later from any thread; each retain wants its
 /// wamp_challenge_release(). Returns WAMP_OK or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_challenge_retain(challenge: *mut wamp_challenge_t) -> c_int {
-    guard(|| loan::retain::<Challenge, _>(challenge).map(|_| 0))
+    guard(|| loan::retain(challenge).map(|_| 0))
 }
 
 /// Gives a challenge back. If it was never answered and nobody else keeps it, the attempt to join
@@ -50,7 +22,7 @@ pub unsafe extern "C" fn wamp_challenge_retain(challenge: *mut wamp_challenge_t)
 /// this program did not retain.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_challenge_release(challenge: *mut wamp_challenge_t) -> c_int {
-    guard(|| loan::release::<Challenge, _>(challenge).map(|()| 0))
+    guard(|| loan::release(challenge).map(|()| 0))
 }
 
 /// Answers a challenge. From any thread, once.
@@ -67,7 +39,7 @@ pub unsafe extern "C" fn wamp_challenge_reply(
     extra: *const c_char,
 ) -> c_int {
     guard(|| {
-        let object = loan::object::<Challenge, _>(challenge)?;
+        let object = handles::find(challenge)?;
         // SAFETY: the caller's promise.
         let (signature, extra) =
             unsafe { (args::text(signature, "signature")?, args::options(extra)?) };
@@ -87,7 +59,7 @@ pub unsafe extern "C" fn wamp_challenge_abort(
     message: *const c_char,
 ) -> c_int {
     guard(|| {
-        let object = loan::object::<Challenge, _>(challenge)?;
+        let object = handles::find(challenge)?;
         // SAFETY: the caller's promise.
         let (reason, message) = unsafe {
             (args::optional_text(reason, "reason")?, args::optional_text(message, "message")?)

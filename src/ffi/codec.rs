@@ -3,17 +3,14 @@
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::{Arc, Mutex};
 
+use crate::client::lock;
 use crate::client::passthru::Codec;
-use crate::client::{Status, lock};
 
 use super::args;
-use super::connection::object;
 use super::guard::guard;
-use super::slab::Slab;
+use super::handles::{self, find};
 use super::target::UserData;
 use super::types::*;
-
-static BUFFERS: Slab<Arc<Mutex<Vec<u8>>>> = Slab::new();
 
 type Function = unsafe extern "C" fn(
     u32,
@@ -33,8 +30,7 @@ struct CCodec {
 impl CCodec {
     fn run(&self, direction: u32, details: &[u8], data: &[u8]) -> Option<Vec<u8>> {
         let buffer = Arc::new(Mutex::new(Vec::new()));
-        let key = BUFFERS.insert(buffer.clone())?;
-        let out = Tag::Buffer.handle(key);
+        let out = handles::insert(buffer.clone())?;
         // SAFETY: the function and its user_data are the host's; details and data live until it
         // returns, and the buffer is a number.
         let status = unsafe {
@@ -48,7 +44,7 @@ impl CCodec {
                 self.user_data.pointer(),
             )
         };
-        drop(BUFFERS.remove(key));
+        drop(handles::remove(out));
         let written = std::mem::take(&mut *lock(&buffer));
         (status >= 0).then_some(written)
     }
@@ -87,7 +83,7 @@ pub unsafe extern "C" fn wamp_connection_set_codec(
 ) -> c_int {
     let user_data = UserData::new(user_data, free);
     guard(|| {
-        let object = object(connection)?;
+        let object = find(connection)?;
         let codec: Option<Arc<dyn Codec>> = match codec {
             Some(codec) => Some(Arc::new(CCodec { codec, user_data })),
             None => None,
@@ -106,8 +102,7 @@ pub unsafe extern "C" fn wamp_buffer_write(
     size: usize,
 ) -> c_int {
     guard(|| {
-        let key = Tag::Buffer.key(buffer).ok_or(Status::Handle)?;
-        let buffer = BUFFERS.with(key, Arc::clone).ok_or(Status::Handle)?;
+        let buffer = find(buffer)?;
         // SAFETY: the caller's promise.
         let data = unsafe { args::bytes(data.cast(), size, "data") }?;
         lock(&buffer).extend_from_slice(data);

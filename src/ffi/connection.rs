@@ -12,30 +12,15 @@ use crate::client::{Connection, Failure, Mode, Options, Status, Target, lock};
 use crate::protocol::uri;
 
 use super::args;
-use super::event::Held;
 use super::guard::{guard, quiet_panics};
-use super::session;
-use super::slab::Slab;
+use super::handles::{self, ConnectionObject, Handle, find};
+use super::loan;
 use super::target::{CTarget, CWakeup, UserData};
 use super::types::*;
-
-pub(super) struct ConnectionObject {
-    pub(super) client: Arc<Connection>,
-    /// The keys of the sessions that it lends; `None` once it is freed.
-    pub(super) lent: Mutex<Option<Vec<u64>>>,
-    /// What the last poll has shown.
-    polled: Mutex<Vec<Held>>,
-}
-
-pub(super) static CONNECTIONS: Slab<Arc<ConnectionObject>> = Slab::new();
+use super::view::KeptEvent;
 
 /// No wamp_event_t of a later header will be larger: what is, is no size of one.
 const MOST_EVENT_SIZE: usize = 64 * 1024;
-
-pub(super) fn object(connection: *mut wamp_connection_t) -> Result<Arc<ConnectionObject>, Failure> {
-    let key = Tag::Connection.key(connection).ok_or(Status::Handle)?;
-    CONNECTIONS.with(key, Arc::clone).ok_or_else(|| Status::Handle.into())
-}
 
 #[cfg_attr(debug_assertions, track_caller)]
 fn set_callback(
@@ -45,7 +30,7 @@ fn set_callback(
     user_data: UserData,
 ) -> c_int {
     guard(|| {
-        let object = object(connection)?;
+        let object = find(connection)?;
         let target = Arc::new(CTarget::new(handler, None, user_data));
         // Where events are polled these can be asked for without a callback.
         let asks = matches!(slot, Slot::Connect | Slot::Challenge)
@@ -84,9 +69,9 @@ pub unsafe extern "C" fn wamp_connection_new(options: *const c_char) -> *mut wam
             lent: Mutex::new(Some(Vec::new())),
             polled: Mutex::default(),
         };
-        let key = CONNECTIONS.insert(Arc::new(object)).ok_or(Status::Internal)?;
+        let key = wamp_connection_t::slab().insert(Arc::new(object)).ok_or(Status::Internal)?;
         client.handle.store(key, Ordering::Release);
-        Ok(Tag::Connection.handle(key))
+        Ok(handles::from_key(key))
     })
 }
 
@@ -97,7 +82,7 @@ fn set_option(
     value: impl FnOnce() -> Result<Value, Failure>,
 ) -> c_int {
     guard(|| {
-        let object = object(connection)?;
+        let object = find(connection)?;
         // SAFETY: the caller's promise, which is that of the exported functions.
         let option = unsafe { args::text(option, "option") }?;
         object.client.set_option(option, value()?).map(|()| 0)
@@ -188,13 +173,12 @@ pub unsafe extern "C" fn wamp_connection_set_json(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_free(connection: *mut wamp_connection_t) -> c_int {
     guard(|| {
-        let key = Tag::Connection.key(connection).ok_or(Status::Handle)?;
-        let object = CONNECTIONS.remove(key).ok_or(Status::Handle)?;
+        let object = handles::remove(connection)?;
         let lent = lock(&object.lent).take();
         object.client.free();
-        drop(std::mem::take(&mut *lock(&object.polled)));
+        drop(lock(&object.polled).take());
         for key in lent.into_iter().flatten() {
-            session::end_loan_of_freed(Tag::Session.handle(key));
+            loan::end_session_of_freed(handles::from_key(key));
         }
         Ok(0)
     })
@@ -306,7 +290,7 @@ pub unsafe extern "C" fn wamp_connection_on_internal_error(
 /// not been set), WAMP_ERR_EXHAUSTED (no thread can be started), WAMP_ERR_CLOSED (wamp_shutdown() is running).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_open(connection: *mut wamp_connection_t) -> c_int {
-    guard(|| object(connection)?.client.open().map(|()| 0))
+    guard(|| find(connection)?.client.open().map(|()| 0))
 }
 
 /// Closes in order: says GOODBYE, waits for the router's, ends all requests, then tells WAMP_CLOSE.
@@ -328,7 +312,7 @@ pub unsafe extern "C" fn wamp_connection_close(
     timeout_ms: c_int,
 ) -> c_int {
     guard(|| {
-        let object = object(connection)?;
+        let object = find(connection)?;
         // SAFETY: the caller's promise.
         let (reason, message) = unsafe {
             (args::optional_text(reason, "reason")?, args::optional_text(message, "message")?)
@@ -337,7 +321,7 @@ pub unsafe extern "C" fn wamp_connection_close(
         if timeout_ms == 0 {
             return object.client.start_close(reason, message).map(|()| 0);
         }
-        drop(std::mem::take(&mut *lock(&object.polled)));
+        drop(lock(&object.polled).take());
         let limit = args::timeout(timeout_ms).unwrap_or(args::NO_LIMIT);
         object.client.close(reason, message, Instant::now() + limit).map(|()| 0)
     })
@@ -369,7 +353,7 @@ pub unsafe extern "C" fn wamp_connection_quiesce(
     timeout_ms: c_int,
 ) -> c_int {
     guard(|| {
-        let object = object(connection)?;
+        let object = find(connection)?;
         let text = "`id` is negative: the request that returned it has failed";
         let id = u64::try_from(id).map_err(|_| Failure::new(Status::NoSuchId, text))?;
         object.client.quiesce(id, args::deadline(timeout_ms)).map(|()| 0)
@@ -392,16 +376,16 @@ pub unsafe extern "C" fn wamp_connection_session(
     session: *mut *mut wamp_session_t,
 ) -> c_int {
     guard(|| {
-        let object = object(connection)?;
+        let object = find(connection)?;
         if session.is_null() {
             return Err(Failure::new(Status::Argument, "`session` is NULL"));
         }
         // SAFETY: not NULL, so by the caller's promise writable.
         unsafe { *session = std::ptr::null_mut() };
         let open = object.client.session(args::deadline(timeout_ms))?;
-        let handle = session::lend(&open);
+        let handle = loan::lend_session(&open);
         // It may have been closed, and its loan ended, in this very moment.
-        session::retain(handle).map_err(|_| Failure::from(Status::Closed))?;
+        loan::retain_session(handle).map_err(|_| Failure::from(Status::Closed))?;
         // SAFETY: as above.
         unsafe { *session = handle };
         Ok(0)
@@ -411,7 +395,7 @@ pub unsafe extern "C" fn wamp_connection_session(
 /// Returns 1 while a session is open, 0 if not, or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_is_open(connection: *mut wamp_connection_t) -> c_int {
-    guard(|| Ok(c_int::from(object(connection)?.client.is_open())))
+    guard(|| Ok(c_int::from(find(connection)?.client.is_open())))
 }
 
 /// Manual mode: runs callbacks on this thread, at most `max` (0 or less: as many as wait), after
@@ -426,8 +410,8 @@ pub unsafe extern "C" fn wamp_connection_dispatch(
     timeout_ms: c_int,
 ) -> c_int {
     guard(|| {
-        let object = object(connection)?;
-        drop(std::mem::take(&mut *lock(&object.polled)));
+        let object = find(connection)?;
+        drop(lock(&object.polled).take());
         let max = usize::try_from(max).ok().filter(|max| *max > 0).unwrap_or(usize::MAX);
         let client = &object.client;
         let count = client.dispatcher.dispatch(client, max, args::deadline(timeout_ms))?;
@@ -452,7 +436,7 @@ pub unsafe extern "C" fn wamp_connection_poll(
     timeout_ms: c_int,
 ) -> c_int {
     guard(|| {
-        let object = object(connection)?;
+        let object = find(connection)?;
         let max = usize::try_from(max).ok().filter(|max| *max > 0 && !events.is_null());
         let max = max.ok_or_else(|| {
             Failure::new(Status::Argument, "`events` is NULL, or `max` is not positive")
@@ -465,22 +449,26 @@ pub unsafe extern "C" fn wamp_connection_poll(
                         the wamp.h of this library?";
             return Err(Failure::new(Status::Argument, text));
         }
-        drop(std::mem::take(&mut *lock(&object.polled)));
+        drop(lock(&object.polled).take());
         let client = &object.client;
         let notices = client.dispatcher.poll(client, max, args::deadline(timeout_ms))?;
-        let held: Vec<Held> = notices.into_iter().map(Held::polled).collect();
-        for (index, held) in held.iter().enumerate() {
+        let polled: Vec<KeptEvent> = notices.into_iter().map(KeptEvent::polled).collect();
+        for (index, polled) in polled.iter().enumerate() {
             // SAFETY: by the caller's promise there is room for `max` elements of `event_size`
             // bytes; there are at most `max`, and each is at least as large as the struct.
             unsafe {
                 let place = events.cast::<u8>().add(index * event_size);
                 std::ptr::write_bytes(place, 0, event_size);
-                place.cast::<wamp_event_t>().write(held.event());
+                place.cast::<wamp_event_t>().write(polled.event());
             }
         }
-        let count = held.len() as c_int;
+        let count = polled.len() as c_int;
         // What the former ones keep is freed once the lock is not held.
-        let former = std::mem::replace(&mut *lock(&object.polled), held);
+        let polled: Option<Box<dyn Send + Sync>> = match count {
+            0 => None,
+            _ => Some(Box::new(polled)),
+        };
+        let former = std::mem::replace(&mut *lock(&object.polled), polled);
         drop(former);
         Ok(count)
     })
@@ -494,7 +482,7 @@ pub unsafe extern "C" fn wamp_connection_poll(
 /// process has no descriptor left).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_fd(connection: *mut wamp_connection_t) -> c_int {
-    guard(|| object(connection)?.client.dispatcher.fd())
+    guard(|| find(connection)?.client.dispatcher.fd())
 }
 
 /// Manual mode, for hosts without file descriptors: `wakeup` is called when events begin to wait, on
@@ -514,7 +502,7 @@ pub unsafe extern "C" fn wamp_connection_set_wakeup(
 ) -> c_int {
     let user_data = UserData::new(user_data, free);
     guard(|| {
-        let object = object(connection)?;
+        let object = find(connection)?;
         if object.client.dispatcher.mode() != Mode::Manual {
             let text = "this needs the connection option \"dispatch\": \"manual\"";
             return Err(Failure::new(Status::State, text));
@@ -528,14 +516,14 @@ pub unsafe extern "C" fn wamp_connection_set_wakeup(
 /// WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_is_connected(connection: *mut wamp_connection_t) -> c_int {
-    guard(|| Ok(c_int::from(object(connection)?.client.is_connected())))
+    guard(|| Ok(c_int::from(find(connection)?.client.is_connected())))
 }
 
 /// Returns 1 from a loss that is retried until a session is open again or all is given up; 0 otherwise,
 /// or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_is_retrying(connection: *mut wamp_connection_t) -> c_int {
-    guard(|| Ok(c_int::from(object(connection)?.client.is_retrying())))
+    guard(|| Ok(c_int::from(find(connection)?.client.is_retrying())))
 }
 
 /// Makes the next attempt now instead of after its delay. Returns WAMP_OK, or WAMP_ERR_HANDLE,
@@ -544,7 +532,7 @@ pub unsafe extern "C" fn wamp_connection_is_retrying(connection: *mut wamp_conne
 pub unsafe extern "C" fn wamp_connection_reconnect_now(
     connection: *mut wamp_connection_t,
 ) -> c_int {
-    guard(|| object(connection)?.client.reconnect_now().map(|()| 0))
+    guard(|| find(connection)?.client.reconnect_now().map(|()| 0))
 }
 
 /// Makes no more attempts until the next wamp_connection_open(); an open session stays. If an
@@ -554,7 +542,7 @@ pub unsafe extern "C" fn wamp_connection_reconnect_now(
 pub unsafe extern "C" fn wamp_connection_stop_retrying(
     connection: *mut wamp_connection_t,
 ) -> c_int {
-    guard(|| Ok(c_int::from(object(connection)?.client.stop_retrying())))
+    guard(|| Ok(c_int::from(find(connection)?.client.stop_retrying())))
 }
 
 /// Waits until all that requests have queued is given to the operating system, at most
@@ -565,5 +553,5 @@ pub unsafe extern "C" fn wamp_connection_flush(
     connection: *mut wamp_connection_t,
     timeout_ms: c_int,
 ) -> c_int {
-    guard(|| object(connection)?.client.flush(args::deadline(timeout_ms)).map(|()| 0))
+    guard(|| find(connection)?.client.flush(args::deadline(timeout_ms)).map(|()| 0))
 }

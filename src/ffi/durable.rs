@@ -8,8 +8,8 @@ use crate::client::durable::DurableKind;
 use crate::client::request_options::Request;
 
 use super::args;
-use super::connection::object;
 use super::guard::guard;
+use super::handles::find;
 use super::requests::check_handler;
 use super::target::{CTarget, UserData};
 use super::types::*;
@@ -23,7 +23,7 @@ fn declare(
     target: &Arc<CTarget>,
 ) -> i64 {
     guard(|| {
-        let object = object(connection)?;
+        let object = find(connection)?;
         check_handler(&object.client, target.handler)?;
         // SAFETY: the caller's promise.
         let (uri, options) = unsafe { (args::text(uri, "uri")?, args::options(options)?) };
@@ -47,7 +47,7 @@ fn retract(
     target: &Arc<CTarget>,
 ) -> c_int {
     guard(|| {
-        let object = object(connection)?;
+        let object = find(connection)?;
         let id = args::local_id(id)?;
         object.client.retract(kind, id, target.clone()).map(c_int::from)
     })

@@ -12,11 +12,10 @@ use crate::codec::{Payload, PayloadRef};
 use crate::protocol::{Event, EventKind, Listed, features};
 
 use super::args;
-use super::connection::object;
-use super::event;
 use super::guard::{guard, plain};
-use super::session::session;
+use super::handles::{self, find};
 use super::types::*;
+use super::view;
 
 /// A message of kind 0 whose args or kwargs are `value`.
 pub(super) fn report(value: &Value) -> Result<*mut wamp_message_t, Failure> {
@@ -28,7 +27,7 @@ pub(super) fn report(value: &Value) -> Result<*mut wamp_message_t, Failure> {
     };
     let mut event = Event::new(EventKind::Gone, 0, None);
     event.payload = Payload::of_frame(&frame, payload);
-    event::message(Notice::of_nobody(NoticeKind::Session(EventKind::Gone), event))
+    view::message(Notice::of_nobody(NoticeKind::Session(EventKind::Gone), event))
 }
 
 /// The features of the session, role by role, as the kwargs of a message.
@@ -41,7 +40,7 @@ pub unsafe extern "C" fn wamp_session_features(
     session: *mut wamp_session_t,
 ) -> *mut wamp_message_t {
     guard(|| {
-        let session = self::session(session)?;
+        let session = handles::session(session)?;
         report(&features(&session))
     })
 }
@@ -82,7 +81,7 @@ pub unsafe extern "C" fn wamp_session_subscriptions(
     session: *mut wamp_session_t,
 ) -> *mut wamp_message_t {
     guard(|| {
-        let session = self::session(session)?;
+        let session = handles::session(session)?;
         report(&listed("topic", &session.subscriptions()))
     })
 }
@@ -94,7 +93,7 @@ pub unsafe extern "C" fn wamp_session_registrations(
     session: *mut wamp_session_t,
 ) -> *mut wamp_message_t {
     guard(|| {
-        let session = self::session(session)?;
+        let session = handles::session(session)?;
         report(&listed("procedure", &session.registrations()))
     })
 }
@@ -119,7 +118,7 @@ pub unsafe extern "C" fn wamp_connection_transport(
     connection: *mut wamp_connection_t,
 ) -> *mut wamp_message_t {
     guard(|| {
-        let object = object(connection)?;
+        let object = find(connection)?;
         let info = match object.client.transport() {
             Some((kind, url, protocol)) => json!({"type": kind, "url": url, "protocol": protocol}),
             None => json!({"type": "none", "url": null, "protocol": null}),
@@ -141,7 +140,7 @@ pub unsafe extern "C" fn wamp_connection_stats(
     connection: *mut wamp_connection_t,
 ) -> *mut wamp_message_t {
     guard(|| {
-        let object = object(connection)?;
+        let object = find(connection)?;
         report(&object.client.stats())
     })
 }
@@ -159,7 +158,7 @@ pub unsafe extern "C" fn wamp_session_prefix(
     prefix: *const c_char,
 ) -> c_int {
     guard(|| {
-        let session = self::session(session)?;
+        let session = handles::session(session)?;
         // SAFETY: the caller's promise.
         let (shortcut, prefix) =
             unsafe { (args::text(shortcut, "shortcut")?, args::optional_text(prefix, "prefix")?) };
@@ -181,7 +180,7 @@ pub unsafe extern "C" fn wamp_session_resolve(
     uri_size: usize,
 ) -> c_int {
     guard(|| {
-        let session = self::session(session)?;
+        let session = handles::session(session)?;
         // SAFETY: the caller's promise.
         let text = unsafe { args::text(text, "text") }?;
         let resolved = session.connection().prefixes.resolve(text);
@@ -200,7 +199,7 @@ pub unsafe extern "C" fn wamp_session_log(
     text: *const c_char,
 ) -> c_int {
     guard(|| {
-        let session = self::session(session)?;
+        let session = handles::session(session)?;
         // SAFETY: the caller's promise.
         let text = unsafe { args::text(text, "text") }?;
         say(&session, text);
@@ -229,7 +228,7 @@ pub unsafe extern "C" fn wamp_log_event(event: *const wamp_event_t, user_data: *
     let _ = user_data;
     plain((), || {
         // SAFETY: the caller's promise.
-        let notice = match unsafe { event::shown(event) } {
+        let notice = match unsafe { view::shown(event) } {
             Ok(notice) => notice,
             Err(failure) => {
                 log::write(log::Level::Warn, || format!("wamp_log_event: {}", failure.text));
@@ -243,7 +242,7 @@ pub unsafe extern "C" fn wamp_log_event(event: *const wamp_event_t, user_data: *
         let part =
             |part: Option<&[u8]>| String::from_utf8_lossy(part.unwrap_or_default()).into_owned();
         let words = [
-            event::kind_name(event::kind(notice.kind)).to_owned(),
+            view::kind_name(view::kind(notice.kind)).to_owned(),
             text(&notice.event.uri),
             text(&notice.text),
             part(payload.args),

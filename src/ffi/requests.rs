@@ -10,11 +10,11 @@ use crate::codec::Dict;
 use crate::protocol::CancelMode;
 
 use super::args;
-use super::event;
 use super::guard::guard;
-use super::session::session;
+use super::handles;
 use super::target::{CTarget, UserData};
 use super::types::*;
+use super::view;
 
 /// Takes what C gives to hear of a request.
 fn target(
@@ -117,7 +117,7 @@ pub unsafe extern "C" fn wamp_session_subscribe(
 ) -> i64 {
     let target = target(handler, done, user_data, free);
     guard(|| {
-        let session = self::session(session)?;
+        let session = handles::session(session)?;
         check_handler(session.connection(), handler)?;
         // SAFETY: the caller's promise.
         let (topic, options) = unsafe {
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn wamp_session_subscribe_sync(
 ) -> i64 {
     let target = target(handler, None, user_data, free);
     guard(|| {
-        let session = self::session(session)?;
+        let session = handles::session(session)?;
         check_handler(session.connection(), handler)?;
         session.check_wait()?;
         // SAFETY: the caller's promise.
@@ -178,7 +178,7 @@ pub unsafe extern "C" fn wamp_session_unsubscribe(
 ) -> c_int {
     let target = target(None, done, user_data, free);
     guard(|| {
-        let session = self::session(session)?;
+        let session = handles::session(session)?;
         let id = args::local_id(subscription)?;
         session.unsubscribe(id, Some(app(&target))).map(c_int::from)
     })
@@ -196,7 +196,7 @@ pub unsafe extern "C" fn wamp_session_unsubscribe_sync(
     timeout_ms: c_int,
 ) -> c_int {
     guard(|| {
-        let session = self::session(session)?;
+        let session = handles::session(session)?;
         session.check_wait()?;
         let waiter = Arc::new(Waiter::default());
         let id = args::local_id(subscription)?;
@@ -225,7 +225,7 @@ pub unsafe extern "C" fn wamp_session_publish(
     options: *const c_char,
 ) -> c_int {
     guard(|| {
-        let session = self::session(session)?;
+        let session = handles::session(session)?;
         // SAFETY: the caller's promise.
         let (topic, payload, options) = unsafe {
             (
@@ -259,7 +259,7 @@ pub unsafe extern "C" fn wamp_session_publish_ack(
 ) -> i64 {
     let target = target(None, done, user_data, free);
     guard(|| {
-        let session = self::session(session)?;
+        let session = handles::session(session)?;
         // SAFETY: the caller's promise.
         let (topic, payload, options) = unsafe {
             (
@@ -291,7 +291,7 @@ pub unsafe extern "C" fn wamp_session_publish_ack_sync(
     // SAFETY: the caller's promise.
     unsafe { args::give(publication, 0) };
     guard(|| {
-        let session = self::session(session)?;
+        let session = handles::session(session)?;
         session.check_wait()?;
         // SAFETY: the caller's promise.
         let (topic, payload, options) = unsafe {
@@ -338,7 +338,7 @@ pub unsafe extern "C" fn wamp_session_register(
 ) -> i64 {
     let target = target(handler, done, user_data, free);
     guard(|| {
-        let session = self::session(session)?;
+        let session = handles::session(session)?;
         check_handler(session.connection(), handler)?;
         // SAFETY: the caller's promise.
         let (procedure, options) = unsafe {
@@ -365,7 +365,7 @@ pub unsafe extern "C" fn wamp_session_register_sync(
 ) -> i64 {
     let target = target(handler, None, user_data, free);
     guard(|| {
-        let session = self::session(session)?;
+        let session = handles::session(session)?;
         check_handler(session.connection(), handler)?;
         session.check_wait()?;
         // SAFETY: the caller's promise.
@@ -398,7 +398,7 @@ pub unsafe extern "C" fn wamp_session_unregister(
 ) -> c_int {
     let target = target(None, done, user_data, free);
     guard(|| {
-        let session = self::session(session)?;
+        let session = handles::session(session)?;
         let id = args::local_id(registration)?;
         session.unregister(id, Some(app(&target))).map(|()| 0)
     })
@@ -414,7 +414,7 @@ pub unsafe extern "C" fn wamp_session_unregister_sync(
     timeout_ms: c_int,
 ) -> c_int {
     guard(|| {
-        let session = self::session(session)?;
+        let session = handles::session(session)?;
         session.check_wait()?;
         let waiter = Arc::new(Waiter::default());
         let id = args::local_id(registration)?;
@@ -451,7 +451,7 @@ pub unsafe extern "C" fn wamp_session_call(
 ) -> i64 {
     let target = target(None, done, user_data, free);
     guard(|| {
-        let session = self::session(session)?;
+        let session = handles::session(session)?;
         // SAFETY: the caller's promise.
         let (procedure, payload, options) = unsafe {
             (
@@ -481,7 +481,7 @@ pub unsafe extern "C" fn wamp_session_call_more(
     options: *const c_char,
 ) -> c_int {
     guard(|| {
-        let session = self::session(session)?;
+        let session = handles::session(session)?;
         // SAFETY: the caller's promise.
         let (payload, options) =
             unsafe { (args::payload(payload)?, self::options(&session, Request::Call, options)?) };
@@ -512,7 +512,7 @@ pub unsafe extern "C" fn wamp_session_call_sync(
         unsafe { *result = std::ptr::null_mut() };
     }
     guard(|| {
-        let session = self::session(session)?;
+        let session = handles::session(session)?;
         // SAFETY: the caller's promise.
         let (procedure, payload, options) = unsafe {
             (
@@ -533,7 +533,7 @@ pub unsafe extern "C" fn wamp_session_call_sync(
         let failed = failure(&told).map_or(Ok(0), Err);
         let answered = matches!(told.status, Status::Ok | Status::Remote | Status::Payload);
         if answered && !result.is_null() {
-            let message = event::message(told)?;
+            let message = view::message(told)?;
             // SAFETY: as above.
             unsafe { *result = message };
         }
@@ -557,7 +557,7 @@ pub unsafe extern "C" fn wamp_session_cancel(
     options: *const c_char,
 ) -> c_int {
     guard(|| {
-        let session = self::session(session)?;
+        let session = handles::session(session)?;
         // SAFETY: the caller's promise.
         let options = unsafe { self::options(&session, Request::Cancel, options) }?;
         let mode = CancelMode::of_options(options)?;

@@ -1,6 +1,6 @@
 //! The embedded router: `wamp_router_t`.
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{c_char, c_int};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
@@ -13,17 +13,10 @@ use crate::router::{Router, RouterError};
 
 use super::args;
 use super::guard::{guard, quiet_panics};
+use super::handles::{self, find};
+use super::objects::RouterObject;
 use super::report::report;
-use super::slab::Slab;
 use super::types::*;
-
-pub(super) struct RouterObject {
-    router: Arc<Router>,
-    /// Where it listens, in the order in which it was told to.
-    urls: Mutex<Vec<Arc<CStr>>>,
-}
-
-pub(super) static ROUTERS: Slab<Arc<RouterObject>> = Slab::new();
 
 /// How long to wait for I/O threads to write what needs nobody's help: they may have much to do.
 const SAYING: Duration = Duration::from_secs(1);
@@ -58,11 +51,6 @@ impl From<RouterError> for Failure {
         };
         Failure::new(status, error.to_string())
     }
-}
-
-fn object(router: *mut wamp_router_t) -> Result<Arc<RouterObject>, Failure> {
-    let key = Tag::Router.key(router).ok_or(Status::Handle)?;
-    ROUTERS.with(key, Arc::clone).ok_or_else(|| Status::Handle.into())
 }
 
 /// A router inside this process, for tests, demos and one machine: broker and dealer with the
@@ -120,8 +108,7 @@ pub unsafe extern "C" fn wamp_router_new(config: *const c_char) -> *mut wamp_rou
         // SAFETY: the caller's promise.
         let config = unsafe { args::optional_text(config, "config") }?;
         let object = RouterObject { router: Router::new(config)?, urls: Mutex::default() };
-        let key = ROUTERS.insert(Arc::new(object)).ok_or(Status::Internal)?;
-        Ok(Tag::Router.handle(key))
+        handles::insert(Arc::new(object)).ok_or_else(|| Status::Internal.into())
     })
 }
 
@@ -147,7 +134,7 @@ pub unsafe extern "C" fn wamp_router_listen(
             *place = std::ptr::null();
             place
         });
-        let object = object(router)?;
+        let object = find(router)?;
         // SAFETY: the caller's promise.
         let url = unsafe { args::text(url, "url") }?;
         let weak: Weak<RouterObject> = Arc::downgrade(&object);
@@ -172,11 +159,9 @@ pub unsafe extern "C" fn wamp_router_listen(
 pub unsafe extern "C" fn wamp_router_url(router: *mut wamp_router_t) -> *const c_char {
     let mut url: *const c_char = std::ptr::null();
     let _: c_int = guard(|| {
-        let key = Tag::Router.key(router).ok_or(Status::Handle)?;
-        url = ROUTERS
-            .with(key, |object| Some(lock(&object.urls).first()?.as_ptr()))
-            .ok_or(Status::Handle)?
-            .ok_or_else(|| Failure::new(Status::Closed, "the router does not listen yet"))?;
+        let first = lock(&find(router)?.urls).first().map(|url| url.as_ptr());
+        url =
+            first.ok_or_else(|| Failure::new(Status::Closed, "the router does not listen yet"))?;
         Ok(0)
     });
     url
@@ -189,7 +174,7 @@ pub unsafe extern "C" fn wamp_router_url(router: *mut wamp_router_t) -> *const c
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_stats(router: *mut wamp_router_t) -> *mut wamp_message_t {
     guard(|| {
-        let stats = object(router)?.router.stats();
+        let stats = find(router)?.router.stats();
         report(&serde_json::json!({
             "clients": stats.clients,
             "sessions": stats.sessions,
@@ -216,7 +201,7 @@ pub unsafe extern "C" fn wamp_router_kick(
     reason: *const c_char,
 ) -> c_int {
     guard(|| {
-        let object = object(router)?;
+        let object = find(router)?;
         let session = u64::try_from(session).map_err(|_| {
             Failure::new(Status::Argument, "`session` is a session's id, or 0 for all")
         })?;
@@ -245,7 +230,7 @@ pub unsafe extern "C" fn wamp_router_kick(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_close(router: *mut wamp_router_t, timeout_ms: c_int) -> c_int {
     guard(|| {
-        let object = object(router)?;
+        let object = find(router)?;
         if scope::in_io() {
             let text = "waiting for clients on an I/O thread could never end";
             return Err(Failure::new(Status::Deadlock, text));
@@ -264,8 +249,7 @@ pub unsafe extern "C" fn wamp_router_close(router: *mut wamp_router_t, timeout_m
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_free(router: *mut wamp_router_t) -> c_int {
     guard(|| {
-        let key = Tag::Router.key(router).ok_or(Status::Handle)?;
-        let object = ROUTERS.remove(key).ok_or(Status::Handle)?;
+        let object = handles::remove(router)?;
         object.router.close();
         if !scope::in_io() {
             object.router.wait_said(Instant::now() + SAYING);

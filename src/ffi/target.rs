@@ -9,9 +9,9 @@ use crate::client::log::{Level, Sink};
 use crate::client::{Notice, NoticeKind, Target};
 use crate::protocol::EventKind;
 
-use super::event;
-use super::lent::Lent;
+use super::event_handles::EventHandles;
 use super::types::{wamp_callback_t, wamp_free_t, wamp_log_t, wamp_wakeup_t};
+use super::view::{self, EventView};
 
 /// A `user_data` with its free function, which is called exactly once: when this is dropped.
 pub struct UserData {
@@ -91,12 +91,12 @@ impl Target for CTarget {
             | NoticeKind::InternalError => self.handler,
         };
         // Lent also without a callback: an invocation that nobody hears is answered with an error.
-        let lent = Lent::new(notice);
+        let handles = EventHandles::new(notice);
         let Some(callback) = callback else {
             return false;
         };
-        let view = event::View::new(notice);
-        let event = event::describe(notice, &lent, view.token(), self.user_data.pointer());
+        let view = EventView::new(notice);
+        let event = view::to_c_event(notice, &handles, view.token(), self.user_data.pointer());
         // SAFETY: the function and its user_data are the host's; the event and all that it points
         // to live until the call returns.
         unsafe { callback(&event, self.user_data.pointer()) };
@@ -121,7 +121,7 @@ impl Target for CTarget {
 
     fn pass_over(&self, notice: &Notice) {
         // An invocation is answered with an error by this, an attempt is made.
-        drop(Lent::new(notice));
+        drop(EventHandles::new(notice));
     }
 
     fn user_data(&self) -> usize {

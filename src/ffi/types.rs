@@ -312,51 +312,6 @@ pub type wamp_codec_t = Option<
     ) -> c_int,
 >;
 
-/// What a handle is, in its highest bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u64)]
-pub(super) enum Tag {
-    Connection = 1,
-    Session = 2,
-    Invocation = 3,
-    Message = 4,
-    Value = 5,
-    Builder = 6,
-    Router = 7,
-    Challenge = 8,
-    Attempt = 9,
-    Buffer = 10,
-}
-
-const TAG_SHIFT: u32 = 60;
-
-impl Tag {
-    /// The handle of a slab's key.
-    pub(super) fn handle<T>(self, key: u64) -> *mut T {
-        std::ptr::without_provenance_mut(((self as u64) << TAG_SHIFT | key ^ salt()) as usize)
-    }
-
-    /// The slab's key of a handle; `None` if it is one of something else.
-    pub(super) fn key<T>(self, handle: *const T) -> Option<u64> {
-        let number = handle.addr() as u64;
-        let key = number & ((1 << TAG_SHIFT) - 1);
-        (number >> TAG_SHIFT == self as u64).then_some(key ^ salt())
-    }
-}
-
-/// Differs between two copies of the library in one process, which lie at different addresses: so a
-/// handle of the one is no handle of the other.
-#[inline]
-fn salt() -> u64 {
-    static PLACE: u8 = 0;
-    let address = std::ptr::from_ref(&PLACE).addr() as u64;
-    // Every bit of the address moves the upper bits, where generations stand.
-    address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - TAG_SHIFT)
-}
-
-// Handles are numbers of 64 bits in the shape of a pointer.
-const _: () = assert!(usize::BITS == 64, "libwamp needs a 64-bit target");
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -398,13 +353,5 @@ mod tests {
         ] {
             assert_eq!(constant, status as c_int, "{}", status.name());
         }
-    }
-
-    #[test]
-    fn handles_know_what_they_are() {
-        let handle: *mut wamp_session_t = Tag::Session.handle(5);
-        assert_eq!(Tag::Session.key(handle), Some(5));
-        assert_eq!(Tag::Connection.key(handle), None);
-        assert_eq!(Tag::Session.key(std::ptr::null::<u8>()), None);
     }
 }

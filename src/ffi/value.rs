@@ -14,26 +14,8 @@ use crate::codec::{Builder, Encoding, Tree};
 
 use super::args;
 use super::guard::{guard, plain};
-use super::slab::Slab;
+use super::handles;
 use super::types::*;
-
-/// Slots for a million trees, which hold 2^40 nodes each in the course of time: a slot's nodes are
-/// numbered through all trees that it ever has, so that no stale lens ever fits a later one.
-type Trees = Slab<Tree, 20, 40, { u32::MAX as u64 }>;
-
-static TREES: Trees = Slab::new();
-
-/// Makes a tree visible; returns the lens on the whole of it, NULL if there is no room.
-pub(super) fn open(tree: Tree) -> *const wamp_value_t {
-    TREES.insert(tree).map_or(ptr::null(), |key| Tag::Value.handle::<wamp_value_t>(key))
-}
-
-/// Ends a tree and all lenses on it.
-pub(super) fn close(root: *const wamp_value_t) {
-    if let Some(key) = Tag::Value.key(root) {
-        drop(TREES.remove_of(key, |tree| u64::from(tree.nodes())));
-    }
-}
 
 /// Looks at the node behind a lens.
 pub(super) fn look<R>(
@@ -41,14 +23,7 @@ pub(super) fn look<R>(
     otherwise: R,
     look: impl FnOnce(&Tree, u32, Node) -> Option<R>,
 ) -> R {
-    plain(otherwise, || {
-        let key = Tag::Value.key(value)?;
-        let look = |tree: &Tree, which| {
-            let index = u32::try_from(which).ok()?;
-            look(tree, index, tree.node(index)?)
-        };
-        TREES.with_any(key, look).flatten()
-    })
+    plain(otherwise, || handles::with_node(value, look))
 }
 
 /// The lens on the node that `find` finds from the node behind a lens.
@@ -58,9 +33,7 @@ fn go(
 ) -> *const wamp_value_t {
     look(value, ptr::null(), |tree, index, _| {
         // Keys are numbers, and what is in a node has a higher one: it is so many steps away.
-        let steps = find(tree, index)?.checked_sub(index)?;
-        let there = Trees::nth_key(Tag::Value.key(value)?, u64::from(steps));
-        Some(Tag::Value.handle::<wamp_value_t>(there).cast_const())
+        handles::step(value, find(tree, index)?.checked_sub(index)?)
     })
 }
 
