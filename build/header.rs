@@ -103,7 +103,7 @@ fn with_prefixes(made: &str) -> String {
 
 /// Puts the head of each section before the comment of what it begins with.
 fn with_banners(made: &str, functions: &[Function]) -> String {
-    let files: BTreeMap<&str, &str> = functions.iter().map(|f| (&*f.name, f.file())).collect();
+    let files: BTreeMap<&str, &str> = functions.iter().map(|f| (&*f.name, &*f.file)).collect();
     let mut open = "";
     let mut text = String::new();
     for line in made.lines() {

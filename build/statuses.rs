@@ -12,8 +12,8 @@ use std::path::Path;
 /// An exported function, as it stands in the source.
 pub struct Function {
     pub name: String,
-    /// The file without its extension.
-    file: String,
+    /// The file of src/ffi that it stands in, without its extension.
+    pub file: String,
     /// Its first and its last line.
     lines: (usize, usize),
     pub docs: String,
@@ -21,13 +21,6 @@ pub struct Function {
     pub body: String,
     /// Its result is a status, or a number that a negative status takes the place of.
     pub tells: bool,
-}
-
-impl Function {
-    /// The file of src/ffi that it stands in, without its extension.
-    pub fn file(&self) -> &str {
-        &self.file
-    }
 }
 
 /// Every status that a function may answer.
