@@ -293,7 +293,7 @@ fn may_be_null(function: &Function, role: &str, name: &str) -> bool {
                 let rest = function.docs.split_once(&start).map_or("", |(_, rest)| rest);
                 rest.split(')').next().is_some_and(|aside| aside.contains("NULL"))
             };
-            function.body.contains(&format!("optional_text({name}"))
+            function.body.contains(&format!("{name}.optional()"))
                 || says(format!("`{name}` ("))
                 || says(format!("`*{name}` ("))
         }

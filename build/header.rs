@@ -9,16 +9,19 @@ use std::path::Path;
 use crate::env;
 use crate::statuses::Function;
 
-/// The files of functions, in the order of the header, and what their sections are called.
+/// The files of functions, in the order of the header, and what their sections are called. Two in a row
+/// may share one.
 const FUNCTIONS: &[(&str, &str)] = &[
     ("library", "The library"),
+    ("setup", "Connections"),
     ("connection", "Connections"),
     ("attempt", "Attempts to connect"),
     ("challenge", "Challenges"),
     ("durable", "Subscriptions and registrations of a connection"),
     ("codec", "Payload codecs"),
     ("session", "Sessions"),
-    ("requests", "Requests of a session"),
+    ("pubsub", "Requests of a session"),
+    ("rpc", "Requests of a session"),
     ("invocation", "Invocations"),
     ("event", "Events and messages"),
     ("arg", "Arguments of events"),
@@ -67,16 +70,11 @@ pub fn text(root: &Path, functions: &[Function]) -> Result<String, Box<dyn Error
     Ok(with_banners(&with_prefixes(&made), functions))
 }
 
-fn titles() -> impl Iterator<Item = &'static str> {
-    let before = DEFINITIONS.iter().chain(FUNCTIONS).map(|(_, title)| *title);
-    before.chain([MACROS])
-}
-
 fn contents() -> String {
-    titles().fold(String::new(), |mut text, title| {
-        let _ = writeln!(text, " *   {title}");
-        text
-    })
+    let before = DEFINITIONS.iter().chain(FUNCTIONS).map(|(_, title)| *title);
+    let mut titles: Vec<&str> = before.chain([MACROS]).collect();
+    titles.dedup();
+    titles.iter().map(|title| format!(" *   {title}\n")).collect()
 }
 
 /// Puts what stands before a function into its first line, where cbindgen gives it one of its own.

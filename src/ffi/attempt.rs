@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int};
 
-use super::args;
+use super::args::{Text, from_c};
 use super::guard::guard;
 use super::handles;
 use super::loan;
@@ -35,11 +35,10 @@ pub unsafe extern "C" fn wamp_attempt_proceed(
     attempt: *mut wamp_attempt_t,
     changes: *const c_char,
 ) -> c_int {
+    from_c!(changes: Text);
     guard(|| {
         let object = handles::find(attempt)?;
-        // SAFETY: the caller's promise.
-        let changes = unsafe { args::optional_text(changes, "changes") }?;
-        object.what.0.proceed(changes).map(|()| 0)
+        object.what.0.proceed(changes.optional()?).map(|()| 0)
     })
 }
 
@@ -50,10 +49,10 @@ pub unsafe extern "C" fn wamp_attempt_abandon(
     attempt: *mut wamp_attempt_t,
     message: *const c_char,
 ) -> c_int {
+    from_c!(message: Text);
     guard(|| {
         let object = handles::find(attempt)?;
-        // SAFETY: the caller's promise.
-        let message = unsafe { args::optional_text(message, "message") }?;
+        let message = message.optional()?;
         object.what.0.abandon(message.unwrap_or("on_connect wanted no attempt")).map(|()| 0)
     })
 }

@@ -10,7 +10,7 @@ use crate::auth::scram::{self, Kdf, Profile};
 use crate::auth::{AuthError, Stop, cra, hex, key_file, unhex};
 use crate::client::{Failure, Status};
 
-use super::args;
+use super::args::{Buffer, Text, from_c};
 use super::guard::guard;
 
 /// The key that a salted WAMP-CRA secret stands for: what a router may keep instead of the secret,
@@ -33,9 +33,9 @@ pub unsafe extern "C" fn wamp_auth_cra_derive_key(
     out: *mut c_char,
     out_size: usize,
 ) -> c_int {
+    from_c!(secret: Text, salt: Text, out[out_size]: Buffer);
     guard(|| {
-        // SAFETY: the caller's promise: texts are NUL-terminated.
-        let (secret, salt) = unsafe { (args::text(secret, "secret")?, args::text(salt, "salt")?) };
+        let (secret, salt) = (secret.required()?, salt.required()?);
         let usual = |given, usual| u64::from(if given == 0 { usual } else { given });
         let iterations = usual(iterations, cra::ITERATIONS);
         let keylen = usual(keylen, cra::KEY_BYTES);
@@ -47,8 +47,7 @@ pub unsafe extern "C" fn wamp_auth_cra_derive_key(
             &Stop::default(),
         )
         .map_err(refused)?;
-        // SAFETY: the caller's promise.
-        unsafe { args::fill(out, out_size, key.expose()) }
+        out.fill(key.expose())
     })
 }
 
@@ -63,14 +62,11 @@ pub unsafe extern "C" fn wamp_auth_cra_sign(
     out: *mut c_char,
     out_size: usize,
 ) -> c_int {
+    from_c!(key: Text, challenge: Text, out[out_size]: Buffer);
     guard(|| {
-        // SAFETY: the caller's promise: texts are NUL-terminated.
-        let key = unsafe { args::text(key, "key") }?;
-        // SAFETY: as above.
-        let challenge = unsafe { args::text(challenge, "challenge") }?;
+        let (key, challenge) = (key.required()?, challenge.required()?);
         let signature = cra::sign(key.as_bytes(), challenge.as_bytes());
-        // SAFETY: the caller's promise.
-        unsafe { args::fill(out, out_size, &signature) }
+        out.fill(&signature)
     })
 }
 
@@ -85,11 +81,10 @@ pub unsafe extern "C" fn wamp_auth_cryptosign_public_key(
     out: *mut c_char,
     out_size: usize,
 ) -> c_int {
+    from_c!(privkey: Text, out[out_size]: Buffer);
     guard(|| {
-        // SAFETY: the caller's promise: texts are NUL-terminated.
-        let key = key_file::load(unsafe { args::text(privkey, "privkey") }?).map_err(refused)?;
-        // SAFETY: the caller's promise.
-        unsafe { args::fill(out, out_size, &hex(&key.public_key())) }
+        let key = key_file::load(privkey.required()?).map_err(refused)?;
+        out.fill(&hex(&key.public_key()))
     })
 }
 
@@ -107,17 +102,13 @@ pub unsafe extern "C" fn wamp_auth_cryptosign_sign(
     out: *mut c_char,
     out_size: usize,
 ) -> c_int {
+    from_c!(privkey: Text, challenge: Text, channel_id: Text, out[out_size]: Buffer);
     guard(|| {
-        // SAFETY: the caller's promise: texts are NUL-terminated.
-        let key = key_file::load(unsafe { args::text(privkey, "privkey") }?).map_err(refused)?;
-        // SAFETY: as above.
-        let challenge = digits(unsafe { args::text(challenge, "challenge") }?, "challenge")?;
-        // SAFETY: as above.
-        let channel_id = unsafe { args::optional_text(channel_id, "channel_id") }?
-            .map(|text| digits(text, "channel_id"))
-            .transpose()?;
-        // SAFETY: the caller's promise.
-        unsafe { args::fill(out, out_size, &key.sign(&challenge, channel_id.as_ref())) }
+        let key = key_file::load(privkey.required()?).map_err(refused)?;
+        let challenge = digits(challenge.required()?, "challenge")?;
+        let channel_id =
+            channel_id.optional()?.map(|text| digits(text, "channel_id")).transpose()?;
+        out.fill(&key.sign(&challenge, channel_id.as_ref()))
     })
 }
 
@@ -141,19 +132,15 @@ pub unsafe extern "C" fn wamp_auth_scram_salted_password(
     out: *mut c_char,
     out_size: usize,
 ) -> c_int {
+    from_c!(kdf: Text, password: Text, salt: Text, out[out_size]: Buffer);
     guard(|| {
-        // SAFETY: the caller's promise: texts are NUL-terminated.
-        let name = unsafe { args::text(kdf, "kdf") }?;
-        // SAFETY: as above.
-        let password = unsafe { args::text(password, "password") }?;
-        // SAFETY: as above.
-        let salt = bytes(unsafe { args::text(salt, "salt") }?, "salt")?;
+        let (name, password) = (kdf.required()?, password.required()?);
+        let salt = bytes(salt.required()?, "salt")?;
         let kdf = Kdf::new(name, iterations.into(), Some(memory.into())).map_err(refused)?;
         let profile = if name == "argon2id-13" { Profile::Crossbar } else { Profile::Wamp };
         let salted = scram::salted_password(profile, kdf, password, &salt, &Stop::default())
             .map_err(refused)?;
-        // SAFETY: the caller's promise.
-        unsafe { args::fill(out, out_size, &Zeroizing::new(STANDARD.encode(&*salted))) }
+        out.fill(&Zeroizing::new(STANDARD.encode(&*salted)))
     })
 }
 
@@ -170,8 +157,8 @@ pub unsafe extern "C" fn wamp_auth_scram_client_proof(
     out: *mut c_char,
     out_size: usize,
 ) -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe { scram_proof(scram::client_proof, salted_password, auth_message, out, out_size) }
+    from_c!(salted_password: Text, auth_message: Text, out[out_size]: Buffer);
+    scram_proof(scram::client_proof, salted_password, auth_message, out)
 }
 
 /// The ServerSignature of SCRAM, by which a client knows the router: compare it with
@@ -184,28 +171,21 @@ pub unsafe extern "C" fn wamp_auth_scram_server_signature(
     out: *mut c_char,
     out_size: usize,
 ) -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe { scram_proof(scram::server_signature, salted_password, auth_message, out, out_size) }
+    from_c!(salted_password: Text, auth_message: Text, out[out_size]: Buffer);
+    scram_proof(scram::server_signature, salted_password, auth_message, out)
 }
 
-/// # Safety
-/// Texts are NULL or NUL-terminated; `out` as for [`args::fill`].
 #[cfg_attr(debug_assertions, track_caller)]
-unsafe fn scram_proof(
+fn scram_proof(
     proof: fn(&[u8], &[u8]) -> [u8; 32],
-    salted_password: *const c_char,
-    auth_message: *const c_char,
-    out: *mut c_char,
-    out_size: usize,
+    salted_password: Text<'_>,
+    auth_message: Text<'_>,
+    out: Buffer<'_>,
 ) -> c_int {
     guard(|| {
-        // SAFETY: the caller's promise.
-        let salted = unsafe { args::text(salted_password, "salted_password") }?;
-        let salted = bytes(salted, "salted_password")?;
-        // SAFETY: the caller's promise.
-        let message = unsafe { args::text(auth_message, "auth_message") }?;
-        // SAFETY: the caller's promise.
-        unsafe { args::fill(out, out_size, &STANDARD.encode(proof(&salted, message.as_bytes()))) }
+        let salted = bytes(salted_password.required()?, "salted_password")?;
+        let message = auth_message.required()?;
+        out.fill(&STANDARD.encode(proof(&salted, message.as_bytes())))
     })
 }
 

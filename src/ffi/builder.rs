@@ -8,7 +8,7 @@ use crate::client::{Failure, Status, lock};
 use crate::codec::Builder;
 use crate::codec::builder::BuildError;
 
-use super::args;
+use super::args::{self, Bytes, Text, from_c};
 use super::guard::guard;
 use super::handles::{self, find};
 use super::objects::BuilderObject;
@@ -136,11 +136,11 @@ pub unsafe extern "C" fn wamp_builder_string(
     text: *const c_char,
     size: usize,
 ) -> c_int {
+    from_c!(text[size]: Bytes);
     guard(|| {
         let object = find(builder)?;
-        // SAFETY: the caller's promise.
-        let bytes = unsafe { args::sized(text, size, "text") };
-        let text = bytes
+        let text = text
+            .text()
             .and_then(|bytes| std::str::from_utf8(bytes).map_err(|_| Failure::from(Status::Utf8)));
         append(&object, text, |builder, text| builder.string(text))
     })
@@ -154,11 +154,10 @@ pub unsafe extern "C" fn wamp_builder_binary(
     bytes: *const std::ffi::c_void,
     size: usize,
 ) -> c_int {
+    from_c!(bytes[size]: Bytes);
     guard(|| {
         let object = find(builder)?;
-        // SAFETY: the caller's promise.
-        let bytes = unsafe { args::bytes(bytes.cast(), size, "bytes") };
-        append(&object, bytes, |builder, bytes| builder.binary(bytes))
+        append(&object, bytes.binary(), |builder, bytes| builder.binary(bytes))
     })
 }
 
@@ -171,12 +170,11 @@ pub unsafe extern "C" fn wamp_builder_raw(
     encoded: *const c_char,
     size: usize,
 ) -> c_int {
+    from_c!(encoded[size]: Bytes);
     guard(|| {
         let object = find(builder)?;
         let encoding = lock(&*object).builder.encoding();
-        // SAFETY: the caller's promise.
-        let encoded = unsafe { args::encoded(encoded, size, encoding, "encoded") };
-        append(&object, encoded, |builder, encoded| builder.raw(encoded))
+        append(&object, encoded.encoded(encoding), |builder, encoded| builder.raw(encoded))
     })
 }
 
@@ -207,11 +205,10 @@ pub unsafe extern "C" fn wamp_builder_key(
     builder: *mut wamp_builder_t,
     key: *const c_char,
 ) -> c_int {
+    from_c!(key: Text);
     guard(|| {
         let object = find(builder)?;
-        // SAFETY: the caller's promise.
-        let key = unsafe { args::text(key, "key") };
-        append(&object, key, |builder, key| builder.key(key))
+        append(&object, key.required(), |builder, key| builder.key(key))
     })
 }
 

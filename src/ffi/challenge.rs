@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int};
 
 use crate::protocol::uri;
 
-use super::args;
+use super::args::{Text, from_c};
 use super::guard::guard;
 use super::handles;
 use super::loan;
@@ -38,11 +38,10 @@ pub unsafe extern "C" fn wamp_challenge_reply(
     signature: *const c_char,
     extra: *const c_char,
 ) -> c_int {
+    from_c!(signature: Text, extra: Text);
     guard(|| {
         let object = handles::find(challenge)?;
-        // SAFETY: the caller's promise.
-        let (signature, extra) =
-            unsafe { (args::text(signature, "signature")?, args::options(extra)?) };
+        let (signature, extra) = (signature.required()?, extra.options()?);
         object.what.session.authenticate(object.what.round, signature, extra).map(|()| 0)
     })
 }
@@ -58,12 +57,10 @@ pub unsafe extern "C" fn wamp_challenge_abort(
     reason: *const c_char,
     message: *const c_char,
 ) -> c_int {
+    from_c!(reason: Text, message: Text);
     guard(|| {
         let object = handles::find(challenge)?;
-        // SAFETY: the caller's promise.
-        let (reason, message) = unsafe {
-            (args::optional_text(reason, "reason")?, args::optional_text(message, "message")?)
-        };
+        let (reason, message) = (reason.optional()?, message.optional()?);
         let reason = reason.unwrap_or(uri::CANNOT_AUTHENTICATE);
         let message = message.unwrap_or("the application gave no answer");
         object.what.session.refuse_challenge(object.what.round, reason, message).map(|()| 0)

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use crate::client::lock;
 use crate::client::passthru::Codec;
 
-use super::args;
+use super::args::{Bytes, from_c};
 use super::guard::guard;
 use super::handles::{self, find};
 use super::target::UserData;
@@ -101,10 +101,10 @@ pub unsafe extern "C" fn wamp_buffer_write(
     data: *const c_void,
     size: usize,
 ) -> c_int {
+    from_c!(data[size]: Bytes);
     guard(|| {
         let buffer = find(buffer)?;
-        // SAFETY: the caller's promise.
-        let data = unsafe { args::bytes(data.cast(), size, "data") }?;
+        let data = data.binary()?;
         lock(&buffer).extend_from_slice(data);
         Ok(0)
     })

@@ -7,7 +7,7 @@ use crate::client::Target;
 use crate::client::durable::DurableKind;
 use crate::client::request_options::Request;
 
-use super::args;
+use super::args::{self, Text, from_c};
 use super::guard::guard;
 use super::handles::find;
 use super::requests::check_handler;
@@ -18,15 +18,14 @@ use super::types::*;
 fn declare(
     kind: DurableKind,
     connection: *mut wamp_connection_t,
-    uri: *const c_char,
-    options: *const c_char,
+    uri: Text<'_>,
+    options: Text<'_>,
     target: &Arc<CTarget>,
 ) -> i64 {
     guard(|| {
         let object = find(connection)?;
         check_handler(&object.client, target.handler)?;
-        // SAFETY: the caller's promise.
-        let (uri, options) = unsafe { (args::text(uri, "uri")?, args::options(options)?) };
+        let (uri, options) = (uri.required()?, options.options()?);
         if object.client.options().strict_options {
             let request = match kind {
                 DurableKind::Subscription => Request::Subscribe,
@@ -43,12 +42,12 @@ fn declare(
 fn retract(
     kind: DurableKind,
     connection: *mut wamp_connection_t,
-    id: i64,
+    (id, name): (i64, &str),
     target: &Arc<CTarget>,
 ) -> c_int {
     guard(|| {
         let object = find(connection)?;
-        let id = args::local_id(id)?;
+        let id = args::local_id(id, name)?;
         object.client.retract(kind, id, target.clone()).map(c_int::from)
     })
 }
@@ -77,6 +76,7 @@ pub unsafe extern "C" fn wamp_connection_subscribe(
     user_data: *mut c_void,
     free: wamp_free_t,
 ) -> i64 {
+    from_c!(topic: Text, options: Text);
     let target = Arc::new(CTarget::new(handler, done, UserData::new(user_data, free)));
     declare(DurableKind::Subscription, connection, topic, options, &target)
 }
@@ -93,7 +93,7 @@ pub unsafe extern "C" fn wamp_connection_unsubscribe(
     free: wamp_free_t,
 ) -> c_int {
     let target = Arc::new(CTarget::new(None, done, UserData::new(user_data, free)));
-    retract(DurableKind::Subscription, connection, subscription, &target)
+    retract(DurableKind::Subscription, connection, (subscription, "subscription"), &target)
 }
 
 /// Registers a procedure for as long as the connection lives: in each of its sessions, the present
@@ -114,6 +114,7 @@ pub unsafe extern "C" fn wamp_connection_register(
     user_data: *mut c_void,
     free: wamp_free_t,
 ) -> i64 {
+    from_c!(procedure: Text, options: Text);
     let target = Arc::new(CTarget::new(handler, done, UserData::new(user_data, free)));
     declare(DurableKind::Registration, connection, procedure, options, &target)
 }
@@ -129,5 +130,5 @@ pub unsafe extern "C" fn wamp_connection_unregister(
     free: wamp_free_t,
 ) -> c_int {
     let target = Arc::new(CTarget::new(None, done, UserData::new(user_data, free)));
-    retract(DurableKind::Registration, connection, registration, &target)
+    retract(DurableKind::Registration, connection, (registration, "registration"), &target)
 }

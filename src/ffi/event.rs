@@ -8,12 +8,12 @@ use crate::codec::PayloadRef;
 use crate::codec::json::text::write_string;
 use crate::protocol::EventKind;
 
-use super::args;
+use super::args::{Text, from_c};
 use super::guard::guard;
 use super::handles;
 use super::invocation;
 use super::types::*;
-use super::view::{self, Which};
+use super::view::{self, Seen, Which};
 
 /// The args of an event as a lens on a list.
 ///
@@ -21,23 +21,23 @@ use super::view::{self, Which};
 /// view or message; the functions on values take NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_event_args(event: *const wamp_event_t) -> *const wamp_value_t {
-    // SAFETY: the caller's promise.
-    unsafe { view::lens(event, Which::Args) }
+    from_c!(event: Seen);
+    event.lens(Which::Args)
 }
 
 /// The kwargs of an event as a lens on a dict; see wamp_event_args().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_event_kwargs(event: *const wamp_event_t) -> *const wamp_value_t {
-    // SAFETY: the caller's promise.
-    unsafe { view::lens(event, Which::Kwargs) }
+    from_c!(event: Seen);
+    event.lens(Which::Kwargs)
 }
 
 /// The details of an event as a lens on a dict: all that the router sent, and of an EVENT always
 /// `topic`, of an INVOCATION always `procedure`. See wamp_event_args().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_event_details(event: *const wamp_event_t) -> *const wamp_value_t {
-    // SAFETY: the caller's promise.
-    unsafe { view::lens(event, Which::Details) }
+    from_c!(event: Seen);
+    event.lens(Which::Details)
 }
 
 /// Keeps an event beyond its callback or poll.
@@ -47,13 +47,8 @@ pub unsafe extern "C" fn wamp_event_details(event: *const wamp_event_t) -> *cons
 /// those by themselves.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_event_keep(event: *const wamp_event_t) -> *mut wamp_message_t {
-    guard(|| {
-        // SAFETY: the caller's promise.
-        let notice = unsafe { view::shown(event) }?;
-        // SAFETY: it shows something, so it is not NULL.
-        let user_data = unsafe { (*event).user_data };
-        view::keep(notice, user_data)
-    })
+    from_c!(event: Seen);
+    guard(|| view::keep(event.notice()?, event.user_data()))
 }
 
 /// Tells the library that the program's handling of an event has failed; for handlers, and for
@@ -67,12 +62,10 @@ pub unsafe extern "C" fn wamp_event_failed(
     event: *const wamp_event_t,
     message: *const c_char,
 ) -> c_int {
+    from_c!(event: Seen, message: Text);
     guard(|| {
-        // SAFETY: the caller's promise.
-        let notice = unsafe { view::shown(event) }?;
-        // SAFETY: the caller's promise.
-        let message =
-            unsafe { args::optional_text(message, "message") }?.unwrap_or("a handler failed");
+        let notice = event.notice()?;
+        let message = message.optional()?.unwrap_or("a handler failed");
         if let (NoticeKind::Session(EventKind::Invocation), Some(session)) =
             (notice.kind, &notice.session)
         {
@@ -80,10 +73,8 @@ pub unsafe extern "C" fn wamp_event_failed(
             write_string(&mut text, message);
             text.push(b']');
             let payload = PayloadRef { args: Some(&text), ..PayloadRef::NONE };
-            // SAFETY: as above.
-            let lent = unsafe { (*event).invocation };
             // Refused if there was an answer: then that holds.
-            let _ = invocation::fail(lent, session, notice.event.wamp_id, payload);
+            let _ = invocation::fail(event.invocation(), session, notice.event.wamp_id, payload);
         }
         if let Some(connection) = handles::find_key::<wamp_connection_t>(notice.connection) {
             connection.client.report(&notice, message);

@@ -8,7 +8,7 @@ use crate::client::{Failure, Receiver, Session, Status};
 use crate::codec::{Dict, PayloadRef};
 use crate::protocol::uri;
 
-use super::args;
+use super::args::{Payload, Text, from_c};
 use super::guard::guard;
 use super::handles::{self, find};
 use super::loan;
@@ -46,10 +46,10 @@ pub unsafe extern "C" fn wamp_invocation_progress(
     invocation: *mut wamp_invocation_t,
     payload: *const wamp_payload_t,
 ) -> c_int {
+    from_c!(payload: Payload);
     guard(|| {
         let object = find(invocation)?;
-        // SAFETY: the caller's promise.
-        let payload = unsafe { args::payload(payload) }?;
+        let payload = payload.read()?;
         object.what.check()?;
         object.what.session.progress(object.what.request, Dict::EMPTY, payload).map(|()| 0)
     })
@@ -66,10 +66,10 @@ pub unsafe extern "C" fn wamp_invocation_yield(
     invocation: *mut wamp_invocation_t,
     payload: *const wamp_payload_t,
 ) -> c_int {
+    from_c!(payload: Payload);
     guard(|| {
         let object = find(invocation)?;
-        // SAFETY: the caller's promise.
-        let payload = unsafe { args::payload(payload) }?;
+        let payload = payload.read()?;
         let Invocation { session, request, .. } = &object.what;
         object.what.answer(|| session.answer(*request, Dict::EMPTY, payload)).map(|()| 0)
     })
@@ -85,14 +85,13 @@ pub unsafe extern "C" fn wamp_invocation_yield_with(
     payload: *const wamp_payload_t,
     options: *const c_char,
 ) -> c_int {
+    from_c!(payload: Payload, options: Text);
     guard(|| {
         let object = find(invocation)?;
-        // SAFETY: the caller's promise.
-        let payload = unsafe { args::payload(payload) }?;
+        let payload = payload.read()?;
         object.what.check()?;
         let Invocation { session, request, .. } = &object.what;
-        // SAFETY: the caller's promise.
-        let options = unsafe { requests::options(session, Request::Yield, options) }?;
+        let options = requests::options(session, Request::Yield, options)?;
         let wrong = |_| Failure::new(Status::Option, "option `progress`: must be a bool");
         match options.bool("progress").map_err(wrong)? {
             Some(true) => session.progress(*request, options, payload).map(|()| 0),
@@ -111,12 +110,11 @@ pub unsafe extern "C" fn wamp_invocation_error(
     uri: *const c_char,
     payload: *const wamp_payload_t,
 ) -> c_int {
+    from_c!(uri: Text, payload: Payload);
     guard(|| {
         let object = find(invocation)?;
-        // SAFETY: the caller's promise.
-        let uri = unsafe { args::optional_text(uri, "uri") }?.unwrap_or(uri::RUNTIME_ERROR);
-        // SAFETY: the caller's promise.
-        let payload = unsafe { args::payload(payload) }?;
+        let uri = uri.optional()?.unwrap_or(uri::RUNTIME_ERROR);
+        let payload = payload.read()?;
         let Invocation { session, request, .. } = &object.what;
         let uri = session.connection().prefixes.resolve(uri);
         object.what.answer(|| session.answer_error(*request, &uri, payload)).map(|()| 0)

@@ -30,10 +30,13 @@ mod last_error;
 pub mod library;
 mod loan;
 mod objects;
+pub mod pubsub;
 pub mod report;
-pub mod requests;
+mod requests;
 pub mod router;
+pub mod rpc;
 pub mod session;
+pub mod setup;
 pub mod slab;
 #[cfg(debug_assertions)]
 mod statuses;

@@ -11,11 +11,11 @@ use crate::client::{Failure, Notice, NoticeKind, Session, log};
 use crate::codec::{Payload, PayloadRef};
 use crate::protocol::{Event, EventKind, Listed, features};
 
-use super::args;
+use super::args::{Buffer, Text, from_c};
 use super::guard::{guard, plain};
 use super::handles::{self, find};
 use super::types::*;
-use super::view;
+use super::view::{self, Seen};
 
 /// A message of kind 0 whose args or kwargs are `value`.
 pub(super) fn report(value: &Value) -> Result<*mut wamp_message_t, Failure> {
@@ -157,11 +157,10 @@ pub unsafe extern "C" fn wamp_session_prefix(
     shortcut: *const c_char,
     prefix: *const c_char,
 ) -> c_int {
+    from_c!(shortcut: Text, prefix: Text);
     guard(|| {
         let session = handles::session(session)?;
-        // SAFETY: the caller's promise.
-        let (shortcut, prefix) =
-            unsafe { (args::text(shortcut, "shortcut")?, args::optional_text(prefix, "prefix")?) };
+        let (shortcut, prefix) = (shortcut.required()?, prefix.optional()?);
         session.connection().prefixes.set(shortcut, prefix).map(|()| 0)
     })
 }
@@ -179,13 +178,12 @@ pub unsafe extern "C" fn wamp_session_resolve(
     uri: *mut c_char,
     uri_size: usize,
 ) -> c_int {
+    from_c!(text: Text, uri[uri_size]: Buffer);
     guard(|| {
         let session = handles::session(session)?;
-        // SAFETY: the caller's promise.
-        let text = unsafe { args::text(text, "text") }?;
+        let text = text.required()?;
         let resolved = session.connection().prefixes.resolve(text);
-        // SAFETY: the caller's promise.
-        unsafe { args::fill(uri, uri_size, &resolved) }
+        uri.fill(&resolved)
     })
 }
 
@@ -198,11 +196,10 @@ pub unsafe extern "C" fn wamp_session_log(
     session: *mut wamp_session_t,
     text: *const c_char,
 ) -> c_int {
+    from_c!(text: Text);
     guard(|| {
         let session = handles::session(session)?;
-        // SAFETY: the caller's promise.
-        let text = unsafe { args::text(text, "text") }?;
-        say(&session, text);
+        say(&session, text.required()?);
         Ok(0)
     })
 }
@@ -224,11 +221,11 @@ fn say(session: &Session, text: &str) {
 /// event that is no longer valid is a warning in the log.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_log_event(event: *const wamp_event_t, user_data: *mut c_void) {
+    from_c!(event: Seen);
     // As every callback has one.
     let _ = user_data;
     plain((), || {
-        // SAFETY: the caller's promise.
-        let notice = match unsafe { view::shown(event) } {
+        let notice = match event.notice() {
             Ok(notice) => notice,
             Err(failure) => {
                 log::write(log::Level::Warn, || format!("wamp_log_event: {}", failure.text));

@@ -11,7 +11,7 @@ use crate::protocol::event::c_text;
 use crate::protocol::uri;
 use crate::router::{Router, RouterError};
 
-use super::args;
+use super::args::{self, Out, Text, from_c};
 use super::guard::{guard, quiet_panics};
 use super::handles::{self, find};
 use super::objects::RouterObject;
@@ -103,11 +103,11 @@ impl From<RouterError> for Failure {
 /// Returns NULL on failure, with the reason in wamp_last_error(). Free it with wamp_router_free().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_new(config: *const c_char) -> *mut wamp_router_t {
+    from_c!(config: Text);
     guard(|| {
         quiet_panics();
-        // SAFETY: the caller's promise.
-        let config = unsafe { args::optional_text(config, "config") }?;
-        let object = RouterObject { router: Router::new(config)?, urls: Mutex::default() };
+        let object =
+            RouterObject { router: Router::new(config.optional()?)?, urls: Mutex::default() };
         handles::insert(Arc::new(object)).ok_or_else(|| Status::Internal.into())
     })
 }
@@ -127,16 +127,11 @@ pub unsafe extern "C" fn wamp_router_listen(
     url: *const c_char,
     listening: *mut *const c_char,
 ) -> c_int {
-    // SAFETY: by the caller's promise NULL or writable, here and below.
-    let listening = unsafe { listening.as_mut() };
+    from_c!(url: Text, listening: Out);
     guard(|| {
-        let listening = listening.map(|place| {
-            *place = std::ptr::null();
-            place
-        });
+        listening.set(std::ptr::null());
         let object = find(router)?;
-        // SAFETY: the caller's promise.
-        let url = unsafe { args::text(url, "url") }?;
+        let url = url.required()?;
         let weak: Weak<RouterObject> = Arc::downgrade(&object);
         let handle = runtime::enter(weak)?;
         let url = object.router.listen(url, &handle).inspect_err(|error| {
@@ -145,9 +140,7 @@ pub unsafe extern "C" fn wamp_router_listen(
             }
         });
         let url = c_text(&url?);
-        if let Some(place) = listening {
-            *place = url.as_ptr();
-        }
+        listening.set(url.as_ptr());
         lock(&object.urls).push(url);
         Ok(0)
     })
@@ -200,13 +193,13 @@ pub unsafe extern "C" fn wamp_router_kick(
     session: i64,
     reason: *const c_char,
 ) -> c_int {
+    from_c!(reason: Text);
     guard(|| {
         let object = find(router)?;
         let session = u64::try_from(session).map_err(|_| {
             Failure::new(Status::Argument, "`session` is a session's id, or 0 for all")
         })?;
-        // SAFETY: the caller's promise.
-        let reason = unsafe { args::optional_text(reason, "reason") }?;
+        let reason = reason.optional()?;
         if let Some(reason) = reason {
             uri::check(reason, uri::Match::Exact)
                 .map_err(|error| Failure::new(Status::Uri, format!("`reason`: {error}")))?;

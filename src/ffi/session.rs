@@ -4,10 +4,10 @@
 use std::ffi::{c_char, c_int};
 use std::ptr;
 
-use crate::client::{Failure, Status};
+use crate::client::Status;
 use crate::codec::{Encoding, Tree};
 
-use super::args;
+use super::args::{Out, from_c};
 use super::guard::{guard, plain};
 use super::handles::{self, OpenTree, find};
 use super::loan;
@@ -31,17 +31,14 @@ pub unsafe extern "C" fn wamp_session_release(session: *mut wamp_session_t) -> c
 /// WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_id(session: *mut wamp_session_t, id: *mut i64) -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe { args::give(id, 0) };
+    from_c!(id: Out);
+    id.set(0);
     guard(|| {
         let session = handles::session(session)?;
-        if id.is_null() {
-            return Err(Failure::new(Status::Argument, "`id` is NULL"));
-        }
+        id.check()?;
         // Handles are only given to sessions that have joined.
         let joined = session.joined().ok_or(Status::Handle)?;
-        // SAFETY: not NULL, and the caller's promise.
-        unsafe { id.write(joined.id as i64) };
+        id.set(joined.id as i64);
         Ok(0)
     })
 }

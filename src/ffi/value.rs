@@ -4,7 +4,7 @@
 //! of the slot ever has; so a stale one finds nothing. All functions take NULL and stale lenses and then answer 0, NULL or
 //! WAMP_TYPE_NONE, so that a path into data can be written in one expression.
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{c_char, c_int};
 use std::ptr;
 
 use crate::client::Status;
@@ -12,7 +12,7 @@ use crate::codec::builder::BuildError;
 use crate::codec::value::{Node, Place};
 use crate::codec::{Builder, Encoding, Tree};
 
-use super::args;
+use super::args::{Buffer, Out, Text, from_c};
 use super::guard::{guard, plain};
 use super::handles;
 use super::types::*;
@@ -96,23 +96,17 @@ pub unsafe extern "C" fn wamp_value_double(value: *const wamp_value_t) -> f64 {
 }
 
 /// The bytes of a string or binary value: their place in the tree, and their number to `*size`.
-///
-/// # Safety
-/// `size` is NULL or writable.
-unsafe fn stored(
+fn stored(
     value: *const wamp_value_t,
-    size: *mut usize,
+    size: Out<'_, usize>,
     place: impl FnOnce(&Tree, u32, Node) -> Option<Place>,
 ) -> *const u8 {
-    let found = look(value, (ptr::null(), 0), |tree, index, node| {
+    let (bytes, count) = look(value, (ptr::null(), 0), |tree, index, node| {
         let text = tree.text(place(tree, index, node)?);
         Some((text.as_ptr(), text.len() - 1))
     });
-    if !size.is_null() {
-        // SAFETY: not NULL, and the caller's promise.
-        unsafe { *size = found.1 };
-    }
-    found.0
+    size.set(count);
+    bytes
 }
 
 /// A string, NUL-terminated UTF-8; lives as long as the value. `size` (may be NULL) receives its
@@ -122,12 +116,12 @@ pub unsafe extern "C" fn wamp_value_string(
     value: *const wamp_value_t,
     size: *mut usize,
 ) -> *const c_char {
+    from_c!(size: Out);
     let string = |_: &Tree, _, node| match node {
         Node::String(place) => Some(place),
         _ => None,
     };
-    // SAFETY: the caller's promise.
-    unsafe { stored(value, size, string) }.cast()
+    stored(value, size, string).cast()
 }
 
 /// The bytes of a binary value; live as long as the value. `size` (may be NULL) receives their
@@ -137,12 +131,12 @@ pub unsafe extern "C" fn wamp_value_binary(
     value: *const wamp_value_t,
     size: *mut usize,
 ) -> *const u8 {
+    from_c!(size: Out);
     let binary = |_: &Tree, _, node| match node {
         Node::Binary(place) => Some(place),
         _ => None,
     };
-    // SAFETY: the caller's promise.
-    unsafe { stored(value, size, binary) }
+    stored(value, size, binary)
 }
 
 /// The number of entries of a list or dict; 0 for everything else.
@@ -168,8 +162,8 @@ pub unsafe extern "C" fn wamp_value_key(
     index: usize,
     size: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller's promise.
-    unsafe { stored(value, size, |tree, node, _| tree.key(node, index)) }.cast()
+    from_c!(size: Out);
+    stored(value, size, |tree, node, _| tree.key(node, index)).cast()
 }
 
 /// The value at `key` of a dict; the last one where the key stands twice; NULL if there is none.
@@ -178,11 +172,10 @@ pub unsafe extern "C" fn wamp_value_get(
     value: *const wamp_value_t,
     key: *const c_char,
 ) -> *const wamp_value_t {
-    if key.is_null() {
+    from_c!(key: Text);
+    let Some(key) = key.raw() else {
         return ptr::null();
-    }
-    // SAFETY: not NULL, so by the caller's promise NUL-terminated.
-    let key = unsafe { CStr::from_ptr(key) };
+    };
     go(value, |tree, node| tree.get(node, key.to_bytes()))
 }
 
@@ -205,13 +198,13 @@ pub unsafe extern "C" fn wamp_value_json(
     out: *mut c_char,
     out_size: usize,
 ) -> c_int {
+    from_c!(out[out_size]: Buffer);
     guard(|| {
         let mut builder = Builder::new(Encoding::Json);
         append(value, &mut builder).ok_or(Status::Handle)??;
         // The one entry of a list.
         let args = builder.payload()?.args.unwrap_or(b"[]");
         let json = String::from_utf8_lossy(&args[1..args.len() - 1]);
-        // SAFETY: the caller's promise.
-        unsafe { args::fill(out, out_size, &json) }
+        out.fill(&json)
     })
 }

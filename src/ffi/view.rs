@@ -5,6 +5,7 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::ffi::{CStr, c_char, c_void};
+use std::marker::PhantomData;
 use std::ptr;
 use std::sync::Arc;
 
@@ -282,21 +283,57 @@ fn with_uri(details: &[u8], notice: &Notice) -> Vec<u8> {
     filled
 }
 
-/// What an event shows, copied; a failure if it shows nothing any more.
-///
-/// # Safety
-/// `event` is NULL or points to a wamp_event_t, which may be stale.
-pub(super) unsafe fn shown(event: *const wamp_event_t) -> Result<Notice, Failure> {
-    if event.is_null() {
-        return Err(Failure::new(Status::Argument, "`event` is NULL"));
+/// A pointer to an event: NULL, or to a wamp_event_t, which may be stale.
+#[derive(Clone, Copy)]
+pub(super) struct Seen<'c> {
+    event: *const wamp_event_t,
+    call: PhantomData<&'c wamp_event_t>,
+}
+
+impl<'c> Seen<'c> {
+    /// # Safety
+    /// `event` keeps the rule of this type, for `'c`.
+    pub(super) unsafe fn from_c(
+        event: *const wamp_event_t,
+        _name: &'static str,
+        _call: &'c impl Copy,
+    ) -> Seen<'c> {
+        Seen { event, call: PhantomData }
     }
-    // SAFETY: not NULL, and the caller's promise.
-    let token = unsafe { (*event).token };
-    // SAFETY: the notice lives as long as this slot is filled, and the slot is locked.
-    let copy = |shown: &ViewSlot| unsafe { &*shown.notice }.copy();
-    VIEWS.with(token, copy).ok_or_else(|| {
-        Failure::new(Status::Argument, "the event is no longer valid: keep it in its callback")
-    })
+
+    /// The notice that the event shows, copied; a failure if it shows nothing any more.
+    pub(super) fn notice(self) -> Result<Notice, Failure> {
+        let token =
+            self.token().ok_or_else(|| Failure::new(Status::Argument, "`event` is NULL"))?;
+        // SAFETY: the notice lives as long as this slot is filled, and the slot is locked.
+        let copy = |shown: &ViewSlot| unsafe { &*shown.notice }.copy();
+        VIEWS.with(token, copy).ok_or_else(|| {
+            Failure::new(Status::Argument, "the event is no longer valid: keep it in its callback")
+        })
+    }
+
+    /// The lens on a part of the event; NULL if there is none.
+    pub(super) fn lens(self, which: Which) -> *const wamp_value_t {
+        plain(ptr::null(), || VIEWS.with(self.token()?, |shown| shown.open(which)))
+    }
+
+    /// The user_data that it has; NULL if it is NULL itself.
+    pub(super) fn user_data(self) -> *mut c_void {
+        // SAFETY: not NULL, so by the rule of this type an event. (Only its fields are looked at: it may be
+        // a copy by a program whose wamp_event_t has fewer of them.)
+        if self.event.is_null() { ptr::null_mut() } else { unsafe { (*self.event).user_data } }
+    }
+
+    /// The invocation that it lends; NULL if there is none.
+    pub(super) fn invocation(self) -> *mut wamp_invocation_t {
+        // SAFETY: as above.
+        if self.event.is_null() { ptr::null_mut() } else { unsafe { (*self.event).invocation } }
+    }
+
+    fn token(self) -> Option<u64> {
+        // SAFETY: as above.
+        (!self.event.is_null()).then(|| unsafe { (*self.event).token })
+    }
 }
 
 /// The part of an event that a lens shows.
@@ -305,19 +342,6 @@ pub(super) enum Which {
     Args,
     Kwargs,
     Details,
-}
-
-/// # Safety
-/// `event` is NULL or points to a wamp_event_t.
-pub(super) unsafe fn lens(event: *const wamp_event_t, which: Which) -> *const wamp_value_t {
-    plain(ptr::null(), || {
-        if event.is_null() {
-            return None;
-        }
-        // SAFETY: not NULL, and the caller's promise.
-        let token = unsafe { (*event).token };
-        VIEWS.with(token, |shown| shown.open(which))
-    })
 }
 
 // ===== messages =====
