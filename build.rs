@@ -1,5 +1,5 @@
-//! Makes wamp.h and wamp.json in OUT_DIR (tests/header.rs and tests/description.rs compare them with those of include/),
-//! and the table of statuses for src/ffi/statuses.rs; names the library.
+//! Makes wamp.h and wamp.json in OUT_DIR (tests/header.rs and tests/description.rs compare them
+//! with those of include/), and the table of statuses for src/ffi/statuses.rs; names the library.
 
 use std::error::Error;
 use std::fs;

@@ -1,5 +1,5 @@
-//! wamp.json: what wamp.h declares, for bindings that cannot parse C. Read from the header itself, so that
-//! the two agree; the statuses of functions and which texts may be NULL come from src/ffi.
+//! wamp.json: what wamp.h declares, for bindings that cannot parse C. Read from the header itself,
+//! so that the two agree; the statuses of functions and which texts may be NULL come from src/ffi.
 
 use std::error::Error;
 
@@ -200,7 +200,7 @@ impl Description<'_> {
         Ok(described)
     }
 
-    /// What a parameter is for, and of which other parameter it is the size.
+    /// The purpose of a parameter, and of which other parameter it is the size.
     fn role(
         &self,
         kind: &str,

@@ -9,8 +9,8 @@ use std::path::Path;
 use crate::env;
 use crate::statuses::Function;
 
-/// The files of functions, in the order of the header, and what their sections are called. Two in a row
-/// may share one.
+/// The files of functions, in the order of the header, and the titles of their sections. Two in a
+/// row may share one.
 const FUNCTIONS: &[(&str, &str)] = &[
     ("library", "The library"),
     ("setup", "Connections"),
@@ -32,7 +32,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("auth", "Authentication helpers"),
 ];
 
-/// What the sections before the functions begin with, and what they are called.
+/// The beginnings of the sections before the functions, and their titles.
 const DEFINITIONS: &[(&str, &str)] = &[
     ("#define WAMP_OK ", "Statuses"),
     ("#define WAMP_OPEN ", "Kinds and flags of events"),
@@ -43,7 +43,7 @@ const DEFINITIONS: &[(&str, &str)] = &[
     ("typedef void (*wamp_log_t)", "Structs and callbacks"),
 ];
 
-/// What stands before every function, as cbindgen.toml says.
+/// The word before every function, as cbindgen.toml says.
 const PREFIX: &str = "WAMP_API";
 
 /// The section behind the functions.

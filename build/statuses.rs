@@ -1,7 +1,7 @@
 //! The statuses that each exported function may answer, as its comment lists them.
 //!
-//! A list is what the comment says after its last "Returns"; "as wamp_x()" in it stands for the list of
-//! that function. In debug builds the guard compares: see src/ffi/statuses.rs.
+//! A list is what the comment says after its last "Returns"; "as wamp_x()" in it stands for the
+//! list of that function. In debug builds the guard compares: see src/ffi/statuses.rs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -67,7 +67,8 @@ pub fn functions(folder: &Path) -> Result<Vec<Function>, Box<dyn Error>> {
     Ok(functions)
 }
 
-/// What each of them may answer. Those that every function may answer stand in no list.
+/// The statuses that each of them may answer. Those that every function may answer stand in no
+/// list.
 pub fn sets(functions: &[Function]) -> Sets {
     let mut sets = Sets::new();
     let mut references: BTreeMap<&str, Vec<String>> = BTreeMap::new();

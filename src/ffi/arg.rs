@@ -1,5 +1,5 @@
-//! Arguments of an event, one by one and with their types: for handlers that want a number and get a
-//! text, and should say so instead of reckoning with 0.
+//! Arguments of an event, one by one and with their types: for handlers that want a number and get
+//! a text, and should say so instead of reckoning with 0.
 
 use std::ffi::{c_char, c_int};
 
@@ -139,9 +139,9 @@ fn get_string(
 /// The argument at `index` as a whole number, to `*value`.
 ///
 /// One that a peer wrote as 2.0 is whole, too. Where there is no such argument, or it is of another
-/// type, `*value` stays as it was: it can hold a default. Returns WAMP_OK, or WAMP_ERR_ARGUMENT (the event
-/// is no longer valid, or a pointer NULL), WAMP_ERR_PAYLOAD (it is missing, or something else:
-/// wamp_last_error() says what, in words for the peer, which wamp_event_failed() takes).
+/// type, `*value` stays as it was: it can hold a default. Returns WAMP_OK, or WAMP_ERR_ARGUMENT
+/// (the event is no longer valid, or a pointer NULL), WAMP_ERR_PAYLOAD (it is missing, or something
+/// else: wamp_last_error() says what, in words for the peer, which wamp_event_failed() takes).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_event_arg_int(
     event: *const wamp_event_t,
@@ -174,8 +174,8 @@ pub unsafe extern "C" fn wamp_event_arg_bool(
     get(event, Place::Arg(index), "true or false", bool, value)
 }
 
-/// The argument at `index` as a text, NUL-terminated UTF-8, which lives as long as the event; `size` (may
-/// be NULL) receives its bytes. Returns as wamp_event_arg_int().
+/// The argument at `index` as a text, NUL-terminated UTF-8, which lives as long as the event;
+/// `size` (may be NULL) receives its bytes. Returns as wamp_event_arg_int().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_event_arg_string(
     event: *const wamp_event_t,
@@ -220,7 +220,8 @@ pub unsafe extern "C" fn wamp_event_kwarg_bool(
     get(event, Place::Kwarg(name), "true or false", bool, value)
 }
 
-/// The argument called `name` as a text, as wamp_event_arg_string(). Returns as wamp_event_kwarg_int().
+/// The argument called `name` as a text, as wamp_event_arg_string(). Returns as
+/// wamp_event_kwarg_int().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_event_kwarg_string(
     event: *const wamp_event_t,

@@ -1,15 +1,17 @@
 //! Arguments of the C surface, made into checked references; the rules of its pointers.
 //!
-//! An exported function says of each pointer by which rule it was given, before it does anything else:
+//! An exported function says of each pointer by which rule it was given, before it does anything
+//! else:
 //!
 //! ```ignore
 //! from_c!(topic: Text, payload: Payload, options: Text);
 //! ```
 //!
-//! From there on `topic` is no pointer but a [`Text`], which is read by safe functions: so the rules of
-//! wamp.h stand here, one for each type, and not at each place that reads something. A macro and not a
-//! function, as it compiles in unsafe functions alone: whoever calls one of these has promised that its
-//! pointers keep their rules. What a rule leads to lives no longer than the call.
+//! From there on `topic` is no pointer but a [`Text`], which is read by safe functions: so the
+//! rules of wamp.h stand here, one for each type, and not at each place that reads something. A
+//! macro and not a function, as it compiles in unsafe functions alone: whoever calls one of these
+//! has promised that its pointers keep their rules. What a rule leads to lives no longer than the
+//! call.
 //!
 //! The rule of pointers to events is [`super::view::Seen`]. Handles need none: they are numbers.
 
@@ -29,10 +31,11 @@ use super::types::{
 /// WAMP_NUL: the size of a text that ends with a NUL.
 pub const NUL: usize = usize::MAX;
 
-/// Takes parameters of an exported function by their rules: `from_c!(name: Text, bytes[size]: Bytes)`.
+/// Takes parameters of an exported function by their rules:
+/// `from_c!(name: Text, bytes[size]: Bytes)`.
 ///
-/// Each becomes a variable of the same name. The third argument of `from_c` is the parameter itself, so
-/// that no reference made of it leaves the function.
+/// Each becomes a variable of the same name. The third argument of `from_c` is the parameter
+/// itself, so that no reference made of it leaves the function.
 macro_rules! from_c {
     ($($pointer:ident $([$size:ident])?: $rule:ident),+) => {
         $(
@@ -111,8 +114,8 @@ impl<'c> Text<'c> {
     }
 }
 
-/// Bytes with their size: as many are readable, or with size WAMP_NUL a NUL ends them. With size 0 any
-/// pointer will do.
+/// Bytes with their size: as many are readable, or with size WAMP_NUL a NUL ends them. With size 0
+/// any pointer will do.
 #[derive(Clone, Copy)]
 pub(super) struct Bytes<'c> {
     pointer: *const u8,
@@ -153,8 +156,8 @@ impl<'c> Bytes<'c> {
         Ok(unsafe { std::slice::from_raw_parts(pointer, size) })
     }
 
-    /// A text, which WAMP_NUL says to be NUL-terminated. Size 0 is the empty text, with any pointer: an
-    /// empty string_view has one into the middle of another text, or NULL.
+    /// A text, which WAMP_NUL says to be NUL-terminated. Size 0 is the empty text, with any
+    /// pointer: an empty string_view has one into the middle of another text, or NULL.
     pub(super) fn text(self) -> Result<&'c [u8], Failure> {
         if self.size != NUL {
             return self.binary();
@@ -253,7 +256,7 @@ impl<'c, T> Out<'c, T> {
         Out { pointer, name, call: PhantomData }
     }
 
-    /// True if the result is not wanted.
+    /// Returns true if the result is not wanted.
     pub(super) fn is_null(&self) -> bool {
         self.pointer.is_null()
     }
@@ -294,8 +297,8 @@ impl<'c> Buffer<'c> {
         Buffer { pointer, size, call: PhantomData }
     }
 
-    /// Writes a text, NUL-terminated; tells its length. Where it does not fit the buffer gets an empty
-    /// text: half a URI or half a key is worse than none.
+    /// Writes a text, NUL-terminated; tells its length. Where it does not fit the buffer gets an
+    /// empty text: half a URI or half a key is worse than none.
     pub(super) fn fill(self, text: &str) -> Result<c_int, Failure> {
         let Buffer { pointer, size, .. } = self;
         let length = c_int::try_from(text.len()).map_err(|_| {
@@ -309,8 +312,8 @@ impl<'c> Buffer<'c> {
         }
         if size > 0 {
             let fitting = if text.len() < size { text } else { "" };
-            // SAFETY: not NULL, and the bytes and the NUL are no more than `size`, which by the rule
-            // of this type are writable.
+            // SAFETY: not NULL, and the bytes and the NUL are no more than `size`, which by the
+            // rule of this type are writable.
             unsafe {
                 fitting.as_ptr().cast::<c_char>().copy_to_nonoverlapping(pointer, fitting.len());
                 pointer.add(fitting.len()).write(0);

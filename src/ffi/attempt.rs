@@ -25,11 +25,11 @@ pub unsafe extern "C" fn wamp_attempt_release(attempt: *mut wamp_attempt_t) -> c
 /// Makes the attempt. From any thread, once.
 ///
 /// `changes` (JSON object, NULL for none) holds options of the connection that shall be different
-/// from now on: `url`, `transports`, `headers`, `serializers`, `tlsConfiguration` (its files are read
-/// again), `proxy`, `realm`, `authid`, `authmethods`, `authextra`, `ticket`, `secret`, `privkey`; it is
-/// copied. A header in `headers` also takes the place of the one of that name in `transports`, unless
-/// these are given with it. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_UTF8, WAMP_ERR_OPTION
-/// (nothing is decided then), WAMP_ERR_STATE (decided already).
+/// from now on: `url`, `transports`, `headers`, `serializers`, `tlsConfiguration` (its files are
+/// read again), `proxy`, `realm`, `authid`, `authmethods`, `authextra`, `ticket`, `secret`,
+/// `privkey`; it is copied. A header in `headers` also takes the place of the one of that name in
+/// `transports`, unless these are given with it. Returns WAMP_OK, or WAMP_ERR_HANDLE,
+/// WAMP_ERR_UTF8, WAMP_ERR_OPTION (nothing is decided then), WAMP_ERR_STATE (decided already).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_attempt_proceed(
     attempt: *mut wamp_attempt_t,
@@ -42,8 +42,8 @@ pub unsafe extern "C" fn wamp_attempt_proceed(
     })
 }
 
-/// Makes neither this attempt nor any after it: WAMP_CLOSE with WAMP_ERR_CANCELED follows. `message`
-/// (may be NULL) stands in it. Returns as wamp_attempt_proceed().
+/// Makes neither this attempt nor any after it: WAMP_CLOSE with WAMP_ERR_CANCELED follows.
+/// `message` (may be NULL) stands in it. Returns as wamp_attempt_proceed().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_attempt_abandon(
     attempt: *mut wamp_attempt_t,

@@ -51,8 +51,8 @@ pub unsafe extern "C" fn wamp_auth_cra_derive_key(
     })
 }
 
-/// The signature of a WAMP-CRA challenge, which is signed as it came. `key` is the secret or, if the
-/// challenge has a `salt`, what wamp_auth_cra_derive_key() made of it.
+/// The signature of a WAMP-CRA challenge, which is signed as it came. `key` is the secret or, if
+/// the challenge has a `salt`, what wamp_auth_cra_derive_key() made of it.
 ///
 /// Writes base64 to `out`, 44 characters; returns as wamp_auth_cra_derive_key().
 #[unsafe(no_mangle)]
@@ -89,8 +89,8 @@ pub unsafe extern "C" fn wamp_auth_cryptosign_public_key(
 }
 
 /// Signs a cryptosign challenge. `privkey` as for wamp_auth_cryptosign_public_key(); `challenge`:
-/// 64 hexadecimal digits, as they came; `channel_id`: 64 hexadecimal digits if the login is bound to
-/// its TLS channel, else NULL.
+/// 64 hexadecimal digits, as they came; `channel_id`: 64 hexadecimal digits if the login is bound
+/// to its TLS channel, else NULL.
 ///
 /// Writes to `out` what AUTHENTICATE wants, 192 hexadecimal digits: the signature, and what was
 /// signed. Returns as wamp_auth_cra_derive_key().
@@ -112,8 +112,8 @@ pub unsafe extern "C" fn wamp_auth_cryptosign_sign(
     })
 }
 
-/// The SaltedPassword of SCRAM, with which proofs are made and stored keys too. Takes as long as its
-/// costs say, up to some seconds.
+/// The SaltedPassword of SCRAM, with which proofs are made and stored keys too. Takes as long as
+/// its costs say, up to some seconds.
 ///
 /// `kdf`, `salt` (base64), `iterations` and `memory` (KiB; only for argon2) are those of the
 /// challenge. The spelling of `kdf` matters: "pbkdf2" and "argon2id13" are the specification's;
@@ -146,8 +146,8 @@ pub unsafe extern "C" fn wamp_auth_scram_salted_password(
 
 /// The ClientProof of SCRAM: the signature for AUTHENTICATE. `salted_password`: what
 /// wamp_auth_scram_salted_password() wrote; `auth_message`: the AuthMessage of RFC 5802, such as
-/// "n=joe,r=OURS,r=BOTH,s=SALT,i=4096,c=biws,r=BOTH", where OURS and BOTH are the nonces of HELLO and
-/// of the challenge. Crossbar.io's method "scram" has nothing behind `c=`.
+/// "n=joe,r=OURS,r=BOTH,s=SALT,i=4096,c=biws,r=BOTH", where OURS and BOTH are the nonces of HELLO
+/// and of the challenge. Crossbar.io's method "scram" has nothing behind `c=`.
 ///
 /// Writes base64 to `out`, 44 characters; returns as wamp_auth_cra_derive_key().
 #[unsafe(no_mangle)]
@@ -162,8 +162,8 @@ pub unsafe extern "C" fn wamp_auth_scram_client_proof(
 }
 
 /// The ServerSignature of SCRAM, by which a client knows the router: compare it with
-/// `authextra.verifier` of WELCOME, or Crossbar.io's `scram_server_signature`. Takes the same arguments,
-/// and returns as wamp_auth_scram_client_proof().
+/// `authextra.verifier` of WELCOME, or Crossbar.io's `scram_server_signature`. Takes the same
+/// arguments, and returns as wamp_auth_scram_client_proof().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_auth_scram_server_signature(
     salted_password: *const c_char,

@@ -68,10 +68,10 @@ fn append<T>(
 /// A builder of payloads, for programs without a library for their encoding.
 ///
 /// `encoding` is WAMP_JSON, WAMP_MSGPACK or WAMP_CBOR. Any of them can be sent on any connection;
-/// its own is sent as it is. Values are appended to args; a value after wamp_builder_key() at the top goes to kwargs. The
-/// first misuse sticks: everything after it fails, and so does the call that gets the payload.
-/// Returns NULL on failure. Free it with wamp_builder_free(). A builder may be used on any thread,
-/// by one at a time.
+/// its own is sent as it is. Values are appended to args; a value after wamp_builder_key() at the
+/// top goes to kwargs. The first misuse sticks: everything after it fails, and so does the call
+/// that gets the payload. Returns NULL on failure. Free it with wamp_builder_free(). A builder may
+/// be used on any thread, by one at a time.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_new(encoding: u32) -> *mut wamp_builder_t {
     guard(|| {
@@ -127,9 +127,9 @@ pub unsafe extern "C" fn wamp_builder_double(builder: *mut wamp_builder_t, value
     build(builder, |builder| builder.double(value))
 }
 
-/// Appends a UTF-8 text of `size` bytes, or NUL-terminated with WAMP_NUL; size 0 is the empty text. In
-/// JSON it must not begin with U+0000, which marks binary values. Returns as wamp_builder_null(), or
-/// WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
+/// Appends a UTF-8 text of `size` bytes, or NUL-terminated with WAMP_NUL; size 0 is the empty text.
+/// In JSON it must not begin with U+0000, which marks binary values. Returns as
+/// wamp_builder_null(), or WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_string(
     builder: *mut wamp_builder_t,
@@ -146,8 +146,8 @@ pub unsafe extern "C" fn wamp_builder_string(
     })
 }
 
-/// Appends `size` bytes as a binary value. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT (WAMP_NUL
-/// among others: bytes have no end of their own).
+/// Appends `size` bytes as a binary value. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT
+/// (WAMP_NUL among others: bytes have no end of their own).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_binary(
     builder: *mut wamp_builder_t,
@@ -161,9 +161,9 @@ pub unsafe extern "C" fn wamp_builder_binary(
     })
 }
 
-/// Appends one value that is encoded already, as the builder's payload: `size` bytes, or with WAMP_NUL
-/// NUL-terminated JSON text. It is checked. Returns as wamp_builder_null() (WAMP_ERR_PAYLOAD for size 0,
-/// too: no value is empty), or WAMP_ERR_ARGUMENT.
+/// Appends one value that is encoded already, as the builder's payload: `size` bytes, or with
+/// WAMP_NUL NUL-terminated JSON text. It is checked. Returns as wamp_builder_null()
+/// (WAMP_ERR_PAYLOAD for size 0, too: no value is empty), or WAMP_ERR_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_raw(
     builder: *mut wamp_builder_t,
@@ -232,8 +232,8 @@ pub unsafe extern "C" fn wamp_builder_end(builder: *mut wamp_builder_t) -> c_int
     build(builder, Builder::end)
 }
 
-/// What has been built, owned by the builder and valid until it is changed or freed. JSON text in it is
-/// NUL-terminated.
+/// The payload that has been built, owned by the builder and valid until it is changed or freed.
+/// JSON text in it is NUL-terminated.
 ///
 /// Never NULL: after a misuse, or for a handle that is no builder, it is a payload that makes the
 /// function that gets it fail with WAMP_ERR_PAYLOAD, so that the result need not be checked.

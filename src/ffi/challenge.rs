@@ -18,8 +18,8 @@ pub unsafe extern "C" fn wamp_challenge_retain(challenge: *mut wamp_challenge_t)
 }
 
 /// Gives a challenge back. If it was never answered and nobody else keeps it, the attempt to join
-/// ends with `wamp.error.cannot_authenticate`. Returns WAMP_OK or WAMP_ERR_HANDLE, also for one that
-/// this program did not retain.
+/// ends with `wamp.error.cannot_authenticate`. Returns WAMP_OK or WAMP_ERR_HANDLE, also for one
+/// that this program did not retain.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_challenge_release(challenge: *mut wamp_challenge_t) -> c_int {
     guard(|| loan::release(challenge).map(|()| 0))
@@ -29,8 +29,8 @@ pub unsafe extern "C" fn wamp_challenge_release(challenge: *mut wamp_challenge_t
 ///
 /// `signature` is what the method wants: the ticket itself, a signature (see wamp_auth_cra_sign()
 /// and its neighbours). `extra` (JSON object, may be NULL) goes with it. Both are copied. The
-/// router may challenge again, then accepts (WAMP_OPEN) or refuses (WAMP_CLOSE). Returns WAMP_OK, or
-/// WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION, WAMP_ERR_STATE (answered
+/// router may challenge again, then accepts (WAMP_OPEN) or refuses (WAMP_CLOSE). Returns WAMP_OK,
+/// or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION, WAMP_ERR_STATE (answered
 /// already), WAMP_ERR_CLOSED (too late).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_challenge_reply(
@@ -46,11 +46,11 @@ pub unsafe extern "C" fn wamp_challenge_reply(
     })
 }
 
-/// Gives up joining: ABORT goes to the router, and WAMP_CLOSE with WAMP_ERR_AUTH follows; there is no
-/// further attempt.
+/// Gives up joining: ABORT goes to the router, and WAMP_CLOSE with WAMP_ERR_AUTH follows; there is
+/// no further attempt.
 ///
-/// `reason` is a URI, NULL for `wamp.error.cannot_authenticate`; `message` (may be NULL) is a text for
-/// people. Returns as wamp_challenge_reply(), and WAMP_ERR_URI.
+/// `reason` is a URI, NULL for `wamp.error.cannot_authenticate`; `message` (may be NULL) is a text
+/// for people. Returns as wamp_challenge_reply(), and WAMP_ERR_URI.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_challenge_abort(
     challenge: *mut wamp_challenge_t,

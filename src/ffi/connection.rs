@@ -21,8 +21,9 @@ const MOST_EVENT_SIZE: usize = 64 * 1024;
 /// Starts to connect and to join the realm, and returns at once: WAMP_OPEN or WAMP_CLOSE follows.
 ///
 /// Can be called again after WAMP_CLOSE. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (open
-/// already, or wamp_connection_quiesce() has ended its callbacks), WAMP_ERR_OPTION (`url` or `realm` has
-/// not been set), WAMP_ERR_EXHAUSTED (no thread can be started), WAMP_ERR_CLOSED (wamp_shutdown() is running).
+/// already, or wamp_connection_quiesce() has ended its callbacks), WAMP_ERR_OPTION (`url` or
+/// `realm` has not been set), WAMP_ERR_EXHAUSTED (no thread can be started), WAMP_ERR_CLOSED
+/// (wamp_shutdown() is running).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_open(connection: *mut wamp_connection_t) -> c_int {
     guard(|| find(connection)?.client.open().map(|()| 0))
@@ -60,25 +61,26 @@ pub unsafe extern "C" fn wamp_connection_close(
     })
 }
 
-/// Ends the callbacks of one subscription, registration, call or publication: after it none runs or will
-/// begin. A barrier that needs no network, for destructors.
+/// Ends the callbacks of one subscription, registration, call or publication: after it none runs or
+/// will begin. A barrier that needs no network, for destructors.
 ///
 /// `id` is the one that the request has returned, or 0 for the whole connection. It waits at most
 /// `timeout_ms` (0: not at all; negative: no limit) for a callback that is running. From the moment
 /// that it is called no other begins, also where it answers WAMP_ERR_TIMEOUT: what would have been
 /// told is passed over, an invocation is answered with an error. The router hears nothing of it:
-/// unsubscribe, unregister or cancel first, without a `done` (one that is given afterwards is told). `free` still runs once for each user_data, when its request
-/// has ended; nothing else of it is touched. In manual mode events that wamp_connection_poll() has
-/// shown already are in the program's hands.
+/// unsubscribe, unregister or cancel first, without a `done` (one that is given afterwards is
+/// told). `free` still runs once for each user_data, when its request has ended; nothing else of it
+/// is touched. In manual mode events that wamp_connection_poll() has shown already are in the
+/// program's hands.
 ///
 /// With 0 the wakeup is taken out, too, and what is left to do is wamp_connection_close() and
 /// wamp_connection_free(): a connection cannot be opened again after it.
 ///
 /// Returns WAMP_OK, also for an id that has ended or never was, or WAMP_ERR_HANDLE,
-/// WAMP_ERR_NO_SUCH_ID (it is negative), WAMP_ERR_DEADLOCK (inside a callback for this id, or, with 0,
-/// inside any of the connection, or inside a wakeup; in a callback of inline dispatch while the other one
-/// runs), WAMP_ERR_TIMEOUT (the callback still runs). Callbacks of two connections that wait for each
-/// other are not found out: give them a limit.
+/// WAMP_ERR_NO_SUCH_ID (it is negative), WAMP_ERR_DEADLOCK (inside a callback for this id, or, with
+/// 0, inside any of the connection, or inside a wakeup; in a callback of inline dispatch while the
+/// other one runs), WAMP_ERR_TIMEOUT (the callback still runs). Callbacks of two connections that
+/// wait for each other are not found out: give them a limit.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_quiesce(
     connection: *mut wamp_connection_t,
@@ -94,13 +96,14 @@ pub unsafe extern "C" fn wamp_connection_quiesce(
 
 /// The open session; waits for it at most `timeout_ms` (negative: no limit).
 ///
-/// `*session` receives it, retained (give it back with wamp_session_release()), or NULL on failure. As soon as the
-/// attempt to open has failed, its failure is returned, with the words of its WAMP_CLOSE. Returns
-/// WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_CLOSED (never opened, or closed),
-/// WAMP_ERR_TIMEOUT, WAMP_ERR_UNREACHABLE, WAMP_ERR_EXHAUSTED, WAMP_ERR_TLS, WAMP_ERR_HTTP,
-/// WAMP_ERR_SUBPROTOCOL, WAMP_ERR_PROTOCOL, WAMP_ERR_AUTH, WAMP_ERR_ABORTED, WAMP_ERR_LOST, WAMP_ERR_CANCELED
-/// (wamp_attempt_abandon()), WAMP_ERR_TOO_LARGE (HELLO is more than the router takes, or a message more
-/// than we take), WAMP_ERR_DEADLOCK (in a callback of inline dispatch).
+/// `*session` receives it, retained (give it back with wamp_session_release()), or NULL on failure.
+/// As soon as the attempt to open has failed, its failure is returned, with the words of its
+/// WAMP_CLOSE. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_CLOSED (never
+/// opened, or closed), WAMP_ERR_TIMEOUT, WAMP_ERR_UNREACHABLE, WAMP_ERR_EXHAUSTED, WAMP_ERR_TLS,
+/// WAMP_ERR_HTTP, WAMP_ERR_SUBPROTOCOL, WAMP_ERR_PROTOCOL, WAMP_ERR_AUTH, WAMP_ERR_ABORTED,
+/// WAMP_ERR_LOST, WAMP_ERR_CANCELED (wamp_attempt_abandon()), WAMP_ERR_TOO_LARGE (HELLO is more
+/// than the router takes, or a message more than we take), WAMP_ERR_DEADLOCK (in a callback of
+/// inline dispatch).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_session(
     connection: *mut wamp_connection_t,
@@ -214,10 +217,10 @@ pub unsafe extern "C" fn wamp_connection_fd(connection: *mut wamp_connection_t) 
     guard(|| find(connection)?.client.dispatcher.fd())
 }
 
-/// Manual mode, for hosts without file descriptors: `wakeup` is called when events begin to wait, on
-/// whatever thread makes them wait, also one that is inside a function of this connection: so it must
-/// take no lock that the program holds while it calls the library. It is called at once if some wait
-/// already. NULL for none.
+/// Manual mode, for hosts without file descriptors: `wakeup` is called when events begin to wait,
+/// on whatever thread makes them wait, also one that is inside a function of this connection: so it
+/// must take no lock that the program holds while it calls the library. It is called at once if
+/// some wait already. NULL for none.
 ///
 /// `free` (may be NULL) runs exactly once: when another function takes the place, when the
 /// connection is freed, or when this call fails. Returns WAMP_OK, or WAMP_ERR_HANDLE,
@@ -248,8 +251,8 @@ pub unsafe extern "C" fn wamp_connection_is_connected(connection: *mut wamp_conn
     guard(|| Ok(c_int::from(find(connection)?.client.is_connected())))
 }
 
-/// Returns 1 from a loss that is retried until a session is open again or all is given up; 0 otherwise,
-/// or WAMP_ERR_HANDLE.
+/// Returns 1 from a loss that is retried until a session is open again or all is given up; 0
+/// otherwise, or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_is_retrying(connection: *mut wamp_connection_t) -> c_int {
     guard(|| Ok(c_int::from(find(connection)?.client.is_retrying())))
@@ -265,8 +268,8 @@ pub unsafe extern "C" fn wamp_connection_reconnect_now(
 }
 
 /// Makes no more attempts until the next wamp_connection_open(); an open session stays. If an
-/// attempt was waited for, a last WAMP_CLOSE follows, whose `will_retry` is false. Returns 1 if one was
-/// waited for, 0 if not, or WAMP_ERR_HANDLE.
+/// attempt was waited for, a last WAMP_CLOSE follows, whose `will_retry` is false. Returns 1 if one
+/// was waited for, 0 if not, or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_stop_retrying(
     connection: *mut wamp_connection_t,

@@ -56,12 +56,12 @@ fn retract(
 /// one and those to come.
 ///
 /// May be called before wamp_connection_open(). `options` (JSON object, may be NULL) go to the
-/// router each time. `handler` hears WAMP_EVENT. `done` (may be NULL) hears WAMP_SUBSCRIBED the first
-/// time and WAMP_RESTORED after each later join, WAMP_SUSPENDED when its session has ended (events
-/// published until WAMP_RESTORED are missed), WAMP_ERROR when a session's router refuses it (the
-/// next join tries again), WAMP_UNSUBSCRIBED when the router revokes it (as well). They have been
-/// asked for before WAMP_OPEN is told. Strings are copied. `free` (may be NULL) runs exactly once,
-/// also when the call fails.
+/// router each time. `handler` hears WAMP_EVENT. `done` (may be NULL) hears WAMP_SUBSCRIBED the
+/// first time and WAMP_RESTORED after each later join, WAMP_SUSPENDED when its session has ended
+/// (events published until WAMP_RESTORED are missed), WAMP_ERROR when a session's router refuses it
+/// (the next join tries again), WAMP_UNSUBSCRIBED when the router revokes it (as well). They have
+/// been asked for before WAMP_OPEN is told. Strings are copied. `free` (may be NULL) runs exactly
+/// once, also when the call fails.
 ///
 /// Returns the subscription's id (> 0), which stays the same, for wamp_connection_unsubscribe(); or
 /// WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT (NULL handler without manual dispatch), WAMP_ERR_UTF8,
@@ -82,8 +82,8 @@ pub unsafe extern "C" fn wamp_connection_subscribe(
 }
 
 /// Ends a subscription of the connection. As wamp_session_unsubscribe(); where no session is open
-/// `done` hears WAMP_UNSUBSCRIBED all the same. Returns 1 if the router's subscription ends (or there
-/// was none), 0 if other handlers of it remain, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID.
+/// `done` hears WAMP_UNSUBSCRIBED all the same. Returns 1 if the router's subscription ends (or
+/// there was none), 0 if other handlers of it remain, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_unsubscribe(
     connection: *mut wamp_connection_t,
@@ -100,10 +100,10 @@ pub unsafe extern "C" fn wamp_connection_unsubscribe(
 /// one and those to come.
 ///
 /// As wamp_connection_subscribe(), with WAMP_INVOCATION, WAMP_REGISTERED and WAMP_UNREGISTERED. A
-/// procedure that exists already (`wamp.error.procedure_already_exists`: after a loss the router may
-/// not yet have noticed that our former session is gone) is tried again after 0.1 s, 0.2 s ... 10 s,
-/// each time with a WAMP_ERROR. Returns as wamp_connection_subscribe(), or WAMP_ERR_STATE (this
-/// connection has registered it already).
+/// procedure that exists already (`wamp.error.procedure_already_exists`: after a loss the router
+/// may not yet have noticed that our former session is gone) is tried again after 0.1 s, 0.2 s ...
+/// 10 s, each time with a WAMP_ERROR. Returns as wamp_connection_subscribe(), or WAMP_ERR_STATE
+/// (this connection has registered it already).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_register(
     connection: *mut wamp_connection_t,

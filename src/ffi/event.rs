@@ -1,4 +1,4 @@
-//! What programs do with events: read them through lenses, keep them as messages, tell of failures.
+//! Events in the hands of programs: read through lenses, kept as messages, told to have failed.
 
 use std::ffi::{c_char, c_int};
 use std::ptr;
@@ -54,9 +54,9 @@ pub unsafe extern "C" fn wamp_event_keep(event: *const wamp_event_t) -> *mut wam
 /// Tells the library that the program's handling of an event has failed; for handlers, and for
 /// bindings in whose language they can throw.
 ///
-/// on_user_error hears WAMP_USER_ERROR with `message` (may be NULL), or it is written to the log. An
-/// invocation without an answer is answered with `wamp.error.runtime_error` and `message`. Returns
-/// WAMP_OK, or WAMP_ERR_ARGUMENT (NULL, or no longer valid), WAMP_ERR_UTF8.
+/// on_user_error hears WAMP_USER_ERROR with `message` (may be NULL), or it is written to the log.
+/// An invocation without an answer is answered with `wamp.error.runtime_error` and `message`.
+/// Returns WAMP_OK, or WAMP_ERR_ARGUMENT (NULL, or no longer valid), WAMP_ERR_UTF8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_event_failed(
     event: *const wamp_event_t,

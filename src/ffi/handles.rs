@@ -1,10 +1,10 @@
 //! The registry of handles: what each kind of them leads to, and where that is kept.
 //!
-//! A handle is a number in the shape of a pointer: a tag that says of what kind it is, and the key of a
-//! slab ([`super::slab`]). It is never dereferenced, so any value may be looked up, and a stale or
-//! made-up one finds nothing. What the objects are stands in [`super::objects`], apart from those that
-//! keep something in a slab themselves; when handles begin and end is told in [`super::loan`] and by
-//! the functions.
+//! A handle is a number in the shape of a pointer: a tag that says of what kind it is, and the key
+//! of a slab ([`super::slab`]). It is never dereferenced, so any value may be looked up, and a
+//! stale or made-up one finds nothing. What the objects are stands in [`super::objects`], apart
+//! from those that keep something in a slab themselves; when handles begin and end is told in
+//! [`super::loan`] and by the functions.
 
 use std::cell::OnceCell;
 use std::ptr;
@@ -105,8 +105,8 @@ pub(super) struct ConnectionObject {
     pub(super) client: Arc<Connection>,
     /// The keys of the sessions that it lends; `None` once it is freed.
     pub(super) lent: Mutex<Option<Vec<u64>>>,
-    /// The events that the last poll has shown. What they keep ends with them: nothing else is wanted of
-    /// them here.
+    /// The events that the last poll has shown. What they keep ends with them: nothing else is
+    /// wanted of them here.
     pub(super) polled: Mutex<Option<Box<dyn Send + Sync>>>,
 }
 

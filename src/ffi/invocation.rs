@@ -39,8 +39,8 @@ pub unsafe extern "C" fn wamp_invocation_release(invocation: *mut wamp_invocatio
 ///
 /// Only where the event had WAMP_FLAG_PROGRESS. `payload` may be NULL and is copied. Returns
 /// WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (answered, or no progress wanted), WAMP_ERR_CANCELED
-/// (the caller has given up), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_PAYLOAD, WAMP_ERR_ARGUMENT (an
-/// unknown encoding), WAMP_ERR_TOO_LARGE.
+/// (the caller has given up), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_PAYLOAD, WAMP_ERR_ARGUMENT
+/// (an unknown encoding), WAMP_ERR_TOO_LARGE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_invocation_progress(
     invocation: *mut wamp_invocation_t,
@@ -75,10 +75,11 @@ pub unsafe extern "C" fn wamp_invocation_yield(
     })
 }
 
-/// As wamp_invocation_yield(), with `options` (JSON object, may be NULL) that go to the router, such
-/// as those of payload passthru (`ppt_scheme` ...). With `{"progress": true}` it is a progressive
-/// result, as by wamp_invocation_progress(). Returns as wamp_invocation_progress(), and WAMP_ERR_OPTION,
-/// WAMP_ERR_UTF8, WAMP_ERR_UNSUPPORTED (the router does not announce what the options need).
+/// As wamp_invocation_yield(), with `options` (JSON object, may be NULL) that go to the router,
+/// such as those of payload passthru (`ppt_scheme` ...). With `{"progress": true}` it is a
+/// progressive result, as by wamp_invocation_progress(). Returns as wamp_invocation_progress(), and
+/// WAMP_ERR_OPTION, WAMP_ERR_UTF8, WAMP_ERR_UNSUPPORTED (the router does not announce what the
+/// options need).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_invocation_yield_with(
     invocation: *mut wamp_invocation_t,
@@ -121,11 +122,11 @@ pub unsafe extern "C" fn wamp_invocation_error(
     })
 }
 
-/// Tells whether nobody waits for the answer any more. A callee that works for long looks here from time
-/// to time, or waits for wamp_invocation_on_interrupt().
+/// Tells whether nobody waits for the answer any more. A callee that works for long looks here from
+/// time to time, or waits for wamp_invocation_on_interrupt().
 ///
-/// Returns 1 if the caller has canceled the call or is gone, or our session has ended, 0 while somebody
-/// waits, also after the answer, or WAMP_ERR_HANDLE.
+/// Returns 1 if the caller has canceled the call or is gone, or our session has ended, 0 while
+/// somebody waits, also after the answer, or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_invocation_is_canceled(invocation: *mut wamp_invocation_t) -> c_int {
     guard(|| {
@@ -139,8 +140,8 @@ pub unsafe extern "C" fn wamp_invocation_is_canceled(invocation: *mut wamp_invoc
 /// told too. Retain the invocation first.
 ///
 /// `details` of the event hold `mode` and possibly `reason`. After the callback (or, polled, at the
-/// next poll) the caller gets `wamp.error.canceled`, unless the callback has answered otherwise; with
-/// mode "killnowait" nobody waits for an answer any more, and one is refused with
+/// next poll) the caller gets `wamp.error.canceled`, unless the callback has answered otherwise;
+/// with mode "killnowait" nobody waits for an answer any more, and one is refused with
 /// WAMP_ERR_CANCELED. `free` (may be NULL) runs exactly once: after the event, when the invocation
 /// has been answered, or when this call fails. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE
 /// (answered already), WAMP_ERR_CLOSED.

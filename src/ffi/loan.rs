@@ -67,8 +67,8 @@ where
 
 // ===== invocations =====
 
-/// Lends the handle of the invocation that `notice` tells of, until [`end_invocation`]. All input of a
-/// call comes with one handle, if the host has retained it.
+/// Lends the handle of the invocation that `notice` tells of, until [`end_invocation`]. All input
+/// of a call comes with one handle, if the host has retained it.
 pub(super) fn lend_invocation(session: &Arc<Session>, notice: &Notice) -> *mut wamp_invocation_t {
     let request = notice.event.wamp_id;
     if notice.event.again {
@@ -96,9 +96,9 @@ pub(super) enum Input {
     LastPiece,
 }
 
-/// Ends the loan of an invocation. With more input to come the call goes on, whether or not the handle
-/// was retained; and so it does where the host has retained the handle of another piece of the input,
-/// as when several came in one poll.
+/// Ends the loan of an invocation. With more input to come the call goes on, whether or not the
+/// handle was retained; and so it does where the host has retained the handle of another piece of
+/// the input, as when several came in one poll.
 pub(super) fn end_invocation(invocation: *mut wamp_invocation_t, input: Input) {
     if input == Input::Whole {
         return end(invocation);

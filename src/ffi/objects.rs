@@ -1,6 +1,6 @@
 //! Objects that handles lead to, and the references of those that events lend.
 //!
-//! Where they are kept is the matter of [`super::handles`], which this file knows nothing of.
+//! The slabs that keep them are in [`super::handles`], which this file knows nothing of.
 
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -142,7 +142,7 @@ pub(super) trait Message: Send + Sync {
 /// A builder of the program.
 pub(super) struct BuilderObject {
     pub(super) builder: Builder,
-    /// What wamp_builder_payload has lent.
+    /// The payload that wamp_builder_payload has lent.
     pub(super) payload: wamp_payload_t,
 }
 

@@ -20,8 +20,8 @@ use super::types::*;
 /// once. Strings are copied. `free` (may be NULL) runs exactly once, also when the call fails.
 ///
 /// Returns the subscription's id (> 0, valid at once), or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT (NULL
-/// handler without manual dispatch), WAMP_ERR_UTF8, WAMP_ERR_URI, WAMP_ERR_OPTION, WAMP_ERR_PAYLOAD (the
-/// encoding of the connection cannot carry an option), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED,
+/// handler without manual dispatch), WAMP_ERR_UTF8, WAMP_ERR_URI, WAMP_ERR_OPTION, WAMP_ERR_PAYLOAD
+/// (the encoding of the connection cannot carry an option), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED,
 /// WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_subscribe(
@@ -41,8 +41,8 @@ pub unsafe extern "C" fn wamp_session_subscribe(
 /// Subscribes and waits for the router's answer, at most `timeout_ms` (negative: no limit).
 ///
 /// Returns the subscription's id, or as wamp_session_subscribe(), or WAMP_ERR_REMOTE (the router
-/// refused: its URI is in wamp_last_error()), WAMP_ERR_TIMEOUT (given up), WAMP_ERR_CANCELED (given up by
-/// another thread), WAMP_ERR_DEADLOCK (in a callback of inline dispatch), WAMP_ERR_NOT_SENT,
+/// refused: its URI is in wamp_last_error()), WAMP_ERR_TIMEOUT (given up), WAMP_ERR_CANCELED (given
+/// up by another thread), WAMP_ERR_DEADLOCK (in a callback of inline dispatch), WAMP_ERR_NOT_SENT,
 /// WAMP_ERR_OUTCOME_UNKNOWN.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_subscribe_sync(
@@ -100,9 +100,9 @@ pub unsafe extern "C" fn wamp_session_unsubscribe(
 
 /// Ends a subscription and waits for the router's answer, at most `timeout_ms` (negative: no
 /// limit). Returns as wamp_session_unsubscribe(), or WAMP_ERR_REMOTE, WAMP_ERR_PAYLOAD (its error
-/// cannot be read), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN;
-/// the handler is gone in any case but WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID, WAMP_ERR_AGAIN,
-/// WAMP_ERR_CLOSED and WAMP_ERR_DEADLOCK.
+/// cannot be read), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT,
+/// WAMP_ERR_OUTCOME_UNKNOWN; the handler is gone in any case but WAMP_ERR_HANDLE,
+/// WAMP_ERR_NO_SUCH_ID, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED and WAMP_ERR_DEADLOCK.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_unsubscribe_sync(
     session: *mut wamp_session_t,
@@ -131,8 +131,8 @@ fn unsubscribe(session: *mut wamp_session_t, subscription: i64, reply: &Reply) -
 ///
 /// Returns WAMP_OK when it is queued, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8,
 /// WAMP_ERR_URI, WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED,
-/// WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker), WAMP_ERR_UNSUPPORTED (the options need a
-/// feature that the router does not announce: `ppt_scheme`, `enc_algo`).
+/// WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker), WAMP_ERR_UNSUPPORTED (the options
+/// need a feature that the router does not announce: `ppt_scheme`, `enc_algo`).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_publish(
     session: *mut wamp_session_t,
@@ -178,9 +178,10 @@ pub unsafe extern "C" fn wamp_session_publish_ack(
 
 /// Publishes an event and waits for the router's word, at most `timeout_ms` (negative: no limit).
 ///
-/// `*publication` (may be NULL if not wanted) receives the publication's id, up to 2^53, or 0 on failure.
-/// Returns WAMP_OK, or as wamp_session_publish(), or WAMP_ERR_REMOTE (refused: see wamp_last_error()),
-/// WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN.
+/// `*publication` (may be NULL if not wanted) receives the publication's id, up to 2^53, or 0 on
+/// failure. Returns WAMP_OK, or as wamp_session_publish(), or WAMP_ERR_REMOTE (refused: see
+/// wamp_last_error()), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT,
+/// WAMP_ERR_OUTCOME_UNKNOWN.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_publish_ack_sync(
     session: *mut wamp_session_t,

@@ -1,5 +1,5 @@
-//! What a program can ask about its connections and sessions beyond their plain properties: told
-//! as messages, which the value lenses read. And the session's own log.
+//! Reports on connections and sessions beyond their plain properties, told as messages, which the
+//! value lenses read. And the session's own log.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::Arc;
@@ -73,9 +73,8 @@ fn features(session: &Session) -> Value {
 }
 
 /// The subscriptions that are active on the session, as the args of a message: dicts with `id` (as
-/// the request returned it), `wamp_id` (the router's), `topic` and `match`. Those of the connection are
-/// among them. To be freed by wamp_message_free(). NULL on
-/// failure.
+/// the request returned it), `wamp_id` (the router's), `topic` and `match`. Those of the connection
+/// are among them. To be freed by wamp_message_free(). NULL on failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_subscriptions(
     session: *mut wamp_session_t,
@@ -111,8 +110,8 @@ fn listed(name: &str, list: &[Listed]) -> Value {
 }
 
 /// The transport that is up, as the kwargs of a message: `type` ("websocket", "rawsocket",
-/// "longpoll"), `url`, `protocol` (such as "wamp.2.json"); "none" and nulls where there is none. To be
-/// freed by wamp_message_free(). NULL on failure.
+/// "longpoll"), `url`, `protocol` (such as "wamp.2.json"); "none" and nulls where there is none. To
+/// be freed by wamp_message_free(). NULL on failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_transport(
     connection: *mut wamp_connection_t,
@@ -127,10 +126,10 @@ pub unsafe extern "C" fn wamp_connection_transport(
     })
 }
 
-/// What the connection has done since it was made, as the kwargs of a message.
+/// The statistics of a connection since it was made, as the kwargs of a message.
 ///
-/// `received` and `sent`: `bytes`, and `messages` by type. `round_trip`: seconds from the last ping to
-/// its answer, or null. `pending`: requests without an answer. `send_queue_bytes`,
+/// `received` and `sent`: `bytes`, and `messages` by type. `round_trip`: seconds from the last ping
+/// to its answer, or null. `pending`: requests without an answer. `send_queue_bytes`,
 /// `receive_queue_bytes`, `receive_queue_events`: what waits. `sessions`, `reconnects`: how many
 /// there have been. `last_end`: null, or `class`, `reason` and `message` of the last WAMP_CLOSE.
 /// `handlers`: `events` told, and `seconds` that callbacks have taken (not counted where events are
@@ -165,12 +164,12 @@ pub unsafe extern "C" fn wamp_session_prefix(
     })
 }
 
-/// Writes the URI that `text` stands for into `uri`, NUL-terminated: `text` itself, unless it begins
-/// with a known shortcut. Seldom needed, as every function resolves by itself.
+/// Writes the URI that `text` stands for into `uri`, NUL-terminated: `text` itself, unless it
+/// begins with a known shortcut. Seldom needed, as every function resolves by itself.
 ///
 /// Returns the URI's bytes without the NUL; where they do not fit in `uri_size` bytes with the NUL,
-/// `uri` gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8,
-/// WAMP_ERR_TOO_LARGE.
+/// `uri` gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT,
+/// WAMP_ERR_UTF8, WAMP_ERR_TOO_LARGE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_resolve(
     session: *mut wamp_session_t,
@@ -187,10 +186,10 @@ pub unsafe extern "C" fn wamp_session_resolve(
     })
 }
 
-/// Writes a line to the log, whatever its level: `WAMP session <id> on '<realm>' at <ms> ms: <text>`,
-/// where the time counts from the beginning of the session. It goes to the function of
-/// wamp_set_log(), or to standard error. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT,
-/// WAMP_ERR_UTF8.
+/// Writes a line to the log, whatever its level:
+/// `WAMP session <id> on '<realm>' at <ms> ms: <text>`, where the time counts from the beginning of
+/// the session. It goes to the function of wamp_set_log(), or to standard error. Returns WAMP_OK,
+/// or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_log(
     session: *mut wamp_session_t,
@@ -216,9 +215,9 @@ fn say(session: &Session, text: &str) {
     log::tell(log::Level::Info, &line);
 }
 
-/// A callback that writes its event to the log, as wamp_session_log() does: what came, with args and
-/// kwargs. To be passed wherever a wamp_callback_t is wanted. An invocation is not answered by it. An
-/// event that is no longer valid is a warning in the log.
+/// A callback that writes its event to the log, as wamp_session_log() does: what came, with args
+/// and kwargs. To be passed wherever a wamp_callback_t is wanted. An invocation is not answered by
+/// it. An event that is no longer valid is a warning in the log.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_log_event(event: *const wamp_event_t, user_data: *mut c_void) {
     from_c!(event: Seen);

@@ -78,7 +78,7 @@ impl Reply {
         }
     }
 
-    /// As [`Reply::check_wait`], for a call of `procedure`.
+    /// Does as [`Reply::check_wait`], for a call of `procedure`.
     pub(super) fn check_call_wait(
         &self,
         session: &Session,
@@ -90,8 +90,8 @@ impl Reply {
         }
     }
 
-    /// Waits for the outcome, success or failure, if that is what was wanted: `None` where callbacks are
-    /// told. Gives the request up by `give_up` when the time is up.
+    /// Waits for the outcome, success or failure, if that is what was wanted: `None` where
+    /// callbacks are told. Gives the request up by `give_up` when the time is up.
     pub(super) fn outcome(
         &self,
         session: &Arc<Session>,
@@ -108,7 +108,7 @@ impl Reply {
         Ok(Some(session.told(event)))
     }
 
-    /// As [`Reply::outcome`], where nothing is wanted of a failure but that.
+    /// Does as [`Reply::outcome`], where nothing is wanted of a failure but that.
     pub(super) fn wait(
         &self,
         session: &Arc<Session>,

@@ -18,7 +18,7 @@ use super::objects::RouterObject;
 use super::report::report;
 use super::types::*;
 
-/// How long to wait for I/O threads to write what needs nobody's help: they may have much to do.
+/// The time that I/O threads get to write what needs nobody's help: they may have much to do.
 const SAYING: Duration = Duration::from_secs(1);
 
 impl Closable for RouterObject {
@@ -54,8 +54,8 @@ impl From<RouterError> for Failure {
 }
 
 /// A router inside this process, for tests, demos and one machine: broker and dealer with the
-/// features that clients can ask for, on WebSocket, RawSocket and HTTP long-poll, with JSON, MsgPack
-/// and CBOR.
+/// features that clients can ask for, on WebSocket, RawSocket and HTTP long-poll, with JSON,
+/// MsgPack and CBOR.
 ///
 /// `config` is a JSON object or NULL, with these keys:
 ///
@@ -75,9 +75,9 @@ impl From<RouterError> for Failure {
 /// | `auth`               | object         | who may join: see below                              |
 /// | `roles`              | object         | what they may do: see below                          |
 ///
-/// A client that takes no byte for 60 s while something waits for it is dropped, and so is one that has
-/// gone without a word, after 90 s. Before it has joined, messages have at most 64 KiB. A URI in a
-/// request has at most 8192 bytes.
+/// A client that takes no byte for 60 s while something waits for it is dropped, and so is one that
+/// has gone without a word, after 90 s. Before it has joined, messages have at most 64 KiB. A URI
+/// in a request has at most 8192 bytes.
 ///
 /// Without `auth` everybody may join, as `anonymous`; with it, whom its keys know:
 ///
@@ -89,11 +89,11 @@ impl From<RouterError> for Failure {
 /// | `scram`       | as `wamp-scram`, in the dialect of Crossbar.io                            |
 /// | `cryptosign`  | `pubkey`, or a list of `authorized_keys`: 64 hexadecimal digits           |
 ///
-/// each with the `role` that the client gets (`user`), as in
-/// {"auth": {"ticket": {"joe": {"ticket": "secret", "role": "admin"}}}}. The first method of the
-/// client's `authmethods` that is a key here decides. Beside these, `anonymous` ({"role": ...}) lets
-/// in those who are unknown, `router_key` is the seed with which the router proves itself in
-/// cryptosign, and `factors` lists methods that all have to pass.
+/// each with the `role` that the client gets (`user`), as in {"auth": {"ticket": {"joe": {"ticket":
+/// "secret", "role": "admin"}}}}. The first method of the client's `authmethods` that is a key here
+/// decides. Beside these, `anonymous` ({"role": ...}) lets in those who are unknown, `router_key`
+/// is the seed with which the router proves itself in cryptosign, and `factors` lists methods that
+/// all have to pass.
 ///
 /// `roles` gives for each role a list of what it may do; without the key everything. The most
 /// specific entry counts:
@@ -112,15 +112,16 @@ pub unsafe extern "C" fn wamp_router_new(config: *const c_char) -> *mut wamp_rou
     })
 }
 
-/// Listens at `url`, such as "ws://127.0.0.1:8080/ws"; with port 0 the system chooses one. All URLs of
-/// the connection option `url` will do; wss://, rss:// and https:// need the key `tls`. When it returns,
-/// clients can connect. Can be called several times.
+/// Listens at `url`, such as "ws://127.0.0.1:8080/ws"; with port 0 the system chooses one. All URLs
+/// of the connection option `url` will do; wss://, rss:// and https:// need the key `tls`. When it
+/// returns, clients can connect. Can be called several times.
 ///
-/// `*listening` (may be NULL if not wanted) receives the URL with the real port, NUL-terminated, which
-/// lives as long as the router; NULL on failure. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is
-/// missing), WAMP_ERR_UNREACHABLE (the address cannot be bound), WAMP_ERR_EXHAUSTED, WAMP_ERR_CLOSED
-/// (after wamp_shutdown(), wamp_router_close(), or the loss of the library's descriptors: make a new
-/// router), WAMP_ERR_FORKED.
+/// `*listening` (may be NULL if not wanted) receives the URL with the real port, NUL-terminated,
+/// which lives as long as the router; NULL on failure. Returns WAMP_OK, or WAMP_ERR_HANDLE,
+/// WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is missing), WAMP_ERR_UNREACHABLE (the
+/// address cannot be bound), WAMP_ERR_EXHAUSTED, WAMP_ERR_CLOSED (after wamp_shutdown(),
+/// wamp_router_close(), or the loss of the library's descriptors: make a new router),
+/// WAMP_ERR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_listen(
     router: *mut wamp_router_t,
@@ -146,8 +147,8 @@ pub unsafe extern "C" fn wamp_router_listen(
     })
 }
 
-/// The URL that the router listens at, as wamp_router_listen() has told it: the first where there are
-/// several, NULL if there is none.
+/// The URL that the router listens at, as wamp_router_listen() has told it: the first where there
+/// are several, NULL if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_url(router: *mut wamp_router_t) -> *const c_char {
     let mut url: *const c_char = std::ptr::null();
@@ -160,10 +161,10 @@ pub unsafe extern "C" fn wamp_router_url(router: *mut wamp_router_t) -> *const c
     url
 }
 
-/// What the router counts, as the kwargs of a message: `clients` (connected, joined or not),
+/// The router's counters, as the kwargs of a message: `clients` (connected, joined or not),
 /// `sessions`, `subscriptions`, `registrations`, `pending_calls`, `messages_in`, `messages_out`,
-/// `dropped` (clients that did not read, see `send_queue_bytes`). To be freed by wamp_message_free().
-/// NULL on failure.
+/// `dropped` (clients that did not read, see `send_queue_bytes`). To be freed by
+/// wamp_message_free(). NULL on failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_stats(router: *mut wamp_router_t) -> *mut wamp_message_t {
     guard(|| {
@@ -216,10 +217,11 @@ pub unsafe extern "C" fn wamp_router_kick(
 /// Closes a router in order: no new clients, calls that wait for their answers get the error
 /// `wamp.error.canceled`, and each client a GOODBYE with `wamp.close.system_shutdown`, after which
 /// clients come back by themselves. Returns when each has answered; who has not within `timeout_ms`
-/// (negative: no limit) is cut off. Then its ports and Unix sockets are free. It is still to be freed.
+/// (negative: no limit) is cut off. Then its ports and Unix sockets are free. It is still to be
+/// freed.
 ///
-/// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_TIMEOUT (a client was cut off), WAMP_ERR_DEADLOCK (in
-/// a callback of inline dispatch), WAMP_ERR_FORKED.
+/// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_TIMEOUT (a client was cut off), WAMP_ERR_DEADLOCK
+/// (in a callback of inline dispatch), WAMP_ERR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_close(router: *mut wamp_router_t, timeout_ms: c_int) -> c_int {
     guard(|| {
@@ -236,9 +238,10 @@ pub unsafe extern "C" fn wamp_router_close(router: *mut wamp_router_t, timeout_m
     })
 }
 
-/// Stops a router and frees it. Its clients get a GOODBYE, which is in their sockets when this returns:
-/// it waits for none of them, and only in a callback of inline dispatch not for that either. Each has a
-/// second for its answer, unless the process ends. Returns WAMP_OK or WAMP_ERR_HANDLE.
+/// Stops a router and frees it. Its clients get a GOODBYE, which is in their sockets when this
+/// returns: it waits for none of them, and only in a callback of inline dispatch not for that
+/// either. Each has a second for its answer, unless the process ends. Returns WAMP_OK or
+/// WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_free(router: *mut wamp_router_t) -> c_int {
     guard(|| {

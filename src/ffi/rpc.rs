@@ -23,8 +23,8 @@ use super::view;
 /// fails.
 ///
 /// Returns the registration's id (> 0, valid at once), or as wamp_session_subscribe();
-/// WAMP_ERR_STATE also where this session has registered the same procedure, or its unregistering is
-/// not answered yet.
+/// WAMP_ERR_STATE also where this session has registered the same procedure, or its unregistering
+/// is not answered yet.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_register(
     session: *mut wamp_session_t,
@@ -94,8 +94,9 @@ pub unsafe extern "C" fn wamp_session_unregister(
 }
 
 /// Ends a registration and waits for the router's answer, at most `timeout_ms` (negative: no
-/// limit). Returns as wamp_session_unregister(), or WAMP_ERR_REMOTE, WAMP_ERR_PAYLOAD (its error cannot
-/// be read), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN.
+/// limit). Returns as wamp_session_unregister(), or WAMP_ERR_REMOTE, WAMP_ERR_PAYLOAD (its error
+/// cannot be read), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT,
+/// WAMP_ERR_OUTCOME_UNKNOWN.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_unregister_sync(
     session: *mut wamp_session_t,
@@ -122,9 +123,10 @@ fn unregister(session: *mut wamp_session_t, registration: i64, reply: &Reply) ->
 /// `payload` and `options` (JSON object, such as `{"receive_progress": true}`) may be NULL; all is
 /// copied. With the option `timeout` (milliseconds) the call is given up after that time without a
 /// result, whether or not the router knows time limits: WAMP_ERROR `wamp.error.timeout` with status
-/// WAMP_ERR_TIMEOUT. `done` (may be NULL) hears WAMP_RESULT or WAMP_ERROR, exactly once, also when the
-/// connection is lost; before it, where `receive_progress` was asked for, any number of WAMP_RESULT
-/// with WAMP_FLAG_PROGRESS. `free` (may be NULL) runs exactly once, also when the call fails.
+/// WAMP_ERR_TIMEOUT. `done` (may be NULL) hears WAMP_RESULT or WAMP_ERROR, exactly once, also when
+/// the connection is lost; before it, where `receive_progress` was asked for, any number of
+/// WAMP_RESULT with WAMP_FLAG_PROGRESS. `free` (may be NULL) runs exactly once, also when the call
+/// fails.
 ///
 /// Returns the call's id (> 0), or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_URI,
 /// WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE,
@@ -153,10 +155,10 @@ pub unsafe extern "C" fn wamp_session_call(
 ///
 /// `call` is the id that wamp_session_call() returned. `options` with `"progress": true` announce
 /// still more; without, or NULL, this is the last. `payload` may be NULL; all is copied. Returns
-/// WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID (the call has ended), WAMP_ERR_STATE (it was made
-/// without `progress`, was canceled, or the last input has been sent), WAMP_ERR_ARGUMENT (an unknown
-/// encoding), WAMP_ERR_UTF8, WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_UNSUPPORTED, WAMP_ERR_AGAIN,
-/// WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE.
+/// WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID (the call has ended), WAMP_ERR_STATE (it was
+/// made without `progress`, was canceled, or the last input has been sent), WAMP_ERR_ARGUMENT (an
+/// unknown encoding), WAMP_ERR_UTF8, WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_UNSUPPORTED,
+/// WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_call_more(
     session: *mut wamp_session_t,
@@ -175,12 +177,13 @@ pub unsafe extern "C" fn wamp_session_call_more(
 
 /// Calls a procedure and waits for the outcome, at most `timeout_ms` (negative: no limit).
 ///
-/// `*result` (may be NULL if not wanted) receives the WAMP_RESULT, or with WAMP_ERR_REMOTE and
-/// with WAMP_ERR_PAYLOAD (a codec cannot read the result) the WAMP_ERROR, to be freed by wamp_message_free(); otherwise NULL. Progressive results are skipped.
-/// Returns WAMP_OK, or as wamp_session_call(), or WAMP_ERR_REMOTE (an error came: its URI is in
-/// the message and in wamp_last_error()), WAMP_ERR_TIMEOUT (given up; a late answer is ignored),
-/// WAMP_ERR_DEADLOCK (in a callback of inline dispatch, or in one of the connection that has
-/// registered the procedure itself), WAMP_ERR_CANCELED (given up by another thread), WAMP_ERR_NOT_SENT,
+/// `*result` (may be NULL if not wanted) receives the WAMP_RESULT, or with WAMP_ERR_REMOTE and with
+/// WAMP_ERR_PAYLOAD (a codec cannot read the result) the WAMP_ERROR, to be freed by
+/// wamp_message_free(); otherwise NULL. Progressive results are skipped. Returns WAMP_OK, or as
+/// wamp_session_call(), or WAMP_ERR_REMOTE (an error came: its URI is in the message and in
+/// wamp_last_error()), WAMP_ERR_TIMEOUT (given up; a late answer is ignored), WAMP_ERR_DEADLOCK (in
+/// a callback of inline dispatch, or in one of the connection that has registered the procedure
+/// itself), WAMP_ERR_CANCELED (given up by another thread), WAMP_ERR_NOT_SENT,
 /// WAMP_ERR_OUTCOME_UNKNOWN.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_call_sync(
@@ -228,8 +231,8 @@ fn call(
 /// Gives a call up.
 ///
 /// `options` (JSON object, may be NULL) hold `mode`: "skip" and "killnowait" (the default) end the
-/// call at once: `done` hears WAMP_ERROR `wamp.error.canceled` with status WAMP_ERR_CANCELED, and an
-/// answer that comes later is ignored. "kill" waits for what the router answers, which may be a
+/// call at once: `done` hears WAMP_ERROR `wamp.error.canceled` with status WAMP_ERR_CANCELED, and
+/// an answer that comes later is ignored. "kill" waits for what the router answers, which may be a
 /// result; a router that does not announce call canceling is not asked, and the call ends at once.
 /// (Crossbar.io never answers a "kill" for a callee that cannot be interrupted: give such a call a
 /// `timeout`.) Never WAMP_ERR_AGAIN. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID (the

@@ -20,8 +20,8 @@ pub unsafe extern "C" fn wamp_session_retain(session: *mut wamp_session_t) -> c_
     guard(|| loan::retain_session(session).map(|()| 0))
 }
 
-/// Gives a retained session back. Returns WAMP_OK, or WAMP_ERR_HANDLE, also for one that this program
-/// did not retain.
+/// Gives a retained session back. Returns WAMP_OK, or WAMP_ERR_HANDLE, also for one that this
+/// program did not retain.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_release(session: *mut wamp_session_t) -> c_int {
     guard(|| loan::release_session(session).map(|()| 0))

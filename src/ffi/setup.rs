@@ -20,8 +20,8 @@ use super::types::*;
 /// A connection, not yet open.
 ///
 /// `options` is a JSON object; `url` and `realm` are required, the others are listed at the top of
-/// this header. It is copied. NULL for none: then wamp_connection_set_string() and its neighbours say
-/// all. Returns NULL on failure, with the reason in wamp_last_error(). Free it with
+/// this header. It is copied. NULL for none: then wamp_connection_set_string() and its neighbours
+/// say all. Returns NULL on failure, with the reason in wamp_last_error(). Free it with
 /// wamp_connection_free().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_new(options: *const c_char) -> *mut wamp_connection_t {
@@ -53,12 +53,13 @@ pub unsafe extern "C" fn wamp_connection_new(options: *const c_char) -> *mut wam
 /// Sets an option whose value is a string, such as "url", "realm" or "ticket", to `value`; both are
 /// copied.
 ///
-/// Options can be set while the connection is not open: before wamp_connection_open(), and again after
-/// the last WAMP_CLOSE. The last value set counts, "url" and "transports" are one option in this. What
-/// is required and missing is told by wamp_connection_open(). A refused value changes nothing.
+/// Options can be set while the connection is not open: before wamp_connection_open(), and again
+/// after the last WAMP_CLOSE. The last value set counts, "url" and "transports" are one option in
+/// this. What is required and missing is told by wamp_connection_open(). A refused value changes
+/// nothing.
 ///
-/// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (there is no
-/// such option, or the value does not suit it), WAMP_ERR_STATE (the connection is open, or, for
+/// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (there is
+/// no such option, or the value does not suit it), WAMP_ERR_STATE (the connection is open, or, for
 /// "dispatch", events of it still wait).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_set_string(
@@ -70,8 +71,8 @@ pub unsafe extern "C" fn wamp_connection_set_string(
     set_option(connection, option, || value.required().map(Value::from))
 }
 
-/// Sets an option whose value is a number without a fraction, such as "max_retries". Options in seconds
-/// take whole ones. Returns as wamp_connection_set_string().
+/// Sets an option whose value is a number without a fraction, such as "max_retries". Options in
+/// seconds take whole ones. Returns as wamp_connection_set_string().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_set_int(
     connection: *mut wamp_connection_t,
@@ -110,9 +111,9 @@ pub unsafe extern "C" fn wamp_connection_set_bool(
     set_option(connection, option, || Ok((value != 0).into()))
 }
 
-/// Sets an option to a JSON value, such as those that are lists or objects: "serializers", "transports",
-/// "tlsConfiguration". `json` is what would stand behind the option's name in the object for
-/// wamp_connection_new(); it is copied. Returns as wamp_connection_set_string().
+/// Sets an option to a JSON value, such as those that are lists or objects: "serializers",
+/// "transports", "tlsConfiguration". `json` is what would stand behind the option's name in the
+/// object for wamp_connection_new(); it is copied. Returns as wamp_connection_set_string().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_set_json(
     connection: *mut wamp_connection_t,
@@ -161,8 +162,8 @@ pub unsafe extern "C" fn wamp_connection_on_open(
     set_callback(connection, Slot::Open, callback, UserData::new(user_data, free))
 }
 
-/// Sets what hears WAMP_CLOSE: when the connection was closed, was lost, or could not be made. After
-/// each wamp_connection_open() exactly one comes whose `will_retry` is false: it is the last.
+/// Sets what hears WAMP_CLOSE: when the connection was closed, was lost, or could not be made.
+/// After each wamp_connection_open() exactly one comes whose `will_retry` is false: it is the last.
 /// Returns as wamp_connection_on_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_on_close(
@@ -186,13 +187,13 @@ pub unsafe extern "C" fn wamp_connection_on_writable(
     set_callback(connection, Slot::Writable, callback, UserData::new(user_data, free))
 }
 
-/// Sets what hears WAMP_CONNECT before each attempt to connect, the first and those after a loss: for
-/// credentials that expire, or an address that changes.
+/// Sets what hears WAMP_CONNECT before each attempt to connect, the first and those after a loss:
+/// for credentials that expire, or an address that changes.
 ///
 /// It decides through `event->attempt`: at once, or, having retained it, later and from any thread;
 /// the attempt waits so long. An event that decides nothing lets the attempt be made. With a NULL
-/// callback nobody is asked, but in manual mode the event comes by wamp_connection_poll(). Returns as
-/// wamp_connection_on_open().
+/// callback nobody is asked, but in manual mode the event comes by wamp_connection_poll(). Returns
+/// as wamp_connection_on_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_on_connect(
     connection: *mut wamp_connection_t,
@@ -206,9 +207,9 @@ pub unsafe extern "C" fn wamp_connection_on_connect(
 /// Sets what hears WAMP_CHALLENGE when the router wants to know who we are.
 ///
 /// It answers through `event->challenge`: at once, or, having retained it, later and from any
-/// thread, within `connect_timeout`; an event that answers nothing ends the attempt to join. There may
-/// be several rounds. Without a callback the options `ticket`, `secret` and `privkey` answer. With a
-/// NULL callback in manual mode the event comes by wamp_connection_poll(). Returns as
+/// thread, within `connect_timeout`; an event that answers nothing ends the attempt to join. There
+/// may be several rounds. Without a callback the options `ticket`, `secret` and `privkey` answer.
+/// With a NULL callback in manual mode the event comes by wamp_connection_poll(). Returns as
 /// wamp_connection_on_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_on_challenge(

@@ -53,7 +53,7 @@ pub struct CTarget {
     pub handler: wamp_callback_t,
     /// Hears the outcome of the request.
     pub done: wamp_callback_t,
-    /// Whose they are.
+    /// The user_data that they get.
     pub user_data: UserData,
     /// It is for WAMP_INTERRUPT alone.
     watches: bool,
@@ -133,12 +133,12 @@ impl Target for CTarget {
 pub struct CWakeup {
     /// The function.
     pub wakeup: unsafe extern "C" fn(user_data: *mut c_void),
-    /// Whose it is.
+    /// The user_data that it gets.
     pub user_data: UserData,
 }
 
 impl CWakeup {
-    /// `None` for a NULL function; its user_data is freed then.
+    /// Takes a function; `None` if it is NULL, whose user_data is freed then.
     pub fn shared(wakeup: wamp_wakeup_t, user_data: UserData) -> Option<Arc<dyn Wakeup>> {
         Some(Arc::new(CWakeup { wakeup: wakeup?, user_data }))
     }
@@ -162,7 +162,7 @@ pub struct CSink {
 }
 
 impl CSink {
-    /// `None` for a NULL function; its user_data is freed then.
+    /// Takes a function; `None` if it is NULL, whose user_data is freed then.
     pub fn shared(log: wamp_log_t, user_data: UserData) -> Option<Arc<dyn Sink>> {
         Some(Arc::new(CSink { log: log?, user_data }))
     }

@@ -1,8 +1,9 @@
 //! Lenses on received data: `wamp_value_t`.
 //!
-//! A lens is a handle like all others, made of a tree's slot and a node's number, which no other node
-//! of the slot ever has; so a stale one finds nothing. All functions take NULL and stale lenses and then answer 0, NULL or
-//! WAMP_TYPE_NONE, so that a path into data can be written in one expression.
+//! A lens is a handle like all others, made of a tree's slot and a node's number, which no other
+//! node of the slot ever has; so a stale one finds nothing. All functions take NULL and stale
+//! lenses and then answer 0, NULL or WAMP_TYPE_NONE, so that a path into data can be written in one
+//! expression.
 
 use std::ffi::{c_char, c_int};
 use std::ptr;
@@ -189,9 +190,10 @@ pub(super) fn append(
 
 /// Writes a value as JSON text into `out`, NUL-terminated, in the form in which it would travel.
 ///
-/// Returns the text's bytes without the NUL; where they do not fit in `out_size` bytes with the NUL, `out`
-/// gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE (NULL, or no longer valid),
-/// WAMP_ERR_ARGUMENT, WAMP_ERR_PAYLOAD (JSON has no NaN and no infinity), WAMP_ERR_TOO_LARGE.
+/// Returns the text's bytes without the NUL; where they do not fit in `out_size` bytes with the
+/// NUL, `out` gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE (NULL, or no
+/// longer valid), WAMP_ERR_ARGUMENT, WAMP_ERR_PAYLOAD (JSON has no NaN and no infinity),
+/// WAMP_ERR_TOO_LARGE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_value_json(
     value: *const wamp_value_t,

@@ -1,7 +1,8 @@
-//! Views of notices: the struct that C sees, as long as it is seen, and the messages that outlive it.
+//! Views of notices: the struct that C sees, as long as it is seen, and the messages that outlive
+//! it.
 //!
-//! The struct points into a [`Notice`]. Its token leads to a slot that says where the notice is, as long
-//! as it is lent: so a stale view finds nothing.
+//! The struct points into a [`Notice`]. Its token leads to a slot that says where the notice is, as
+//! long as it is lent: so a stale view finds nothing.
 
 use std::cell::{OnceCell, RefCell};
 use std::ffi::{CStr, c_char, c_void};
@@ -319,8 +320,8 @@ impl<'c> Seen<'c> {
 
     /// The user_data that it has; NULL if it is NULL itself.
     pub(super) fn user_data(self) -> *mut c_void {
-        // SAFETY: not NULL, so by the rule of this type an event. (Only its fields are looked at: it may be
-        // a copy by a program whose wamp_event_t has fewer of them.)
+        // SAFETY: not NULL, so by the rule of this type an event. (Only its fields are looked at:
+        // it may be a copy by a program whose wamp_event_t has fewer of them.)
         if self.event.is_null() { ptr::null_mut() } else { unsafe { (*self.event).user_data } }
     }
 
