@@ -1,5 +1,6 @@
-//! Makes wamp.h and wamp.json in OUT_DIR (tests/header.rs and tests/description.rs compare them with those of include/),
-//! the table of statuses for src/ffi/statuses.rs, and the URIs for src/protocol/uri.rs; names the library.
+//! Makes wamp.h and wamp.json in OUT_DIR (tests/header.rs and tests/description.rs compare them with
+//! those of include/), the table of statuses for src/ffi/statuses.rs, and the URIs for
+//! src/protocol/uri.rs; names the library.
 
 use std::error::Error;
 use std::fs;

@@ -1,5 +1,5 @@
-//! wamp.json: what wamp.h declares, for bindings that cannot parse C. Read from the header itself, so that
-//! the two agree; the statuses of functions and which texts may be NULL come from src/ffi.
+//! wamp.json: what wamp.h declares, for bindings that cannot parse C. Read from the header itself,
+//! so that the two agree; the statuses of functions and which texts may be NULL come from src/ffi.
 
 use std::error::Error;
 
@@ -120,8 +120,7 @@ impl Description<'_> {
         Ok(())
     }
 
-    /// The public structs have no padding and no pointers to what is not lent: each field stands behind
-    /// the one before.
+    /// A struct with its fields, each behind the one before at the next multiple of its alignment.
     fn structure(&mut self, text: &str, doc: String) -> Result<(), Box<dyn Error>> {
         let (_, body) = text.split_once('{').ok_or("a struct without fields")?;
         let (body, name) = body.rsplit_once('}').ok_or("a struct without an end")?;
@@ -138,7 +137,7 @@ impl Description<'_> {
                 (None, declaration) => {
                     let (kind, name) = split_name(declaration.trim_end_matches(';'));
                     let (size, alignment) = self.size(&kind)?;
-                    offset = offset_of(offset, alignment);
+                    offset = u64::next_multiple_of(offset, alignment);
                     let doc = std::mem::take(&mut doc_of_field);
                     fields.push(json!({
                         "name": name, "type": kind, "offset": offset, "size": size, "doc": doc,
@@ -148,7 +147,7 @@ impl Description<'_> {
             }
         }
         let name = name.trim_matches([' ', ';', '\n']);
-        let size = offset_of(offset, 8);
+        let size = offset.next_multiple_of(8);
         self.structs.push(json!({"name": name, "size": size, "fields": fields, "doc": doc}));
         Ok(())
     }
@@ -201,7 +200,7 @@ impl Description<'_> {
         Ok(described)
     }
 
-    /// What a parameter is for, and of which other parameter it is the size.
+    /// The purpose of a parameter, and of which other parameter it is the size.
     fn role(
         &self,
         kind: &str,
@@ -294,7 +293,7 @@ fn may_be_null(function: &Function, role: &str, name: &str) -> bool {
                 let rest = function.docs.split_once(&start).map_or("", |(_, rest)| rest);
                 rest.split(')').next().is_some_and(|aside| aside.contains("NULL"))
             };
-            function.body.contains(&format!("optional_text({name}"))
+            function.body.contains(&format!("{name}.optional()"))
                 || says(format!("`{name}` ("))
                 || says(format!("`*{name}` ("))
         }
@@ -305,8 +304,4 @@ fn may_be_null(function: &Function, role: &str, name: &str) -> bool {
 fn split_name(declaration: &str) -> (String, String) {
     let at = declaration.rfind([' ', '*']).map_or(0, |at| at + 1);
     (declaration[..at].trim().to_owned(), declaration[at..].to_owned())
-}
-
-fn offset_of(offset: u64, alignment: u64) -> u64 {
-    offset.next_multiple_of(alignment)
 }

@@ -10,16 +10,19 @@ use crate::env;
 use crate::statuses::Function;
 use crate::uris::Uri;
 
-/// The files of functions, in the order of the header, and what their sections are called.
+/// The files of functions, in the order of the header, and the titles of their sections. Two in a
+/// row may share one.
 const FUNCTIONS: &[(&str, &str)] = &[
     ("library", "The library"),
+    ("setup", "Connections"),
     ("connection", "Connections"),
     ("attempt", "Attempts to connect"),
     ("challenge", "Challenges"),
     ("durable", "Subscriptions and registrations of a connection"),
     ("codec", "Payload codecs"),
     ("session", "Sessions"),
-    ("requests", "Requests of a session"),
+    ("pubsub", "Requests of a session"),
+    ("rpc", "Requests of a session"),
     ("invocation", "Invocations"),
     ("event", "Events and messages"),
     ("arg", "Arguments of events"),
@@ -30,7 +33,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("auth", "Authentication helpers"),
 ];
 
-/// What the sections before the functions begin with, and what they are called.
+/// The beginnings of the sections before the functions, and their titles.
 const DEFINITIONS: &[(&str, &str)] = &[
     ("#define WAMP_OK ", "Statuses"),
     ("#define WAMP_OPEN ", "Kinds and flags of events"),
@@ -41,7 +44,7 @@ const DEFINITIONS: &[(&str, &str)] = &[
     ("typedef void (*wamp_log_t)", "Structs and callbacks"),
 ];
 
-/// What stands before every function, as cbindgen.toml says.
+/// The word before every function, as cbindgen.toml says.
 const PREFIX: &str = "WAMP_API";
 
 /// The section behind the functions.
@@ -67,16 +70,11 @@ pub fn text(root: &Path, functions: &[Function], uris: &[Uri]) -> Result<String,
     Ok(with_banners(&with_prefixes(&made), functions))
 }
 
-fn titles() -> impl Iterator<Item = &'static str> {
-    let before = DEFINITIONS.iter().chain(FUNCTIONS).map(|(_, title)| *title);
-    before.chain([MACROS])
-}
-
 fn contents() -> String {
-    titles().fold(String::new(), |mut text, title| {
-        let _ = writeln!(text, " *   {title}");
-        text
-    })
+    let before = DEFINITIONS.iter().chain(FUNCTIONS).map(|(_, title)| *title);
+    let mut titles: Vec<&str> = before.chain([MACROS]).collect();
+    titles.dedup();
+    titles.iter().map(|title| format!(" *   {title}\n")).collect()
 }
 
 /// Puts what stands before a function into its first line, where cbindgen gives it one of its own.
@@ -103,7 +101,7 @@ fn with_prefixes(made: &str) -> String {
 
 /// Puts the head of each section before the comment of what it begins with.
 fn with_banners(made: &str, functions: &[Function]) -> String {
-    let files: BTreeMap<&str, &str> = functions.iter().map(|f| (&*f.name, f.file())).collect();
+    let files: BTreeMap<&str, &str> = functions.iter().map(|f| (&*f.name, &*f.file)).collect();
     let mut open = "";
     let mut text = String::new();
     for line in made.lines() {

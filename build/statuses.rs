@@ -1,7 +1,7 @@
 //! The statuses that each exported function may answer, as its comment lists them.
 //!
-//! A list is what the comment says after its last "Returns"; "as wamp_x()" in it stands for the list of
-//! that function. In debug builds the guard compares: see src/ffi/statuses.rs.
+//! A list is what the comment says after its last "Returns"; "as wamp_x()" in it stands for the
+//! list of that function. In debug builds the guard compares: see src/ffi/statuses.rs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -12,8 +12,8 @@ use std::path::Path;
 /// An exported function, as it stands in the source.
 pub struct Function {
     pub name: String,
-    /// The file without its extension.
-    file: String,
+    /// The file of src/ffi that it stands in, without its extension.
+    pub file: String,
     /// Its first and its last line.
     lines: (usize, usize),
     pub docs: String,
@@ -21,13 +21,6 @@ pub struct Function {
     pub body: String,
     /// Its result is a status, or a number that a negative status takes the place of.
     pub tells: bool,
-}
-
-impl Function {
-    /// The file of src/ffi that it stands in, without its extension.
-    pub fn file(&self) -> &str {
-        &self.file
-    }
 }
 
 /// Every status that a function may answer.
@@ -74,7 +67,8 @@ pub fn functions(folder: &Path) -> Result<Vec<Function>, Box<dyn Error>> {
     Ok(functions)
 }
 
-/// What each of them may answer. Those that every function may answer stand in no list.
+/// The statuses that each of them may answer. Those that every function may answer stand in no
+/// list.
 pub fn sets(functions: &[Function]) -> Sets {
     let mut sets = Sets::new();
     let mut references: BTreeMap<&str, Vec<String>> = BTreeMap::new();

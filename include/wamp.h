@@ -504,9 +504,10 @@
 
 /**
  * Kind of event: a request failed. `uri` is the error's URI, `status` one of WAMP_ERR_REMOTE,
- * WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN, WAMP_ERR_CANCELED, WAMP_ERR_TIMEOUT, WAMP_ERR_PAYLOAD
- * (what came cannot be read). Of what the connection has, which is requested anew in each session, also
- * one of those that wamp_session_subscribe() and wamp_session_register() return.
+ * WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN, WAMP_ERR_CANCELED, WAMP_ERR_TIMEOUT,
+ * WAMP_ERR_PAYLOAD (what came cannot be read). Of what the connection has, which is requested anew
+ * in each session, also one of those that wamp_session_subscribe() and wamp_session_register()
+ * return.
  */
 #define WAMP_ERROR 12
 
@@ -541,14 +542,15 @@
 #define WAMP_SUSPENDED 17
 
 /**
- * Kind of event: the program's own code has failed, as wamp_event_failed() tells, or a request with
- * no callback to hear it. `message` is a sentence, ids and `uri` are those of what it was about.
+ * Kind of event: the program's own code has failed, as wamp_event_failed() tells, or a request
+ * with no callback to hear it. `message` is a sentence, ids and `uri` are those of what it was
+ * about.
  */
 #define WAMP_USER_ERROR 18
 
 /**
- * Kind of event: no transport could be made, the peer violated the protocol, or there was no answer
- * to a challenge. `message` is a sentence, `status` says what; WAMP_CLOSE follows.
+ * Kind of event: no transport could be made, the peer violated the protocol, or there was no
+ * answer to a challenge. `message` is a sentence, `status` says what; WAMP_CLOSE follows.
  */
 #define WAMP_INTERNAL_ERROR 19
 
@@ -597,12 +599,12 @@
 #define WAMP_PAYLOAD_BROKEN 2
 
 /**
- * What a codec is to do: make the bytes that travel.
+ * Task of a codec: make the bytes that travel.
  */
 #define WAMP_CODEC_ENCODE 1
 
 /**
- * What a codec is to do: read the bytes that have come.
+ * Task of a codec: read the bytes that have come.
  */
 #define WAMP_CODEC_DECODE 2
 
@@ -693,13 +695,13 @@
 /* ---- Handles ----------------------------------------------------------------------------------- */
 
 /**
- * An attempt to connect that waits for the program's word. Lent in WAMP_CONNECT for the callback (or
- * until the next poll); retain it to decide later.
+ * An attempt to connect that waits for the program's word. Lent in WAMP_CONNECT for the callback
+ * (or until the next poll); retain it to decide later.
  */
 typedef struct wamp_attempt_t wamp_attempt_t;
 
 /**
- * Where a codec writes to. Lent to a wamp_codec_t until it returns.
+ * The buffer that a codec writes to. Lent to a wamp_codec_t until it returns.
  */
 typedef struct wamp_buffer_t wamp_buffer_t;
 
@@ -709,8 +711,8 @@ typedef struct wamp_buffer_t wamp_buffer_t;
 typedef struct wamp_builder_t wamp_builder_t;
 
 /**
- * A router's question who we are. Lent in WAMP_CHALLENGE for the callback (or until the next poll);
- * retain it to answer later.
+ * A router's question who we are. Lent in WAMP_CHALLENGE for the callback (or until the next
+ * poll); retain it to answer later.
  */
 typedef struct wamp_challenge_t wamp_challenge_t;
 
@@ -765,10 +767,11 @@ typedef void (*wamp_free_t)(void *user_data);
 /**
  * A payload, lent in either direction: encoded args and kwargs.
  *
- * NULL stands for none. To the library: the size WAMP_NUL says that JSON text ends with a NUL; size 0
- * with a pointer is refused, as nothing encoded is empty. From the library: use the sizes, the text is
- * not NUL-terminated; a received payload can be given to any function that sends. A payload need not have the encoding of the connection: it is
- * brought into that, and refused if that cannot carry it.
+ * NULL stands for none. To the library: the size WAMP_NUL says that JSON text ends with a NUL;
+ * size 0 with a pointer is refused, as nothing encoded is empty. From the library: use the sizes,
+ * the text is not NUL-terminated; a received payload can be given to any function that sends. A
+ * payload need not have the encoding of the connection: it is brought into that, and refused if
+ * that cannot carry it.
  */
 typedef struct wamp_payload_t {
   /**
@@ -800,11 +803,12 @@ typedef struct wamp_payload_t {
 
 /**
  * A read-only view of something that happened. Valid for the length of the callback, or, when
- * polled, until the next poll, dispatch, close with a timeout, or free of its connection. Fields are only ever appended.
+ * polled, until the next poll, dispatch, close with a timeout, or free of its connection. Fields
+ * are only ever appended.
  */
 typedef struct wamp_event_t {
   /**
-   * What happened: WAMP_OPEN ... WAMP_INTERNAL_ERROR. Ignore kinds that you do not know.
+   * The kind of event: WAMP_OPEN ... WAMP_INTERNAL_ERROR. Ignore kinds that you do not know.
    */
   uint32_t kind;
   /**
@@ -829,7 +833,7 @@ typedef struct wamp_event_t {
    */
   int64_t wamp_id;
   /**
-   * What was given with the callback. In a kept message it may have been freed.
+   * The pointer that was given with the callback. In a kept message it may have been freed.
    */
   void *user_data;
   /**
@@ -903,10 +907,11 @@ typedef void (*wamp_wakeup_t)(void *user_data);
 
 /**
  * Makes and reads payloads that routers carry without a look inside; see
- * wamp_connection_set_codec(). `direction` is WAMP_CODEC_ENCODE or WAMP_CODEC_DECODE, `details` the
- * options or details as JSON text, not NUL-terminated, `data` what to encode or to decode. Writes the result by
- * wamp_buffer_write() and returns WAMP_OK, or something negative if it cannot. Runs on any thread,
- * possibly on several at once, and must call nothing else of the library.
+ * wamp_connection_set_codec(). `direction` is WAMP_CODEC_ENCODE or WAMP_CODEC_DECODE, `details`
+ * the options or details as JSON text, not NUL-terminated, `data` what to encode or to decode.
+ * Writes the result by wamp_buffer_write() and returns WAMP_OK, or something negative if it
+ * cannot. Runs on any thread, possibly on several at once, and must call nothing else of the
+ * library.
  */
 typedef int (*wamp_codec_t)(uint32_t direction,
                             const char *details,
@@ -935,12 +940,13 @@ WAMP_API uint32_t wamp_version_number(void);
 
 /**
  * Closes all connections and routers and joins all threads of the library, within `timeout_ms`
- * (negative: no limit), whoever in the process has made them. Handles stay valid and are to be freed
- * as always; the library can be used again afterwards. Not needed before the end of a process, but a
- * leak checker wants it.
+ * (negative: no limit), whoever in the process has made them. Handles stay valid and are to be
+ * freed as always; the library can be used again afterwards. Not needed before the end of a
+ * process, but a leak checker wants it.
  *
- * Returns WAMP_OK, or WAMP_ERR_DEADLOCK (inside a callback), WAMP_ERR_TIMEOUT (a callback, or what else
- * cannot be stopped, was still running; another wamp_shutdown() waits for it), WAMP_ERR_FORKED.
+ * Returns WAMP_OK, or WAMP_ERR_DEADLOCK (inside a callback), WAMP_ERR_TIMEOUT (a callback, or what
+ * else cannot be stopped, was still running; another wamp_shutdown() waits for it),
+ * WAMP_ERR_FORKED.
  */
 WAMP_API int wamp_shutdown(int timeout_ms);
 
@@ -957,9 +963,9 @@ WAMP_API const char *wamp_status_text(int status);
 /**
  * The detail of the last failed call on this thread, in a sentence; "" before the first.
  *
- * Valid until eight more calls have failed on this thread: it can stand beside another call in one list
- * of arguments. (C may ask for it before that call is made, and then it is the text of an earlier one.)
- * Of a failure that an event tells too, it is the event's `message`.
+ * Valid until eight more calls have failed on this thread: it can stand beside another call in one
+ * list of arguments. (C may ask for it before that call is made, and then it is the text of an
+ * earlier one.) Of a failure that an event tells too, it is the event's `message`.
  */
 WAMP_API const char *wamp_last_error(void);
 
@@ -979,8 +985,8 @@ WAMP_API int wamp_set_log(int level, wamp_log_t log, void *user_data, wamp_free_
  * A connection, not yet open.
  *
  * `options` is a JSON object; `url` and `realm` are required, the others are listed at the top of
- * this header. It is copied. NULL for none: then wamp_connection_set_string() and its neighbours say
- * all. Returns NULL on failure, with the reason in wamp_last_error(). Free it with
+ * this header. It is copied. NULL for none: then wamp_connection_set_string() and its neighbours
+ * say all. Returns NULL on failure, with the reason in wamp_last_error(). Free it with
  * wamp_connection_free().
  */
 WAMP_API struct wamp_connection_t *wamp_connection_new(const char *options);
@@ -989,12 +995,13 @@ WAMP_API struct wamp_connection_t *wamp_connection_new(const char *options);
  * Sets an option whose value is a string, such as "url", "realm" or "ticket", to `value`; both are
  * copied.
  *
- * Options can be set while the connection is not open: before wamp_connection_open(), and again after
- * the last WAMP_CLOSE. The last value set counts, "url" and "transports" are one option in this. What
- * is required and missing is told by wamp_connection_open(). A refused value changes nothing.
+ * Options can be set while the connection is not open: before wamp_connection_open(), and again
+ * after the last WAMP_CLOSE. The last value set counts, "url" and "transports" are one option in
+ * this. What is required and missing is told by wamp_connection_open(). A refused value changes
+ * nothing.
  *
- * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (there is no
- * such option, or the value does not suit it), WAMP_ERR_STATE (the connection is open, or, for
+ * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (there is
+ * no such option, or the value does not suit it), WAMP_ERR_STATE (the connection is open, or, for
  * "dispatch", events of it still wait).
  */
 WAMP_API int wamp_connection_set_string(struct wamp_connection_t *connection,
@@ -1002,8 +1009,8 @@ WAMP_API int wamp_connection_set_string(struct wamp_connection_t *connection,
                                         const char *value);
 
 /**
- * Sets an option whose value is a number without a fraction, such as "max_retries". Options in seconds
- * take whole ones. Returns as wamp_connection_set_string().
+ * Sets an option whose value is a number without a fraction, such as "max_retries". Options in
+ * seconds take whole ones. Returns as wamp_connection_set_string().
  */
 WAMP_API int wamp_connection_set_int(struct wamp_connection_t *connection,
                                      const char *option,
@@ -1026,9 +1033,9 @@ WAMP_API int wamp_connection_set_bool(struct wamp_connection_t *connection,
                                       int value);
 
 /**
- * Sets an option to a JSON value, such as those that are lists or objects: "serializers", "transports",
- * "tlsConfiguration". `json` is what would stand behind the option's name in the object for
- * wamp_connection_new(); it is copied. Returns as wamp_connection_set_string().
+ * Sets an option to a JSON value, such as those that are lists or objects: "serializers",
+ * "transports", "tlsConfiguration". `json` is what would stand behind the option's name in the
+ * object for wamp_connection_new(); it is copied. Returns as wamp_connection_set_string().
  */
 WAMP_API int wamp_connection_set_json(struct wamp_connection_t *connection,
                                       const char *option,
@@ -1057,8 +1064,8 @@ WAMP_API int wamp_connection_on_open(struct wamp_connection_t *connection,
                                      wamp_free_t free);
 
 /**
- * Sets what hears WAMP_CLOSE: when the connection was closed, was lost, or could not be made. After
- * each wamp_connection_open() exactly one comes whose `will_retry` is false: it is the last.
+ * Sets what hears WAMP_CLOSE: when the connection was closed, was lost, or could not be made.
+ * After each wamp_connection_open() exactly one comes whose `will_retry` is false: it is the last.
  * Returns as wamp_connection_on_open().
  */
 WAMP_API int wamp_connection_on_close(struct wamp_connection_t *connection,
@@ -1076,13 +1083,13 @@ WAMP_API int wamp_connection_on_writable(struct wamp_connection_t *connection,
                                          wamp_free_t free);
 
 /**
- * Sets what hears WAMP_CONNECT before each attempt to connect, the first and those after a loss: for
- * credentials that expire, or an address that changes.
+ * Sets what hears WAMP_CONNECT before each attempt to connect, the first and those after a loss:
+ * for credentials that expire, or an address that changes.
  *
  * It decides through `event->attempt`: at once, or, having retained it, later and from any thread;
  * the attempt waits so long. An event that decides nothing lets the attempt be made. With a NULL
- * callback nobody is asked, but in manual mode the event comes by wamp_connection_poll(). Returns as
- * wamp_connection_on_open().
+ * callback nobody is asked, but in manual mode the event comes by wamp_connection_poll(). Returns
+ * as wamp_connection_on_open().
  */
 WAMP_API int wamp_connection_on_connect(struct wamp_connection_t *connection,
                                         wamp_callback_t callback,
@@ -1093,9 +1100,9 @@ WAMP_API int wamp_connection_on_connect(struct wamp_connection_t *connection,
  * Sets what hears WAMP_CHALLENGE when the router wants to know who we are.
  *
  * It answers through `event->challenge`: at once, or, having retained it, later and from any
- * thread, within `connect_timeout`; an event that answers nothing ends the attempt to join. There may
- * be several rounds. Without a callback the options `ticket`, `secret` and `privkey` answer. With a
- * NULL callback in manual mode the event comes by wamp_connection_poll(). Returns as
+ * thread, within `connect_timeout`; an event that answers nothing ends the attempt to join. There
+ * may be several rounds. Without a callback the options `ticket`, `secret` and `privkey` answer.
+ * With a NULL callback in manual mode the event comes by wamp_connection_poll(). Returns as
  * wamp_connection_on_open().
  */
 WAMP_API int wamp_connection_on_challenge(struct wamp_connection_t *connection,
@@ -1127,8 +1134,9 @@ WAMP_API int wamp_connection_on_internal_error(struct wamp_connection_t *connect
  * Starts to connect and to join the realm, and returns at once: WAMP_OPEN or WAMP_CLOSE follows.
  *
  * Can be called again after WAMP_CLOSE. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (open
- * already, or wamp_connection_quiesce() has ended its callbacks), WAMP_ERR_OPTION (`url` or `realm` has
- * not been set), WAMP_ERR_EXHAUSTED (no thread can be started), WAMP_ERR_CLOSED (wamp_shutdown() is running).
+ * already, or wamp_connection_quiesce() has ended its callbacks), WAMP_ERR_OPTION (`url` or
+ * `realm` has not been set), WAMP_ERR_EXHAUSTED (no thread can be started), WAMP_ERR_CLOSED
+ * (wamp_shutdown() is running).
  */
 WAMP_API int wamp_connection_open(struct wamp_connection_t *connection);
 
@@ -1151,25 +1159,26 @@ WAMP_API int wamp_connection_close(struct wamp_connection_t *connection,
                                    int timeout_ms);
 
 /**
- * Ends the callbacks of one subscription, registration, call or publication: after it none runs or will
- * begin. A barrier that needs no network, for destructors.
+ * Ends the callbacks of one subscription, registration, call or publication: after it none runs or
+ * will begin. A barrier that needs no network, for destructors.
  *
  * `id` is the one that the request has returned, or 0 for the whole connection. It waits at most
  * `timeout_ms` (0: not at all; negative: no limit) for a callback that is running. From the moment
  * that it is called no other begins, also where it answers WAMP_ERR_TIMEOUT: what would have been
  * told is passed over, an invocation is answered with an error. The router hears nothing of it:
- * unsubscribe, unregister or cancel first, without a `done` (one that is given afterwards is told). `free` still runs once for each user_data, when its request
- * has ended; nothing else of it is touched. In manual mode events that wamp_connection_poll() has
- * shown already are in the program's hands.
+ * unsubscribe, unregister or cancel first, without a `done` (one that is given afterwards is
+ * told). `free` still runs once for each user_data, when its request has ended; nothing else of it
+ * is touched. In manual mode events that wamp_connection_poll() has shown already are in the
+ * program's hands.
  *
  * With 0 the wakeup is taken out, too, and what is left to do is wamp_connection_close() and
  * wamp_connection_free(): a connection cannot be opened again after it.
  *
  * Returns WAMP_OK, also for an id that has ended or never was, or WAMP_ERR_HANDLE,
- * WAMP_ERR_NO_SUCH_ID (it is negative), WAMP_ERR_DEADLOCK (inside a callback for this id, or, with 0,
- * inside any of the connection, or inside a wakeup; in a callback of inline dispatch while the other one
- * runs), WAMP_ERR_TIMEOUT (the callback still runs). Callbacks of two connections that wait for each
- * other are not found out: give them a limit.
+ * WAMP_ERR_NO_SUCH_ID (it is negative), WAMP_ERR_DEADLOCK (inside a callback for this id, or, with
+ * 0, inside any of the connection, or inside a wakeup; in a callback of inline dispatch while the
+ * other one runs), WAMP_ERR_TIMEOUT (the callback still runs). Callbacks of two connections that
+ * wait for each other are not found out: give them a limit.
  */
 WAMP_API int wamp_connection_quiesce(struct wamp_connection_t *connection,
                                      int64_t id,
@@ -1178,13 +1187,14 @@ WAMP_API int wamp_connection_quiesce(struct wamp_connection_t *connection,
 /**
  * The open session; waits for it at most `timeout_ms` (negative: no limit).
  *
- * `*session` receives it, retained (give it back with wamp_session_release()), or NULL on failure. As soon as the
- * attempt to open has failed, its failure is returned, with the words of its WAMP_CLOSE. Returns
- * WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_CLOSED (never opened, or closed),
- * WAMP_ERR_TIMEOUT, WAMP_ERR_UNREACHABLE, WAMP_ERR_EXHAUSTED, WAMP_ERR_TLS, WAMP_ERR_HTTP,
- * WAMP_ERR_SUBPROTOCOL, WAMP_ERR_PROTOCOL, WAMP_ERR_AUTH, WAMP_ERR_ABORTED, WAMP_ERR_LOST, WAMP_ERR_CANCELED
- * (wamp_attempt_abandon()), WAMP_ERR_TOO_LARGE (HELLO is more than the router takes, or a message more
- * than we take), WAMP_ERR_DEADLOCK (in a callback of inline dispatch).
+ * `*session` receives it, retained (give it back with wamp_session_release()), or NULL on failure.
+ * As soon as the attempt to open has failed, its failure is returned, with the words of its
+ * WAMP_CLOSE. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_CLOSED (never
+ * opened, or closed), WAMP_ERR_TIMEOUT, WAMP_ERR_UNREACHABLE, WAMP_ERR_EXHAUSTED, WAMP_ERR_TLS,
+ * WAMP_ERR_HTTP, WAMP_ERR_SUBPROTOCOL, WAMP_ERR_PROTOCOL, WAMP_ERR_AUTH, WAMP_ERR_ABORTED,
+ * WAMP_ERR_LOST, WAMP_ERR_CANCELED (wamp_attempt_abandon()), WAMP_ERR_TOO_LARGE (HELLO is more
+ * than the router takes, or a message more than we take), WAMP_ERR_DEADLOCK (in a callback of
+ * inline dispatch).
  */
 WAMP_API int wamp_connection_session(struct wamp_connection_t *connection,
                                      int timeout_ms,
@@ -1233,10 +1243,10 @@ WAMP_API int wamp_connection_poll(struct wamp_connection_t *connection,
 WAMP_API int wamp_connection_fd(struct wamp_connection_t *connection);
 
 /**
- * Manual mode, for hosts without file descriptors: `wakeup` is called when events begin to wait, on
- * whatever thread makes them wait, also one that is inside a function of this connection: so it must
- * take no lock that the program holds while it calls the library. It is called at once if some wait
- * already. NULL for none.
+ * Manual mode, for hosts without file descriptors: `wakeup` is called when events begin to wait,
+ * on whatever thread makes them wait, also one that is inside a function of this connection: so it
+ * must take no lock that the program holds while it calls the library. It is called at once if
+ * some wait already. NULL for none.
  *
  * `free` (may be NULL) runs exactly once: when another function takes the place, when the
  * connection is freed, or when this call fails. Returns WAMP_OK, or WAMP_ERR_HANDLE,
@@ -1254,8 +1264,8 @@ WAMP_API int wamp_connection_set_wakeup(struct wamp_connection_t *connection,
 WAMP_API int wamp_connection_is_connected(struct wamp_connection_t *connection);
 
 /**
- * Returns 1 from a loss that is retried until a session is open again or all is given up; 0 otherwise,
- * or WAMP_ERR_HANDLE.
+ * Returns 1 from a loss that is retried until a session is open again or all is given up; 0
+ * otherwise, or WAMP_ERR_HANDLE.
  */
 WAMP_API int wamp_connection_is_retrying(struct wamp_connection_t *connection);
 
@@ -1267,8 +1277,8 @@ WAMP_API int wamp_connection_reconnect_now(struct wamp_connection_t *connection)
 
 /**
  * Makes no more attempts until the next wamp_connection_open(); an open session stays. If an
- * attempt was waited for, a last WAMP_CLOSE follows, whose `will_retry` is false. Returns 1 if one was
- * waited for, 0 if not, or WAMP_ERR_HANDLE.
+ * attempt was waited for, a last WAMP_CLOSE follows, whose `will_retry` is false. Returns 1 if one
+ * was waited for, 0 if not, or WAMP_ERR_HANDLE.
  */
 WAMP_API int wamp_connection_stop_retrying(struct wamp_connection_t *connection);
 
@@ -1297,18 +1307,17 @@ WAMP_API int wamp_attempt_release(struct wamp_attempt_t *attempt);
  * Makes the attempt. From any thread, once.
  *
  * `changes` (JSON object, NULL for none) holds options of the connection that shall be different
- * from now on: `url`, `transports`, `headers`, `serializers`, `tlsConfiguration` (its files are read
- * again), `proxy`, `realm`, `authid`, `authmethods`, `authextra`, `ticket`, `secret`, `privkey`; it is
- * copied. A header in `headers` also takes the place of the one of that name in `transports`, unless
- * these are given with it. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_UTF8, WAMP_ERR_OPTION
- * (nothing is decided then), WAMP_ERR_STATE (decided already).
+ * from now on: `url`, `transports`, `headers`, `serializers`, `tlsConfiguration` (its files are
+ * read again), `proxy`, `realm`, `authid`, `authmethods`, `authextra`, `ticket`, `secret`,
+ * `privkey`; it is copied. A header in `headers` also takes the place of the one of that name in
+ * `transports`, unless these are given with it. Returns WAMP_OK, or WAMP_ERR_HANDLE,
+ * WAMP_ERR_UTF8, WAMP_ERR_OPTION (nothing is decided then), WAMP_ERR_STATE (decided already).
  */
-WAMP_API int wamp_attempt_proceed(struct wamp_attempt_t *attempt,
-                                  const char *changes);
+WAMP_API int wamp_attempt_proceed(struct wamp_attempt_t *attempt, const char *changes);
 
 /**
- * Makes neither this attempt nor any after it: WAMP_CLOSE with WAMP_ERR_CANCELED follows. `message`
- * (may be NULL) stands in it. Returns as wamp_attempt_proceed().
+ * Makes neither this attempt nor any after it: WAMP_CLOSE with WAMP_ERR_CANCELED follows.
+ * `message` (may be NULL) stands in it. Returns as wamp_attempt_proceed().
  */
 WAMP_API int wamp_attempt_abandon(struct wamp_attempt_t *attempt, const char *message);
 
@@ -1322,8 +1331,8 @@ WAMP_API int wamp_challenge_retain(struct wamp_challenge_t *challenge);
 
 /**
  * Gives a challenge back. If it was never answered and nobody else keeps it, the attempt to join
- * ends with `wamp.error.cannot_authenticate`. Returns WAMP_OK or WAMP_ERR_HANDLE, also for one that
- * this program did not retain.
+ * ends with `wamp.error.cannot_authenticate`. Returns WAMP_OK or WAMP_ERR_HANDLE, also for one
+ * that this program did not retain.
  */
 WAMP_API int wamp_challenge_release(struct wamp_challenge_t *challenge);
 
@@ -1332,8 +1341,8 @@ WAMP_API int wamp_challenge_release(struct wamp_challenge_t *challenge);
  *
  * `signature` is what the method wants: the ticket itself, a signature (see wamp_auth_cra_sign()
  * and its neighbours). `extra` (JSON object, may be NULL) goes with it. Both are copied. The
- * router may challenge again, then accepts (WAMP_OPEN) or refuses (WAMP_CLOSE). Returns WAMP_OK, or
- * WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION, WAMP_ERR_STATE (answered
+ * router may challenge again, then accepts (WAMP_OPEN) or refuses (WAMP_CLOSE). Returns WAMP_OK,
+ * or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION, WAMP_ERR_STATE (answered
  * already), WAMP_ERR_CLOSED (too late).
  */
 WAMP_API int wamp_challenge_reply(struct wamp_challenge_t *challenge,
@@ -1341,11 +1350,11 @@ WAMP_API int wamp_challenge_reply(struct wamp_challenge_t *challenge,
                                   const char *extra);
 
 /**
- * Gives up joining: ABORT goes to the router, and WAMP_CLOSE with WAMP_ERR_AUTH follows; there is no
- * further attempt.
+ * Gives up joining: ABORT goes to the router, and WAMP_CLOSE with WAMP_ERR_AUTH follows; there is
+ * no further attempt.
  *
- * `reason` is a URI, NULL for `wamp.error.cannot_authenticate`; `message` (may be NULL) is a text for
- * people. Returns as wamp_challenge_reply(), and WAMP_ERR_URI.
+ * `reason` is a URI, NULL for `wamp.error.cannot_authenticate`; `message` (may be NULL) is a text
+ * for people. Returns as wamp_challenge_reply(), and WAMP_ERR_URI.
  */
 WAMP_API int wamp_challenge_abort(struct wamp_challenge_t *challenge,
                                   const char *reason,
@@ -1358,12 +1367,12 @@ WAMP_API int wamp_challenge_abort(struct wamp_challenge_t *challenge,
  * one and those to come.
  *
  * May be called before wamp_connection_open(). `options` (JSON object, may be NULL) go to the
- * router each time. `handler` hears WAMP_EVENT. `done` (may be NULL) hears WAMP_SUBSCRIBED the first
- * time and WAMP_RESTORED after each later join, WAMP_SUSPENDED when its session has ended (events
- * published until WAMP_RESTORED are missed), WAMP_ERROR when a session's router refuses it (the
- * next join tries again), WAMP_UNSUBSCRIBED when the router revokes it (as well). They have been
- * asked for before WAMP_OPEN is told. Strings are copied. `free` (may be NULL) runs exactly once,
- * also when the call fails.
+ * router each time. `handler` hears WAMP_EVENT. `done` (may be NULL) hears WAMP_SUBSCRIBED the
+ * first time and WAMP_RESTORED after each later join, WAMP_SUSPENDED when its session has ended
+ * (events published until WAMP_RESTORED are missed), WAMP_ERROR when a session's router refuses it
+ * (the next join tries again), WAMP_UNSUBSCRIBED when the router revokes it (as well). They have
+ * been asked for before WAMP_OPEN is told. Strings are copied. `free` (may be NULL) runs exactly
+ * once, also when the call fails.
  *
  * Returns the subscription's id (> 0), which stays the same, for wamp_connection_unsubscribe(); or
  * WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT (NULL handler without manual dispatch), WAMP_ERR_UTF8,
@@ -1379,8 +1388,8 @@ WAMP_API int64_t wamp_connection_subscribe(struct wamp_connection_t *connection,
 
 /**
  * Ends a subscription of the connection. As wamp_session_unsubscribe(); where no session is open
- * `done` hears WAMP_UNSUBSCRIBED all the same. Returns 1 if the router's subscription ends (or there
- * was none), 0 if other handlers of it remain, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID.
+ * `done` hears WAMP_UNSUBSCRIBED all the same. Returns 1 if the router's subscription ends (or
+ * there was none), 0 if other handlers of it remain, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID.
  */
 WAMP_API int wamp_connection_unsubscribe(struct wamp_connection_t *connection,
                                          int64_t subscription,
@@ -1393,10 +1402,10 @@ WAMP_API int wamp_connection_unsubscribe(struct wamp_connection_t *connection,
  * one and those to come.
  *
  * As wamp_connection_subscribe(), with WAMP_INVOCATION, WAMP_REGISTERED and WAMP_UNREGISTERED. A
- * procedure that exists already (`wamp.error.procedure_already_exists`: after a loss the router may
- * not yet have noticed that our former session is gone) is tried again after 0.1 s, 0.2 s ... 10 s,
- * each time with a WAMP_ERROR. Returns as wamp_connection_subscribe(), or WAMP_ERR_STATE (this
- * connection has registered it already).
+ * procedure that exists already (`wamp.error.procedure_already_exists`: after a loss the router
+ * may not yet have noticed that our former session is gone) is tried again after 0.1 s, 0.2 s ...
+ * 10 s, each time with a WAMP_ERROR. Returns as wamp_connection_subscribe(), or WAMP_ERR_STATE
+ * (this connection has registered it already).
  */
 WAMP_API int64_t wamp_connection_register(struct wamp_connection_t *connection,
                                           const char *procedure,
@@ -1422,17 +1431,17 @@ WAMP_API int wamp_connection_unregister(struct wamp_connection_t *connection,
  * Sets what makes and reads payloads in payload passthru mode, for serializers that the library
  * has not and for ciphers; NULL for none.
  *
- * With the option `ppt_scheme` (publish, call, call_more, yield_with) or Autobahn's older `enc_algo`
- * the codec gets `{"args": [...], "kwargs": {...}}` and writes the bytes that travel; where these
- * options stand in the details of what has come, it gets the bytes and writes such an object.
- * Without a codec `"ppt_serializer": "json"` without `ppt_cipher` works all the same, and everything
- * else is given and delivered as the one binary value that it is on the wire. What cannot be
- * encoded is refused with WAMP_ERR_PAYLOAD; of what cannot be decoded an event or a progressive
- * result is told as WAMP_USER_ERROR, an invocation is answered with `wamp.error.invalid_argument`,
- * and a result becomes WAMP_ERROR with WAMP_ERR_PAYLOAD.
+ * With the option `ppt_scheme` (publish, call, call_more, yield_with) or Autobahn's older
+ * `enc_algo` the codec gets `{"args": [...], "kwargs": {...}}` and writes the bytes that travel;
+ * where these options stand in the details of what has come, it gets the bytes and writes such an
+ * object. Without a codec `"ppt_serializer": "json"` without `ppt_cipher` works all the same, and
+ * everything else is given and delivered as the one binary value that it is on the wire. What
+ * cannot be encoded is refused with WAMP_ERR_PAYLOAD; of what cannot be decoded an event or a
+ * progressive result is told as WAMP_USER_ERROR, an invocation is answered with
+ * `wamp.error.invalid_argument`, and a result becomes WAMP_ERROR with WAMP_ERR_PAYLOAD.
  *
- * `free` (may be NULL) runs exactly once: when another codec takes the place, when the connection is
- * freed, or when this call fails. Returns WAMP_OK or WAMP_ERR_HANDLE.
+ * `free` (may be NULL) runs exactly once: when another codec takes the place, when the connection
+ * is freed, or when this call fails. Returns WAMP_OK or WAMP_ERR_HANDLE.
  */
 WAMP_API int wamp_connection_set_codec(struct wamp_connection_t *connection,
                                        wamp_codec_t codec,
@@ -1440,8 +1449,8 @@ WAMP_API int wamp_connection_set_codec(struct wamp_connection_t *connection,
                                        wamp_free_t free);
 
 /**
- * Appends `size` bytes to what a codec writes; they are copied. Returns WAMP_OK, or WAMP_ERR_HANDLE
- * (not, or no longer, the buffer of a running codec), WAMP_ERR_ARGUMENT.
+ * Appends `size` bytes to what a codec writes; they are copied. Returns WAMP_OK, or
+ * WAMP_ERR_HANDLE (not, or no longer, the buffer of a running codec), WAMP_ERR_ARGUMENT.
  */
 WAMP_API int wamp_buffer_write(struct wamp_buffer_t *buffer, const void *data, size_t size);
 
@@ -1454,8 +1463,8 @@ WAMP_API int wamp_buffer_write(struct wamp_buffer_t *buffer, const void *data, s
 WAMP_API int wamp_session_retain(struct wamp_session_t *session);
 
 /**
- * Gives a retained session back. Returns WAMP_OK, or WAMP_ERR_HANDLE, also for one that this program
- * did not retain.
+ * Gives a retained session back. Returns WAMP_OK, or WAMP_ERR_HANDLE, also for one that this
+ * program did not retain.
  */
 WAMP_API int wamp_session_release(struct wamp_session_t *session);
 
@@ -1493,8 +1502,8 @@ WAMP_API const struct wamp_value_t *wamp_session_details(struct wamp_session_t *
  * once. Strings are copied. `free` (may be NULL) runs exactly once, also when the call fails.
  *
  * Returns the subscription's id (> 0, valid at once), or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT (NULL
- * handler without manual dispatch), WAMP_ERR_UTF8, WAMP_ERR_URI, WAMP_ERR_OPTION, WAMP_ERR_PAYLOAD (the
- * encoding of the connection cannot carry an option), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED,
+ * handler without manual dispatch), WAMP_ERR_UTF8, WAMP_ERR_URI, WAMP_ERR_OPTION, WAMP_ERR_PAYLOAD
+ * (the encoding of the connection cannot carry an option), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED,
  * WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker).
  */
 WAMP_API int64_t wamp_session_subscribe(struct wamp_session_t *session,
@@ -1509,8 +1518,8 @@ WAMP_API int64_t wamp_session_subscribe(struct wamp_session_t *session,
  * Subscribes and waits for the router's answer, at most `timeout_ms` (negative: no limit).
  *
  * Returns the subscription's id, or as wamp_session_subscribe(), or WAMP_ERR_REMOTE (the router
- * refused: its URI is in wamp_last_error()), WAMP_ERR_TIMEOUT (given up), WAMP_ERR_CANCELED (given up by
- * another thread), WAMP_ERR_DEADLOCK (in a callback of inline dispatch), WAMP_ERR_NOT_SENT,
+ * refused: its URI is in wamp_last_error()), WAMP_ERR_TIMEOUT (given up), WAMP_ERR_CANCELED (given
+ * up by another thread), WAMP_ERR_DEADLOCK (in a callback of inline dispatch), WAMP_ERR_NOT_SENT,
  * WAMP_ERR_OUTCOME_UNKNOWN.
  */
 WAMP_API int64_t wamp_session_subscribe_sync(struct wamp_session_t *session,
@@ -1540,9 +1549,9 @@ WAMP_API int wamp_session_unsubscribe(struct wamp_session_t *session,
 /**
  * Ends a subscription and waits for the router's answer, at most `timeout_ms` (negative: no
  * limit). Returns as wamp_session_unsubscribe(), or WAMP_ERR_REMOTE, WAMP_ERR_PAYLOAD (its error
- * cannot be read), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN;
- * the handler is gone in any case but WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID, WAMP_ERR_AGAIN,
- * WAMP_ERR_CLOSED and WAMP_ERR_DEADLOCK.
+ * cannot be read), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT,
+ * WAMP_ERR_OUTCOME_UNKNOWN; the handler is gone in any case but WAMP_ERR_HANDLE,
+ * WAMP_ERR_NO_SUCH_ID, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED and WAMP_ERR_DEADLOCK.
  */
 WAMP_API int wamp_session_unsubscribe_sync(struct wamp_session_t *session,
                                            int64_t subscription,
@@ -1556,8 +1565,8 @@ WAMP_API int wamp_session_unsubscribe_sync(struct wamp_session_t *session,
  *
  * Returns WAMP_OK when it is queued, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8,
  * WAMP_ERR_URI, WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED,
- * WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker), WAMP_ERR_UNSUPPORTED (the options need a
- * feature that the router does not announce: `ppt_scheme`, `enc_algo`).
+ * WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker), WAMP_ERR_UNSUPPORTED (the options
+ * need a feature that the router does not announce: `ppt_scheme`, `enc_algo`).
  */
 WAMP_API int wamp_session_publish(struct wamp_session_t *session,
                                   const char *topic,
@@ -1582,9 +1591,10 @@ WAMP_API int64_t wamp_session_publish_ack(struct wamp_session_t *session,
 /**
  * Publishes an event and waits for the router's word, at most `timeout_ms` (negative: no limit).
  *
- * `*publication` (may be NULL if not wanted) receives the publication's id, up to 2^53, or 0 on failure.
- * Returns WAMP_OK, or as wamp_session_publish(), or WAMP_ERR_REMOTE (refused: see wamp_last_error()),
- * WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN.
+ * `*publication` (may be NULL if not wanted) receives the publication's id, up to 2^53, or 0 on
+ * failure. Returns WAMP_OK, or as wamp_session_publish(), or WAMP_ERR_REMOTE (refused: see
+ * wamp_last_error()), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT,
+ * WAMP_ERR_OUTCOME_UNKNOWN.
  */
 WAMP_API int wamp_session_publish_ack_sync(struct wamp_session_t *session,
                                            const char *topic,
@@ -1603,8 +1613,8 @@ WAMP_API int wamp_session_publish_ack_sync(struct wamp_session_t *session,
  * fails.
  *
  * Returns the registration's id (> 0, valid at once), or as wamp_session_subscribe();
- * WAMP_ERR_STATE also where this session has registered the same procedure, or its unregistering is
- * not answered yet.
+ * WAMP_ERR_STATE also where this session has registered the same procedure, or its unregistering
+ * is not answered yet.
  */
 WAMP_API int64_t wamp_session_register(struct wamp_session_t *session,
                                        const char *procedure,
@@ -1641,8 +1651,9 @@ WAMP_API int wamp_session_unregister(struct wamp_session_t *session,
 
 /**
  * Ends a registration and waits for the router's answer, at most `timeout_ms` (negative: no
- * limit). Returns as wamp_session_unregister(), or WAMP_ERR_REMOTE, WAMP_ERR_PAYLOAD (its error cannot
- * be read), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN.
+ * limit). Returns as wamp_session_unregister(), or WAMP_ERR_REMOTE, WAMP_ERR_PAYLOAD (its error
+ * cannot be read), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT,
+ * WAMP_ERR_OUTCOME_UNKNOWN.
  */
 WAMP_API int wamp_session_unregister_sync(struct wamp_session_t *session,
                                           int64_t registration,
@@ -1654,9 +1665,10 @@ WAMP_API int wamp_session_unregister_sync(struct wamp_session_t *session,
  * `payload` and `options` (JSON object, such as `{"receive_progress": true}`) may be NULL; all is
  * copied. With the option `timeout` (milliseconds) the call is given up after that time without a
  * result, whether or not the router knows time limits: WAMP_ERROR `wamp.error.timeout` with status
- * WAMP_ERR_TIMEOUT. `done` (may be NULL) hears WAMP_RESULT or WAMP_ERROR, exactly once, also when the
- * connection is lost; before it, where `receive_progress` was asked for, any number of WAMP_RESULT
- * with WAMP_FLAG_PROGRESS. `free` (may be NULL) runs exactly once, also when the call fails.
+ * WAMP_ERR_TIMEOUT. `done` (may be NULL) hears WAMP_RESULT or WAMP_ERROR, exactly once, also when
+ * the connection is lost; before it, where `receive_progress` was asked for, any number of
+ * WAMP_RESULT with WAMP_FLAG_PROGRESS. `free` (may be NULL) runs exactly once, also when the call
+ * fails.
  *
  * Returns the call's id (> 0), or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_URI,
  * WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE,
@@ -1677,10 +1689,10 @@ WAMP_API int64_t wamp_session_call(struct wamp_session_t *session,
  *
  * `call` is the id that wamp_session_call() returned. `options` with `"progress": true` announce
  * still more; without, or NULL, this is the last. `payload` may be NULL; all is copied. Returns
- * WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID (the call has ended), WAMP_ERR_STATE (it was made
- * without `progress`, was canceled, or the last input has been sent), WAMP_ERR_ARGUMENT (an unknown
- * encoding), WAMP_ERR_UTF8, WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_UNSUPPORTED, WAMP_ERR_AGAIN,
- * WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE.
+ * WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID (the call has ended), WAMP_ERR_STATE (it was
+ * made without `progress`, was canceled, or the last input has been sent), WAMP_ERR_ARGUMENT (an
+ * unknown encoding), WAMP_ERR_UTF8, WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_UNSUPPORTED,
+ * WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE.
  */
 WAMP_API int wamp_session_call_more(struct wamp_session_t *session,
                                     int64_t call,
@@ -1690,12 +1702,13 @@ WAMP_API int wamp_session_call_more(struct wamp_session_t *session,
 /**
  * Calls a procedure and waits for the outcome, at most `timeout_ms` (negative: no limit).
  *
- * `*result` (may be NULL if not wanted) receives the WAMP_RESULT, or with WAMP_ERR_REMOTE and
- * with WAMP_ERR_PAYLOAD (a codec cannot read the result) the WAMP_ERROR, to be freed by wamp_message_free(); otherwise NULL. Progressive results are skipped.
- * Returns WAMP_OK, or as wamp_session_call(), or WAMP_ERR_REMOTE (an error came: its URI is in
- * the message and in wamp_last_error()), WAMP_ERR_TIMEOUT (given up; a late answer is ignored),
- * WAMP_ERR_DEADLOCK (in a callback of inline dispatch, or in one of the connection that has
- * registered the procedure itself), WAMP_ERR_CANCELED (given up by another thread), WAMP_ERR_NOT_SENT,
+ * `*result` (may be NULL if not wanted) receives the WAMP_RESULT, or with WAMP_ERR_REMOTE and with
+ * WAMP_ERR_PAYLOAD (a codec cannot read the result) the WAMP_ERROR, to be freed by
+ * wamp_message_free(); otherwise NULL. Progressive results are skipped. Returns WAMP_OK, or as
+ * wamp_session_call(), or WAMP_ERR_REMOTE (an error came: its URI is in the message and in
+ * wamp_last_error()), WAMP_ERR_TIMEOUT (given up; a late answer is ignored), WAMP_ERR_DEADLOCK (in
+ * a callback of inline dispatch, or in one of the connection that has registered the procedure
+ * itself), WAMP_ERR_CANCELED (given up by another thread), WAMP_ERR_NOT_SENT,
  * WAMP_ERR_OUTCOME_UNKNOWN.
  */
 WAMP_API int wamp_session_call_sync(struct wamp_session_t *session,
@@ -1709,8 +1722,8 @@ WAMP_API int wamp_session_call_sync(struct wamp_session_t *session,
  * Gives a call up.
  *
  * `options` (JSON object, may be NULL) hold `mode`: "skip" and "killnowait" (the default) end the
- * call at once: `done` hears WAMP_ERROR `wamp.error.canceled` with status WAMP_ERR_CANCELED, and an
- * answer that comes later is ignored. "kill" waits for what the router answers, which may be a
+ * call at once: `done` hears WAMP_ERROR `wamp.error.canceled` with status WAMP_ERR_CANCELED, and
+ * an answer that comes later is ignored. "kill" waits for what the router answers, which may be a
  * result; a router that does not announce call canceling is not asked, and the call ends at once.
  * (Crossbar.io never answers a "kill" for a callee that cannot be interrupted: give such a call a
  * `timeout`.) Never WAMP_ERR_AGAIN. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID (the
@@ -1738,8 +1751,8 @@ WAMP_API int wamp_invocation_release(struct wamp_invocation_t *invocation);
  *
  * Only where the event had WAMP_FLAG_PROGRESS. `payload` may be NULL and is copied. Returns
  * WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (answered, or no progress wanted), WAMP_ERR_CANCELED
- * (the caller has given up), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_PAYLOAD, WAMP_ERR_ARGUMENT (an
- * unknown encoding), WAMP_ERR_TOO_LARGE.
+ * (the caller has given up), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_PAYLOAD, WAMP_ERR_ARGUMENT
+ * (an unknown encoding), WAMP_ERR_TOO_LARGE.
  */
 WAMP_API int wamp_invocation_progress(struct wamp_invocation_t *invocation,
                                       const struct wamp_payload_t *payload);
@@ -1756,10 +1769,11 @@ WAMP_API int wamp_invocation_yield(struct wamp_invocation_t *invocation,
                                    const struct wamp_payload_t *payload);
 
 /**
- * As wamp_invocation_yield(), with `options` (JSON object, may be NULL) that go to the router, such
- * as those of payload passthru (`ppt_scheme` ...). With `{"progress": true}` it is a progressive
- * result, as by wamp_invocation_progress(). Returns as wamp_invocation_progress(), and WAMP_ERR_OPTION,
- * WAMP_ERR_UTF8, WAMP_ERR_UNSUPPORTED (the router does not announce what the options need).
+ * As wamp_invocation_yield(), with `options` (JSON object, may be NULL) that go to the router,
+ * such as those of payload passthru (`ppt_scheme` ...). With `{"progress": true}` it is a
+ * progressive result, as by wamp_invocation_progress(). Returns as wamp_invocation_progress(), and
+ * WAMP_ERR_OPTION, WAMP_ERR_UTF8, WAMP_ERR_UNSUPPORTED (the router does not announce what the
+ * options need).
  */
 WAMP_API int wamp_invocation_yield_with(struct wamp_invocation_t *invocation,
                                         const struct wamp_payload_t *payload,
@@ -1776,11 +1790,11 @@ WAMP_API int wamp_invocation_error(struct wamp_invocation_t *invocation,
                                    const struct wamp_payload_t *payload);
 
 /**
- * Tells whether nobody waits for the answer any more. A callee that works for long looks here from time
- * to time, or waits for wamp_invocation_on_interrupt().
+ * Tells whether nobody waits for the answer any more. A callee that works for long looks here from
+ * time to time, or waits for wamp_invocation_on_interrupt().
  *
- * Returns 1 if the caller has canceled the call or is gone, or our session has ended, 0 while somebody
- * waits, also after the answer, or WAMP_ERR_HANDLE.
+ * Returns 1 if the caller has canceled the call or is gone, or our session has ended, 0 while
+ * somebody waits, also after the answer, or WAMP_ERR_HANDLE.
  */
 WAMP_API int wamp_invocation_is_canceled(struct wamp_invocation_t *invocation);
 
@@ -1789,8 +1803,8 @@ WAMP_API int wamp_invocation_is_canceled(struct wamp_invocation_t *invocation);
  * told too. Retain the invocation first.
  *
  * `details` of the event hold `mode` and possibly `reason`. After the callback (or, polled, at the
- * next poll) the caller gets `wamp.error.canceled`, unless the callback has answered otherwise; with
- * mode "killnowait" nobody waits for an answer any more, and one is refused with
+ * next poll) the caller gets `wamp.error.canceled`, unless the callback has answered otherwise;
+ * with mode "killnowait" nobody waits for an answer any more, and one is refused with
  * WAMP_ERR_CANCELED. `free` (may be NULL) runs exactly once: after the event, when the invocation
  * has been answered, or when this call fails. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE
  * (answered already), WAMP_ERR_CLOSED.
@@ -1834,9 +1848,9 @@ WAMP_API struct wamp_message_t *wamp_event_keep(const struct wamp_event_t *event
  * Tells the library that the program's handling of an event has failed; for handlers, and for
  * bindings in whose language they can throw.
  *
- * on_user_error hears WAMP_USER_ERROR with `message` (may be NULL), or it is written to the log. An
- * invocation without an answer is answered with `wamp.error.runtime_error` and `message`. Returns
- * WAMP_OK, or WAMP_ERR_ARGUMENT (NULL, or no longer valid), WAMP_ERR_UTF8.
+ * on_user_error hears WAMP_USER_ERROR with `message` (may be NULL), or it is written to the log.
+ * An invocation without an answer is answered with `wamp.error.runtime_error` and `message`.
+ * Returns WAMP_OK, or WAMP_ERR_ARGUMENT (NULL, or no longer valid), WAMP_ERR_UTF8.
  */
 WAMP_API int wamp_event_failed(const struct wamp_event_t *event, const char *message);
 
@@ -1856,13 +1870,11 @@ WAMP_API const struct wamp_event_t *wamp_message_event(struct wamp_message_t *me
  * The argument at `index` as a whole number, to `*value`.
  *
  * One that a peer wrote as 2.0 is whole, too. Where there is no such argument, or it is of another
- * type, `*value` stays as it was: it can hold a default. Returns WAMP_OK, or WAMP_ERR_ARGUMENT (the event
- * is no longer valid, or a pointer NULL), WAMP_ERR_PAYLOAD (it is missing, or something else:
- * wamp_last_error() says what, in words for the peer, which wamp_event_failed() takes).
+ * type, `*value` stays as it was: it can hold a default. Returns WAMP_OK, or WAMP_ERR_ARGUMENT
+ * (the event is no longer valid, or a pointer NULL), WAMP_ERR_PAYLOAD (it is missing, or something
+ * else: wamp_last_error() says what, in words for the peer, which wamp_event_failed() takes).
  */
-WAMP_API int wamp_event_arg_int(const struct wamp_event_t *event,
-                                size_t index,
-                                int64_t *value);
+WAMP_API int wamp_event_arg_int(const struct wamp_event_t *event, size_t index, int64_t *value);
 
 /**
  * The argument at `index` as a number, whole or not. Returns as wamp_event_arg_int().
@@ -1875,8 +1887,8 @@ WAMP_API int wamp_event_arg_double(const struct wamp_event_t *event, size_t inde
 WAMP_API int wamp_event_arg_bool(const struct wamp_event_t *event, size_t index, int *value);
 
 /**
- * The argument at `index` as a text, NUL-terminated UTF-8, which lives as long as the event; `size` (may
- * be NULL) receives its bytes. Returns as wamp_event_arg_int().
+ * The argument at `index` as a text, NUL-terminated UTF-8, which lives as long as the event;
+ * `size` (may be NULL) receives its bytes. Returns as wamp_event_arg_int().
  */
 WAMP_API int wamp_event_arg_string(const struct wamp_event_t *event,
                                    size_t index,
@@ -1903,7 +1915,8 @@ WAMP_API int wamp_event_kwarg_double(const struct wamp_event_t *event,
 WAMP_API int wamp_event_kwarg_bool(const struct wamp_event_t *event, const char *name, int *value);
 
 /**
- * The argument called `name` as a text, as wamp_event_arg_string(). Returns as wamp_event_kwarg_int().
+ * The argument called `name` as a text, as wamp_event_arg_string(). Returns as
+ * wamp_event_kwarg_int().
  */
 WAMP_API int wamp_event_kwarg_string(const struct wamp_event_t *event,
                                      const char *name,
@@ -1923,9 +1936,8 @@ WAMP_API struct wamp_message_t *wamp_session_features(struct wamp_session_t *ses
 
 /**
  * The subscriptions that are active on the session, as the args of a message: dicts with `id` (as
- * the request returned it), `wamp_id` (the router's), `topic` and `match`. Those of the connection are
- * among them. To be freed by wamp_message_free(). NULL on
- * failure.
+ * the request returned it), `wamp_id` (the router's), `topic` and `match`. Those of the connection
+ * are among them. To be freed by wamp_message_free(). NULL on failure.
  */
 WAMP_API struct wamp_message_t *wamp_session_subscriptions(struct wamp_session_t *session);
 
@@ -1937,16 +1949,16 @@ WAMP_API struct wamp_message_t *wamp_session_registrations(struct wamp_session_t
 
 /**
  * The transport that is up, as the kwargs of a message: `type` ("websocket", "rawsocket",
- * "longpoll"), `url`, `protocol` (such as "wamp.2.json"); "none" and nulls where there is none. To be
- * freed by wamp_message_free(). NULL on failure.
+ * "longpoll"), `url`, `protocol` (such as "wamp.2.json"); "none" and nulls where there is none. To
+ * be freed by wamp_message_free(). NULL on failure.
  */
 WAMP_API struct wamp_message_t *wamp_connection_transport(struct wamp_connection_t *connection);
 
 /**
- * What the connection has done since it was made, as the kwargs of a message.
+ * The statistics of a connection since it was made, as the kwargs of a message.
  *
- * `received` and `sent`: `bytes`, and `messages` by type. `round_trip`: seconds from the last ping to
- * its answer, or null. `pending`: requests without an answer. `send_queue_bytes`,
+ * `received` and `sent`: `bytes`, and `messages` by type. `round_trip`: seconds from the last ping
+ * to its answer, or null. `pending`: requests without an answer. `send_queue_bytes`,
  * `receive_queue_bytes`, `receive_queue_events`: what waits. `sessions`, `reconnects`: how many
  * there have been. `last_end`: null, or `class`, `reason` and `message` of the last WAMP_CLOSE.
  * `handlers`: `events` told, and `seconds` that callbacks have taken (not counted where events are
@@ -1967,12 +1979,12 @@ WAMP_API int wamp_session_prefix(struct wamp_session_t *session,
                                  const char *prefix);
 
 /**
- * Writes the URI that `text` stands for into `uri`, NUL-terminated: `text` itself, unless it begins
- * with a known shortcut. Seldom needed, as every function resolves by itself.
+ * Writes the URI that `text` stands for into `uri`, NUL-terminated: `text` itself, unless it
+ * begins with a known shortcut. Seldom needed, as every function resolves by itself.
  *
  * Returns the URI's bytes without the NUL; where they do not fit in `uri_size` bytes with the NUL,
- * `uri` gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8,
- * WAMP_ERR_TOO_LARGE.
+ * `uri` gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT,
+ * WAMP_ERR_UTF8, WAMP_ERR_TOO_LARGE.
  */
 WAMP_API int wamp_session_resolve(struct wamp_session_t *session,
                                   const char *text,
@@ -1980,21 +1992,19 @@ WAMP_API int wamp_session_resolve(struct wamp_session_t *session,
                                   size_t uri_size);
 
 /**
- * Writes a line to the log, whatever its level: `WAMP session <id> on '<realm>' at <ms> ms: <text>`,
- * where the time counts from the beginning of the session. It goes to the function of
- * wamp_set_log(), or to standard error. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT,
- * WAMP_ERR_UTF8.
+ * Writes a line to the log, whatever its level:
+ * `WAMP session <id> on '<realm>' at <ms> ms: <text>`, where the time counts from the beginning of
+ * the session. It goes to the function of wamp_set_log(), or to standard error. Returns WAMP_OK,
+ * or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
  */
-WAMP_API int wamp_session_log(struct wamp_session_t *session,
-                              const char *text);
+WAMP_API int wamp_session_log(struct wamp_session_t *session, const char *text);
 
 /**
- * A callback that writes its event to the log, as wamp_session_log() does: what came, with args and
- * kwargs. To be passed wherever a wamp_callback_t is wanted. An invocation is not answered by it. An
- * event that is no longer valid is a warning in the log.
+ * A callback that writes its event to the log, as wamp_session_log() does: what came, with args
+ * and kwargs. To be passed wherever a wamp_callback_t is wanted. An invocation is not answered by
+ * it. An event that is no longer valid is a warning in the log.
  */
-WAMP_API void wamp_log_event(const struct wamp_event_t *event,
-                             void *user_data);
+WAMP_API void wamp_log_event(const struct wamp_event_t *event, void *user_data);
 
 /* ---- Values: lenses on received data ----------------------------------------------------------- */
 
@@ -2061,13 +2071,12 @@ WAMP_API const struct wamp_value_t *wamp_value_get(const struct wamp_value_t *va
 /**
  * Writes a value as JSON text into `out`, NUL-terminated, in the form in which it would travel.
  *
- * Returns the text's bytes without the NUL; where they do not fit in `out_size` bytes with the NUL, `out`
- * gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE (NULL, or no longer valid),
- * WAMP_ERR_ARGUMENT, WAMP_ERR_PAYLOAD (JSON has no NaN and no infinity), WAMP_ERR_TOO_LARGE.
+ * Returns the text's bytes without the NUL; where they do not fit in `out_size` bytes with the
+ * NUL, `out` gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE (NULL, or no
+ * longer valid), WAMP_ERR_ARGUMENT, WAMP_ERR_PAYLOAD (JSON has no NaN and no infinity),
+ * WAMP_ERR_TOO_LARGE.
  */
-WAMP_API int wamp_value_json(const struct wamp_value_t *value,
-                             char *out,
-                             size_t out_size);
+WAMP_API int wamp_value_json(const struct wamp_value_t *value, char *out, size_t out_size);
 
 /* ---- Builders ---------------------------------------------------------------------------------- */
 
@@ -2075,10 +2084,10 @@ WAMP_API int wamp_value_json(const struct wamp_value_t *value,
  * A builder of payloads, for programs without a library for their encoding.
  *
  * `encoding` is WAMP_JSON, WAMP_MSGPACK or WAMP_CBOR. Any of them can be sent on any connection;
- * its own is sent as it is. Values are appended to args; a value after wamp_builder_key() at the top goes to kwargs. The
- * first misuse sticks: everything after it fails, and so does the call that gets the payload.
- * Returns NULL on failure. Free it with wamp_builder_free(). A builder may be used on any thread,
- * by one at a time.
+ * its own is sent as it is. Values are appended to args; a value after wamp_builder_key() at the
+ * top goes to kwargs. The first misuse sticks: everything after it fails, and so does the call
+ * that gets the payload. Returns NULL on failure. Free it with wamp_builder_free(). A builder may
+ * be used on any thread, by one at a time.
  */
 WAMP_API struct wamp_builder_t *wamp_builder_new(uint32_t encoding);
 
@@ -2119,30 +2128,24 @@ WAMP_API int wamp_builder_uint(struct wamp_builder_t *builder, uint64_t value);
 WAMP_API int wamp_builder_double(struct wamp_builder_t *builder, double value);
 
 /**
- * Appends a UTF-8 text of `size` bytes, or NUL-terminated with WAMP_NUL; size 0 is the empty text. In
- * JSON it must not begin with U+0000, which marks binary values. Returns as wamp_builder_null(), or
- * WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
+ * Appends a UTF-8 text of `size` bytes, or NUL-terminated with WAMP_NUL; size 0 is the empty text.
+ * In JSON it must not begin with U+0000, which marks binary values. Returns as
+ * wamp_builder_null(), or WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
  */
-WAMP_API int wamp_builder_string(struct wamp_builder_t *builder,
-                                 const char *text,
-                                 size_t size);
+WAMP_API int wamp_builder_string(struct wamp_builder_t *builder, const char *text, size_t size);
 
 /**
- * Appends `size` bytes as a binary value. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT (WAMP_NUL
- * among others: bytes have no end of their own).
+ * Appends `size` bytes as a binary value. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT
+ * (WAMP_NUL among others: bytes have no end of their own).
  */
-WAMP_API int wamp_builder_binary(struct wamp_builder_t *builder,
-                                 const void *bytes,
-                                 size_t size);
+WAMP_API int wamp_builder_binary(struct wamp_builder_t *builder, const void *bytes, size_t size);
 
 /**
- * Appends one value that is encoded already, as the builder's payload: `size` bytes, or with WAMP_NUL
- * NUL-terminated JSON text. It is checked. Returns as wamp_builder_null() (WAMP_ERR_PAYLOAD for size 0,
- * too: no value is empty), or WAMP_ERR_ARGUMENT.
+ * Appends one value that is encoded already, as the builder's payload: `size` bytes, or with
+ * WAMP_NUL NUL-terminated JSON text. It is checked. Returns as wamp_builder_null()
+ * (WAMP_ERR_PAYLOAD for size 0, too: no value is empty), or WAMP_ERR_ARGUMENT.
  */
-WAMP_API int wamp_builder_raw(struct wamp_builder_t *builder,
-                              const char *encoded,
-                              size_t size);
+WAMP_API int wamp_builder_raw(struct wamp_builder_t *builder, const char *encoded, size_t size);
 
 /**
  * Appends a received value, with all that is in it, whatever encoding it came in. Returns as
@@ -2174,8 +2177,8 @@ WAMP_API int wamp_builder_dict(struct wamp_builder_t *builder);
 WAMP_API int wamp_builder_end(struct wamp_builder_t *builder);
 
 /**
- * What has been built, owned by the builder and valid until it is changed or freed. JSON text in it is
- * NUL-terminated.
+ * The payload that has been built, owned by the builder and valid until it is changed or freed.
+ * JSON text in it is NUL-terminated.
  *
  * Never NULL: after a misuse, or for a handle that is no builder, it is a payload that makes the
  * function that gets it fail with WAMP_ERR_PAYLOAD, so that the result need not be checked.
@@ -2186,8 +2189,8 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
 
 /**
  * A router inside this process, for tests, demos and one machine: broker and dealer with the
- * features that clients can ask for, on WebSocket, RawSocket and HTTP long-poll, with JSON, MsgPack
- * and CBOR.
+ * features that clients can ask for, on WebSocket, RawSocket and HTTP long-poll, with JSON,
+ * MsgPack and CBOR.
  *
  * `config` is a JSON object or NULL, with these keys:
  *
@@ -2207,9 +2210,9 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
  * | `auth`               | object         | who may join: see below                              |
  * | `roles`              | object         | what they may do: see below                          |
  *
- * A client that takes no byte for 60 s while something waits for it is dropped, and so is one that has
- * gone without a word, after 90 s. Before it has joined, messages have at most 64 KiB. A URI in a
- * request has at most 8192 bytes.
+ * A client that takes no byte for 60 s while something waits for it is dropped, and so is one that
+ * has gone without a word, after 90 s. Before it has joined, messages have at most 64 KiB. A URI
+ * in a request has at most 8192 bytes.
  *
  * Without `auth` everybody may join, as `anonymous`; with it, whom its keys know:
  *
@@ -2221,11 +2224,11 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
  * | `scram`       | as `wamp-scram`, in the dialect of Crossbar.io                            |
  * | `cryptosign`  | `pubkey`, or a list of `authorized_keys`: 64 hexadecimal digits           |
  *
- * each with the `role` that the client gets (`user`), as in
- * {"auth": {"ticket": {"joe": {"ticket": "secret", "role": "admin"}}}}. The first method of the
- * client's `authmethods` that is a key here decides. Beside these, `anonymous` ({"role": ...}) lets
- * in those who are unknown, `router_key` is the seed with which the router proves itself in
- * cryptosign, and `factors` lists methods that all have to pass.
+ * each with the `role` that the client gets (`user`), as in {"auth": {"ticket": {"joe": {"ticket":
+ * "secret", "role": "admin"}}}}. The first method of the client's `authmethods` that is a key here
+ * decides. Beside these, `anonymous` ({"role": ...}) lets in those who are unknown, `router_key`
+ * is the seed with which the router proves itself in cryptosign, and `factors` lists methods that
+ * all have to pass.
  *
  * `roles` gives for each role a list of what it may do; without the key everything. The most
  * specific entry counts:
@@ -2237,31 +2240,32 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
 WAMP_API struct wamp_router_t *wamp_router_new(const char *config);
 
 /**
- * Listens at `url`, such as "ws://127.0.0.1:8080/ws"; with port 0 the system chooses one. All URLs of
- * the connection option `url` will do; wss://, rss:// and https:// need the key `tls`. When it returns,
- * clients can connect. Can be called several times.
+ * Listens at `url`, such as "ws://127.0.0.1:8080/ws"; with port 0 the system chooses one. All URLs
+ * of the connection option `url` will do; wss://, rss:// and https:// need the key `tls`. When it
+ * returns, clients can connect. Can be called several times.
  *
- * `*listening` (may be NULL if not wanted) receives the URL with the real port, NUL-terminated, which
- * lives as long as the router; NULL on failure. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is
- * missing), WAMP_ERR_UNREACHABLE (the address cannot be bound), WAMP_ERR_EXHAUSTED, WAMP_ERR_CLOSED
- * (after wamp_shutdown(), wamp_router_close(), or the loss of the library's descriptors: make a new
- * router), WAMP_ERR_FORKED.
+ * `*listening` (may be NULL if not wanted) receives the URL with the real port, NUL-terminated,
+ * which lives as long as the router; NULL on failure. Returns WAMP_OK, or WAMP_ERR_HANDLE,
+ * WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is missing), WAMP_ERR_UNREACHABLE (the
+ * address cannot be bound), WAMP_ERR_EXHAUSTED, WAMP_ERR_CLOSED (after wamp_shutdown(),
+ * wamp_router_close(), or the loss of the library's descriptors: make a new router),
+ * WAMP_ERR_FORKED.
  */
 WAMP_API int wamp_router_listen(struct wamp_router_t *router,
                                 const char *url,
                                 const char **listening);
 
 /**
- * The URL that the router listens at, as wamp_router_listen() has told it: the first where there are
- * several, NULL if there is none.
+ * The URL that the router listens at, as wamp_router_listen() has told it: the first where there
+ * are several, NULL if there is none.
  */
 WAMP_API const char *wamp_router_url(struct wamp_router_t *router);
 
 /**
- * What the router counts, as the kwargs of a message: `clients` (connected, joined or not),
+ * The router's counters, as the kwargs of a message: `clients` (connected, joined or not),
  * `sessions`, `subscriptions`, `registrations`, `pending_calls`, `messages_in`, `messages_out`,
- * `dropped` (clients that did not read, see `send_queue_bytes`). To be freed by wamp_message_free().
- * NULL on failure.
+ * `dropped` (clients that did not read, see `send_queue_bytes`). To be freed by
+ * wamp_message_free(). NULL on failure.
  */
 WAMP_API struct wamp_message_t *wamp_router_stats(struct wamp_router_t *router);
 
@@ -2279,18 +2283,19 @@ WAMP_API int wamp_router_kick(struct wamp_router_t *router, int64_t session, con
  * Closes a router in order: no new clients, calls that wait for their answers get the error
  * `wamp.error.canceled`, and each client a GOODBYE with `wamp.close.system_shutdown`, after which
  * clients come back by themselves. Returns when each has answered; who has not within `timeout_ms`
- * (negative: no limit) is cut off. Then its ports and Unix sockets are free. It is still to be freed.
+ * (negative: no limit) is cut off. Then its ports and Unix sockets are free. It is still to be
+ * freed.
  *
- * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_TIMEOUT (a client was cut off), WAMP_ERR_DEADLOCK (in
- * a callback of inline dispatch), WAMP_ERR_FORKED.
+ * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_TIMEOUT (a client was cut off), WAMP_ERR_DEADLOCK
+ * (in a callback of inline dispatch), WAMP_ERR_FORKED.
  */
-WAMP_API int wamp_router_close(struct wamp_router_t *router,
-                               int timeout_ms);
+WAMP_API int wamp_router_close(struct wamp_router_t *router, int timeout_ms);
 
 /**
- * Stops a router and frees it. Its clients get a GOODBYE, which is in their sockets when this returns:
- * it waits for none of them, and only in a callback of inline dispatch not for that either. Each has a
- * second for its answer, unless the process ends. Returns WAMP_OK or WAMP_ERR_HANDLE.
+ * Stops a router and frees it. Its clients get a GOODBYE, which is in their sockets when this
+ * returns: it waits for none of them, and only in a callback of inline dispatch not for that
+ * either. Each has a second for its answer, unless the process ends. Returns WAMP_OK or
+ * WAMP_ERR_HANDLE.
  */
 WAMP_API int wamp_router_free(struct wamp_router_t *router);
 
@@ -2317,8 +2322,8 @@ WAMP_API int wamp_auth_cra_derive_key(const char *secret,
                                       size_t out_size);
 
 /**
- * The signature of a WAMP-CRA challenge, which is signed as it came. `key` is the secret or, if the
- * challenge has a `salt`, what wamp_auth_cra_derive_key() made of it.
+ * The signature of a WAMP-CRA challenge, which is signed as it came. `key` is the secret or, if
+ * the challenge has a `salt`, what wamp_auth_cra_derive_key() made of it.
  *
  * Writes base64 to `out`, 44 characters; returns as wamp_auth_cra_derive_key().
  */
@@ -2335,8 +2340,8 @@ WAMP_API int wamp_auth_cryptosign_public_key(const char *privkey, char *out, siz
 
 /**
  * Signs a cryptosign challenge. `privkey` as for wamp_auth_cryptosign_public_key(); `challenge`:
- * 64 hexadecimal digits, as they came; `channel_id`: 64 hexadecimal digits if the login is bound to
- * its TLS channel, else NULL.
+ * 64 hexadecimal digits, as they came; `channel_id`: 64 hexadecimal digits if the login is bound
+ * to its TLS channel, else NULL.
  *
  * Writes to `out` what AUTHENTICATE wants, 192 hexadecimal digits: the signature, and what was
  * signed. Returns as wamp_auth_cra_derive_key().
@@ -2348,8 +2353,8 @@ WAMP_API int wamp_auth_cryptosign_sign(const char *privkey,
                                        size_t out_size);
 
 /**
- * The SaltedPassword of SCRAM, with which proofs are made and stored keys too. Takes as long as its
- * costs say, up to some seconds.
+ * The SaltedPassword of SCRAM, with which proofs are made and stored keys too. Takes as long as
+ * its costs say, up to some seconds.
  *
  * `kdf`, `salt` (base64), `iterations` and `memory` (KiB; only for argon2) are those of the
  * challenge. The spelling of `kdf` matters: "pbkdf2" and "argon2id13" are the specification's;
@@ -2370,8 +2375,8 @@ WAMP_API int wamp_auth_scram_salted_password(const char *kdf,
 /**
  * The ClientProof of SCRAM: the signature for AUTHENTICATE. `salted_password`: what
  * wamp_auth_scram_salted_password() wrote; `auth_message`: the AuthMessage of RFC 5802, such as
- * "n=joe,r=OURS,r=BOTH,s=SALT,i=4096,c=biws,r=BOTH", where OURS and BOTH are the nonces of HELLO and
- * of the challenge. Crossbar.io's method "scram" has nothing behind `c=`.
+ * "n=joe,r=OURS,r=BOTH,s=SALT,i=4096,c=biws,r=BOTH", where OURS and BOTH are the nonces of HELLO
+ * and of the challenge. Crossbar.io's method "scram" has nothing behind `c=`.
  *
  * Writes base64 to `out`, 44 characters; returns as wamp_auth_cra_derive_key().
  */
@@ -2382,8 +2387,8 @@ WAMP_API int wamp_auth_scram_client_proof(const char *salted_password,
 
 /**
  * The ServerSignature of SCRAM, by which a client knows the router: compare it with
- * `authextra.verifier` of WELCOME, or Crossbar.io's `scram_server_signature`. Takes the same arguments,
- * and returns as wamp_auth_scram_client_proof().
+ * `authextra.verifier` of WELCOME, or Crossbar.io's `scram_server_signature`. Takes the same
+ * arguments, and returns as wamp_auth_scram_client_proof().
  */
 WAMP_API int wamp_auth_scram_server_signature(const char *salted_password,
                                               const char *auth_message,

@@ -1,6 +1,22 @@
-//! Arguments of the C surface, made into checked references.
+//! Arguments of the C surface, made into checked references; the rules of its pointers.
+//!
+//! An exported function says of each pointer by which rule it was given, before it does anything
+//! else:
+//!
+//! ```ignore
+//! from_c!(topic: Text, payload: Payload, options: Text);
+//! ```
+//!
+//! From there on `topic` is no pointer but a [`Text`], which is read by safe functions: so the
+//! rules of wamp.h stand here, one for each type, and not at each place that reads something. A
+//! macro and not a function, as it compiles in unsafe functions alone: whoever calls one of these
+//! has promised that its pointers keep their rules. What a rule leads to lives no longer than the
+//! call.
+//!
+//! The rule of pointers to events is [`super::view::Seen`]. Handles need none: they are numbers.
 
 use std::ffi::{CStr, c_char, c_int};
+use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use crate::client::{Failure, Status};
@@ -15,153 +31,296 @@ use super::types::{
 /// WAMP_NUL: the size of a text that ends with a NUL.
 pub const NUL: usize = usize::MAX;
 
-/// A NUL-terminated UTF-8 text that must be given.
+/// Takes parameters of an exported function by their rules:
+/// `from_c!(name: Text, bytes[size]: Bytes)`.
 ///
-/// # Safety
-/// `text` is NULL or points to a NUL-terminated text that outlives `'a`.
-pub unsafe fn text<'a>(text: *const c_char, name: &str) -> Result<&'a str, Failure> {
-    // SAFETY: the caller's promise.
-    unsafe { optional_text(text, name) }?
-        .ok_or_else(|| Failure::new(Status::Argument, format!("`{name}` is NULL")))
+/// Each becomes a variable of the same name. The third argument of `from_c` is the parameter
+/// itself, so that no reference made of it leaves the function.
+macro_rules! from_c {
+    ($($pointer:ident $([$size:ident])?: $rule:ident),+) => {
+        $(
+            #[expect(
+                unsafe_op_in_unsafe_fn,
+                reason = "what it asks for is the promise that callers of the function have made"
+            )]
+            let $pointer =
+                $rule::from_c(from_c!(@ $pointer $($size)?), stringify!($pointer), &$pointer);
+        )+
+    };
+    (@ $pointer:ident) => { $pointer };
+    (@ $pointer:ident $size:ident) => { ($pointer, $size) };
+}
+pub(super) use from_c;
+
+fn wrong<T>(text: impl Into<String>) -> Result<T, Failure> {
+    Err(Failure::new(Status::Argument, text))
 }
 
-/// A NUL-terminated UTF-8 text that may be NULL.
-///
-/// # Safety
-/// As for [`text`].
-pub unsafe fn optional_text<'a>(
-    text: *const c_char,
-    name: &str,
-) -> Result<Option<&'a str>, Failure> {
-    if text.is_null() {
-        return Ok(None);
+/// A text: NULL, or NUL-terminated.
+#[derive(Clone, Copy)]
+pub(super) struct Text<'c> {
+    pointer: *const c_char,
+    name: &'static str,
+    call: PhantomData<&'c c_char>,
+}
+
+impl<'c> Text<'c> {
+    /// # Safety
+    /// `pointer` keeps the rule of this type, for `'c`.
+    pub(super) unsafe fn from_c(
+        pointer: *const c_char,
+        name: &'static str,
+        _call: &'c impl Copy,
+    ) -> Text<'c> {
+        Text { pointer, name, call: PhantomData }
     }
-    // SAFETY: not NULL, so by the caller's promise NUL-terminated.
-    let text = unsafe { CStr::from_ptr(text) };
-    match text.to_str() {
-        Ok(text) => Ok(Some(text)),
-        Err(error) => {
-            let at = error.valid_up_to();
-            Err(Failure::new(Status::Utf8, format!("`{name}` is not UTF-8 at byte {at}")))
+
+    /// A text that must be given, in UTF-8.
+    pub(super) fn required(self) -> Result<&'c str, Failure> {
+        match self.optional()? {
+            Some(text) => Ok(text),
+            None => wrong(format!("`{}` is NULL", self.name)),
         }
     }
+
+    /// A text that may be NULL, in UTF-8.
+    pub(super) fn optional(self) -> Result<Option<&'c str>, Failure> {
+        let Some(text) = self.raw() else {
+            return Ok(None);
+        };
+        match text.to_str() {
+            Ok(text) => Ok(Some(text)),
+            Err(error) => {
+                let text = format!("`{}` is not UTF-8 at byte {}", self.name, error.valid_up_to());
+                Err(Failure::new(Status::Utf8, text))
+            }
+        }
+    }
+
+    /// The options of a request: a JSON object, or NULL for none.
+    pub(super) fn options(self) -> Result<Dict<'c>, Failure> {
+        let Some(text) = self.optional()? else {
+            return Ok(Dict::EMPTY);
+        };
+        let checked = check_dict(text.as_bytes(), Rules::Strict)
+            .map_err(|error| Failure::new(Status::Option, format!("{}: {error}", self.name)))?;
+        Ok(Dict::from_checked(checked))
+    }
+
+    /// The text as it is; `None` for NULL.
+    pub(super) fn raw(self) -> Option<&'c CStr> {
+        // SAFETY: not NULL, so by the rule of this type NUL-terminated for so long.
+        (!self.pointer.is_null()).then(|| unsafe { CStr::from_ptr(self.pointer) })
+    }
 }
 
-/// The options of a request: a JSON object, or NULL for none.
-///
-/// # Safety
-/// As for [`text`].
-pub unsafe fn options<'a>(options: *const c_char) -> Result<Dict<'a>, Failure> {
-    if options.is_null() {
-        return Ok(Dict::EMPTY);
-    }
-    // SAFETY: the caller's promise.
-    let text = unsafe { text(options, "options") }?;
-    let checked = check_dict(text.as_bytes(), Rules::Strict)
-        .map_err(|error| Failure::new(Status::Option, format!("options: {error}")))?;
-    Ok(Dict::from_checked(checked))
-}
-
-/// Bytes with their size; none for size 0.
-///
-/// # Safety
-/// `bytes` points to `size` readable bytes that outlive `'a`; it may be NULL if `size` is 0.
-pub unsafe fn bytes<'a>(bytes: *const u8, size: usize, name: &str) -> Result<&'a [u8], Failure> {
-    let wrong = |text: String| Err(Failure::new(Status::Argument, text));
-    if size == 0 {
-        return Ok(&[]);
-    }
-    if size == NUL {
-        return wrong(format!(
-            "`{name}` is not text: its size must be given, WAMP_NUL will not do"
-        ));
-    }
-    if bytes.is_null() {
-        return wrong(format!("`{name}` is NULL, but its size is {size}"));
-    }
-    if size > isize::MAX as usize {
-        return wrong(format!("`{name}` cannot have a size of {size} bytes"));
-    }
-    // SAFETY: not NULL, a possible size, and the caller's promise.
-    Ok(unsafe { std::slice::from_raw_parts(bytes, size) })
-}
-
-/// Text with its size, which is WAMP_NUL where it is NUL-terminated. Size 0 is the empty text, with
-/// any pointer: an empty string_view has one into the middle of another text, or NULL.
-///
-/// # Safety
-/// `text` is NULL, points to `size` readable bytes, or, with size WAMP_NUL, to a NUL-terminated
-/// text; it outlives `'a`.
-pub unsafe fn sized<'a>(text: *const c_char, size: usize, name: &str) -> Result<&'a [u8], Failure> {
-    if size != NUL {
-        // SAFETY: the caller's promise.
-        return unsafe { bytes(text.cast(), size, name) };
-    }
-    if text.is_null() {
-        return Err(Failure::new(Status::Argument, format!("`{name}` is NULL")));
-    }
-    // SAFETY: not NULL, so by the caller's promise NUL-terminated.
-    Ok(unsafe { CStr::from_ptr(text) }.to_bytes())
-}
-
-/// Something encoded with its size: never empty, and NUL-terminated with WAMP_NUL only in JSON.
-///
-/// # Safety
-/// As for [`sized`].
-pub unsafe fn encoded<'a>(
-    encoded: *const c_char,
+/// Bytes with their size: as many are readable, or with size WAMP_NUL a NUL ends them. With size 0
+/// any pointer will do.
+#[derive(Clone, Copy)]
+pub(super) struct Bytes<'c> {
+    pointer: *const u8,
     size: usize,
-    encoding: Encoding,
-    name: &str,
-) -> Result<&'a [u8], Failure> {
-    let wrong = |text: String| Err(Failure::new(Status::Payload, text));
-    match (encoding, size) {
-        // What version 0.1 took for NUL-terminated.
-        (_, 0) if !encoded.is_null() => wrong(format!(
-            "`{name}` has the size 0, which no encoded value has: give WAMP_NUL for \
-             NUL-terminated JSON text"
-        )),
-        (Encoding::Json, _) => {
-            // SAFETY: the caller's promise.
-            unsafe { sized(encoded, size, name) }
+    name: &'static str,
+    call: PhantomData<&'c u8>,
+}
+
+impl<'c> Bytes<'c> {
+    /// # Safety
+    /// Pointer and size keep the rule of this type, for `'c`.
+    pub(super) unsafe fn from_c<T>(
+        (pointer, size): (*const T, usize),
+        name: &'static str,
+        _call: &'c impl Copy,
+    ) -> Bytes<'c> {
+        Bytes { pointer: pointer.cast(), size, name, call: PhantomData }
+    }
+
+    /// Bytes that are no text: their size must be given.
+    pub(super) fn binary(self) -> Result<&'c [u8], Failure> {
+        let Bytes { pointer, size, name, .. } = self;
+        if size == 0 {
+            return Ok(&[]);
         }
-        (_, NUL) => wrong(format!(
-            "`{name}` is not JSON text, so its size must be given: WAMP_NUL will not do"
-        )),
-        // SAFETY: the caller's promise.
-        _ => unsafe { bytes(encoded.cast(), size, name) },
+        if size == NUL {
+            return wrong(format!(
+                "`{name}` is not text: its size must be given, WAMP_NUL will not do"
+            ));
+        }
+        if pointer.is_null() {
+            return wrong(format!("`{name}` is NULL, but its size is {size}"));
+        }
+        if size > isize::MAX as usize {
+            return wrong(format!("`{name}` cannot have a size of {size} bytes"));
+        }
+        // SAFETY: not NULL, a possible size, and by the rule of this type readable for so long.
+        Ok(unsafe { std::slice::from_raw_parts(pointer, size) })
+    }
+
+    /// A text, which WAMP_NUL says to be NUL-terminated. Size 0 is the empty text, with any
+    /// pointer: an empty string_view has one into the middle of another text, or NULL.
+    pub(super) fn text(self) -> Result<&'c [u8], Failure> {
+        if self.size != NUL {
+            return self.binary();
+        }
+        if self.pointer.is_null() {
+            return wrong(format!("`{}` is NULL", self.name));
+        }
+        // SAFETY: not NULL, so by the rule of this type NUL-terminated for so long.
+        Ok(unsafe { CStr::from_ptr(self.pointer.cast()) }.to_bytes())
+    }
+
+    /// Something encoded: never empty, and NUL-terminated with WAMP_NUL only in JSON.
+    pub(super) fn encoded(self, encoding: Encoding) -> Result<&'c [u8], Failure> {
+        let name = self.name;
+        let wrong = |text: String| Err(Failure::new(Status::Payload, text));
+        match (encoding, self.size) {
+            // What version 0.1 took for NUL-terminated.
+            (_, 0) if !self.pointer.is_null() => wrong(format!(
+                "`{name}` has the size 0, which no encoded value has: give WAMP_NUL for \
+                 NUL-terminated JSON text"
+            )),
+            (Encoding::Json, _) => self.text(),
+            (_, NUL) => wrong(format!(
+                "`{name}` is not JSON text, so its size must be given: WAMP_NUL will not do"
+            )),
+            _ => self.binary(),
+        }
     }
 }
 
-/// A payload, checked; NULL for none.
-///
-/// # Safety
-/// `payload` is NULL or points to a struct whose pointers are as [`encoded`] wants them.
-pub unsafe fn payload<'a>(payload: *const wamp_payload_t) -> Result<PayloadRef<'a>, Failure> {
-    if payload.is_null() {
-        return Ok(PayloadRef::NONE);
+/// A payload: NULL for none, or a struct whose args and kwargs keep the rule of [`Bytes`].
+#[derive(Clone, Copy)]
+pub(super) struct Payload<'c> {
+    pointer: *const wamp_payload_t,
+    call: PhantomData<&'c wamp_payload_t>,
+}
+
+impl<'c> Payload<'c> {
+    /// # Safety
+    /// `pointer` keeps the rule of this type, for `'c`.
+    pub(super) unsafe fn from_c(
+        pointer: *const wamp_payload_t,
+        _name: &'static str,
+        _call: &'c impl Copy,
+    ) -> Payload<'c> {
+        Payload { pointer, call: PhantomData }
     }
-    // SAFETY: not NULL, so by the caller's promise a readable struct.
-    let payload = unsafe { &*payload };
-    if payload.flags & WAMP_PAYLOAD_BROKEN != 0 {
-        let text = "the builder of this payload had failed: check what its functions return";
-        return Err(Failure::new(Status::Payload, text));
+
+    /// The payload, checked.
+    pub(super) fn read(self) -> Result<PayloadRef<'c>, Failure> {
+        if self.pointer.is_null() {
+            return Ok(PayloadRef::NONE);
+        }
+        // SAFETY: not NULL, so by the rule of this type a readable struct.
+        let payload = unsafe { &*self.pointer };
+        if payload.flags & WAMP_PAYLOAD_BROKEN != 0 {
+            let text = "the builder of this payload had failed: check what its functions return";
+            return Err(Failure::new(Status::Payload, text));
+        }
+        let encoding = encoding(payload.encoding)?;
+        // What a peer sent may be sent on as it is, also where it is a little more than JSON.
+        let rules = match payload.flags & WAMP_PAYLOAD_RECEIVED != 0 {
+            true => Rules::Tolerant,
+            false => Rules::Strict,
+        };
+        let part = |pointer: *const c_char, size, name| match pointer.is_null() {
+            true => Ok(None),
+            false => {
+                let bytes = Bytes { pointer: pointer.cast(), size, name, call: PhantomData };
+                bytes.encoded(encoding).map(Some)
+            }
+        };
+        let args = part(payload.args, payload.args_size, "args")?;
+        let kwargs = part(payload.kwargs, payload.kwargs_size, "kwargs")?;
+        check_payload(args, kwargs, encoding, rules)
+            .map_err(|(name, error)| Failure::new(Status::Payload, format!("{name}: {error}")))
     }
-    let encoding = encoding(payload.encoding)?;
-    // What a peer sent may be sent on as it is, also where it is a little more than JSON.
-    let rules = match payload.flags & WAMP_PAYLOAD_RECEIVED != 0 {
-        true => Rules::Tolerant,
-        false => Rules::Strict,
-    };
-    let part = |pointer: *const c_char, size, name| match pointer.is_null() {
-        true => Ok(None),
-        // SAFETY: the caller's promise.
-        false => unsafe { encoded(pointer, size, encoding, name) }.map(Some),
-    };
-    let args = part(payload.args, payload.args_size, "args")?;
-    let kwargs = part(payload.kwargs, payload.kwargs_size, "kwargs")?;
-    check_payload(args, kwargs, encoding, rules)
-        .map_err(|(name, error)| Failure::new(Status::Payload, format!("{name}: {error}")))
+}
+
+/// A place for a result: NULL for nowhere, or writable.
+#[derive(Clone, Copy)]
+pub(super) struct Out<'c, T> {
+    pointer: *mut T,
+    name: &'static str,
+    call: PhantomData<&'c T>,
+}
+
+impl<'c, T> Out<'c, T> {
+    /// # Safety
+    /// `pointer` keeps the rule of this type, for `'c`.
+    pub(super) unsafe fn from_c(
+        pointer: *mut T,
+        name: &'static str,
+        _call: &'c impl Copy,
+    ) -> Out<'c, T> {
+        Out { pointer, name, call: PhantomData }
+    }
+
+    /// Returns true if the result is not wanted.
+    pub(super) fn is_null(&self) -> bool {
+        self.pointer.is_null()
+    }
+
+    /// Refuses a result that is not wanted.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        match self.is_null() {
+            true => wrong(format!("`{}` is NULL", self.name)),
+            false => Ok(()),
+        }
+    }
+
+    /// Writes the result to where it is wanted.
+    pub(super) fn set(&self, value: T) {
+        if !self.is_null() {
+            // SAFETY: not NULL, so by the rule of this type writable.
+            unsafe { self.pointer.write(value) };
+        }
+    }
+}
+
+/// A buffer for a text: as many bytes are writable as its size says.
+#[derive(Clone, Copy)]
+pub(super) struct Buffer<'c> {
+    pointer: *mut c_char,
+    size: usize,
+    call: PhantomData<&'c c_char>,
+}
+
+impl<'c> Buffer<'c> {
+    /// # Safety
+    /// Pointer and size keep the rule of this type, for `'c`.
+    pub(super) unsafe fn from_c(
+        (pointer, size): (*mut c_char, usize),
+        _name: &'static str,
+        _call: &'c impl Copy,
+    ) -> Buffer<'c> {
+        Buffer { pointer, size, call: PhantomData }
+    }
+
+    /// Writes a text, NUL-terminated; tells its length. Where it does not fit the buffer gets an
+    /// empty text: half a URI or half a key is worse than none.
+    pub(super) fn fill(self, text: &str) -> Result<c_int, Failure> {
+        let Buffer { pointer, size, .. } = self;
+        let length = c_int::try_from(text.len()).map_err(|_| {
+            Failure::new(Status::TooLarge, "the text is longer than an int can tell")
+        })?;
+        if pointer.is_null() && size > 0 {
+            return wrong("the buffer is NULL, but its size is not 0");
+        }
+        if size > isize::MAX as usize {
+            return wrong("the buffer's size must be given: WAMP_NUL is for texts that are read");
+        }
+        if size > 0 {
+            let fitting = if text.len() < size { text } else { "" };
+            // SAFETY: not NULL, and the bytes and the NUL are no more than `size`, which by the
+            // rule of this type are writable.
+            unsafe {
+                fitting.as_ptr().cast::<c_char>().copy_to_nonoverlapping(pointer, fitting.len());
+                pointer.add(fitting.len()).write(0);
+            }
+        }
+        Ok(length)
+    }
 }
 
 /// An encoding as C numbers it.
@@ -183,43 +342,6 @@ pub fn encoding_number(encoding: Encoding) -> u32 {
     }
 }
 
-/// Writes a text for C into its buffer, NUL-terminated; tells its length. Where it does not fit the
-/// buffer gets an empty text: half a URI or half a key is worse than none.
-///
-/// # Safety
-/// `out` points to `size` writable bytes; it may be NULL if that is 0.
-pub unsafe fn fill(out: *mut c_char, size: usize, text: &str) -> Result<c_int, Failure> {
-    let length = c_int::try_from(text.len())
-        .map_err(|_| Failure::new(Status::TooLarge, "the text is longer than an int can tell"))?;
-    if out.is_null() && size > 0 {
-        return Err(Failure::new(Status::Argument, "the buffer is NULL, but its size is not 0"));
-    }
-    if size > isize::MAX as usize {
-        let text = "the buffer's size must be given: WAMP_NUL is for texts that are read";
-        return Err(Failure::new(Status::Argument, text));
-    }
-    if size > 0 {
-        let fitting = if text.len() < size { text } else { "" };
-        // SAFETY: not NULL, and the bytes and the NUL are no more than `size`.
-        unsafe {
-            fitting.as_ptr().cast::<c_char>().copy_to_nonoverlapping(out, fitting.len());
-            out.add(fitting.len()).write(0);
-        }
-    }
-    Ok(length)
-}
-
-/// Writes a result to where C wants it; NULL for nowhere.
-///
-/// # Safety
-/// `out` is NULL or writable.
-pub unsafe fn give<T>(out: *mut T, value: T) {
-    if !out.is_null() {
-        // SAFETY: not NULL, and the caller's promise.
-        unsafe { out.write(value) };
-    }
-}
-
 /// A limit in milliseconds; `None` for a negative one: no limit.
 pub fn timeout(timeout_ms: i32) -> Option<Duration> {
     u64::try_from(timeout_ms).ok().map(Duration::from_millis)
@@ -233,7 +355,10 @@ pub fn deadline(timeout_ms: i32) -> Option<Instant> {
     timeout(timeout_ms).map(|timeout| Instant::now() + timeout)
 }
 
-/// A local id as C gives it.
-pub fn local_id(id: i64) -> Result<u64, Failure> {
-    u64::try_from(id).map_err(|_| Status::NoSuchId.into())
+/// A local id, as the request has returned it.
+pub(super) fn local_id(id: i64, name: &str) -> Result<u64, Failure> {
+    u64::try_from(id).map_err(|_| {
+        let text = format!("`{name}` is negative: the request that returned it has failed");
+        Failure::new(Status::NoSuchId, text)
+    })
 }

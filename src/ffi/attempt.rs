@@ -1,84 +1,58 @@
 //! The word on an attempt to connect: `wamp_attempt_t`.
 
 use std::ffi::{c_char, c_int};
-use std::sync::Arc;
 
-use crate::client::on_connect::Attempt;
-
-use super::args;
+use super::args::{Text, from_c};
 use super::guard::guard;
-use super::loan::{self, Lendable, Loan};
-use super::slab::Slab;
+use super::handles;
+use super::loan;
 use super::types::*;
-
-static ATTEMPTS: Slab<Arc<Lendable<Asked>>> = Slab::new();
-
-pub(super) struct Asked(Arc<Attempt>);
-
-impl Loan for Asked {
-    const TAG: Tag = Tag::Attempt;
-
-    fn slab() -> &'static Slab<Arc<Lendable<Self>>> {
-        &ATTEMPTS
-    }
-
-    fn forgotten(&self) {
-        // Refused if there was a word on it: then that holds.
-        let _ = self.0.proceed(None);
-    }
-}
-
-/// A handle, lent until its event is over.
-pub(super) fn lend(attempt: &Arc<Attempt>) -> *mut wamp_attempt_t {
-    loan::lend(Asked(attempt.clone()))
-}
 
 /// Keeps an attempt beyond its callback, to decide later from any thread: it waits so long. Each
 /// retain wants its wamp_attempt_release(). Returns WAMP_OK or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_attempt_retain(attempt: *mut wamp_attempt_t) -> c_int {
-    guard(|| loan::retain::<Asked, _>(attempt).map(|_| 0))
+    guard(|| loan::retain(attempt).map(|_| 0))
 }
 
 /// Gives an attempt back. If nothing was decided and nobody else keeps it, it is made as it is.
 /// Returns WAMP_OK or WAMP_ERR_HANDLE, also for one that this program did not retain.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_attempt_release(attempt: *mut wamp_attempt_t) -> c_int {
-    guard(|| loan::release::<Asked, _>(attempt).map(|()| 0))
+    guard(|| loan::release(attempt).map(|()| 0))
 }
 
 /// Makes the attempt. From any thread, once.
 ///
 /// `changes` (JSON object, NULL for none) holds options of the connection that shall be different
-/// from now on: `url`, `transports`, `headers`, `serializers`, `tlsConfiguration` (its files are read
-/// again), `proxy`, `realm`, `authid`, `authmethods`, `authextra`, `ticket`, `secret`, `privkey`; it is
-/// copied. A header in `headers` also takes the place of the one of that name in `transports`, unless
-/// these are given with it. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_UTF8, WAMP_ERR_OPTION
-/// (nothing is decided then), WAMP_ERR_STATE (decided already).
+/// from now on: `url`, `transports`, `headers`, `serializers`, `tlsConfiguration` (its files are
+/// read again), `proxy`, `realm`, `authid`, `authmethods`, `authextra`, `ticket`, `secret`,
+/// `privkey`; it is copied. A header in `headers` also takes the place of the one of that name in
+/// `transports`, unless these are given with it. Returns WAMP_OK, or WAMP_ERR_HANDLE,
+/// WAMP_ERR_UTF8, WAMP_ERR_OPTION (nothing is decided then), WAMP_ERR_STATE (decided already).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_attempt_proceed(
     attempt: *mut wamp_attempt_t,
     changes: *const c_char,
 ) -> c_int {
+    from_c!(changes: Text);
     guard(|| {
-        let object = loan::object::<Asked, _>(attempt)?;
-        // SAFETY: the caller's promise.
-        let changes = unsafe { args::optional_text(changes, "changes") }?;
-        object.what.0.proceed(changes).map(|()| 0)
+        let object = handles::find(attempt)?;
+        object.what.0.proceed(changes.optional()?).map(|()| 0)
     })
 }
 
-/// Makes neither this attempt nor any after it: WAMP_CLOSE with WAMP_ERR_CANCELED follows. `message`
-/// (may be NULL) stands in it. Returns as wamp_attempt_proceed().
+/// Makes neither this attempt nor any after it: WAMP_CLOSE with WAMP_ERR_CANCELED follows.
+/// `message` (may be NULL) stands in it. Returns as wamp_attempt_proceed().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_attempt_abandon(
     attempt: *mut wamp_attempt_t,
     message: *const c_char,
 ) -> c_int {
+    from_c!(message: Text);
     guard(|| {
-        let object = loan::object::<Asked, _>(attempt)?;
-        // SAFETY: the caller's promise.
-        let message = unsafe { args::optional_text(message, "message") }?;
+        let object = handles::find(attempt)?;
+        let message = message.optional()?;
         object.what.0.abandon(message.unwrap_or("on_connect wanted no attempt")).map(|()| 0)
     })
 }

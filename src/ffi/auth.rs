@@ -10,7 +10,7 @@ use crate::auth::scram::{self, Kdf, Profile};
 use crate::auth::{AuthError, Stop, cra, hex, key_file, unhex};
 use crate::client::{Failure, Status};
 
-use super::args;
+use super::args::{Buffer, Text, from_c};
 use super::guard::guard;
 
 /// The key that a salted WAMP-CRA secret stands for: what a router may keep instead of the secret,
@@ -33,9 +33,9 @@ pub unsafe extern "C" fn wamp_auth_cra_derive_key(
     out: *mut c_char,
     out_size: usize,
 ) -> c_int {
+    from_c!(secret: Text, salt: Text, out[out_size]: Buffer);
     guard(|| {
-        // SAFETY: the caller's promise: texts are NUL-terminated.
-        let (secret, salt) = unsafe { (args::text(secret, "secret")?, args::text(salt, "salt")?) };
+        let (secret, salt) = (secret.required()?, salt.required()?);
         let usual = |given, usual| u64::from(if given == 0 { usual } else { given });
         let iterations = usual(iterations, cra::ITERATIONS);
         let keylen = usual(keylen, cra::KEY_BYTES);
@@ -47,13 +47,12 @@ pub unsafe extern "C" fn wamp_auth_cra_derive_key(
             &Stop::default(),
         )
         .map_err(refused)?;
-        // SAFETY: the caller's promise.
-        unsafe { args::fill(out, out_size, key.expose()) }
+        out.fill(key.expose())
     })
 }
 
-/// The signature of a WAMP-CRA challenge, which is signed as it came. `key` is the secret or, if the
-/// challenge has a `salt`, what wamp_auth_cra_derive_key() made of it.
+/// The signature of a WAMP-CRA challenge, which is signed as it came. `key` is the secret or, if
+/// the challenge has a `salt`, what wamp_auth_cra_derive_key() made of it.
 ///
 /// Writes base64 to `out`, 44 characters; returns as wamp_auth_cra_derive_key().
 #[unsafe(no_mangle)]
@@ -63,14 +62,11 @@ pub unsafe extern "C" fn wamp_auth_cra_sign(
     out: *mut c_char,
     out_size: usize,
 ) -> c_int {
+    from_c!(key: Text, challenge: Text, out[out_size]: Buffer);
     guard(|| {
-        // SAFETY: the caller's promise: texts are NUL-terminated.
-        let key = unsafe { args::text(key, "key") }?;
-        // SAFETY: as above.
-        let challenge = unsafe { args::text(challenge, "challenge") }?;
+        let (key, challenge) = (key.required()?, challenge.required()?);
         let signature = cra::sign(key.as_bytes(), challenge.as_bytes());
-        // SAFETY: the caller's promise.
-        unsafe { args::fill(out, out_size, &signature) }
+        out.fill(&signature)
     })
 }
 
@@ -85,17 +81,16 @@ pub unsafe extern "C" fn wamp_auth_cryptosign_public_key(
     out: *mut c_char,
     out_size: usize,
 ) -> c_int {
+    from_c!(privkey: Text, out[out_size]: Buffer);
     guard(|| {
-        // SAFETY: the caller's promise: texts are NUL-terminated.
-        let key = key_file::load(unsafe { args::text(privkey, "privkey") }?).map_err(refused)?;
-        // SAFETY: the caller's promise.
-        unsafe { args::fill(out, out_size, &hex(&key.public_key())) }
+        let key = key_file::load(privkey.required()?).map_err(refused)?;
+        out.fill(&hex(&key.public_key()))
     })
 }
 
 /// Signs a cryptosign challenge. `privkey` as for wamp_auth_cryptosign_public_key(); `challenge`:
-/// 64 hexadecimal digits, as they came; `channel_id`: 64 hexadecimal digits if the login is bound to
-/// its TLS channel, else NULL.
+/// 64 hexadecimal digits, as they came; `channel_id`: 64 hexadecimal digits if the login is bound
+/// to its TLS channel, else NULL.
 ///
 /// Writes to `out` what AUTHENTICATE wants, 192 hexadecimal digits: the signature, and what was
 /// signed. Returns as wamp_auth_cra_derive_key().
@@ -107,22 +102,18 @@ pub unsafe extern "C" fn wamp_auth_cryptosign_sign(
     out: *mut c_char,
     out_size: usize,
 ) -> c_int {
+    from_c!(privkey: Text, challenge: Text, channel_id: Text, out[out_size]: Buffer);
     guard(|| {
-        // SAFETY: the caller's promise: texts are NUL-terminated.
-        let key = key_file::load(unsafe { args::text(privkey, "privkey") }?).map_err(refused)?;
-        // SAFETY: as above.
-        let challenge = digits(unsafe { args::text(challenge, "challenge") }?, "challenge")?;
-        // SAFETY: as above.
-        let channel_id = unsafe { args::optional_text(channel_id, "channel_id") }?
-            .map(|text| digits(text, "channel_id"))
-            .transpose()?;
-        // SAFETY: the caller's promise.
-        unsafe { args::fill(out, out_size, &key.sign(&challenge, channel_id.as_ref())) }
+        let key = key_file::load(privkey.required()?).map_err(refused)?;
+        let challenge = digits(challenge.required()?, "challenge")?;
+        let channel_id =
+            channel_id.optional()?.map(|text| digits(text, "channel_id")).transpose()?;
+        out.fill(&key.sign(&challenge, channel_id.as_ref()))
     })
 }
 
-/// The SaltedPassword of SCRAM, with which proofs are made and stored keys too. Takes as long as its
-/// costs say, up to some seconds.
+/// The SaltedPassword of SCRAM, with which proofs are made and stored keys too. Takes as long as
+/// its costs say, up to some seconds.
 ///
 /// `kdf`, `salt` (base64), `iterations` and `memory` (KiB; only for argon2) are those of the
 /// challenge. The spelling of `kdf` matters: "pbkdf2" and "argon2id13" are the specification's;
@@ -141,26 +132,22 @@ pub unsafe extern "C" fn wamp_auth_scram_salted_password(
     out: *mut c_char,
     out_size: usize,
 ) -> c_int {
+    from_c!(kdf: Text, password: Text, salt: Text, out[out_size]: Buffer);
     guard(|| {
-        // SAFETY: the caller's promise: texts are NUL-terminated.
-        let name = unsafe { args::text(kdf, "kdf") }?;
-        // SAFETY: as above.
-        let password = unsafe { args::text(password, "password") }?;
-        // SAFETY: as above.
-        let salt = bytes(unsafe { args::text(salt, "salt") }?, "salt")?;
+        let (name, password) = (kdf.required()?, password.required()?);
+        let salt = bytes(salt.required()?, "salt")?;
         let kdf = Kdf::new(name, iterations.into(), Some(memory.into())).map_err(refused)?;
         let profile = if name == "argon2id-13" { Profile::Crossbar } else { Profile::Wamp };
         let salted = scram::salted_password(profile, kdf, password, &salt, &Stop::default())
             .map_err(refused)?;
-        // SAFETY: the caller's promise.
-        unsafe { args::fill(out, out_size, &Zeroizing::new(STANDARD.encode(&*salted))) }
+        out.fill(&Zeroizing::new(STANDARD.encode(&*salted)))
     })
 }
 
 /// The ClientProof of SCRAM: the signature for AUTHENTICATE. `salted_password`: what
 /// wamp_auth_scram_salted_password() wrote; `auth_message`: the AuthMessage of RFC 5802, such as
-/// "n=joe,r=OURS,r=BOTH,s=SALT,i=4096,c=biws,r=BOTH", where OURS and BOTH are the nonces of HELLO and
-/// of the challenge. Crossbar.io's method "scram" has nothing behind `c=`.
+/// "n=joe,r=OURS,r=BOTH,s=SALT,i=4096,c=biws,r=BOTH", where OURS and BOTH are the nonces of HELLO
+/// and of the challenge. Crossbar.io's method "scram" has nothing behind `c=`.
 ///
 /// Writes base64 to `out`, 44 characters; returns as wamp_auth_cra_derive_key().
 #[unsafe(no_mangle)]
@@ -170,13 +157,13 @@ pub unsafe extern "C" fn wamp_auth_scram_client_proof(
     out: *mut c_char,
     out_size: usize,
 ) -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe { scram_proof(scram::client_proof, salted_password, auth_message, out, out_size) }
+    from_c!(salted_password: Text, auth_message: Text, out[out_size]: Buffer);
+    scram_proof(scram::client_proof, salted_password, auth_message, out)
 }
 
 /// The ServerSignature of SCRAM, by which a client knows the router: compare it with
-/// `authextra.verifier` of WELCOME, or Crossbar.io's `scram_server_signature`. Takes the same arguments,
-/// and returns as wamp_auth_scram_client_proof().
+/// `authextra.verifier` of WELCOME, or Crossbar.io's `scram_server_signature`. Takes the same
+/// arguments, and returns as wamp_auth_scram_client_proof().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_auth_scram_server_signature(
     salted_password: *const c_char,
@@ -184,28 +171,21 @@ pub unsafe extern "C" fn wamp_auth_scram_server_signature(
     out: *mut c_char,
     out_size: usize,
 ) -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe { scram_proof(scram::server_signature, salted_password, auth_message, out, out_size) }
+    from_c!(salted_password: Text, auth_message: Text, out[out_size]: Buffer);
+    scram_proof(scram::server_signature, salted_password, auth_message, out)
 }
 
-/// # Safety
-/// Texts are NULL or NUL-terminated; `out` as for [`args::fill`].
 #[cfg_attr(debug_assertions, track_caller)]
-unsafe fn scram_proof(
+fn scram_proof(
     proof: fn(&[u8], &[u8]) -> [u8; 32],
-    salted_password: *const c_char,
-    auth_message: *const c_char,
-    out: *mut c_char,
-    out_size: usize,
+    salted_password: Text<'_>,
+    auth_message: Text<'_>,
+    out: Buffer<'_>,
 ) -> c_int {
     guard(|| {
-        // SAFETY: the caller's promise.
-        let salted = unsafe { args::text(salted_password, "salted_password") }?;
-        let salted = bytes(salted, "salted_password")?;
-        // SAFETY: the caller's promise.
-        let message = unsafe { args::text(auth_message, "auth_message") }?;
-        // SAFETY: the caller's promise.
-        unsafe { args::fill(out, out_size, &STANDARD.encode(proof(&salted, message.as_bytes()))) }
+        let salted = bytes(salted_password.required()?, "salted_password")?;
+        let message = auth_message.required()?;
+        out.fill(&STANDARD.encode(proof(&salted, message.as_bytes())))
     })
 }
 

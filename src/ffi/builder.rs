@@ -8,22 +8,12 @@ use crate::client::{Failure, Status, lock};
 use crate::codec::Builder;
 use crate::codec::builder::BuildError;
 
-use super::args;
+use super::args::{self, Bytes, Text, from_c};
 use super::guard::guard;
-use super::slab::Slab;
+use super::handles::{self, find};
+use super::objects::BuilderObject;
 use super::types::*;
 use super::value;
-
-pub(super) struct BuilderObject {
-    builder: Builder,
-    /// What wamp_builder_payload has lent.
-    payload: wamp_payload_t,
-}
-
-// SAFETY: the payload points into the builder, and is only read by the program that got it.
-unsafe impl Send for BuilderObject {}
-
-pub(super) static BUILDERS: Slab<Arc<Mutex<Box<BuilderObject>>>> = Slab::new();
 
 const NO_PAYLOAD: wamp_payload_t = wamp_payload_t {
     args: ptr::null(),
@@ -47,25 +37,20 @@ impl From<BuildError> for Failure {
     }
 }
 
-fn object(builder: *mut wamp_builder_t) -> Result<Arc<Mutex<Box<BuilderObject>>>, Failure> {
-    let key = Tag::Builder.key(builder).ok_or(Status::Handle)?;
-    BUILDERS.with(key, Arc::clone).ok_or_else(|| Status::Handle.into())
-}
-
 #[cfg_attr(debug_assertions, track_caller)]
 fn build(
     builder: *mut wamp_builder_t,
     step: impl FnOnce(&mut Builder) -> Result<(), BuildError>,
 ) -> c_int {
     guard(|| {
-        step(&mut lock(&*object(builder)?).builder)?;
+        step(&mut lock(&*find(builder)?).builder)?;
         Ok(0)
     })
 }
 
 /// Appends what `argument` holds; an argument that could not be read sticks like any misuse.
 fn append<T>(
-    object: &Mutex<Box<BuilderObject>>,
+    object: &Mutex<BuilderObject>,
     argument: Result<T, Failure>,
     step: impl FnOnce(&mut Builder, T) -> Result<(), BuildError>,
 ) -> Result<c_int, Failure> {
@@ -83,28 +68,23 @@ fn append<T>(
 /// A builder of payloads, for programs without a library for their encoding.
 ///
 /// `encoding` is WAMP_JSON, WAMP_MSGPACK or WAMP_CBOR. Any of them can be sent on any connection;
-/// its own is sent as it is. Values are appended to args; a value after wamp_builder_key() at the top goes to kwargs. The
-/// first misuse sticks: everything after it fails, and so does the call that gets the payload.
-/// Returns NULL on failure. Free it with wamp_builder_free(). A builder may be used on any thread,
-/// by one at a time.
+/// its own is sent as it is. Values are appended to args; a value after wamp_builder_key() at the
+/// top goes to kwargs. The first misuse sticks: everything after it fails, and so does the call
+/// that gets the payload. Returns NULL on failure. Free it with wamp_builder_free(). A builder may
+/// be used on any thread, by one at a time.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_new(encoding: u32) -> *mut wamp_builder_t {
     guard(|| {
         let encoding = args::encoding(encoding)?;
         let object = BuilderObject { builder: Builder::new(encoding), payload: NO_PAYLOAD };
-        let key =
-            BUILDERS.insert(Arc::new(Mutex::new(Box::new(object)))).ok_or(Status::Internal)?;
-        Ok(Tag::Builder.handle(key))
+        handles::insert(Arc::new(Mutex::new(object))).ok_or_else(|| Status::Internal.into())
     })
 }
 
 /// Frees a builder; its payload ends with it. Returns WAMP_OK or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_free(builder: *mut wamp_builder_t) -> c_int {
-    guard(|| {
-        let key = Tag::Builder.key(builder).ok_or(Status::Handle)?;
-        BUILDERS.remove(key).map(|_| 0).ok_or_else(|| Status::Handle.into())
-    })
+    guard(|| handles::remove(builder).map(|_| 0))
 }
 
 /// Starts anew, also after a misuse. Returns WAMP_OK or WAMP_ERR_HANDLE.
@@ -147,56 +127,54 @@ pub unsafe extern "C" fn wamp_builder_double(builder: *mut wamp_builder_t, value
     build(builder, |builder| builder.double(value))
 }
 
-/// Appends a UTF-8 text of `size` bytes, or NUL-terminated with WAMP_NUL; size 0 is the empty text. In
-/// JSON it must not begin with U+0000, which marks binary values. Returns as wamp_builder_null(), or
-/// WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
+/// Appends a UTF-8 text of `size` bytes, or NUL-terminated with WAMP_NUL; size 0 is the empty text.
+/// In JSON it must not begin with U+0000, which marks binary values. Returns as
+/// wamp_builder_null(), or WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_string(
     builder: *mut wamp_builder_t,
     text: *const c_char,
     size: usize,
 ) -> c_int {
+    from_c!(text[size]: Bytes);
     guard(|| {
-        let object = object(builder)?;
-        // SAFETY: the caller's promise.
-        let bytes = unsafe { args::sized(text, size, "text") };
-        let text = bytes
+        let object = find(builder)?;
+        let text = text
+            .text()
             .and_then(|bytes| std::str::from_utf8(bytes).map_err(|_| Failure::from(Status::Utf8)));
         append(&object, text, |builder, text| builder.string(text))
     })
 }
 
-/// Appends `size` bytes as a binary value. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT (WAMP_NUL
-/// among others: bytes have no end of their own).
+/// Appends `size` bytes as a binary value. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT
+/// (WAMP_NUL among others: bytes have no end of their own).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_binary(
     builder: *mut wamp_builder_t,
     bytes: *const std::ffi::c_void,
     size: usize,
 ) -> c_int {
+    from_c!(bytes[size]: Bytes);
     guard(|| {
-        let object = object(builder)?;
-        // SAFETY: the caller's promise.
-        let bytes = unsafe { args::bytes(bytes.cast(), size, "bytes") };
-        append(&object, bytes, |builder, bytes| builder.binary(bytes))
+        let object = find(builder)?;
+        append(&object, bytes.binary(), |builder, bytes| builder.binary(bytes))
     })
 }
 
-/// Appends one value that is encoded already, as the builder's payload: `size` bytes, or with WAMP_NUL
-/// NUL-terminated JSON text. It is checked. Returns as wamp_builder_null() (WAMP_ERR_PAYLOAD for size 0,
-/// too: no value is empty), or WAMP_ERR_ARGUMENT.
+/// Appends one value that is encoded already, as the builder's payload: `size` bytes, or with
+/// WAMP_NUL NUL-terminated JSON text. It is checked. Returns as wamp_builder_null()
+/// (WAMP_ERR_PAYLOAD for size 0, too: no value is empty), or WAMP_ERR_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_raw(
     builder: *mut wamp_builder_t,
     encoded: *const c_char,
     size: usize,
 ) -> c_int {
+    from_c!(encoded[size]: Bytes);
     guard(|| {
-        let object = object(builder)?;
+        let object = find(builder)?;
         let encoding = lock(&*object).builder.encoding();
-        // SAFETY: the caller's promise.
-        let encoded = unsafe { args::encoded(encoded, size, encoding, "encoded") };
-        append(&object, encoded, |builder, encoded| builder.raw(encoded))
+        append(&object, encoded.encoded(encoding), |builder, encoded| builder.raw(encoded))
     })
 }
 
@@ -208,7 +186,7 @@ pub unsafe extern "C" fn wamp_builder_value(
     value: *const wamp_value_t,
 ) -> c_int {
     guard(|| {
-        let object = object(builder)?;
+        let object = find(builder)?;
         let builder = &mut lock(&*object).builder;
         let Some(appended) = value::append(value, builder) else {
             let text = "`value` is NULL, or no longer valid";
@@ -227,11 +205,10 @@ pub unsafe extern "C" fn wamp_builder_key(
     builder: *mut wamp_builder_t,
     key: *const c_char,
 ) -> c_int {
+    from_c!(key: Text);
     guard(|| {
-        let object = object(builder)?;
-        // SAFETY: the caller's promise.
-        let key = unsafe { args::text(key, "key") };
-        append(&object, key, |builder, key| builder.key(key))
+        let object = find(builder)?;
+        append(&object, key.required(), |builder, key| builder.key(key))
     })
 }
 
@@ -255,8 +232,8 @@ pub unsafe extern "C" fn wamp_builder_end(builder: *mut wamp_builder_t) -> c_int
     build(builder, Builder::end)
 }
 
-/// What has been built, owned by the builder and valid until it is changed or freed. JSON text in it is
-/// NUL-terminated.
+/// The payload that has been built, owned by the builder and valid until it is changed or freed.
+/// JSON text in it is NUL-terminated.
 ///
 /// Never NULL: after a misuse, or for a handle that is no builder, it is a payload that makes the
 /// function that gets it fail with WAMP_ERR_PAYLOAD, so that the result need not be checked.
@@ -265,7 +242,7 @@ pub unsafe extern "C" fn wamp_builder_payload(
     builder: *mut wamp_builder_t,
 ) -> *const wamp_payload_t {
     let built: *const wamp_payload_t = guard(|| {
-        let object = object(builder)?;
+        let object = find(builder)?;
         let mut object = lock(&*object);
         let payload = object.builder.payload()?;
         let part = |part: Option<&[u8]>| {

@@ -1,64 +1,36 @@
 //! Answers to challenges: `wamp_challenge_t`.
 
 use std::ffi::{c_char, c_int};
-use std::sync::Arc;
 
-use crate::client::Session;
 use crate::protocol::uri;
 
-use super::args;
+use super::args::{Text, from_c};
 use super::guard::guard;
-use super::loan::{self, Lendable, Loan};
-use super::slab::Slab;
+use super::handles;
+use super::loan;
 use super::types::*;
-
-pub(super) struct Challenge {
-    session: Arc<Session>,
-    round: u64,
-}
-
-static CHALLENGES: Slab<Arc<Lendable<Challenge>>> = Slab::new();
-
-impl Loan for Challenge {
-    const TAG: Tag = Tag::Challenge;
-
-    fn slab() -> &'static Slab<Arc<Lendable<Self>>> {
-        &CHALLENGES
-    }
-
-    fn forgotten(&self) {
-        // Refused if there was an answer, or the session is over: then all is well.
-        let text = "the challenge was not answered";
-        let _ = self.session.refuse_challenge(self.round, uri::CANNOT_AUTHENTICATE, text);
-    }
-}
-
-/// A handle, lent until its event is over.
-pub(super) fn lend(session: &Arc<Session>, round: u64) -> *mut wamp_challenge_t {
-    loan::lend(Challenge { session: session.clone(), round })
-}
 
 /// Keeps a challenge beyond its callback, to answer it later from any thread; each retain wants its
 /// wamp_challenge_release(). Returns WAMP_OK or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_challenge_retain(challenge: *mut wamp_challenge_t) -> c_int {
-    guard(|| loan::retain::<Challenge, _>(challenge).map(|_| 0))
+    guard(|| loan::retain(challenge).map(|_| 0))
 }
 
 /// Gives a challenge back. If it was never answered and nobody else keeps it, the attempt to join
-/// ends with `wamp.error.cannot_authenticate`. Returns WAMP_OK or WAMP_ERR_HANDLE, also for one that
-/// this program did not retain.
+/// ends with `wamp.error.cannot_authenticate`. Returns WAMP_OK or WAMP_ERR_HANDLE, also for one
+/// that this program did not retain.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_challenge_release(challenge: *mut wamp_challenge_t) -> c_int {
-    guard(|| loan::release::<Challenge, _>(challenge).map(|()| 0))
+    guard(|| loan::release(challenge).map(|()| 0))
 }
 
 /// Answers a challenge. From any thread, once.
 ///
 /// `signature` is what the method wants: the ticket itself, a signature (see wamp_auth_cra_sign()
 /// and its neighbours). `extra` (JSON object, may be NULL) goes with it. Both are copied. The
-/// router may challenge again, then accepts (WAMP_OPEN) or refuses (WAMP_CLOSE). Returns WAMP_OK, or
-/// WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION, WAMP_ERR_STATE (answered
+/// router may challenge again, then accepts (WAMP_OPEN) or refuses (WAMP_CLOSE). Returns WAMP_OK,
+/// or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION, WAMP_ERR_STATE (answered
 /// already), WAMP_ERR_CLOSED (too late).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_challenge_reply(
@@ -66,32 +38,29 @@ pub unsafe extern "C" fn wamp_challenge_reply(
     signature: *const c_char,
     extra: *const c_char,
 ) -> c_int {
+    from_c!(signature: Text, extra: Text);
     guard(|| {
-        let object = loan::object::<Challenge, _>(challenge)?;
-        // SAFETY: the caller's promise.
-        let (signature, extra) =
-            unsafe { (args::text(signature, "signature")?, args::options(extra)?) };
+        let object = handles::find(challenge)?;
+        let (signature, extra) = (signature.required()?, extra.options()?);
         object.what.session.authenticate(object.what.round, signature, extra).map(|()| 0)
     })
 }
 
-/// Gives up joining: ABORT goes to the router, and WAMP_CLOSE with WAMP_ERR_AUTH follows; there is no
-/// further attempt.
+/// Gives up joining: ABORT goes to the router, and WAMP_CLOSE with WAMP_ERR_AUTH follows; there is
+/// no further attempt.
 ///
-/// `reason` is a URI, NULL for `wamp.error.cannot_authenticate`; `message` (may be NULL) is a text for
-/// people. Returns as wamp_challenge_reply(), and WAMP_ERR_URI.
+/// `reason` is a URI, NULL for `wamp.error.cannot_authenticate`; `message` (may be NULL) is a text
+/// for people. Returns as wamp_challenge_reply(), and WAMP_ERR_URI.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_challenge_abort(
     challenge: *mut wamp_challenge_t,
     reason: *const c_char,
     message: *const c_char,
 ) -> c_int {
+    from_c!(reason: Text, message: Text);
     guard(|| {
-        let object = loan::object::<Challenge, _>(challenge)?;
-        // SAFETY: the caller's promise.
-        let (reason, message) = unsafe {
-            (args::optional_text(reason, "reason")?, args::optional_text(message, "message")?)
-        };
+        let object = handles::find(challenge)?;
+        let (reason, message) = (reason.optional()?, message.optional()?);
         let reason = reason.unwrap_or(uri::CANNOT_AUTHENTICATE);
         let message = message.unwrap_or("the application gave no answer");
         object.what.session.refuse_challenge(object.what.round, reason, message).map(|()| 0)

@@ -3,17 +3,14 @@
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::{Arc, Mutex};
 
+use crate::client::lock;
 use crate::client::payload_codec::Codec;
-use crate::client::{Status, lock};
 
-use super::args;
-use super::connection::object;
+use super::args::{Bytes, from_c};
 use super::guard::guard;
-use super::slab::Slab;
+use super::handles::{self, find};
 use super::target::UserData;
 use super::types::*;
-
-static BUFFERS: Slab<Arc<Mutex<Vec<u8>>>> = Slab::new();
 
 type Function = unsafe extern "C" fn(
     u32,
@@ -33,8 +30,7 @@ struct CCodec {
 impl CCodec {
     fn run(&self, direction: u32, details: &[u8], data: &[u8]) -> Option<Vec<u8>> {
         let buffer = Arc::new(Mutex::new(Vec::new()));
-        let key = BUFFERS.insert(buffer.clone())?;
-        let out = Tag::Buffer.handle(key);
+        let out = handles::insert(buffer.clone())?;
         // SAFETY: the function and its user_data are the host's; details and data live until it
         // returns, and the buffer is a number.
         let status = unsafe {
@@ -48,7 +44,7 @@ impl CCodec {
                 self.user_data.pointer(),
             )
         };
-        drop(BUFFERS.remove(key));
+        drop(handles::remove(out));
         let written = std::mem::take(&mut *lock(&buffer));
         (status >= 0).then_some(written)
     }
@@ -67,17 +63,17 @@ impl Codec for CCodec {
 /// Sets what makes and reads payloads in payload passthru mode, for serializers that the library
 /// has not and for ciphers; NULL for none.
 ///
-/// With the option `ppt_scheme` (publish, call, call_more, yield_with) or Autobahn's older `enc_algo`
-/// the codec gets `{"args": [...], "kwargs": {...}}` and writes the bytes that travel; where these
-/// options stand in the details of what has come, it gets the bytes and writes such an object.
-/// Without a codec `"ppt_serializer": "json"` without `ppt_cipher` works all the same, and everything
-/// else is given and delivered as the one binary value that it is on the wire. What cannot be
-/// encoded is refused with WAMP_ERR_PAYLOAD; of what cannot be decoded an event or a progressive
-/// result is told as WAMP_USER_ERROR, an invocation is answered with `wamp.error.invalid_argument`,
-/// and a result becomes WAMP_ERROR with WAMP_ERR_PAYLOAD.
+/// With the option `ppt_scheme` (publish, call, call_more, yield_with) or Autobahn's older
+/// `enc_algo` the codec gets `{"args": [...], "kwargs": {...}}` and writes the bytes that travel;
+/// where these options stand in the details of what has come, it gets the bytes and writes such an
+/// object. Without a codec `"ppt_serializer": "json"` without `ppt_cipher` works all the same, and
+/// everything else is given and delivered as the one binary value that it is on the wire. What
+/// cannot be encoded is refused with WAMP_ERR_PAYLOAD; of what cannot be decoded an event or a
+/// progressive result is told as WAMP_USER_ERROR, an invocation is answered with
+/// `wamp.error.invalid_argument`, and a result becomes WAMP_ERROR with WAMP_ERR_PAYLOAD.
 ///
-/// `free` (may be NULL) runs exactly once: when another codec takes the place, when the connection is
-/// freed, or when this call fails. Returns WAMP_OK or WAMP_ERR_HANDLE.
+/// `free` (may be NULL) runs exactly once: when another codec takes the place, when the connection
+/// is freed, or when this call fails. Returns WAMP_OK or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_set_codec(
     connection: *mut wamp_connection_t,
@@ -87,7 +83,7 @@ pub unsafe extern "C" fn wamp_connection_set_codec(
 ) -> c_int {
     let user_data = UserData::new(user_data, free);
     guard(|| {
-        let object = object(connection)?;
+        let object = find(connection)?;
         let codec: Option<Arc<dyn Codec>> = match codec {
             Some(codec) => Some(Arc::new(CCodec { codec, user_data })),
             None => None,
@@ -97,19 +93,18 @@ pub unsafe extern "C" fn wamp_connection_set_codec(
     })
 }
 
-/// Appends `size` bytes to what a codec writes; they are copied. Returns WAMP_OK, or WAMP_ERR_HANDLE
-/// (not, or no longer, the buffer of a running codec), WAMP_ERR_ARGUMENT.
+/// Appends `size` bytes to what a codec writes; they are copied. Returns WAMP_OK, or
+/// WAMP_ERR_HANDLE (not, or no longer, the buffer of a running codec), WAMP_ERR_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_buffer_write(
     buffer: *mut wamp_buffer_t,
     data: *const c_void,
     size: usize,
 ) -> c_int {
+    from_c!(data[size]: Bytes);
     guard(|| {
-        let key = Tag::Buffer.key(buffer).ok_or(Status::Handle)?;
-        let buffer = BUFFERS.with(key, Arc::clone).ok_or(Status::Handle)?;
-        // SAFETY: the caller's promise.
-        let data = unsafe { args::bytes(data.cast(), size, "data") }?;
+        let buffer = find(buffer)?;
+        let data = data.binary()?;
         lock(&buffer).extend_from_slice(data);
         Ok(0)
     })

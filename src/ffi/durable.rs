@@ -7,9 +7,9 @@ use crate::client::EventHandler;
 use crate::client::durable::DurableKind;
 use crate::client::request_options::Request;
 
-use super::args;
-use super::connection::object;
+use super::args::{self, Text, from_c};
 use super::guard::guard;
+use super::handles::find;
 use super::requests::check_handler;
 use super::target::{CTarget, UserData};
 use super::types::*;
@@ -18,15 +18,14 @@ use super::types::*;
 fn declare(
     kind: DurableKind,
     connection: *mut wamp_connection_t,
-    uri: *const c_char,
-    options: *const c_char,
+    uri: Text<'_>,
+    options: Text<'_>,
     target: &Arc<CTarget>,
 ) -> i64 {
     guard(|| {
-        let object = object(connection)?;
+        let object = find(connection)?;
         check_handler(object.client.mode(), target.handler)?;
-        // SAFETY: the caller's promise.
-        let (uri, options) = unsafe { (args::text(uri, "uri")?, args::options(options)?) };
+        let (uri, options) = (uri.required()?, options.options()?);
         if object.client.options().strict_options {
             let request = match kind {
                 DurableKind::Subscription => Request::Subscribe,
@@ -43,12 +42,12 @@ fn declare(
 fn retract(
     kind: DurableKind,
     connection: *mut wamp_connection_t,
-    id: i64,
+    (id, name): (i64, &str),
     target: &Arc<CTarget>,
 ) -> c_int {
     guard(|| {
-        let object = object(connection)?;
-        let id = args::local_id(id)?;
+        let object = find(connection)?;
+        let id = args::local_id(id, name)?;
         object.client.retract(kind, id, target.clone()).map(c_int::from)
     })
 }
@@ -57,12 +56,12 @@ fn retract(
 /// one and those to come.
 ///
 /// May be called before wamp_connection_open(). `options` (JSON object, may be NULL) go to the
-/// router each time. `handler` hears WAMP_EVENT. `done` (may be NULL) hears WAMP_SUBSCRIBED the first
-/// time and WAMP_RESTORED after each later join, WAMP_SUSPENDED when its session has ended (events
-/// published until WAMP_RESTORED are missed), WAMP_ERROR when a session's router refuses it (the
-/// next join tries again), WAMP_UNSUBSCRIBED when the router revokes it (as well). They have been
-/// asked for before WAMP_OPEN is told. Strings are copied. `free` (may be NULL) runs exactly once,
-/// also when the call fails.
+/// router each time. `handler` hears WAMP_EVENT. `done` (may be NULL) hears WAMP_SUBSCRIBED the
+/// first time and WAMP_RESTORED after each later join, WAMP_SUSPENDED when its session has ended
+/// (events published until WAMP_RESTORED are missed), WAMP_ERROR when a session's router refuses it
+/// (the next join tries again), WAMP_UNSUBSCRIBED when the router revokes it (as well). They have
+/// been asked for before WAMP_OPEN is told. Strings are copied. `free` (may be NULL) runs exactly
+/// once, also when the call fails.
 ///
 /// Returns the subscription's id (> 0), which stays the same, for wamp_connection_unsubscribe(); or
 /// WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT (NULL handler without manual dispatch), WAMP_ERR_UTF8,
@@ -77,13 +76,14 @@ pub unsafe extern "C" fn wamp_connection_subscribe(
     user_data: *mut c_void,
     free: wamp_free_t,
 ) -> i64 {
+    from_c!(topic: Text, options: Text);
     let target = Arc::new(CTarget::new(handler, done, UserData::new(user_data, free)));
     declare(DurableKind::Subscription, connection, topic, options, &target)
 }
 
 /// Ends a subscription of the connection. As wamp_session_unsubscribe(); where no session is open
-/// `done` hears WAMP_UNSUBSCRIBED all the same. Returns 1 if the router's subscription ends (or there
-/// was none), 0 if other handlers of it remain, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID.
+/// `done` hears WAMP_UNSUBSCRIBED all the same. Returns 1 if the router's subscription ends (or
+/// there was none), 0 if other handlers of it remain, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_unsubscribe(
     connection: *mut wamp_connection_t,
@@ -93,17 +93,17 @@ pub unsafe extern "C" fn wamp_connection_unsubscribe(
     free: wamp_free_t,
 ) -> c_int {
     let target = Arc::new(CTarget::new(None, done, UserData::new(user_data, free)));
-    retract(DurableKind::Subscription, connection, subscription, &target)
+    retract(DurableKind::Subscription, connection, (subscription, "subscription"), &target)
 }
 
 /// Registers a procedure for as long as the connection lives: in each of its sessions, the present
 /// one and those to come.
 ///
 /// As wamp_connection_subscribe(), with WAMP_INVOCATION, WAMP_REGISTERED and WAMP_UNREGISTERED. A
-/// procedure that exists already (`wamp.error.procedure_already_exists`: after a loss the router may
-/// not yet have noticed that our former session is gone) is tried again after 0.1 s, 0.2 s ... 10 s,
-/// each time with a WAMP_ERROR. Returns as wamp_connection_subscribe(), or WAMP_ERR_STATE (this
-/// connection has registered it already).
+/// procedure that exists already (`wamp.error.procedure_already_exists`: after a loss the router
+/// may not yet have noticed that our former session is gone) is tried again after 0.1 s, 0.2 s ...
+/// 10 s, each time with a WAMP_ERROR. Returns as wamp_connection_subscribe(), or WAMP_ERR_STATE
+/// (this connection has registered it already).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_register(
     connection: *mut wamp_connection_t,
@@ -114,6 +114,7 @@ pub unsafe extern "C" fn wamp_connection_register(
     user_data: *mut c_void,
     free: wamp_free_t,
 ) -> i64 {
+    from_c!(procedure: Text, options: Text);
     let target = Arc::new(CTarget::new(handler, done, UserData::new(user_data, free)));
     declare(DurableKind::Registration, connection, procedure, options, &target)
 }
@@ -129,5 +130,5 @@ pub unsafe extern "C" fn wamp_connection_unregister(
     free: wamp_free_t,
 ) -> c_int {
     let target = Arc::new(CTarget::new(None, done, UserData::new(user_data, free)));
-    retract(DurableKind::Registration, connection, registration, &target)
+    retract(DurableKind::Registration, connection, (registration, "registration"), &target)
 }

@@ -1,4 +1,4 @@
-//! What every exported function does first and last: fork check, panic guard, last error.
+//! The first and last steps of every exported function: fork check, panic guard, last error.
 
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
@@ -16,7 +16,7 @@ thread_local! {
 
 /// A result type of the C surface.
 pub trait Outcome {
-    /// What says that a call has failed.
+    /// The value that says that a call has failed.
     fn failed(status: Status) -> Self;
 }
 
@@ -47,8 +47,8 @@ impl<T> Outcome for *mut T {
 /// Runs the body of an exported function: a failure becomes its code and the last error, and so
 /// does a panic, which must not leave the library.
 ///
-/// In debug builds a status that the function does not list in wamp.h ends the process. A helper that
-/// calls the guard for exported functions is `track_caller` too, so that they are known.
+/// In debug builds a status that the function does not list in wamp.h ends the process. A helper
+/// that calls the guard for exported functions is `track_caller` too, so that they are known.
 #[inline]
 #[cfg_attr(debug_assertions, track_caller)]
 pub fn guard<T: Outcome>(body: impl FnOnce() -> Result<T, Failure>) -> T {
@@ -75,7 +75,8 @@ pub fn plain<T>(otherwise: T, body: impl FnOnce() -> Option<T>) -> T {
     contain(body).flatten().unwrap_or(otherwise)
 }
 
-/// Runs `body`; a panic in it becomes `None` and a line in the log. The thread is not canceled in it.
+/// Runs `body`; a panic in it becomes `None` and a line in the log. The thread is not canceled in
+/// it.
 #[inline]
 fn contain<T>(body: impl FnOnce() -> T) -> Option<T> {
     let _whole = os::NoCancel::begin();

@@ -1,7 +1,8 @@
 //! The texts of the last failures on each thread, for wamp_last_error().
 //!
-//! A program writes `printf("%d %s\n", wamp_session_publish(...), wamp_last_error())` sooner or later,
-//! and C may ask for the text before the call that fails: so a text outlives the next failures.
+//! A program writes `printf("%d %s\n", wamp_session_publish(...), wamp_last_error())` sooner or
+//! later, and C may ask for the text before the call that fails: so a text outlives the next
+//! failures.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CString, c_char};
@@ -26,7 +27,7 @@ impl Texts {
     }
 }
 
-/// How much is told of a failure when a thread ends.
+/// The size of what is told of a failure when a thread ends.
 const LATE: usize = 256;
 
 thread_local! {
@@ -50,7 +51,7 @@ pub(super) fn last() -> *const c_char {
     last.unwrap_or_else(|_| LATE_TEXT.with(|text| text.as_ptr().cast()))
 }
 
-/// As much of a text as there is room for, NUL-terminated.
+/// Cuts a text to the room that there is, NUL-terminated.
 fn cut(text: &str) -> [u8; LATE] {
     let mut room = [0; LATE];
     let ends = text.char_indices().map(|(at, char)| at + char.len_utf8());

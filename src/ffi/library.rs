@@ -29,12 +29,13 @@ pub unsafe extern "C" fn wamp_version_number() -> u32 {
 }
 
 /// Closes all connections and routers and joins all threads of the library, within `timeout_ms`
-/// (negative: no limit), whoever in the process has made them. Handles stay valid and are to be freed
-/// as always; the library can be used again afterwards. Not needed before the end of a process, but a
-/// leak checker wants it.
+/// (negative: no limit), whoever in the process has made them. Handles stay valid and are to be
+/// freed as always; the library can be used again afterwards. Not needed before the end of a
+/// process, but a leak checker wants it.
 ///
-/// Returns WAMP_OK, or WAMP_ERR_DEADLOCK (inside a callback), WAMP_ERR_TIMEOUT (a callback, or what else
-/// cannot be stopped, was still running; another wamp_shutdown() waits for it), WAMP_ERR_FORKED.
+/// Returns WAMP_OK, or WAMP_ERR_DEADLOCK (inside a callback), WAMP_ERR_TIMEOUT (a callback, or what
+/// else cannot be stopped, was still running; another wamp_shutdown() waits for it),
+/// WAMP_ERR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_shutdown(timeout_ms: c_int) -> c_int {
     guard(|| runtime::shutdown(args::timeout(timeout_ms)).map(|()| 0))
@@ -60,9 +61,9 @@ pub unsafe extern "C" fn wamp_status_text(status: c_int) -> *const c_char {
 
 /// The detail of the last failed call on this thread, in a sentence; "" before the first.
 ///
-/// Valid until eight more calls have failed on this thread: it can stand beside another call in one list
-/// of arguments. (C may ask for it before that call is made, and then it is the text of an earlier one.)
-/// Of a failure that an event tells too, it is the event's `message`.
+/// Valid until eight more calls have failed on this thread: it can stand beside another call in one
+/// list of arguments. (C may ask for it before that call is made, and then it is the text of an
+/// earlier one.) Of a failure that an event tells too, it is the event's `message`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_last_error() -> *const c_char {
     last_error::last()

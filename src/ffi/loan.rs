@@ -1,121 +1,195 @@
-//! Handles that an event lends: for the callback, or as long as the host retains them. What nobody
-//! has a reference to any more, unanswered, answers itself.
+//! Handles that events lend: for the callback or the poll, or as long as the host retains them.
+//!
+//! The object of one that nobody has a reference to any more, unanswered, answers itself.
 
 use std::ptr;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
-use crate::client::{Failure, Status, lock};
+use crate::client::{Failure, Notice, Session, Status, lock};
 
-use super::slab::Slab;
-use super::types::Tag;
+use super::handles::{self, Handle, SessionObject};
+use super::objects::{Invocation, Lendable, Loan, Refs};
+use super::types::*;
 
-/// What a handle of this kind leads to.
-pub(super) trait Loan: Sized + Send + Sync + 'static {
-    /// The kind of its handles.
-    const TAG: Tag;
-
-    /// Where they lead.
-    fn slab() -> &'static Slab<Arc<Lendable<Self>>>;
-
-    /// Nobody has a reference any more.
-    fn forgotten(&self);
-}
-
-/// An object with its references.
-pub(super) struct Lendable<T> {
-    pub(super) what: T,
-    pub(super) refs: Refs,
-}
-
-/// The references to a lent object: those of the host, and the loan. It ends once, with the last.
-pub(super) struct Refs(Mutex<(usize, bool)>);
-
-impl Refs {
-    /// A loan alone.
-    pub(super) const fn lent() -> Refs {
-        Refs(Mutex::new((0, true)))
-    }
-
-    /// One more of the host; false if all have ended.
-    pub(super) fn retain(&self) -> bool {
-        let (retained, lent) = &mut *lock(&self.0);
-        let alive = *retained > 0 || *lent;
-        *retained += usize::from(alive);
-        alive
-    }
-
-    /// One less of the host. `Some(true)`: it was the last of all; `None`: there was none.
-    pub(super) fn release(&self) -> Option<bool> {
-        let (retained, lent) = &mut *lock(&self.0);
-        *retained = retained.checked_sub(1)?;
-        Some(*retained == 0 && !*lent)
-    }
-
-    /// Lends what the host has retained once more; false if all have ended.
-    pub(super) fn lend_again(&self) -> bool {
-        let (retained, lent) = &mut *lock(&self.0);
-        let alive = *retained > 0 || *lent;
-        *lent = alive;
-        alive
-    }
-
-    /// The loan ends. True if it was the last of all.
-    pub(super) fn end_loan(&self) -> bool {
-        let (retained, lent) = &mut *lock(&self.0);
-        std::mem::take(lent) && *retained == 0
-    }
-}
-
-/// A handle, lent until [`end_loan`]. NULL if there can be no more; then it answers itself.
-pub(super) fn lend<T: Loan, H>(what: T) -> *mut H {
+/// Lends a handle until [`end`]. NULL if there can be no more; then the object answers itself.
+pub(super) fn lend<H, T>(what: T) -> *mut H
+where
+    H: Handle<Object = Lendable<T>>,
+    T: Loan,
+{
     let object = Arc::new(Lendable { what, refs: Refs::lent() });
-    match T::slab().insert(object.clone()) {
-        Some(key) => T::TAG.handle(key),
-        None => {
-            object.what.forgotten();
-            ptr::null_mut()
-        }
-    }
+    handles::insert(object.clone()).unwrap_or_else(|| {
+        object.what.answer_itself();
+        ptr::null_mut()
+    })
 }
 
-/// What a handle leads to.
-pub(super) fn object<T: Loan, H>(handle: *mut H) -> Result<Arc<Lendable<T>>, Failure> {
-    let key = T::TAG.key(handle).ok_or(Status::Handle)?;
-    T::slab().with(key, Arc::clone).ok_or_else(|| Status::Handle.into())
-}
-
-/// One more reference of the host.
-pub(super) fn retain<T: Loan, H>(handle: *mut H) -> Result<Arc<Lendable<T>>, Failure> {
-    let object = object::<T, H>(handle)?;
+/// Adds a reference of the host.
+pub(super) fn retain<H, T>(handle: *mut H) -> Result<Arc<Lendable<T>>, Failure>
+where
+    H: Handle<Object = Lendable<T>>,
+{
+    let object = handles::find(handle)?;
     match object.refs.retain() {
         true => Ok(object),
         false => Err(Status::Handle.into()),
     }
 }
 
-/// One reference of the host less.
-pub(super) fn release<T: Loan, H>(handle: *mut H) -> Result<(), Failure> {
-    let object = object::<T, H>(handle)?;
+/// Takes a reference of the host away.
+pub(super) fn release<H, T>(handle: *mut H) -> Result<(), Failure>
+where
+    H: Handle<Object = Lendable<T>>,
+    T: Loan,
+{
+    let object = handles::find(handle)?;
     if object.refs.release().ok_or(Status::Handle)? {
-        remove::<T, H>(handle);
-        object.what.forgotten();
+        drop(handles::remove(handle));
+        object.what.answer_itself();
     }
     Ok(())
 }
 
-/// The callback or poll that a handle was lent to is over.
-pub(super) fn end_loan<T: Loan, H>(handle: *mut H) {
-    if let Ok(object) = object::<T, H>(handle)
+/// Ends the loan: the callback or poll that the handle was lent to is over.
+pub(super) fn end<H, T>(handle: *mut H)
+where
+    H: Handle<Object = Lendable<T>>,
+    T: Loan,
+{
+    if let Ok(object) = handles::find(handle)
         && object.refs.end_loan()
     {
-        remove::<T, H>(handle);
-        object.what.forgotten();
+        drop(handles::remove(handle));
+        object.what.answer_itself();
     }
 }
 
-/// The handle leads nowhere from now on.
-pub(super) fn remove<T: Loan, H>(handle: *mut H) {
-    if let Some(key) = T::TAG.key(handle) {
-        drop(T::slab().remove(key));
+// ===== invocations =====
+
+/// Lends the handle of the invocation that `notice` tells of, until [`end_invocation`]. All input
+/// of a call comes with one handle, if the host has retained it.
+pub(super) fn lend_invocation(session: &Arc<Session>, notice: &Notice) -> *mut wamp_invocation_t {
+    let request = notice.event.wamp_id;
+    if notice.event.continues_input {
+        let known = known_invocation(session, request);
+        if handles::find(known).is_ok_and(|object| object.refs.lend_again()) {
+            return known;
+        }
     }
+    lend(Invocation::new(session, request, notice.event.id))
+}
+
+/// The handle under which the host has retained an invocation; NULL if it has not.
+pub(super) fn known_invocation(session: &Session, request: u64) -> *mut wamp_invocation_t {
+    match session.invocation_tag(request) {
+        0 => ptr::null_mut(),
+        key => handles::from_key(key),
+    }
+}
+
+/// The part of a call's input that an event has brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Input {
+    Whole,
+    MoreFollows,
+    LastPiece,
+}
+
+/// Ends the loan of an invocation. With more input to come the call goes on, whether or not the
+/// handle was retained; and so it does where the host has retained the handle of another piece of
+/// the input, as when several came in one poll.
+pub(super) fn end_invocation(invocation: *mut wamp_invocation_t, input: Input) {
+    if input == Input::Whole {
+        return end(invocation);
+    }
+    let Ok(object) = handles::find(invocation) else { return };
+    if !object.refs.end_loan() {
+        return;
+    }
+    drop(handles::remove(invocation));
+    let Invocation { session, request, .. } = &object.what;
+    let known = known_invocation(session, *request);
+    if !known.is_null() && known != invocation {
+        return;
+    }
+    match input {
+        Input::MoreFollows => session.tag_invocation(*request, 0),
+        Input::LastPiece | Input::Whole => object.what.answer_itself(),
+    }
+}
+
+// ===== sessions =====
+
+/// The handle of an open session; its connection keeps one reference until its CLOSE is told. NULL
+/// if the session was never open or its connection is freed.
+pub(super) fn lend_session(session: &Arc<Session>) -> *mut wamp_session_t {
+    let known = session.handle.load(Ordering::Acquire);
+    if known != 0 {
+        return handles::from_key(known);
+    }
+    if session.joined().is_none() {
+        return ptr::null_mut();
+    }
+    let connection = session.shared().handle.load(Ordering::Acquire);
+    let Some(connection) = handles::find_key::<wamp_connection_t>(connection) else {
+        return ptr::null_mut();
+    };
+    let mut lent = lock(&connection.lent);
+    let known = session.handle.load(Ordering::Acquire);
+    let (0, Some(lent)) = (known, lent.as_mut()) else {
+        return handles::from_key(known);
+    };
+    let object =
+        SessionObject { session: session.clone(), refs: Refs::lent(), details: OnceLock::new() };
+    let Some(key) = wamp_session_t::slab().insert(Arc::new(object)) else {
+        return ptr::null_mut();
+    };
+    lent.push(key);
+    session.handle.store(key, Ordering::Release);
+    handles::from_key(key)
+}
+
+/// Ends the connection's own reference: CLOSE has been told.
+pub(super) fn end_session(session: *mut wamp_session_t) {
+    let Ok(object) = handles::find(session) else { return };
+    let connection = object.session.shared().handle.load(Ordering::Acquire);
+    let Some(connection) = handles::find_key::<wamp_connection_t>(connection) else {
+        return;
+    };
+    let key = handles::key(session);
+    let was_lent = match lock(&connection.lent).as_mut() {
+        Some(lent) => {
+            let before = lent.len();
+            lent.retain(|lent| Some(*lent) != key);
+            lent.len() < before
+        }
+        None => false,
+    };
+    if was_lent && object.refs.end_loan() {
+        drop(handles::remove(session));
+    }
+}
+
+/// Ends the reference of a connection that is freed.
+pub(super) fn end_session_of_freed(session: *mut wamp_session_t) {
+    if handles::find(session).is_ok_and(|object| object.refs.end_loan()) {
+        drop(handles::remove(session));
+    }
+}
+
+/// Adds a reference of the host.
+pub(super) fn retain_session(session: *mut wamp_session_t) -> Result<(), Failure> {
+    match handles::find(session)?.refs.retain() {
+        true => Ok(()),
+        false => Err(Status::Handle.into()),
+    }
+}
+
+/// Takes a reference of the host away.
+pub(super) fn release_session(session: *mut wamp_session_t) -> Result<(), Failure> {
+    if handles::find(session)?.refs.release().ok_or(Status::Handle)? {
+        drop(handles::remove(session));
+    }
+    Ok(())
 }

@@ -1,13 +1,21 @@
-//! The C surface: thin. Handles, argument checks, a guard against panics; one file per object.
+//! The C surface: thin. Handles, argument checks, a guard against panics.
 //!
 //! Everything real happens in [`crate::client`] and below. `unsafe` stands here, each time with its
 //! reason: C gives pointers that only its own promise makes valid.
 //!
-//! * [`types`]: the public structs, constants and opaque names. [`slab`]: where handles lead.
-//! * [`guard`]: what every function does first and last. `last_error`: the texts of failures; `statuses`: which may be answered. [`args`]: pointers made into references.
-//! * [`library`], [`connection`], [`durable`], [`attempt`], [`challenge`], [`codec`], [`session`], [`requests`],
-//!   [`invocation`], [`event`], [`arg`], [`report`], [`value`], [`builder`], [`router`], [`auth`]: the functions.
-//! * [`target`]: C callbacks as the client knows them. `lent`, `loan`: handles that events lend.
+//! Each layer imports those above it in this list, and none of those below:
+//!
+//! * [`types`]: the public structs, constants and opaque names. [`slab`]: slots with generations.
+//!   `last_error`: the texts of failures; `statuses`: which may be answered.
+//! * [`guard`]: the first and last steps of every function. [`args`]: the rules of pointers, by
+//!   which they are read.
+//! * `objects`: what handles lead to; `handles`: the registry of them; `loan`: those that events
+//!   lend; `event_handles`: all that one event lends.
+//! * `view`: what of an event C sees. [`target`]: C callbacks as the client knows them. `requests`:
+//!   the common part of a session's requests.
+//! * [`library`], [`setup`], [`connection`], [`durable`], [`attempt`], [`challenge`], [`codec`],
+//!   [`session`], [`pubsub`], [`rpc`], [`invocation`], [`event`], [`arg`], [`report`], [`value`],
+//!   [`builder`], [`router`], [`auth`]: the functions, one file per object.
 #![allow(unsafe_code, non_camel_case_types)]
 // The safety of every function is the same and stands in the header: pointers are valid or NULL.
 #![allow(clippy::missing_safety_doc)]
@@ -22,19 +30,25 @@ pub mod codec;
 pub mod connection;
 pub mod durable;
 pub mod event;
+mod event_handles;
 pub mod guard;
+mod handles;
 pub mod invocation;
 mod last_error;
-pub mod lent;
 pub mod library;
 mod loan;
+mod objects;
+pub mod pubsub;
 pub mod report;
-pub mod requests;
+mod requests;
 pub mod router;
+pub mod rpc;
 pub mod session;
+pub mod setup;
 pub mod slab;
 #[cfg(debug_assertions)]
 mod statuses;
 pub mod target;
 pub mod types;
 pub mod value;
+mod view;

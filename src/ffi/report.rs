@@ -1,5 +1,5 @@
-//! What a program can ask about its connections and sessions beyond their plain properties: told
-//! as messages, which the value lenses read. And the session's own log.
+//! Reports on connections and sessions beyond their plain properties, told as messages, which the
+//! value lenses read. And the session's own log.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::Arc;
@@ -11,12 +11,11 @@ use crate::client::{Failure, Notice, NoticeKind, Session, log};
 use crate::codec::{Payload, PayloadRef};
 use crate::protocol::{Event, EventKind, SubscriptionInfo, features};
 
-use super::args;
-use super::connection::object;
-use super::event;
+use super::args::{Buffer, Text, from_c};
 use super::guard::{guard, plain};
-use super::session::session;
+use super::handles::{self, find};
 use super::types::*;
+use super::view::{self, Seen};
 
 /// A message of kind 0 whose args or kwargs are `value`.
 pub(super) fn report(value: &Value) -> Result<*mut wamp_message_t, Failure> {
@@ -28,7 +27,7 @@ pub(super) fn report(value: &Value) -> Result<*mut wamp_message_t, Failure> {
     };
     let mut event = Event::new(EventKind::Released, 0, None);
     event.payload = Payload::of_frame(&frame, payload);
-    event::message(Notice::detached(NoticeKind::Session(EventKind::Released), event))
+    view::message(Notice::detached(NoticeKind::Session(EventKind::Released), event))
 }
 
 /// The features of the session, role by role, as the kwargs of a message.
@@ -41,7 +40,7 @@ pub unsafe extern "C" fn wamp_session_features(
     session: *mut wamp_session_t,
 ) -> *mut wamp_message_t {
     guard(|| {
-        let session = self::session(session)?;
+        let session = handles::session(session)?;
         report(&features(&session))
     })
 }
@@ -74,15 +73,14 @@ fn features(session: &Session) -> Value {
 }
 
 /// The subscriptions that are active on the session, as the args of a message: dicts with `id` (as
-/// the request returned it), `wamp_id` (the router's), `topic` and `match`. Those of the connection are
-/// among them. To be freed by wamp_message_free(). NULL on
-/// failure.
+/// the request returned it), `wamp_id` (the router's), `topic` and `match`. Those of the connection
+/// are among them. To be freed by wamp_message_free(). NULL on failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_subscriptions(
     session: *mut wamp_session_t,
 ) -> *mut wamp_message_t {
     guard(|| {
-        let session = self::session(session)?;
+        let session = handles::session(session)?;
         report(&listed("topic", &session.subscriptions()))
     })
 }
@@ -94,7 +92,7 @@ pub unsafe extern "C" fn wamp_session_registrations(
     session: *mut wamp_session_t,
 ) -> *mut wamp_message_t {
     guard(|| {
-        let session = self::session(session)?;
+        let session = handles::session(session)?;
         report(&listed("procedure", &session.registrations()))
     })
 }
@@ -112,14 +110,14 @@ fn listed(name: &str, list: &[SubscriptionInfo]) -> Value {
 }
 
 /// The transport that is up, as the kwargs of a message: `type` ("websocket", "rawsocket",
-/// "longpoll"), `url`, `protocol` (such as "wamp.2.json"); "none" and nulls where there is none. To be
-/// freed by wamp_message_free(). NULL on failure.
+/// "longpoll"), `url`, `protocol` (such as "wamp.2.json"); "none" and nulls where there is none. To
+/// be freed by wamp_message_free(). NULL on failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_transport(
     connection: *mut wamp_connection_t,
 ) -> *mut wamp_message_t {
     guard(|| {
-        let object = object(connection)?;
+        let object = find(connection)?;
         let info = match object.client.transport() {
             Some((kind, url, protocol)) => json!({"type": kind, "url": url, "protocol": protocol}),
             None => json!({"type": "none", "url": null, "protocol": null}),
@@ -128,10 +126,10 @@ pub unsafe extern "C" fn wamp_connection_transport(
     })
 }
 
-/// What the connection has done since it was made, as the kwargs of a message.
+/// The statistics of a connection since it was made, as the kwargs of a message.
 ///
-/// `received` and `sent`: `bytes`, and `messages` by type. `round_trip`: seconds from the last ping to
-/// its answer, or null. `pending`: requests without an answer. `send_queue_bytes`,
+/// `received` and `sent`: `bytes`, and `messages` by type. `round_trip`: seconds from the last ping
+/// to its answer, or null. `pending`: requests without an answer. `send_queue_bytes`,
 /// `receive_queue_bytes`, `receive_queue_events`: what waits. `sessions`, `reconnects`: how many
 /// there have been. `last_end`: null, or `class`, `reason` and `message` of the last WAMP_CLOSE.
 /// `handlers`: `events` told, and `seconds` that callbacks have taken (not counted where events are
@@ -141,7 +139,7 @@ pub unsafe extern "C" fn wamp_connection_stats(
     connection: *mut wamp_connection_t,
 ) -> *mut wamp_message_t {
     guard(|| {
-        let object = object(connection)?;
+        let object = find(connection)?;
         report(&object.client.stats())
     })
 }
@@ -158,21 +156,20 @@ pub unsafe extern "C" fn wamp_session_prefix(
     shortcut: *const c_char,
     prefix: *const c_char,
 ) -> c_int {
+    from_c!(shortcut: Text, prefix: Text);
     guard(|| {
-        let session = self::session(session)?;
-        // SAFETY: the caller's promise.
-        let (shortcut, prefix) =
-            unsafe { (args::text(shortcut, "shortcut")?, args::optional_text(prefix, "prefix")?) };
+        let session = handles::session(session)?;
+        let (shortcut, prefix) = (shortcut.required()?, prefix.optional()?);
         session.shared().prefixes.set(shortcut, prefix).map(|()| 0)
     })
 }
 
-/// Writes the URI that `text` stands for into `uri`, NUL-terminated: `text` itself, unless it begins
-/// with a known shortcut. Seldom needed, as every function resolves by itself.
+/// Writes the URI that `text` stands for into `uri`, NUL-terminated: `text` itself, unless it
+/// begins with a known shortcut. Seldom needed, as every function resolves by itself.
 ///
 /// Returns the URI's bytes without the NUL; where they do not fit in `uri_size` bytes with the NUL,
-/// `uri` gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8,
-/// WAMP_ERR_TOO_LARGE.
+/// `uri` gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT,
+/// WAMP_ERR_UTF8, WAMP_ERR_TOO_LARGE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_resolve(
     session: *mut wamp_session_t,
@@ -180,30 +177,28 @@ pub unsafe extern "C" fn wamp_session_resolve(
     uri: *mut c_char,
     uri_size: usize,
 ) -> c_int {
+    from_c!(text: Text, uri[uri_size]: Buffer);
     guard(|| {
-        let session = self::session(session)?;
-        // SAFETY: the caller's promise.
-        let text = unsafe { args::text(text, "text") }?;
+        let session = handles::session(session)?;
+        let text = text.required()?;
         let resolved = session.shared().prefixes.resolve(text);
-        // SAFETY: the caller's promise.
-        unsafe { args::fill(uri, uri_size, &resolved) }
+        uri.fill(&resolved)
     })
 }
 
-/// Writes a line to the log, whatever its level: `WAMP session <id> on '<realm>' at <ms> ms: <text>`,
-/// where the time counts from the beginning of the session. It goes to the function of
-/// wamp_set_log(), or to standard error. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT,
-/// WAMP_ERR_UTF8.
+/// Writes a line to the log, whatever its level:
+/// `WAMP session <id> on '<realm>' at <ms> ms: <text>`, where the time counts from the beginning of
+/// the session. It goes to the function of wamp_set_log(), or to standard error. Returns WAMP_OK,
+/// or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_log(
     session: *mut wamp_session_t,
     text: *const c_char,
 ) -> c_int {
+    from_c!(text: Text);
     guard(|| {
-        let session = self::session(session)?;
-        // SAFETY: the caller's promise.
-        let text = unsafe { args::text(text, "text") }?;
-        say(&session, text);
+        let session = handles::session(session)?;
+        say(&session, text.required()?);
         Ok(0)
     })
 }
@@ -220,16 +215,16 @@ fn say(session: &Session, text: &str) {
     log::tell(log::Level::Info, &line);
 }
 
-/// A callback that writes its event to the log, as wamp_session_log() does: what came, with args and
-/// kwargs. To be passed wherever a wamp_callback_t is wanted. An invocation is not answered by it. An
-/// event that is no longer valid is a warning in the log.
+/// A callback that writes its event to the log, as wamp_session_log() does: what came, with args
+/// and kwargs. To be passed wherever a wamp_callback_t is wanted. An invocation is not answered by
+/// it. An event that is no longer valid is a warning in the log.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_log_event(event: *const wamp_event_t, user_data: *mut c_void) {
+    from_c!(event: Seen);
     // As every callback has one.
     let _ = user_data;
     plain((), || {
-        // SAFETY: the caller's promise.
-        let notice = match unsafe { event::shown(event) } {
+        let notice = match event.notice() {
             Ok(notice) => notice,
             Err(failure) => {
                 log::write(log::Level::Warn, || format!("wamp_log_event: {}", failure.text));
@@ -243,7 +238,7 @@ pub unsafe extern "C" fn wamp_log_event(event: *const wamp_event_t, user_data: *
         let part =
             |part: Option<&[u8]>| String::from_utf8_lossy(part.unwrap_or_default()).into_owned();
         let words = [
-            event::kind_name(event::kind(notice.kind)).to_owned(),
+            view::kind_name(view::kind(notice.kind)).to_owned(),
             text(&notice.event.uri),
             text(&notice.text),
             part(payload.args),

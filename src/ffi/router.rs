@@ -1,6 +1,6 @@
 //! The embedded router: `wamp_router_t`.
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{c_char, c_int};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
@@ -11,21 +11,14 @@ use crate::protocol::event::c_text;
 use crate::protocol::uri;
 use crate::router::{Router, RouterError};
 
-use super::args;
+use super::args::{self, Out, Text, from_c};
 use super::guard::{guard, quiet_panics};
+use super::handles::{self, find};
+use super::objects::RouterObject;
 use super::report::report;
-use super::slab::Slab;
 use super::types::*;
 
-pub(super) struct RouterObject {
-    router: Arc<Router>,
-    /// Where it listens, in the order in which it was told to.
-    urls: Mutex<Vec<Arc<CStr>>>,
-}
-
-pub(super) static ROUTERS: Slab<Arc<RouterObject>> = Slab::new();
-
-/// How long to wait for I/O threads to write what needs nobody's help: they may have much to do.
+/// The time that I/O threads get to write what needs nobody's help: they may have much to do.
 const SAYING: Duration = Duration::from_secs(1);
 
 impl Closable for RouterObject {
@@ -60,14 +53,9 @@ impl From<RouterError> for Failure {
     }
 }
 
-fn object(router: *mut wamp_router_t) -> Result<Arc<RouterObject>, Failure> {
-    let key = Tag::Router.key(router).ok_or(Status::Handle)?;
-    ROUTERS.with(key, Arc::clone).ok_or_else(|| Status::Handle.into())
-}
-
 /// A router inside this process, for tests, demos and one machine: broker and dealer with the
-/// features that clients can ask for, on WebSocket, RawSocket and HTTP long-poll, with JSON, MsgPack
-/// and CBOR.
+/// features that clients can ask for, on WebSocket, RawSocket and HTTP long-poll, with JSON,
+/// MsgPack and CBOR.
 ///
 /// `config` is a JSON object or NULL, with these keys:
 ///
@@ -87,9 +75,9 @@ fn object(router: *mut wamp_router_t) -> Result<Arc<RouterObject>, Failure> {
 /// | `auth`               | object         | who may join: see below                              |
 /// | `roles`              | object         | what they may do: see below                          |
 ///
-/// A client that takes no byte for 60 s while something waits for it is dropped, and so is one that has
-/// gone without a word, after 90 s. Before it has joined, messages have at most 64 KiB. A URI in a
-/// request has at most 8192 bytes.
+/// A client that takes no byte for 60 s while something waits for it is dropped, and so is one that
+/// has gone without a word, after 90 s. Before it has joined, messages have at most 64 KiB. A URI
+/// in a request has at most 8192 bytes.
 ///
 /// Without `auth` everybody may join, as `anonymous`; with it, whom its keys know:
 ///
@@ -101,11 +89,11 @@ fn object(router: *mut wamp_router_t) -> Result<Arc<RouterObject>, Failure> {
 /// | `scram`       | as `wamp-scram`, in the dialect of Crossbar.io                            |
 /// | `cryptosign`  | `pubkey`, or a list of `authorized_keys`: 64 hexadecimal digits           |
 ///
-/// each with the `role` that the client gets (`user`), as in
-/// {"auth": {"ticket": {"joe": {"ticket": "secret", "role": "admin"}}}}. The first method of the
-/// client's `authmethods` that is a key here decides. Beside these, `anonymous` ({"role": ...}) lets
-/// in those who are unknown, `router_key` is the seed with which the router proves itself in
-/// cryptosign, and `factors` lists methods that all have to pass.
+/// each with the `role` that the client gets (`user`), as in {"auth": {"ticket": {"joe": {"ticket":
+/// "secret", "role": "admin"}}}}. The first method of the client's `authmethods` that is a key here
+/// decides. Beside these, `anonymous` ({"role": ...}) lets in those who are unknown, `router_key`
+/// is the seed with which the router proves itself in cryptosign, and `factors` lists methods that
+/// all have to pass.
 ///
 /// `roles` gives for each role a list of what it may do; without the key everything. The most
 /// specific entry counts:
@@ -115,41 +103,36 @@ fn object(router: *mut wamp_router_t) -> Result<Arc<RouterObject>, Failure> {
 /// Returns NULL on failure, with the reason in wamp_last_error(). Free it with wamp_router_free().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_new(config: *const c_char) -> *mut wamp_router_t {
+    from_c!(config: Text);
     guard(|| {
         quiet_panics();
-        // SAFETY: the caller's promise.
-        let config = unsafe { args::optional_text(config, "config") }?;
-        let object = RouterObject { router: Router::new(config)?, urls: Mutex::default() };
-        let key = ROUTERS.insert(Arc::new(object)).ok_or(Status::Internal)?;
-        Ok(Tag::Router.handle(key))
+        let object =
+            RouterObject { router: Router::new(config.optional()?)?, urls: Mutex::default() };
+        handles::insert(Arc::new(object)).ok_or_else(|| Status::Internal.into())
     })
 }
 
-/// Listens at `url`, such as "ws://127.0.0.1:8080/ws"; with port 0 the system chooses one. All URLs of
-/// the connection option `url` will do; wss://, rss:// and https:// need the key `tls`. When it returns,
-/// clients can connect. Can be called several times.
+/// Listens at `url`, such as "ws://127.0.0.1:8080/ws"; with port 0 the system chooses one. All URLs
+/// of the connection option `url` will do; wss://, rss:// and https:// need the key `tls`. When it
+/// returns, clients can connect. Can be called several times.
 ///
-/// `*listening` (may be NULL if not wanted) receives the URL with the real port, NUL-terminated, which
-/// lives as long as the router; NULL on failure. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is
-/// missing), WAMP_ERR_UNREACHABLE (the address cannot be bound), WAMP_ERR_EXHAUSTED, WAMP_ERR_CLOSED
-/// (after wamp_shutdown(), wamp_router_close(), or the loss of the library's descriptors: make a new
-/// router), WAMP_ERR_FORKED.
+/// `*listening` (may be NULL if not wanted) receives the URL with the real port, NUL-terminated,
+/// which lives as long as the router; NULL on failure. Returns WAMP_OK, or WAMP_ERR_HANDLE,
+/// WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is missing), WAMP_ERR_UNREACHABLE (the
+/// address cannot be bound), WAMP_ERR_EXHAUSTED, WAMP_ERR_CLOSED (after wamp_shutdown(),
+/// wamp_router_close(), or the loss of the library's descriptors: make a new router),
+/// WAMP_ERR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_listen(
     router: *mut wamp_router_t,
     url: *const c_char,
     listening: *mut *const c_char,
 ) -> c_int {
-    // SAFETY: by the caller's promise NULL or writable, here and below.
-    let listening = unsafe { listening.as_mut() };
+    from_c!(url: Text, listening: Out);
     guard(|| {
-        let listening = listening.map(|place| {
-            *place = std::ptr::null();
-            place
-        });
-        let object = object(router)?;
-        // SAFETY: the caller's promise.
-        let url = unsafe { args::text(url, "url") }?;
+        listening.set(std::ptr::null());
+        let object = find(router)?;
+        let url = url.required()?;
         let weak: Weak<RouterObject> = Arc::downgrade(&object);
         let handle = runtime::enter(weak)?;
         let url = object.router.listen(url, &handle).inspect_err(|error| {
@@ -158,38 +141,34 @@ pub unsafe extern "C" fn wamp_router_listen(
             }
         });
         let url = c_text(&url?);
-        if let Some(place) = listening {
-            *place = url.as_ptr();
-        }
+        listening.set(url.as_ptr());
         lock(&object.urls).push(url);
         Ok(0)
     })
 }
 
-/// The URL that the router listens at, as wamp_router_listen() has told it: the first where there are
-/// several, NULL if there is none.
+/// The URL that the router listens at, as wamp_router_listen() has told it: the first where there
+/// are several, NULL if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_url(router: *mut wamp_router_t) -> *const c_char {
     let mut url: *const c_char = std::ptr::null();
     let _: c_int = guard(|| {
-        let key = Tag::Router.key(router).ok_or(Status::Handle)?;
-        url = ROUTERS
-            .with(key, |object| Some(lock(&object.urls).first()?.as_ptr()))
-            .ok_or(Status::Handle)?
-            .ok_or_else(|| Failure::new(Status::Closed, "the router does not listen yet"))?;
+        let first = lock(&find(router)?.urls).first().map(|url| url.as_ptr());
+        url =
+            first.ok_or_else(|| Failure::new(Status::Closed, "the router does not listen yet"))?;
         Ok(0)
     });
     url
 }
 
-/// What the router counts, as the kwargs of a message: `clients` (connected, joined or not),
+/// The router's counters, as the kwargs of a message: `clients` (connected, joined or not),
 /// `sessions`, `subscriptions`, `registrations`, `pending_calls`, `messages_in`, `messages_out`,
-/// `dropped` (clients that did not read, see `send_queue_bytes`). To be freed by wamp_message_free().
-/// NULL on failure.
+/// `dropped` (clients that did not read, see `send_queue_bytes`). To be freed by
+/// wamp_message_free(). NULL on failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_stats(router: *mut wamp_router_t) -> *mut wamp_message_t {
     guard(|| {
-        let stats = object(router)?.router.stats();
+        let stats = find(router)?.router.stats();
         report(&serde_json::json!({
             "clients": stats.clients,
             "sessions": stats.sessions,
@@ -215,13 +194,13 @@ pub unsafe extern "C" fn wamp_router_kick(
     session: i64,
     reason: *const c_char,
 ) -> c_int {
+    from_c!(reason: Text);
     guard(|| {
-        let object = object(router)?;
+        let object = find(router)?;
         let session = u64::try_from(session).map_err(|_| {
             Failure::new(Status::Argument, "`session` is a session's id, or 0 for all")
         })?;
-        // SAFETY: the caller's promise.
-        let reason = unsafe { args::optional_text(reason, "reason") }?;
+        let reason = reason.optional()?;
         if let Some(reason) = reason {
             uri::check(reason, uri::Match::Exact)
                 .map_err(|error| Failure::new(Status::Uri, format!("`reason`: {error}")))?;
@@ -238,14 +217,15 @@ pub unsafe extern "C" fn wamp_router_kick(
 /// Closes a router in order: no new clients, calls that wait for their answers get the error
 /// `wamp.error.canceled`, and each client a GOODBYE with `wamp.close.system_shutdown`, after which
 /// clients come back by themselves. Returns when each has answered; who has not within `timeout_ms`
-/// (negative: no limit) is cut off. Then its ports and Unix sockets are free. It is still to be freed.
+/// (negative: no limit) is cut off. Then its ports and Unix sockets are free. It is still to be
+/// freed.
 ///
-/// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_TIMEOUT (a client was cut off), WAMP_ERR_DEADLOCK (in
-/// a callback of inline dispatch), WAMP_ERR_FORKED.
+/// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_TIMEOUT (a client was cut off), WAMP_ERR_DEADLOCK
+/// (in a callback of inline dispatch), WAMP_ERR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_close(router: *mut wamp_router_t, timeout_ms: c_int) -> c_int {
     guard(|| {
-        let object = object(router)?;
+        let object = find(router)?;
         if scope::in_io() {
             let text = "waiting for clients on an I/O thread could never end";
             return Err(Failure::new(Status::Deadlock, text));
@@ -258,14 +238,14 @@ pub unsafe extern "C" fn wamp_router_close(router: *mut wamp_router_t, timeout_m
     })
 }
 
-/// Stops a router and frees it. Its clients get a GOODBYE, which is in their sockets when this returns:
-/// it waits for none of them, and only in a callback of inline dispatch not for that either. Each has a
-/// second for its answer, unless the process ends. Returns WAMP_OK or WAMP_ERR_HANDLE.
+/// Stops a router and frees it. Its clients get a GOODBYE, which is in their sockets when this
+/// returns: it waits for none of them, and only in a callback of inline dispatch not for that
+/// either. Each has a second for its answer, unless the process ends. Returns WAMP_OK or
+/// WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_free(router: *mut wamp_router_t) -> c_int {
     guard(|| {
-        let key = Tag::Router.key(router).ok_or(Status::Handle)?;
-        let object = ROUTERS.remove(key).ok_or(Status::Handle)?;
+        let object = handles::remove(router)?;
         object.router.close();
         if !scope::in_io() {
             object.router.wait_said(Instant::now() + SAYING);

@@ -1,4 +1,4 @@
-//! Where handles lead: slots with generations, so that a stale or made-up handle finds nothing.
+//! Slots with generations, where handles lead: so a stale or made-up handle finds nothing.
 //!
 //! A handle is a number in the shape of a pointer. It is never dereferenced:
 //!
@@ -7,10 +7,10 @@
 //! ```
 //!
 //! A slot's generation goes up each time it is emptied, so a handle is found only as long as what
-//! it was made for. A slot that has had its last generation is not used again, and costs its bytes: so
-//! no handle ever comes alive again. Freed slots are reused in the order in which they were freed. (The
-//! `sharded-slab` crate does the same with fewer bits of generation, which wrap, and a bound on the
-//! number of threads, which a host may exceed.)
+//! it was made for. A slot that has had its last generation is not used again, and costs its bytes:
+//! so no handle ever comes alive again. Freed slots are reused in the order in which they were
+//! freed. (The `sharded-slab` crate does the same with fewer bits of generation, which wrap, and a
+//! bound on the number of threads, which a host may exceed.)
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -22,8 +22,8 @@ use crate::client::lock;
 const FIRST: u32 = 64;
 const CHUNKS: usize = 22;
 
-/// A slab whose keys have `INDEX` bits for the slot and `GENERATION` bits above them. A value may take
-/// several generations, so that as many keys lead to it, but not more than `MOST`.
+/// A slab whose keys have `INDEX` bits for the slot and `GENERATION` bits above them. A value may
+/// take several generations, so that as many keys lead to it, but not more than `MOST`.
 pub struct Slab<T, const INDEX: u32 = 28, const GENERATION: u32 = 32, const MOST: u64 = 1> {
     chunks: [OnceLock<Box<[Slot<T>]>>; CHUNKS],
     made: AtomicU32,
@@ -69,8 +69,8 @@ impl<T, const INDEX: u32, const GENERATION: u32, const MOST: u64> Slab<T, INDEX,
         Some(slot.0 << INDEX | u64::from(leased))
     }
 
-    /// Takes the value behind `key` out of a leased slot. From now on the key is stale. The slot comes
-    /// with it, still leased, unless that was its last value.
+    /// Takes the value behind `key` out of a leased slot. From now on the key is stale. The slot
+    /// comes with it, still leased, unless that was its last value.
     pub fn empty(&self, key: u64) -> Option<(Option<u32>, T)> {
         self.empty_of(key, |_| 1)
     }
@@ -86,8 +86,8 @@ impl<T, const INDEX: u32, const GENERATION: u32, const MOST: u64> Slab<T, INDEX,
         self.with_any(key, |value, which| (which == 0).then(|| look(value))).flatten()
     }
 
-    /// Shows a value to `look`, and which of its keys this is: 0 for the first. There may be no such
-    /// key, as only the value knows how many it has.
+    /// Shows a value to `look`, and which of its keys this is: 0 for the first. There may be no
+    /// such key, as only the value knows how many it has.
     #[inline]
     pub fn with_any<R>(&self, key: u64, look: impl FnOnce(&T, u64) -> R) -> Option<R> {
         let (index, generation) = Self::split(key)?;
@@ -106,7 +106,8 @@ impl<T, const INDEX: u32, const GENERATION: u32, const MOST: u64> Slab<T, INDEX,
         self.remove_of(key, |_| 1)
     }
 
-    /// As [`Slab::remove`], where `keys` tells how many keys the value had; `key` is the first.
+    /// Does as [`Slab::remove`], where `keys` tells how many keys the value had; `key` is the
+    /// first.
     pub fn remove_of(&self, key: u64, keys: impl FnOnce(&T) -> u64) -> Option<T> {
         let (slot, value) = self.empty_of(key, keys)?;
         if let Some(slot) = slot {

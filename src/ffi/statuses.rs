@@ -5,7 +5,7 @@ use std::panic::Location;
 
 use crate::client::Status;
 
-/// Where an exported function stands, its name, and a bit for each status that it may answer.
+/// The place of an exported function, its name, and a bit for each status that it may answer.
 type Entry = (&'static str, RangeInclusive<u32>, &'static str, u64);
 
 /// Made by build.rs of the comments.

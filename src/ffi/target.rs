@@ -9,9 +9,9 @@ use crate::client::log::{Level, Sink};
 use crate::client::{EventHandler, Notice, NoticeKind};
 use crate::protocol::EventKind;
 
-use super::event;
-use super::lent::Lent;
+use super::event_handles::EventHandles;
 use super::types::{wamp_callback_t, wamp_free_t, wamp_log_t, wamp_wakeup_t};
+use super::view::{self, EventView};
 
 /// A `user_data` with its free function, which is called exactly once: when this is dropped.
 pub struct UserData {
@@ -53,7 +53,7 @@ pub struct CTarget {
     pub handler: wamp_callback_t,
     /// Hears the outcome of the request.
     pub done: wamp_callback_t,
-    /// Whose they are.
+    /// The user_data that they get.
     pub user_data: UserData,
     /// It is for WAMP_INTERRUPT alone.
     watches: bool,
@@ -91,12 +91,12 @@ impl EventHandler for CTarget {
             | NoticeKind::InternalError => self.handler,
         };
         // Lent also without a callback: an invocation that nobody hears is answered with an error.
-        let lent = Lent::new(notice);
+        let handles = EventHandles::new(notice);
         let Some(callback) = callback else {
             return false;
         };
-        let view = event::View::new(notice);
-        let event = event::describe(notice, &lent, view.token(), self.user_data.pointer());
+        let view = EventView::new(notice);
+        let event = view::to_c_event(notice, &handles, view.token(), self.user_data.pointer());
         // SAFETY: the function and its user_data are the host's; the event and all that it points
         // to live until the call returns.
         unsafe { callback(&event, self.user_data.pointer()) };
@@ -121,7 +121,7 @@ impl EventHandler for CTarget {
 
     fn pass_over(&self, notice: &Notice) {
         // An invocation is answered with an error by this, an attempt is made.
-        drop(Lent::new(notice));
+        drop(EventHandles::new(notice));
     }
 
     fn user_data(&self) -> usize {
@@ -133,12 +133,12 @@ impl EventHandler for CTarget {
 pub struct CWakeup {
     /// The function.
     pub wakeup: unsafe extern "C" fn(user_data: *mut c_void),
-    /// Whose it is.
+    /// The user_data that it gets.
     pub user_data: UserData,
 }
 
 impl CWakeup {
-    /// `None` for a NULL function; its user_data is freed then.
+    /// Takes a function; `None` if it is NULL, whose user_data is freed then.
     pub fn shared(wakeup: wamp_wakeup_t, user_data: UserData) -> Option<Arc<dyn Wakeup>> {
         Some(Arc::new(CWakeup { wakeup: wakeup?, user_data }))
     }
@@ -162,7 +162,7 @@ pub struct CSink {
 }
 
 impl CSink {
-    /// `None` for a NULL function; its user_data is freed then.
+    /// Takes a function; `None` if it is NULL, whose user_data is freed then.
     pub fn shared(log: wamp_log_t, user_data: UserData) -> Option<Arc<dyn Sink>> {
         Some(Arc::new(CSink { log: log?, user_data }))
     }

@@ -88,9 +88,10 @@ pub const WAMP_INVOCATION: u32 = 10;
 /// Kind of event: a call's result. With WAMP_FLAG_PROGRESS more results follow.
 pub const WAMP_RESULT: u32 = 11;
 /// Kind of event: a request failed. `uri` is the error's URI, `status` one of WAMP_ERR_REMOTE,
-/// WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN, WAMP_ERR_CANCELED, WAMP_ERR_TIMEOUT, WAMP_ERR_PAYLOAD
-/// (what came cannot be read). Of what the connection has, which is requested anew in each session, also
-/// one of those that wamp_session_subscribe() and wamp_session_register() return.
+/// WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN, WAMP_ERR_CANCELED, WAMP_ERR_TIMEOUT,
+/// WAMP_ERR_PAYLOAD (what came cannot be read). Of what the connection has, which is requested anew
+/// in each session, also one of those that wamp_session_subscribe() and wamp_session_register()
+/// return.
 pub const WAMP_ERROR: u32 = 12;
 
 /// Kind of event: the caller has given an invocation up. `wamp_id` and `id` are those of its
@@ -108,11 +109,12 @@ pub const WAMP_RESTORED: u32 = 16;
 /// Kind of event: a durable subscription or registration is out of service until WAMP_RESTORED, as
 /// its session has ended.
 pub const WAMP_SUSPENDED: u32 = 17;
-/// Kind of event: the program's own code has failed, as wamp_event_failed() tells, or a request with
-/// no callback to hear it. `message` is a sentence, ids and `uri` are those of what it was about.
+/// Kind of event: the program's own code has failed, as wamp_event_failed() tells, or a request
+/// with no callback to hear it. `message` is a sentence, ids and `uri` are those of what it was
+/// about.
 pub const WAMP_USER_ERROR: u32 = 18;
-/// Kind of event: no transport could be made, the peer violated the protocol, or there was no answer
-/// to a challenge. `message` is a sentence, `status` says what; WAMP_CLOSE follows.
+/// Kind of event: no transport could be made, the peer violated the protocol, or there was no
+/// answer to a challenge. `message` is a sentence, `status` says what; WAMP_CLOSE follows.
 pub const WAMP_INTERNAL_ERROR: u32 = 19;
 
 /// Flag of events. RESULT: it is a progressive one, more follow. INVOCATION: the caller welcomes
@@ -136,9 +138,9 @@ pub const WAMP_PAYLOAD_RECEIVED: u32 = 1;
 /// Flag of payloads, set by the library alone: its builder had failed, nothing can be sent.
 pub const WAMP_PAYLOAD_BROKEN: u32 = 2;
 
-/// What a codec is to do: make the bytes that travel.
+/// Task of a codec: make the bytes that travel.
 pub const WAMP_CODEC_ENCODE: u32 = 1;
-/// What a codec is to do: read the bytes that have come.
+/// Task of a codec: read the bytes that have come.
 pub const WAMP_CODEC_DECODE: u32 = 2;
 
 /// Type of a value: there is none.
@@ -184,11 +186,11 @@ pub struct wamp_session_t(());
 /// A call that wants an answer. Lent in WAMP_INVOCATION for the callback (or until the next poll);
 /// retain it to answer later.
 pub struct wamp_invocation_t(());
-/// A router's question who we are. Lent in WAMP_CHALLENGE for the callback (or until the next poll);
-/// retain it to answer later.
+/// A router's question who we are. Lent in WAMP_CHALLENGE for the callback (or until the next
+/// poll); retain it to answer later.
 pub struct wamp_challenge_t(());
-/// An attempt to connect that waits for the program's word. Lent in WAMP_CONNECT for the callback (or
-/// until the next poll); retain it to decide later.
+/// An attempt to connect that waits for the program's word. Lent in WAMP_CONNECT for the callback
+/// (or until the next poll); retain it to decide later.
 pub struct wamp_attempt_t(());
 /// An event kept beyond its callback, by wamp_event_keep() or as the result of
 /// wamp_session_call_sync(). Freed by wamp_message_free().
@@ -197,17 +199,18 @@ pub struct wamp_message_t(());
 pub struct wamp_value_t(());
 /// Writes a payload. Made by wamp_builder_new(), freed by wamp_builder_free().
 pub struct wamp_builder_t(());
-/// Where a codec writes to. Lent to a wamp_codec_t until it returns.
+/// The buffer that a codec writes to. Lent to a wamp_codec_t until it returns.
 pub struct wamp_buffer_t(());
 /// A router inside this process. Made by wamp_router_new(), freed by wamp_router_free().
 pub struct wamp_router_t(());
 
 /// A payload, lent in either direction: encoded args and kwargs.
 ///
-/// NULL stands for none. To the library: the size WAMP_NUL says that JSON text ends with a NUL; size 0
-/// with a pointer is refused, as nothing encoded is empty. From the library: use the sizes, the text is
-/// not NUL-terminated; a received payload can be given to any function that sends. A payload need not have the encoding of the connection: it is
-/// brought into that, and refused if that cannot carry it.
+/// NULL stands for none. To the library: the size WAMP_NUL says that JSON text ends with a NUL;
+/// size 0 with a pointer is refused, as nothing encoded is empty. From the library: use the sizes,
+/// the text is not NUL-terminated; a received payload can be given to any function that sends. A
+/// payload need not have the encoding of the connection: it is brought into that, and refused if
+/// that cannot carry it.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct wamp_payload_t {
@@ -227,11 +230,12 @@ pub struct wamp_payload_t {
 }
 
 /// A read-only view of something that happened. Valid for the length of the callback, or, when
-/// polled, until the next poll, dispatch, close with a timeout, or free of its connection. Fields are only ever appended.
+/// polled, until the next poll, dispatch, close with a timeout, or free of its connection. Fields
+/// are only ever appended.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct wamp_event_t {
-    /// What happened: WAMP_OPEN ... WAMP_INTERNAL_ERROR. Ignore kinds that you do not know.
+    /// The kind of event: WAMP_OPEN ... WAMP_INTERNAL_ERROR. Ignore kinds that you do not know.
     pub kind: u32,
     /// WAMP_FLAG_PROGRESS, WAMP_FLAG_MORE, WAMP_FLAG_CONTINUED.
     pub flags: u32,
@@ -244,7 +248,7 @@ pub struct wamp_event_t {
     /// The router's id. EVENT and PUBLISHED: publication; SUBSCRIBED: subscription; REGISTERED:
     /// registration; INVOCATION: request; OPEN: session.
     pub wamp_id: i64,
-    /// What was given with the callback. In a kept message it may have been freed.
+    /// The pointer that was given with the callback. In a kept message it may have been freed.
     pub user_data: *mut c_void,
     /// The connection.
     pub connection: *mut wamp_connection_t,
@@ -296,10 +300,11 @@ pub type wamp_log_t =
     Option<unsafe extern "C" fn(level: c_int, line: *const c_char, user_data: *mut c_void)>;
 
 /// Makes and reads payloads that routers carry without a look inside; see
-/// wamp_connection_set_codec(). `direction` is WAMP_CODEC_ENCODE or WAMP_CODEC_DECODE, `details` the
-/// options or details as JSON text, not NUL-terminated, `data` what to encode or to decode. Writes the result by
-/// wamp_buffer_write() and returns WAMP_OK, or something negative if it cannot. Runs on any thread,
-/// possibly on several at once, and must call nothing else of the library.
+/// wamp_connection_set_codec(). `direction` is WAMP_CODEC_ENCODE or WAMP_CODEC_DECODE, `details`
+/// the options or details as JSON text, not NUL-terminated, `data` what to encode or to decode.
+/// Writes the result by wamp_buffer_write() and returns WAMP_OK, or something negative if it
+/// cannot. Runs on any thread, possibly on several at once, and must call nothing else of the
+/// library.
 pub type wamp_codec_t = Option<
     unsafe extern "C" fn(
         direction: u32,
@@ -311,51 +316,6 @@ pub type wamp_codec_t = Option<
         user_data: *mut c_void,
     ) -> c_int,
 >;
-
-/// What a handle is, in its highest bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u64)]
-pub(super) enum Tag {
-    Connection = 1,
-    Session = 2,
-    Invocation = 3,
-    Message = 4,
-    Value = 5,
-    Builder = 6,
-    Router = 7,
-    Challenge = 8,
-    Attempt = 9,
-    Buffer = 10,
-}
-
-const TAG_SHIFT: u32 = 60;
-
-impl Tag {
-    /// The handle of a slab's key.
-    pub(super) fn handle<T>(self, key: u64) -> *mut T {
-        std::ptr::without_provenance_mut(((self as u64) << TAG_SHIFT | key ^ salt()) as usize)
-    }
-
-    /// The slab's key of a handle; `None` if it is one of something else.
-    pub(super) fn key<T>(self, handle: *const T) -> Option<u64> {
-        let number = handle.addr() as u64;
-        let key = number & ((1 << TAG_SHIFT) - 1);
-        (number >> TAG_SHIFT == self as u64).then_some(key ^ salt())
-    }
-}
-
-/// Differs between two copies of the library in one process, which lie at different addresses: so a
-/// handle of the one is no handle of the other.
-#[inline]
-fn salt() -> u64 {
-    static PLACE: u8 = 0;
-    let address = std::ptr::from_ref(&PLACE).addr() as u64;
-    // Every bit of the address moves the upper bits, where generations stand.
-    address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - TAG_SHIFT)
-}
-
-// Handles are numbers of 64 bits in the shape of a pointer.
-const _: () = assert!(usize::BITS == 64, "libwamp needs a 64-bit target");
 
 #[cfg(test)]
 mod tests {
@@ -398,13 +358,5 @@ mod tests {
         ] {
             assert_eq!(constant, status as c_int, "{}", status.name());
         }
-    }
-
-    #[test]
-    fn handles_know_what_they_are() {
-        let handle: *mut wamp_session_t = Tag::Session.handle(5);
-        assert_eq!(Tag::Session.key(handle), Some(5));
-        assert_eq!(Tag::Connection.key(handle), None);
-        assert_eq!(Tag::Session.key(std::ptr::null::<u8>()), None);
     }
 }

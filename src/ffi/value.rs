@@ -1,10 +1,11 @@
 //! Lenses on received data: `wamp_value_t`.
 //!
-//! A lens is a handle like all others, made of a tree's slot and a node's number, which no other node
-//! of the slot ever has; so a stale one finds nothing. All functions take NULL and stale lenses and then answer 0, NULL or
-//! WAMP_TYPE_NONE, so that a path into data can be written in one expression.
+//! A lens is a handle like all others, made of a tree's slot and a node's number, which no other
+//! node of the slot ever has; so a stale one finds nothing. All functions take NULL and stale
+//! lenses and then answer 0, NULL or WAMP_TYPE_NONE, so that a path into data can be written in one
+//! expression.
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{c_char, c_int};
 use std::ptr;
 
 use crate::client::Status;
@@ -12,28 +13,10 @@ use crate::codec::builder::BuildError;
 use crate::codec::value::{Node, Place};
 use crate::codec::{Builder, Encoding, Tree};
 
-use super::args;
+use super::args::{Buffer, Out, Text, from_c};
 use super::guard::{guard, plain};
-use super::slab::Slab;
+use super::handles;
 use super::types::*;
-
-/// Slots for a million trees, which hold 2^40 nodes each in the course of time: a slot's nodes are
-/// numbered through all trees that it ever has, so that no stale lens ever fits a later one.
-type Trees = Slab<Tree, 20, 40, { u32::MAX as u64 }>;
-
-static TREES: Trees = Slab::new();
-
-/// Makes a tree visible; returns the lens on the whole of it, NULL if there is no room.
-pub(super) fn open(tree: Tree) -> *const wamp_value_t {
-    TREES.insert(tree).map_or(ptr::null(), |key| Tag::Value.handle::<wamp_value_t>(key))
-}
-
-/// Ends a tree and all lenses on it.
-pub(super) fn close(root: *const wamp_value_t) {
-    if let Some(key) = Tag::Value.key(root) {
-        drop(TREES.remove_of(key, |tree| u64::from(tree.nodes())));
-    }
-}
 
 /// Looks at the node behind a lens.
 pub(super) fn look<R>(
@@ -41,14 +24,7 @@ pub(super) fn look<R>(
     otherwise: R,
     look: impl FnOnce(&Tree, u32, Node) -> Option<R>,
 ) -> R {
-    plain(otherwise, || {
-        let key = Tag::Value.key(value)?;
-        let look = |tree: &Tree, which| {
-            let index = u32::try_from(which).ok()?;
-            look(tree, index, tree.node(index)?)
-        };
-        TREES.with_any(key, look).flatten()
-    })
+    plain(otherwise, || handles::with_node(value, look))
 }
 
 /// The lens on the node that `find` finds from the node behind a lens.
@@ -58,9 +34,7 @@ fn go(
 ) -> *const wamp_value_t {
     look(value, ptr::null(), |tree, index, _| {
         // Keys are numbers, and what is in a node has a higher one: it is so many steps away.
-        let steps = find(tree, index)?.checked_sub(index)?;
-        let there = Trees::nth_key(Tag::Value.key(value)?, u64::from(steps));
-        Some(Tag::Value.handle::<wamp_value_t>(there).cast_const())
+        handles::step(value, find(tree, index)?.checked_sub(index)?)
     })
 }
 
@@ -123,23 +97,17 @@ pub unsafe extern "C" fn wamp_value_double(value: *const wamp_value_t) -> f64 {
 }
 
 /// The bytes of a string or binary value: their place in the tree, and their number to `*size`.
-///
-/// # Safety
-/// `size` is NULL or writable.
-unsafe fn stored(
+fn stored(
     value: *const wamp_value_t,
-    size: *mut usize,
+    size: Out<'_, usize>,
     place: impl FnOnce(&Tree, u32, Node) -> Option<Place>,
 ) -> *const u8 {
-    let found = look(value, (ptr::null(), 0), |tree, index, node| {
+    let (bytes, count) = look(value, (ptr::null(), 0), |tree, index, node| {
         let text = tree.text(place(tree, index, node)?);
         Some((text.as_ptr(), text.len() - 1))
     });
-    if !size.is_null() {
-        // SAFETY: not NULL, and the caller's promise.
-        unsafe { *size = found.1 };
-    }
-    found.0
+    size.set(count);
+    bytes
 }
 
 /// A string, NUL-terminated UTF-8; lives as long as the value. `size` (may be NULL) receives its
@@ -149,12 +117,12 @@ pub unsafe extern "C" fn wamp_value_string(
     value: *const wamp_value_t,
     size: *mut usize,
 ) -> *const c_char {
+    from_c!(size: Out);
     let string = |_: &Tree, _, node| match node {
         Node::String(place) => Some(place),
         _ => None,
     };
-    // SAFETY: the caller's promise.
-    unsafe { stored(value, size, string) }.cast()
+    stored(value, size, string).cast()
 }
 
 /// The bytes of a binary value; live as long as the value. `size` (may be NULL) receives their
@@ -164,12 +132,12 @@ pub unsafe extern "C" fn wamp_value_binary(
     value: *const wamp_value_t,
     size: *mut usize,
 ) -> *const u8 {
+    from_c!(size: Out);
     let binary = |_: &Tree, _, node| match node {
         Node::Binary(place) => Some(place),
         _ => None,
     };
-    // SAFETY: the caller's promise.
-    unsafe { stored(value, size, binary) }
+    stored(value, size, binary)
 }
 
 /// The number of entries of a list or dict; 0 for everything else.
@@ -195,8 +163,8 @@ pub unsafe extern "C" fn wamp_value_key(
     index: usize,
     size: *mut usize,
 ) -> *const c_char {
-    // SAFETY: the caller's promise.
-    unsafe { stored(value, size, |tree, node, _| tree.key(node, index)) }.cast()
+    from_c!(size: Out);
+    stored(value, size, |tree, node, _| tree.key(node, index)).cast()
 }
 
 /// The value at `key` of a dict; the last one where the key stands twice; NULL if there is none.
@@ -205,11 +173,10 @@ pub unsafe extern "C" fn wamp_value_get(
     value: *const wamp_value_t,
     key: *const c_char,
 ) -> *const wamp_value_t {
-    if key.is_null() {
+    from_c!(key: Text);
+    let Some(key) = key.raw() else {
         return ptr::null();
-    }
-    // SAFETY: not NULL, so by the caller's promise NUL-terminated.
-    let key = unsafe { CStr::from_ptr(key) };
+    };
     go(value, |tree, node| tree.get(node, key.to_bytes()))
 }
 
@@ -223,22 +190,23 @@ pub(super) fn append(
 
 /// Writes a value as JSON text into `out`, NUL-terminated, in the form in which it would travel.
 ///
-/// Returns the text's bytes without the NUL; where they do not fit in `out_size` bytes with the NUL, `out`
-/// gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE (NULL, or no longer valid),
-/// WAMP_ERR_ARGUMENT, WAMP_ERR_PAYLOAD (JSON has no NaN and no infinity), WAMP_ERR_TOO_LARGE.
+/// Returns the text's bytes without the NUL; where they do not fit in `out_size` bytes with the
+/// NUL, `out` gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE (NULL, or no
+/// longer valid), WAMP_ERR_ARGUMENT, WAMP_ERR_PAYLOAD (JSON has no NaN and no infinity),
+/// WAMP_ERR_TOO_LARGE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_value_json(
     value: *const wamp_value_t,
     out: *mut c_char,
     out_size: usize,
 ) -> c_int {
+    from_c!(out[out_size]: Buffer);
     guard(|| {
         let mut builder = Builder::new(Encoding::Json);
         append(value, &mut builder).ok_or(Status::Handle)??;
         // The one entry of a list.
         let args = builder.payload()?.args.unwrap_or(b"[]");
         let json = String::from_utf8_lossy(&args[1..args.len() - 1]);
-        // SAFETY: the caller's promise.
-        unsafe { args::fill(out, out_size, &json) }
+        out.fill(&json)
     })
 }

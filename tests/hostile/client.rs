@@ -11,8 +11,10 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use wamp::ffi::connection::*;
 use wamp::ffi::library::wamp_last_error;
-use wamp::ffi::requests::*;
+use wamp::ffi::pubsub::*;
+use wamp::ffi::rpc::*;
 use wamp::ffi::session::wamp_session_release;
+use wamp::ffi::setup::*;
 use wamp::ffi::types::*;
 
 use super::peer::LIMIT;

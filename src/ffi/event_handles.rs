@@ -1,4 +1,4 @@
-//! What an event lends beside what it shows: handles, for as long as it is seen.
+//! Handles that an event lends beside what it shows, for as long as it is seen.
 
 use std::ptr;
 use std::sync::Arc;
@@ -7,23 +7,23 @@ use crate::client::{Notice, NoticeKind, Session};
 use crate::codec::PayloadRef;
 use crate::protocol::{EventKind, uri};
 
-use super::invocation::Input;
+use super::loan::{self, Input};
+use super::objects::{Challenge, PendingAttempt};
 use super::types::*;
-use super::{attempt, challenge, invocation, loan, session};
 
 /// The handles that an event lends; given back when dropped.
 #[derive(Default)]
-pub struct Lent {
+pub struct EventHandles {
     session: Option<*mut wamp_session_t>,
     invocation: Option<*mut wamp_invocation_t>,
     challenge: Option<*mut wamp_challenge_t>,
     attempt: Option<*mut wamp_attempt_t>,
-    /// What is to be done when the event is over.
-    last: Last,
+    /// The rest that is to be done when the event is over.
+    on_drop: OnDrop,
 }
 
 #[derive(Default, Clone)]
-enum Last {
+enum OnDrop {
     #[default]
     Nothing,
     /// The invocation's loan ends.
@@ -34,27 +34,27 @@ enum Last {
     EndSession,
 }
 
-impl Lent {
+impl EventHandles {
     /// Lends what belongs to `notice`.
-    pub fn new(notice: &Notice) -> Lent {
-        let mut lent = Lent::default();
+    pub fn new(notice: &Notice) -> EventHandles {
+        let mut handles = EventHandles::default();
         if let Some(session) = &notice.session {
-            lent.session = Some(session::lend(session));
-            lent.lend_of(session, notice);
+            handles.session = Some(loan::lend_session(session));
+            handles.lend_of(session, notice);
         }
         if let (NoticeKind::Connect, Some(attempt)) = (notice.kind, &notice.attempt) {
-            lent.attempt = Some(attempt::lend(attempt));
+            handles.attempt = Some(loan::lend(PendingAttempt(attempt.clone())));
         }
-        lent
+        handles
     }
 
     fn lend_of(&mut self, session: &Arc<Session>, notice: &Notice) {
         let id = notice.event.wamp_id;
         match notice.kind {
-            NoticeKind::Close => self.last = Last::EndSession,
+            NoticeKind::Close => self.on_drop = OnDrop::EndSession,
             NoticeKind::Session(EventKind::Invocation) => {
-                self.invocation = Some(invocation::lend(session, notice));
-                self.last = Last::EndInvocation(
+                self.invocation = Some(loan::lend_invocation(session, notice));
+                self.on_drop = OnDrop::EndInvocation(
                     match (notice.event.more_input, notice.event.continues_input) {
                         (true, _) => Input::MoreFollows,
                         (false, true) => Input::LastPiece,
@@ -63,66 +63,65 @@ impl Lent {
                 );
             }
             NoticeKind::Session(EventKind::Interrupt) => {
-                self.invocation = Some(invocation::known(session, id));
-                self.last = Last::FinishInterrupt(session.clone(), id);
+                self.invocation = Some(loan::known_invocation(session, id));
+                self.on_drop = OnDrop::FinishInterrupt(session.clone(), id);
             }
             NoticeKind::Session(EventKind::Challenge) => {
-                self.challenge = Some(challenge::lend(session, id));
+                self.challenge =
+                    Some(loan::lend(Challenge { session: session.clone(), round: id }));
             }
             _ => {}
         }
     }
-}
 
-impl Lent {
-    /// NULL where none is lent, as the next ones.
+    /// The handle of the session; NULL where none is lent, as the next ones.
     pub fn session(&self) -> *mut wamp_session_t {
         self.session.unwrap_or(ptr::null_mut())
     }
 
-    /// To answer a call with.
+    /// The handle to answer a call with.
     pub fn invocation(&self) -> *mut wamp_invocation_t {
         self.invocation.unwrap_or(ptr::null_mut())
     }
 
-    /// To answer a challenge with.
+    /// The handle to answer a challenge with.
     pub fn challenge(&self) -> *mut wamp_challenge_t {
         self.challenge.unwrap_or(ptr::null_mut())
     }
 
-    /// To decide on an attempt with.
+    /// The handle to decide on an attempt with.
     pub fn attempt(&self) -> *mut wamp_attempt_t {
         self.attempt.unwrap_or(ptr::null_mut())
     }
 }
 
-impl Drop for Lent {
+impl Drop for EventHandles {
     fn drop(&mut self) {
-        match &self.last {
-            Last::Nothing => {}
-            Last::EndInvocation(input) => {
+        match &self.on_drop {
+            OnDrop::Nothing => {}
+            OnDrop::EndInvocation(input) => {
                 if let Some(invocation) = self.invocation {
-                    invocation::end_loan(invocation, *input);
+                    loan::end_invocation(invocation, *input);
                 }
             }
-            Last::FinishInterrupt(session, request) => {
+            OnDrop::FinishInterrupt(session, request) => {
                 session.finish_interrupt(*request);
                 // With more input to come an invocation needs no handle: nobody else ends it then.
                 if session.invocation_tag(*request) == 0 {
                     session.forget_invocation(*request, uri::CANCELED, PayloadRef::NONE);
                 }
             }
-            Last::EndSession => {
+            OnDrop::EndSession => {
                 if let Some(session) = self.session.filter(|session| !session.is_null()) {
-                    session::end_loan(session);
+                    loan::end_session(session);
                 }
             }
         }
         if let Some(challenge) = self.challenge {
-            loan::end_loan::<challenge::Challenge, _>(challenge);
+            loan::end(challenge);
         }
         if let Some(attempt) = self.attempt {
-            loan::end_loan::<attempt::Asked, _>(attempt);
+            loan::end(attempt);
         }
     }
 }

@@ -1,0 +1,157 @@
+//! Objects that handles lead to, and the references of those that events lend.
+//!
+//! The slabs that keep them are in [`super::handles`], which this file knows nothing of.
+
+use std::ffi::CStr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::client::on_connect::Attempt;
+use crate::client::{Failure, Session, lock};
+use crate::codec::{Builder, PayloadRef};
+use crate::protocol::{RequestError, uri};
+use crate::router::Router;
+
+use super::types::{wamp_event_t, wamp_payload_t};
+
+/// An object that events lend. Once nobody has a reference any more, unanswered, it answers itself.
+pub(super) trait Loan: Send + Sync + 'static {
+    /// Gives the answer that nobody has given.
+    fn answer_itself(&self);
+}
+
+/// An object with its references.
+pub(super) struct Lendable<T> {
+    pub(super) what: T,
+    pub(super) refs: Refs,
+}
+
+/// The references to a lent object: those of the host, and the loan. It ends once, with the last.
+pub(super) struct Refs(Mutex<(usize, bool)>);
+
+impl Refs {
+    /// A loan alone.
+    pub(super) const fn lent() -> Refs {
+        Refs(Mutex::new((0, true)))
+    }
+
+    /// One more of the host; false if all have ended.
+    pub(super) fn retain(&self) -> bool {
+        let (retained, lent) = &mut *lock(&self.0);
+        let alive = *retained > 0 || *lent;
+        *retained += usize::from(alive);
+        alive
+    }
+
+    /// One less of the host. `Some(true)`: it was the last of all; `None`: there was none.
+    pub(super) fn release(&self) -> Option<bool> {
+        let (retained, lent) = &mut *lock(&self.0);
+        *retained = retained.checked_sub(1)?;
+        Some(*retained == 0 && !*lent)
+    }
+
+    /// Lends what the host has retained once more; false if all have ended.
+    pub(super) fn lend_again(&self) -> bool {
+        let (retained, lent) = &mut *lock(&self.0);
+        let alive = *retained > 0 || *lent;
+        *lent = alive;
+        alive
+    }
+
+    /// The loan ends. True if it was the last of all.
+    pub(super) fn end_loan(&self) -> bool {
+        let (retained, lent) = &mut *lock(&self.0);
+        std::mem::take(lent) && *retained == 0
+    }
+}
+
+/// An invocation that the program is to answer.
+pub(super) struct Invocation {
+    pub(super) session: Arc<Session>,
+    pub(super) request: u64,
+    /// The registration, as the application knows it.
+    pub(super) registration: u64,
+    /// It has its final answer: the router may use its id for another one.
+    answered: AtomicBool,
+}
+
+impl Invocation {
+    /// An invocation without an answer.
+    pub(super) fn new(session: &Arc<Session>, request: u64, registration: u64) -> Invocation {
+        let answered = AtomicBool::new(false);
+        Invocation { session: session.clone(), request, registration, answered }
+    }
+
+    /// Gives the final answer, which an invocation has once.
+    pub(super) fn answer(&self, give: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+        self.check()?;
+        give()?;
+        self.answered.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Refuses what comes after the final answer.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        match self.answered.load(Ordering::Acquire) {
+            true => Err(RequestError::Answered.into()),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Loan for Invocation {
+    fn answer_itself(&self) {
+        if self.answered.load(Ordering::Acquire) {
+            return;
+        }
+        let text = PayloadRef::args("[\"the callee did not answer\"]");
+        self.session.forget_invocation(self.request, uri::RUNTIME_ERROR, text);
+    }
+}
+
+/// A challenge of the router.
+pub(super) struct Challenge {
+    pub(super) session: Arc<Session>,
+    pub(super) round: u64,
+}
+
+impl Loan for Challenge {
+    fn answer_itself(&self) {
+        // Refused if there was an answer, or the session is over: then all is well.
+        let text = "the challenge was not answered";
+        let _ = self.session.refuse_challenge(self.round, uri::CANNOT_AUTHENTICATE, text);
+    }
+}
+
+/// An attempt to connect that the program may decide on.
+pub(super) struct PendingAttempt(pub(super) Arc<Attempt>);
+
+impl Loan for PendingAttempt {
+    fn answer_itself(&self) {
+        // Refused if there was a word on it: then that holds.
+        let _ = self.0.proceed(None);
+    }
+}
+
+/// An event that the program keeps.
+pub(super) trait Message: Send + Sync {
+    /// The view of it, which lives as long as the message.
+    fn event(&self) -> &wamp_event_t;
+}
+
+/// A builder of the program.
+pub(super) struct BuilderObject {
+    pub(super) builder: Builder,
+    /// The payload that wamp_builder_payload has lent.
+    pub(super) payload: wamp_payload_t,
+}
+
+// SAFETY: the payload points into the builder, and is only read by the program that got it.
+unsafe impl Send for BuilderObject {}
+
+/// A router of the program.
+pub(super) struct RouterObject {
+    pub(super) router: Arc<Router>,
+    /// The URLs that it listens at, in the order in which it was told to.
+    pub(super) urls: Mutex<Vec<Arc<CStr>>>,
+}
