@@ -12,7 +12,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
 
-use crate::transport::{self, ConnectError, Keepalive, Target, Transport};
+use crate::transport::{self, ConnectError, ConnectOptions, Keepalive, Transport};
 
 use super::connection::Connection;
 use super::dispatch::Mode;
@@ -242,7 +242,7 @@ async fn connect(
         log::write(log::Level::Warn, || format!("{endpoint}: {warning}"));
     }
     let timeout = options.autoping_timeout;
-    let target = Target {
+    let target = ConnectOptions {
         endpoint,
         serializers: chosen.serializers.as_ref().unwrap_or(&options.serializers).clone(),
         json_batch_separator: options.json_batch_separator,

@@ -216,7 +216,7 @@ impl<'a> Connection<'a> {
                     self.route();
                     return Ok(false);
                 }
-                Poll::Ready(Ok(Incoming::End { .. })) => {
+                Poll::Ready(Ok(Incoming::Closed { .. })) => {
                     self.hung_up = true;
                     self.route();
                     self.end();

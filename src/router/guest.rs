@@ -10,7 +10,7 @@ use std::task::Poll;
 use tokio::time::{Instant, timeout_at};
 
 use crate::codec::Encoding;
-use crate::transport::longpoll::{Hub, Served};
+use crate::transport::longpoll::{Server, ServerTransport};
 use crate::transport::{ConnectError, Sign, Stream, Transport, rawsocket, websocket};
 
 use super::Shared;
@@ -24,10 +24,10 @@ const UNJOINED_SIZE: usize = 64 * 1024;
 /// Serves a client from its first byte to its end.
 pub(super) async fn serve(shared: Arc<Shared>, stream: Stream, greeting: Arc<Greeting>) {
     let due = Instant::now() + shared.config.hello_timeout;
-    if let Reception::LongPoll(hub) = &greeting.reception {
+    if let Reception::LongPoll(server) = &greeting.reception {
         if let Ok(Ok(stream)) = timeout_at(due, greeting.secure(stream)).await {
-            let stream = stream.patient(shared.config.deaf_after, Sign::Takes);
-            serve_requests(&shared, stream, hub).await;
+            let stream = stream.with_write_timeout(shared.config.deaf_after, Sign::Takes);
+            serve_requests(&shared, stream, server).await;
         }
         return;
     }
@@ -36,7 +36,10 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: Stream, greeting: Arc<Gre
     };
     let limit = shared.config.max_message_size;
     let handshakes = async {
-        let stream = greeting.secure(stream).await?.patient(shared.config.deaf_after, Sign::Takes);
+        let stream = greeting
+            .secure(stream)
+            .await?
+            .with_write_timeout(shared.config.deaf_after, Sign::Takes);
         let mut transport: Box<dyn Transport> = match &greeting.reception {
             Reception::WebSocket(path) => {
                 let deflate = shared.config.deflate.as_ref();
@@ -53,8 +56,8 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: Stream, greeting: Arc<Gre
 }
 
 /// Serves the requests of HTTP clients: each transport that they open is a client of its own.
-async fn serve_requests(shared: &Arc<Shared>, stream: Stream, hub: &Arc<Hub>) {
-    let opened = |mut transport: Served| {
+async fn serve_requests(shared: &Arc<Shared>, stream: Stream, server: &Arc<Server>) {
+    let opened = |mut transport: ServerTransport| {
         transport.limit(UNJOINED_SIZE);
         let Some(guest) = Guest::enter(shared) else {
             return;
@@ -68,7 +71,7 @@ async fn serve_requests(shared: &Arc<Shared>, stream: Stream, hub: &Arc<Hub>) {
         tokio::time::sleep(CLOSE_TIMEOUT).await;
     };
     tokio::select! {
-        () = hub.serve(stream, opened) => {}
+        () = server.serve(stream, opened) => {}
         () = end => {}
     }
 }

@@ -16,7 +16,7 @@ use tokio::net::UnixListener;
 use tokio::runtime::{Handle, TryCurrentError};
 
 use crate::os;
-use crate::transport::longpoll::{Hub, Times};
+use crate::transport::longpoll::{Server, Times};
 use crate::transport::tls::Acceptor;
 use crate::transport::{Address, ConnectError, Endpoint, Keepalive, Protocol, Stream};
 
@@ -57,7 +57,7 @@ pub(super) enum Reception {
     /// WebSocket, at this path.
     WebSocket(String),
     RawSocket,
-    LongPoll(Arc<Hub>),
+    LongPoll(Arc<Server>),
 }
 
 impl Greeting {
@@ -124,7 +124,7 @@ impl Listener {
             Protocol::RawSocket => Reception::RawSocket,
             Protocol::LongPoll { path } => {
                 let times = Times { opening: config.hello_timeout, ..Times::default() };
-                Reception::LongPoll(Hub::new(&path, config.max_message_size, times))
+                Reception::LongPoll(Server::new(&path, config.max_message_size, times))
             }
         };
         let greeting = Arc::new(Greeting { reception, tls });

@@ -26,8 +26,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-use super::stream::Clues;
-use super::{ConnectError, Protocol, Target, tls};
+use super::stream::HandshakeHints;
+use super::{ConnectError, ConnectOptions, Protocol, tls};
 
 /// How we call ourselves.
 const AGENT: &str = concat!("libwamp/", env!("CARGO_PKG_VERSION"));
@@ -183,14 +183,14 @@ impl Running {
 }
 
 /// Reads a body of at most `limit` bytes to its end, however long that takes, as long as it goes on
-/// within `patience`.
+/// within `max_wait`.
 pub(super) async fn read(
     mut body: Incoming,
     limit: usize,
-    patience: Duration,
+    max_wait: Duration,
 ) -> Result<Bytes, Unread> {
     let mut read = BytesMut::new();
-    while let Some(frame) = timeout(patience, body.frame()).await.map_err(|_| Unread::Late)? {
+    while let Some(frame) = timeout(max_wait, body.frame()).await.map_err(|_| Unread::Late)? {
         let frame = frame.map_err(Unread::Broken)?;
         let Some(piece) = frame.data_ref() else {
             continue;
@@ -226,12 +226,12 @@ pub fn check_header(name: &str, value: &str) -> Result<(), String> {
 }
 
 /// Adds what every request of ours has, and what the application wants, which counts more.
-pub(super) fn add_headers(headers: &mut HeaderMap, target: &Target, path: &str) {
+pub(super) fn add_headers(headers: &mut HeaderMap, options: &ConnectOptions, path: &str) {
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-    if let Some(cookies) = &target.cookies {
-        cookies.give(&target.endpoint, path, headers);
+    if let Some(cookies) = &options.cookies {
+        cookies.give(&options.endpoint, path, headers);
     }
-    for (name, value) in &target.headers {
+    for (name, value) in &options.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             headers.insert(name, value);
         }
@@ -270,34 +270,38 @@ pub(super) fn refused(
 }
 
 /// Why there is no answer that can be understood.
-pub(super) fn failed(target: &Target, error: &hyper::Error, clues: &Clues) -> ConnectError {
-    let url = target.endpoint.to_string();
-    if clues.tls_alert() {
-        let scheme = target.endpoint.secure_scheme();
+pub(super) fn failed(
+    options: &ConnectOptions,
+    error: &hyper::Error,
+    hints: &HandshakeHints,
+) -> ConnectError {
+    let url = options.endpoint.to_string();
+    if hints.tls_alert() {
+        let scheme = options.endpoint.secure_scheme();
         return ConnectError::SpeaksTls { url, scheme };
     }
     if let Some(error) = io_error(error) {
-        return match tls::explain(error, clues.certificate) {
+        return match tls::explain(error, hints.certificate) {
             Some(error) => ConnectError::Tls { url, error },
             None if error.kind() == io::ErrorKind::InvalidData => {
-                no_handshake(target, &error.to_string())
+                no_handshake(options, &error.to_string())
             }
             None => unanswered(url, &error.to_string()),
         };
     }
     let is_parse = |error: &&hyper::Error| error.is_parse();
     if let Some(error) = Some(error).filter(is_parse).or_else(|| source(error).filter(is_parse)) {
-        return no_handshake(target, &error.to_string());
+        return no_handshake(options, &error.to_string());
     }
-    if let Some(error) = tls::explain_loss(clues.certificate) {
+    if let Some(error) = tls::explain_loss(hints.certificate) {
         return ConnectError::Tls { url, error };
     }
     unanswered(url, "it closed the connection before it answered")
 }
 
-fn no_handshake(target: &Target, why: &str) -> ConnectError {
-    let url = target.endpoint.to_string();
-    match target.endpoint.protocol {
+fn no_handshake(options: &ConnectOptions, why: &str) -> ConnectError {
+    let url = options.endpoint.to_string();
+    match options.endpoint.protocol {
         Protocol::LongPoll { .. } => {
             let reason = format!("its answer is not understood: {why}");
             ConnectError::LongPoll { url, reason }
@@ -378,11 +382,11 @@ mod tests {
         assert!(refused.is_err());
         // Hyper looks there before it sends, and is to find what ends the connection.
         client.tcp().unwrap().readable().await.unwrap();
-        let clues = client.clues();
-        let target = Target::plain(&format!("wss://{address}/ws"));
+        let hints = client.hints();
+        let options = ConnectOptions::plain(&format!("wss://{address}/ws"));
         let mut link = Link::new(client).await.unwrap();
         let unanswered = link.request(Request::new(Body::default())).await.err().unwrap();
-        let told = failed(&target, &unanswered.error, &clues).to_string();
+        let told = failed(&options, &unanswered.error, &hints).to_string();
         assert!(told.contains("refuses our client certificate"), "{told}");
     }
 

@@ -8,11 +8,12 @@
 //! * [`longpoll`]: `http://` and `https://`, both sides.
 //! * `serializer`: what can be agreed on; `framing`: messages and batches of them.
 //! * `http`, [`cookies`]: what WebSocket begins with, and long-poll consists of.
-//! * `inbox`: what was received and not yet taken; `keepalive`: what watches a connection without
-//!   pings; `patience`: with peers that take nothing.
+//! * `recv_buffer`: what was received and not yet taken.
+//! * `tcp_keepalive`: a watch over connections without pings; `write_timeout`: an end to those whose
+//!   peer takes nothing.
 //! * [`tls`]: what is below `wss://`, `rss://` and `https://`.
-//! * [`endpoint`]: URLs; `dial`: connections to them; `stream`, `hear_out`, `socket`: what these are
-//!   made of.
+//! * [`endpoint`]: URLs; `dial`: connections to them; `stream`, `read_after_reset`, `socket`: the
+//!   layers that these are made of.
 //! * [`proxy`]: what may stand between us and the router.
 //! * [`error`]: what goes wrong with all this.
 //! * [`doorbell`]: how other threads tell the owning task that there is something to write.
@@ -23,21 +24,21 @@ pub mod doorbell;
 pub mod endpoint;
 pub mod error;
 mod framing;
-mod hear_out;
 mod http;
-mod inbox;
-mod keepalive;
 pub mod longpoll;
-mod patience;
 pub mod proxy;
 pub mod rawsocket;
+mod read_after_reset;
+mod recv_buffer;
 mod serializer;
 mod socket;
 mod stream;
+mod tcp_keepalive;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tls;
 pub mod websocket;
+mod write_timeout;
 
 use std::io;
 use std::sync::Arc;
@@ -55,19 +56,19 @@ pub use endpoint::{Address, Endpoint, Protocol};
 pub use error::{ConnectError, Refusal, TransportError};
 pub use framing::{CROSSBAR_SEPARATOR, SEPARATOR};
 pub use http::check_header;
-pub use keepalive::Keepalive;
 pub use proxy::{Proxy, ProxyChoice, ProxyError};
 pub use serializer::Serializer;
-pub use socket::Moved;
+pub use socket::ByteCounts;
 pub use stream::Stream;
+pub use tcp_keepalive::Keepalive;
 
-pub(crate) use patience::Sign;
 pub use tls::{TlsError, TlsOptions};
 pub use websocket::DeflateOptions;
+pub(crate) use write_timeout::Sign;
 
 /// An open connection to a peer.
 pub trait Transport: Send {
-    /// The next thing that came in. After [`Incoming::End`] and after an error nothing more comes,
+    /// The next thing that came in. After [`Incoming::Closed`] and after an error nothing more comes,
     /// but for [`TransportError::Message`], behind which it goes on.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, TransportError>>;
 
@@ -92,8 +93,8 @@ pub trait Transport: Send {
 
     /// How many bytes have come and gone so far, also those of messages that are not complete. Not
     /// counted where there are no pings.
-    fn moved(&self) -> Moved {
-        Moved::default()
+    fn byte_counts(&self) -> ByteCounts {
+        ByteCounts::default()
     }
 
     /// How far the peer's system has come with the bytes that are written: it may have acknowledged
@@ -148,7 +149,7 @@ pub enum Incoming {
     /// The answer to our ping.
     Pong,
     /// The peer closed in order.
-    End {
+    Closed {
         /// The WebSocket close code, if there is one.
         code: Option<u16>,
         /// The peer's words, possibly empty.
@@ -158,7 +159,7 @@ pub enum Incoming {
 
 /// Where to connect to, and how.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub struct ConnectOptions {
     /// Where.
     pub endpoint: Endpoint,
     /// What may be agreed on, the best first; at least one.
@@ -185,16 +186,16 @@ pub struct Target {
     pub rawsocket_pings: bool,
 }
 
-impl Target {
+impl ConnectOptions {
     /// What tests begin with.
     #[cfg(test)]
-    pub(crate) fn plain(url: &str) -> Target {
-        Target::new(Endpoint::parse(url).unwrap())
+    pub(crate) fn plain(url: &str) -> ConnectOptions {
+        ConnectOptions::new(Endpoint::parse(url).unwrap())
     }
 
     /// With JSON, messages of up to 1 MiB, and nothing that need not be.
-    pub fn new(endpoint: Endpoint) -> Target {
-        Target {
+    pub fn new(endpoint: Endpoint) -> ConnectOptions {
+        ConnectOptions {
             endpoint,
             serializers: vec![Encoding::Json.into()],
             json_batch_separator: SEPARATOR,
@@ -224,20 +225,20 @@ impl Target {
 
 /// Connects, with all the handshakes there are. Takes as long as it takes: the caller has a time
 /// limit.
-pub async fn connect(target: &Target) -> Result<Box<dyn Transport>, ConnectError> {
-    match target.endpoint.protocol {
+pub async fn connect(options: &ConnectOptions) -> Result<Box<dyn Transport>, ConnectError> {
+    match options.endpoint.protocol {
         Protocol::WebSocket { .. } => {
-            let stream = reach(target).await?;
-            return Ok(Box::new(websocket::connect(stream, target).await?));
+            let stream = reach(options).await?;
+            return Ok(Box::new(websocket::connect(stream, options).await?));
         }
-        Protocol::LongPoll { .. } => return Ok(Box::new(longpoll::connect(target).await?)),
+        Protocol::LongPoll { .. } => return Ok(Box::new(longpoll::connect(options).await?)),
         Protocol::RawSocket => {}
     }
     // A RawSocket handshake names one serializer; who does not want it closes the connection.
     let mut refused = None;
-    for encoding in target.encodings() {
-        let stream = reach(target).await?;
-        match rawsocket::connect(stream, target, encoding).await {
+    for encoding in options.encodings() {
+        let stream = reach(options).await?;
+        match rawsocket::connect(stream, options, encoding).await {
             Ok(transport) => return Ok(Box::new(transport)),
             // Over TLS that may look as if it did not want the certificate.
             Err(
@@ -255,14 +256,14 @@ pub async fn connect(target: &Target) -> Result<Box<dyn Transport>, ConnectError
         }
     }
     Err(refused.unwrap_or_else(|| {
-        let url = target.endpoint.url().to_owned();
+        let url = options.endpoint.url().to_owned();
         ConnectError::RawSocket { url, reason: "no serializer is left to offer".to_owned() }
     }))
 }
 
 /// The connection on which the transport's own handshake begins.
-async fn reach(target: &Target) -> Result<Stream, ConnectError> {
-    let url = || target.endpoint.url().to_owned();
+async fn reach(options: &ConnectOptions) -> Result<Stream, ConnectError> {
+    let url = || options.endpoint.url().to_owned();
     let unreachable = |error: io::Error| {
         let reason = error.to_string();
         match (os::is_exhausted(&error), os::is_closed(&error)) {
@@ -271,9 +272,9 @@ async fn reach(target: &Target) -> Result<Stream, ConnectError> {
             _ => ConnectError::Unreachable { url: url(), reason },
         }
     };
-    match &target.endpoint.address {
+    match &options.endpoint.address {
         Address::Tcp { host, port, secure } => {
-            let proxy = target.proxy.proxy_for(&target.endpoint);
+            let proxy = options.proxy.proxy_for(&options.endpoint);
             let proxy = proxy.map_err(|why| ConnectError::NoProxy { url: url(), why })?;
             let tcp = match proxy {
                 None => dial::tcp(host, *port).await.map_err(unreachable)?,
@@ -286,7 +287,7 @@ async fn reach(target: &Target) -> Result<Stream, ConnectError> {
             if !secure {
                 return Ok(tcp.into());
             }
-            let connected = tls::connect(&target.tls, host, tcp).await;
+            let connected = tls::connect(&options.tls, host, tcp).await;
             connected.map_err(|error| ConnectError::Tls { url: url(), error })
         }
         Address::Unix(path) => dial::unix(path).await.map_err(unreachable),

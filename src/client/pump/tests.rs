@@ -22,7 +22,7 @@ impl Transport for Scripted {
         match self.welcome.take() {
             Some(welcome) => Poll::Ready(Ok(Incoming::Message(welcome))),
             None if self.closed => {
-                Poll::Ready(Ok(Incoming::End { code: None, reason: String::new() }))
+                Poll::Ready(Ok(Incoming::Closed { code: None, reason: String::new() }))
             }
             None => Poll::Pending,
         }

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::transport::Stream;
 
-use super::room::Writing;
+use super::shared::Writing;
 
 /// What hyper has taken, but may not have written.
 #[derive(Debug, Clone, Default)]

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{RawSocket, encoding, id};
 use crate::codec::Encoding;
-use crate::transport::{ConnectError, Refusal, Stream, Target, tls};
+use crate::transport::{ConnectError, ConnectOptions, Refusal, Stream, tls};
 
 const MAGIC: u8 = 0x7f;
 
@@ -19,28 +19,28 @@ const TOO_MANY: u8 = 4;
 /// Shakes hands with the server at the other end of `stream`.
 pub async fn connect(
     mut stream: Stream,
-    target: &Target,
+    options: &ConnectOptions,
     wanted: Encoding,
 ) -> Result<RawSocket, ConnectError> {
-    if let Some(keepalive) = target.keepalive {
+    if let Some(keepalive) = options.keepalive {
         stream = keepalive.watch(stream);
     }
     let serializer = id(wanted);
-    let hello = [MAGIC, announce(target.max_message_size) << 4 | serializer, 0, 0];
+    let hello = [MAGIC, announce(options.max_message_size) << 4 | serializer, 0, 0];
     let answer = match exchange(&mut stream, &hello).await {
         Ok(answer) => answer,
-        Err(error) => return Err(failed(&stream, target, &error)),
+        Err(error) => return Err(failed(&stream, options, &error)),
     };
     match check(&answer, serializer) {
         Ok(max_send) => {
-            let socket = RawSocket::new(stream, wanted, target.max_message_size, max_send);
-            Ok(RawSocket { pings: target.rawsocket_pings, ..socket })
+            let socket = RawSocket::new(stream, wanted, options.max_message_size, max_send);
+            Ok(RawSocket { pings: options.rawsocket_pings, ..socket })
         }
         Err(no) => {
-            let url = target.endpoint.url().to_owned();
+            let url = options.endpoint.url().to_owned();
             Err(match no {
                 No::Refused(refusal) => ConnectError::RawSocketRefused { url, refusal },
-                No::Other(_) if stream.clues().tls_alert() => {
+                No::Other(_) if stream.hints().tls_alert() => {
                     ConnectError::SpeaksTls { url, scheme: "rss" }
                 }
                 No::Other(reason) => ConnectError::RawSocket { url, reason: reason.to_owned() },
@@ -140,9 +140,9 @@ fn check(answer: &[u8; 4], serializer: u8) -> Result<usize, No> {
     }
 }
 
-fn failed(stream: &Stream, target: &Target, error: &io::Error) -> ConnectError {
-    let url = target.endpoint.url().to_owned();
-    if let Some(error) = tls::explain(error, stream.clues().certificate) {
+fn failed(stream: &Stream, options: &ConnectOptions, error: &io::Error) -> ConnectError {
+    let url = options.endpoint.url().to_owned();
+    if let Some(error) = tls::explain(error, stream.hints().certificate) {
         return ConnectError::Tls { url, error };
     }
     let reason = match error.kind() {

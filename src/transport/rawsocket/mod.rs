@@ -29,7 +29,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use crate::codec::{Batch, Encoding};
 
-use super::{Incoming, Moved, Serializer, Stream, Transport, TransportError};
+use super::{ByteCounts, Incoming, Serializer, Stream, Transport, TransportError};
 use frame::{Frames, HEAD, Kind, MAX_SIZE, head};
 
 pub use handshake::{accept, connect};
@@ -173,7 +173,7 @@ impl Transport for RawSocket {
             }
         }
         Poll::Ready(match self.frames.is_empty() {
-            true => Ok(Incoming::End { code: None, reason: String::new() }),
+            true => Ok(Incoming::Closed { code: None, reason: String::new() }),
             false => Err(TransportError::Lost("the peer closed it within a message".to_owned())),
         })
     }
@@ -206,8 +206,8 @@ impl Transport for RawSocket {
         self.poll_control(cx).map_err(TransportError::from)
     }
 
-    fn moved(&self) -> Moved {
-        self.stream.moved()
+    fn byte_counts(&self) -> ByteCounts {
+        self.stream.byte_counts()
     }
 
     fn taken(&self) -> i64 {

@@ -31,7 +31,7 @@ use tokio_rustls::rustls::{ProtocolVersion, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::ConnectError;
-use super::hear_out::HearOut;
+use super::read_after_reset::ReadAfterReset;
 use super::socket::Socket;
 use super::stream::{Certificate, Stream};
 
@@ -56,7 +56,7 @@ pub(super) async fn connect(
     let connector = TlsConnector::from(options.config()?);
     // Of a handshake that was given up.
     options.identity.take_note();
-    let connected = connector.connect(name, HearOut::from(tcp)).await;
+    let connected = connector.connect(name, ReadAfterReset::from(tcp)).await;
     let certificate = options.identity.take_note();
     match connected {
         // In TLS 1.2 the server has looked at our certificate, or lived with none, by now.
@@ -114,7 +114,7 @@ impl Acceptor {
             let error = TlsError::Other("there is TLS over TCP alone".to_owned());
             return Err(ConnectError::Tls { url, error });
         };
-        let tls = self.0.accept(HearOut::from(tcp)).await.map_err(|error| {
+        let tls = self.0.accept(ReadAfterReset::from(tcp)).await.map_err(|error| {
             let error = explain(&error, Certificate::NotAsked);
             ConnectError::Tls { url, error: error.unwrap_or(TlsError::Closed(String::new())) }
         })?;

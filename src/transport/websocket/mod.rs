@@ -25,7 +25,7 @@ use bytes::Bytes;
 use crate::codec::{Batch, Encoding};
 
 use super::framing::Framing;
-use super::{Incoming, Moved, Serializer, Transport, TransportError};
+use super::{ByteCounts, Incoming, Serializer, Transport, TransportError};
 
 pub use deflate::DeflateOptions;
 pub use handshake::{accept, answer, connect, open};
@@ -101,7 +101,7 @@ impl Transport for WebSocket {
             Received::Message { is_text, .. } => Err(self.wrong_kind(is_text)),
             Received::Alive => Ok(Incoming::Alive),
             Received::Pong => Ok(Incoming::Pong),
-            Received::Close { code, reason } => Ok(Incoming::End { code, reason }),
+            Received::Close { code, reason } => Ok(Incoming::Closed { code, reason }),
         })
     }
 
@@ -122,8 +122,8 @@ impl Transport for WebSocket {
         self.socket.poll_flush(cx).map_err(TransportError::from)
     }
 
-    fn moved(&self) -> Moved {
-        self.socket.stream().moved()
+    fn byte_counts(&self) -> ByteCounts {
+        self.socket.stream().byte_counts()
     }
 
     fn taken(&self) -> i64 {

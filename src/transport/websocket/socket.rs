@@ -1,7 +1,7 @@
 //! Messages over frames: an open WebSocket, of either side.
 //!
 //! ```text
-//!   stream -> inbox -> head -+-> one whole message: a slice of the inbox
+//!   stream -> buffer -> head -+-> one whole message: a slice of the receive buffer
 //!                            +-> a part: collected, decompressed, until the last one
 //!                            +-> ping: a pong is put out;  close: it is answered
 //!   message -> (compressed) -> head, mask -> out -> stream
@@ -21,7 +21,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use crate::transport::Stream;
-use crate::transport::inbox::Inbox;
+use crate::transport::recv_buffer::RecvBuffer;
 
 use super::deflate::{self, Deflate};
 use super::frame::{self, Head, MAX_CONTROL, MAX_HEAD, Opcode};
@@ -42,7 +42,7 @@ const PONG_BYTES: usize = 1024 * 1024;
 #[derive(Debug)]
 pub struct Socket {
     stream: Stream,
-    inbox: Inbox,
+    buffer: RecvBuffer,
     max_message_size: usize,
     /// The message of which a part has come.
     partial: Option<Partial>,
@@ -120,17 +120,17 @@ impl Broken {
 }
 
 impl Socket {
-    /// After the handshake; `inbox` has what was read behind it.
+    /// After the handshake; `buffer` has what was read behind it.
     pub(super) fn new(
         stream: Stream,
-        inbox: Inbox,
+        buffer: RecvBuffer,
         max_message_size: usize,
         keys: Option<Keys>,
         deflate: Option<Deflate>,
     ) -> Socket {
         Socket {
             stream,
-            inbox,
+            buffer,
             max_message_size,
             partial: None,
             out: Vec::new(),
@@ -209,10 +209,10 @@ impl Socket {
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Broken>> {
         loop {
-            let head = match frame::parse(self.inbox.bytes()) {
+            let head = match frame::parse(self.buffer.bytes()) {
                 Ok(head) => head,
                 // Whatever is wrong with it: the peer is going.
-                Err(broken) if frame::is_close(self.inbox.bytes()) => {
+                Err(broken) if frame::is_close(self.buffer.bytes()) => {
                     return Poll::Ready(Ok(self.closed_badly(&broken)));
                 }
                 Err(broken) => return Poll::Ready(Err(broken)),
@@ -232,7 +232,7 @@ impl Socket {
                 return Poll::Pending;
             }
             // What is checked is below the limit.
-            let room = self.inbox.room(head.map_or(0, |head| head.len + head.size as usize));
+            let room = self.buffer.room(head.map_or(0, |head| head.len + head.size as usize));
             let read = ready!(pin!(self.stream.read_buf(room)).poll(cx));
             match read {
                 Ok(0) => {
@@ -280,10 +280,10 @@ impl Socket {
         Ok(())
     }
 
-    /// Takes a frame out of the inbox, if it is there as a whole.
+    /// Takes a frame out of the receive buffer, if it is there as a whole.
     #[inline]
     fn take(&mut self, head: &Head) -> Result<Option<Received>, Broken> {
-        let Some(mut payload) = self.inbox.take(head.len, head.size as usize) else {
+        let Some(mut payload) = self.buffer.take(head.len, head.size as usize) else {
             return Ok(None);
         };
         if let Some(mask) = head.mask {

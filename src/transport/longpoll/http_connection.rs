@@ -12,8 +12,8 @@ use hyper::{Method, Request, Response, StatusCode};
 use tokio::time::{Instant, timeout};
 
 use crate::transport::http::{self, Link, Unanswered, Unread};
-use crate::transport::stream::{Clues, SharedStream};
-use crate::transport::{ConnectError, Target, reach};
+use crate::transport::stream::{HandshakeHints, SharedStream};
+use crate::transport::{ConnectError, ConnectOptions, reach};
 
 /// How long a connection is kept without a request: less than servers keep it, which is 5 s and
 /// more, so that none is sent into a connection that is being closed.
@@ -23,28 +23,28 @@ const KEPT: Duration = Duration::from_secs(4);
 const LOOKS: u32 = 8;
 
 /// Where requests go one after the other.
-pub(super) struct Lane {
-    target: Arc<Target>,
+pub(super) struct HttpConnection {
+    options: Arc<ConnectOptions>,
     kept: Option<Kept>,
     gauge: Gauge,
 }
 
-/// Tells how much has come over a lane, while somebody waits for an answer there.
+/// Tells how much has come over a connection, while somebody waits for an answer there.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Gauge(Arc<Mutex<Option<SharedStream>>>);
 
 /// A connection that waits for the next request.
 struct Kept {
-    way: Way,
+    established: Established,
     since: Instant,
 }
 
 /// A connection to the server.
-struct Way {
+struct Established {
     link: Link,
     /// What the link runs on.
     stream: SharedStream,
-    clues: Arc<Clues>,
+    hints: Arc<HandshakeHints>,
 }
 
 /// A request.
@@ -55,7 +55,7 @@ pub(super) struct Parts<'a> {
     pub(super) content_type: &'static str,
     pub(super) body: Bytes,
     /// How long its answer may take to begin, once all of the request is taken; `None` is for ever.
-    pub(super) patience: Option<Duration>,
+    pub(super) answer_timeout: Option<Duration>,
     /// How large the answer may be.
     pub(super) limit: usize,
 }
@@ -70,16 +70,16 @@ pub(super) struct Answer {
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(super) enum LaneError {
+pub(super) enum RequestError {
     Connect(ConnectError),
-    Http(hyper::Error, Arc<Clues>),
+    Http(hyper::Error, Arc<HandshakeHints>),
     TooLarge,
     Late,
 }
 
 impl Answer {
     /// The transport is none, or none any more.
-    pub(super) fn is_forgotten(&self) -> bool {
+    pub(super) fn is_gone(&self) -> bool {
         matches!(self.status, StatusCode::NOT_FOUND | StatusCode::GONE)
     }
 
@@ -93,7 +93,7 @@ impl Answer {
 impl Gauge {
     /// How many bytes the connection has brought that is there now.
     pub(super) fn read(&self) -> u64 {
-        self.lock().as_ref().map_or(0, |stream| stream.moved().read)
+        self.lock().as_ref().map_or(0, |stream| stream.byte_counts().read)
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<SharedStream>> {
@@ -101,9 +101,9 @@ impl Gauge {
     }
 }
 
-impl Lane {
-    pub(super) fn new(target: Arc<Target>) -> Lane {
-        Lane { target, kept: None, gauge: Gauge::default() }
+impl HttpConnection {
+    pub(super) fn new(options: Arc<ConnectOptions>) -> HttpConnection {
+        HttpConnection { options, kept: None, gauge: Gauge::default() }
     }
 
     pub(super) fn gauge(&self) -> Gauge {
@@ -111,106 +111,112 @@ impl Lane {
     }
 
     /// Sends a request, and takes its answer.
-    pub(super) async fn ask(&mut self, parts: &Parts<'_>) -> Result<Answer, LaneError> {
-        let target = self.target.clone();
+    pub(super) async fn ask(&mut self, parts: &Parts<'_>) -> Result<Answer, RequestError> {
+        let options = self.options.clone();
         let kept = self.kept.take().filter(|kept| kept.since.elapsed() < KEPT);
         let was_kept = kept.is_some();
-        let mut way = match kept {
-            Some(kept) => kept.way,
+        let mut established = match kept {
+            Some(kept) => kept.established,
             None => self.connect().await?,
         };
-        let mut response = request(&target, &mut way, parts).await?;
+        let mut response = request(&options, &mut established, parts).await?;
         // A connection that the server has closed meanwhile has not carried the request.
         if was_kept && response.as_ref().is_err_and(|failed| !failed.sent) {
-            way = self.connect().await?;
-            response = request(&target, &mut way, parts).await?;
+            established = self.connect().await?;
+            response = request(&options, &mut established, parts).await?;
         }
-        let Way { mut link, stream, clues } = way;
-        let failed = |error: hyper::Error| LaneError::Http(error, clues.clone());
+        let Established { mut link, stream, hints } = established;
+        let failed = |error: hyper::Error| RequestError::Http(error, hints.clone());
         let (head, incoming) = response.map_err(|response| failed(response.error))?.into_parts();
-        if let Some(cookies) = &target.cookies {
-            cookies.take(&target.endpoint, parts.path, &head.headers);
+        if let Some(cookies) = &options.cookies {
+            cookies.take(&options.endpoint, parts.path, &head.headers);
         }
         let mut answer = Answer { status: head.status, headers: head.headers, body: Bytes::new() };
         if !answer.status.is_success() {
             // Whatever page may come with it; the connection ends with it.
             return Ok(answer);
         }
-        let body = link.wait(http::read(incoming, parts.limit, target.connect_timeout)).await;
+        let body = link.wait(http::read(incoming, parts.limit, options.connect_timeout)).await;
         answer.body = body.map_err(|unread| match unread {
-            Unread::TooLarge => LaneError::TooLarge,
-            Unread::Late => LaneError::Late,
+            Unread::TooLarge => RequestError::TooLarge,
+            Unread::Late => RequestError::Late,
             Unread::Broken(error) => failed(error),
         })?;
         if !link.is_closed() {
-            self.kept = Some(Kept { way: Way { link, stream, clues }, since: Instant::now() });
+            self.kept = Some(Kept {
+                established: Established { link, stream, hints },
+                since: Instant::now(),
+            });
         }
         Ok(answer)
     }
 
-    async fn connect(&mut self) -> Result<Way, LaneError> {
-        let way = connect(&self.target).await?;
-        *self.gauge.lock() = Some(way.stream.clone());
-        Ok(way)
+    async fn connect(&mut self) -> Result<Established, RequestError> {
+        let established = connect(&self.options).await?;
+        *self.gauge.lock() = Some(established.stream.clone());
+        Ok(established)
     }
 }
 
 /// The head of the answer to a request. A server that takes the request slowly has time as long as
 /// it takes some of it; what its system has acknowledged as a whole is to be answered.
 async fn request(
-    target: &Target,
-    way: &mut Way,
+    options: &ConnectOptions,
+    established: &mut Established,
     parts: &Parts<'_>,
-) -> Result<Result<Response<Incoming>, Unanswered>, LaneError> {
-    let (mut taken, mut since) = (way.stream.taken(), Instant::now());
-    let stream = way.stream.clone();
-    let mut response = pin!(way.link.request(made(target, parts)));
-    let Some(patience) = parts.patience else {
+) -> Result<Result<Response<Incoming>, Unanswered>, RequestError> {
+    let (mut taken, mut since) = (established.stream.taken(), Instant::now());
+    let stream = established.stream.clone();
+    let mut response = pin!(established.link.request(made(options, parts)));
+    let Some(answer_timeout) = parts.answer_timeout else {
         return Ok(response.await);
     };
     loop {
-        if let Ok(response) = timeout(patience / LOOKS, response.as_mut()).await {
+        if let Ok(response) = timeout(answer_timeout / LOOKS, response.as_mut()).await {
             return Ok(response);
         }
         let now = stream.taken();
         if now > taken {
             (taken, since) = (now, Instant::now());
-        } else if since.elapsed() >= patience {
-            return Err(LaneError::Late);
+        } else if since.elapsed() >= answer_timeout {
+            return Err(RequestError::Late);
         }
     }
 }
 
-fn made(target: &Target, parts: &Parts<'_>) -> Request<http::Body> {
+fn made(options: &ConnectOptions, parts: &Parts<'_>) -> Request<http::Body> {
     let mut request = Request::new(http::Body::new(parts.body.clone()));
     *request.method_mut() = parts.method.clone();
     // Its parts have been checked.
     *request.uri_mut() = parts.path.parse().unwrap_or_default();
     let headers = request.headers_mut();
-    if let Ok(host) = HeaderValue::try_from(target.endpoint.host_header()) {
+    if let Ok(host) = HeaderValue::try_from(options.endpoint.host_header()) {
         headers.insert(HOST, host);
     }
     if parts.method == Method::POST {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(parts.content_type));
     }
-    http::add_headers(headers, target, parts.path);
+    http::add_headers(headers, options, parts.path);
     request
 }
 
-async fn connect(target: &Target) -> Result<Way, LaneError> {
-    let mut stream = in_time(target, reach(target)).await?.map_err(LaneError::Connect)?;
-    if let Some(keepalive) = target.keepalive {
+async fn connect(options: &ConnectOptions) -> Result<Established, RequestError> {
+    let mut stream = in_time(options, reach(options)).await?.map_err(RequestError::Connect)?;
+    if let Some(keepalive) = options.keepalive {
         stream = keepalive.watch(stream);
     }
-    let clues = stream.clues();
+    let hints = stream.hints();
     let stream = SharedStream::from(stream);
     match Link::new(stream.clone()).await {
-        Ok(link) => Ok(Way { link, stream, clues }),
-        Err(error) => Err(LaneError::Http(error, clues)),
+        Ok(link) => Ok(Established { link, stream, hints }),
+        Err(error) => Err(RequestError::Http(error, hints)),
     }
 }
 
 /// For what may take as long as connecting may.
-async fn in_time<T>(target: &Target, wanted: impl Future<Output = T>) -> Result<T, LaneError> {
-    timeout(target.connect_timeout, wanted).await.map_err(|_| LaneError::Late)
+async fn in_time<T>(
+    options: &ConnectOptions,
+    wanted: impl Future<Output = T>,
+) -> Result<T, RequestError> {
+    timeout(options.connect_timeout, wanted).await.map_err(|_| RequestError::Late)
 }

@@ -3,7 +3,7 @@
 //! It asks whether the peer is there when nothing is to be said (TCP keep-alive). Where something was
 //! said and is not confirmed it would go on for a quarter of an hour; its option for that,
 //! TCP_USER_TIMEOUT, also ends a peer that answers and has no room at the moment. So that half is
-//! left to [`Patience`](super::patience::Patience).
+//! left to [`WriteTimeout`](super::write_timeout::WriteTimeout).
 
 use std::io;
 use std::time::Duration;
@@ -27,7 +27,7 @@ impl Keepalive {
     pub(crate) fn watch(self, stream: Stream) -> Stream {
         // Without it a loss is noticed later; that is no reason not to connect.
         let _ = self.ask(&stream);
-        stream.patient(self.idle + self.timeout, Sign::Answers)
+        stream.with_write_timeout(self.idle + self.timeout, Sign::Answers)
     }
 
     /// Has the system ask when nothing is to be said.
