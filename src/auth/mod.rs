@@ -1,6 +1,6 @@
 //! Authentication as pure functions: a challenge in, an answer out.
 //!
-//! A client gives its [`Credentials`] to a [`Login`] for each attempt to join; a router has a
+//! A client gives its [`Credentials`] to a [`ClientAuth`] for each attempt to join; a router has a
 //! `Challenger` for each method: [`cra`], [`scram_router`], [`cryptosign`]. No socket, no clock and
 //! no thread is in here, only random bytes come from the operating system. When messages are sent,
 //! what a failure does to a session, and who may become what is left to clients and routers.
@@ -8,22 +8,22 @@
 //! Two rules hold everywhere: what the peer says is doubted until it is checked, and no secret
 //! appears in an error text or in `Debug` output.
 
+mod client_auth;
 pub mod cra;
 pub mod cryptosign;
 mod derive;
 mod error;
 mod fields;
 pub mod key_file;
-mod login;
 pub mod scram;
 pub mod scram_router;
 mod secret;
 
+pub use client_auth::{Answer, ClientAuth};
 pub use cryptosign::PrivateKey;
 pub use derive::Stop;
 pub use error::AuthError;
 pub use fields::{hex, unhex};
-pub use login::{Answer, Login};
 pub use secret::Secret;
 
 /// What a client can answer challenges with.

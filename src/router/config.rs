@@ -55,7 +55,7 @@ pub(super) struct Config {
     /// How many bytes may wait for one client.
     pub(super) send_queue_bytes: usize,
     /// When a client is dropped that takes nothing of what waits for it. No key sets it: tests do.
-    pub(super) deaf_after: Duration,
+    pub(super) write_timeout: Duration,
     /// Callees are always told who calls.
     pub(super) disclose_caller: bool,
     /// Subscribers are always told who publishes.
@@ -79,7 +79,7 @@ impl Default for Config {
             hello_timeout: Duration::from_secs(10),
             max_message_size: 16 << 20,
             send_queue_bytes: 256 << 20,
-            deaf_after: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(60),
             disclose_caller: false,
             disclose_publisher: false,
             tls: None,
@@ -237,7 +237,7 @@ mod tests {
             hello_timeout: Duration::from_millis(500),
             max_message_size: 2048,
             send_queue_bytes: 4096,
-            deaf_after: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(60),
             disclose_caller: true,
             disclose_publisher: false,
             tls: None,

@@ -38,10 +38,10 @@ use crate::protocol::uri;
 use crate::transport::{Incoming, Transport, TransportError};
 
 use super::Shared;
-use super::auth::{Login, Step};
+use super::auth::{AuthExchange, Step};
 use super::details::Details;
-use super::peer::{Order, Peer, Rings, Sizes};
-use super::realm::{End, Session};
+use super::peer::{Peer, PeerCommand, Sizes, WakeList};
+use super::realm::{LeaveReason, RealmSession};
 
 /// How long a client may take to answer GOODBYE, and to take and confirm the last messages.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -69,15 +69,15 @@ pub(super) struct Connection<'a> {
     hung_up: bool,
     /// What is being written, and how many of its messages are.
     writing: Option<(Batch, usize)>,
-    rings: Rings,
+    wakes: WakeList,
 }
 
 /// See the module's text.
 enum Phase {
     Opening,
     /// Under this realm's name.
-    Challenged(String, Box<Login>),
-    Joined(Session),
+    Challenged(String, Box<AuthExchange>),
+    Joined(RealmSession),
     Leaving,
     Ending,
 }
@@ -115,7 +115,7 @@ impl<'a> Connection<'a> {
             frames: Vec::new(),
             hung_up: false,
             writing: None,
-            rings: Rings::default(),
+            wakes: WakeList::default(),
         }
     }
 
@@ -143,7 +143,7 @@ impl<'a> Connection<'a> {
         self.obey()?;
         let more = self.read(cx)?;
         self.expire_calls(cx);
-        self.rings.ring();
+        self.wakes.wake();
         let all_written = self.write(cx)?;
         if let Phase::Leaving | Phase::Ending = self.phase
             && self.transport.is_written(all_written, cx)
@@ -161,15 +161,15 @@ impl<'a> Connection<'a> {
     }
 
     fn obey(&mut self) -> Result<(), Gone> {
-        match (self.peer.take_order(), &self.phase) {
-            (None, _) | (Some(Order::Goodbye(..)), Phase::Leaving | Phase::Ending) => {}
-            (Some(Order::Drop), _)
-            | (Some(Order::Goodbye(..)), Phase::Opening | Phase::Challenged(..)) => {
+        match (self.peer.take_command(), &self.phase) {
+            (None, _) | (Some(PeerCommand::Goodbye(..)), Phase::Leaving | Phase::Ending) => {}
+            (Some(PeerCommand::Drop), _)
+            | (Some(PeerCommand::Goodbye(..)), Phase::Opening | Phase::Challenged(..)) => {
                 return Err(Gone);
             }
-            (Some(Order::Goodbye(reason, message)), Phase::Joined(session)) => {
+            (Some(PeerCommand::Goodbye(reason, message)), Phase::Joined(session)) => {
                 // Behind the GOODBYE nobody would hear of them.
-                session.cancel_calls(&mut self.rings);
+                session.cancel_calls(&mut self.wakes);
                 self.enter(Phase::Leaving);
                 self.say_goodbye(&reason, message.as_deref());
             }
@@ -191,7 +191,7 @@ impl<'a> Connection<'a> {
             if timer.as_mut().poll(cx).is_pending() {
                 return;
             }
-            session.expire(Instant::now().into_std(), &mut self.rings);
+            session.expire(Instant::now().into_std(), &mut self.wakes);
         }
     }
 
@@ -281,7 +281,7 @@ impl<'a> Connection<'a> {
                 }
                 Phase::Joined(session) => {
                     let chunk = &frames[at..frames.len().min(at + CHUNK)];
-                    if let Err(end) = route_chunk(session, chunk, encoding, &mut self.rings) {
+                    if let Err(end) = route_chunk(session, chunk, encoding, &mut self.wakes) {
                         self.end_session(end);
                     }
                     chunk.len()
@@ -322,7 +322,7 @@ impl<'a> Connection<'a> {
             return self.abort(uri::NO_SUCH_REALM, &why);
         }
         let (store, id) = (self.shared.config.auth.as_ref(), self.peer.id());
-        match Login::begin(store, hello.details, id, self.transport.channel_id()) {
+        match AuthExchange::begin(store, hello.details, id, self.transport.channel_id()) {
             Ok(step) => self.go_on(hello.realm.into_owned(), step),
             Err(error) => self.abort(uri::PROTOCOL_VIOLATION, &error.to_string()),
         }
@@ -336,11 +336,11 @@ impl<'a> Connection<'a> {
                 self.enter(Phase::Challenged(realm, login));
                 let extra = Dict::from_checked(extra.as_bytes());
                 let challenge = Challenge { method: method.into(), extra };
-                self.peer.send(&mut self.rings, |out| challenge.write(out));
+                self.peer.send(&mut self.wakes, |out| challenge.write(out));
             }
             Step::LetIn(identity) => {
                 let realms = &self.shared.realms;
-                match realms.join(&realm, self.peer, identity, &mut self.rings) {
+                match realms.join(&realm, self.peer, identity, &mut self.wakes) {
                     Some(session) => {
                         self.enter(Phase::Joined(session));
                         self.transport.limit(usize::MAX);
@@ -373,14 +373,14 @@ impl<'a> Connection<'a> {
         }
     }
 
-    fn end_session(&mut self, end: End) {
+    fn end_session(&mut self, end: LeaveReason) {
         match end {
-            End::Goodbye => {
+            LeaveReason::Goodbye => {
                 self.end();
                 self.say_goodbye(uri::GOODBYE_AND_OUT, None);
             }
-            End::Abort => self.end(),
-            End::Violation(why) => self.abort(uri::PROTOCOL_VIOLATION, &why),
+            LeaveReason::Abort => self.end(),
+            LeaveReason::Violation(why) => self.abort(uri::PROTOCOL_VIOLATION, &why),
         }
     }
 
@@ -430,7 +430,7 @@ impl<'a> Connection<'a> {
         }
         let details = details.finish();
         let goodbye = Goodbye { details: details.dict(), reason: reason.into() };
-        self.peer.send(&mut self.rings, |out| goodbye.write(out));
+        self.peer.send(&mut self.wakes, |out| goodbye.write(out));
     }
 
     /// Leaves the realm before the client is told, so that ABORT is the last message.
@@ -441,7 +441,7 @@ impl<'a> Connection<'a> {
         let details = details.finish();
         let abort =
             Abort { details: details.dict(), reason: reason.into(), payload: PayloadRef::NONE };
-        self.peer.send(&mut self.rings, |out| abort.write(out));
+        self.peer.send(&mut self.wakes, |out| abort.write(out));
     }
 }
 
@@ -451,11 +451,11 @@ fn message(received: &Result<Received, CodecError>) -> Result<Message<'_>, Codec
 
 /// Decodes messages, and carries out all up to the first that is none.
 fn route_chunk(
-    session: &mut Session,
+    session: &mut RealmSession,
     frames: &[Bytes],
     encoding: Encoding,
-    rings: &mut Rings,
-) -> Result<(), End> {
+    wakes: &mut WakeList,
+) -> Result<(), LeaveReason> {
     let mut messages = Vec::with_capacity(frames.len());
     let mut broken = Ok(());
     let mut received = Vec::new();
@@ -470,12 +470,12 @@ fn route_chunk(
         match decoded {
             Ok(message) => messages.push(message),
             Err(error) => {
-                broken = Err(End::Violation(error.to_string()));
+                broken = Err(LeaveReason::Violation(error.to_string()));
                 break;
             }
         }
     }
-    session.route(&messages, rings)?;
+    session.route(&messages, wakes)?;
     broken
 }
 

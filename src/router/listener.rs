@@ -21,7 +21,7 @@ use crate::transport::tls::Acceptor;
 use crate::transport::{Address, ConnectError, Endpoint, Keepalive, Protocol, Stream};
 
 use super::config::Config;
-use super::{RouterError, Shared, guest};
+use super::{RouterError, Shared, accept};
 
 /// A client that has gone without a word, as for want of power, says nothing, and is asked nothing
 /// as long as there is nothing for it: so the operating system asks.
@@ -47,13 +47,13 @@ enum Socket {
 /// What clients of a listener have to say first.
 #[derive(Debug)]
 pub(super) struct Greeting {
-    pub(super) reception: Reception,
+    pub(super) kind: ListenerKind,
     tls: Option<Acceptor>,
 }
 
 /// What is spoken there.
 #[derive(Debug)]
-pub(super) enum Reception {
+pub(super) enum ListenerKind {
     /// WebSocket, at this path.
     WebSocket(String),
     RawSocket,
@@ -119,15 +119,15 @@ impl Listener {
             #[cfg(not(unix))]
             Address::Unix(_) => return Err(refused(io::ErrorKind::Unsupported.into())),
         };
-        let reception = match endpoint.protocol {
-            Protocol::WebSocket { path } => Reception::WebSocket(path),
-            Protocol::RawSocket => Reception::RawSocket,
+        let kind = match endpoint.protocol {
+            Protocol::WebSocket { path } => ListenerKind::WebSocket(path),
+            Protocol::RawSocket => ListenerKind::RawSocket,
             Protocol::LongPoll { path } => {
                 let times = Times { opening: config.hello_timeout, ..Times::default() };
-                Reception::LongPoll(Server::new(&path, config.max_message_size, times))
+                ListenerKind::LongPoll(Server::new(&path, config.max_message_size, times))
             }
         };
-        let greeting = Arc::new(Greeting { reception, tls });
+        let greeting = Arc::new(Greeting { kind, tls });
         Ok(Listener { url, socket, greeting })
     }
 
@@ -141,7 +141,7 @@ impl Listener {
                 continue;
             };
             let (shared, greeting) = (shared.clone(), self.greeting.clone());
-            tokio::spawn(guest::serve(shared, stream, greeting));
+            tokio::spawn(accept::serve(shared, stream, greeting));
         }
     }
 }

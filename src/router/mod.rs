@@ -6,22 +6,23 @@
 //!
 //! * `config`: what the user can set.
 //! * `listener`: where clients come in.
-//! * `guest`: the way in, from a connection's first byte to a client that is served.
+//! * `accept`: the way in, from a connection's first byte to a client that is served.
 //! * `connection`: the task of one client, and the states of its session.
 //! * `auth`: how clients prove who they are; `roles`: what they may do then.
 //! * `peer`: a client as the others see it: a place for its messages; `identity`: who it is.
 //! * `realm`: realms and sessions; `deadlines` of their calls, `testament`s at their end.
-//! * `broker`, with `publication` (whom an event is for) and `history` (what is kept of it).
+//! * `broker`, with `publication` (whom an event is for) and `event_store` (what is kept of it).
 //! * `dealer`: registrations, calls and their answers.
-//! * `meta`: the router's own procedures; `notice`: what its own topics tell.
+//! * `meta`: the router's own procedures; `meta_event`: what its own topics tell.
 //! * `pattern`: finds what matches a URI; `details` and `request`: options, Details and refusals;
 //!   `clock`: points in time as texts.
 //!
 //! ```text
-//!   listener -> guest -> connection
+//!   listener -> accept -> connection
 //!   connection -> realm -> broker, dealer, meta -> peer -> outbox of the receiver's connection
 //! ```
 
+mod accept;
 mod auth;
 mod broker;
 mod clock;
@@ -30,12 +31,11 @@ mod connection;
 mod deadlines;
 mod dealer;
 mod details;
-mod guest;
-mod history;
+mod event_store;
 mod identity;
 mod listener;
 mod meta;
-mod notice;
+mod meta_event;
 mod pattern;
 mod peer;
 mod publication;
@@ -248,7 +248,7 @@ impl Router {
         for peer in peers {
             match reason {
                 Some(reason) => peer.say_goodbye(reason, None),
-                None => peer.cut(),
+                None => peer.disconnect(),
             }
             kicked += 1;
         }

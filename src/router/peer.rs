@@ -30,7 +30,7 @@ pub(super) struct Peer {
 
 /// What the router wants of the task of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum PeerCommand {
     /// Say GOODBYE with this reason, and this message for people.
     Goodbye(String, Option<String>),
     /// End at once: too much waits for a client that does not read, or it is to be cut off.
@@ -55,7 +55,7 @@ struct Queue {
     outbox: Outbox,
     /// Bytes that the task has taken and not yet written.
     in_flight: usize,
-    order: Option<Order>,
+    command: Option<PeerCommand>,
     /// How long it may take to answer the GOODBYE.
     patience: Duration,
     /// The router waits until the GOODBYE is in the socket.
@@ -77,7 +77,7 @@ impl Peer {
             queue: Mutex::new(Queue {
                 outbox: Outbox::new(Encoding::Json, Rules::Tolerant),
                 in_flight: 0,
-                order: None,
+                command: None,
                 patience: CLOSE_TIMEOUT,
                 is_awaited: false,
                 dropped: false,
@@ -130,12 +130,12 @@ impl Peer {
     }
 
     /// Appends the message that `write` writes, without which a client that does not take it cannot
-    /// go on. The client is added to `rings` unless somebody is
+    /// go on. The client is added to `wakes` unless somebody is
     /// about to ring already: whoever found the outbox empty does.
     #[inline]
-    pub(super) fn send(self: &Arc<Self>, rings: &mut Rings, write: impl FnOnce(&mut Out<'_>)) {
-        if let Err(Unsendable::TooLarge(_)) = self.push(rings, self.sizes().own, write) {
-            self.cut();
+    pub(super) fn send(self: &Arc<Self>, wakes: &mut WakeList, write: impl FnOnce(&mut Out<'_>)) {
+        if let Err(Unsendable::TooLarge(_)) = self.push(wakes, self.sizes().own, write) {
+            self.disconnect();
         }
     }
 
@@ -144,16 +144,16 @@ impl Peer {
     #[inline]
     pub(super) fn try_send(
         self: &Arc<Self>,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
         write: impl FnOnce(&mut Out<'_>),
     ) -> Result<(), Unsendable> {
-        self.push(rings, self.sizes().relayed, write)
+        self.push(wakes, self.sizes().relayed, write)
     }
 
     #[inline]
     fn push(
         self: &Arc<Self>,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
         max_message: usize,
         write: impl FnOnce(&mut Out<'_>),
     ) -> Result<(), Unsendable> {
@@ -162,7 +162,7 @@ impl Peer {
             return Ok(());
         }
         if queue.outbox.is_empty() {
-            rings.0.push(self.clone());
+            wakes.0.push(self.clone());
         }
         let room = self.limit.saturating_sub(queue.in_flight);
         let pushed = queue.outbox.push(room.min(max_message), write);
@@ -176,16 +176,16 @@ impl Peer {
         if pushed.is_err() || queue.outbox.len() > room {
             queue.outbox.clear();
             queue.dropped = true;
-            queue.order = Some(Order::Drop);
-            rings.0.push(self.clone());
+            queue.command = Some(PeerCommand::Drop);
+            wakes.0.push(self.clone());
         }
         Ok(())
     }
 
     /// Tells the task to say GOODBYE; it need not be in a session.
     pub(super) fn say_goodbye(&self, reason: &str, message: Option<&str>) {
-        let order = Order::Goodbye(reason.to_owned(), message.map(str::to_owned));
-        locked(&self.queue).order.get_or_insert(order);
+        let command = PeerCommand::Goodbye(reason.to_owned(), message.map(str::to_owned));
+        locked(&self.queue).command.get_or_insert(command);
         self.bell.ring();
     }
 
@@ -209,14 +209,14 @@ impl Peer {
     }
 
     /// Tells the task to drop the connection without a word.
-    pub(super) fn cut(&self) {
-        locked(&self.queue).order = Some(Order::Drop);
+    pub(super) fn disconnect(&self) {
+        locked(&self.queue).command = Some(PeerCommand::Drop);
         self.bell.ring();
     }
 
     /// Takes what the router wants of the task.
-    pub(super) fn take_order(&self) -> Option<Order> {
-        locked(&self.queue).order.take()
+    pub(super) fn take_command(&self) -> Option<PeerCommand> {
+        locked(&self.queue).command.take()
     }
 
     /// Takes all messages that wait, if any.
@@ -246,25 +246,25 @@ impl Peer {
     /// not yet written, so that no other can be begun.
     pub(super) fn has_work(&self, writing: bool) -> bool {
         let queue = locked(&self.queue);
-        queue.order.is_some() || (!writing && !queue.outbox.is_empty())
+        queue.command.is_some() || (!writing && !queue.outbox.is_empty())
     }
 }
 
 /// Clients that got something and must be told, at the latest when this is dropped.
 #[derive(Debug, Default)]
-pub(super) struct Rings(Vec<Arc<Peer>>);
+pub(super) struct WakeList(Vec<Arc<Peer>>);
 
-impl Rings {
+impl WakeList {
     /// Rings each client's bell.
-    pub(super) fn ring(&mut self) {
+    pub(super) fn wake(&mut self) {
         for peer in self.0.drain(..) {
             peer.bell.ring();
         }
     }
 }
 
-impl Drop for Rings {
+impl Drop for WakeList {
     fn drop(&mut self) {
-        self.ring();
+        self.wake();
     }
 }

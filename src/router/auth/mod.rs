@@ -1,9 +1,9 @@
 //! How clients prove who they are, from HELLO to WELCOME.
 //!
 //! ```text
-//!   HELLO --> Login::begin --> let in, or turned away
+//!   HELLO --> AuthExchange::begin --> let in, or turned away
 //!                   |
-//!               CHALLENGE --> AUTHENTICATE --> Login::answered --> let in, or turned away
+//!               CHALLENGE --> AUTHENTICATE --> AuthExchange::answered --> let in, or turned away
 //!                   ^                               |
 //!                   +-------------------------------+   for each further factor
 //! ```
@@ -31,7 +31,7 @@ use store::{Key, Method};
 
 /// Somebody who has said HELLO and must prove who it is.
 #[derive(Debug)]
-pub(super) struct Login {
+pub(super) struct AuthExchange {
     store: Arc<Store>,
     session: u64,
     /// What a login over TLS can be bound to.
@@ -56,8 +56,8 @@ pub(super) struct Login {
 pub(super) enum Step {
     /// It may join.
     LetIn(Identity),
-    /// It is to answer [`Login::question`] first.
-    Challenged(Box<Login>),
+    /// It is to answer [`AuthExchange::question`] first.
+    Challenged(Box<AuthExchange>),
     /// It is turned away.
     Denied(Denial),
 }
@@ -86,7 +86,7 @@ struct Claim {
     authextra: Map<String, Value>,
 }
 
-impl Login {
+impl AuthExchange {
     /// Looks at the HELLO of the client that would be `session`. An error is a HELLO that breaks
     /// the protocol.
     pub(super) fn begin(
@@ -109,7 +109,7 @@ impl Login {
             let authrole = store.anonymous_role().to_owned();
             return Ok(Step::LetIn(Identity { authrole, ..Identity::anonymous(features) }));
         };
-        let login = Login {
+        let login = AuthExchange {
             store: store.clone(),
             session,
             channel_id,

@@ -34,9 +34,9 @@ use crate::protocol::message::{Interrupt, Register, Registered, Unregister, Unre
 use crate::protocol::uri;
 
 use super::details::Details;
-use super::notice::{Notice, registration_details};
+use super::meta_event::{MetaEvent, registration_details};
 use super::pattern::{Entry, Table};
-use super::peer::{Peer, Rings};
+use super::peer::{Peer, WakeList};
 use super::request::{Fault, Refusal, check_own_uri};
 use super::roles::Action;
 
@@ -48,11 +48,11 @@ use options::RegisterOptions;
 pub(super) struct Dealer {
     /// What CALL looks for.
     registrations: Table<Registration>,
-    sessions: IdMap<Session>,
+    peers: IdMap<PeerCalls>,
     /// Callers are disclosed always.
     disclose: bool,
     /// What the meta topics have to tell, for [`super::realm`] to publish.
-    pub(super) notices: Vec<Notice>,
+    pub(super) meta_events: Vec<MetaEvent>,
 }
 
 /// The callees of a procedure.
@@ -81,7 +81,7 @@ pub(super) struct Callee {
 
 /// What a session has to do with calls.
 #[derive(Debug)]
-struct Session {
+struct PeerCalls {
     peer: Arc<Peer>,
     /// Its registrations.
     registrations: IdMap<()>,
@@ -89,7 +89,7 @@ struct Session {
     invocations: IdMap<Pending>,
     last_invocation: u64,
     /// The calls it waits for, by request.
-    calls: IdMap<Asked>,
+    calls: IdMap<InvocationKey>,
     /// Calls in several parts that ended before their last part came, which is to be ignored. Of a
     /// client that never sends the last parts the newest [`MOST_CUT_SHORT`] are remembered.
     cut_short: BTreeSet<u64>,
@@ -122,7 +122,7 @@ struct Extra {
 
 /// Where a call went.
 #[derive(Debug)]
-struct Asked {
+struct InvocationKey {
     callee: u64,
     invocation: u64,
 }
@@ -138,13 +138,13 @@ impl Dealer {
         &mut self,
         from: &Arc<Peer>,
         message: &Register<'_>,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
     ) -> Result<(), Fault> {
         let options = RegisterOptions::read(message.options)?;
         check_own_uri(&message.procedure, options.matching)?;
         from.identity().permissions.check(Action::Register, &message.procedure)?;
         if options.force_reregister {
-            self.oust(&message.procedure, &options, rings);
+            self.evict(&message.procedure, &options, wakes);
         }
         let callee = Callee {
             peer: from.clone(),
@@ -168,13 +168,17 @@ impl Dealer {
                 (entry.id, Some(registration_details(entry)))
             }
         };
-        session(&mut self.sessions, from).registrations.insert(id, ());
+        peer_calls(&mut self.peers, from).registrations.insert(id, ());
         let answer = Registered { request: message.request, registration: id };
-        from.send(rings, |out| answer.write(out));
+        from.send(wakes, |out| answer.write(out));
         if let Some(details) = created {
-            self.notices.push(Notice::created("wamp.registration.on_create", from.id(), &details));
+            self.meta_events.push(MetaEvent::created(
+                "wamp.registration.on_create",
+                from.id(),
+                &details,
+            ));
         }
-        self.notices.push(Notice::changed("wamp.registration.on_register", from.id(), id));
+        self.meta_events.push(MetaEvent::changed("wamp.registration.on_register", from.id(), id));
         Ok(())
     }
 
@@ -183,23 +187,29 @@ impl Dealer {
         &mut self,
         from: &Arc<Peer>,
         message: &Unregister,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
     ) -> Result<(), Fault> {
         let id = message.registration;
-        let own = self.sessions.get_mut(&from.id());
+        let own = self.peers.get_mut(&from.id());
         if own.and_then(|own| own.registrations.remove(&id)).is_none() {
             let why = format!("this session has no registration {id}");
             return Err(Fault::refused(uri::NO_SUCH_REGISTRATION, why));
         }
         self.remove(from.id(), id);
         let answer = Unregistered { request: message.request, details: None };
-        from.send(rings, |out| answer.write(out));
+        from.send(wakes, |out| answer.write(out));
         Ok(())
     }
 
     /// Takes a registration away from a callee and tells it; false if it has none such.
-    pub(super) fn revoke(&mut self, callee: u64, id: u64, reason: &str, rings: &mut Rings) -> bool {
-        let Some(own) = self.sessions.get_mut(&callee) else {
+    pub(super) fn revoke(
+        &mut self,
+        callee: u64,
+        id: u64,
+        reason: &str,
+        wakes: &mut WakeList,
+    ) -> bool {
+        let Some(own) = self.peers.get_mut(&callee) else {
             return false;
         };
         if own.registrations.remove(&id).is_none() {
@@ -210,7 +220,7 @@ impl Dealer {
             details.uint("registration", id).text("reason", reason);
             let details = details.finish();
             let revoked = Unregistered { request: 0, details: Some(details.dict()) };
-            own.peer.send(rings, |out| revoked.write(out));
+            own.peer.send(wakes, |out| revoked.write(out));
         }
         self.remove(callee, id);
         true
@@ -218,24 +228,24 @@ impl Dealer {
 
     /// Forgets a session: who waits for its answers gets an ERROR, and what others still do for it
     /// is interrupted and will be ignored.
-    pub(super) fn leave(&mut self, from: &Arc<Peer>, rings: &mut Rings) {
-        let Some(own) = self.sessions.remove(&from.id()) else {
+    pub(super) fn leave(&mut self, from: &Arc<Peer>, wakes: &mut WakeList) {
+        let Some(own) = self.peers.remove(&from.id()) else {
             return;
         };
         for id in own.registrations.keys() {
             self.remove(from.id(), *id);
         }
         for call in own.calls.values() {
-            self.abandon(call, uri::CANCELED, rings);
+            self.abandon(call, uri::CANCELED, wakes);
         }
         let gone = Refusal::new(uri::CANCELED, "the callee has left".to_owned());
         for pending in own.invocations.values() {
-            let Some(caller) = self.sessions.get_mut(&pending.caller.id()) else {
+            let Some(caller) = self.peers.get_mut(&pending.caller.id()) else {
                 continue;
             };
             caller.forget_call(pending);
             let answer = |out: &mut Out<'_>| gone.write(code::CALL, pending.request, out);
-            pending.caller.send(rings, answer);
+            pending.caller.send(wakes, answer);
         }
     }
 
@@ -246,18 +256,18 @@ impl Dealer {
 
     /// How many calls wait for their answers.
     pub(super) fn pending_calls(&self) -> usize {
-        self.sessions.values().map(|session| session.calls.len()).sum()
+        self.peers.values().map(|session| session.calls.len()).sum()
     }
 
     /// Revokes what others have registered for a procedure.
-    fn oust(&mut self, procedure: &str, options: &RegisterOptions, rings: &mut Rings) {
+    fn evict(&mut self, procedure: &str, options: &RegisterOptions, wakes: &mut WakeList) {
         let Some(entry) = self.registrations.find(procedure, options.matching) else {
             return;
         };
         let id = entry.id;
         let callees: Vec<u64> = entry.value.callees.iter().map(|callee| callee.peer.id()).collect();
         for callee in callees {
-            self.revoke(callee, id, "wamp.error.unregistered", rings);
+            self.revoke(callee, id, "wamp.error.unregistered", wakes);
         }
     }
 
@@ -269,22 +279,22 @@ impl Dealer {
         let callees = &mut entry.value.callees;
         callees.retain(|other| other.peer.id() != callee);
         let deserted = callees.is_empty();
-        self.notices.push(Notice::changed("wamp.registration.on_unregister", callee, id));
+        self.meta_events.push(MetaEvent::changed("wamp.registration.on_unregister", callee, id));
         if deserted {
             self.registrations.remove(id);
-            self.notices.push(Notice::changed("wamp.registration.on_delete", callee, id));
+            self.meta_events.push(MetaEvent::changed("wamp.registration.on_delete", callee, id));
         }
     }
 
     /// Ends an invocation whose answer nobody wants any more.
-    fn abandon(&mut self, call: &Asked, reason: &str, rings: &mut Rings) {
-        let Some(callee) = self.sessions.get_mut(&call.callee) else {
+    fn abandon(&mut self, call: &InvocationKey, reason: &str, wakes: &mut WakeList) {
+        let Some(callee) = self.peers.get_mut(&call.callee) else {
             return;
         };
         let Some(pending) = callee.invocations.remove(&call.invocation) else {
             return;
         };
-        callee.interrupt(call.invocation, "killnowait", reason, rings);
+        callee.interrupt(call.invocation, "killnowait", reason, wakes);
         self.uncount(call.callee, &pending);
     }
 
@@ -319,9 +329,9 @@ impl Registration {
     }
 }
 
-impl Session {
-    fn new(peer: Arc<Peer>) -> Session {
-        Session {
+impl PeerCalls {
+    fn new(peer: Arc<Peer>) -> PeerCalls {
+        PeerCalls {
             peer,
             registrations: IdMap::default(),
             invocations: IdMap::default(),
@@ -332,7 +342,7 @@ impl Session {
     }
 
     /// Tells the callee that an answer is not wanted any more; false if it would not understand.
-    fn interrupt(&self, invocation: u64, mode: &str, reason: &str, rings: &mut Rings) -> bool {
+    fn interrupt(&self, invocation: u64, mode: &str, reason: &str, wakes: &mut WakeList) -> bool {
         if !self.peer.identity().features.call_canceling {
             return false;
         }
@@ -340,7 +350,7 @@ impl Session {
         options.text("mode", mode).text("reason", reason);
         let options = options.finish();
         let interrupt = Interrupt { request: invocation, options: options.dict() };
-        self.peer.send(rings, |out| interrupt.write(out));
+        self.peer.send(wakes, |out| interrupt.write(out));
         true
     }
 
@@ -365,8 +375,8 @@ const MOST_CUT_SHORT: usize = 1024;
 
 /// The session of a client, made at its first use.
 #[inline]
-fn session<'a>(sessions: &'a mut IdMap<Session>, peer: &Arc<Peer>) -> &'a mut Session {
-    sessions.entry(peer.id()).or_insert_with(|| Session::new(peer.clone()))
+fn peer_calls<'a>(peers: &'a mut IdMap<PeerCalls>, peer: &Arc<Peer>) -> &'a mut PeerCalls {
+    peers.entry(peer.id()).or_insert_with(|| PeerCalls::new(peer.clone()))
 }
 
 /// A details dict that says `progress` or `receive_progress`.

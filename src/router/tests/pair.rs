@@ -13,8 +13,8 @@ use crate::codec::{Dict, PayloadRef};
 use crate::protocol::message::Message;
 use crate::protocol::{self, Cause, Config, EventKind, Phase};
 use crate::router::identity::Identity;
-use crate::router::peer::{Peer, Rings};
-use crate::router::realm::{Realms, Session};
+use crate::router::peer::{Peer, WakeList};
+use crate::router::realm::{RealmSession, Realms};
 
 /// What a request is for, with a number that only it has.
 type Target = (&'static str, u64);
@@ -23,7 +23,7 @@ type Target = (&'static str, u64);
 struct Side {
     client: protocol::Session<Target>,
     peer: Arc<Peer>,
-    session: Session,
+    session: RealmSession,
     /// How often each request has been told its outcome.
     outcomes: HashMap<Target, u32>,
     results: Vec<String>,
@@ -38,7 +38,7 @@ impl Side {
     fn join(realms: &Arc<Realms>, id: u64) -> Side {
         let peer = Peer::new(id, 1 << 20);
         let session = realms
-            .join("realm1", &peer, Identity::default(), &mut Rings::default())
+            .join("realm1", &peer, Identity::default(), &mut WakeList::default())
             .expect("on demand");
         let mut client = protocol::Session::new(Config {
             realm: "realm1".to_owned(),
@@ -79,7 +79,7 @@ impl Side {
         for index in 0..batch.count() {
             let frame = batch.message(index);
             let message = Message::decode(&frame).expect("clients send WAMP messages");
-            let routed = self.session.route(&[message], &mut Rings::default());
+            let routed = self.session.route(&[message], &mut WakeList::default());
             assert_eq!(routed, Ok(()), "{}", String::from_utf8_lossy(&frame));
         }
         batch.count() > 0

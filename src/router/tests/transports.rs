@@ -319,7 +319,7 @@ async fn speaker_and_deaf(options: &ConnectOptions) -> (Box<dyn Transport>, Box<
 
 #[tokio::test]
 async fn who_takes_nothing_is_dropped() {
-    let config = Config { deaf_after: Duration::from_millis(200), ..Config::default() };
+    let config = Config { write_timeout: Duration::from_millis(200), ..Config::default() };
     let unix = format!("rs+unix://{}", socket("deaf").display());
     for url in ["ws://127.0.0.1:0/ws", "rs://127.0.0.1:0", &unix] {
         let router = Router::with(config.clone());
@@ -337,7 +337,7 @@ async fn who_takes_nothing_over_tls_is_dropped_too_though_it_pings() {
     let pair = ca.sign(&["127.0.0.1"], Time::Now);
     let config = json!({"tls": {"cert": pair.cert, "key": pair.key}}).to_string();
     let config = Config::parse(Some(&config)).unwrap();
-    let router = Router::with(Config { deaf_after: Duration::from_millis(500), ..config });
+    let router = Router::with(Config { write_timeout: Duration::from_millis(500), ..config });
     router.listen("wss://127.0.0.1:0/ws", &Handle::current()).unwrap();
     let tls = json!({"ca": ca.pem()});
     let tls = Arc::new(TlsOptions::parse(tls.as_object().unwrap()).unwrap());
@@ -362,8 +362,8 @@ async fn who_takes_nothing_over_tls_is_dropped_too_though_it_pings() {
 #[tokio::test]
 async fn who_takes_it_slowly_stays() {
     const MESSAGES: usize = 32;
-    let deaf_after = Duration::from_secs(4);
-    let config = Config { deaf_after, ..Config::default() };
+    let write_timeout = Duration::from_secs(4);
+    let config = Config { write_timeout, ..Config::default() };
     for url in ["ws://127.0.0.1:0/ws", "rs://127.0.0.1:0"] {
         let router = Router::with(config.clone());
         router.listen(url, &Handle::current()).unwrap();
@@ -381,12 +381,12 @@ async fn who_takes_it_slowly_stays() {
         let take = async {
             for _ in 0..MESSAGES {
                 // Slow, so that all takes much longer than nothing may.
-                tokio::time::sleep(deaf_after / 20).await;
+                tokio::time::sleep(write_timeout / 20).await;
                 assert_eq!(hears(slow.as_mut()).await[0], 36, "{url}");
             }
         };
         tokio::join!(speak, take);
-        assert!(begun.elapsed() > deaf_after, "it was no test");
+        assert!(begun.elapsed() > write_timeout, "it was no test");
         assert_eq!(asks(slow.as_mut(), r#"[32,2,{},"a.topic"]"#).await[0], 33, "{url}");
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use zeroize::Zeroizing;
 
-use super::{Login, ProxyError};
+use super::{ProxyCredentials, ProxyError};
 
 const VERSION: u8 = 5;
 const NO_LOGIN: u8 = 0;
@@ -16,17 +16,17 @@ pub(super) async fn connect(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     host: &str,
     port: u16,
-    login: Option<&Login>,
+    credentials: Option<&ProxyCredentials>,
 ) -> Result<(), ProxyError> {
-    match login {
+    match credentials {
         None => stream.write_all(&[VERSION, 1, NO_LOGIN]).await?,
         Some(_) => stream.write_all(&[VERSION, 2, NO_LOGIN, PASSWORD]).await?,
     }
     let [version, method] = read(stream).await?;
     check_version(version)?;
-    match (method, login) {
+    match (method, credentials) {
         (NO_LOGIN, _) => {}
-        (PASSWORD, Some(login)) => log_in(stream, login).await?,
+        (PASSWORD, Some(credentials)) => log_in(stream, credentials).await?,
         (NONE_ACCEPTED, None) => {
             return Err(ProxyError::Login("connections without user and password"));
         }
@@ -53,9 +53,9 @@ pub(super) async fn connect(
 
 async fn log_in(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    login: &Login,
+    credentials: &ProxyCredentials,
 ) -> Result<(), ProxyError> {
-    let Login { user, password } = login;
+    let ProxyCredentials { user, password } = credentials;
     // Whoever parsed them has seen to it that neither is longer than a byte can tell.
     let mut request = Zeroizing::new(Vec::with_capacity(3 + user.len() + password.len()));
     request.push(1);

@@ -8,7 +8,7 @@ use crate::transport::Endpoint;
 
 #[test]
 fn urls_are_parsed_and_shown_without_the_login() {
-    for (url, shown, login) in [
+    for (url, shown, credentials) in [
         ("http://proxy:3128", "http://proxy:3128", None),
         ("HTTP://proxy/", "http://proxy:80", None),
         ("proxy:3128", "http://proxy:3128", None),
@@ -20,8 +20,11 @@ fn urls_are_parsed_and_shown_without_the_login() {
     ] {
         let proxy = Proxy::parse(url).unwrap();
         assert_eq!(proxy.to_string(), shown);
-        let found = proxy.login.as_ref().map(|login| (&login.user[..], &login.password[..]));
-        assert_eq!(found, login, "{url}");
+        let found = proxy
+            .credentials
+            .as_ref()
+            .map(|credentials| (&credentials.user[..], &credentials.password[..]));
+        assert_eq!(found, credentials, "{url}");
         assert!(!format!("{proxy:?} {proxy}").contains("hid"), "{proxy:?}");
     }
 }

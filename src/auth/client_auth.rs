@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::cryptosign::{self, Asked, CHANNEL_BINDING};
+use super::cryptosign::{self, CHANNEL_BINDING, HelloContext};
 use super::derive::Stop;
 use super::error::quoted;
 use super::fields::{Fields, base64, hex};
@@ -31,9 +31,9 @@ impl From<Secret> for Answer {
 
 /// One attempt to join. Made anew for each, since nothing random may be used twice.
 ///
-/// First [`Login::hello_extra`], then [`Login::answer`] for every CHALLENGE, at last
-/// [`Login::welcome`]. Where the application itself has answered, only the first is asked.
-pub struct Login {
+/// First [`ClientAuth::hello_extra`], then [`ClientAuth::answer`] for every CHALLENGE, at last
+/// [`ClientAuth::welcome`]. Where the application itself has answered, only the first is asked.
+pub struct ClientAuth {
     credentials: Arc<Credentials>,
     /// The id of the TLS channel, by `tls-exporter`.
     channel_id: Option<[u8; 32]>,
@@ -53,20 +53,20 @@ pub struct Login {
     stop: Stop,
 }
 
-impl fmt::Debug for Login {
+impl fmt::Debug for ClientAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Login").field("offered", &self.offered).finish_non_exhaustive()
+        f.debug_struct("ClientAuth").field("offered", &self.offered).finish_non_exhaustive()
     }
 }
 
-impl Login {
+impl ClientAuth {
     /// A new attempt. `channel_id` is what TLS exports of its channel for `tls-exporter` (RFC
     /// 9266), if there is TLS.
     pub fn new(
         credentials: Arc<Credentials>,
         channel_id: Option<[u8; 32]>,
-    ) -> Result<Login, AuthError> {
-        Ok(Login {
+    ) -> Result<ClientAuth, AuthError> {
+        Ok(ClientAuth {
             credentials,
             channel_id,
             offered: Vec::new(),
@@ -82,7 +82,7 @@ impl Login {
         })
     }
 
-    /// What ends [`Login::answer`] before its time.
+    /// What ends [`ClientAuth::answer`] before its time.
     pub fn stop(&self) -> Stop {
         self.stop.clone()
     }
@@ -210,13 +210,13 @@ impl Login {
     fn cryptosign(&mut self, extra: &Map<String, Value>) -> Result<Answer, AuthError> {
         let missing = AuthError::NoCredential { method: cryptosign::METHOD, option: "privkey" };
         let key = self.credentials.privkey.as_ref().ok_or(missing)?;
-        let asked = Asked {
+        let hello = HelloContext {
             channel_binding: self.channel_binding.as_deref(),
             channel_id: self.channel_id.as_ref(),
             router: self.credentials.router_key.as_ref().map(|key| (key, &self.challenge)),
         };
-        let signature = cryptosign::answer(key, &asked, extra)?;
-        self.is_proven = asked.router.is_some();
+        let signature = cryptosign::answer(key, &hello, extra)?;
+        self.is_proven = hello.router.is_some();
         self.is_bound = self.channel_binding.is_some();
         Ok(Secret::new(signature).into())
     }
@@ -279,15 +279,15 @@ mod tests {
         }
     }
 
-    fn login(credentials: Credentials, channel_id: Option<[u8; 32]>) -> Login {
-        Login::new(Arc::new(credentials), channel_id).unwrap()
+    fn login(credentials: Credentials, channel_id: Option<[u8; 32]>) -> ClientAuth {
+        ClientAuth::new(Arc::new(credentials), channel_id).unwrap()
     }
 
     fn object(value: Value) -> Map<String, Value> {
         value.as_object().cloned().unwrap()
     }
 
-    fn offering(credentials: Credentials, methods: &[&str]) -> Login {
+    fn offering(credentials: Credentials, methods: &[&str]) -> ClientAuth {
         let mut login = login(credentials, None);
         login.hello_extra(methods, None).unwrap();
         login
@@ -391,7 +391,7 @@ mod tests {
     fn scram_round(
         profile: Profile,
         credentials: Credentials,
-    ) -> (Login, Result<Map<String, Value>, AuthError>) {
+    ) -> (ClientAuth, Result<Map<String, Value>, AuthError>) {
         let kdf = Kdf::new("argon2id13", 1, Some(512)).unwrap();
         let stored = Stored::new(profile, kdf, "the-secret", vec![3; 16]).unwrap();
         let channel = credentials.channel_binding.then_some(CHANNEL);

@@ -11,39 +11,39 @@ use super::pattern::{Entry, match_name};
 
 /// One event of a meta topic, to be published when the message that caused it is carried out.
 #[derive(Debug)]
-pub(super) struct Notice {
+pub(super) struct MetaEvent {
     pub(super) topic: &'static str,
-    args: NoticeArgs,
+    args: MetaArgs,
 }
 
 #[derive(Debug)]
-enum NoticeArgs {
+enum MetaArgs {
     /// A session and a registration or subscription.
     Changed(u64, u64),
     Json(Value),
 }
 
-impl Notice {
+impl MetaEvent {
     /// `[session, id]`
-    pub(super) fn changed(topic: &'static str, session: u64, id: u64) -> Notice {
-        Notice { topic, args: NoticeArgs::Changed(session, id) }
+    pub(super) fn changed(topic: &'static str, session: u64, id: u64) -> MetaEvent {
+        MetaEvent { topic, args: MetaArgs::Changed(session, id) }
     }
 
     /// `[session, details]`
-    pub(super) fn created(topic: &'static str, session: u64, details: &Value) -> Notice {
-        Notice::new(topic, json!([session, details]))
+    pub(super) fn created(topic: &'static str, session: u64, details: &Value) -> MetaEvent {
+        MetaEvent::new(topic, json!([session, details]))
     }
 
     /// `args` must be a list.
-    pub(super) fn new(topic: &'static str, args: Value) -> Notice {
-        Notice { topic, args: NoticeArgs::Json(args) }
+    pub(super) fn new(topic: &'static str, args: Value) -> MetaEvent {
+        MetaEvent { topic, args: MetaArgs::Json(args) }
     }
 
     /// The encoded args.
     pub(super) fn args(&self) -> String {
         match &self.args {
-            NoticeArgs::Changed(session, id) => format!("[{session},{id}]"),
-            NoticeArgs::Json(args) => args.to_string(),
+            MetaArgs::Changed(session, id) => format!("[{session},{id}]"),
+            MetaArgs::Json(args) => args.to_string(),
         }
     }
 }

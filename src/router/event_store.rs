@@ -18,7 +18,7 @@ use super::broker::Subscribers;
 use super::clock::{parse, timestamp};
 use super::details::Details;
 use super::pattern::{Entry, matches};
-use super::peer::{Peer, Rings};
+use super::peer::{Peer, WakeList};
 use super::publication::{Audience, Publication};
 use super::request::{Fault, INVALID_ARGUMENT, is_reserved};
 
@@ -27,7 +27,7 @@ const MAX_BYTES: usize = 64 << 20;
 
 /// What a realm keeps.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct EventStore {
     /// By topic.
     retained: HashMap<Arc<str>, Kept>,
     /// Their topics in the order in which they came: the oldest goes first.
@@ -70,10 +70,10 @@ pub(super) struct Query {
 /// What the limits of a [`Query`] are called.
 const BOUNDS: [&str; 4] = ["from", "after", "before", "until"];
 
-impl Memory {
+impl EventStore {
     /// Keeps the last `limit` publications.
-    pub(super) fn new(limit: usize) -> Memory {
-        Memory { limit, ..Memory::default() }
+    pub(super) fn new(limit: usize) -> EventStore {
+        EventStore { limit, ..EventStore::default() }
     }
 
     /// Keeps a publication, where that is wanted; tells whether it has.
@@ -120,7 +120,12 @@ impl Memory {
     }
 
     /// Sends a new subscriber what is retained of its topics.
-    pub(super) fn recall(&self, entry: &Entry<Subscribers>, peer: &Arc<Peer>, rings: &mut Rings) {
+    pub(super) fn recall(
+        &self,
+        entry: &Entry<Subscribers>,
+        peer: &Arc<Peer>,
+        wakes: &mut WakeList,
+    ) {
         let mut found: Vec<&Kept> = match entry.matching {
             Match::Exact => self.retained.get(&*entry.uri).into_iter().collect(),
             matching => self
@@ -144,7 +149,7 @@ impl Memory {
                     encoding: kept.encoding,
                 },
             };
-            let _ = peer.try_send(rings, |out| event.write(out));
+            let _ = peer.try_send(wakes, |out| event.write(out));
         }
     }
 
@@ -291,10 +296,10 @@ mod tests {
     use crate::router::publication::PublishOptions;
 
     /// Retains a publication with these options, which ask for that.
-    fn retain(memory: &mut Memory, topic: &str, options: &str, payload: &str) {
+    fn retain(store: &mut EventStore, topic: &str, options: &str, payload: &str) {
         let options = PublishOptions::read(Dict::from_checked(options.as_bytes())).unwrap();
         let payload = PayloadRef::args(payload);
-        memory.keep(&Publication::new(topic, payload, options, None, None));
+        store.keep(&Publication::new(topic, payload, options, None, None));
     }
 
     #[test]
@@ -309,35 +314,35 @@ mod tests {
             ("eligible_authid", &*names, 10_000 + 1000 * size_of::<String>()),
             ("eligible_authrole", &*names, 10_000 + 1000 * size_of::<String>()),
         ] {
-            let mut memory = Memory::new(10);
+            let mut store = EventStore::new(10);
             let options = format!("{{\"retain\":true,\"{option}\":{value}}}");
-            retain(&mut memory, "com.topic", &options, "[]");
-            assert!(memory.retained_bytes > least, "{option}: {}", memory.retained_bytes);
-            assert_eq!(memory.past_bytes, memory.retained_bytes, "{option}");
-            retain(&mut memory, "com.topic", r#"{"retain":true}"#, "[]");
-            assert!(memory.retained_bytes < 1000, "{option}: {}", memory.retained_bytes);
+            retain(&mut store, "com.topic", &options, "[]");
+            assert!(store.retained_bytes > least, "{option}: {}", store.retained_bytes);
+            assert_eq!(store.past_bytes, store.retained_bytes, "{option}");
+            retain(&mut store, "com.topic", r#"{"retain":true}"#, "[]");
+            assert!(store.retained_bytes < 1000, "{option}: {}", store.retained_bytes);
         }
     }
 
     /// To look through all of them for the oldest would take hours here.
     #[test]
     fn it_is_quick_when_it_is_full() {
-        let mut memory = Memory::default();
-        retain(&mut memory, "com.topic.0000000", r#"{"retain":true}"#, "[]");
-        let most = MAX_BYTES / memory.retained_bytes;
+        let mut store = EventStore::default();
+        retain(&mut store, "com.topic.0000000", r#"{"retain":true}"#, "[]");
+        let most = MAX_BYTES / store.retained_bytes;
         for number in 0..most + 200_000 {
-            retain(&mut memory, &format!("com.topic.{number:07}"), r#"{"retain":true}"#, "[]");
+            retain(&mut store, &format!("com.topic.{number:07}"), r#"{"retain":true}"#, "[]");
         }
-        assert!(memory.retained_bytes <= MAX_BYTES);
-        assert_eq!((memory.retained.len(), memory.ages.len()), (most, most));
-        assert!(memory.retained.contains_key("com.topic.0200000"), "the newest are there");
-        assert!(!memory.retained.contains_key("com.topic.0199999"), "the oldest have gone");
+        assert!(store.retained_bytes <= MAX_BYTES);
+        assert_eq!((store.retained.len(), store.ages.len()), (most, most));
+        assert!(store.retained.contains_key("com.topic.0200000"), "the newest are there");
+        assert!(!store.retained.contains_key("com.topic.0199999"), "the oldest have gone");
 
         // A newer one of the same topic takes the place of the older, and is young again.
-        retain(&mut memory, "com.topic.0200000", r#"{"retain":true}"#, "[]");
-        retain(&mut memory, "com.topic.another", r#"{"retain":true}"#, "[]");
-        assert_eq!((memory.retained.len(), memory.ages.len()), (most, most));
-        assert!(memory.retained.contains_key("com.topic.0200000"));
-        assert!(!memory.retained.contains_key("com.topic.0200001"));
+        retain(&mut store, "com.topic.0200000", r#"{"retain":true}"#, "[]");
+        retain(&mut store, "com.topic.another", r#"{"retain":true}"#, "[]");
+        assert_eq!((store.retained.len(), store.ages.len()), (most, most));
+        assert!(store.retained.contains_key("com.topic.0200000"));
+        assert!(!store.retained.contains_key("com.topic.0200001"));
     }
 }
