@@ -7,7 +7,8 @@
 //!
 //! * [`json`]; [`msgpack`], [`cbor`] and what they share, [`binary`]: the encodings.
 //! * [`reader`], [`writer`]: messages in any of them.
-//! * [`transcode`](mod@transcode): from one to another; [`token`], [`moment`]: what they have in common.
+//! * [`transcode`](mod@transcode): from one to another; [`token`], [`timestamp`]: what they have in
+//!   common.
 //! * [`outbox`]: encoded messages that wait to be written.
 //! * [`check`]: payloads that the application gives.
 //! * [`payload`]: encoded args and kwargs, lent ([`PayloadRef`]) and owned ([`Payload`]).
@@ -19,11 +20,11 @@ pub mod builder;
 pub mod cbor;
 pub mod check;
 pub mod json;
-pub mod moment;
 pub mod msgpack;
 pub mod outbox;
 pub mod payload;
 pub mod reader;
+pub mod timestamp;
 pub mod token;
 pub mod transcode;
 pub mod value;
@@ -34,6 +35,7 @@ pub use json::{Dict, Rules};
 pub use outbox::{Batch, Outbox, TooLarge, Unsendable};
 pub use payload::{Payload, PayloadRef, Span};
 pub use reader::{Read, Received};
+pub use timestamp::Timestamp;
 pub use token::Token;
 pub use transcode::transcode;
 pub use value::Tree;

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::moment::Moment;
+use super::timestamp::Timestamp;
 
 /// One step through a value.
 ///
@@ -32,7 +32,7 @@ pub enum Token<'a> {
     /// Bytes.
     Binary(Cow<'a, [u8]>),
     /// A point in time.
-    Moment(Moment),
+    Timestamp(Timestamp),
     /// The next value has this CBOR tag, which has no token of its own.
     Tag(u64),
     /// A value of a MsgPack extension type.

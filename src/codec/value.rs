@@ -130,9 +130,9 @@ impl Tree {
                 Token::Text(text) => Node::String(tree.store(text.as_bytes())),
                 Token::Binary(bytes) => Node::Binary(tree.store(&bytes)),
                 Token::Ext(_, bytes) => Node::Binary(tree.store(bytes)),
-                Token::Moment(moment) => match moment.text() {
+                Token::Timestamp(timestamp) => match timestamp.text() {
                     Some(text) => Node::String(tree.store(text.as_bytes())),
-                    None => Node::Int(moment.seconds),
+                    None => Node::Int(timestamp.seconds),
                 },
                 Token::List(_) => {
                     open.push(begun(false));

@@ -10,12 +10,11 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
-use crate::codec::{Encoding, PayloadRef, Rules, transcode};
+use crate::codec::{Encoding, PayloadRef, Rules, Timestamp, transcode};
 use crate::protocol::message::Event;
 use crate::protocol::uri::{self, Match};
 
 use super::broker::Subscribers;
-use super::clock::{parse, timestamp};
 use super::details::Details;
 use super::pattern::{Entry, matches};
 use super::peer::{Peer, WakeList};
@@ -224,7 +223,7 @@ impl Kept {
         let details = self.details_for(entry.matching).finish();
         let mut event = Details::default();
         event
-            .text("timestamp", &timestamp(self.time))
+            .text("timestamp", &Timestamp::from(self.time).millis_text())
             .uint("subscription", entry.id)
             .uint("publication", self.publication)
             .raw(b"details", details.dict().as_bytes());
@@ -268,7 +267,8 @@ impl Query {
                     let Some((bound, kind)) = key.split_once('_') else { continue };
                     let Some(at) = BOUNDS.iter().position(|name| *name == bound) else { continue };
                     if kind == "time" {
-                        let time = value.as_str().and_then(parse);
+                        let time = value.as_str().and_then(Timestamp::parse_nearest);
+                        let time = time.and_then(Timestamp::system_time);
                         let time = time.ok_or_else(|| wrong("a time as of RFC 3339"))?;
                         query.times[at] = Some(time);
                     } else if kind == "publication" {

@@ -4,8 +4,9 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
+use crate::codec::Timestamp;
+
 use super::broker::Subscribers;
-use super::clock::timestamp;
 use super::dealer::Registration;
 use super::pattern::{Entry, match_name};
 
@@ -62,5 +63,5 @@ pub(super) fn subscription_details(entry: &Entry<Subscribers>) -> Value {
 }
 
 fn entry_details(id: u64, created: SystemTime, uri: &str, matching: &str) -> Value {
-    json!({"id": id, "created": timestamp(created), "uri": uri, "match": matching})
+    json!({"id": id, "created": Timestamp::from(created).millis_text(), "uri": uri, "match": matching})
 }

@@ -14,8 +14,7 @@
 //! * `broker`, with `publication` (whom an event is for) and `event_store` (what is kept of it).
 //! * `dealer`: registrations, calls and their answers.
 //! * `meta`: the router's own procedures; `meta_event`: what its own topics tell.
-//! * `pattern`: finds what matches a URI; `details` and `request`: options, Details and refusals;
-//!   `clock`: points in time as texts.
+//! * `pattern`: finds what matches a URI; `details` and `request`: options, Details and refusals.
 //!
 //! ```text
 //!   listener -> accept -> connection
@@ -25,7 +24,6 @@
 mod accept;
 mod auth;
 mod broker;
-mod clock;
 mod config;
 mod connection;
 mod deadlines;

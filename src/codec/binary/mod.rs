@@ -18,7 +18,7 @@ pub use scan::Scanner;
 pub use sink::Sink;
 pub use source::Source;
 
-use super::moment::Moment;
+use super::timestamp::Timestamp;
 use super::token::Big;
 use super::{CodecError, Encoding, Rules};
 
@@ -78,7 +78,8 @@ pub trait Format: 'static {
     /// Writes what a dict begins with. For up to 15 entries that is one byte.
     fn dict(out: &mut Vec<u8>, len: usize);
     /// Writes a point in time, or what comes nearest.
-    fn moment(out: &mut Vec<u8>, moment: Moment, rules: Rules) -> Result<(), &'static str>;
+    fn timestamp(out: &mut Vec<u8>, timestamp: Timestamp, rules: Rules)
+    -> Result<(), &'static str>;
     /// Writes a number beyond 64 bits, or what comes nearest.
     fn big(out: &mut Vec<u8>, big: &Big<'_>, rules: Rules) -> Result<(), &'static str>;
     /// Writes a decimal fraction, or what comes nearest.
@@ -93,7 +94,7 @@ pub trait Format: 'static {
     /// Writes a value of an extension type, or what comes nearest.
     fn ext(out: &mut Vec<u8>, kind: i8, bytes: &[u8], rules: Rules) -> Result<(), &'static str>;
     /// A point in time that is an extension of this type with these bytes.
-    fn moment_of_ext(_kind: i8, _bytes: &[u8]) -> Option<Moment> {
+    fn timestamp_from_ext(_kind: i8, _bytes: &[u8]) -> Option<Timestamp> {
         None
     }
 }

@@ -130,12 +130,12 @@ fn scalar(out: &mut Vec<u8>, token: &Token<'_>, rules: Rules) -> Result<(), &'st
         }
         Token::Text(text) => write_string(out, text),
         Token::Binary(bytes) => write_binary(out, bytes),
-        Token::Moment(moment) => match moment.text() {
+        Token::Timestamp(timestamp) => match timestamp.text() {
             Some(text) => write_string(out, &text),
             None if rules == Rules::Strict => {
                 return Err("JSON has no time before the year 0 and after 9999");
             }
-            None => out.extend_from_slice(itoa::Buffer::new().format(moment.seconds).as_bytes()),
+            None => out.extend_from_slice(itoa::Buffer::new().format(timestamp.seconds).as_bytes()),
         },
         Token::Ext(..) if rules == Rules::Strict => {
             return Err("JSON cannot carry this MsgPack extension type");

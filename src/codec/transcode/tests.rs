@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::super::moment::Moment;
+use super::super::timestamp::Timestamp;
 use super::super::token::Big;
 use super::*;
 
@@ -18,7 +18,7 @@ enum Value {
     Float(f64),
     Text(String),
     Binary(Vec<u8>),
-    Moment(Moment),
+    Timestamp(Timestamp),
     List(Vec<Value>),
     Dict(Vec<(Value, Value)>),
 }
@@ -50,7 +50,7 @@ fn feed(value: &Value, sink: &mut dyn FnMut(Token<'_>)) {
         Value::Float(value) => sink(Token::Float(*value)),
         Value::Text(text) => sink(Token::Text(Cow::Borrowed(text))),
         Value::Binary(bytes) => sink(Token::Binary(Cow::Borrowed(bytes))),
-        Value::Moment(moment) => sink(Token::Moment(*moment)),
+        Value::Timestamp(timestamp) => sink(Token::Timestamp(*timestamp)),
         Value::List(list) => {
             // With and without a length.
             sink(Token::List((list.len() % 2 == 0).then_some(list.len())));
@@ -88,7 +88,7 @@ fn collect(token: Token<'_>, source: &mut Source<'_>) -> Value {
         Token::Float(value) => Value::Float(value),
         Token::Text(text) => Value::Text(text.into_owned()),
         Token::Binary(bytes) => Value::Binary(bytes.into_owned()),
-        Token::Moment(moment) => Value::Moment(moment),
+        Token::Timestamp(timestamp) => Value::Timestamp(timestamp),
         Token::List(_) => {
             let mut list = Vec::new();
             while let Some(token) = next(source) {
@@ -147,12 +147,12 @@ fn leaf() -> BoxedStrategy<Value> {
 
 /// What JSON cannot say, or not so that it can be told from other things.
 fn rich() -> BoxedStrategy<Value> {
-    let moment = (any::<i32>(), 0..1_000_000_000_u32).prop_map(|(seconds, nanos)| {
-        Value::Moment(Moment { seconds: i64::from(seconds) * 8, nanos })
+    let timestamp = (any::<i32>(), 0..1_000_000_000_u32).prop_map(|(seconds, nanos)| {
+        Value::Timestamp(Timestamp { seconds: i64::from(seconds) * 8, nanos })
     });
     let odd = prop::sample::select(vec![f64::INFINITY, f64::NEG_INFINITY, 0.0, -0.0]);
-    let any_key = prop_oneof![leaf(), Just(Value::List(vec![Value::Null])), moment.clone()];
-    common(prop_oneof![leaf(), moment, odd.prop_map(Value::Float)].boxed(), any_key.boxed())
+    let any_key = prop_oneof![leaf(), Just(Value::List(vec![Value::Null])), timestamp.clone()];
+    common(prop_oneof![leaf(), timestamp, odd.prop_map(Value::Float)].boxed(), any_key.boxed())
 }
 
 fn over(value: &Value, route: &[Encoding]) -> Value {

@@ -21,9 +21,8 @@ use serde_json::{Map, Value};
 
 use crate::auth::cra::Candidate;
 use crate::auth::{AuthError, Secret, cra, cryptosign, scram_router};
-use crate::codec::{CodecError, Dict};
+use crate::codec::{CodecError, Dict, Timestamp};
 
-use super::clock::timestamp;
 use super::identity::{Features, Identity};
 
 pub(super) use store::Store;
@@ -218,7 +217,7 @@ impl AuthExchange {
                     authid: &self.authid,
                     authrole: &principal.role,
                     authprovider: "static",
-                    timestamp: &timestamp(SystemTime::now()),
+                    timestamp: &Timestamp::from(SystemTime::now()).millis_text(),
                 };
                 Challenge::Cra(cra::Challenger::new(key.clone(), salt.clone(), candidate)?)
             }
