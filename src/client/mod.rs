@@ -54,8 +54,6 @@ pub mod stats;
 pub mod status;
 pub mod target;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use tokio::sync::Notify;
 
 pub use connection::Connection;
@@ -66,10 +64,7 @@ pub use session::Session;
 pub use status::{Failure, Status};
 pub use target::{Receiver, Target};
 
-/// Locks, also after a panic elsewhere: every critical section leaves its data whole.
-pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+pub(crate) use crate::os::lock;
 
 /// Wakes who waits there. Where the program has closed descriptors that are not its own the runtime
 /// panics in that, and is about to be replaced: see [`runtime::suspect`].

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::os::unpoisoned;
 use crate::protocol::{Event, EventKind};
 
 use super::durable::Durable;
@@ -119,11 +120,10 @@ pub(crate) fn wait_on<'m, T>(
     guard: std::sync::MutexGuard<'m, T>,
     deadline: Option<Instant>,
 ) -> Option<std::sync::MutexGuard<'m, T>> {
-    use std::sync::PoisonError;
     let Some(deadline) = deadline else {
-        return Some(condition.wait(guard).unwrap_or_else(PoisonError::into_inner));
+        return Some(unpoisoned(condition.wait(guard)));
     };
     let rest = deadline.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero())?;
-    let waited = condition.wait_timeout(guard, rest).unwrap_or_else(PoisonError::into_inner);
+    let waited = unpoisoned(condition.wait_timeout(guard, rest));
     Some(waited.0)
 }

@@ -46,7 +46,7 @@ mod testament;
 mod tests;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -54,6 +54,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::codec::MAX_ID;
+use crate::os::{lock, unpoisoned};
 use crate::protocol::ids::IdMap;
 use crate::protocol::uri;
 
@@ -195,7 +196,7 @@ impl Router {
     /// returns, and `runtime`, which needs I/O and time, serves the clients. Returns the URL, with the
     /// port that it got.
     pub fn listen(self: &Arc<Self>, url: &str, runtime: &Handle) -> Result<String, RouterError> {
-        let mut listeners = locked(&self.listeners);
+        let mut listeners = lock(&self.listeners);
         if listeners.closed {
             return Err(RouterError::Closed);
         }
@@ -215,7 +216,7 @@ impl Router {
 
     /// The URL of the first listener, with the port that it got.
     pub fn url(&self) -> Option<String> {
-        locked(&self.listeners).url.clone()
+        lock(&self.listeners).url.clone()
     }
 
     /// What the router counted so far.
@@ -223,7 +224,7 @@ impl Router {
         let Counts { sessions, subscriptions, registrations, pending_calls } =
             self.shared.realms.counts();
         RouterStats {
-            clients: locked(&self.shared.clients).by_id.len(),
+            clients: lock(&self.shared.clients).by_id.len(),
             sessions,
             subscriptions,
             registrations,
@@ -237,7 +238,7 @@ impl Router {
     /// Ends the session `session`, or all clients' without one: with a reason, by GOODBYE, else by
     /// cutting the connection without a word. Tells how many there were; waits for none.
     pub fn kick(&self, session: Option<u64>, reason: Option<&str>) -> usize {
-        let clients = locked(&self.shared.clients);
+        let clients = lock(&self.shared.clients);
         let mut kicked = 0;
         let peers: &mut dyn Iterator<Item = &Arc<Peer>> = match session {
             Some(id) => &mut clients.by_id.get(&id).into_iter(),
@@ -284,14 +285,14 @@ impl Router {
     }
 
     fn begin_closing(&self, patience: Duration) {
-        let mut listeners = locked(&self.listeners);
+        let mut listeners = lock(&self.listeners);
         listeners.closed = true;
         for task in listeners.tasks.drain(..) {
             task.abort();
         }
         drop(listeners);
         self.shared.closed.send_replace(true);
-        let mut clients = locked(&self.shared.clients);
+        let mut clients = lock(&self.shared.clients);
         if std::mem::replace(&mut clients.closed, true) {
             return;
         }
@@ -311,7 +312,7 @@ impl Drop for Router {
 impl Shared {
     /// Puts a new client on the list; `None` once the router is closed.
     fn admit(&self) -> Option<Arc<Peer>> {
-        let mut clients = locked(&self.clients);
+        let mut clients = lock(&self.clients);
         if clients.closed {
             return None;
         }
@@ -335,7 +336,7 @@ impl Shared {
     }
 
     fn dismiss(&self, peer: &Peer) {
-        locked(&self.clients).by_id.remove(&peer.id());
+        lock(&self.clients).by_id.remove(&peer.id());
         if peer.was_dropped() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -353,11 +354,11 @@ struct Count {
 
 impl Count {
     fn add(&self) {
-        *locked(&self.number) += 1;
+        *lock(&self.number) += 1;
     }
 
     fn done(&self) {
-        let mut number = locked(&self.number);
+        let mut number = lock(&self.number);
         *number -= 1;
         if *number == 0 {
             self.is_none.notify_all();
@@ -367,9 +368,9 @@ impl Count {
     /// Waits until there is none; false if that was not so by the deadline.
     fn wait_none(&self, deadline: Instant) -> bool {
         let rest = deadline.saturating_duration_since(Instant::now());
-        let number = locked(&self.number);
+        let number = lock(&self.number);
         let waited = self.is_none.wait_timeout_while(number, rest, |number| *number > 0);
-        *waited.unwrap_or_else(PoisonError::into_inner).0 == 0
+        *unpoisoned(waited).0 == 0
     }
 }
 
@@ -380,9 +381,4 @@ impl Drop for Bound {
     fn drop(&mut self) {
         self.0.bound.done();
     }
-}
-
-/// Locks also what a panicking thread held: nothing here is left half-done across a panic.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

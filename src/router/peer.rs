@@ -7,11 +7,11 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 use std::time::Duration;
 
 use crate::codec::{Batch, Encoding, Out, Outbox, Rules, TooLarge, Unsendable};
+use crate::os::lock;
 use crate::transport::Doorbell;
 
 use super::connection::CLOSE_TIMEOUT;
 use super::identity::Identity;
-use super::locked;
 
 /// See the module's text.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ impl Peer {
     /// Says how its messages are encoded; before the first one.
     pub(super) fn speak(&self, encoding: Encoding) {
         self.encoding.get_or_init(|| encoding);
-        locked(&self.queue).outbox = Outbox::new(encoding, Rules::Tolerant);
+        lock(&self.queue).outbox = Outbox::new(encoding, Rules::Tolerant);
     }
 
     /// Says how large its messages may be; before the first one.
@@ -157,7 +157,7 @@ impl Peer {
         max_message: usize,
         write: impl FnOnce(&mut Out<'_>),
     ) -> Result<(), Unsendable> {
-        let mut queue = locked(&self.queue);
+        let mut queue = lock(&self.queue);
         if queue.dropped {
             return Ok(());
         }
@@ -185,14 +185,14 @@ impl Peer {
     /// Tells the task to say GOODBYE; it need not be in a session.
     pub(super) fn say_goodbye(&self, reason: &str, message: Option<&str>) {
         let command = PeerCommand::Goodbye(reason.to_owned(), message.map(str::to_owned));
-        locked(&self.queue).command.get_or_insert(command);
+        lock(&self.queue).command.get_or_insert(command);
         self.bell.ring();
     }
 
     /// As [`Peer::say_goodbye`], of a router that closes: it waits for `patience` until the GOODBYE is
     /// answered, and until [`Peer::settle`] for that it is written.
     pub(super) fn part(&self, reason: &str, patience: Duration) {
-        let mut queue = locked(&self.queue);
+        let mut queue = lock(&self.queue);
         (queue.patience, queue.is_awaited) = (patience, true);
         drop(queue);
         self.say_goodbye(reason, None);
@@ -200,28 +200,28 @@ impl Peer {
 
     /// How long a GOODBYE may take to be answered.
     pub(super) fn patience(&self) -> Duration {
-        locked(&self.queue).patience
+        lock(&self.queue).patience
     }
 
     /// The GOODBYE is as far as it goes; true if the router waits for that.
     pub(super) fn settle(&self) -> bool {
-        std::mem::take(&mut locked(&self.queue).is_awaited)
+        std::mem::take(&mut lock(&self.queue).is_awaited)
     }
 
     /// Tells the task to drop the connection without a word.
     pub(super) fn disconnect(&self) {
-        locked(&self.queue).command = Some(PeerCommand::Drop);
+        lock(&self.queue).command = Some(PeerCommand::Drop);
         self.bell.ring();
     }
 
     /// Takes what the router wants of the task.
     pub(super) fn take_command(&self) -> Option<PeerCommand> {
-        locked(&self.queue).command.take()
+        lock(&self.queue).command.take()
     }
 
     /// Takes all messages that wait, if any.
     pub(super) fn take(&self) -> Option<Batch> {
-        let mut queue = locked(&self.queue);
+        let mut queue = lock(&self.queue);
         if queue.outbox.is_empty() {
             return None;
         }
@@ -232,20 +232,20 @@ impl Peer {
 
     /// The batch is written.
     pub(super) fn written(&self, batch: Batch) {
-        let mut queue = locked(&self.queue);
+        let mut queue = lock(&self.queue);
         queue.in_flight = 0;
         queue.outbox.recycle(batch);
     }
 
     /// True if the client was dropped because too much waited for it.
     pub(super) fn was_dropped(&self) -> bool {
-        locked(&self.queue).dropped
+        lock(&self.queue).dropped
     }
 
     /// True if the task has something to do that it can do now; `writing` says that a batch is
     /// not yet written, so that no other can be begun.
     pub(super) fn has_work(&self, writing: bool) -> bool {
-        let queue = locked(&self.queue);
+        let queue = lock(&self.queue);
         queue.command.is_some() || (!writing && !queue.outbox.is_empty())
     }
 }

@@ -10,6 +10,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::codec::{CodecError, Dict, MAX_ID, PayloadRef};
+use crate::os::lock;
 use crate::protocol::ids::IdMap;
 use crate::protocol::message::{Call, Message, Welcome, code};
 
@@ -19,7 +20,6 @@ use super::deadlines::Deadlines;
 use super::dealer::Dealer;
 use super::event_store::EventStore;
 use super::identity::Identity;
-use super::locked;
 use super::meta::session_details;
 use super::meta_event::MetaEvent;
 use super::peer::{Peer, WakeList};
@@ -108,7 +108,7 @@ impl Realms {
 
     /// True if the realm can be joined.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.is_on_demand() || locked(&self.by_name).contains_key(name)
+        self.is_on_demand() || lock(&self.by_name).contains_key(name)
     }
 
     /// Lets `peer` join the realm and welcomes it; `None` if there is no such realm.
@@ -119,7 +119,7 @@ impl Realms {
         identity: Identity,
         wakes: &mut WakeList,
     ) -> Option<RealmSession> {
-        let mut by_name = locked(&self.by_name);
+        let mut by_name = lock(&self.by_name);
         let realm = match by_name.get(name) {
             Some(realm) => realm.clone(),
             None if self.is_on_demand() => {
@@ -136,7 +136,7 @@ impl Realms {
         let welcome =
             Welcome { session: peer.id(), details: Dict::from_checked(details.as_bytes()) };
         // Entered while the realms are locked: an empty realm could be removed otherwise.
-        locked(&realm.state).enter(peer, |wakes| peer.send(wakes, |out| welcome.write(out)), wakes);
+        lock(&realm.state).enter(peer, |wakes| peer.send(wakes, |out| welcome.write(out)), wakes);
         drop(by_name);
         Some(RealmSession {
             realms: self.clone(),
@@ -150,8 +150,8 @@ impl Realms {
     /// What all realms count together.
     pub(super) fn counts(&self) -> Counts {
         let mut all = Counts::default();
-        for realm in locked(&self.by_name).values() {
-            let state = locked(&realm.state);
+        for realm in lock(&self.by_name).values() {
+            let state = lock(&realm.state);
             all.sessions += state.sessions.len();
             all.subscriptions += state.broker.subscriptions().len();
             all.registrations += state.dealer.registrations().len();
@@ -163,7 +163,7 @@ impl Realms {
     /// How many realms there are.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
-        locked(&self.by_name).len()
+        lock(&self.by_name).len()
     }
 
     fn is_on_demand(&self) -> bool {
@@ -174,8 +174,8 @@ impl Realms {
         if !self.is_on_demand() {
             return;
         }
-        let mut by_name = locked(&self.by_name);
-        let empty = |realm: &Arc<Realm>| locked(&realm.state).sessions.is_empty();
+        let mut by_name = lock(&self.by_name);
+        let empty = |realm: &Arc<Realm>| lock(&realm.state).sessions.is_empty();
         if by_name.get(name).is_some_and(empty) {
             by_name.remove(name);
         }
@@ -200,7 +200,7 @@ impl RealmSession {
         messages: &[Message<'_>],
         wakes: &mut WakeList,
     ) -> Result<(), LeaveReason> {
-        let mut state = locked(&self.realm.state);
+        let mut state = lock(&self.realm.state);
         if !state.sessions.contains_key(&self.peer.id()) {
             // It was killed; its connection is about to say so.
             return Ok(());
@@ -219,7 +219,7 @@ impl RealmSession {
 
     /// Ends the calls whose time is over.
     pub(super) fn expire(&mut self, now: Instant, wakes: &mut WakeList) {
-        let mut state = locked(&self.realm.state);
+        let mut state = lock(&self.realm.state);
         let State { dealer, .. } = &mut *state;
         while let Some(request) = self.requests.deadlines.take(now) {
             if let Some(due) = dealer.time_out(self.peer.id(), request, now, wakes) {
@@ -380,14 +380,14 @@ impl State {
 impl RealmSession {
     /// Ends the calls that wait for their answers.
     pub(super) fn cancel_calls(&self, wakes: &mut WakeList) {
-        locked(&self.realm.state).dealer.cancel_all(&self.peer, wakes);
+        lock(&self.realm.state).dealer.cancel_all(&self.peer, wakes);
     }
 }
 
 impl Drop for RealmSession {
     fn drop(&mut self) {
         let mut wakes = WakeList::default();
-        let mut state = locked(&self.realm.state);
+        let mut state = lock(&self.realm.state);
         state.leave(&self.peer, &mut wakes);
         let empty = state.sessions.is_empty();
         drop(state);

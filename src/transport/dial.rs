@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::Path;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -23,7 +23,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use crate::os;
+use crate::os::{self, lock};
 
 use super::Stream;
 use super::socket::Socket;
@@ -64,7 +64,7 @@ async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         return Ok(vec![(address, port).into()]);
     }
     let name = {
-        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names = lock(&NAMES);
         // Whoever waits for a place, or has one, holds it.
         names.retain(|_, name| Arc::strong_count(name) > 1);
         let free = || Arc::new(Semaphore::new(LOOKUPS_OF_A_NAME));

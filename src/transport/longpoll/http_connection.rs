@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::time::{Instant, timeout};
 
+use crate::os::lock;
 use crate::transport::http::{self, Link, Unanswered, Unread};
 use crate::transport::stream::{HandshakeHints, SharedStream};
 use crate::transport::{ConnectError, ConnectOptions, reach};
@@ -97,7 +98,7 @@ impl Gauge {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<SharedStream>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::timeout;
 
+use crate::os::lock;
 use crate::transport::framing::max_unit;
 use crate::transport::http::{self, Body, Unread};
 use crate::transport::{Serializer, Stream, TransportError};
@@ -91,7 +92,7 @@ impl Server {
     }
 
     fn transports(&self) -> MutexGuard<'_, HashMap<String, Arc<Shared>>> {
-        self.transports.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.transports)
     }
 
     async fn answer(

@@ -4,11 +4,12 @@
 use std::io::{self, IoSlice};
 use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::os::lock;
 use crate::transport::Stream;
 
 use super::shared::Writing;
@@ -30,13 +31,13 @@ impl Taken {
     }
 
     fn take(&self) -> Vec<Writing> {
-        mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        mem::take(&mut lock(&self.0))
     }
 }
 
 impl Drop for Taking {
     fn drop(&mut self) {
-        let mut taken = self.taken.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = lock(&self.taken.0);
         taken.extend(self.writing.take());
     }
 }

@@ -12,13 +12,15 @@
 //! `ca`, `cert` and `key` are PEM texts or paths of PEM files.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::{Map, Value};
 use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use crate::os::lock;
 
 use super::identity::Identity;
 use super::verify::{Pin, Verifier, parse_pin};
@@ -124,7 +126,7 @@ impl TlsOptions {
     /// change while other threads run.
     pub fn prepare(&self) {
         if self.verify && self.roots.is_none() {
-            let mut system = self.system.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut system = lock(&self.system);
             if !matches!(&*system, Some(Ok(_))) {
                 *system = Some(system_roots());
             }
@@ -132,7 +134,7 @@ impl TlsOptions {
     }
 
     fn system(&self) -> Result<Arc<RootCertStore>, TlsError> {
-        let mut system = self.system.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut system = lock(&self.system);
         system.get_or_insert_with(system_roots).clone().map_err(TlsError::NoRoots)
     }
 
@@ -163,7 +165,7 @@ impl TlsOptions {
 /// The roots of the system, read once: ten thousand connections share them.
 fn system_roots() -> Result<Arc<RootCertStore>, String> {
     static ROOTS: Mutex<Option<Arc<RootCertStore>>> = Mutex::new(None);
-    let mut known = ROOTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut known = lock(&ROOTS);
     if let Some(roots) = &*known {
         return Ok(roots.clone());
     }

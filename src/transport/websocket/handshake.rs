@@ -1,7 +1,7 @@
 //! The upgrade from HTTP (RFC 6455, section 4), both sides of it, by hyper.
 
 use std::convert::Infallible;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -18,6 +18,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use sha1::{Digest, Sha1};
 
+use crate::os::{lock, unpoisoned};
 use crate::transport::framing::Framing;
 use crate::transport::http::{self, Body, Link};
 use crate::transport::recv_buffer::RecvBuffer;
@@ -141,7 +142,7 @@ pub async fn answer(
         let deflate = deflate.and_then(|options| deflate::accept(options, &offers.join(",")));
         let (agreed, extensions) = deflate.unzip();
         let response = switch(&accept, subprotocol, extensions.as_deref());
-        let mut accepted = accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut accepted = lock(&accepted);
         *accepted = Some((upgrade::on(&mut request), subprotocol, agreed));
         std::future::ready(Ok(response))
     });
@@ -149,7 +150,7 @@ pub async fn answer(
     builder.max_buf_size(http::MAX_HEAD).header_read_timeout(None);
     let served = builder.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
     served.map_err(|error| failed(error.to_string()))?;
-    let accepted = accepted.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let accepted = unpoisoned(accepted.into_inner());
     let Some((upgrade, subprotocol, agreed)) = accepted else {
         return Err(failed("it was refused".to_owned()));
     };
