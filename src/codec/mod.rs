@@ -31,7 +31,7 @@ pub mod value;
 pub mod writer;
 
 pub use builder::Builder;
-pub use json::{Dict, Rules};
+pub use json::{Dict, DictWriter, Rules, WrittenDict};
 pub use outbox::{Batch, Outbox, TooLarge, Unsendable};
 pub use payload::{Payload, PayloadRef, Span};
 pub use reader::{Read, Received};

@@ -6,16 +6,16 @@
 
 use std::sync::Arc;
 
-use crate::codec::{Dict, Encoding, Out, Rules, Unsendable};
+use crate::codec::{Dict, DictWriter, Encoding, Out, Rules, Unsendable};
 use crate::protocol::ids::IdMap;
 use crate::protocol::message::{
     Event, Publish, Published, Subscribe, Subscribed, Unsubscribe, Unsubscribed,
 };
 use crate::protocol::uri::{self, Match};
 
-use super::details::{Details, flag};
 use super::event_store::EventStore;
 use super::meta_event::{MetaEvent, subscription_details};
+use super::options::flag;
 use super::pattern::{Entry, Table};
 use super::peer::{Peer, WakeList};
 use super::publication::{Publication, PublishOptions};
@@ -161,7 +161,7 @@ impl Broker {
         }
         let peer = self.remove(subscriber, id);
         if let Some(peer) = peer.filter(|peer| peer.identity().features.subscription_revocation) {
-            let mut details = Details::default();
+            let mut details = DictWriter::default();
             details.uint("subscription", id).text("reason", reason);
             let details = details.finish();
             let revoked = Unsubscribed { request: 0, details: Some(details.dict()) };

@@ -32,14 +32,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::codec::{Batch, CodecError, Dict, Encoding, PayloadRef, Received};
+use crate::codec::{Batch, CodecError, Dict, DictWriter, Encoding, PayloadRef, Received};
 use crate::protocol::message::{Abort, Challenge, Goodbye, Hello, Message};
 use crate::protocol::uri;
 use crate::transport::{Incoming, Transport, TransportError};
 
 use super::Shared;
 use super::auth::{AuthExchange, Step};
-use super::details::Details;
 use super::peer::{Peer, PeerCommand, Sizes, WakeList};
 use super::realm::{LeaveReason, RealmSession};
 
@@ -424,7 +423,7 @@ impl<'a> Connection<'a> {
     }
 
     fn say_goodbye(&mut self, reason: &str, message: Option<&str>) {
-        let mut details = Details::default();
+        let mut details = DictWriter::default();
         if let Some(message) = message {
             details.text("message", message);
         }
@@ -436,7 +435,7 @@ impl<'a> Connection<'a> {
     /// Leaves the realm before the client is told, so that ABORT is the last message.
     fn abort(&mut self, reason: &str, why: &str) {
         self.end();
-        let mut details = Details::default();
+        let mut details = DictWriter::default();
         details.text("message", why);
         let details = details.finish();
         let abort =

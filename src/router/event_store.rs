@@ -10,12 +10,11 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
-use crate::codec::{Encoding, PayloadRef, Rules, Timestamp, transcode};
+use crate::codec::{DictWriter, Encoding, PayloadRef, Rules, Timestamp, transcode};
 use crate::protocol::message::Event;
 use crate::protocol::uri::{self, Match};
 
 use super::broker::Subscribers;
-use super::details::Details;
 use super::pattern::{Entry, matches};
 use super::peer::{Peer, WakeList};
 use super::publication::{Audience, Publication};
@@ -48,7 +47,7 @@ struct Kept {
     publication: u64,
     time: SystemTime,
     topic: Arc<str>,
-    details: Details,
+    details: DictWriter,
     args: Option<Box<[u8]>>,
     kwargs: Option<Box<[u8]>>,
     encoding: Encoding,
@@ -211,7 +210,7 @@ impl Kept {
         self.audience.as_ref().is_none_or(|audience| audience.has(peer))
     }
 
-    fn details_for(&self, matching: Match) -> Details {
+    fn details_for(&self, matching: Match) -> DictWriter {
         let mut details = self.details.clone();
         if matching != Match::Exact {
             details.text("topic", &self.topic);
@@ -221,7 +220,7 @@ impl Kept {
 
     fn write(&self, entry: &Entry<Subscribers>, out: &mut Vec<u8>) {
         let details = self.details_for(entry.matching).finish();
-        let mut event = Details::default();
+        let mut event = DictWriter::default();
         event
             .text("timestamp", &Timestamp::from(self.time).millis_text())
             .uint("subscription", entry.id)

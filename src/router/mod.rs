@@ -14,7 +14,7 @@
 //! * `broker`, with `publication` (whom an event is for) and `event_store` (what is kept of it).
 //! * `dealer`: registrations, calls and their answers.
 //! * `meta`: the router's own procedures; `meta_event`: what its own topics tell.
-//! * `pattern`: finds what matches a URI; `details` and `request`: options, Details and refusals.
+//! * `pattern`: finds what matches a URI; `options` and `request`: options that clients send, and refusals.
 //!
 //! ```text
 //!   listener -> accept -> connection
@@ -28,12 +28,12 @@ mod config;
 mod connection;
 mod deadlines;
 mod dealer;
-mod details;
 mod event_store;
 mod identity;
 mod listener;
 mod meta;
 mod meta_event;
+mod options;
 mod pattern;
 mod peer;
 mod publication;

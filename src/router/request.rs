@@ -4,7 +4,7 @@ use crate::codec::{Dict, Out, PayloadRef, Unsendable, json::text::write_string};
 use crate::protocol::message::Error;
 use crate::protocol::uri::{self, Match};
 
-use super::details;
+use super::options;
 
 /// Why a message of a client is not carried out.
 #[derive(Debug, PartialEq)]
@@ -119,7 +119,7 @@ pub(super) fn is_reserved(uri: &str) -> bool {
 
 /// Reads the option `match`.
 pub(super) fn read_match(key: &[u8], value: &[u8]) -> Result<Match, Fault> {
-    let Some(name) = details::text(key, value)? else {
+    let Some(name) = options::text(key, value)? else {
         return Ok(Match::Exact);
     };
     Match::parse(&name).ok_or_else(|| {

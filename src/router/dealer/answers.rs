@@ -7,7 +7,7 @@ use crate::codec::{CodecError, Dict, PayloadRef, Unsendable};
 use crate::protocol::message::{CallResult, Error, Yield, code};
 use crate::protocol::uri;
 
-use super::super::details::passthru;
+use super::super::options::passthru;
 use super::super::peer::{Peer, WakeList};
 use super::super::request::{Refusal, UNAVAILABLE};
 use super::calls::later;

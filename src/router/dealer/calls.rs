@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::codec::{Dict, Encoding, Out, PayloadRef, Unsendable};
+use crate::codec::{Dict, Encoding, Out, PayloadRef, Unsendable, WrittenDict};
 use crate::protocol::ids::IdMap;
 use crate::protocol::message::{Call, Cancel, Invocation, code};
 use crate::protocol::uri::{self, Match};
 
-use super::super::details::{Finished, flag, text};
+use super::super::options::{flag, text};
 use super::super::peer::{Peer, WakeList};
 use super::super::request::{
     FEATURE_NOT_SUPPORTED, Fault, INVALID_ARGUMENT, NO_AVAILABLE_CALLEE, Refusal, check_uri,
@@ -328,7 +328,7 @@ impl Callee {
         options: CallOptions,
         procedure: Option<&str>,
         disclose: bool,
-    ) -> Option<Finished> {
+    ) -> Option<WrittenDict> {
         let disclose = disclose || self.disclose_caller || options.disclose_me;
         let timeout = Some(options.timeout).filter(|ms| *ms > 0 && self.forward_timeout);
         let plain = procedure.is_none() && !disclose && timeout.is_none() && !options.progress;

@@ -28,12 +28,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::codec::Out;
+use crate::codec::{DictWriter, Out};
 use crate::protocol::ids::IdMap;
 use crate::protocol::message::{Interrupt, Register, Registered, Unregister, Unregistered, code};
 use crate::protocol::uri;
 
-use super::details::Details;
 use super::meta_event::{MetaEvent, registration_details};
 use super::pattern::{Entry, Table};
 use super::peer::{Peer, WakeList};
@@ -216,7 +215,7 @@ impl Dealer {
             return false;
         }
         if own.peer.identity().features.registration_revocation {
-            let mut details = Details::default();
+            let mut details = DictWriter::default();
             details.uint("registration", id).text("reason", reason);
             let details = details.finish();
             let revoked = Unregistered { request: 0, details: Some(details.dict()) };
@@ -346,7 +345,7 @@ impl PeerCalls {
         if !self.peer.identity().features.call_canceling {
             return false;
         }
-        let mut options = Details::default();
+        let mut options = DictWriter::default();
         options.text("mode", mode).text("reason", reason);
         let options = options.finish();
         let interrupt = Interrupt { request: invocation, options: options.dict() };

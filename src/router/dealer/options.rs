@@ -1,9 +1,9 @@
 //! The options of CALL and REGISTER that this dealer knows.
 
-use crate::codec::Dict;
+use crate::codec::{Dict, DictWriter};
 use crate::protocol::uri::Match;
 
-use super::super::details::{Details, flag, number, passes_through, text};
+use super::super::options::{flag, number, passes_through, text};
 use super::super::request::{Fault, INVALID_ARGUMENT, read_match};
 
 /// Which of several callees gets a call (advanced profile, "Shared Registration").
@@ -43,7 +43,7 @@ pub(super) struct CallOptions {
     /// Milliseconds; 0 is no limit.
     pub(super) timeout: u64,
     /// What is to be seen by the callee as it is.
-    pub(super) passthru: Details,
+    pub(super) passthru: DictWriter,
 }
 
 impl Invoke {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::details;
+use super::super::options;
 use super::super::peer::{Peer, WakeList};
 use super::super::realm::State;
 use super::super::request::{Fault, check_uri};
@@ -77,7 +77,7 @@ impl State {
     fn sessions_of(&self, question: &Question<'_>) -> Result<Vec<u64>, Fault> {
         let roles = match question.args.first() {
             None => None,
-            Some(list) => details::texts(b"filter_authroles", list.to_string().as_bytes())?,
+            Some(list) => options::texts(b"filter_authroles", list.to_string().as_bytes())?,
         };
         let is_wanted = |peer: &Peer| {
             roles.as_ref().is_none_or(|roles| roles.contains(&peer.identity().authrole))
