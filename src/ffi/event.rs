@@ -9,7 +9,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use crate::client::{Failure, Notice, NoticeKind, Receiver, Status};
-use crate::codec::{Dict, Encoding, PayloadRef, Tree};
+use crate::codec::{Dict, DictWriter, Encoding, PayloadRef, Tree};
 use crate::protocol::{Event, EventKind, INVOCATION_ID};
 
 use super::args;
@@ -300,13 +300,9 @@ fn with_uri(details: &[u8], notice: &Notice) -> Vec<u8> {
     let (Some(uri), None) = (&notice.event.uri, dict.get(key)) else {
         return details.to_vec();
     };
-    let mut filled = format!("{{\"{key}\":").into_bytes();
-    crate::codec::json::text::write_string(&mut filled, &uri.to_string_lossy());
-    if !dict.is_empty() {
-        filled.push(b',');
-    }
-    filled.extend_from_slice(&details[1..]);
-    filled
+    let mut filled = DictWriter::default();
+    filled.text(key, &uri.to_string_lossy()).extend(dict);
+    filled.finish().into_bytes()
 }
 
 /// What an event shows, copied; a failure if it shows nothing any more.

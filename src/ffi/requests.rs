@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::client::request_options::Request;
 use crate::client::target::Waiter;
 use crate::client::{Connection, Failure, Mode, Notice, Receiver, Session, Status};
-use crate::codec::Dict;
+use crate::codec::{Dict, DictWriter};
 use crate::protocol::CancelMode;
 
 use super::args;
@@ -59,12 +59,9 @@ fn acknowledged(options: Dict<'_>) -> Result<Vec<u8>, Failure> {
             return Err(Failure::new(Status::Option, text));
         }
     }
-    let mut with = b"{\"acknowledge\":true".to_vec();
-    if !options.is_empty() {
-        with.push(b',');
-    }
-    with.extend_from_slice(&options.as_bytes()[1..]);
-    Ok(with)
+    let mut with = DictWriter::default();
+    with.flag("acknowledge").extend(options);
+    Ok(with.finish().into_bytes())
 }
 
 /// The failure that a notice tells, in the same words.

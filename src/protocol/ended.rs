@@ -5,7 +5,7 @@
 
 use std::mem;
 
-use crate::codec::{Dict, Out, PayloadRef};
+use crate::codec::{Dict, DictWriter, Out, PayloadRef};
 
 use super::cancel::Limits;
 use super::event::{Cause, Event, EventKind};
@@ -134,11 +134,9 @@ pub(super) fn why(reason: &str, details: Dict<'_>) -> (String, String) {
 }
 
 pub(super) fn message_details(message: Option<&str>) -> Vec<u8> {
-    let mut details = b"{".to_vec();
+    let mut details = DictWriter::default();
     if let Some(message) = message {
-        details.extend_from_slice(b"\"message\":");
-        crate::codec::json::text::write_string(&mut details, message);
+        details.text("message", message);
     }
-    details.push(b'}');
-    details
+    details.finish().into_bytes()
 }

@@ -17,7 +17,7 @@ use std::mem;
 
 use bytes::Bytes;
 
-use crate::codec::{Dict, Out, Payload, PayloadRef, Span};
+use crate::codec::{Dict, DictWriter, Out, Payload, PayloadRef, Span};
 
 use super::event::{Event, EventKind, RequestError, c_text};
 use super::ids::IdMap;
@@ -163,14 +163,12 @@ impl<H: Clone> Session<H> {
             return Err(RequestError::NoProgress);
         }
         self.check_dealer_passthru(options)?;
-        let mut with = b"{\"progress\":true".to_vec();
-        if !options.is_empty() {
-            with.push(b',');
-        }
-        with.extend_from_slice(&options.as_bytes()[1..]);
+        let mut with = DictWriter::default();
+        with.flag("progress").extend(options);
+        let with = with.finish();
         let options = match options.bool("progress") {
             Ok(Some(true)) => options,
-            Ok(None) => Dict::from_checked(&with),
+            Ok(None) => with.dict(),
             // Beside ours it would be there twice.
             _ => return Err(RequestError::Option("progress", "must be true, or left out")),
         };
