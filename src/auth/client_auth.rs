@@ -14,7 +14,7 @@ use super::scram::{self, Profile};
 use super::secret::random;
 use super::{AuthError, Credentials, Secret, cra};
 
-/// What AUTHENTICATE says.
+/// The content of AUTHENTICATE.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The signature; for tickets the ticket itself.
@@ -40,11 +40,11 @@ pub struct ClientAuth {
     offered: Vec<String>,
     /// The nonce of SCRAM.
     nonce: String,
-    /// What the router has to sign.
+    /// The challenge that the router has to sign.
     challenge: [u8; 32],
     /// The channel binding that HELLO asks for.
     channel_binding: Option<String>,
-    /// What a SCRAM login makes us expect of the router.
+    /// The signature that a SCRAM login makes us expect of the router.
     server_signature: Option<[u8; 32]>,
     /// The router has signed with `router_key`.
     is_proven: bool,
@@ -82,7 +82,7 @@ impl ClientAuth {
         })
     }
 
-    /// What ends [`ClientAuth::answer`] before its time.
+    /// The stop that ends [`ClientAuth::answer`] before its time.
     pub fn stop(&self) -> Stop {
         self.stop.clone()
     }
@@ -221,7 +221,8 @@ impl ClientAuth {
         Ok(Secret::new(signature).into())
     }
 
-    /// What cryptosign says in HELLO. Without a key of ours it is all the application's.
+    /// Adds the keys that cryptosign has in HELLO. Without a key of ours it is all the
+    /// application's.
     fn add_keys(&mut self, extra: &mut Map<String, Value>) -> Result<(), AuthError> {
         let Some(key) = &self.credentials.privkey else {
             return Ok(());

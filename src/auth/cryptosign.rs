@@ -54,7 +54,7 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
-/// What is signed for a challenge.
+/// The bytes to be signed for a challenge.
 fn bound(challenge: &[u8; 32], channel_id: Option<&[u8; 32]>) -> [u8; 32] {
     let channel_id = channel_id.unwrap_or(&[0; 32]);
     std::array::from_fn(|at| challenge[at] ^ channel_id[at])
@@ -80,7 +80,7 @@ pub fn verify(
     key.verify_strict(&message, &Signature::from_bytes(signature)).is_ok()
 }
 
-/// What HELLO said, as far as the answer depends on it.
+/// The parts of HELLO on which the answer depends.
 #[derive(Debug)]
 pub(super) struct HelloContext<'a> {
     /// The channel binding, by its name.

@@ -21,7 +21,7 @@ use super::{AuthError, PrivateKey};
 
 /// Far more than any key file has.
 const MOST_BYTES: u64 = 64 << 10;
-/// What stands before the seed in a PKCS#8 key of this type.
+/// The bytes before the seed in a PKCS#8 key of this type.
 const PKCS8: &[u8] = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
 const FORMS: &str = "give 64 hexadecimal digits, an OpenSSH or PKCS#8 key of type ed25519 without \
                      passphrase, or the path of a file with one of these";
@@ -89,7 +89,7 @@ fn parse(content: &[u8]) -> Result<PrivateKey, AuthError> {
     Err(bad(format!("this is no private key: {FORMS}")))
 }
 
-/// What follows a line's name.
+/// The text behind a line's name.
 fn line<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines().find_map(|line| line.trim().strip_prefix(name)).map(str::trim)
 }

@@ -26,10 +26,10 @@ pub use error::AuthError;
 pub use fields::{hex, unhex};
 pub use secret::Secret;
 
-/// What a client can answer challenges with.
+/// The secrets with which a client can answer challenges.
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
-    /// Who we say we are. SCRAM cannot do without; other methods leave it to the router.
+    /// The name that we go by. SCRAM cannot do without; other methods leave it to the router.
     pub authid: Option<String>,
     /// For the method `ticket`.
     pub ticket: Option<Secret>,
@@ -50,7 +50,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// What to offer when the application names no `authmethods`; `anonymous` when there is
+    /// The methods to offer when the application names no `authmethods`; `anonymous` when there is
     /// nothing to answer with.
     ///
     /// Applications should name the one method that their router has set up for them: routers

@@ -28,8 +28,8 @@ pub const MOST_PBKDF2_ITERATIONS: u32 = 10_000_000;
 pub const LEAST_MEMORY: u32 = 512;
 /// KiB that argon2 may use: 1 GiB, which a client can be expected to have for a moment.
 pub const MOST_MEMORY: u32 = 1 << 20;
-/// KiB times passes: what Autobahn's tools make. A second or two of work, which cannot be stopped on
-/// its way.
+/// KiB times passes: what Autobahn's tools make. A second or two of work, which cannot be stopped
+/// on its way.
 pub const MOST_MEMORY_PASSES: u64 = 1 << 21;
 
 /// A dialect of SCRAM.
@@ -53,7 +53,7 @@ impl Profile {
         }
     }
 
-    /// What stands for a password: SASLprep has been applied where the dialect wants it.
+    /// The form of a password that is hashed: SASLprep has been applied where the dialect wants it.
     fn prepared(self, password: &str) -> Result<Zeroizing<String>, AuthError> {
         match self {
             Profile::Wamp => prepared(password, "secret").map(Zeroizing::new),
@@ -72,7 +72,7 @@ fn prepared(text: &str, field: &'static str) -> Result<String, AuthError> {
     saslprep(text).map(|text| text.into_owned()).map_err(|_| AuthError::BadText(field))
 }
 
-/// How passwords are hashed, and at what cost; within the limits of this module.
+/// The hash of passwords, and its cost; within the limits of this module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kdf {
     /// PBKDF2-HMAC-SHA256.
@@ -217,7 +217,7 @@ pub fn server_signature(salted_password: &[u8], auth_message: &[u8]) -> [u8; 32]
     hmac(&*server_key(salted_password), auth_message)
 }
 
-/// What both sides have said to each other, which their proofs are about.
+/// The messages that both sides have exchanged, which their proofs are about.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Exchange<'a> {
     pub(super) profile: Profile,

@@ -1,4 +1,4 @@
-//! How WAMP messages and payloads are written as bytes.
+//! WAMP messages and payloads as bytes.
 //!
 //! A message is decoded into its *head* (type, ids, URIs, details) and slices of the received
 //! buffer for args and kwargs; nobody parses a payload that nobody looks at. Encoding writes the
@@ -75,15 +75,15 @@ impl Encoding {
 /// The largest WAMP id, 2^53 inclusive (basic profile, "IDs").
 pub const MAX_ID: u64 = 1 << 53;
 
-/// How deep lists and dicts may nest in what we send, and in what a value lens shows.
+/// The depth to which lists and dicts may nest in what we send, and in what a value lens shows.
 pub const MAX_DEPTH: usize = 128;
 
-/// What is wrong with an encoded text, and where.
+/// A fault in an encoded text, and its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at byte {at}")]
 pub struct CodecError {
     /// The offset of the first byte that cannot stand where it stands.
     pub at: usize,
-    /// What was expected or is wrong.
+    /// The fault, or what was expected.
     pub what: &'static str,
 }

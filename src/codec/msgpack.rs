@@ -1,4 +1,5 @@
-//! The heads of MsgPack (`wamp.2.msgpack`): <https://github.com/msgpack/msgpack/blob/master/spec.md>.
+//! The heads of MsgPack (`wamp.2.msgpack`):
+//! <https://github.com/msgpack/msgpack/blob/master/spec.md>.
 
 use super::binary::{Format, Head, take};
 use super::timestamp::Timestamp;

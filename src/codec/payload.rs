@@ -11,7 +11,7 @@ pub struct PayloadRef<'a> {
     pub args: Option<&'a [u8]>,
     /// One encoded dict.
     pub kwargs: Option<&'a [u8]>,
-    /// How both are encoded.
+    /// The encoding of both.
     pub encoding: Encoding,
 }
 
@@ -36,7 +36,8 @@ impl<'a> PayloadRef<'a> {
     }
 }
 
-/// Where a slice lies in its frame; `start == end` stands for "absent" (no encoded value is empty).
+/// The place of a slice in its frame; `start == end` stands for "absent" (no encoded value is
+/// empty).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Span {
     start: u32,
@@ -124,7 +125,8 @@ impl Payload {
         }
     }
 
-    /// Copies a frame of up to `limit` bytes, so as not to keep the block alive that it is a part of.
+    /// Copies a frame of up to `limit` bytes, so as not to keep the block alive that it is a part
+    /// of.
     pub fn detach(&mut self, limit: usize) {
         if self.frame.len() <= limit {
             self.frame = Bytes::copy_from_slice(&self.frame);
@@ -162,7 +164,7 @@ impl Payload {
         Ok((details, Payload { frame: all.into(), args, kwargs }))
     }
 
-    /// How both are encoded.
+    /// The encoding of both.
     #[inline]
     pub fn encoding(&self) -> Encoding {
         self.kwargs.encoding()

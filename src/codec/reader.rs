@@ -22,7 +22,7 @@ use super::{CodecError, Dict, Encoding, MAX_ID, PayloadRef, Rules, binary, json,
 #[derive(Debug, Clone)]
 pub struct Received {
     frame: Bytes,
-    /// How much of the frame is the text.
+    /// The length of the text in the frame.
     text: usize,
     encoding: Encoding,
 }
@@ -51,7 +51,7 @@ impl Received {
         &self.frame
     }
 
-    /// How the message is encoded.
+    /// The encoding of the message.
     pub fn encoding(&self) -> Encoding {
         self.encoding
     }

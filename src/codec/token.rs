@@ -48,7 +48,7 @@ pub enum Token<'a> {
 /// A whole number of any size: the magnitude, or -1 minus the magnitude.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Big<'a> {
-    /// Which of both.
+    /// True for a negative number.
     pub negative: bool,
     /// Big endian, without zeros in front.
     pub magnitude: Cow<'a, [u8]>,

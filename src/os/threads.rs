@@ -2,8 +2,8 @@
 
 use std::ffi::c_int;
 
-/// Keeps the calling thread from being canceled (`pthread_cancel`) until dropped: cancellation unwinds
-/// the stack, which Rust does not bear. A cancellation that comes meanwhile waits.
+/// Keeps the calling thread from being canceled (`pthread_cancel`) until dropped: cancellation
+/// unwinds the stack, which Rust does not bear. A cancellation that comes meanwhile waits.
 pub(crate) struct NoCancel {
     #[cfg(target_os = "linux")]
     before: c_int,

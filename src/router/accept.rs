@@ -76,7 +76,8 @@ async fn serve_requests(shared: &Arc<Shared>, stream: Stream, server: &Arc<Serve
     }
 }
 
-/// What the handshakes make; `None` if they fail, take too long, or the router closes meanwhile.
+/// The outcome of the handshakes; `None` if they fail, take too long, or the router closes
+/// meanwhile.
 async fn in_time<T>(
     accepted: &Accepted,
     due: Instant,

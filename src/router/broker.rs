@@ -25,7 +25,7 @@ use super::roles::Action;
 /// All subscriptions of a realm.
 #[derive(Debug, Default)]
 pub(super) struct Broker {
-    /// What PUBLISH looks for.
+    /// The subscriptions that PUBLISH looks through.
     subscriptions: Table<Subscribers>,
     /// The subscriptions of each session.
     sessions: IdMap<IdMap<()>>,
@@ -33,9 +33,9 @@ pub(super) struct Broker {
     encoded: [Encoded; Encoding::ALL.len()],
     /// Publishers are disclosed always.
     disclose: bool,
-    /// What is kept for later.
+    /// The events that are kept for later.
     events: EventStore,
-    /// What the meta topics have to tell, for [`super::realm`] to publish.
+    /// The news for the meta topics, for [`super::realm`] to publish.
     pub(super) meta_events: Vec<MetaEvent>,
 }
 
@@ -59,12 +59,12 @@ enum State {
     Impossible,
 }
 
-/// Whom an event has reached.
+/// The reach of an event.
 #[derive(Debug, Default)]
 struct Reach {
     /// Somebody has got it, or goes without for a reason other than its size.
     reached: bool,
-    /// What it is too large for.
+    /// The error of a receiver for which it is too large.
     too_large: Option<Unsendable>,
 }
 
@@ -200,8 +200,8 @@ impl Broker {
         Ok(())
     }
 
-    /// Brings a publication to all whom it is for, and keeps it where that is wanted. Fails if it is
-    /// too large for every one of them and is not kept either: it has come to nothing then.
+    /// Brings a publication to all whom it is for, and keeps it where that is wanted. Fails if it
+    /// is too large for every one of them and is not kept either: it has come to nothing then.
     pub(super) fn deliver(
         &mut self,
         publication: &Publication<'_>,
@@ -242,7 +242,7 @@ impl Broker {
         &self.subscriptions
     }
 
-    /// What is kept, for the meta API.
+    /// The events that are kept, for the meta API.
     pub(super) fn events(&self) -> &EventStore {
         &self.events
     }

@@ -42,14 +42,14 @@ use super::auth::{AuthExchange, Step};
 use super::peer::{Peer, PeerCommand, Sizes, WakeList};
 use super::realm::{LeaveReason, RealmSession};
 
-/// How long a client may take to answer GOODBYE, and to take and confirm the last messages.
+/// The time that a client may take to answer GOODBYE, and to take and confirm the last messages.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The most messages, and about the most bytes, that one turn reads.
 const TURN_MESSAGES: usize = 256;
 const TURN_BYTES: usize = 1 << 20;
 
-/// How many messages are decoded and then routed under one lock of the realm.
+/// The number of messages that are decoded and then routed under one lock of the realm.
 const CHUNK: usize = 64;
 
 /// See the module's text.
@@ -62,11 +62,11 @@ pub(super) struct Connection<'a> {
     deadline: Option<Pin<Box<Sleep>>>,
     /// Sleeps until the next call of the session has to be answered.
     call_timer: Option<Pin<Box<Sleep>>>,
-    /// What was read and is not yet routed.
+    /// The frames that were read and are not yet routed.
     frames: Vec<Bytes>,
     /// Nothing more can be read.
     hung_up: bool,
-    /// What is being written, and how many of its messages are.
+    /// The batch that is being written, and the number of its messages that are.
     writing: Option<(Batch, usize)>,
     wakes: WakeList,
 }
@@ -327,7 +327,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// What comes after HELLO: CHALLENGE, WELCOME or ABORT.
+    /// Sends what comes after HELLO: CHALLENGE, WELCOME or ABORT.
     fn go_on(&mut self, realm: String, step: Step) {
         match step {
             Step::Challenged(login) => {

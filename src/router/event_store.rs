@@ -1,4 +1,4 @@
-//! What a realm keeps of its publications: the retained one of each topic, and the last ones of all
+//! The publications that a realm keeps: the retained one of each topic, and the last ones of all
 //! topics (advanced profile, "Event Retention", "Event History").
 //!
 //! Both are bounded, and lost with their realm. Publications for certain sessions alone are not
@@ -20,10 +20,10 @@ use super::peer::{Peer, WakeList};
 use super::publication::{Audience, Publication};
 use super::request::{Fault, INVALID_ARGUMENT, is_reserved};
 
-/// How many bytes retained publications may have together, and how many past ones may.
+/// The bytes that retained publications may have together, and those that past ones may.
 const MAX_BYTES: usize = 64 << 20;
 
-/// What a realm keeps.
+/// The publications that a realm keeps.
 #[derive(Debug, Default)]
 pub(super) struct EventStore {
     /// By topic.
@@ -34,7 +34,7 @@ pub(super) struct EventStore {
     /// In the order in which they came.
     past: VecDeque<Kept>,
     past_bytes: usize,
-    /// How many past publications are kept.
+    /// The number of past publications that are kept.
     limit: usize,
     kept: u64,
 }
@@ -54,7 +54,7 @@ struct Kept {
     audience: Option<Arc<Audience>>,
 }
 
-/// Which events of a history are wanted.
+/// A selection from the events of a history.
 #[derive(Debug, Default)]
 pub(super) struct Query {
     limit: Option<usize>,
@@ -65,7 +65,7 @@ pub(super) struct Query {
     publications: [Option<u64>; 4],
 }
 
-/// What the limits of a [`Query`] are called.
+/// The names of the limits of a [`Query`].
 const BOUNDS: [&str; 4] = ["from", "after", "before", "until"];
 
 impl EventStore {
@@ -101,7 +101,7 @@ impl EventStore {
         true
     }
 
-    /// Where there is no room for another one, the oldest goes.
+    /// Retains a publication. Where there is no room for another one, the oldest goes.
     fn retain(&mut self, kept: Kept) {
         self.retained_bytes += kept.size();
         self.ages.insert(kept.number, kept.topic.clone());

@@ -1,5 +1,5 @@
-//! Where a router listens, and how clients are greeted there: WebSocket, RawSocket or HTTP
-//! long-poll, over TCP, TLS or a Unix socket.
+//! The place where a router listens, and the greeting of clients there: WebSocket, RawSocket or
+//! HTTP long-poll, over TCP, TLS or a Unix socket.
 
 use std::io;
 use std::net::TcpListener as StdListener;
@@ -44,14 +44,14 @@ enum Socket {
     Unix(UnixListener, #[allow(dead_code, reason = "removes the file when it is dropped")] File),
 }
 
-/// What clients of a listener have to say first.
+/// The handshakes that clients of a listener have to go through first.
 #[derive(Debug)]
 pub(super) struct Greeting {
     pub(super) kind: ListenerKind,
     tls: Option<Acceptor>,
 }
 
-/// What is spoken there.
+/// The protocol that is spoken there.
 #[derive(Debug)]
 pub(super) enum ListenerKind {
     /// WebSocket, at this path.
@@ -133,7 +133,7 @@ impl Listener {
 
     /// Takes clients, for ever.
     pub(super) async fn serve(self, shared: Arc<Shared>) {
-        /// How long to wait when the process has no file descriptor left for another client.
+        /// The time to wait when the process has no file descriptor left for another client.
         const PAUSE: Duration = Duration::from_millis(50);
         loop {
             let Ok(stream) = self.socket.accept().await else {

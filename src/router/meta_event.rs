@@ -1,4 +1,4 @@
-//! What the meta topics tell: who has joined, registered, subscribed, and who has left.
+//! The events of the meta topics: who has joined, registered, subscribed, and who has left.
 
 use std::time::SystemTime;
 
@@ -49,7 +49,7 @@ impl MetaEvent {
     }
 }
 
-/// What the meta API tells of a registration.
+/// The details of a registration in the meta API.
 pub(super) fn registration_details(entry: &Entry<Registration>) -> Value {
     let mut details =
         entry_details(entry.id, entry.created, &entry.uri, match_name(entry.matching));
@@ -57,7 +57,7 @@ pub(super) fn registration_details(entry: &Entry<Registration>) -> Value {
     details
 }
 
-/// What the meta API tells of a subscription.
+/// The details of a subscription in the meta API.
 pub(super) fn subscription_details(entry: &Entry<Subscribers>) -> Value {
     entry_details(entry.id, entry.created, &entry.uri, match_name(entry.matching))
 }

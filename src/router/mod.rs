@@ -14,7 +14,8 @@
 //! * `broker`, with `publication` (whom an event is for) and `event_store` (what is kept of it).
 //! * `dealer`: registrations, calls and their answers.
 //! * `meta`: the router's own procedures; `meta_event`: what its own topics tell.
-//! * `pattern`: finds what matches a URI; `options` and `request`: options that clients send, and refusals.
+//! * `pattern`: finds what matches a URI; `options` and `request`: options that clients send, and
+//!   refusals.
 //!
 //! ```text
 //!   listener -> accept -> connection
@@ -71,7 +72,7 @@ pub struct Router {
     listeners: Mutex<Listeners>,
 }
 
-/// What went wrong, and what the user can change.
+/// The failure of a router, and what the user can change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RouterError {
     /// The configuration cannot be used.
@@ -83,17 +84,17 @@ pub enum RouterError {
     /// The operating system does not let us listen.
     #[error("cannot listen on {url}: {reason}; is the address this machine's, and the port free?")]
     Bind {
-        /// Where.
+        /// The URL to listen at.
         url: String,
-        /// What the operating system says.
+        /// The operating system's message.
         reason: String,
     },
     /// The operating system has nothing left to listen with.
     #[error("cannot listen on {url}: {reason}; raise the limits, or use less")]
     Exhausted {
-        /// Where.
+        /// The URL to listen at.
         url: String,
-        /// What the operating system says.
+        /// The operating system's message.
         reason: String,
     },
     /// The descriptors of the I/O threads are gone.
@@ -102,7 +103,7 @@ pub enum RouterError {
          descriptors that are not its own?"
     )]
     Descriptors {
-        /// Where.
+        /// The URL to listen at.
         url: String,
     },
     /// The router was closed.
@@ -110,7 +111,7 @@ pub enum RouterError {
     Closed,
 }
 
-/// What a router counts.
+/// The counters of a router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RouterStats {
     /// Clients that are connected, whether or not they have joined a realm.
@@ -139,7 +140,7 @@ struct Listeners {
     tasks: Vec<AbortHandle>,
 }
 
-/// What the tasks of a router share.
+/// The state that the tasks of a router share.
 #[derive(Debug)]
 struct Shared {
     config: Config,
@@ -192,9 +193,9 @@ impl Router {
     }
 
     /// Listens on `ws://host:port/path`, `rs://host:port` or `http://host:port/path`, with TLS on
-    /// `wss://`, `rss://` or `https://`, or on a Unix socket, as often as wanted; port 0 takes a free one. The address is bound when this
-    /// returns, and `runtime`, which needs I/O and time, serves the clients. Returns the URL, with the
-    /// port that it got.
+    /// `wss://`, `rss://` or `https://`, or on a Unix socket, as often as wanted; port 0 takes a
+    /// free one. The address is bound when this returns, and `runtime`, which needs I/O and time,
+    /// serves the clients. Returns the URL, with the port that it got.
     pub fn listen(self: &Arc<Self>, url: &str, runtime: &Handle) -> Result<String, RouterError> {
         let mut listeners = lock(&self.listeners);
         if listeners.closed {
@@ -219,7 +220,7 @@ impl Router {
         lock(&self.listeners).url.clone()
     }
 
-    /// What the router counted so far.
+    /// The counters so far.
     pub fn stats(&self) -> RouterStats {
         let Counts { sessions, subscriptions, registrations, pending_calls } =
             self.shared.realms.counts();
@@ -260,10 +261,10 @@ impl Router {
         self.begin_closing(CLOSE_TIMEOUT);
     }
 
-    /// As [`Router::close`], and waits until each client has answered. Who has not by the deadline is
-    /// cut off; then it is false.
+    /// As [`Router::close`], and waits until each client has answered. Who has not by the deadline
+    /// is cut off; then it is false.
     pub fn close_within(&self, deadline: Instant) -> bool {
-        /// How long the tasks of those who are cut off may need for it.
+        /// The time that the tasks of those who are cut off may need for it.
         const CUT: Duration = Duration::from_secs(5);
         // A little more than they have here, so that it is here that they are cut off.
         let patience = deadline.saturating_duration_since(Instant::now()) + CUT;

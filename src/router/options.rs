@@ -12,8 +12,8 @@ use crate::codec::{Dict, DictWriter, MAX_ID};
 
 use super::request::{Fault, INVALID_ARGUMENT};
 
-/// What stood in a list, which may be long, and is looked through for each receiver. Sorted, it
-/// takes no more room than the list.
+/// The items of a list, which may be long, and is looked through for each receiver. Sorted, they
+/// take no more room than the list.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Set<T>(Vec<T>);
 

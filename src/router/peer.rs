@@ -19,16 +19,16 @@ pub(super) struct Peer {
     id: u64,
     limit: usize,
     bell: Doorbell,
-    /// Who it is, once it has joined.
+    /// Its identity, once it has joined.
     identity: OnceLock<Identity>,
-    /// How its messages are encoded, once that has been agreed on.
+    /// The encoding of its messages, once that has been agreed on.
     encoding: OnceLock<Encoding>,
-    /// How large its messages may be, once that has been agreed on.
+    /// The limits of its messages, once they have been agreed on.
     sizes: OnceLock<Sizes>,
     queue: Mutex<Queue>,
 }
 
-/// What the router wants of the task of a client.
+/// A command of the router to the task of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PeerCommand {
     /// Say GOODBYE with this reason, and this message for people.
@@ -37,7 +37,7 @@ pub(super) enum PeerCommand {
     Drop,
 }
 
-/// How large messages may be, in bytes.
+/// The limits of messages, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sizes {
     /// Those that carry what other clients say: who is sent more than it takes breaks off.
@@ -56,7 +56,7 @@ struct Queue {
     /// Bytes that the task has taken and not yet written.
     in_flight: usize,
     command: Option<PeerCommand>,
-    /// How long it may take to answer the GOODBYE.
+    /// The time that it may take to answer the GOODBYE.
     patience: Duration,
     /// The router waits until the GOODBYE is in the socket.
     is_awaited: bool,
@@ -100,7 +100,7 @@ impl Peer {
         self.sizes.get().copied().unwrap_or(Sizes::ANY)
     }
 
-    /// How its messages are encoded.
+    /// The encoding of its messages.
     #[inline]
     pub(super) fn encoding(&self) -> Encoding {
         self.encoding.get().copied().unwrap_or_default()
@@ -112,7 +112,7 @@ impl Peer {
         self.id
     }
 
-    /// Who it is; nobody before it has joined.
+    /// Its identity; nobody's before it has joined.
     #[inline]
     pub(super) fn identity(&self) -> &Identity {
         static NOBODY: LazyLock<Identity> = LazyLock::new(Identity::default);
@@ -124,7 +124,7 @@ impl Peer {
         self.identity.get_or_init(|| identity);
     }
 
-    /// Where the task of this client sleeps.
+    /// The bell at which the task of this client sleeps.
     pub(super) fn bell(&self) -> &Doorbell {
         &self.bell
     }
@@ -189,8 +189,8 @@ impl Peer {
         self.bell.ring();
     }
 
-    /// As [`Peer::say_goodbye`], of a router that closes: it waits for `patience` until the GOODBYE is
-    /// answered, and until [`Peer::settle`] for that it is written.
+    /// As [`Peer::say_goodbye`], of a router that closes: it waits for `patience` until the GOODBYE
+    /// is answered, and until [`Peer::settle`] for that it is written.
     pub(super) fn part(&self, reason: &str, patience: Duration) {
         let mut queue = lock(&self.queue);
         (queue.patience, queue.is_awaited) = (patience, true);
@@ -198,7 +198,7 @@ impl Peer {
         self.say_goodbye(reason, None);
     }
 
-    /// How long a GOODBYE may take to be answered.
+    /// The time that a GOODBYE may take to be answered.
     pub(super) fn patience(&self) -> Duration {
         lock(&self.queue).patience
     }

@@ -1,4 +1,4 @@
-//! What is published, and whom it is for: the options of PUBLISH (advanced profile, "Subscriber
+//! A publication, and its receivers: the options of PUBLISH (advanced profile, "Subscriber
 //! Black- and Whitelisting", "Publisher Exclusion", "Publisher Identification").
 
 use std::sync::Arc;
@@ -16,11 +16,11 @@ pub(super) struct Publication<'a> {
     pub(super) id: u64,
     pub(super) topic: &'a str,
     pub(super) payload: PayloadRef<'a>,
-    /// What all receivers are told about it.
+    /// The details that all receivers are told.
     pub(super) details: DictWriter,
     /// The latest one of its topic is kept for later subscribers.
     pub(super) retain: bool,
-    /// Whom it is for, where the publisher said so.
+    /// The receivers, where the publisher said so.
     pub(super) audience: Option<Arc<Audience>>,
     /// The session of the publisher, if it does not want its own event.
     excluded: Option<u64>,
@@ -37,7 +37,8 @@ pub(super) struct PublishOptions {
     passthru: DictWriter,
 }
 
-/// Who may, and who may not, get an event. An empty list of those who may lets nobody.
+/// The lists of those who may, and who may not, get an event. An empty list of those who may lets
+/// nobody.
 #[derive(Debug, Default)]
 pub(super) struct Audience {
     exclude: Set<u64>,

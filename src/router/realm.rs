@@ -1,7 +1,8 @@
 //! Realms: the sessions of a realm, its broker and its dealer, under one lock.
 //!
-//! [`Realms`] finds or makes the realm of a HELLO; the [`RealmSession`] that it gives carries out the
-//! messages of one client. What comes before and after a session is left to [`super::connection`].
+//! [`Realms`] finds or makes the realm of a HELLO; the [`RealmSession`] that it gives carries out
+//! the messages of one client. What comes before and after a session is left to
+//! [`super::connection`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -74,7 +75,7 @@ struct Requests {
     deadlines: Deadlines,
 }
 
-/// What a realm counts.
+/// The counters of a realm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Counts {
     pub(super) sessions: usize,
@@ -83,7 +84,7 @@ pub(super) struct Counts {
     pub(super) pending_calls: usize,
 }
 
-/// Why a session ends.
+/// The reason why a session ends.
 #[derive(Debug, PartialEq)]
 pub(super) enum LeaveReason {
     /// The client said GOODBYE.
@@ -147,7 +148,7 @@ impl Realms {
         })
     }
 
-    /// What all realms count together.
+    /// The counters of all realms together.
     pub(super) fn counts(&self) -> Counts {
         let mut all = Counts::default();
         for realm in lock(&self.by_name).values() {
@@ -160,7 +161,7 @@ impl Realms {
         all
     }
 
-    /// How many realms there are.
+    /// The number of realms.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
         lock(&self.by_name).len()
@@ -211,7 +212,7 @@ impl RealmSession {
         Ok(())
     }
 
-    /// When [`RealmSession::expire`] is due.
+    /// The time at which [`RealmSession::expire`] is due.
     #[inline]
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.requests.deadlines.next()

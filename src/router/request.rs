@@ -1,4 +1,4 @@
-//! What broker and dealer have in common: how requests fail, and the checks of options and URIs.
+//! The common parts of broker and dealer: failures of requests, and the checks of options and URIs.
 
 use crate::codec::{Dict, Out, PayloadRef, Unsendable, json::text::write_string};
 use crate::protocol::message::Error;
@@ -6,7 +6,7 @@ use crate::protocol::uri::{self, Match};
 
 use super::options;
 
-/// Why a message of a client is not carried out.
+/// The reason why a message of a client is not carried out.
 #[derive(Debug, PartialEq)]
 pub(super) enum Fault {
     /// The request is answered by ERROR; the session goes on.
@@ -64,14 +64,14 @@ impl Refusal {
     }
 }
 
-/// How long a URI of a request may be, in bytes.
+/// The limit of a URI in a request, in bytes.
 pub(super) const MAX_URI: usize = 8192;
 
 /// An option or argument has a wrong type or value.
 pub(super) const INVALID_ARGUMENT: &str = "wamp.error.invalid_argument";
 /// The callee cannot do what the caller asks for.
 pub(super) const FEATURE_NOT_SUPPORTED: &str = "wamp.error.feature_not_supported";
-/// What a callee answers that wants another one to be asked.
+/// The answer of a callee that wants another one to be asked.
 pub(super) const UNAVAILABLE: &str = "wamp.error.unavailable";
 /// The role of the client may not do this.
 pub(super) const NOT_AUTHORIZED: &str = "wamp.error.not_authorized";

@@ -28,7 +28,7 @@ use crate::os::{self, lock};
 use super::Stream;
 use super::socket::Socket;
 
-/// How long an address has for itself, before the next one is tried too.
+/// The time that an address has for itself, before the next one is tried too.
 const STAGGER: Duration = Duration::from_millis(250);
 
 /// Lookups at the same time, in all the process, and of one name: that nobody answers for one is no
@@ -110,8 +110,8 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     not_ourselves(os::raised(socket).connect(address).await?)
 }
 
-/// Where nobody listens at a port of this machine that the system also gives to clients, it may
-/// give us that very port, and a connection to ourselves.
+/// Refuses a connection to ourselves. Where nobody listens at a port of this machine that the
+/// system also gives to clients, it may give us that very port.
 fn not_ourselves(stream: TcpStream) -> io::Result<TcpStream> {
     if stream.local_addr()? == stream.peer_addr()? {
         // Otherwise the port would be taken for a minute, when the router wants to have it.

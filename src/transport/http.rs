@@ -29,16 +29,16 @@ use tokio::time::timeout;
 use super::stream::HandshakeHints;
 use super::{ConnectError, ConnectOptions, Protocol, tls};
 
-/// How we call ourselves.
+/// The name that we call ourselves.
 const AGENT: &str = concat!("libwamp/", env!("CARGO_PKG_VERSION"));
 
-/// How much of the head of an answer is read.
+/// The size up to which the head of an answer is read.
 pub(super) const MAX_HEAD: usize = 64 * 1024;
 
-/// How much of a body is given to a connection at once.
+/// The size of the pieces in which a body is given to a connection.
 const PIECE: usize = 64 * 1024;
 
-/// What is sent with a request or an answer.
+/// The body of a request or an answer.
 #[derive(Default)]
 pub(super) struct Body {
     rest: Bytes,
@@ -95,7 +95,7 @@ pub(super) struct Link {
 struct Running {
     /// `None` after its end.
     connection: Option<Connection>,
-    /// What ended it, where no request was there to be told.
+    /// The error that ended it, where no request was there to be told.
     failure: Option<hyper::Error>,
 }
 
@@ -173,7 +173,7 @@ impl Running {
         true
     }
 
-    /// Why a request failed that was told this.
+    /// The reason why a request failed that was told this.
     fn cause(&mut self, told: hyper::Error) -> hyper::Error {
         match self.failure.take() {
             Some(failure) if told.is_closed() || told.is_canceled() => failure,
@@ -203,14 +203,15 @@ pub(super) async fn read(
     Ok(read.freeze())
 }
 
-/// Why there is no body.
+/// The reason why there is no body.
 pub(super) enum Unread {
     TooLarge,
     Late,
     Broken(hyper::Error),
 }
 
-/// What frames requests and makes a WebSocket of a connection: an own value would break that.
+/// The headers that frame requests and make a WebSocket of a connection: an own value would break
+/// that.
 const RESERVED: [HeaderName; 7] =
     [CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, TE, TRANSFER_ENCODING, UPGRADE];
 
@@ -244,7 +245,8 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// Why an answer with this status is none to go on with; `hint` is for what nobody expects.
+/// The error of an answer with this status, which is none to go on with; `hint` is for what nobody
+/// expects.
 pub(super) fn refused(
     url: String,
     status: StatusCode,
@@ -269,7 +271,7 @@ pub(super) fn refused(
     ConnectError::Http { url, status: status.as_u16(), hint, rest: retry_after(headers) }
 }
 
-/// Why there is no answer that can be understood.
+/// The error where there is no answer that can be understood.
 pub(super) fn failed(
     options: &ConnectOptions,
     error: &hyper::Error,
@@ -310,7 +312,7 @@ fn no_handshake(options: &ConnectOptions, why: &str) -> ConnectError {
     }
 }
 
-/// What the operating system, or TLS, says.
+/// The error of the operating system, or of TLS, below one of hyper.
 pub(super) fn io_error(error: &hyper::Error) -> Option<&io::Error> {
     source(error)
 }

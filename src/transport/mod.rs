@@ -9,8 +9,8 @@
 //! * `serializer`: what can be agreed on; `framing`: messages and batches of them.
 //! * `http`, [`cookies`]: what WebSocket begins with, and long-poll consists of.
 //! * `recv_buffer`: what was received and not yet taken.
-//! * `tcp_keepalive`: a watch over connections without pings; `write_timeout`: an end to those whose
-//!   peer takes nothing.
+//! * `tcp_keepalive`: a watch over connections without pings; `write_timeout`: an end to those
+//!   whose peer takes nothing.
 //! * [`tls`]: what is below `wss://`, `rss://` and `https://`.
 //! * [`endpoint`]: URLs; `dial`: connections to them; `stream`, `read_after_reset`, `socket`: the
 //!   layers that these are made of.
@@ -68,8 +68,8 @@ pub(crate) use write_timeout::Sign;
 
 /// An open connection to a peer.
 pub trait Transport: Send {
-    /// The next thing that came in. After [`Incoming::Closed`] and after an error nothing more comes,
-    /// but for [`TransportError::Message`], behind which it goes on.
+    /// The next thing that came in. After [`Incoming::Closed`] and after an error nothing more
+    /// comes, but for [`TransportError::Message`], behind which it goes on.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, TransportError>>;
 
     /// Writes the messages of `batch` from the `next`-th on and flushes; moves `next` forward.
@@ -82,8 +82,8 @@ pub trait Transport: Send {
     ) -> Poll<Result<(), TransportError>>;
 
     /// True if the last words are with the system, or it takes no more for now; `taken` says that
-    /// [`Transport::poll_send`] has taken all of them. Where they wait for the peer to ask, and where
-    /// somebody else writes them, the task is woken when there is news.
+    /// [`Transport::poll_send`] has taken all of them. Where they wait for the peer to ask, and
+    /// where somebody else writes them, the task is woken when there is news.
     fn is_written(&self, _taken: bool, _cx: &mut Context<'_>) -> bool {
         true
     }
@@ -91,20 +91,20 @@ pub trait Transport: Send {
     /// Writes what earlier calls have left in buffers.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>>;
 
-    /// How many bytes have come and gone so far, also those of messages that are not complete. Not
+    /// The bytes that have come and gone so far, also those of messages that are not complete. Not
     /// counted where there are no pings.
     fn byte_counts(&self) -> ByteCounts {
         ByteCounts::default()
     }
 
-    /// How far the peer's system has come with the bytes that are written: it may have acknowledged
+    /// The progress of the peer's system with the bytes that are written: it may have acknowledged
     /// them although the peer itself is frozen. Asks the operating system.
     fn taken(&self) -> i64 {
         0
     }
 
-    /// True if the peer is known to answer pings. Otherwise none is sent: the operating system watches
-    /// the connection instead.
+    /// True if the peer is known to answer pings. Otherwise none is sent: the operating system
+    /// watches the connection instead.
     fn pings(&self) -> bool {
         false
     }
@@ -119,7 +119,7 @@ pub trait Transport: Send {
     /// Takes no messages above this size from now on, nor above what was agreed on.
     fn limit(&mut self, _max_message_size: usize) {}
 
-    /// How the messages are encoded and framed, as both sides have agreed.
+    /// The encoding and the framing of the messages, as both sides have agreed.
     fn serializer(&self) -> Serializer;
 
     /// The largest message that the peer accepts, in bytes; a larger one must not be sent.
@@ -132,14 +132,14 @@ pub trait Transport: Send {
         None
     }
 
-    /// What binds an authentication to this very TLS connection: "tls-exporter" of RFC 9266. `None`
-    /// without TLS 1.3.
+    /// The binding of an authentication to this very TLS connection: "tls-exporter" of RFC 9266.
+    /// `None` without TLS 1.3.
     fn channel_id(&self) -> Option<[u8; 32]> {
         None
     }
 }
 
-/// What a transport received.
+/// A message, or another sign of the peer.
 #[derive(Debug)]
 pub enum Incoming {
     /// One message.
@@ -157,14 +157,14 @@ pub enum Incoming {
     },
 }
 
-/// Where to connect to, and how.
+/// The router to connect to, and the terms on which to do so.
 #[derive(Debug, Clone)]
 pub struct ConnectOptions {
-    /// Where.
+    /// The router's URL.
     pub endpoint: Endpoint,
-    /// What may be agreed on, the best first; at least one.
+    /// The serializers that may be agreed on, the best first; at least one.
     pub serializers: Vec<Serializer>,
-    /// What ends a message in a batch of JSON that we send.
+    /// The end of a message in a batch of JSON that we send.
     pub json_batch_separator: u8,
     /// HTTP headers for the upgrade to WebSocket and the requests of long-poll.
     pub headers: Vec<(String, String)>,
@@ -176,18 +176,19 @@ pub struct ConnectOptions {
     pub max_message_size: usize,
     /// Of use where the endpoint is secure.
     pub tls: Arc<TlsOptions>,
-    /// What to go through.
+    /// The proxy to go through.
     pub proxy: ProxyChoice,
-    /// How long each connection may take that an open transport makes for itself.
+    /// The time that each connection may take that an open transport makes for itself.
     pub connect_timeout: Duration,
-    /// When a silent peer counts as lost, where the operating system has to find that out.
+    /// The times after which a silent peer counts as lost, where the operating system has to find
+    /// that out.
     pub keepalive: Option<Keepalive>,
     /// The router is known to answer pings on RawSocket.
     pub rawsocket_pings: bool,
 }
 
 impl ConnectOptions {
-    /// What tests begin with.
+    /// The options that tests begin with.
     #[cfg(test)]
     pub(crate) fn plain(url: &str) -> ConnectOptions {
         ConnectOptions::new(Endpoint::parse(url).unwrap())

@@ -5,14 +5,14 @@
 
 use bytes::{Buf, BytesMut};
 
-/// How much is asked for in one read, and thus how much is read of several messages at once.
+/// The size that is asked for in one read, and thus how much is read of several messages at once.
 const BLOCK: usize = 32 * 1024;
 
 /// Less room than this at the end of a block is left unused.
 const LEAST: usize = 4 * 1024;
 
-/// What was received and not yet taken out. The messages share it; a new block is begun when the
-/// old one is full, so that nobody waits for those who still hold a part of it.
+/// The received bytes that are not yet taken out. The messages share them; a new block is begun
+/// when the old one is full, so that nobody waits for those who still hold a part of it.
 #[derive(Debug, Default)]
 pub(super) struct RecvBuffer {
     bytes: BytesMut,
@@ -24,7 +24,7 @@ impl RecvBuffer {
         RecvBuffer { bytes: BytesMut::from(bytes) }
     }
 
-    /// What is there.
+    /// The bytes that are there.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -44,8 +44,8 @@ impl RecvBuffer {
         Some(self.bytes.split_to(size))
     }
 
-    /// Where to read to. There is room for the rest of a frame that needs `frame` bytes as a whole
-    /// (0 where that is not known), and otherwise for a good deal.
+    /// The buffer to read to. There is room for the rest of a frame that needs `frame` bytes as a
+    /// whole (0 where that is not known), and otherwise for a good deal.
     pub(super) fn room(&mut self, frame: usize) -> &mut BytesMut {
         let needed = frame.max(self.bytes.len() + if frame == 0 { LEAST } else { 1 });
         if self.bytes.capacity() < needed {

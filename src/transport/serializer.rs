@@ -5,7 +5,7 @@ use crate::codec::Encoding;
 /// An encoding, and whether what a transport carries at once is a message or a batch of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Serializer {
-    /// How each message is encoded.
+    /// The encoding of each message.
     pub encoding: Encoding,
     /// Whether messages travel in batches (advanced profile, "Batched WebSocket").
     pub batched: bool,

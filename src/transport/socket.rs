@@ -1,8 +1,8 @@
 //! A connected socket, as the operating system has it: the one place where bytes are given to it.
 //!
-//! A write to a socket whose peer has gone raises SIGPIPE, which ends a process that does not expect
-//! it; and what becomes of signals is the host's decision, not a library's. So every write here is a
-//! `sendmsg` that asks for the error alone.
+//! A write to a socket whose peer has gone raises SIGPIPE, which ends a process that does not
+//! expect it; and what becomes of signals is the host's decision, not a library's. So every write
+//! here is a `sendmsg` that asks for the error alone.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::os::fd::{AsRawFd, RawFd};
@@ -25,7 +25,7 @@ pub struct Socket {
     byte_counts: ByteCounts,
 }
 
-/// How many bytes a socket has carried so far.
+/// The numbers of bytes that a socket has carried so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ByteCounts {
     /// From the peer.
@@ -60,12 +60,12 @@ impl Socket {
         self.byte_counts
     }
 
-    /// How many of the bytes written are still on their way: see [`os::unacknowledged`].
+    /// The number of the bytes written that are still on their way: see [`os::unacknowledged`].
     pub(super) fn unacknowledged(&self) -> u64 {
         os::unacknowledged(self.fd())
     }
 
-    /// How far the peer's system has come with what was written. Grows as the peer takes bytes, and
+    /// The progress of the peer's system with what was written. Grows as the peer takes bytes, and
     /// only then; on a Unix socket it also shrinks, as more is written.
     pub(super) fn taken(&self) -> i64 {
         self.byte_counts.written as i64 - self.unacknowledged() as i64

@@ -35,7 +35,8 @@ enum Kind {
     Tls(Box<TlsStream<ReadAfterReset>>),
 }
 
-/// What a connection has shown of the other side; looked into when a handshake over it fails.
+/// The signs that a connection has shown of the other side; looked into when a handshake over it
+/// fails.
 #[derive(Debug, Default)]
 pub(super) struct HandshakeHints {
     /// Above the byte, a bit that there is one.
@@ -114,7 +115,7 @@ impl Stream {
         address.map_or_else(|| "a client".to_owned(), |address| address.to_string())
     }
 
-    /// What it runs on, if that is TCP.
+    /// The TCP connection below, if it is one.
     pub(crate) fn tcp(&self) -> Option<&TcpStream> {
         self.socket().tcp()
     }

@@ -1,7 +1,7 @@
-//! What the operating system does for transports that have no pings of their own.
+//! The operating system's watch over transports that have no pings of their own.
 //!
-//! It asks whether the peer is there when nothing is to be said (TCP keep-alive). Where something was
-//! said and is not confirmed it would go on for a quarter of an hour; its option for that,
+//! It asks whether the peer is there when nothing is to be said (TCP keep-alive). Where something
+//! was said and is not confirmed it would go on for a quarter of an hour; its option for that,
 //! TCP_USER_TIMEOUT, also ends a peer that answers and has no room at the moment. So that half is
 //! left to [`WriteTimeout`](super::write_timeout::WriteTimeout).
 
@@ -12,12 +12,12 @@ use socket2::{SockRef, TcpKeepalive};
 
 use super::{Sign, Stream};
 
-/// How a connection is watched whose transport has no pings of its own.
+/// A watch over a connection whose transport has no pings of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keepalive {
     /// After how much silence the system asks.
     pub idle: Duration,
-    /// How long after that the connection is lost, if no answer comes.
+    /// The time after that in which an answer has to come, or the connection is lost.
     pub timeout: Duration,
 }
 
@@ -32,7 +32,7 @@ impl Keepalive {
 
     /// Has the system ask when nothing is to be said.
     pub(crate) fn ask(self, stream: &Stream) -> io::Result<()> {
-        /// How many questions go unanswered before the connection is lost.
+        /// The number of questions that go unanswered before the connection is lost.
         const QUESTIONS: u32 = 3;
         let Some(tcp) = stream.tcp() else {
             return Ok(());

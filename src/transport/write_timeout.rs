@@ -1,4 +1,4 @@
-//! How long a peer may show nothing while something is on its way to it.
+//! The time that a peer may show nothing while something is on its way to it.
 //!
 //! What the own system has taken says nothing about the peer, and no more do its buffers, which may
 //! hold megabytes and empty in large steps. What counts is what the peer's system acknowledges: who
@@ -38,14 +38,14 @@ pub(super) struct WriteTimeout {
 
 #[derive(Debug)]
 struct Watch {
-    /// How many looks in a row have seen no sign of life. Looks are counted, and not time: it may be
-    /// this process that sleeps.
+    /// The number of looks in a row that have seen no sign of life. Looks are counted, and not
+    /// time: it may be this process that sleeps.
     vain: u32,
-    /// How far the peer was at the last look.
+    /// The peer's progress at the last look.
     taken: i64,
 }
 
-/// How often to look in the time that there is.
+/// The number of looks in the time that there is.
 const LOOKS: u32 = 4;
 
 /// The finding of a look at the peer.

@@ -1,4 +1,4 @@
-//! What MsgPack and CBOR have in common: values that begin with a head, which tells their kind and
+//! The common part of MsgPack and CBOR: values that begin with a head, which tells their kind and
 //! their length.
 //!
 //! How heads are read and written is a [`Format`]: [`super::msgpack`] and [`super::cbor`]. All else
@@ -22,7 +22,7 @@ use super::timestamp::Timestamp;
 use super::token::Big;
 use super::{CodecError, Encoding, Rules};
 
-/// What a value begins with.
+/// The head that a value begins with.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Head {
     /// Null, or something else that stands for no value.
@@ -53,7 +53,7 @@ pub enum Head {
 
 /// An encoding of this family.
 pub trait Format: 'static {
-    /// Which one.
+    /// The encoding that this is.
     const ENCODING: Encoding;
 
     /// Reads a head; moves `at` behind it.

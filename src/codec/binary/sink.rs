@@ -19,7 +19,7 @@ pub struct Sink<'o, F> {
 #[derive(Debug)]
 pub struct Open {
     dict: bool,
-    /// Where its head stands, one byte so far; `None` if that is right already.
+    /// The place of its head, one byte so far; `None` if that is right already.
     head: Option<usize>,
     /// The values that it has, keys among them.
     values: usize,

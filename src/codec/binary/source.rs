@@ -32,7 +32,7 @@ impl<'a, F: Format> Source<'a, F> {
         Source { scan: Scanner::new(bytes), open: Vec::new(), tagged: false, done: false }
     }
 
-    /// Where it is.
+    /// The offset of the next byte.
     pub fn at(&self) -> usize {
         self.scan.at()
     }

@@ -265,8 +265,8 @@ impl<'a> Dict<'a> {
     }
 }
 
-/// True for what some peers write where a dict is meant that has nothing in it: languages whose lists
-/// and dicts are the same when they are empty write a list, and others null.
+/// True for what some peers write where a dict is meant that has nothing in it: languages whose
+/// lists and dicts are the same when they are empty write a list, and others null.
 fn stands_for_nothing(value: &[u8]) -> bool {
     match value {
         b"null" => true,

@@ -70,8 +70,8 @@ impl<'o> Sink<'o> {
     }
 }
 
-/// What a key is in JSON, where all keys are strings: what is none is written as the value would
-/// be. `None` for lists and dicts.
+/// A key in JSON, where all keys are strings: what is none is written as the value would be. `None`
+/// for lists and dicts.
 pub fn key_text(token: &Token<'_>) -> Option<String> {
     if let Token::Text(text) = token {
         return Some(text.clone().into_owned());

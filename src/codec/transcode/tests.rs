@@ -113,7 +113,7 @@ fn next<'a>(source: &mut Source<'a>) -> Option<Token<'a>> {
     source.next_token().unwrap().filter(|token| *token != Token::End)
 }
 
-/// What each encoding can say.
+/// Values that each encoding can say.
 fn common(leaf: BoxedStrategy<Value>, key: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
     leaf.prop_recursive(5, 200, 20, move |inner| {
         let entry = (key.clone(), inner.clone());
@@ -145,7 +145,7 @@ fn leaf() -> BoxedStrategy<Value> {
     .boxed()
 }
 
-/// What JSON cannot say, or not so that it can be told from other things.
+/// Values that JSON cannot say, or not so that they can be told from other things.
 fn rich() -> BoxedStrategy<Value> {
     let timestamp = (any::<i32>(), 0..1_000_000_000_u32).prop_map(|(seconds, nanos)| {
         Value::Timestamp(Timestamp { seconds: i64::from(seconds) * 8, nanos })
@@ -462,8 +462,8 @@ fn depth_is_limited() {
     assert!(binary::Scanner::<Cbor>::new(&vec![0xc1; 1_000_000]).skip_value().is_err());
 }
 
-/// What begins as a decimal fraction is not read further than it takes to see that it is none: what
-/// stands in a text may look like a mantissa with all the rest in it.
+/// The beginning of a decimal fraction is not read further than it takes to see that it is none:
+/// what stands in a text may look like a mantissa with all the rest in it.
 #[test]
 fn a_value_is_not_read_over_and_over() {
     const TIMES: usize = 400_000;

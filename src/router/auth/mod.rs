@@ -1,4 +1,4 @@
-//! How clients prove who they are, from HELLO to WELCOME.
+//! The proof of a client's identity, from HELLO to WELCOME.
 //!
 //! ```text
 //!   HELLO --> AuthExchange::begin --> let in, or turned away
@@ -33,7 +33,7 @@ use store::{Key, Method};
 pub(super) struct AuthExchange {
     store: Arc<Store>,
     session: u64,
-    /// What a login over TLS can be bound to.
+    /// The TLS channel that a login can be bound to.
     channel_id: Option<[u8; 32]>,
     features: Features,
     authid: String,
@@ -43,14 +43,14 @@ pub(super) struct AuthExchange {
     said: Map<String, Value>,
     /// `authextra` of WELCOME.
     told: Map<String, Value>,
-    /// What it has to answer now.
+    /// The challenge that it has to answer now.
     challenge: Challenge,
     method: Method,
     /// The methods that follow.
     factors: VecDeque<Method>,
 }
 
-/// What has become of a login.
+/// The state of a login.
 #[derive(Debug)]
 pub(super) enum Step {
     /// It may join.
@@ -61,7 +61,7 @@ pub(super) enum Step {
     Denied(Denial),
 }
 
-/// Why somebody is turned away.
+/// The reason why somebody is turned away.
 #[derive(Debug, PartialEq)]
 pub(super) struct Denial {
     /// The reason of the ABORT.
@@ -78,7 +78,7 @@ enum Challenge {
     Cryptosign(Box<cryptosign::Challenger>),
 }
 
-/// What HELLO says about who is there.
+/// The claim of HELLO about who is there.
 struct Claim {
     authid: Option<String>,
     methods: Option<Vec<String>>,

@@ -1,4 +1,4 @@
-//! Who is known to the router: the configuration's key `auth`, with all secrets made ready.
+//! The users known to the router: the configuration's key `auth`, with all secrets made ready.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ pub(in crate::router) struct Store {
     principals: HashMap<Method, HashMap<String, Principal>>,
     anonymous: Option<String>,
     router_key: Option<PrivateKey>,
-    /// What everybody has to pass, one after the other.
+    /// The methods that everybody has to pass, one after the other.
     factors: Vec<Method>,
 }
 
@@ -165,7 +165,8 @@ impl Store {
         self.principals.get(&method)?.get(authid)
     }
 
-    /// Whose a public key is: the authid that the client names, or else the only one that has it.
+    /// The owner of a public key: the authid that the client names, or else the only one that has
+    /// it.
     pub(super) fn owner_of(&self, key: &[u8; 32], authid: Option<&str>) -> Option<(&str, &str)> {
         let known = self.principals.get(&Method::Cryptosign)?;
         known

@@ -27,7 +27,7 @@ pub(super) struct Question {
     args: Option<Box<[u8]>>,
     kwargs: Option<Box<[u8]>>,
     encoding: Encoding,
-    /// Who was asked already.
+    /// The callees that were asked already.
     tried: Vec<u64>,
 }
 
@@ -259,18 +259,18 @@ impl Dealer {
     }
 }
 
-/// What a callee is to be asked.
+/// The question for a callee.
 struct Asking<'a> {
     from: &'a Arc<Peer>,
     message: &'a Call<'a>,
     options: CallOptions,
     limit: Option<(Duration, Instant)>,
-    /// Who was asked before and is unavailable.
+    /// The callees that were asked before and are unavailable.
     tried: Vec<u64>,
 }
 
-/// Sends the INVOCATION to the callee at `index`. Fails where that cannot be sent it; then the call is
-/// to be given up.
+/// Sends the INVOCATION to the callee at `index`. Fails where that cannot be sent it; then the call
+/// is to be given up.
 fn ask(
     entry: &mut Procedure,
     index: usize,

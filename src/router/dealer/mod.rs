@@ -45,23 +45,23 @@ use options::RegisterOptions;
 /// All registrations and running calls of a realm.
 #[derive(Debug, Default)]
 pub(super) struct Dealer {
-    /// What CALL looks for.
+    /// The registrations that CALL looks through.
     registrations: Table<Registration>,
     peers: IdMap<PeerCalls>,
     /// Callers are disclosed always.
     disclose: bool,
-    /// What the meta topics have to tell, for [`super::realm`] to publish.
+    /// The news for the meta topics, for [`super::realm`] to publish.
     pub(super) meta_events: Vec<MetaEvent>,
 }
 
 /// The callees of a procedure.
 #[derive(Debug)]
 pub(super) struct Registration {
-    /// Which callee gets a call.
+    /// The rule by which a callee gets a call.
     pub(super) invoke: Invoke,
     /// In the order in which they came; at least one.
     pub(super) callees: Vec<Callee>,
-    /// Whose turn it is.
+    /// The index of the callee whose turn it is.
     turn: usize,
 }
 
@@ -70,21 +70,21 @@ pub(super) struct Registration {
 pub(super) struct Callee {
     /// The session.
     pub(super) peer: Arc<Peer>,
-    /// How many calls it takes at a time, if there is a limit.
+    /// The limit of calls that it takes at a time, if there is one.
     concurrency: Option<u64>,
-    /// How many it has; counted only where there is a limit.
+    /// The number of calls that it has; counted only where there is a limit.
     running: u64,
     disclose_caller: bool,
     forward_timeout: bool,
 }
 
-/// What a session has to do with calls.
+/// The part of a session that has to do with calls.
 #[derive(Debug)]
 struct PeerCalls {
     peer: Arc<Peer>,
     /// Its registrations.
     registrations: IdMap<()>,
-    /// What it was asked and has not yet answered, by invocation.
+    /// The invocations that it has not yet answered.
     invocations: IdMap<Pending>,
     last_invocation: u64,
     /// The calls it waits for, by request.
@@ -105,7 +105,7 @@ struct Pending {
     extra: Option<Box<Extra>>,
 }
 
-/// What most calls do without.
+/// The state that most calls do without.
 #[derive(Debug)]
 struct Extra {
     registration: u64,
@@ -113,13 +113,13 @@ struct Extra {
     counted: bool,
     /// More parts of the call will come.
     open: bool,
-    /// How long the next result may take, and until when that is.
+    /// The time that the next result may take, and its end.
     limit: Option<(Duration, Instant)>,
     /// The call, in case another callee is to be asked.
     question: Option<calls::Question>,
 }
 
-/// Where a call went.
+/// The callee that a call went to, and its invocation there.
 #[derive(Debug)]
 struct InvocationKey {
     callee: u64,
@@ -253,7 +253,7 @@ impl Dealer {
         &self.registrations
     }
 
-    /// How many calls wait for their answers.
+    /// The number of calls that wait for their answers.
     pub(super) fn pending_calls(&self) -> usize {
         self.peers.values().map(|session| session.calls.len()).sum()
     }

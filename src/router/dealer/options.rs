@@ -6,7 +6,7 @@ use crate::protocol::uri::Match;
 use super::super::options::{flag, number, passes_through, text};
 use super::super::request::{Fault, INVALID_ARGUMENT, read_match};
 
-/// Which of several callees gets a call (advanced profile, "Shared Registration").
+/// The rule by which one of several callees gets a call (advanced profile, "Shared Registration").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::router) enum Invoke {
     /// There is but one.
@@ -42,12 +42,12 @@ pub(super) struct CallOptions {
     pub(super) disclose_me: bool,
     /// Milliseconds; 0 is no limit.
     pub(super) timeout: u64,
-    /// What is to be seen by the callee as it is.
+    /// The options that the callee is to see as they are.
     pub(super) passthru: DictWriter,
 }
 
 impl Invoke {
-    /// How WAMP writes it.
+    /// The name in WAMP.
     pub(in crate::router) fn name(self) -> &'static str {
         match self {
             Invoke::Single => "single",

@@ -24,7 +24,7 @@ use super::request::{Fault, INVALID_ARGUMENT, Refusal};
 
 pub(super) use sessions::session_details;
 
-/// What a client asks.
+/// The question of a client.
 struct Question<'a> {
     from: &'a Arc<Peer>,
     args: Vec<Value>,

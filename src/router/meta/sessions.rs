@@ -123,7 +123,7 @@ impl State {
     }
 }
 
-/// What the meta API tells of a session.
+/// The details of a session in the meta API.
 pub(in crate::router) fn session_details(peer: &Peer) -> Map<String, Value> {
     let mut details = peer.identity().describe();
     details.insert("session".to_owned(), json!(peer.id()));

@@ -1,4 +1,4 @@
-//! Who is let in: each method, with the library's own client side as the other party; and what
+//! Logins: each method, with the library's own client side as the other party; and what
 //! roles may do.
 
 use std::sync::Arc;

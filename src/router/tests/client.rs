@@ -74,7 +74,7 @@ impl Client {
         assert_eq!(self.tries(frame), Ok(()), "{frame}");
     }
 
-    /// What has come since the last time.
+    /// The messages that have come since the last time.
     pub(super) fn hears(&self) -> Vec<Value> {
         let Some(batch) = self.peer.take() else {
             return Vec::new();
@@ -85,7 +85,7 @@ impl Client {
         messages.collect()
     }
 
-    /// What has come since the last time, which is one message.
+    /// The message that has come since the last time, which is one.
     #[track_caller]
     pub(super) fn hears_one(&self) -> Value {
         let mut messages = self.hears();

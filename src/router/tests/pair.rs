@@ -16,7 +16,7 @@ use crate::router::identity::Identity;
 use crate::router::peer::{Peer, WakeList};
 use crate::router::realm::{RealmSession, Realms};
 
-/// What a request is for, with a number that only it has.
+/// The kind of a request, with a number that only it has.
 type Target = (&'static str, u64);
 
 /// A client and the realm's side of it.
@@ -24,7 +24,7 @@ struct Side {
     client: protocol::Session<Target>,
     peer: Arc<Peer>,
     session: RealmSession,
-    /// How often each request has been told its outcome.
+    /// The number of times that each request has been told its outcome.
     outcomes: HashMap<Target, u32>,
     results: Vec<String>,
     events: Vec<String>,

@@ -52,7 +52,8 @@ fn parts_that_come_too_late_are_ignored() {
     }
 }
 
-/// The rest of a call that its first part has ended already, in whatever way: the caller could not know.
+/// The rest of a call that its first part has ended already, in whatever way: the caller could not
+/// know.
 #[test]
 fn parts_of_what_was_answered_at_once_are_ignored() {
     for (options, procedure) in [

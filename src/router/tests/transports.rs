@@ -303,8 +303,8 @@ async fn requests_of_who_has_not_joined_come_in_time() {
     }
 }
 
-/// A client that hears of those who leave, and one that is sent more than the sockets hold, and less
-/// than may wait.
+/// A client that hears of those who leave, and one that is sent more than the sockets hold, and
+/// less than may wait.
 async fn speaker_and_deaf(options: &ConnectOptions) -> (Box<dyn Transport>, Box<dyn Transport>) {
     let (mut speaker, mut deaf) = (joined(options).await, joined(options).await);
     asks(deaf.as_mut(), r#"[32,1,{},"a.topic"]"#).await;

@@ -29,7 +29,7 @@ use super::{MAX_OPENED, Opened, check_text, content_type, unit};
 /// asked thousands of times in a second.
 const REST: Duration = Duration::from_millis(100);
 
-/// How long the last words of a router may take that has ended the transport already.
+/// The time that the last words of a router may take that has ended the transport already.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A request on its way; gives back what it goes over.
@@ -39,7 +39,7 @@ type Request =
 /// A question for a sign of life; fails where none comes.
 type Probe = Pin<Box<dyn Future<Output = (HttpConnection, Result<(), TransportError>)> + Send>>;
 
-/// Where one kind of requests stands.
+/// The state of one kind of requests.
 enum RequestSlot {
     Idle(HttpConnection),
     Busy(Request),
@@ -54,16 +54,16 @@ pub struct LongPoll {
     /// The path of the transport, without a slash at its end.
     path: String,
     max_message_size: usize,
-    /// When a silent router counts as lost; `None` for never.
+    /// The silence after which a router counts as lost; `None` for never.
     keepalive: Option<Keepalive>,
-    /// When the router was heard last.
+    /// The time at which the router was heard last.
     heard: Instant,
-    /// When to ask it for a sign of life.
+    /// The timer after which to ask it for a sign of life.
     silence: Pin<Box<Sleep>>,
     receiving: RequestSlot,
-    /// How much has come there, and at the last look had.
+    /// The count of the bytes that have come there, and its value at the last look.
     received: (Gauge, u64),
-    /// When the last receive began.
+    /// The time at which the last receive began.
     asked: Instant,
     /// Before the next one.
     rest: Option<Pin<Box<Sleep>>>,
@@ -174,8 +174,8 @@ impl LongPoll {
         })
     }
 
-    /// Begins to ask for a sign of life, which is what HTTP has OPTIONS for (RFC 9110, section 9.3.7).
-    /// Whatever the answer says, there is somebody who gives it.
+    /// Begins to ask for a sign of life, which is what HTTP has OPTIONS for (RFC 9110, section
+    /// 9.3.7). Whatever the answer says, there is somebody who gives it.
     fn probe(&self, mut connection: HttpConnection, answer_timeout: Duration) -> Probe {
         let path = format!("{}/receive", self.path);
         let gauge = self.received.0.clone();
@@ -397,7 +397,7 @@ fn gone() -> TransportError {
     TransportError::Lost("the router has ended the transport, or forgotten it".to_owned())
 }
 
-/// What an answer means that is not the wanted one. In the middle of a session it is seldom the
+/// The meaning of an answer that is not the wanted one. In the middle of a session it is seldom the
 /// router's: a proxy redirects, wants a login or says that there is too much to do, and the router
 /// behind it will be back. Only what finds fault with our request itself would come again.
 fn unexpected(answer: &Answer) -> TransportError {
@@ -419,7 +419,7 @@ fn unexpected(answer: &Answer) -> TransportError {
     }
 }
 
-/// Why there is no answer, of which `limit` bytes would have been taken.
+/// The error where there is no answer, of which `limit` bytes would have been taken.
 fn failed(error: RequestError, limit: usize) -> TransportError {
     match error {
         RequestError::Connect(error) => TransportError::Lost(error.to_string()),

@@ -16,14 +16,15 @@ use crate::transport::http::{self, Link, Unanswered, Unread};
 use crate::transport::stream::{HandshakeHints, SharedStream};
 use crate::transport::{ConnectError, ConnectOptions, reach};
 
-/// How long a connection is kept without a request: less than servers keep it, which is 5 s and
-/// more, so that none is sent into a connection that is being closed.
+/// The time that a connection is kept without a request: less than servers keep it, which is 5 s
+/// and more, so that none is sent into a connection that is being closed.
 const KEPT: Duration = Duration::from_secs(4);
 
-/// How often to look, in the time that an answer may take, whether the request is still being taken.
+/// The number of looks, in the time that an answer may take, whether the request is still being
+/// taken.
 const LOOKS: u32 = 8;
 
-/// Where requests go one after the other.
+/// A series of requests, one after the other, over one connection at a time.
 pub(super) struct HttpConnection {
     options: Arc<ConnectOptions>,
     kept: Option<Kept>,
@@ -43,7 +44,7 @@ struct Kept {
 /// A connection to the server.
 struct Established {
     link: Link,
-    /// What the link runs on.
+    /// The stream that the link runs on.
     stream: SharedStream,
     hints: Arc<HandshakeHints>,
 }
@@ -55,9 +56,10 @@ pub(super) struct Parts<'a> {
     /// Of the body.
     pub(super) content_type: &'static str,
     pub(super) body: Bytes,
-    /// How long its answer may take to begin, once all of the request is taken; `None` is for ever.
+    /// The time that its answer may take to begin, once all of the request is taken; `None` is for
+    /// ever.
     pub(super) answer_timeout: Option<Duration>,
-    /// How large the answer may be.
+    /// The limit of the answer's size.
     pub(super) limit: usize,
 }
 
@@ -69,7 +71,7 @@ pub(super) struct Answer {
     pub(super) body: Bytes,
 }
 
-/// Why there is no answer.
+/// The reason why there is no answer.
 #[derive(Debug)]
 pub(super) enum RequestError {
     Connect(ConnectError),
@@ -84,7 +86,7 @@ impl Answer {
         matches!(self.status, StatusCode::NOT_FOUND | StatusCode::GONE)
     }
 
-    /// What web servers say who know nothing of WAMP.
+    /// True for the answer of a web server that knows nothing of WAMP.
     pub(super) fn is_page(&self) -> bool {
         let kind = self.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/html"))
@@ -92,7 +94,7 @@ impl Answer {
 }
 
 impl Gauge {
-    /// How many bytes the connection has brought that is there now.
+    /// The number of bytes that the present connection has brought.
     pub(super) fn read(&self) -> u64 {
         self.lock().as_ref().map_or(0, |stream| stream.byte_counts().read)
     }

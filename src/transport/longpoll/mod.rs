@@ -43,7 +43,7 @@ pub use shared::ServerTransport;
 /// About how large a batch gets.
 const BATCH: usize = 256 * 1024;
 
-/// How large the bodies may be that hold no messages.
+/// The limit of bodies that hold no messages.
 const MAX_OPENED: usize = 64 * 1024;
 
 /// The body of `open`.

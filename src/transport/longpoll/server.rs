@@ -24,14 +24,14 @@ use super::shared::{Reply, ServerTransport, Shared, Writing};
 use super::written::{Taken, Watched};
 use super::{MAX_OPENED, Open, Opened, content_type};
 
-/// How long a receive hangs: less than clients and proxies wait for an answer. AutobahnJS gives up
-/// after 12 s.
+/// The time that a receive hangs: less than clients and proxies wait for an answer. AutobahnJS
+/// gives up after 12 s.
 const RECEIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a connection may be without a request.
+/// The time that a connection may be without a request.
 const IDLE: Duration = Duration::from_secs(90);
 
-/// How long clients may take.
+/// The times that clients may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Times {
     /// Without a receive, and between the parts of a request: 30 s.
@@ -226,7 +226,7 @@ fn with_body(body: Body, kind: &'static str) -> Response<Body> {
     response
 }
 
-/// Who knows it can use the transport.
+/// A random id; whoever knows it can use the transport.
 fn random_id() -> Option<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).ok()?;

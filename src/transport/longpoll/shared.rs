@@ -35,7 +35,7 @@ const ENOUGH: usize = 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) serializer: Serializer,
-    /// How large a unit may be that is sent here, where the session has said so.
+    /// The limit of a unit that is sent here, where the session has set one.
     limit: AtomicUsize,
     state: Mutex<State>,
     /// Tells those who wait that the session has taken something.
@@ -48,7 +48,7 @@ struct State {
     received_bytes: usize,
     /// The client has closed it.
     left: bool,
-    /// What comes behind what was received.
+    /// The client's mistake, which comes behind what was received.
     mistake: Option<TransportError>,
     /// Receives so far.
     receives: u64,
@@ -56,11 +56,11 @@ struct State {
     waiting: Option<Waiting>,
     /// The receive that was answered, and has not looked yet.
     answered: Option<u64>,
-    /// What the client was about to get when it went away.
+    /// The reply that the client was about to get when it went away.
     undelivered: Option<Reply>,
     /// Messages that receives have been answered with, but that the system does not have yet.
     unwritten: usize,
-    /// When the client was last seen.
+    /// The time at which the client was last seen.
     seen: Instant,
     /// The session has closed it.
     closed: bool,
@@ -74,7 +74,7 @@ struct Waiting {
     sender: oneshot::Sender<Reply>,
 }
 
-/// What a receive is answered with.
+/// The answer to a receive.
 #[derive(Debug)]
 pub(super) enum Reply {
     Messages(Bytes),
@@ -219,7 +219,7 @@ struct PendingReceive<'a> {
 }
 
 impl PendingReceive<'_> {
-    /// What was answered in the very moment in which nobody wanted to wait any more.
+    /// The reply that came in the very moment in which nobody wanted to wait any more.
     fn late(&mut self) -> Option<Reply> {
         self.reply.close();
         self.reply.try_recv().ok()

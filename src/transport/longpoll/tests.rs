@@ -46,7 +46,7 @@ async fn pair(serializer: Serializer) -> (LongPoll, ServerTransport) {
     (client, soon(opened.recv()).await.unwrap())
 }
 
-/// What a request over a connection of its own is answered with: the status, and the body.
+/// The answer to a request over a connection of its own: the status, and the body.
 async fn post(port: u16, path: &str, body: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     ask(&mut stream, "POST", path, body).await;

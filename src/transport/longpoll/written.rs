@@ -1,5 +1,5 @@
-//! A server's connection that says when an answer is with the system: hyper tells no more than that it
-//! has taken the body, and flushes what it has encoded afterwards.
+//! A server's connection that says when an answer is with the system: hyper tells no more than that
+//! it has taken the body, and flushes what it has encoded afterwards.
 
 use std::io::{self, IoSlice};
 use std::mem;
@@ -14,7 +14,7 @@ use crate::transport::Stream;
 
 use super::shared::Writing;
 
-/// What hyper has taken, but may not have written.
+/// The messages that hyper has taken, but may not have written.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Taken(Arc<Mutex<Vec<Writing>>>);
 

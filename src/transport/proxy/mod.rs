@@ -44,7 +44,7 @@ struct ProxyCredentials {
     password: Zeroizing<String>,
 }
 
-/// Why a proxy did not make a connection.
+/// The reason why a proxy did not make a connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProxyError {
     /// No connection to the proxy itself, or it was lost.
@@ -56,7 +56,7 @@ pub enum ProxyError {
     /// It does not make this connection.
     #[error("it makes no connection to the router: {0}")]
     Refused(String),
-    /// What is there is no proxy of this kind.
+    /// A server is there that is no proxy of this kind.
     #[error("it does not answer as a proxy of this kind ({0}); is its URL right?")]
     NoProxy(String),
 }

@@ -11,7 +11,7 @@ pub(super) const HEAD: usize = 4;
 /// The largest payload that there can be.
 pub(super) const MAX_SIZE: usize = 1 << 24;
 
-/// What a frame is.
+/// The kind of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Message = 0,
@@ -47,11 +47,11 @@ fn parse(head: [u8; HEAD]) -> Result<(Kind, usize), TransportError> {
     }
 }
 
-/// What was received, frame by frame.
+/// The received bytes, frame by frame.
 #[derive(Debug)]
 pub(super) struct Frames {
     buffer: RecvBuffer,
-    /// What the peer was told.
+    /// The limit that the peer was told.
     agreed: usize,
     max_size: usize,
 }
@@ -78,7 +78,7 @@ impl Frames {
         Ok(self.buffer.take(HEAD, size).map(|payload| (kind, payload.freeze())))
     }
 
-    /// Where to read to.
+    /// The buffer to read to.
     pub(super) fn room(&mut self) -> &mut BytesMut {
         let needed = match self.peek() {
             Ok(Some((_, size))) => HEAD + size,

@@ -10,7 +10,7 @@ use crate::transport::{ConnectError, ConnectOptions, Refusal, Stream, tls};
 
 const MAGIC: u8 = 0x7f;
 
-/// Why a server refuses, in the upper four bits of its answer.
+/// The reasons of a server that refuses, in the upper four bits of its answer.
 const UNSUPPORTED_SERIALIZER: u8 = 1;
 const BAD_LENGTH: u8 = 2;
 const RESERVED_BITS: u8 = 3;

@@ -263,7 +263,7 @@ async fn broken_frames() {
     assert!(large(&error), "{error}");
 }
 
-/// What the client says of an answer to its handshake.
+/// The client's error about an answer to its handshake.
 async fn refused(answer: &'static [u8]) -> ConnectError {
     let (listener, url) = listen().await;
     let options = options(&url, 1 << 24);

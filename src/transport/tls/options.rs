@@ -1,4 +1,5 @@
-//! The connection option `tlsConfiguration`: one JSON object, whose files are read when it is parsed.
+//! The connection option `tlsConfiguration`: one JSON object, whose files are read when it is
+//! parsed.
 //!
 //! | key | meaning | default |
 //! |---|---|---|
@@ -26,7 +27,7 @@ use super::identity::Identity;
 use super::verify::{Pin, Verifier, parse_pin};
 use super::{TlsError, pem, provider};
 
-/// How to make TLS connections.
+/// The options of TLS connections.
 pub struct TlsOptions {
     roots: Option<Arc<RootCertStore>>,
     /// Those of the system, or why there are none, where they are needed.
@@ -112,8 +113,8 @@ impl TlsOptions {
         Ok(options)
     }
 
-    /// What to write into the log with every connection, because nothing shows that the server is
-    /// who it says.
+    /// A warning to write into the log with every connection, because nothing shows that the server
+    /// is who it says.
     pub fn warning(&self) -> Option<&'static str> {
         (!self.verify && self.pins.is_empty()).then_some(
             "the server is not verified (`verify` is false in `tlsConfiguration`): anybody on the \
@@ -138,7 +139,7 @@ impl TlsOptions {
         system.get_or_insert_with(system_roots).clone().map_err(TlsError::NoRoots)
     }
 
-    /// What rustls wants to know.
+    /// The configuration for rustls.
     pub(super) fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
         if let Some(config) = self.config.get() {
             return Ok(config.clone());

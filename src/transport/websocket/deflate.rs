@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::Broken;
 
-/// What the application wants of permessage-deflate.
+/// The application's wishes about permessage-deflate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeflateOptions {
     /// 1, the fastest, to 9, the smallest.
@@ -83,17 +83,17 @@ const NAME: &str = "permessage-deflate";
 const MIN_BITS: u8 = 9;
 const MAX_BITS: u8 = 15;
 
-/// What every compressed message ends with, and what is therefore not sent.
+/// The end of every compressed message, which is therefore not sent.
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
-/// How one side compresses.
+/// The way that one side compresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Side {
     keeps_context: bool,
     bits: u8,
 }
 
-/// What both sides have agreed on.
+/// The parameters that both sides have agreed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Agreed {
     client: Side,
@@ -102,7 +102,7 @@ pub(super) struct Agreed {
 
 // ===== the handshake =====
 
-/// What a client offers.
+/// The offer of a client.
 pub(super) fn offer(options: &DeflateOptions) -> String {
     let mut offer = NAME.to_owned();
     if options.client_no_context_takeover {
@@ -122,7 +122,7 @@ pub(super) fn offer(options: &DeflateOptions) -> String {
     offer
 }
 
-/// What a server's answer to [`offer`] means; an error, if it was not offered.
+/// The meaning of a server's answer to [`offer`]; an error, if it was not offered.
 pub(super) fn agree(options: &DeflateOptions, answer: &str) -> Result<Agreed, String> {
     let wrong = || format!("it answers \"{answer}\", which was not offered");
     let params = Params::parse(answer).ok_or_else(wrong)?;
@@ -154,7 +154,8 @@ pub(super) fn agree(options: &DeflateOptions, answer: &str) -> Result<Agreed, St
     Ok(Agreed { client, server })
 }
 
-/// What a server makes of a client's offers, and its answer; `None` where it takes none of them.
+/// The choice of a server among a client's offers, and its answer; `None` where it takes none of
+/// them.
 pub(super) fn accept(options: &DeflateOptions, offers: &str) -> Option<(Agreed, String)> {
     offers.split(',').filter_map(Params::parse).find_map(|offer| {
         let server = Side {
@@ -245,8 +246,8 @@ impl Params {
 
 // ===== the messages =====
 
-/// How large a message of `size` bytes may be when it is compressed: what cannot be made smaller
-/// becomes larger, by five bytes for each block that a compressor stores as it is.
+/// The limit for a compressed message, given that for the message itself: what cannot be made
+/// smaller becomes larger, by five bytes for each block that a compressor stores as it is.
 pub(super) fn bound(size: usize) -> usize {
     size + size / 64 + 1024
 }

@@ -250,7 +250,7 @@ fn switch(accept: &str, subprotocol: Option<&str>, extensions: Option<&str>) -> 
 
 // ===== both =====
 
-/// What is left of HTTP after an upgrade: the stream, and what was read from it too early.
+/// The remains of HTTP after an upgrade: the stream, and what was read from it too early.
 fn parts(upgraded: Upgraded) -> Option<(Stream, RecvBuffer)> {
     let parts = upgraded.downcast::<TokioIo<Stream>>().ok()?;
     Some((parts.io.into_inner(), RecvBuffer::with(&parts.read_buf)))

@@ -1,8 +1,8 @@
-//! WebSocket (RFC 6455) with permessage-deflate (RFC 7692): one WAMP message, or a batch of them, in
-//! a WebSocket message.
+//! WebSocket (RFC 6455) with permessage-deflate (RFC 7692): one WAMP message, or a batch of them,
+//! in a WebSocket message.
 //!
-//! Subprotocol `wamp.2.json` has text messages, `wamp.2.msgpack` and `wamp.2.cbor` have binary ones.
-//! The client's and the server's side share the open connection; only the handshakes differ.
+//! Subprotocol `wamp.2.json` has text messages, `wamp.2.msgpack` and `wamp.2.cbor` have binary
+//! ones. The client's and the server's side share the open connection; only the handshakes differ.
 //!
 //! * `handshake`: the upgrade from HTTP.
 //! * `socket`: messages over frames; `frame`: the heads of frames; `keys`: their masks.

@@ -27,13 +27,13 @@ use super::deflate::{self, Deflate};
 use super::frame::{self, Head, MAX_CONTROL, MAX_HEAD, Opcode};
 use super::keys::Keys;
 
-/// How much gathers before it is written.
+/// The bytes that gather before they are written.
 const GATHERED: usize = 64 * 1024;
 
-/// How much room is kept when all is written.
+/// The room that is kept when all is written.
 pub(super) const KEPT: usize = 256 * 1024;
 
-/// How many bytes of pongs may wait before no more is read: a peer that pings and does not read
+/// The bytes of pongs that may wait before no more is read: a peer that pings and does not read
 /// must not fill our memory. What else waits stops nothing, or two peers that send much at once
 /// would wait for each other.
 const PONG_BYTES: usize = 1024 * 1024;
@@ -49,11 +49,11 @@ pub struct Socket {
     /// Frames to be written; the first `written` bytes of them are.
     out: Vec<u8>,
     written: usize,
-    /// How many bytes of pongs were put out since all was written.
+    /// The bytes of pongs that were put out since all was written.
     pongs: usize,
     /// Something was written that TLS may still hold.
     unflushed: bool,
-    /// What a client masks its frames with; a server does not.
+    /// The keys that a client masks its frames with; a server does not.
     keys: Option<Keys>,
     deflate: Option<Box<Deflate>>,
     /// The code of our closing frame.
@@ -67,11 +67,11 @@ struct Partial {
     is_text: bool,
     compressed: bool,
     bytes: Vec<u8>,
-    /// How many of the bytes are known to be UTF-8.
+    /// The number of the bytes that are known to be UTF-8.
     checked: usize,
 }
 
-/// What came in.
+/// A message, or another thing that came in.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received {
     /// A whole message.
@@ -94,7 +94,7 @@ pub enum Received {
     },
 }
 
-/// Why it is over.
+/// The reason why it is over.
 #[derive(Debug)]
 pub enum Broken {
     /// The peer broke the rules.
@@ -159,15 +159,16 @@ impl Socket {
         self.deflate.is_some()
     }
 
-    /// How many bytes wait to be written.
+    /// The number of bytes that wait to be written.
     pub fn waiting(&self) -> usize {
         self.out.len() - self.written
     }
 
     // ===== receiving =====
 
-    /// What comes next. After an error or a close nothing does; after an error there may still be
-    /// something to say, and then [`Socket::poll_close`] tells the peer the error's code.
+    /// The next thing that comes in. After an error or a close nothing does; after an error there
+    /// may still be something to say, and then [`Socket::poll_close`] tells the peer the error's
+    /// code.
     pub fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Broken>> {
         if self.ended {
             let end = io::Error::new(io::ErrorKind::NotConnected, "it has ended");

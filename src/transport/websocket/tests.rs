@@ -224,7 +224,7 @@ async fn exchange(socket: &mut WebSocket, messages: &[&Vec<u8>]) {
     .await;
 }
 
-/// What is random becomes larger when it is compressed, and the limit is for what it was.
+/// Random bytes become larger when they are compressed, and the limit is for what they were.
 #[tokio::test]
 async fn a_compressed_message_may_be_as_large_as_any() {
     let deflate = Some(DeflateOptions::default());
