@@ -197,7 +197,7 @@ impl Connection {
         let _ = self.stop.notified().now_or_never();
         let _ = self.again.notified().now_or_never();
         drop(state);
-        self.dispatcher.set_signals(SignalMask::of_this_thread());
+        self.dispatcher.set_signals(SignalMask::current());
         if let Some(bytes) = self.options().callback_stack_bytes {
             runtime::want_stack(bytes);
         }

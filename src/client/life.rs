@@ -107,8 +107,8 @@ impl Connection {
         );
         let mut event = Event::new(EventKind::Gone, 0, Some(receiver));
         event.uri = Some(c_text(url));
-        event.details = Span::of(&frame, Some(&frame));
-        event.payload = Payload::of_frame(&frame, PayloadRef::NONE);
+        event.details = Span::new(&frame, Some(&frame));
+        event.payload = Payload::from_frame(&frame, PayloadRef::NONE);
         let attempt = Arc::new(Attempt::new(options));
         let notice = Notice::new(NoticeKind::Connect, self, event);
         self.tell(Notice { attempt: Some(attempt.clone()), ..notice });
@@ -309,8 +309,8 @@ impl Connection {
         let frame = Bytes::from(details.to_string());
         let mut event = self.plain_event(Slot::Close);
         event.uri = Some(c_text(end.class.name()));
-        event.details = Span::of(&frame, Some(&frame));
-        event.payload = Payload::of_frame(&frame, PayloadRef::NONE);
+        event.details = Span::new(&frame, Some(&frame));
+        event.payload = Payload::from_frame(&frame, PayloadRef::NONE);
 
         // The session's lock comes before the state's, so it is taken while that is not held.
         let session = lock(&self.state).session.take();

@@ -62,7 +62,7 @@ pub(super) enum Outgoing<'a> {
 }
 
 impl Outgoing<'_> {
-    pub(super) fn lend(&self) -> PayloadRef<'_> {
+    pub(super) fn as_ref(&self) -> PayloadRef<'_> {
         match self {
             Outgoing::Given(payload) => *payload,
             Outgoing::Wrapped(args) => PayloadRef { args: Some(args), ..PayloadRef::NONE },
@@ -139,7 +139,7 @@ impl Connection {
         let Some(wanted) = wanted else {
             return true;
         };
-        if payload.encoding() == wanted || payload.lend().is_empty() {
+        if payload.encoding() == wanted || payload.as_ref().is_empty() {
             return true;
         }
         match payload.transcoded(notice.event.details, wanted) {
@@ -166,7 +166,7 @@ impl Connection {
             return true;
         };
         let codec = lock(&self.codec).clone();
-        let payload = notice.event.payload.lend();
+        let payload = notice.event.payload.as_ref();
         let own = own_encoding(form, details, payload.encoding);
         if codec.is_none() && own.is_none() {
             return true;
@@ -297,13 +297,13 @@ fn frame(details: Dict<'_>, plain: &[u8]) -> Option<(Span, Payload)> {
     let frame = Bytes::from([details.as_bytes(), args, kwargs].concat());
     let (first, rest) = frame.split_at(details.as_bytes().len());
     let (second, third) = rest.split_at(args.len());
-    let span = Span::of(&frame, Some(first));
+    let span = Span::new(&frame, Some(first));
     let lent = PayloadRef {
         args: (!second.is_empty()).then_some(second),
         kwargs: (third.len() > 2).then_some(third),
         ..PayloadRef::NONE
     };
-    let payload = Payload::of_frame(&frame, lent);
+    let payload = Payload::from_frame(&frame, lent);
     Some((span, payload))
 }
 
@@ -335,9 +335,9 @@ mod tests {
     fn received(connection: &Connection, kind: EventKind, details: &str, args: &str) -> Notice {
         let frame = Bytes::from(format!("{details}{args}"));
         let mut event = crate::protocol::Event::new(kind, 1, None);
-        event.details = Span::of(&frame, Some(&frame[..details.len()]));
+        event.details = Span::new(&frame, Some(&frame[..details.len()]));
         let args = PayloadRef { args: Some(&frame[details.len()..]), ..PayloadRef::NONE };
-        event.payload = Payload::of_frame(&frame, args);
+        event.payload = Payload::from_frame(&frame, args);
         Notice::new(NoticeKind::Session(kind), connection, event)
     }
 
@@ -350,8 +350,8 @@ mod tests {
         };
         let options = Dict::from_checked(options.as_bytes());
         let sent = connection.wrap(options, payload, Encoding::Json).unwrap();
-        let wire = String::from_utf8(sent.lend().args.unwrap().to_vec()).unwrap();
-        assert!(sent.lend().kwargs.is_none() && wire.contains("\"\\u0000"), "{wire}");
+        let wire = String::from_utf8(sent.as_ref().args.unwrap().to_vec()).unwrap();
+        assert!(sent.as_ref().kwargs.is_none() && wire.contains("\"\\u0000"), "{wire}");
         let details = std::str::from_utf8(options.as_bytes()).unwrap();
         let mut notice = received(connection, EventKind::Event, details, &wire);
         assert!(connection.unwrap(&mut notice));
@@ -364,7 +364,7 @@ mod tests {
         for serializer in ["json", "native"] {
             let options = format!(r#"{{"ppt_scheme":"x_own","ppt_serializer":"{serializer}"}}"#);
             let notice = there_and_back(&connection, &options);
-            let payload = notice.event.payload.lend();
+            let payload = notice.event.payload.as_ref();
             assert_eq!(payload.args, Some(&b"[1,\"two\"]"[..]));
             assert_eq!(payload.kwargs, Some(&b"{\"three\":3}"[..]));
             assert_eq!(notice.event.details(), Some(options.as_bytes()));
@@ -379,7 +379,7 @@ mod tests {
             r#"{"enc_algo":"cryptobox","enc_serializer":"json"}"#,
         ] {
             let notice = there_and_back(&connection, options);
-            assert_eq!(notice.event.payload.lend().args, Some(&b"[1,\"two\"]"[..]), "{options}");
+            assert_eq!(notice.event.payload.as_ref().args, Some(&b"[1,\"two\"]"[..]), "{options}");
         }
     }
 
@@ -388,17 +388,17 @@ mod tests {
         let connection = connection(None);
         let ppt = Dict::from_checked(br#"{"ppt_scheme":"x_own","ppt_serializer":"cbor"}"#);
         let binary = PayloadRef::args(r#"["\u0000AAEC"]"#);
-        assert_eq!(connection.wrap(ppt, binary, Encoding::Json).unwrap().lend(), binary);
+        assert_eq!(connection.wrap(ppt, binary, Encoding::Json).unwrap().as_ref(), binary);
         let refused = connection.wrap(ppt, PayloadRef::args("[1]"), Encoding::Json);
         assert!(matches!(refused, Err(failure) if failure.status == Status::Payload));
         let enc = Dict::from_checked(br#"{"enc_algo":"x_own"}"#);
         let bare = PayloadRef::args(r#""\u0000AAEC""#);
-        assert_eq!(connection.wrap(enc, bare, Encoding::Json).unwrap().lend(), bare);
+        assert_eq!(connection.wrap(enc, bare, Encoding::Json).unwrap().as_ref(), bare);
         assert!(connection.wrap(enc, binary, Encoding::Json).is_err());
         let details = r#"{"ppt_scheme":"x_own","ppt_serializer":"cbor"}"#;
         let mut notice = received(&connection, EventKind::Event, details, r#"["\u0000AAEC"]"#);
         assert!(connection.unwrap(&mut notice));
-        assert_eq!(notice.event.payload.lend(), binary);
+        assert_eq!(notice.event.payload.as_ref(), binary);
     }
 
     #[test]
@@ -425,7 +425,7 @@ mod tests {
         let connection = connection(Some(Arc::new(Reversed)));
         let args = PayloadRef::args("[1]");
         let options = Dict::from_checked(br#"{"exclude_me":false}"#);
-        assert_eq!(connection.wrap(options, args, Encoding::Json).unwrap().lend(), args);
+        assert_eq!(connection.wrap(options, args, Encoding::Json).unwrap().as_ref(), args);
         let bare = PayloadRef::args(r#""\u0000AAEC""#);
         for options in [r#"{"exclude_me":false}"#, r#"{"ppt_scheme":"x_own"}"#] {
             let refused =
@@ -434,6 +434,6 @@ mod tests {
         }
         let mut notice = received(&connection, EventKind::Event, r#"{"topic":"a"}"#, "[1]");
         assert!(connection.unwrap(&mut notice));
-        assert_eq!(notice.event.payload.lend(), args);
+        assert_eq!(notice.event.payload.as_ref(), args);
     }
 }

@@ -25,7 +25,7 @@ impl Session {
     ) -> Result<(), Failure> {
         let topic = &self.connection.prefixes.resolve(topic);
         let payload = self.connection.wrap(options, payload, self.encoding())?;
-        self.request(|core| core.publish(topic, options, payload.lend()))
+        self.request(|core| core.publish(topic, options, payload.as_ref()))
     }
 
     /// PUBLISH with acknowledgement; `options` hold `acknowledge`.
@@ -38,7 +38,7 @@ impl Session {
     ) -> Result<u64, Failure> {
         let topic = &self.connection.prefixes.resolve(topic);
         let payload = self.connection.wrap(options, payload, self.encoding())?;
-        self.request(|core| core.publish_ack(topic, options, payload.lend(), receiver))
+        self.request(|core| core.publish_ack(topic, options, payload.as_ref(), receiver))
     }
 
     /// SUBSCRIBE.
@@ -93,7 +93,7 @@ impl Session {
     ) -> Result<u64, Failure> {
         let procedure = &self.connection.prefixes.resolve(procedure);
         let payload = self.connection.wrap(options, payload, self.encoding())?;
-        self.request(|core| core.call(procedure, options, payload.lend(), receiver, Instant::now))
+        self.request(|core| core.call(procedure, options, payload.as_ref(), receiver, Instant::now))
     }
 
     /// More input of a call.
@@ -104,7 +104,7 @@ impl Session {
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
         let payload = self.connection.wrap(options, payload, self.encoding())?;
-        self.request(|core| core.call_more(local, options, payload.lend()))
+        self.request(|core| core.call_more(local, options, payload.as_ref()))
     }
 
     /// CANCEL, or giving up here where the router does not know it.
@@ -125,7 +125,7 @@ impl Session {
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
         let payload = self.connection.wrap(options, payload, self.encoding())?;
-        self.request(|core| core.progress(invocation, options, payload.lend()))
+        self.request(|core| core.progress(invocation, options, payload.as_ref()))
     }
 
     /// The result of an invocation. Final answers are accepted also while the send queue is full:
@@ -137,7 +137,7 @@ impl Session {
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
         let payload = self.connection.wrap(options, payload, self.encoding())?;
-        self.command(|core| core.answer(invocation, options, payload.lend()))
+        self.command(|core| core.answer(invocation, options, payload.as_ref()))
     }
 
     /// The failure of an invocation.

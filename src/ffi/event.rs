@@ -195,7 +195,7 @@ fn flags(event: &Event<Receiver>) -> u32 {
 }
 
 fn payload(notice: &Notice) -> wamp_payload_t {
-    let payload = notice.event.payload.lend();
+    let payload = notice.event.payload.as_ref();
     let (args, args_size) = part(payload.args);
     let (kwargs, kwargs_size) = part(payload.kwargs);
     let flags = WAMP_PAYLOAD_RECEIVED;
@@ -271,7 +271,7 @@ impl Shown {
         }
         // SAFETY: the notice lives as long as this slot is filled, and the slot is locked.
         let notice = unsafe { &*self.notice };
-        let payload = notice.event.payload.lend();
+        let payload = notice.event.payload.as_ref();
         let tree = match which {
             Which::Args => payload.args.map(|args| Tree::parse(payload.encoding, args)),
             Which::Kwargs => payload.kwargs.map(|kwargs| Tree::parse(payload.encoding, kwargs)),

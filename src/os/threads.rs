@@ -51,7 +51,7 @@ pub(crate) struct ThreadId(#[cfg(target_os = "linux")] libc::pid_t);
 
 impl ThreadId {
     /// The one that asks.
-    pub(crate) fn of_this_thread() -> ThreadId {
+    pub(crate) fn current() -> ThreadId {
         // SAFETY: takes no pointers and cannot fail.
         #[cfg(target_os = "linux")]
         return ThreadId(unsafe { libc::gettid() });

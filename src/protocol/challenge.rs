@@ -94,8 +94,8 @@ impl<H: Clone> Session<H> {
         let mut event = Event::new(EventKind::Challenge, 0, None);
         event.wamp_id = self.challenges.count;
         event.uri = Some(c_text(&challenge.method));
-        event.payload = Payload::of_frame(frame, PayloadRef::NONE);
-        event.details = Span::of_dict(frame, challenge.extra);
+        event.payload = Payload::from_frame(frame, PayloadRef::NONE);
+        event.details = Span::from_dict(frame, challenge.extra);
         self.emit(event);
         Ok(())
     }

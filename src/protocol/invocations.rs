@@ -231,8 +231,8 @@ impl<H: Clone> Session<H> {
                 true => b"{\"mode\":\"kill\"}",
                 false => b"{\"mode\":\"killnowait\"}",
             });
-            event.details = Span::of(&frame, Some(&frame));
-            event.payload = Payload::of_frame(&frame, PayloadRef::NONE);
+            event.details = Span::new(&frame, Some(&frame));
+            event.payload = Payload::from_frame(&frame, PayloadRef::NONE);
             self.emit(event);
             return Ok(());
         }
@@ -342,8 +342,8 @@ impl<H: Clone> Session<H> {
         event.wamp_id = key;
         event.progress = progress;
         (event.more, event.again) = (more, again);
-        event.details = Span::of_dict(frame, invocation.details);
-        event.payload = Payload::of_frame(frame, invocation.payload);
+        event.details = Span::from_dict(frame, invocation.details);
+        event.payload = Payload::from_frame(frame, invocation.payload);
         self.emit(event);
         Ok(())
     }
@@ -375,8 +375,8 @@ impl<H: Clone> Session<H> {
         let mut event = Event::new(EventKind::Interrupt, local, Some(target));
         event.wamp_id = request;
         event.uri = Some(c_text(reason.as_deref().unwrap_or(uri::CANCELED)));
-        event.payload = Payload::of_frame(frame, PayloadRef::NONE);
-        event.details = Span::of_dict(frame, interrupt.options);
+        event.payload = Payload::from_frame(frame, PayloadRef::NONE);
+        event.details = Span::from_dict(frame, interrupt.options);
         self.emit(event);
         Ok(())
     }

@@ -251,13 +251,13 @@ impl<H: Clone> Session<H> {
             (Match::Prefix | Match::Wildcard, Some(named)) => c_text(&named),
             _ => subscription.topic.clone(),
         };
-        let details = Span::of_dict(frame, event.details);
+        let details = Span::from_dict(frame, event.details);
         for (local, target) in &subscription.handlers {
             let mut told = Event::new(EventKind::Event, *local, Some(target.clone()));
             told.wamp_id = event.publication;
             told.uri = Some(topic.clone());
             told.details = details;
-            told.payload = Payload::of_frame(frame, event.payload);
+            told.payload = Payload::from_frame(frame, event.payload);
             self.events.push(told);
         }
         Ok(())
@@ -361,8 +361,8 @@ impl<H: Clone> Session<H> {
             let mut event = Event::new(EventKind::Unsubscribed, local, Some(target));
             event.wamp_id = id;
             event.uri = Some(c_text(&reason));
-            event.payload = Payload::of_frame(frame, PayloadRef::NONE);
-            event.details = Span::of_dict(frame, details);
+            event.payload = Payload::from_frame(frame, PayloadRef::NONE);
+            event.details = Span::from_dict(frame, details);
             self.emit(event);
         }
         for (local, target) in subscription.leaving {

@@ -308,8 +308,8 @@ impl<H: Clone> Session<H> {
         let local = self.request_local(result.request);
         let mut event = Event::new(EventKind::Result, local, Some(target));
         event.progress = is_progress;
-        event.details = Span::of_dict(frame, result.details);
-        event.payload = Payload::of_frame(frame, result.payload);
+        event.details = Span::from_dict(frame, result.details);
+        event.payload = Payload::from_frame(frame, result.payload);
         self.emit(event);
         Ok(())
     }
@@ -409,8 +409,8 @@ impl<H: Clone> Session<H> {
         let mut event = Event::new(EventKind::Unregistered, registration.local, target);
         event.wamp_id = id;
         event.uri = Some(c_text(&reason));
-        event.payload = Payload::of_frame(frame, PayloadRef::NONE);
-        event.details = Span::of_dict(frame, details);
+        event.payload = Payload::from_frame(frame, PayloadRef::NONE);
+        event.details = Span::from_dict(frame, details);
         self.emit(event);
         Ok(())
     }

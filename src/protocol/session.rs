@@ -367,8 +367,8 @@ impl<H: Clone> Session<H> {
         event.wamp_id = welcome.session;
         let realm = welcome.details.text("realm")?;
         event.uri = Some(c_text(realm.as_deref().unwrap_or(&self.config.realm)));
-        event.payload = Payload::of_frame(frame, PayloadRef::NONE);
-        event.details = Span::of_dict(frame, welcome.details);
+        event.payload = Payload::from_frame(frame, PayloadRef::NONE);
+        event.details = Span::from_dict(frame, welcome.details);
         self.emit(event);
         Ok(())
     }
@@ -383,8 +383,8 @@ impl<H: Clone> Session<H> {
         };
         let cause = |id, target| {
             let mut event = Event::failed(id, target, Cause::Remote, &error.error);
-            event.payload = Payload::of_frame(frame, error.payload);
-            event.details = Span::of_dict(frame, error.details);
+            event.payload = Payload::from_frame(frame, error.payload);
+            event.details = Span::from_dict(frame, error.details);
             event
         };
         match request {

@@ -229,7 +229,7 @@ impl Broker {
                 && self.subscriptions.patterns(topic).next().is_some()
     }
 
-    /// Forgets a session.
+    /// Removes a session.
     pub(super) fn leave(&mut self, from: &Arc<Peer>) {
         let own = self.sessions.remove(&from.id()).unwrap_or_default();
         for id in own.keys() {

@@ -130,7 +130,8 @@ impl Realms {
             }
             None => return None,
         };
-        let permissions = self.config.roles.as_ref().map(|roles| roles.of(&identity.authrole));
+        let permissions =
+            self.config.roles.as_ref().map(|roles| roles.permissions(&identity.authrole));
         let permissions = permissions.unwrap_or_default();
         peer.identify(Identity { permissions, ..identity });
         let details = welcome_details(name, peer.identity(), &self.config);
@@ -338,7 +339,7 @@ impl State {
         Ok(())
     }
 
-    /// Forgets a session, with all that is to be told of it.
+    /// Removes a session, with all that is to be told of it.
     pub(super) fn leave(&mut self, peer: &Arc<Peer>, wakes: &mut WakeList) {
         let Some(member) = self.sessions.remove(&peer.id()) else {
             return;

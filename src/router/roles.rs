@@ -59,7 +59,7 @@ impl Roles {
     }
 
     /// The rights of a role; one that is not listed may do nothing.
-    pub(super) fn of(&self, role: &str) -> Permissions {
+    pub(super) fn permissions(&self, role: &str) -> Permissions {
         let nothing = || Permissions(Some(Arc::default()));
         self.0.get(role).cloned().unwrap_or_else(nothing)
     }

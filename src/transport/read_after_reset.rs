@@ -33,7 +33,7 @@ enum Peer {
 }
 
 impl ReadAfterReset {
-    pub(super) fn get_ref(&self) -> &Socket {
+    pub(super) fn socket(&self) -> &Socket {
         &self.socket
     }
 

@@ -122,8 +122,8 @@ impl Stream {
 
     fn socket(&self) -> &Socket {
         match &self.kind {
-            Kind::Clear(socket) => socket.get_ref(),
-            Kind::Tls(tls) => tls.get_ref().0.get_ref(),
+            Kind::Clear(socket) => socket.socket(),
+            Kind::Tls(tls) => tls.get_ref().0.socket(),
         }
     }
 

@@ -150,7 +150,7 @@ fn number(text: &str, rules: Rules) -> Option<Token<'static>> {
                 Err(_) => Token::Negative((-1 - number) as u64),
             });
         }
-        if let Some(big) = Big::of_digits(text) {
+        if let Some(big) = Big::from_digits(text) {
             return Some(big.token());
         }
     }

@@ -46,7 +46,7 @@ fn feed(value: &Value, sink: &mut dyn FnMut(Token<'_>)) {
     match value {
         Value::Null => sink(Token::Null),
         Value::Bool(value) => sink(Token::Bool(*value)),
-        Value::Int(value) => sink(Big::of_digits(&value.to_string()).unwrap().token()),
+        Value::Int(value) => sink(Big::from_digits(&value.to_string()).unwrap().token()),
         Value::Float(value) => sink(Token::Float(*value)),
         Value::Text(text) => sink(Token::Text(Cow::Borrowed(text))),
         Value::Binary(bytes) => sink(Token::Binary(Cow::Borrowed(bytes))),

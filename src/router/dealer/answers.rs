@@ -103,7 +103,7 @@ impl Dealer {
         let pending = own.invocations.remove(&invocation)?;
         self.uncount(callee, &pending);
         let caller = self.peers.get_mut(&pending.caller.id())?;
-        caller.forget_call(&pending);
+        caller.remove_call(&pending);
         Some(pending)
     }
 }

@@ -78,7 +78,7 @@ impl Dealer {
         let asking = Asking { from, message, options, limit, tried: Vec::new() };
         let sent = ask(entry, index, asking, &mut self.peers, self.disclose, wakes);
         if let Err((key, error)) = sent {
-            self.give_up(&key, &Refusal::unsendable(error), wakes);
+            self.fail_call(&key, &Refusal::unsendable(error), wakes);
         }
         Ok(limit.map(|(_, due)| due))
     }
@@ -134,7 +134,7 @@ impl Dealer {
         if let Err(error) = callee.peer.try_send(wakes, |out| part.write(out)) {
             let key = InvocationKey { callee: callee.peer.id(), invocation };
             callee.interrupt(invocation, "killnowait", uri::CANCELED, wakes);
-            self.give_up(&key, &Refusal::unsendable(error), wakes);
+            self.fail_call(&key, &Refusal::unsendable(error), wakes);
         }
         Ok(true)
     }
@@ -163,7 +163,7 @@ impl Dealer {
             callee.interrupt(key.invocation, "killnowait", uri::CANCELED, wakes);
         }
         let why = Refusal::new(uri::CANCELED, "the call was canceled".to_owned());
-        self.give_up(&key, &why, wakes);
+        self.fail_call(&key, &why, wakes);
         Ok(())
     }
 
@@ -180,7 +180,7 @@ impl Dealer {
             if let Some(callee) = self.peers.get(&key.callee) {
                 callee.interrupt(key.invocation, "killnowait", uri::CANCELED, wakes);
             }
-            self.give_up(&key, &why, wakes);
+            self.fail_call(&key, &why, wakes);
         }
     }
 
@@ -202,7 +202,7 @@ impl Dealer {
         }
         callee.interrupt(key.invocation, "killnowait", uri::TIMEOUT, wakes);
         let why = format!("no answer within {} ms", limit.as_millis());
-        self.give_up(&key, &Refusal::new(uri::TIMEOUT, why), wakes);
+        self.fail_call(&key, &Refusal::new(uri::TIMEOUT, why), wakes);
         None
     }
 
@@ -226,7 +226,7 @@ impl Dealer {
     }
 
     /// Ends a call with an ERROR of the dealer's own; what the callee answers is ignored.
-    fn give_up(&mut self, key: &InvocationKey, why: &Refusal, wakes: &mut WakeList) {
+    fn fail_call(&mut self, key: &InvocationKey, why: &Refusal, wakes: &mut WakeList) {
         if let Some(pending) = self.answered(key.callee, key.invocation) {
             let answer = |out: &mut Out<'_>| why.write(code::CALL, pending.request, out);
             pending.caller.send(wakes, answer);
@@ -249,7 +249,7 @@ impl Dealer {
                 let asking = Asking { from: &caller, message: &message, options, limit, tried };
                 let sent = ask(entry, index, asking, &mut self.peers, self.disclose, wakes);
                 if let Err((key, error)) = sent {
-                    self.give_up(&key, &Refusal::unsendable(error), wakes);
+                    self.fail_call(&key, &Refusal::unsendable(error), wakes);
                 }
                 return;
             }

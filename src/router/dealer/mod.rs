@@ -15,9 +15,9 @@
 //!     |                          | <------- YIELD 3 progress |   invocations[3] = (caller, 7)
 //!     | <----- RESULT 7 progress |                           |
 //!     |                          | <---- YIELD 3 or ERROR 3  |
-//!     | <---- RESULT 7 / ERROR 7 |                           |   both forgotten
+//!     | <---- RESULT 7 / ERROR 7 |                           |   both removed
 //!     | CANCEL 7 killnowait ---> |                           |
-//!     | <------ ERROR 7 canceled | INTERRUPT 3 ------------> |   both forgotten
+//!     | <------ ERROR 7 canceled | INTERRUPT 3 ------------> |   both removed
 //! ```
 
 mod answers;
@@ -225,7 +225,7 @@ impl Dealer {
         true
     }
 
-    /// Forgets a session: who waits for its answers gets an ERROR, and what others still do for it
+    /// Removes a session: those who wait for its answers get an ERROR, and what others still do for it
     /// is interrupted and will be ignored.
     pub(super) fn leave(&mut self, from: &Arc<Peer>, wakes: &mut WakeList) {
         let Some(own) = self.peers.remove(&from.id()) else {
@@ -235,14 +235,14 @@ impl Dealer {
             self.remove(from.id(), *id);
         }
         for call in own.calls.values() {
-            self.abandon(call, uri::CANCELED, wakes);
+            self.cancel_invocation(call, uri::CANCELED, wakes);
         }
         let gone = Refusal::new(uri::CANCELED, "the callee has left".to_owned());
         for pending in own.invocations.values() {
             let Some(caller) = self.peers.get_mut(&pending.caller.id()) else {
                 continue;
             };
-            caller.forget_call(pending);
+            caller.remove_call(pending);
             let answer = |out: &mut Out<'_>| gone.write(code::CALL, pending.request, out);
             pending.caller.send(wakes, answer);
         }
@@ -286,7 +286,7 @@ impl Dealer {
     }
 
     /// Ends an invocation whose answer nobody wants any more.
-    fn abandon(&mut self, call: &InvocationKey, reason: &str, wakes: &mut WakeList) {
+    fn cancel_invocation(&mut self, call: &InvocationKey, reason: &str, wakes: &mut WakeList) {
         let Some(callee) = self.peers.get_mut(&call.callee) else {
             return;
         };
@@ -354,7 +354,7 @@ impl PeerCalls {
     }
 
     /// A call of this session has ended.
-    fn forget_call(&mut self, pending: &Pending) {
+    fn remove_call(&mut self, pending: &Pending) {
         self.calls.remove(&pending.request);
         if pending.extra.as_ref().is_some_and(|extra| extra.open) {
             self.cut_short(pending.request);

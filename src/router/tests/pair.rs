@@ -99,7 +99,7 @@ impl Side {
     fn note(&mut self) {
         let events: Vec<_> = self.client.take_events().collect();
         for event in events {
-            let args = event.payload.lend().args.map(|args| String::from_utf8_lossy(args).into());
+            let args = event.payload.as_ref().args.map(|args| String::from_utf8_lossy(args).into());
             let args: String = args.unwrap_or_default();
             match event.kind {
                 EventKind::Joined | EventKind::Gone => continue,

@@ -116,7 +116,7 @@ pub(in crate::transport) async fn connect(
             reason: format!("its answer is not understood: {what}"),
         }
     })?;
-    let serializer = Serializer::of_subprotocol(&opened.protocol)
+    let serializer = Serializer::from_subprotocol(&opened.protocol)
         .filter(|agreed| options.serializers.contains(agreed))
         .ok_or_else(|| ConnectError::Subprotocol { url: url(), offered })?;
     let id = &opened.transport;

@@ -145,7 +145,7 @@ impl Server {
         };
         // The client's preference decides.
         let mut names = protocols.iter();
-        let Some(serializer) = names.find_map(|name| Serializer::of_subprotocol(name)) else {
+        let Some(serializer) = names.find_map(|name| Serializer::from_subprotocol(name)) else {
             let known = Serializer::ALL.map(Serializer::subprotocol).join(", ");
             let known = format!("this router speaks {known}\n");
             return http::answer(StatusCode::BAD_REQUEST, &known);

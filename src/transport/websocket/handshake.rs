@@ -35,7 +35,7 @@ pub async fn connect(stream: Stream, options: &ConnectOptions) -> Result<WebSock
     let offered = listed(&options.serializers);
     let (socket, agreed) = open(stream, options, &offered).await?;
     let serializer = agreed
-        .and_then(|agreed| Serializer::of_subprotocol(&agreed))
+        .and_then(|agreed| Serializer::from_subprotocol(&agreed))
         .filter(|agreed| options.serializers.contains(agreed))
         .ok_or_else(|| ConnectError::Subprotocol { url: options.endpoint.to_string(), offered })?;
     let limit = options.max_message_size;
@@ -104,12 +104,12 @@ pub async fn accept(
 ) -> Result<WebSocket, ConnectError> {
     // The client's preference decides.
     let choose = |offered: &[&str]| {
-        let chosen = offered.iter().find_map(|name| Serializer::of_subprotocol(name));
+        let chosen = offered.iter().find_map(|name| Serializer::from_subprotocol(name));
         let known = || format!("this router speaks {}\n", listed(&Serializer::ALL));
         Ok(Some(chosen.ok_or_else(known)?.subprotocol()))
     };
     let (socket, agreed) = answer(stream, path, max_message_size, deflate, choose).await?;
-    let serializer = agreed.and_then(Serializer::of_subprotocol).unwrap_or_default();
+    let serializer = agreed.and_then(Serializer::from_subprotocol).unwrap_or_default();
     let framing = Framing::following(serializer, max_message_size);
     Ok(WebSocket::new(socket, framing, max_message_size))
 }
