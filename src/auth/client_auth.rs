@@ -156,18 +156,18 @@ impl ClientAuth {
     pub fn welcome(&self, authextra: Option<&Map<String, Value>>) -> Result<(), AuthError> {
         if self.credentials.router_key.is_some() && !self.is_proven {
             return Err(AuthError::RouterNotAuthentic(
-                "it let us in without a signature, which `router_key` wants",
+                "it accepted us without a signature, which `router_key` requires",
             ));
         }
         if self.credentials.channel_binding && !self.is_bound {
-            return Err(unbound("the router let us in without"));
+            return Err(unbound("the router accepted us without it"));
         }
         match &self.server_signature {
             Some(wanted) => scram::judge(wanted, authextra),
             // Otherwise a false router would only have to leave out the challenge. With other
             // methods on offer it could choose one in which it proves nothing anyway.
             None if self.offers(|_| true) && !self.offers(|method| !scram::is_method(method)) => {
-                Err(AuthError::RouterNotAuthentic("it let us in without the SCRAM it was offered"))
+                Err(AuthError::RouterNotAuthentic("it accepted us without the SCRAM we offered"))
             }
             None => Ok(()),
         }
@@ -196,7 +196,7 @@ impl ClientAuth {
             (Some(asked), _, _) => {
                 return Err(AuthError::ChannelBinding {
                     asked: quoted(asked),
-                    used: "the library has nothing for that here".to_owned(),
+                    used: "the library does not support it here".to_owned(),
                 });
             }
         };

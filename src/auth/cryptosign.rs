@@ -108,7 +108,7 @@ pub(super) fn answer(
         (Some(asked), Some(used)) if asked == used => {
             return Err(AuthError::ChannelBinding {
                 asked: quoted(asked),
-                used: "the library has nothing for that on this connection".to_owned(),
+                used: "the library does not support it on this connection".to_owned(),
             });
         }
         (asked, used) => {
@@ -122,7 +122,7 @@ pub(super) fn answer(
     };
     if let Some((router_key, ours)) = hello.router {
         let signature = fields.optional_text("signature")?.ok_or(AuthError::RouterNotAuthentic(
-            "it did not sign our challenge, as `router_key` wants",
+            "it did not sign our challenge, as `router_key` requires",
         ))?;
         if !verify(router_key, ours, channel_id, signature) {
             return Err(AuthError::RouterNotAuthentic(

@@ -68,7 +68,7 @@ pub enum AuthError {
     },
     /// The memory that argon2 was told to use is not there.
     #[error(
-        "hashing the password takes {0} KiB of memory, which the system does not give: store it \
+        "hashing the password takes {0} KiB of memory, which the system cannot provide: store it \
          on the router with a lower memory cost"
     )]
     NoMemory(u32),
@@ -102,7 +102,7 @@ pub enum AuthError {
     )]
     BadText(&'static str),
     /// The operating system gave no random bytes.
-    #[error("the operating system gives no random bytes, without which no login is safe")]
+    #[error("the operating system provides no random bytes, without which no login is safe")]
     NoRandomness,
 }
 

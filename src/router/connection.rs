@@ -344,7 +344,7 @@ impl<'a> Connection<'a> {
                         self.enter(Phase::Joined(session));
                         self.transport.limit(usize::MAX);
                     }
-                    None => self.abort(uri::NO_SUCH_REALM, "the realm has gone"),
+                    None => self.abort(uri::NO_SUCH_REALM, "the realm no longer exists"),
                 }
             }
             Step::Denied(denial) => self.abort(denial.reason, &denial.why),

@@ -86,7 +86,7 @@ impl Listener {
             (false, _) => None,
             (true, Some(tls)) => Some(tls.clone()),
             (true, None) => {
-                let why = format!("\"tls\" is missing, without which nobody can listen at {url}");
+                let why = format!("\"tls\" is missing, which is needed to listen on {url}");
                 return Err(RouterError::Config(why));
             }
         };

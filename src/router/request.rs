@@ -45,7 +45,7 @@ impl Refusal {
             Unsendable::Payload(_) => INVALID_ARGUMENT,
             Unsendable::TooLarge(_) => uri::PAYLOAD_SIZE_EXCEEDED,
         };
-        Refusal::new(reason, format!("the other side cannot be sent this: {error}"))
+        Refusal::new(reason, format!("this cannot be sent to the other side: {error}"))
     }
 
     /// Appends the ERROR for the request of type `kind`.
@@ -87,7 +87,7 @@ pub(super) fn check_uri(uri: &str) -> Result<(), Fault> {
 #[inline]
 pub(super) fn check_length(uri: &str) -> Result<(), Fault> {
     if uri.len() > MAX_URI {
-        let why = format!("a URI of {} bytes; at most {MAX_URI} are taken", uri.len());
+        let why = format!("a URI of {} bytes; at most {MAX_URI} are accepted", uri.len());
         return Err(Fault::refused(uri::INVALID_URI, why));
     }
     Ok(())
@@ -123,7 +123,7 @@ pub(super) fn read_match(key: &[u8], value: &[u8]) -> Result<Match, Fault> {
         return Ok(Match::Exact);
     };
     Match::parse(&name).ok_or_else(|| {
-        let why = format!("option \"match\" is exact, prefix or wildcard, not \"{name}\"");
+        let why = format!("option \"match\" must be exact, prefix or wildcard, not \"{name}\"");
         Fault::refused(INVALID_ARGUMENT, why)
     })
 }

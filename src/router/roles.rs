@@ -104,7 +104,7 @@ fn table(list: &Value) -> Result<Table<Allowed>, String> {
         };
         uri::check(uri, matching).map_err(|error| format!("\"{uri}\": {error}"))?;
         if table.find(uri, matching).is_some() {
-            return Err(format!("\"{uri}\" stands there twice"));
+            return Err(format!("\"{uri}\" is listed twice"));
         }
         let wanted =
             "\"allow\" must be {\"call\", \"register\", \"publish\", \"subscribe\": true or false}";

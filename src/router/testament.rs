@@ -44,7 +44,7 @@ impl Testaments {
             Some(_) => return Err(wrong("\"publish_options\" must be a dict")),
         };
         if PublishOptions::read(Dict::from_checked(options.as_bytes())).is_err() {
-            return Err(wrong("\"publish_options\" holds an option of a wrong type"));
+            return Err(wrong("\"publish_options\" holds an option of the wrong type"));
         }
         let args_of = match args.get(1) {
             None | Some(Value::Null) => None,

@@ -166,7 +166,7 @@ fn tcp(url: &str) -> Result<(Protocol, Address), String> {
         let hint = match url.split("://").nth(1).and_then(|rest| rest.split('/').next()) {
             Some(host) if !host.is_ascii() => "; write the host in its form with xn--",
             Some(host) if host.matches(':').count() > 1 => {
-                "; an address of IPv6 stands in brackets"
+                "; an IPv6 address must stand in brackets"
             }
             _ => "",
         };
@@ -356,7 +356,7 @@ mod tests {
             ("ws://host/a\nb", "control character"),
             ("ws://[127.0.0.1]/", "neither a name nor an address"),
             ("ws://", "not a URL"),
-            ("ws://::1:80/", "stands in brackets"),
+            ("ws://::1:80/", "must stand in brackets"),
             ("ws://b\u{fc}ro.example/", "with xn--"),
             ("", "not a URL"),
             ("wss://user:secret@host/", "Authorization"),

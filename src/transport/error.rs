@@ -31,8 +31,8 @@ pub enum TransportError {
     TooLarge(String),
     /// The peer refuses a message for its size.
     #[error(
-        "the peer does not take a message as large as one of ours ({0}); set `max_message_size` \
-         to what it takes"
+        "the peer does not accept a message as large as one of ours ({0}); set `max_message_size` \
+         to what it accepts"
     )]
     Refused(String),
     /// We were to send a message beyond the peer's limit.
@@ -58,7 +58,7 @@ pub enum Refusal {
     #[error("it says that we use reserved bits")]
     ReservedBits,
     /// Its error 4.
-    #[error("it has as many connections as it takes; try again later")]
+    #[error("it has as many connections as it accepts; try again later")]
     TooMany,
     /// Another one.
     #[error("it refuses with the unknown code {0}")]
@@ -86,8 +86,8 @@ pub enum ConnectError {
     },
     /// The descriptors of the I/O threads are gone.
     #[error(
-        "no connection to {url} can be made: the library's I/O threads have failed; has the program \
-         closed descriptors that are not its own?"
+        "no connection to {url} can be made: the library's I/O threads have failed; has the \
+         program closed descriptors that are not its own?"
     )]
     Descriptors {
         /// The URL.
@@ -129,7 +129,7 @@ pub enum ConnectError {
     },
     /// HTTP 401: the server wants credentials before it opens a transport.
     #[error(
-        "{url} answered HTTP 401: it wants credentials; give them in the option `headers`, for \
+        "{url} answered HTTP 401: it requires credentials; give them in the option `headers`, for \
          instance as \"Authorization\""
     )]
     Unauthorized {
@@ -138,8 +138,8 @@ pub enum ConnectError {
     },
     /// HTTP 403: the server knows what we gave, and does not let us in.
     #[error(
-        "{url} answered HTTP 403: it does not let us in; are the credentials in the option \
-         `headers` right, and does it take this origin?"
+        "{url} answered HTTP 403: it denies access; are the credentials in the option `headers` \
+         right, and does it accept this origin?"
     )]
     Forbidden {
         /// The URL.
@@ -176,8 +176,8 @@ pub enum ConnectError {
     },
     /// The server speaks the transport, but none of our subprotocols.
     #[error(
-        "{url} does not speak {offered}; is this a WAMP router that offers one of the `serializers`, \
-         and that path its WAMP endpoint?"
+        "{url} does not speak {offered}; is this a WAMP router that offers one of the \
+         `serializers`, and that path its WAMP endpoint?"
     )]
     Subprotocol {
         /// The URL.
@@ -196,7 +196,7 @@ pub enum ConnectError {
         reason: String,
     },
     /// The server speaks RawSocket, and says no.
-    #[error("{url} opens no RawSocket connection: {refusal}")]
+    #[error("{url} did not open a RawSocket connection: {refusal}")]
     RawSocketRefused {
         /// The URL.
         url: String,

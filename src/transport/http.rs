@@ -221,7 +221,7 @@ pub fn check_header(name: &str, value: &str) -> Result<(), String> {
     let known = known.map_err(|_| format!("\"{name}\" is not an HTTP header name"))?;
     HeaderValue::try_from(value).map_err(|_| format!("header \"{name}\": not an HTTP value"))?;
     if RESERVED.contains(&known) || known.as_str().starts_with("sec-websocket-") {
-        return Err(format!("header \"{name}\" is the transport's own business; leave it out"));
+        return Err(format!("header \"{name}\" is set by the transport itself; leave it out"));
     }
     Ok(())
 }
@@ -262,9 +262,7 @@ pub(super) fn refused(
             let location = location.and_then(|to| to.to_str().ok()).map(str::to_owned);
             return ConnectError::Redirect { url, status, location };
         }
-        400 => {
-            "is this a WAMP router that offers one of the `serializers`, and no port for TLS alone?"
-        }
+        400 => "is this a WAMP router that offers one of the `serializers`, and not a TLS port?",
         502..=504 => "a proxy is there, but the router behind it does not answer",
         _ => hint,
     };
@@ -398,7 +396,8 @@ mod tests {
         assert!(check_header("X Token", "abc").is_err());
         assert!(check_header("X-Token", "a\r\nb").is_err());
         for own in ["Content-Length", "UPGRADE", "connection", "Sec-WebSocket-Key"] {
-            assert!(check_header(own, "5").unwrap_err().contains("own business"), "{own}");
+            let told = check_header(own, "5").unwrap_err();
+            assert!(told.contains("set by the transport itself"), "{own}");
         }
         for taken in ["Host", "Origin", "User-Agent", "Cookie", "Authorization"] {
             assert!(check_header(taken, "a").is_ok(), "{taken}");

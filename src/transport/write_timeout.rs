@@ -133,8 +133,8 @@ impl WriteTimeout {
             watch.taken = found.taken;
             if watch.vain >= LOOKS {
                 let why = match self.wanted {
-                    Sign::Takes => "the peer takes nothing any more",
-                    Sign::Answers => "the peer's machine does not answer any more",
+                    Sign::Takes => "the peer no longer takes any data",
+                    Sign::Answers => "the peer's machine no longer answers",
                 };
                 return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, why));
             }

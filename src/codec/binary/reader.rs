@@ -32,7 +32,7 @@ impl<'a, F: Format> Reader<'a, F> {
             return match scan.head()? {
                 Head::List(left) => Ok(Reader { scan, left, dict }),
                 Head::Tag(tag::SELF) => continue,
-                _ => Err(CodecError { at: 0, what: "a message is a list" }),
+                _ => Err(CodecError { at: 0, what: "a message must be a list" }),
             };
         }
     }

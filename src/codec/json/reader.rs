@@ -17,7 +17,7 @@ impl<'a> Reader<'a> {
     /// Opens the list that every WAMP message is.
     pub fn new(frame: &'a [u8]) -> Result<Self, CodecError> {
         let mut scan = Scanner::new(frame, Rules::Tolerant);
-        scan.expect(b'[', "a message is a list")?;
+        scan.expect(b'[', "a message must be a list")?;
         Ok(Reader { scan, first: true })
     }
 

@@ -87,7 +87,7 @@ pub fn key_text(token: &Token<'_>) -> Option<String> {
 fn key(out: &mut Vec<u8>, token: &Token<'_>, rules: Rules) -> Result<(), &'static str> {
     match token {
         Token::Text(text) => write_string(out, text),
-        _ if rules == Rules::Strict => return Err("JSON has no keys but texts"),
+        _ if rules == Rules::Strict => return Err("JSON has no keys but strings"),
         token => {
             let text = key_text(token).ok_or("JSON has no lists or dicts as keys")?;
             write_string(out, &text);

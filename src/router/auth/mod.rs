@@ -182,8 +182,8 @@ impl AuthExchange {
             Ok(None) => {
                 let method = self.method.name();
                 let why = match self.authid.as_str() {
-                    "" => format!("nobody is known here by that key; for {method} send an authid"),
-                    authid => format!("{method} knows no \"{authid}\" here"),
+                    "" => format!("no user is known here by that key; for {method} send an authid"),
+                    authid => format!("{method} is not configured here for \"{authid}\""),
                 };
                 Step::denied("wamp.error.no_such_principal", why)
             }
@@ -250,7 +250,7 @@ impl Claim {
             None | Some(b"null") => None,
             Some(list) => Some(serde_json::from_slice(list).map_err(|_| CodecError {
                 at: 0,
-                what: "HELLO.Details.authmethods must be a list of strings; it is none",
+                what: "HELLO.Details.authmethods must be a list of strings",
             })?),
         };
         let authextra = match hello.dict("authextra")? {

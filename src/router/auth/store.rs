@@ -136,7 +136,7 @@ impl Store {
                 return Ok(self.factors.clone());
             }
             let names: Vec<_> = all.map(|method| method.name()).collect();
-            return Err(format!("this router wants all of {}", names.join(", ")));
+            return Err(format!("this router requires all of {}", names.join(", ")));
         }
         for name in offered {
             if name == "anonymous" && self.admits_anonymous() {

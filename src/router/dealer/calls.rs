@@ -425,8 +425,8 @@ impl Mode {
                 Some("kill") => Mode::Kill,
                 Some("killnowait") | None => Mode::KillNoWait,
                 Some(other) => {
-                    let why =
-                        format!("option \"mode\" is skip, kill or killnowait, not \"{other}\"");
+                    let known = "skip, kill or killnowait";
+                    let why = format!("option \"mode\" must be {known}, not \"{other}\"");
                     return Err(Fault::refused(INVALID_ARGUMENT, why));
                 }
             };

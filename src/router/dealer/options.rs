@@ -62,7 +62,7 @@ impl Invoke {
         let all = [Invoke::Single, Invoke::First, Invoke::Last, Invoke::RoundRobin, Invoke::Random];
         all.into_iter().find(|invoke| invoke.name() == name).ok_or_else(|| {
             let names = all.map(Invoke::name).join(", ");
-            let why = format!("option \"invoke\" is one of {names}, not \"{name}\"");
+            let why = format!("option \"invoke\" must be one of {names}, not \"{name}\"");
             Fault::refused(INVALID_ARGUMENT, why)
         })
     }

@@ -105,8 +105,8 @@ pub(in crate::transport) async fn connect(
         }
     };
     if !answer.status.is_success() {
-        let hint = "is this the URL of a WAMP router's long-poll transport, and does it offer one of \
-                    the `serializers`?";
+        let hint = "is this the URL of a WAMP router's long-poll transport, and does it offer one \
+                    of the `serializers`?";
         return Err(http::refused(url(), answer.status, &answer.headers, hint));
     }
     let opened: Opened = serde_json::from_slice(&answer.body).map_err(|error| {
@@ -122,7 +122,7 @@ pub(in crate::transport) async fn connect(
     let id = &opened.transport;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+=:@!$&'()*,;%".contains(&byte);
     if id.is_empty() || id.len() > 1024 || !id.bytes().all(is_plain) {
-        let reason = "it names its transport so that no URL can be made of it".to_owned();
+        let reason = "the id of its transport cannot be a part of a URL".to_owned();
         return Err(ConnectError::LongPoll { url: url(), reason });
     }
     let receiving = HttpConnection::new(options.clone());

@@ -82,7 +82,7 @@ fn unit(framing: &Framing, batch: &Batch, next: &mut usize, max_message_size: us
 fn check_text(serializer: Serializer, body: &[u8]) -> Result<(), TransportError> {
     match serializer.encoding {
         Encoding::Json if from_utf8(body).is_err() => {
-            Err(TransportError::Message("a message in JSON that is not UTF-8".to_owned()))
+            Err(TransportError::Message("a JSON message that is not UTF-8".to_owned()))
         }
         _ => Ok(()),
     }

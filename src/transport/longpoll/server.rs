@@ -121,7 +121,8 @@ impl Server {
                 }
             }
             Some(("", "open") | (_, "receive" | "send" | "close")) => {
-                let mut answer = http::answer(StatusCode::METHOD_NOT_ALLOWED, "it takes POST\n");
+                let why = "only POST is accepted\n";
+                let mut answer = http::answer(StatusCode::METHOD_NOT_ALLOWED, why);
                 answer.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
                 answer
             }
@@ -151,7 +152,7 @@ impl Server {
             return http::answer(StatusCode::BAD_REQUEST, &known);
         };
         let Some(id) = random_id() else {
-            let why = "the operating system has no random numbers\n";
+            let why = "the operating system provides no random numbers\n";
             return http::answer(StatusCode::INTERNAL_SERVER_ERROR, why);
         };
         let shared = Shared::new(serializer);
@@ -209,7 +210,7 @@ impl Server {
         let (status, why) = match body {
             Ok(body) => return Ok(body),
             Err(Unread::TooLarge) => {
-                (StatusCode::PAYLOAD_TOO_LARGE, format!("at most {limit} bytes are taken\n"))
+                (StatusCode::PAYLOAD_TOO_LARGE, format!("at most {limit} bytes are accepted\n"))
             }
             Err(Unread::Broken(error)) => (StatusCode::BAD_REQUEST, format!("{error}\n")),
             Err(Unread::Late) => (StatusCode::REQUEST_TIMEOUT, "it came too slowly\n".to_owned()),

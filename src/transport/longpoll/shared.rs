@@ -323,7 +323,7 @@ impl Transport for ServerTransport {
             return Poll::Ready(Ok(Incoming::Closed { code: None, reason: String::new() }));
         }
         if self.poll_expired(&state, cx).is_ready() {
-            let why = "the client asks for nothing any more".to_owned();
+            let why = "the client no longer asks for messages".to_owned();
             return Poll::Ready(Err(TransportError::Lost(why)));
         }
         state.waker = Some(cx.waker().clone());

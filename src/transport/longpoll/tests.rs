@@ -304,7 +304,7 @@ async fn servers_that_are_none() {
         (
             "HTTP/1.1 200 ok\r\nContent-Length: 45\r\n\r\n\
              {\"protocol\":\"wamp.2.json\",\"transport\":\"../a\"}",
-            "no URL can be made of it",
+            "cannot be a part of a URL",
         ),
     ] {
         let port = answering(answer).await;

@@ -37,13 +37,13 @@ pub(super) async fn connect(
         200..=299 => Ok(()),
         407 if !takes_basic(&head) => Err(refused(
             status,
-            "it wants a login by another way than \"Basic\", which is all we know",
+            "it requires another scheme than \"Basic\", which is the only one supported here",
         )),
         407 if credentials.is_some() => Err(ProxyError::Login("our user and password")),
         407 => Err(ProxyError::Login("connections without user and password")),
         403 => Err(refused(status, "it does not allow this host or port")),
         502..=504 => Err(refused(status, "it cannot reach the router itself")),
-        _ => Err(refused(status, "is it made for CONNECT?")),
+        _ => Err(refused(status, "does it support CONNECT?")),
     }
 }
 
@@ -85,7 +85,7 @@ async fn head(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<Vec<
                 return Ok(head);
             }
             Some(_) => {
-                return Err(ProxyError::NoProxy("it speaks out of turn".to_owned()));
+                return Err(ProxyError::NoProxy("it sent more than its answer".to_owned()));
             }
             None if skipped + head.len() > MAX_HEAD => {
                 return Err(ProxyError::NoProxy("its answer does not end".to_owned()));

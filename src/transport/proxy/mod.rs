@@ -51,10 +51,10 @@ pub enum ProxyError {
     #[error("it cannot be reached: {0}")]
     Unreachable(String),
     /// It wants to know who we are, or does not believe it.
-    #[error("it does not take {0}; give them as user:password@ in its URL")]
+    #[error("it does not accept {0}; give them as user:password@ in its URL")]
     Login(&'static str),
     /// It does not make this connection.
-    #[error("it makes no connection to the router: {0}")]
+    #[error("it did not connect to the router: {0}")]
     Refused(String),
     /// A server is there that is no proxy of this kind.
     #[error("it does not answer as a proxy of this kind ({0}); is its URL right?")]
@@ -97,7 +97,7 @@ impl Proxy {
             Some((credentials, host)) => (Some(ProxyCredentials::parse(credentials)?), host),
             None => (None, authority),
         };
-        let wrong = || format!("this is no host with a port; {example}");
+        let wrong = || format!("this is not a host with a port; {example}");
         let (host, port) = match host.strip_prefix('[') {
             Some(host) => {
                 let (host, port) = host.split_once(']').ok_or_else(wrong)?;

@@ -31,7 +31,10 @@ pub(super) async fn connect(
             return Err(ProxyError::Login("connections without user and password"));
         }
         (NONE_ACCEPTED, Some(_)) => return Err(ProxyError::Login("a login by password")),
-        _ => return Err(ProxyError::NoProxy("it wants an unknown way of login".to_owned())),
+        _ => {
+            let why = "it requires an unknown authentication method".to_owned();
+            return Err(ProxyError::NoProxy(why));
+        }
     }
     stream.write_all(&request(host, port)?).await?;
     let [version, outcome, _reserved, kind] = read(stream).await?;
@@ -96,11 +99,11 @@ fn request(host: &str, port: u16) -> Result<Vec<u8>, ProxyError> {
 fn refusal(outcome: u8) -> ProxyError {
     let text = match outcome {
         2 => "it does not allow this host or port",
-        3 => "it has no way to that network",
+        3 => "it cannot reach that network",
         4 => "it cannot reach the host, or knows no such name",
         5 => "the connection was refused; is the router running?",
         6 => "the router does not answer it",
-        7 | 8 => "it does not know this kind of connection",
+        7 | 8 => "it does not support this kind of connection",
         _ => "it has failed, and does not say why",
     };
     ProxyError::Refused(text.to_owned())

@@ -78,7 +78,7 @@ pub async fn accept(
         match agreed {
             Some(agreed) => (announce(max_message_size) << 4 | serializer, Ok(agreed)),
             None => {
-                let why = "it wants a serializer that is not offered";
+                let why = "it asks for a serializer that is not offered";
                 (UNSUPPORTED_SERIALIZER << 4, Err(why))
             }
         }
@@ -121,8 +121,8 @@ enum No {
 fn check(answer: &[u8; 4], serializer: u8) -> Result<usize, No> {
     let [magic, accepted, reserved @ ..] = *answer;
     if magic != MAGIC {
-        let text = "its answer is no RawSocket handshake; is another service there? (WebSocket has \
-                    ws:// and wss://)";
+        let text = "its answer is not a RawSocket handshake; is another service there? (WebSocket \
+                    uses ws:// and wss://)";
         return Err(No::Other(text));
     }
     let upper = accepted >> 4;
@@ -136,7 +136,7 @@ fn check(answer: &[u8; 4], serializer: u8) -> Result<usize, No> {
         })),
         _ if reserved != [0, 0] => Err(No::Other("its answer uses reserved bits")),
         agreed if agreed == serializer => Ok(length(upper)),
-        _ => Err(No::Other("its answer names another serializer than we asked for")),
+        _ => Err(No::Other("its answer names another serializer than the one we asked for")),
     }
 }
 
@@ -147,8 +147,8 @@ fn failed(stream: &Stream, options: &ConnectOptions, error: &io::Error) -> Conne
     }
     let reason = match error.kind() {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
-            "it closed the connection instead of answering; is that its RawSocket port, without TLS \
-             for rs:// and with TLS for rss://, and does it offer our serializer there?"
+            "it closed the connection instead of answering; is that its RawSocket port, without \
+             TLS for rs:// and with TLS for rss://, and does it offer our serializer there?"
                 .to_owned()
         }
         _ => error.to_string(),

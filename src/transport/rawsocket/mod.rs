@@ -145,7 +145,7 @@ impl Transport for RawSocket {
                     Kind::Message
                         if self.encoding == Encoding::Json && from_utf8(&payload).is_err() =>
                     {
-                        let what = "a message in JSON that is not UTF-8".to_owned();
+                        let what = "a JSON message that is not UTF-8".to_owned();
                         return Poll::Ready(Err(TransportError::Message(what)));
                     }
                     Kind::Message => Incoming::Message(payload),
@@ -174,7 +174,10 @@ impl Transport for RawSocket {
         }
         Poll::Ready(match self.frames.is_empty() {
             true => Ok(Incoming::Closed { code: None, reason: String::new() }),
-            false => Err(TransportError::Lost("the peer closed it within a message".to_owned())),
+            false => {
+                let why = "the peer closed it in the middle of a message".to_owned();
+                Err(TransportError::Lost(why))
+            }
         })
     }
 

@@ -225,7 +225,7 @@ async fn ends_are_told_apart() {
     bytes.write_all(&[0, 0, 0, 9, b'h', b'a', b'l', b'f']).await.unwrap();
     drop(bytes);
     let told = receive(&mut client).await.unwrap_err();
-    assert!(told.to_string().contains("within a message"), "{told}");
+    assert!(told.to_string().contains("in the middle of a message"), "{told}");
 
     let (mut client, mut bytes) = with_bytes(2 << 24).await;
     poll_fn(|cx| client.poll_close(cx)).await.unwrap();
@@ -283,7 +283,7 @@ async fn refusals_are_told() {
         (&[0x7f, 0x10, 0, 0], "does not offer our serializer"),
         (&[0x7f, 0x20, 0, 0], "change `max_message_size`"),
         (&[0x7f, 0x30, 0, 0], "reserved bits"),
-        (&[0x7f, 0x40, 0, 0], "as many connections as it takes"),
+        (&[0x7f, 0x40, 0, 0], "as many connections as it accepts"),
         (&[0x7f, 0x50, 0, 0], "unknown code 5"),
         (&[0x7f, 0x00, 0, 0], "unknown code 0"),
         (&[0x7f, 0xf2, 0, 0], "another serializer"),

@@ -36,7 +36,7 @@ pub enum TlsError {
     /// A certificate without the names of servers.
     #[error(
         "the server's certificate names no host as a subjectAltName, and a common name (CN) alone \
-         counts no more; it needs a new one, or pin its key by `pins` with `verify` false"
+         no longer counts; it needs a new one, or pin its key by `pins` with `verify` false"
     )]
     Nameless,
     /// Signed by nobody we trust, such as by itself.
@@ -62,8 +62,9 @@ pub enum TlsError {
     Certificate(String),
     /// The server wants to know who we are.
     #[error(
-        "the server asks for a client certificate, and closes the connection without; give `cert` \
-         and `key` in `tlsConfiguration`, or, if it can do without, see to the router behind it"
+        "the server asks for a client certificate, and closes the connection without one; give \
+         `cert` and `key` in `tlsConfiguration`, or, if it does not need one, check the router \
+         behind it"
     )]
     CertificateRequired,
     /// The server does not take our certificate.
@@ -74,7 +75,7 @@ pub enum TlsError {
     CertificateRefused(String),
     /// The server went when it had our certificate, without a word about it.
     #[error(
-        "the server closed the connection when it had our client certificate; does it accept \
+        "the server closed the connection after it received our client certificate; does it accept \
          `cert` in `tlsConfiguration`, and is a router behind it?"
     )]
     ClosedOnCertificate,
@@ -86,7 +87,8 @@ pub enum TlsError {
     Version(String),
     /// A server is there that does not speak TLS.
     #[error(
-        "the server there does not speak TLS; is the port right? (ws:// and rs:// go in clear)"
+        "the server there does not speak TLS; is the port right? (ws:// and rs:// are not \
+         encrypted)"
     )]
     NotTls,
     /// The other side has gone in the middle of the handshake.

@@ -51,7 +51,7 @@ pub(super) async fn connect(
     let name = match &options.server_name {
         Some(name) => name.clone(),
         None => ServerName::try_from(host.to_owned())
-            .map_err(|_| TlsError::Other(format!("\"{host}\" is no name of a TLS server")))?,
+            .map_err(|_| TlsError::Other(format!("\"{host}\" is not a valid TLS server name")))?,
     };
     let connector = TlsConnector::from(options.config()?);
     // Of a handshake that was given up.
@@ -111,7 +111,7 @@ impl Acceptor {
         let stream = stream.into();
         let url = stream.peer();
         let Some(tcp) = stream.into_tcp() else {
-            let error = TlsError::Other("there is TLS over TCP alone".to_owned());
+            let error = TlsError::Other("TLS is supported over TCP only".to_owned());
             return Err(ConnectError::Tls { url, error });
         };
         let tls = self.0.accept(ReadAfterReset::from(tcp)).await.map_err(|error| {

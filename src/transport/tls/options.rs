@@ -96,7 +96,7 @@ impl TlsOptions {
         }
         if let Some(name) = text("server_name")? {
             let name = ServerName::try_from(name.to_owned())
-                .map_err(|_| format!("`server_name`: \"{name}\" is neither name nor address"))?;
+                .map_err(|_| format!("`server_name`: \"{name}\" is not a name or an address"))?;
             options.server_name = Some(name);
         }
         options.tls12 = match text("min_version")? {

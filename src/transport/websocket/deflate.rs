@@ -146,8 +146,8 @@ pub(super) fn agree(options: &DeflateOptions, answer: &str) -> Result<Agreed, St
     }
     if client.bits < MIN_BITS {
         return Err(format!(
-            "it wants \"client_max_window_bits={}\", and the least that can be kept to is {MIN_BITS}; \
-             connect without `permessage_deflate`",
+            "it wants \"client_max_window_bits={}\", and the least that is supported is \
+             {MIN_BITS}; connect without `permessage_deflate`",
             client.bits
         ));
     }
@@ -535,6 +535,6 @@ mod tests {
             assert!(agree(&strict, bad).is_err(), "{bad}");
         }
         let narrow = agree(&plain, "permessage-deflate; client_max_window_bits=8").unwrap_err();
-        assert!(narrow.contains("the least that can be kept to is 9"), "{narrow}");
+        assert!(narrow.contains("the least that is supported is 9"), "{narrow}");
     }
 }

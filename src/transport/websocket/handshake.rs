@@ -53,7 +53,7 @@ pub async fn open(
     let url = || options.endpoint.to_string();
     let no_random = |_| ConnectError::Unreachable {
         url: url(),
-        reason: "the operating system has no random numbers".to_owned(),
+        reason: "the operating system provides no random numbers".to_owned(),
     };
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).map_err(no_random)?;
@@ -86,7 +86,8 @@ pub async fn open(
             Some(Deflate::new(agreed, options, true))
         }
         (answer, None) => {
-            return Err(handshake(format!("it wants the extension \"{answer}\", unasked")));
+            let why = format!("it answers with the extension \"{answer}\", which was not offered");
+            return Err(handshake(why));
         }
     };
     let upgraded = link.wait(upgrade::on(&mut response)).await.map_err(failed)?;

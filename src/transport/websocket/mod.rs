@@ -167,7 +167,7 @@ impl From<Broken> for TransportError {
             Broken::TooLarge(text) => TransportError::TooLarge(text),
             // It is also what rustls says of a stream that ends without its "close_notify".
             Broken::Lost(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                TransportError::Lost("the peer closed it without a word".to_owned())
+                TransportError::Lost("the peer closed it without a closing handshake".to_owned())
             }
             Broken::Lost(error) => TransportError::Lost(error.to_string()),
         }
