@@ -24,7 +24,8 @@ use crate::transport::http::{self, Body, Link};
 use crate::transport::recv_buffer::RecvBuffer;
 use crate::transport::{ConnectError, ConnectOptions, Serializer, Stream};
 
-use super::deflate::{self, Deflate, DeflateOptions};
+use super::deflate::Deflate;
+use super::extension::{self, DeflateOptions};
 use super::keys::Keys;
 use super::{Socket, WebSocket};
 
@@ -82,7 +83,7 @@ pub async fn open(
     let deflate = match (extensions.as_str(), &options.deflate) {
         ("", _) => None,
         (answer, Some(options)) => {
-            let agreed = deflate::agree(options, answer).map_err(handshake)?;
+            let agreed = extension::agree(options, answer).map_err(handshake)?;
             Some(Deflate::new(agreed, options, true))
         }
         (answer, None) => {
@@ -140,7 +141,7 @@ pub async fn answer(
         };
         let offers = request.headers().get_all(SEC_WEBSOCKET_EXTENSIONS).into_iter();
         let offers: Vec<_> = offers.filter_map(|value| value.to_str().ok()).collect();
-        let deflate = deflate.and_then(|options| deflate::accept(options, &offers.join(",")));
+        let deflate = deflate.and_then(|options| extension::accept(options, &offers.join(",")));
         let (agreed, extensions) = deflate.unzip();
         let response = switch(&accept, subprotocol, extensions.as_deref());
         let mut accepted = lock(&accepted);
@@ -172,7 +173,7 @@ fn request(
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(SEC_WEBSOCKET_VERSION, VERSION);
-    let extensions = options.deflate.as_ref().map(deflate::offer);
+    let extensions = options.deflate.as_ref().map(extension::offer);
     for (name, value) in [
         (HOST, Some(options.endpoint.host_header().as_str())),
         (SEC_WEBSOCKET_KEY, Some(key)),

@@ -6,9 +6,10 @@
 //!
 //! * `handshake`: the upgrade from HTTP.
 //! * `socket`: messages over frames; `frame`: the heads of frames; `keys`: their masks.
-//! * `deflate`: compression.
+//! * `extension`: the parameters of compression; `deflate`: compression itself.
 
 mod deflate;
+mod extension;
 mod frame;
 mod handshake;
 mod keys;
@@ -27,7 +28,7 @@ use crate::codec::{Batch, Encoding};
 use super::framing::Framing;
 use super::{ByteCounts, Incoming, Serializer, Transport, TransportError};
 
-pub use deflate::DeflateOptions;
+pub use extension::DeflateOptions;
 pub use handshake::{accept, answer, connect, open};
 pub use socket::{Broken, Received, Socket};
 
