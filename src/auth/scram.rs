@@ -1,8 +1,8 @@
 //! SCRAM: both sides prove that they know a password, or what was made of it, without sending it.
 //!
 //! Two dialects are spoken, told apart by the method's name ([`Profile`]). Here are the sums that
-//! both sides do, and the client's answer; the router's side is in [`super::scram_router`], and `kdf`
-//! hashes passwords.
+//! both sides do, and the client's answer; the router's side is in [`super::scram_router`], and
+//! `kdf` hashes passwords.
 
 mod kdf;
 

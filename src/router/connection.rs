@@ -417,7 +417,7 @@ impl<'a> Connection<'a> {
             // The time for HELLO is that for the whole login.
             (Phase::Challenged(..), _) => self.deadline.take(),
             (Phase::Ending, Phase::Leaving | Phase::Ending) => self.deadline.take(),
-            _ => Some(Box::pin(sleep_until(Instant::now() + self.peer.patience()))),
+            _ => Some(Box::pin(sleep_until(Instant::now() + self.peer.goodbye_timeout()))),
         };
         self.phase = phase;
     }

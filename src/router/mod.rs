@@ -267,8 +267,8 @@ impl Router {
         /// The time that the tasks of those who are cut off may need for it.
         const CUT: Duration = Duration::from_secs(5);
         // A little more than they have here, so that it is here that they are cut off.
-        let patience = deadline.saturating_duration_since(Instant::now()) + CUT;
-        self.begin_closing(patience);
+        let goodbye_timeout = deadline.saturating_duration_since(Instant::now()) + CUT;
+        self.begin_closing(goodbye_timeout);
         let Shared { present, bound, .. } = &*self.shared;
         if present.wait_none(deadline) && bound.wait_none(deadline) {
             return true;
@@ -285,7 +285,7 @@ impl Router {
         self.shared.unsaid.wait_none(deadline)
     }
 
-    fn begin_closing(&self, patience: Duration) {
+    fn begin_closing(&self, goodbye_timeout: Duration) {
         let mut listeners = lock(&self.listeners);
         listeners.closed = true;
         for task in listeners.tasks.drain(..) {
@@ -299,7 +299,7 @@ impl Router {
         }
         for peer in clients.by_id.values() {
             self.shared.unsaid.add();
-            peer.part(uri::SYSTEM_SHUTDOWN, patience);
+            peer.part(uri::SYSTEM_SHUTDOWN, goodbye_timeout);
         }
     }
 }

@@ -57,7 +57,7 @@ struct Queue {
     in_flight: usize,
     command: Option<PeerCommand>,
     /// The time that it may take to answer the GOODBYE.
-    patience: Duration,
+    goodbye_timeout: Duration,
     /// The router waits until the GOODBYE is in the socket.
     is_awaited: bool,
     /// Nothing is taken any more.
@@ -78,7 +78,7 @@ impl Peer {
                 outbox: Outbox::new(Encoding::Json, Rules::Tolerant),
                 in_flight: 0,
                 command: None,
-                patience: CLOSE_TIMEOUT,
+                goodbye_timeout: CLOSE_TIMEOUT,
                 is_awaited: false,
                 dropped: false,
             }),
@@ -189,18 +189,18 @@ impl Peer {
         self.bell.ring();
     }
 
-    /// As [`Peer::say_goodbye`], of a router that closes: it waits for `patience` until the GOODBYE
-    /// is answered, and until [`Peer::settle`] for that it is written.
-    pub(super) fn part(&self, reason: &str, patience: Duration) {
+    /// As [`Peer::say_goodbye`], of a router that closes: it waits for `goodbye_timeout` until the
+    /// GOODBYE is answered, and until [`Peer::settle`] for that it is written.
+    pub(super) fn part(&self, reason: &str, goodbye_timeout: Duration) {
         let mut queue = lock(&self.queue);
-        (queue.patience, queue.is_awaited) = (patience, true);
+        (queue.goodbye_timeout, queue.is_awaited) = (goodbye_timeout, true);
         drop(queue);
         self.say_goodbye(reason, None);
     }
 
     /// The time that a GOODBYE may take to be answered.
-    pub(super) fn patience(&self) -> Duration {
-        lock(&self.queue).patience
+    pub(super) fn goodbye_timeout(&self) -> Duration {
+        lock(&self.queue).goodbye_timeout
     }
 
     /// The GOODBYE is as far as it goes; true if the router waits for that.

@@ -225,8 +225,8 @@ impl Dealer {
         true
     }
 
-    /// Removes a session: those who wait for its answers get an ERROR, and what others still do for it
-    /// is interrupted and will be ignored.
+    /// Removes a session: those who wait for its answers get an ERROR, and what others still do for
+    /// it is interrupted and will be ignored.
     pub(super) fn leave(&mut self, from: &Arc<Peer>, wakes: &mut WakeList) {
         let Some(own) = self.peers.remove(&from.id()) else {
             return;
