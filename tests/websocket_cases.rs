@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use wamp::transport::websocket::{Received, Socket, answer, open};
-use wamp::transport::{DeflateOptions, Endpoint, Target};
+use wamp::transport::{ConnectOptions, DeflateOptions, Endpoint};
 
 /// The largest message of the cases, and some more.
 const LIMIT: usize = 32 << 20;
@@ -127,10 +127,13 @@ async fn echo(mut socket: Socket) {
 
 async fn dial(url: &str, path: &str, deflate: DeflateOptions) -> Option<Socket> {
     let endpoint = Endpoint::parse(&format!("{url}/{path}")).unwrap();
-    let target =
-        Target { deflate: Some(deflate), max_message_size: LIMIT, ..Target::new(endpoint) };
+    let options = ConnectOptions {
+        deflate: Some(deflate),
+        max_message_size: LIMIT,
+        ..ConnectOptions::new(endpoint)
+    };
     let stream = TcpStream::connect(url.strip_prefix("ws://").unwrap()).await.unwrap();
-    open(stream, &target, "").await.ok().map(|(socket, _)| socket)
+    open(stream, &options, "").await.ok().map(|(socket, _)| socket)
 }
 
 /// The one message that is to be had there.

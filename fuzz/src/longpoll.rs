@@ -19,9 +19,10 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
 use wamp::codec::Encoding;
-use wamp::transport::longpoll::{Hub, Served, Times};
+use wamp::transport::longpoll::{Server, ServerTransport, Times};
 use wamp::transport::{
-    Address, ConnectError, Incoming, Jar, Serializer, Target, Transport, TransportError, connect,
+    Address, ConnectError, ConnectOptions, Incoming, Jar, Serializer, Transport, TransportError,
+    connect,
 };
 
 use super::wire;
@@ -56,7 +57,7 @@ async fn turns(count: u32) {
 // ===== our client =====
 
 async fn client(serializer: Serializer, bytes: &[u8], size: u8) {
-    let (listener, target) = listen(serializer);
+    let (listener, options) = listen(serializer);
     let script = Arc::new(Script::read(bytes, size));
     let mut answering = JoinSet::new();
     let serve = async {
@@ -67,7 +68,7 @@ async fn client(serializer: Serializer, bytes: &[u8], size: u8) {
         }
     };
     let heard = tokio::select! {
-        heard = converse(&target, serializer) => heard,
+        heard = converse(&options, serializer) => heard,
         () = serve => unreachable!("it has no end"),
     };
     let Some(heard) = heard else {
@@ -86,23 +87,23 @@ async fn client(serializer: Serializer, bytes: &[u8], size: u8) {
 }
 
 /// A server that no file names, and what connects to it.
-fn listen(serializer: Serializer) -> (UnixListener, Target) {
+fn listen(serializer: Serializer) -> (UnixListener, ConnectOptions) {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let name = format!("wamp-fuzz-{}-{number}", std::process::id());
     let address = SocketAddr::from_abstract_name(&name).expect("a name");
     let listener = StdUnixListener::bind_addr(&address).expect("a listener");
     listener.set_nonblocking(true).expect("a listener");
-    let mut target = wire::target("http://nowhere/lp", LIMIT);
-    target.endpoint.address = Address::Unix(format!("\0{name}").into());
-    target.serializers = vec![serializer];
-    target.cookies = Some(Arc::new(Jar::default()));
-    (UnixListener::from_std(listener).expect("a listener"), target)
+    let mut options = wire::connect_options("http://nowhere/lp", LIMIT);
+    options.endpoint.address = Address::Unix(format!("\0{name}").into());
+    options.serializers = vec![serializer];
+    options.cookies = Some(Arc::new(Jar::default()));
+    (UnixListener::from_std(listener).expect("a listener"), options)
 }
 
 /// Sends back all that comes; `None` without a transport.
-async fn converse(target: &Target, serializer: Serializer) -> Option<Vec<Vec<u8>>> {
-    let mut transport = match connect(target).await {
+async fn converse(options: &ConnectOptions, serializer: Serializer) -> Option<Vec<Vec<u8>>> {
+    let mut transport = match connect(options).await {
         Ok(transport) => transport,
         Err(ConnectError::Unreachable { reason, .. }) => {
             assert!(!reason.contains("refused"), "{reason}");
@@ -123,7 +124,7 @@ async fn converse(target: &Target, serializer: Serializer) -> Option<Vec<Vec<u8>
                 }
             }
             Ok(Incoming::Alive | Incoming::Pong) => {}
-            Ok(Incoming::End { .. }) => break,
+            Ok(Incoming::Closed { .. }) => break,
             Err(error) => {
                 assert!(!matches!(error, TransportError::PeerLimit { .. }));
                 break;
@@ -227,8 +228,8 @@ async fn request(stream: &mut UnixStream, bytes: &mut Vec<u8>) -> Option<(String
 // ===== our server =====
 
 async fn server(serializer: Serializer, bytes: &[u8], size: u8) {
-    let hub = Hub::new("/lp", LIMIT, Times::default());
-    let (mut served, id) = open(&hub, serializer).await;
+    let server = Server::new("/lp", LIMIT, Times::default());
+    let (mut served, id) = open(&server, serializer).await;
     assert_eq!(served.serializer(), serializer);
     let (ours, mut theirs) = UnixStream::pair().expect("a pair of sockets");
     let bytes = wire::replaced(bytes, ID, id.as_bytes());
@@ -251,15 +252,15 @@ async fn server(serializer: Serializer, bytes: &[u8], size: u8) {
         hold(&mut served, serializer, size).await;
         drop(served);
     };
-    tokio::join!(hub.serve(ours, drop), peer, session);
+    tokio::join!(server.serve(ours, drop), peer, session);
     assert!(said && (answered.is_empty() || answered.starts_with(b"HTTP/1.")));
 }
 
 /// Opens a transport, in order.
-async fn open(hub: &Arc<Hub>, serializer: Serializer) -> (Served, String) {
+async fn open(server: &Arc<Server>, serializer: Serializer) -> (ServerTransport, String) {
     let (ours, mut theirs) = UnixStream::pair().expect("a pair of sockets");
     let served = Mutex::new(None);
-    let serve = hub.serve(ours, |new| *served.lock().expect("a lock") = Some(new));
+    let serve = server.serve(ours, |new| *served.lock().expect("a lock") = Some(new));
     let body = format!("{{\"protocols\":[\"no\",\"{}\"]}}", serializer.subprotocol());
     let head = "POST /lp/open HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: ";
     let ask = async {
@@ -275,7 +276,7 @@ async fn open(hub: &Arc<Hub>, serializer: Serializer) -> (Served, String) {
 }
 
 /// Takes what comes, and sends it back if it is asked for, until nothing comes for a while.
-async fn hold(served: &mut Served, serializer: Serializer, size: u8) {
+async fn hold(served: &mut ServerTransport, serializer: Serializer, size: u8) {
     let (mut to_send, mut idle) = (VecDeque::new(), 0);
     while idle < 8 * TURNS {
         let polled = poll_fn(|cx| {
@@ -299,7 +300,7 @@ async fn hold(served: &mut Served, serializer: Serializer, size: u8) {
                 idle = 0;
             }
             Some(Poll::Ready(Ok(Incoming::Alive | Incoming::Pong))) => idle = 0,
-            None | Some(Poll::Ready(Ok(Incoming::End { .. }) | Err(_))) => break,
+            None | Some(Poll::Ready(Ok(Incoming::Closed { .. }) | Err(_))) => break,
         }
     }
     if size.is_multiple_of(2) {

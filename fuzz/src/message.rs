@@ -48,7 +48,7 @@ pub fn run(data: &[u8]) {
     let (dict, payload) = parts(&message);
     if let Some(dict) = dict {
         look_at_dict(dict);
-        let span = Span::of_dict(received.frame(), dict);
+        let span = Span::from_dict(received.frame(), dict);
         assert_eq!(span.slice(received.frame()), Some(dict.as_bytes()));
     }
     look_at_payload(received.frame(), dict.unwrap_or(Dict::EMPTY), payload);
@@ -162,19 +162,19 @@ fn look_at_dict(dict: Dict<'_>) {
 }
 
 fn look_at_payload(frame: &Bytes, dict: Dict<'_>, payload: PayloadRef<'_>) {
-    let kept = Payload::of_frame(frame, payload);
+    let kept = Payload::from_frame(frame, payload);
     if !payload.is_empty() {
-        assert_eq!(kept.lend(), payload);
+        assert_eq!(kept.as_ref(), payload);
     }
     for part in [payload.args, payload.kwargs].into_iter().flatten() {
         tree::look(payload.encoding, part);
     }
-    let details = Span::of_dict(frame, dict);
+    let details = Span::from_dict(frame, dict);
     for encoding in Encoding::ALL {
         let Some((details, other)) = tree::within_limits(kept.transcoded(details, encoding)) else {
             continue;
         };
-        let lent = other.lend();
+        let lent = other.as_ref();
         assert_eq!(details.slice(other.frame()), Some(dict.as_bytes()));
         assert_eq!(lent.args.is_some(), payload.args.is_some());
         assert_eq!(lent.kwargs.is_some(), payload.kwargs.is_some());

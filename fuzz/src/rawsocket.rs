@@ -63,8 +63,8 @@ async fn converse(side: Side, encoding: Encoding, bytes: &[u8], size: u8) -> (He
         let opened = match side {
             Side::Server => accept(ours, &[encoding], LIMIT).await,
             Side::Client => {
-                let target = wire::target("rs+unix:///nowhere", LIMIT);
-                connect(ours.into(), &target, encoding).await
+                let options = wire::connect_options("rs+unix:///nowhere", LIMIT);
+                connect(ours.into(), &options, encoding).await
             }
         };
         let mut socket = opened.ok()?;
@@ -74,7 +74,7 @@ async fn converse(side: Side, encoding: Encoding, bytes: &[u8], size: u8) -> (He
             match poll_fn(|cx| socket.poll_receive(cx)).await {
                 Ok(Incoming::Message(message)) => frames.push(Frame::Message(message.into())),
                 Ok(Incoming::Alive | Incoming::Pong) => frames.push(Frame::Alive),
-                Ok(Incoming::End { .. }) => break End::InOrder,
+                Ok(Incoming::Closed { .. }) => break End::InOrder,
                 Err(TransportError::Lost(_)) => break End::WithinMessage,
                 Err(TransportError::Protocol(_)) => break End::Protocol,
                 Err(TransportError::TooLarge(_)) => break End::TooLarge,

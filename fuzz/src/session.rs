@@ -300,7 +300,7 @@ fn look(event: &Event<usize>) {
     if let Some(details) = event.details() {
         json::check_dict(details, Rules::Tolerant).expect("a dict");
     }
-    let payload = event.payload.lend();
+    let payload = event.payload.as_ref();
     for part in [payload.args, payload.kwargs].into_iter().flatten() {
         tree::look(payload.encoding, part);
     }

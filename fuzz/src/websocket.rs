@@ -147,11 +147,11 @@ impl Ours {
         if self.side == Side::Server {
             return accept(stream, Some("/"), LIMIT, self.deflate.as_ref()).await;
         }
-        let mut target = wire::target("ws+unix:///nowhere", LIMIT);
-        target.serializers = vec![self.serializer];
-        target.deflate = self.deflate;
-        target.cookies = Some(Arc::new(Jar::default()));
-        connect(stream.into(), &target).await
+        let mut options = wire::connect_options("ws+unix:///nowhere", LIMIT);
+        options.serializers = vec![self.serializer];
+        options.deflate = self.deflate;
+        options.cookies = Some(Arc::new(Jar::default()));
+        connect(stream.into(), &options).await
     }
 
     /// What we say to what we have heard, but for the close.
@@ -316,7 +316,7 @@ async fn hear(socket: &mut WebSocket) -> (Vec<Heard>, End) {
                 }
             }
             Ok(Incoming::Alive | Incoming::Pong) => heard.push(Heard::Alive),
-            Ok(Incoming::End { code, reason }) => break End::Closed(code, reason),
+            Ok(Incoming::Closed { code, reason }) => break End::Closed(code, reason),
             Err(TransportError::Lost(_)) => break End::Lost,
             Err(TransportError::Protocol(_)) => break End::Protocol,
             Err(TransportError::TooLarge(_)) => break End::TooLarge,

@@ -9,7 +9,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
 
 use wamp::codec::{Batch, Encoding, Outbox, Rules};
-use wamp::transport::{Endpoint, ProxyChoice, SEPARATOR, Serializer, Target, TlsOptions};
+use wamp::transport::{ConnectOptions, Endpoint, ProxyChoice, SEPARATOR, Serializer, TlsOptions};
 
 /// What ends a message in a batch of JSON.
 const SEPARATORS: [u8; 2] = [0x1e, 0x18];
@@ -37,8 +37,8 @@ pub async fn say(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8], size: u8)
 }
 
 /// What a client connects to, without anything special.
-pub fn target(url: &str, max_message_size: usize) -> Target {
-    Target {
+pub fn connect_options(url: &str, max_message_size: usize) -> ConnectOptions {
+    ConnectOptions {
         endpoint: Endpoint::parse(url).expect("a URL"),
         serializers: Vec::new(),
         json_batch_separator: SEPARATOR,

@@ -16,9 +16,9 @@ use super::{AuthError, Secret};
 
 /// The method's name.
 pub const METHOD: &str = "wampcra";
-/// What a salted challenge means that names no iterations.
+/// The number of iterations of a salted challenge that names none.
 pub const ITERATIONS: u32 = 1000;
-/// What a salted challenge means that names no length.
+/// The length of the key of a salted challenge that names none.
 pub const KEY_BYTES: u32 = 32;
 /// The longest key that is derived: longer ones cost time and protect nothing.
 pub const MOST_KEY_BYTES: u32 = 256;
@@ -81,7 +81,7 @@ pub(super) fn answer(
     Ok(sign(key.expose().as_bytes(), challenge).into())
 }
 
-/// How a router keeps a derived key instead of the secret.
+/// The form in which a router keeps a derived key instead of the secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Salt {
     /// The salt, as it is written.
@@ -92,16 +92,16 @@ pub struct Salt {
     pub keylen: u32,
 }
 
-/// Whom a router challenges; becomes part of the text that is signed.
+/// The client that a router challenges; becomes part of the text that is signed.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
     /// The id of the session to be.
     pub session: u64,
-    /// Who the client says it is.
+    /// The name that the client claims.
     pub authid: &'a str,
-    /// What it may become.
+    /// The role that it would get.
     pub authrole: &'a str,
-    /// Who keeps the secrets, such as `static`.
+    /// The keeper of the secrets, such as `static`.
     pub authprovider: &'a str,
     /// The time, in ISO 8601. There is no clock in here.
     pub timestamp: &'a str,

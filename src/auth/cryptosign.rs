@@ -54,7 +54,7 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
-/// What is signed for a challenge.
+/// The bytes to be signed for a challenge.
 fn bound(challenge: &[u8; 32], channel_id: Option<&[u8; 32]>) -> [u8; 32] {
     let channel_id = channel_id.unwrap_or(&[0; 32]);
     std::array::from_fn(|at| challenge[at] ^ channel_id[at])
@@ -80,9 +80,9 @@ pub fn verify(
     key.verify_strict(&message, &Signature::from_bytes(signature)).is_ok()
 }
 
-/// What HELLO said, as far as the answer depends on it.
+/// The parts of HELLO on which the answer depends.
 #[derive(Debug)]
-pub(super) struct Asked<'a> {
+pub(super) struct HelloContext<'a> {
     /// The channel binding, by its name.
     pub(super) channel_binding: Option<&'a str>,
     /// The id of our TLS channel.
@@ -94,21 +94,21 @@ pub(super) struct Asked<'a> {
 /// The answer to the Extra of a CHALLENGE, after the router has proved itself where it had to.
 pub(super) fn answer(
     key: &PrivateKey,
-    asked: &Asked<'_>,
+    hello: &HelloContext<'_>,
     extra: &Map<String, Value>,
 ) -> Result<String, AuthError> {
     let fields = Fields::new(METHOD, extra);
     let challenge = fields.hex("challenge")?;
     let used = fields.optional_text("channel_binding")?;
-    let channel_id = match (asked.channel_binding, used) {
+    let channel_id = match (hello.channel_binding, used) {
         (None, None) => None,
-        (Some(CHANNEL_BINDING), Some(CHANNEL_BINDING)) if asked.channel_id.is_some() => {
-            asked.channel_id
+        (Some(CHANNEL_BINDING), Some(CHANNEL_BINDING)) if hello.channel_id.is_some() => {
+            hello.channel_id
         }
         (Some(asked), Some(used)) if asked == used => {
             return Err(AuthError::ChannelBinding {
                 asked: quoted(asked),
-                used: "the library has nothing for that on this connection".to_owned(),
+                used: "the library does not support it on this connection".to_owned(),
             });
         }
         (asked, used) => {
@@ -120,9 +120,9 @@ pub(super) fn answer(
             });
         }
     };
-    if let Some((router_key, ours)) = asked.router {
+    if let Some((router_key, ours)) = hello.router {
         let signature = fields.optional_text("signature")?.ok_or(AuthError::RouterNotAuthentic(
-            "it did not sign our challenge, as `router_key` wants",
+            "it did not sign our challenge, as `router_key` requires",
         ))?;
         if !verify(router_key, ours, channel_id, signature) {
             return Err(AuthError::RouterNotAuthentic(
@@ -250,11 +250,14 @@ mod tests {
         let ours = bytes("bbae60ea44cdd7b20dc7010a618b0f0803fab25a817520b4b7f057299b524deb");
         let signature = "fd5128d2d207ba58a9d1d6f41b72c747964ad9d1294077b3b1eee6130b05843ab12c53c7f2519f73d4feb82db19d8ca0fc26b62bde6518e79a882f5795bc9f00bbae60ea44cdd7b20dc7010a618b0f0803fab25a817520b4b7f057299b524deb";
         assert!(verify(&router, &ours, None, signature));
-        let asked =
-            Asked { channel_binding: None, channel_id: None, router: Some((&router, &ours)) };
+        let hello = HelloContext {
+            channel_binding: None,
+            channel_id: None,
+            router: Some((&router, &ours)),
+        };
         let challenge = |signature: Value| {
             let extra = json!({"challenge": CHALLENGES[0], "signature": signature});
-            answer(&key(0), &asked, extra.as_object().unwrap())
+            answer(&key(0), &hello, extra.as_object().unwrap())
         };
         assert_eq!(challenge(signature.into()).unwrap(), SIGNATURES[0]);
         // Its own signature of something else, none, and rubbish.
@@ -285,9 +288,9 @@ mod tests {
     fn the_channel_binding_must_be_the_one_asked_for() {
         let channel = bytes(CHANNEL);
         let signed = |asked: Option<&str>, channel_id, used: Value| {
-            let asked = Asked { channel_binding: asked, channel_id, router: None };
+            let hello = HelloContext { channel_binding: asked, channel_id, router: None };
             let extra = json!({"challenge": CHALLENGES[0], "channel_binding": used});
-            answer(&key(0), &asked, extra.as_object().unwrap())
+            answer(&key(0), &hello, extra.as_object().unwrap())
         };
         let ours = Some(CHANNEL_BINDING);
         assert_eq!(signed(None, None, json!(null)).unwrap(), SIGNATURES[0]);
@@ -307,7 +310,7 @@ mod tests {
 
     #[test]
     fn malformed_challenges_are_told() {
-        let asked = Asked { channel_binding: None, channel_id: None, router: None };
+        let hello = HelloContext { channel_binding: None, channel_id: None, router: None };
         for extra in [
             json!({}),
             json!({"challenge": 7}),
@@ -317,7 +320,7 @@ mod tests {
             json!({"challenge": "g".repeat(64)}),
             json!({"challenge": CHALLENGES[0], "channel_binding": 1}),
         ] {
-            let error = answer(&key(0), &asked, extra.as_object().unwrap()).unwrap_err();
+            let error = answer(&key(0), &hello, extra.as_object().unwrap()).unwrap_err();
             assert!(matches!(error, AuthError::Malformed { .. }), "{extra}: {error}");
         }
     }
@@ -336,14 +339,14 @@ mod tests {
             let challenger = Challenger::new(hello, Some(channel), Some(&router)).unwrap();
             assert_eq!(challenger.public_key(), &client.public_key());
             let router_key = router.public_key();
-            let asked = Asked {
+            let hello = HelloContext {
                 channel_binding: binding,
                 channel_id: Some(&channel),
                 router: Some((&router_key, &ours)),
             };
-            challenger.verify(&answer(&client, &asked, &challenger.extra()).unwrap()).unwrap();
+            challenger.verify(&answer(&client, &hello, &challenger.extra()).unwrap()).unwrap();
             assert!(challenger.verify(SIGNATURES[0]).is_err());
-            let wrong = answer(&key(1), &asked, &challenger.extra()).unwrap();
+            let wrong = answer(&key(1), &hello, &challenger.extra()).unwrap();
             assert!(challenger.verify(&wrong).is_err());
         }
     }

@@ -1,5 +1,5 @@
-//! Keys from passwords, made in slices: the router says how much work that is, and nobody shall wait
-//! for work of which nothing comes any more.
+//! Keys from passwords, made in slices: the router says how much work that is, and nobody shall
+//! wait for work of which nothing comes any more.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +28,7 @@ impl Stop {
     }
 }
 
-/// How many rounds are made between two looks at [`Stop`]: a few milliseconds' work.
+/// The number of rounds between two looks at [`Stop`]: a few milliseconds' work.
 const SLICE: u32 = 4096;
 
 /// PBKDF2-HMAC-SHA256 (RFC 8018).

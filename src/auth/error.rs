@@ -1,8 +1,9 @@
-//! Why a login cannot go on, in words that say what to change.
+//! The reasons why a login cannot go on, in words that say what to change.
 
 use thiserror::Error;
 
-/// Why a challenge is not answered, or a router not trusted. No text of it holds a secret.
+/// The reason why a challenge is not answered, or a router not trusted. No text of it holds a
+/// secret.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum AuthError {
@@ -33,7 +34,7 @@ pub enum AuthError {
         method: &'static str,
         /// The member of the message, or of the options.
         field: &'static str,
-        /// What is wrong with it; follows the field's name.
+        /// The fault of the field; follows its name.
         problem: &'static str,
     },
     /// The router's nonce does not begin with ours, so this is not the answer to our HELLO.
@@ -67,7 +68,7 @@ pub enum AuthError {
     },
     /// The memory that argon2 was told to use is not there.
     #[error(
-        "hashing the password takes {0} KiB of memory, which the system does not give: store it \
+        "hashing the password takes {0} KiB of memory, which the system cannot provide: store it \
          on the router with a lower memory cost"
     )]
     NoMemory(u32),
@@ -80,15 +81,15 @@ pub enum AuthError {
     /// The client could not prove who it is; for routers, which tell clients no more than that.
     #[error("the client is not authentic: {0}")]
     ClientNotAuthentic(&'static str),
-    /// What was asked for and what is used are not the same.
+    /// The channel binding that was asked for and the one that is used are not the same.
     #[error(
         "channel binding: asked for {asked}, but {used}: use a router that supports it, or do \
          without"
     )]
     ChannelBinding {
-        /// What HELLO asked for.
+        /// The channel binding that HELLO asked for.
         asked: String,
-        /// What came of it.
+        /// The channel binding that came of it.
         used: String,
     },
     /// A key that cannot be used.
@@ -101,7 +102,7 @@ pub enum AuthError {
     )]
     BadText(&'static str),
     /// The operating system gave no random bytes.
-    #[error("the operating system gives no random bytes, without which no login is safe")]
+    #[error("the operating system provides no random bytes, without which no login is safe")]
     NoRandomness,
 }
 

@@ -2,8 +2,8 @@
 //!
 //! * 64 hexadecimal digits: the seed;
 //! * the text of an OpenSSH key (`ssh-keygen -t ed25519 -N ""`), of a PKCS#8 key
-//!   (`openssl genpkey -algorithm ed25519`), or of a key file of Autobahn and Crossbar.io, which has
-//!   a line `private-key-ed25519: <hex>`;
+//!   (`openssl genpkey -algorithm ed25519`), or of a key file of Autobahn and Crossbar.io, which
+//!   has a line `private-key-ed25519: <hex>`;
 //! * the path of a file with one of these, or with the 32 bytes of the seed.
 //!
 //! Keys with a passphrase are refused: there is nobody who could be asked for it.
@@ -21,7 +21,7 @@ use super::{AuthError, PrivateKey};
 
 /// Far more than any key file has.
 const MOST_BYTES: u64 = 64 << 10;
-/// What stands before the seed in a PKCS#8 key of this type.
+/// The bytes before the seed in a PKCS#8 key of this type.
 const PKCS8: &[u8] = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
 const FORMS: &str = "give 64 hexadecimal digits, an OpenSSH or PKCS#8 key of type ed25519 without \
                      passphrase, or the path of a file with one of these";
@@ -42,7 +42,7 @@ pub fn load(text_or_path: &str) -> Result<PrivateKey, AuthError> {
     }
     let content = read(Path::new(text)).map_err(|error| {
         bad(format!(
-            "`privkey` is no key, and cannot be read as the path of a file ({error}): {FORMS}"
+            "`privkey` is not a key, and cannot be read as the path of a file ({error}): {FORMS}"
         ))
     })?;
     parse(&content).map_err(|error| bad(format!("the file of `privkey`: {error}")))
@@ -72,7 +72,7 @@ fn parse(content: &[u8]) -> Result<PrivateKey, AuthError> {
             "PRIVATE KEY" => pkcs8(&bytes),
             "ENCRYPTED PRIVATE KEY" => Err(encrypted()),
             _ if label.contains("PUBLIC") => Err(public()),
-            _ => Err(bad("this kind of key is not for cryptosign, which wants ed25519")),
+            _ => Err(bad("a key of this kind does not work with cryptosign, which needs ed25519")),
         };
     }
     if text.starts_with("ssh-") || text.starts_with("ecdsa-") {
@@ -86,10 +86,10 @@ fn parse(content: &[u8]) -> Result<PrivateKey, AuthError> {
     if line(text, "public-key-ed25519:").is_some() {
         return Err(public());
     }
-    Err(bad(format!("this is no private key: {FORMS}")))
+    Err(bad(format!("this is not a private key: {FORMS}")))
 }
 
-/// What follows a line's name.
+/// The text behind a line's name.
 fn line<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines().find_map(|line| line.trim().strip_prefix(name)).map(str::trim)
 }
@@ -112,7 +112,7 @@ fn pem(text: &str) -> Option<(&str, Result<Vec<u8>, AuthError>)> {
 fn pkcs8(bytes: &[u8]) -> Result<PrivateKey, AuthError> {
     let seed = bytes.strip_prefix(PKCS8).and_then(|seed| <&[u8; 32]>::try_from(seed).ok());
     seed.map(PrivateKey::from_seed)
-        .ok_or_else(|| bad("this PKCS#8 key is not a plain ed25519 key, which cryptosign wants"))
+        .ok_or_else(|| bad("this PKCS#8 key is not a plain ed25519 key, which cryptosign needs"))
 }
 
 /// PROTOCOL.key of OpenSSH: strings with their sizes before them.
@@ -134,7 +134,7 @@ fn openssh(bytes: &[u8]) -> Result<PrivateKey, AuthError> {
         return Err(damaged());
     }
     if inner.string().ok_or_else(damaged)? != b"ssh-ed25519" {
-        return Err(bad("this SSH key is not of the type ed25519, which cryptosign wants"));
+        return Err(bad("this SSH key is not of the type ed25519, which cryptosign needs"));
     }
     let public_key = inner.string().ok_or_else(damaged)?;
     let pair = inner.string().ok_or_else(damaged)?;
@@ -241,7 +241,7 @@ MC4CAQAwBQYDK2VwBCIEIKAxfc3VKnYBptC6N13FltTj6kJucdCsYtbL5J1uOjb6
         }
         std::fs::write(&path, "hello").unwrap();
         let error = load(path.to_str().unwrap()).unwrap_err().to_string();
-        assert!(error.starts_with("the file of `privkey`: this is no private key"), "{error}");
+        assert!(error.starts_with("the file of `privkey`: this is not a private key"), "{error}");
         std::fs::remove_file(&path).unwrap();
         let error = load(path.to_str().unwrap()).unwrap_err().to_string();
         assert!(error.contains("cannot be read as the path of a file"), "{error}");
@@ -259,7 +259,7 @@ MC4CAQAwBQYDK2VwBCIEIKAxfc3VKnYBptC6N13FltTj6kJucdCsYtbL5J1uOjb6
             (ECDSA, "not of the type ed25519"),
             (
                 "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4\n\nAAAA\n-----END RSA PRIVATE KEY-----",
-                "wants ed25519",
+                "needs ed25519",
             ),
             ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "public key"),
             ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "not a plain ed25519"),
@@ -274,7 +274,7 @@ MC4CAQAwBQYDK2VwBCIEIKAxfc3VKnYBptC6N13FltTj6kJucdCsYtbL5J1uOjb6
             ("private-key-ed25519: aa\n#", "64 hexadecimal digits"),
             (&SEED[1..], "64 hexadecimal digits"),
             ("dear diary,\n", "cannot be read"),
-            ("dear\ndiary", "no private key"),
+            ("dear\ndiary", "not a private key"),
         ] {
             let error = load(text).unwrap_err().to_string();
             assert!(error.contains(word), "{text}: {error}");

@@ -1,6 +1,6 @@
 //! Authentication as pure functions: a challenge in, an answer out.
 //!
-//! A client gives its [`Credentials`] to a [`Login`] for each attempt to join; a router has a
+//! A client gives its [`Credentials`] to a [`ClientAuth`] for each attempt to join; a router has a
 //! `Challenger` for each method: [`cra`], [`scram_router`], [`cryptosign`]. No socket, no clock and
 //! no thread is in here, only random bytes come from the operating system. When messages are sent,
 //! what a failure does to a session, and who may become what is left to clients and routers.
@@ -8,28 +8,28 @@
 //! Two rules hold everywhere: what the peer says is doubted until it is checked, and no secret
 //! appears in an error text or in `Debug` output.
 
+mod client_auth;
 pub mod cra;
 pub mod cryptosign;
 mod derive;
 mod error;
 mod fields;
 pub mod key_file;
-mod login;
 pub mod scram;
 pub mod scram_router;
 mod secret;
 
+pub use client_auth::{Answer, ClientAuth};
 pub use cryptosign::PrivateKey;
 pub use derive::Stop;
 pub use error::AuthError;
 pub use fields::{hex, unhex};
-pub use login::{Answer, Login};
 pub use secret::Secret;
 
-/// What a client can answer challenges with.
+/// The secrets with which a client can answer challenges.
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
-    /// Who we say we are. SCRAM cannot do without; other methods leave it to the router.
+    /// The name that we go by. SCRAM cannot do without; other methods leave it to the router.
     pub authid: Option<String>,
     /// For the method `ticket`.
     pub ticket: Option<Secret>,
@@ -50,7 +50,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// What to offer when the application names no `authmethods`; `anonymous` when there is
+    /// The methods to offer when the application names no `authmethods`; `anonymous` when there is
     /// nothing to answer with.
     ///
     /// Applications should name the one method that their router has set up for them: routers

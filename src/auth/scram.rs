@@ -1,9 +1,11 @@
 //! SCRAM: both sides prove that they know a password, or what was made of it, without sending it.
 //!
 //! Two dialects are spoken, told apart by the method's name ([`Profile`]). Here are the sums that
-//! both sides do, and the client's answer; the router's side is in [`super::scram_router`].
+//! both sides do, and the client's answer; the router's side is in [`super::scram_router`], and
+//! `kdf` hashes passwords.
 
-use argon2::{Algorithm, Argon2, Params, Version};
+mod kdf;
+
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use serde_json::{Map, Value, json};
@@ -13,24 +15,15 @@ use zeroize::Zeroizing;
 
 use super::cra::hmac;
 use super::cryptosign::CHANNEL_BINDING;
-use super::derive::{Stop, pbkdf2};
+use super::derive::Stop;
 use super::fields::{Fields, base64};
 use super::secret::same;
 use super::{AuthError, Secret};
 
-/// RFC 7677 wants no fewer, and fewer would help a false router to guess the password.
-pub const LEAST_PBKDF2_ITERATIONS: u32 = 4096;
-/// Seconds of work.
-pub const MOST_PBKDF2_ITERATIONS: u32 = 10_000_000;
-/// KiB that argon2 must use, and one pass will do. This is what Autobahn's tools make, for as many
-/// passes as one likes; one pass over it takes about as long as the 4096 iterations of PBKDF2. Less
-/// would fit into the fast memory of graphics cards, so that argon2 would lose its point.
-pub const LEAST_MEMORY: u32 = 512;
-/// KiB that argon2 may use: 1 GiB, which a client can be expected to have for a moment.
-pub const MOST_MEMORY: u32 = 1 << 20;
-/// KiB times passes: what Autobahn's tools make. A second or two of work, which cannot be stopped on
-/// its way.
-pub const MOST_MEMORY_PASSES: u64 = 1 << 21;
+pub use kdf::{
+    Kdf, LEAST_MEMORY, LEAST_PBKDF2_ITERATIONS, MOST_MEMORY, MOST_MEMORY_PASSES,
+    MOST_PBKDF2_ITERATIONS,
+};
 
 /// A dialect of SCRAM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +46,7 @@ impl Profile {
         }
     }
 
-    /// What stands for a password: SASLprep has been applied where the dialect wants it.
+    /// The form of a password that is hashed: SASLprep has been applied where the dialect wants it.
     fn prepared(self, password: &str) -> Result<Zeroizing<String>, AuthError> {
         match self {
             Profile::Wamp => prepared(password, "secret").map(Zeroizing::new),
@@ -72,78 +65,6 @@ fn prepared(text: &str, field: &'static str) -> Result<String, AuthError> {
     saslprep(text).map(|text| text.into_owned()).map_err(|_| AuthError::BadText(field))
 }
 
-/// How passwords are hashed, and at what cost; within the limits of this module.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kdf {
-    /// PBKDF2-HMAC-SHA256.
-    Pbkdf2 {
-        /// Rounds.
-        iterations: u32,
-    },
-    /// Argon2id, version 1.3, one lane.
-    Argon2id {
-        /// Passes.
-        iterations: u32,
-        /// KiB.
-        memory: u32,
-    },
-}
-
-impl Kdf {
-    /// Checks a function's name and its cost, which nobody else has checked.
-    pub fn new(name: &str, iterations: u64, memory: Option<u64>) -> Result<Kdf, AuthError> {
-        let wrong = |field, problem| AuthError::Malformed { method: "SCRAM", field, problem };
-        match name {
-            "pbkdf2" => {
-                let (least, most) = (LEAST_PBKDF2_ITERATIONS, MOST_PBKDF2_ITERATIONS);
-                Ok(Kdf::Pbkdf2 { iterations: within("iterations", iterations, least, most)? })
-            }
-            "argon2id13" | "argon2id-13" => {
-                let memory = memory.ok_or(wrong("memory", "is missing"))?;
-                let memory = within("memory", memory, LEAST_MEMORY, MOST_MEMORY)?;
-                let most = MOST_MEMORY_PASSES / u64::from(memory);
-                let most = u32::try_from(most).unwrap_or(u32::MAX);
-                Ok(Kdf::Argon2id { iterations: within("iterations", iterations, 1, most)?, memory })
-            }
-            _ => Err(wrong("kdf", "must be pbkdf2, argon2id13 or argon2id-13")),
-        }
-    }
-
-    /// The name in a CHALLENGE.
-    pub fn name(self, profile: Profile) -> &'static str {
-        match (self, profile) {
-            (Kdf::Pbkdf2 { .. }, _) => "pbkdf2",
-            (Kdf::Argon2id { .. }, Profile::Wamp) => "argon2id13",
-            (Kdf::Argon2id { .. }, _) => "argon2id-13",
-        }
-    }
-
-    /// Rounds or passes.
-    pub fn iterations(self) -> u32 {
-        match self {
-            Kdf::Pbkdf2 { iterations } | Kdf::Argon2id { iterations, .. } => iterations,
-        }
-    }
-
-    /// KiB, for those functions that need memory.
-    pub fn memory(self) -> Option<u32> {
-        match self {
-            Kdf::Pbkdf2 { .. } => None,
-            Kdf::Argon2id { memory, .. } => Some(memory),
-        }
-    }
-}
-
-fn within(what: &'static str, given: u64, least: u32, most: u32) -> Result<u32, AuthError> {
-    match u32::try_from(given) {
-        Ok(cost) if cost < least => {
-            Err(AuthError::TooCheap { what, given, least: u64::from(least) })
-        }
-        Ok(cost) if cost <= most => Ok(cost),
-        _ => Err(AuthError::TooCostly { what, given, most: u64::from(most) }),
-    }
-}
-
 /// The SaltedPassword, with which all else is keyed. May take seconds.
 pub fn salted_password(
     profile: Profile,
@@ -153,41 +74,13 @@ pub fn salted_password(
     stop: &Stop,
 ) -> Result<Zeroizing<Vec<u8>>, AuthError> {
     let password = profile.prepared(password)?;
-    let mut hash = Zeroizing::new(vec![0; 32]);
-    match kdf {
-        Kdf::Pbkdf2 { iterations } => {
-            pbkdf2(password.as_bytes(), salt, iterations, &mut hash, stop)?;
+    let hash = kdf.hash(password.as_bytes(), salt, stop)?;
+    match (kdf, profile) {
+        (Kdf::Argon2id { .. }, Profile::Crossbar) => {
+            Ok(Zeroizing::new(STANDARD_NO_PAD.encode(&*hash).into_bytes()))
         }
-        Kdf::Argon2id { iterations, memory } => {
-            argon2id(iterations, memory, password.as_bytes(), salt, &mut hash)?;
-            if profile == Profile::Crossbar {
-                return Ok(Zeroizing::new(STANDARD_NO_PAD.encode(&*hash).into_bytes()));
-            }
-        }
+        _ => Ok(hash),
     }
-    Ok(hash)
-}
-
-fn argon2id(
-    iterations: u32,
-    memory: u32,
-    password: &[u8],
-    salt: &[u8],
-    hash: &mut [u8],
-) -> Result<(), AuthError> {
-    let made = Params::new(memory, iterations, 1, Some(hash.len())).and_then(|params| {
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        argon2.hash_password_into(password, salt, hash)
-    });
-    made.map_err(|error| match error {
-        argon2::Error::OutOfMemory => AuthError::NoMemory(memory),
-        // Costs and the size of the hash are within the function's limits.
-        _ => AuthError::Malformed {
-            method: "SCRAM",
-            field: "salt",
-            problem: "must have at least 8 bytes for argon2",
-        },
-    })
 }
 
 /// The ClientKey, whose hash is all that a router stores of it.
@@ -217,7 +110,7 @@ pub fn server_signature(salted_password: &[u8], auth_message: &[u8]) -> [u8; 32]
     hmac(&*server_key(salted_password), auth_message)
 }
 
-/// What both sides have said to each other, which their proofs are about.
+/// The messages that both sides have exchanged, which their proofs are about.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Exchange<'a> {
     pub(super) profile: Profile,
@@ -470,28 +363,6 @@ mod tests {
         let error = salted(Profile::Wamp, "swordfish\u{7}").unwrap_err();
         assert_eq!(error, AuthError::BadText("secret"));
         assert!(!error.to_string().contains('\u{7}'));
-    }
-
-    #[test]
-    fn costs_have_limits() {
-        for (name, iterations, memory, word) in [
-            ("pbkdf2", 4095, None, "iterations is 4095 and must be at least 4096"),
-            ("pbkdf2", 10_000_001, None, "at most 10000000"),
-            ("pbkdf2", 1 << 32, None, "at most 10000000"),
-            ("argon2id13", 1, Some(511), "memory is 511 and must be at least 512"),
-            ("argon2id13", 1, Some((1 << 20) + 1), "at most 1048576"),
-            ("argon2id13", 3, Some(1 << 20), "at most 2"),
-            ("argon2id13", 0, Some(512), "at least 1"),
-            ("argon2id13", u64::MAX, Some(512), "at most 4096"),
-            ("argon2id13", 1, None, "`memory` is missing"),
-            ("scrypt", 5000, Some(512), "`kdf` must be"),
-            ("", 5000, None, "`kdf` must be"),
-        ] {
-            let error = Kdf::new(name, iterations, memory).unwrap_err().to_string();
-            assert!(error.contains(word), "{name} {iterations}: {error}");
-        }
-        let autobahn = Kdf::new("argon2id-13", 4096, Some(512)).unwrap();
-        assert_eq!(autobahn, Kdf::Argon2id { iterations: 4096, memory: 512 });
     }
 
     #[test]

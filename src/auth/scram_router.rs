@@ -21,11 +21,11 @@ use super::secret::{random, same};
 /// No client needs a longer one, and it is repeated in every message.
 const MOST_NONCE_BYTES: usize = 256;
 
-/// What a router keeps of a password. Its `Debug` output does not show the keys: whoever has them
-/// can play the router, and try out passwords.
+/// The verifier that a router keeps instead of a password. Its `Debug` output does not show the
+/// keys: whoever has them can play the router, and try out passwords.
 #[derive(Clone)]
 pub struct Stored {
-    /// How the password was hashed.
+    /// The hash that was used.
     pub kdf: Kdf,
     /// The salt, random and of this user only.
     pub salt: Vec<u8>,
@@ -161,7 +161,7 @@ impl Challenger {
         }
     }
 
-    /// What the client repeats must be what was said.
+    /// Checks that the client repeats what was said.
     fn check(&self, extra: &Map<String, Value>) -> Result<(), AuthError> {
         let fields = Fields::new(self.profile.method(), extra);
         if fields.text("nonce")? != self.nonce {

@@ -17,7 +17,7 @@ use super::sync::lock;
 /// The login of one session.
 pub(super) struct Login {
     hello: Vec<u8>,
-    inner: Arc<Mutex<auth::Login>>,
+    inner: Arc<Mutex<auth::ClientAuth>>,
     /// The application answers.
     asks: bool,
     stop: auth::Stop,
@@ -32,7 +32,7 @@ impl Login {
     ) -> Result<Login, Failure> {
         let failed = |error: AuthError| Failure::new(Status::Auth, error.to_string());
         let credentials = Arc::new(options.credentials.clone());
-        let mut inner = auth::Login::new(credentials, channel_id).map_err(failed)?;
+        let mut inner = auth::ClientAuth::new(credentials, channel_id).map_err(failed)?;
         let methods = options.methods();
         let extra = inner.hello_extra(&methods, options.authextra.as_ref()).map_err(failed)?;
         let (hello, stop) = (options.hello(extra), inner.stop());

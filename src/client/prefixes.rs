@@ -4,9 +4,10 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
 
+use crate::os::unpoisoned;
 use crate::protocol::uri::{self, Match};
 
 use super::status::{Failure, Status};
@@ -35,7 +36,7 @@ impl Prefixes {
                 wrong(format!("prefix \"{prefix}\": {error}; {text}"))
             })?;
         }
-        let mut all = self.by_shortcut.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = unpoisoned(self.by_shortcut.write());
         match prefix {
             Some(prefix) => all.insert(shortcut.to_owned(), prefix.to_owned()),
             None => all.remove(shortcut),
@@ -52,7 +53,7 @@ impl Prefixes {
         let Some((shortcut, rest)) = text.split_once(':') else {
             return Cow::Borrowed(text);
         };
-        let all = self.by_shortcut.read().unwrap_or_else(PoisonError::into_inner);
+        let all = unpoisoned(self.by_shortcut.read());
         match all.get(shortcut) {
             Some(prefix) if rest.is_empty() => Cow::Owned(prefix.clone()),
             Some(prefix) => Cow::Owned(format!("{prefix}.{rest}")),

@@ -75,7 +75,7 @@ impl Drop for Presence {
         let mut present = lock(&self.0.present);
         present.count -= 1;
         present.leaving.retain(|thread| !thread.is_gone());
-        present.leaving.push(os::ThreadId::of_this_thread());
+        present.leaving.push(os::ThreadId::current());
         drop(present);
         self.0.changed.notify_all();
     }
@@ -248,7 +248,7 @@ pub fn suspect() {
         return;
     }
     let look = || {
-        os::SignalMask::of_this_thread().for_io().wear();
+        os::SignalMask::current().for_io().wear();
         LOOKS.set(true);
         // A look that panics itself finds the same.
         let _ = panic::catch_unwind(replace_if_broken);
@@ -350,7 +350,7 @@ fn stack_bytes() -> usize {
 fn start() -> Result<Hidden, Failure> {
     log::read_environment();
     os::watch_fork();
-    let signals = os::SignalMask::of_this_thread().for_io();
+    let signals = os::SignalMask::current().for_io();
     // The first threads inherit it, so that no signal can slip in before on_thread_start has run.
     let _inherited = signals.borrow();
     let exhausted = |error: &dyn fmt::Display| {

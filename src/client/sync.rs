@@ -1,15 +1,14 @@
 //! Locks and waits, as everything here does them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, MutexGuard};
 use std::time::Instant;
 
 use tokio::sync::Notify;
 
-/// Locks, also after a panic elsewhere: every critical section leaves its data whole.
-pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use crate::os::unpoisoned;
+
+pub(crate) use crate::os::lock;
 
 /// Waits on a condition variable; `None` when the deadline has passed.
 pub(crate) fn wait_on<'m, T>(
@@ -18,11 +17,10 @@ pub(crate) fn wait_on<'m, T>(
     deadline: Option<Instant>,
 ) -> Option<MutexGuard<'m, T>> {
     let Some(deadline) = deadline else {
-        return Some(condition.wait(guard).unwrap_or_else(PoisonError::into_inner));
+        return Some(unpoisoned(condition.wait(guard)));
     };
     let rest = deadline.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero())?;
-    let waited = condition.wait_timeout(guard, rest).unwrap_or_else(PoisonError::into_inner);
-    Some(waited.0)
+    Some(unpoisoned(condition.wait_timeout(guard, rest)).0)
 }
 
 /// Wakes the task that waits there. Where the program has closed descriptors that are not its own the

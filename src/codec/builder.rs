@@ -10,7 +10,7 @@ use super::json::{self, Rules, check_value};
 use super::msgpack::MsgPack;
 use super::{CodecError, Encoding, MAX_DEPTH, PayloadRef, Token, transcode};
 
-/// Why a builder refuses.
+/// The reason why a builder refuses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
     /// A value inside a dict came without its key.
@@ -65,9 +65,9 @@ struct Part {
     bytes: Vec<u8>,
     /// The entries of the outermost list or dict.
     entries: usize,
-    /// Where the payload begins, once sealed.
+    /// The beginning of the payload, once sealed.
     start: usize,
-    /// Where it ends then.
+    /// Its end then.
     end: usize,
 }
 
@@ -240,7 +240,7 @@ impl Builder {
         Ok(())
     }
 
-    /// What has been built. More may be appended afterwards.
+    /// The payload that has been built. More may be appended afterwards.
     pub fn payload(&mut self) -> Result<PayloadRef<'_>, BuildError> {
         self.alive()?;
         if self.keyed || !self.open.is_empty() {

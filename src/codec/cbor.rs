@@ -1,7 +1,7 @@
 //! The heads of CBOR (`wamp.2.cbor`): RFC 8949.
 
 use super::binary::{Format, Head, take};
-use super::moment::Moment;
+use super::timestamp::Timestamp;
 use super::token::Big;
 use super::{CodecError, Encoding, Rules};
 
@@ -114,26 +114,30 @@ impl Format for Cbor {
         head(out, DICT, len as u64);
     }
 
-    fn moment(out: &mut Vec<u8>, moment: Moment, rules: Rules) -> Result<(), &'static str> {
-        match moment.text() {
+    fn timestamp(
+        out: &mut Vec<u8>,
+        timestamp: Timestamp,
+        rules: Rules,
+    ) -> Result<(), &'static str> {
+        match timestamp.text() {
             // A double does not hold the nanoseconds of our days.
-            Some(text) if moment.nanos > 0 => {
+            Some(text) if timestamp.nanos > 0 => {
                 head(out, TAG, tag::TIME_TEXT);
                 head(out, TEXT, text.len() as u64);
                 out.extend_from_slice(text.as_bytes());
             }
-            None if moment.nanos > 0 && rules == Rules::Strict => {
+            None if timestamp.nanos > 0 && rules == Rules::Strict => {
                 return Err("CBOR has no nanoseconds before the year 0 and after 9999");
             }
-            None if moment.nanos > 0 => {
+            None if timestamp.nanos > 0 => {
                 head(out, TAG, tag::TIME_NUMBER);
-                Self::float(out, moment.seconds as f64 + f64::from(moment.nanos) / 1e9);
+                Self::float(out, timestamp.seconds as f64 + f64::from(timestamp.nanos) / 1e9);
             }
             _ => {
                 head(out, TAG, tag::TIME_NUMBER);
-                match u64::try_from(moment.seconds) {
+                match u64::try_from(timestamp.seconds) {
                     Ok(seconds) => head(out, UINT, seconds),
-                    Err(_) => head(out, NEGATIVE, (-1 - moment.seconds) as u64),
+                    Err(_) => head(out, NEGATIVE, (-1 - timestamp.seconds) as u64),
                 }
             }
         }

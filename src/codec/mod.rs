@@ -1,4 +1,4 @@
-//! How WAMP messages and payloads are written as bytes.
+//! WAMP messages and payloads as bytes.
 //!
 //! A message is decoded into its *head* (type, ids, URIs, details) and slices of the received
 //! buffer for args and kwargs; nobody parses a payload that nobody looks at. Encoding writes the
@@ -7,7 +7,8 @@
 //!
 //! * [`json`]; [`msgpack`], [`cbor`] and what they share, [`binary`]: the encodings.
 //! * [`reader`], [`writer`]: messages in any of them.
-//! * [`transcode`](mod@transcode): from one to another; [`token`], [`moment`]: what they have in common.
+//! * [`transcode`](mod@transcode): from one to another; [`token`], [`timestamp`]: what they have in
+//!   common.
 //! * [`outbox`]: encoded messages that wait to be written.
 //! * [`check`]: payloads that the application gives.
 //! * [`payload`]: encoded args and kwargs, lent ([`PayloadRef`]) and owned ([`Payload`]).
@@ -19,21 +20,22 @@ pub mod builder;
 pub mod cbor;
 pub mod check;
 pub mod json;
-pub mod moment;
 pub mod msgpack;
 pub mod outbox;
 pub mod payload;
 pub mod reader;
+pub mod timestamp;
 pub mod token;
 pub mod transcode;
 pub mod value;
 pub mod writer;
 
 pub use builder::Builder;
-pub use json::{Dict, Rules};
+pub use json::{Dict, DictWriter, Rules, WrittenDict};
 pub use outbox::{Batch, Outbox, TooLarge, Unsendable};
 pub use payload::{Payload, PayloadRef, Span};
 pub use reader::{Read, Received};
+pub use timestamp::Timestamp;
 pub use token::Token;
 pub use transcode::transcode;
 pub use value::Tree;
@@ -73,15 +75,15 @@ impl Encoding {
 /// The largest WAMP id, 2^53 inclusive (basic profile, "IDs").
 pub const MAX_ID: u64 = 1 << 53;
 
-/// How deep lists and dicts may nest in what we send, and in what a value lens shows.
+/// The depth to which lists and dicts may nest in what we send, and in what a value lens shows.
 pub const MAX_DEPTH: usize = 128;
 
-/// What is wrong with an encoded text, and where.
+/// A fault in an encoded text, and its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at byte {at}")]
 pub struct CodecError {
     /// The offset of the first byte that cannot stand where it stands.
     pub at: usize,
-    /// What was expected or is wrong.
+    /// The fault, or what was expected.
     pub what: &'static str,
 }

@@ -1,7 +1,8 @@
-//! The heads of MsgPack (`wamp.2.msgpack`): <https://github.com/msgpack/msgpack/blob/master/spec.md>.
+//! The heads of MsgPack (`wamp.2.msgpack`):
+//! <https://github.com/msgpack/msgpack/blob/master/spec.md>.
 
 use super::binary::{Format, Head, take};
-use super::moment::Moment;
+use super::timestamp::Timestamp;
 use super::token::{Big, decimal_text};
 use super::{CodecError, Encoding, Rules};
 
@@ -134,8 +135,8 @@ impl Format for MsgPack {
         }
     }
 
-    fn moment(out: &mut Vec<u8>, moment: Moment, _: Rules) -> Result<(), &'static str> {
-        let Moment { seconds, nanos } = moment;
+    fn timestamp(out: &mut Vec<u8>, timestamp: Timestamp, _: Rules) -> Result<(), &'static str> {
+        let Timestamp { seconds, nanos } = timestamp;
         match u64::try_from(seconds) {
             Ok(seconds) if nanos == 0 && seconds <= u64::from(u32::MAX) => {
                 out.extend([0xd6, TIMESTAMP as u8]);
@@ -196,24 +197,24 @@ impl Format for MsgPack {
         Ok(())
     }
 
-    fn moment_of_ext(kind: i8, bytes: &[u8]) -> Option<Moment> {
+    fn timestamp_from_ext(kind: i8, bytes: &[u8]) -> Option<Timestamp> {
         if kind != TIMESTAMP {
             return None;
         }
-        let moment = match bytes.len() {
-            4 => Moment { seconds: u32::from_be_bytes(bytes.try_into().ok()?).into(), nanos: 0 },
+        let timestamp = match bytes.len() {
+            4 => Timestamp { seconds: u32::from_be_bytes(bytes.try_into().ok()?).into(), nanos: 0 },
             8 => {
                 let both = u64::from_be_bytes(bytes.try_into().ok()?);
-                Moment { seconds: (both & ((1 << 34) - 1)) as i64, nanos: (both >> 34) as u32 }
+                Timestamp { seconds: (both & ((1 << 34) - 1)) as i64, nanos: (both >> 34) as u32 }
             }
             12 => {
                 let (nanos, seconds) = bytes.split_first_chunk::<4>()?;
                 let seconds = i64::from_be_bytes(seconds.try_into().ok()?);
-                Moment { seconds, nanos: u32::from_be_bytes(*nanos) }
+                Timestamp { seconds, nanos: u32::from_be_bytes(*nanos) }
             }
             _ => return None,
         };
-        Some(moment).filter(|moment| moment.nanos < 1_000_000_000)
+        Some(timestamp).filter(|timestamp| timestamp.nanos < 1_000_000_000)
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{CodecError, Encoding, Out, Rules};
 
-/// How much room is kept for the messages to come.
+/// The room that is kept for the messages to come.
 const KEPT: usize = 256 * 1024;
 
 /// Messages in the order in which they go out.
@@ -30,7 +30,7 @@ pub struct TooLarge {
     pub limit: usize,
 }
 
-/// Why a message is not sent.
+/// The reason why a message is not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unsendable {
     /// It is too large.
@@ -47,7 +47,7 @@ impl Outbox {
         Outbox { encoding, rules, bytes: Vec::new(), ends: Vec::new(), spare: None }
     }
 
-    /// How the messages are encoded.
+    /// The encoding of the messages.
     pub fn encoding(&self) -> Encoding {
         self.encoding
     }

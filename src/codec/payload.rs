@@ -11,7 +11,7 @@ pub struct PayloadRef<'a> {
     pub args: Option<&'a [u8]>,
     /// One encoded dict.
     pub kwargs: Option<&'a [u8]>,
-    /// How both are encoded.
+    /// The encoding of both.
     pub encoding: Encoding,
 }
 
@@ -36,7 +36,8 @@ impl<'a> PayloadRef<'a> {
     }
 }
 
-/// Where a slice lies in its frame; `start == end` stands for "absent" (no encoded value is empty).
+/// The place of a slice in its frame; `start == end` stands for "absent" (no encoded value is
+/// empty).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Span {
     start: u32,
@@ -45,7 +46,7 @@ pub struct Span {
 
 impl Span {
     /// The place of `part`, which must be a slice of `frame`; absent otherwise.
-    pub fn of(frame: &[u8], part: Option<&[u8]>) -> Span {
+    pub fn new(frame: &[u8], part: Option<&[u8]>) -> Span {
         let Some(part) = part else {
             return Span::default();
         };
@@ -59,8 +60,8 @@ impl Span {
     }
 
     /// The place of a dict: one without entries need not stand in the frame.
-    pub fn of_dict(frame: &[u8], dict: Dict<'_>) -> Span {
-        match Span::of(frame, Some(dict.as_bytes())) {
+    pub fn from_dict(frame: &[u8], dict: Dict<'_>) -> Span {
+        match Span::new(frame, Some(dict.as_bytes())) {
             absent if absent.start == absent.end => Span::EMPTY_DICT,
             span => span,
         }
@@ -116,15 +117,16 @@ impl Tagged {
 
 impl Payload {
     /// Keeps `payload`, whose slices lie in `frame`, alive together with the frame.
-    pub fn of_frame(frame: &Bytes, payload: PayloadRef<'_>) -> Payload {
+    pub fn from_frame(frame: &Bytes, payload: PayloadRef<'_>) -> Payload {
         Payload {
-            args: Span::of(frame, payload.args),
-            kwargs: Tagged::new(Span::of(frame, payload.kwargs), payload.encoding),
+            args: Span::new(frame, payload.args),
+            kwargs: Tagged::new(Span::new(frame, payload.kwargs), payload.encoding),
             frame: frame.clone(),
         }
     }
 
-    /// Copies a frame of up to `limit` bytes, so as not to keep the block alive that it is a part of.
+    /// Copies a frame of up to `limit` bytes, so as not to keep the block alive that it is a part
+    /// of.
     pub fn detach(&mut self, limit: usize) {
         if self.frame.len() <= limit {
             self.frame = Bytes::copy_from_slice(&self.frame);
@@ -139,7 +141,7 @@ impl Payload {
         details: Span,
         encoding: Encoding,
     ) -> Result<(Span, Payload), CodecError> {
-        let lent = self.lend();
+        let lent = self.as_ref();
         let details = details.slice(&self.frame).unwrap_or_default();
         let mut all = Vec::with_capacity(details.len() + lent.len() * 3 / 2);
         all.extend_from_slice(details);
@@ -162,14 +164,14 @@ impl Payload {
         Ok((details, Payload { frame: all.into(), args, kwargs }))
     }
 
-    /// How both are encoded.
+    /// The encoding of both.
     #[inline]
     pub fn encoding(&self) -> Encoding {
         self.kwargs.encoding()
     }
 
     /// Lends args and kwargs.
-    pub fn lend(&self) -> PayloadRef<'_> {
+    pub fn as_ref(&self) -> PayloadRef<'_> {
         PayloadRef {
             args: self.args.slice(&self.frame),
             kwargs: self.kwargs.span().slice(&self.frame),
@@ -195,9 +197,9 @@ mod tests {
             kwargs: Some(&frame[15..22]),
             encoding: Encoding::Json,
         };
-        let owned = Payload::of_frame(&frame, payload);
-        assert_eq!(owned.lend(), payload);
-        assert_eq!(owned.lend().args, Some(&b"[1]"[..]));
+        let owned = Payload::from_frame(&frame, payload);
+        assert_eq!(owned.as_ref(), payload);
+        assert_eq!(owned.as_ref().args, Some(&b"[1]"[..]));
     }
 
     #[test]
@@ -215,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_foreign_slice_is_absent() {
-        assert_eq!(Span::of(b"abc", Some(b"x")), Span::default());
-        assert_eq!(Span::of(b"abc", None).slice(b"abc"), None);
+        assert_eq!(Span::new(b"abc", Some(b"x")), Span::default());
+        assert_eq!(Span::new(b"abc", None).slice(b"abc"), None);
     }
 }

@@ -22,7 +22,7 @@ use super::{CodecError, Dict, Encoding, MAX_ID, PayloadRef, Rules, binary, json,
 #[derive(Debug, Clone)]
 pub struct Received {
     frame: Bytes,
-    /// How much of the frame is the text.
+    /// The length of the text in the frame.
     text: usize,
     encoding: Encoding,
 }
@@ -51,7 +51,7 @@ impl Received {
         &self.frame
     }
 
-    /// How the message is encoded.
+    /// The encoding of the message.
     pub fn encoding(&self) -> Encoding {
         self.encoding
     }
@@ -94,7 +94,7 @@ pub trait Read<'a>: Sized {
     fn id(&mut self) -> Result<u64, CodecError> {
         match self.uint()? {
             id @ 1..=MAX_ID => Ok(id),
-            _ => Err(self.error("an id is 1 to 2^53")),
+            _ => Err(self.error("an id must be from 1 to 2^53")),
         }
     }
 
@@ -102,7 +102,7 @@ pub trait Read<'a>: Sized {
     fn id_or_zero(&mut self) -> Result<u64, CodecError> {
         match self.uint()? {
             id @ 0..=MAX_ID => Ok(id),
-            _ => Err(self.error("an id is 1 to 2^53")),
+            _ => Err(self.error("an id must be from 1 to 2^53")),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::moment::Moment;
+use super::timestamp::Timestamp;
 
 /// One step through a value.
 ///
@@ -32,7 +32,7 @@ pub enum Token<'a> {
     /// Bytes.
     Binary(Cow<'a, [u8]>),
     /// A point in time.
-    Moment(Moment),
+    Timestamp(Timestamp),
     /// The next value has this CBOR tag, which has no token of its own.
     Tag(u64),
     /// A value of a MsgPack extension type.
@@ -48,7 +48,7 @@ pub enum Token<'a> {
 /// A whole number of any size: the magnitude, or -1 minus the magnitude.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Big<'a> {
-    /// Which of both.
+    /// True for a negative number.
     pub negative: bool,
     /// Big endian, without zeros in front.
     pub magnitude: Cow<'a, [u8]>,
@@ -77,7 +77,7 @@ impl<'a> Big<'a> {
 
     /// Of decimal digits, with `-` before them or not; `None` for what is no such number or is too
     /// long.
-    pub fn of_digits(text: &str) -> Option<Big<'static>> {
+    pub fn from_digits(text: &str) -> Option<Big<'static>> {
         let (negative, digits) = match text.strip_prefix('-') {
             Some(digits) => (true, digits),
             None => (false, text),
@@ -181,19 +181,22 @@ mod tests {
     fn numbers_of_any_size_have_digits() {
         let huge = "340282366920938463463374607431768211456";
         for text in ["0", "1", "-1", "4294967296", "18446744073709551616", huge] {
-            assert_eq!(Big::of_digits(text).unwrap().digits().unwrap(), text);
+            assert_eq!(Big::from_digits(text).unwrap().digits().unwrap(), text);
         }
-        assert_eq!(Big::of_digits("-256").unwrap().magnitude.as_ref(), [255]);
-        assert_eq!(Big::of_digits("-0").unwrap().token(), Token::Uint(0));
-        assert_eq!(Big::of_digits("18446744073709551615").unwrap().token(), Token::Uint(u64::MAX));
+        assert_eq!(Big::from_digits("-256").unwrap().magnitude.as_ref(), [255]);
+        assert_eq!(Big::from_digits("-0").unwrap().token(), Token::Uint(0));
+        assert_eq!(
+            Big::from_digits("18446744073709551615").unwrap().token(),
+            Token::Uint(u64::MAX)
+        );
         for negative in [false, true] {
             let largest = Big::new(negative, vec![255; MAX_BYTES]);
-            assert_eq!(Big::of_digits(&largest.digits().unwrap()), Some(largest));
+            assert_eq!(Big::from_digits(&largest.digits().unwrap()), Some(largest));
         }
-        assert_eq!(Big::of_digits(&"9".repeat(617)), None);
+        assert_eq!(Big::from_digits(&"9".repeat(617)), None);
         assert_eq!(Big::new(true, vec![1; 257]).digits(), None);
         assert_eq!(Big::new(true, vec![1; 257]).float(), f64::NEG_INFINITY);
-        assert_eq!(decimal_text(-2, &Big::of_digits("27315").unwrap()).unwrap(), "27315e-2");
+        assert_eq!(decimal_text(-2, &Big::from_digits("27315").unwrap()).unwrap(), "27315e-2");
     }
 
     proptest! {
@@ -201,13 +204,13 @@ mod tests {
         fn digits_there_and_back(negative: bool, bytes in prop::collection::vec(any::<u8>(), 0..40)) {
             let big = Big::new(negative, bytes);
             let digits = big.digits().unwrap();
-            prop_assert_eq!(Big::of_digits(&digits).unwrap(), big);
+            prop_assert_eq!(Big::from_digits(&digits).unwrap(), big);
         }
 
         #[test]
         fn small_ones_agree_with_i128(number: i128) {
             let number = number >> 1;
-            let big = Big::of_digits(&number.to_string()).unwrap();
+            let big = Big::from_digits(&number.to_string()).unwrap();
             prop_assert_eq!(big.digits().unwrap(), number.to_string());
             prop_assert_eq!(big.float(), number as f64);
         }

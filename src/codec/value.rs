@@ -3,8 +3,8 @@
 //! The tree owns everything it shows: strings are unescaped and NUL-terminated once, so that they
 //! can be lent to C. Nodes are numbered; node 0 is the whole value. Kinds of numbers follow the
 //! text: whole numbers are [`Node::Int`] or, beyond `i64`, [`Node::Uint`]; all others, also whole
-//! numbers beyond `u64`, are [`Node::Double`]. What has no node is shown as it would be in JSON: see
-//! the table of [`super::transcode`](mod@super::transcode).
+//! numbers beyond `u64`, are [`Node::Double`]. What has no node is shown as it would be in JSON:
+//! see the table of [`super::transcode`](mod@super::transcode).
 
 use super::builder::{BuildError, Builder};
 use super::json::scan::{Rules, Scanner};
@@ -37,7 +37,7 @@ pub enum Node {
     Dict(Place),
 }
 
-/// Where a string's bytes or a container's entries lie, and how many they are.
+/// The place of a string's bytes or a container's entries, and their number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     start: u32,
@@ -130,9 +130,9 @@ impl Tree {
                 Token::Text(text) => Node::String(tree.store(text.as_bytes())),
                 Token::Binary(bytes) => Node::Binary(tree.store(&bytes)),
                 Token::Ext(_, bytes) => Node::Binary(tree.store(bytes)),
-                Token::Moment(moment) => match moment.text() {
+                Token::Timestamp(timestamp) => match timestamp.text() {
                     Some(text) => Node::String(tree.store(text.as_bytes())),
-                    None => Node::Int(moment.seconds),
+                    None => Node::Int(timestamp.seconds),
                 },
                 Token::List(_) => {
                     open.push(begun(false));
@@ -181,7 +181,7 @@ impl Tree {
         self.text(place).split_last().map_or(&[], |(_, bytes)| bytes)
     }
 
-    /// How many entries the node has; 0 unless it is a list or dict.
+    /// The number of entries that the node has; 0 unless it is a list or dict.
     pub fn size(&self, index: u32) -> usize {
         match self.node(index) {
             Some(Node::List(place) | Node::Dict(place)) => place.len as usize,

@@ -7,7 +7,7 @@ use super::json::text::write_string;
 use super::msgpack::MsgPack;
 use super::{CodecError, Dict, Encoding, PayloadRef, Rules, transcode};
 
-/// Where a message is written to, and how.
+/// The message being written, and its encoding.
 #[derive(Debug)]
 pub struct Out<'o> {
     bytes: &'o mut Vec<u8>,
@@ -37,15 +37,15 @@ impl<'o> Out<'o> {
 
 /// Appends one message.
 ///
-/// Each step has JSON in line, as nearly all messages were before there was more; the other encodings
-/// are out of line.
+/// Each step has JSON in line, as nearly all messages were before there was more; the other
+/// encodings are out of line.
 #[derive(Debug)]
 pub struct Writer<'w> {
     bytes: &'w mut Vec<u8>,
     encoding: Encoding,
     rules: Rules,
     failed: &'w mut Option<CodecError>,
-    /// Where the message begins.
+    /// The beginning of the message.
     start: usize,
     elements: u8,
 }

@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int, c_void};
 
 use crate::client::request_options::Request;
 use crate::client::{Failure, Notice, Status};
-use crate::codec::Dict;
+use crate::codec::{Dict, DictWriter};
 
 use super::args::{self, Out, Payload, Text, from_c};
 use super::guard::guard;
@@ -230,10 +230,7 @@ fn acknowledged(options: Dict<'_>) -> Result<Vec<u8>, Failure> {
             return Err(Failure::new(Status::Option, text));
         }
     }
-    let mut with = b"{\"acknowledge\":true".to_vec();
-    if !options.is_empty() {
-        with.push(b',');
-    }
-    with.extend_from_slice(&options.as_bytes()[1..]);
-    Ok(with)
+    let mut with = DictWriter::default();
+    with.flag("acknowledge").extend(options);
+    Ok(with.finish().into_bytes())
 }

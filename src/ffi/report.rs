@@ -26,7 +26,7 @@ pub(super) fn report(value: &Value) -> Result<*mut wamp_message_t, Failure> {
         false => PayloadRef { kwargs: part, ..PayloadRef::NONE },
     };
     let mut event = Event::new(EventKind::Released, 0, None);
-    event.payload = Payload::of_frame(&frame, payload);
+    event.payload = Payload::from_frame(&frame, payload);
     view::message(Notice::detached(NoticeKind::Session(EventKind::Released), event))
 }
 
@@ -234,7 +234,7 @@ pub unsafe extern "C" fn wamp_log_event(event: *const wamp_event_t, user_data: *
         let text = |text: &Option<Arc<CStr>>| {
             text.as_deref().map(CStr::to_string_lossy).unwrap_or_default().into_owned()
         };
-        let payload = notice.event.payload.lend();
+        let payload = notice.event.payload.as_ref();
         let part =
             |part: Option<&[u8]>| String::from_utf8_lossy(part.unwrap_or_default()).into_owned();
         let words = [

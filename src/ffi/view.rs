@@ -11,7 +11,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use crate::client::{Failure, Notice, NoticeKind, Receiver, Status};
-use crate::codec::{Dict, Encoding, Tree};
+use crate::codec::{Dict, DictWriter, Encoding, Tree};
 use crate::protocol::{Event, EventKind, INVOCATION_ID};
 
 use super::args;
@@ -175,7 +175,7 @@ fn flags(event: &Event<Receiver>) -> u32 {
 }
 
 fn payload(notice: &Notice) -> wamp_payload_t {
-    let payload = notice.event.payload.lend();
+    let payload = notice.event.payload.as_ref();
     let (args, args_size) = part(payload.args);
     let (kwargs, kwargs_size) = part(payload.kwargs);
     let flags = WAMP_PAYLOAD_RECEIVED;
@@ -252,7 +252,7 @@ impl ViewSlot {
     fn parse(&self, which: Which) -> Option<Tree> {
         // SAFETY: the notice lives as long as this slot is filled, and the slot is locked.
         let notice = unsafe { &*self.notice };
-        let payload = notice.event.payload.lend();
+        let payload = notice.event.payload.as_ref();
         let tree = match which {
             Which::Args => Tree::parse(payload.encoding, payload.args?),
             Which::Kwargs => Tree::parse(payload.encoding, payload.kwargs?),
@@ -275,13 +275,9 @@ fn with_uri(details: &[u8], notice: &Notice) -> Vec<u8> {
     let (Some(uri), None) = (&notice.event.uri, dict.get(key)) else {
         return details.to_vec();
     };
-    let mut filled = format!("{{\"{key}\":").into_bytes();
-    crate::codec::json::text::write_string(&mut filled, &uri.to_string_lossy());
-    if !dict.is_empty() {
-        filled.push(b',');
-    }
-    filled.extend_from_slice(&details[1..]);
-    filled
+    let mut filled = DictWriter::default();
+    filled.text(key, &uri.to_string_lossy()).extend(dict);
+    filled.finish().into_bytes()
 }
 
 /// A pointer to an event: NULL, or to a wamp_event_t, which may be stale.

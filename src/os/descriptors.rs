@@ -1,8 +1,8 @@
 //! Descriptors by their numbers, for where a program closes those of the library.
 //!
 //! Programs do that, as daemons with all above 2, and open files of their own then, which get the
-//! lowest numbers that are free. What the library goes on using until it notices had better not stand
-//! there: so its descriptors get higher numbers, as far as there is room for them.
+//! lowest numbers that are free. What the library goes on using until it notices had better not
+//! stand there: so its descriptors get higher numbers, as far as there is room for them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,10 +10,10 @@ use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
-/// What stands under a descriptor's number: device and inode.
+/// The file behind a descriptor's number: device and inode.
 pub(super) type FileId = (u64, u64);
 
-/// What stands under the number `fd`; `None` for nothing.
+/// The file behind the number `fd`; `None` for none.
 pub(super) fn file_id(fd: RawFd) -> Option<FileId> {
     let mut stat = MaybeUninit::<libc::stat>::uninit();
     // SAFETY: there is room for what is written, and a number that is no descriptor is an error.
@@ -26,13 +26,14 @@ pub(super) fn file_id(fd: RawFd) -> Option<FileId> {
     Some((stat.st_dev as u64, stat.st_ino as u64))
 }
 
-/// Where the library's numbers begin: above what most programs have, and well below what select() takes.
+/// The first of the library's numbers: above what most programs have, and well below what select()
+/// takes.
 const FIRST: RawFd = 256;
-/// What select() takes.
+/// The number of descriptors that select() takes.
 const SELECTABLE: RawFd = 1024;
 
-/// The same under a number of the library's, where there is one that select() takes, or it had none of
-/// those before.
+/// The same under a number of the library's, where there is one that select() takes, or it had none
+/// of those before.
 pub(crate) fn raised<T: FromRawFd + IntoRawFd>(descriptor: T) -> T {
     let low = descriptor.into_raw_fd();
     // SAFETY: it is given back by its owner.
@@ -51,8 +52,8 @@ pub(crate) fn raised<T: FromRawFd + IntoRawFd>(descriptor: T) -> T {
     }
 }
 
-/// Runs what makes descriptors while the low numbers are taken. Other threads get higher ones meanwhile,
-/// too.
+/// Runs what makes descriptors while the low numbers are taken. Other threads get higher ones
+/// meanwhile, too.
 pub(crate) fn made_above<T>(make: impl FnOnce() -> T) -> T {
     let taken = fs::File::open("/dev/null").ok().filter(|_| has_room());
     let _low = taken.map(|nothing| {
@@ -115,8 +116,8 @@ impl Descriptors {
         self.0.iter().all(|(number, kind)| there.0.get(number) == Some(kind))
     }
 
-    /// Takes their numbers out of use for good, as far as nobody has them: what goes on using them shall
-    /// not meet somebody else's files.
+    /// Takes their numbers out of use for good, as far as nobody has them: what goes on using them
+    /// shall not meet somebody else's files.
     pub(crate) fn occupy(&self) {
         let Ok(nothing) = fs::File::open("/dev/null") else {
             return;

@@ -5,7 +5,7 @@
 //! * [`signals`]: what the library's threads block, and writes without SIGPIPE.
 //! * [`threads`]: cancellation, and the very end of a thread. [`fork`]: children.
 //! * [`sockets`]: what the system knows of a peer. `descriptors`: numbers that others may take.
-//! * [`flag`]: a pollable descriptor.
+//! * [`flag`]: a pollable descriptor. [`sync`]: locks that go on after a panic.
 #![allow(unsafe_code)]
 
 mod descriptors;
@@ -13,6 +13,7 @@ mod flag;
 mod fork;
 mod signals;
 mod sockets;
+mod sync;
 mod threads;
 
 pub(crate) use descriptors::{Descriptors, descriptors, made_above, raised};
@@ -20,4 +21,5 @@ pub(crate) use flag::Flag;
 pub(crate) use fork::{forked, watch_fork};
 pub(crate) use signals::{NO_SIGPIPE, NoSigpipe, SignalMask, is_own_thread};
 pub(crate) use sockets::{Ours, is_closed, is_exhausted, tcp_silence, unacknowledged};
+pub(crate) use sync::{lock, unpoisoned};
 pub(crate) use threads::{NoCancel, ThreadId};

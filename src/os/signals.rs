@@ -51,7 +51,7 @@ thread_local! {
 
 impl SignalMask {
     /// The mask of the calling thread.
-    pub(crate) fn of_this_thread() -> SignalMask {
+    pub(crate) fn current() -> SignalMask {
         SignalMask::from_set(&change_mask(libc::SIG_BLOCK, &empty_set()))
     }
 
@@ -192,7 +192,7 @@ fn is_sigpipe_pending() -> bool {
 mod tests {
     use super::*;
 
-    fn of(signals: &[c_int]) -> SignalMask {
+    fn mask_of(signals: &[c_int]) -> SignalMask {
         SignalMask(signals.iter().fold(0, |bits, signal| bits | 1 << signal))
     }
 
@@ -204,16 +204,17 @@ mod tests {
     #[test]
     fn a_mask_is_worn_and_given_back() {
         apart(|| {
-            let (one, other) = (of(&[libc::SIGUSR1]), of(&[libc::SIGUSR2, libc::SIGRTMAX()]));
+            let (one, other) =
+                (mask_of(&[libc::SIGUSR1]), mask_of(&[libc::SIGUSR2, libc::SIGRTMAX()]));
             one.wear();
-            assert_eq!(SignalMask::of_this_thread(), one);
+            assert_eq!(SignalMask::current(), one);
             let borrowed = other.borrow();
-            assert_eq!(SignalMask::of_this_thread(), other);
+            assert_eq!(SignalMask::current(), other);
             drop(borrowed);
-            assert_eq!(SignalMask::of_this_thread(), one);
+            assert_eq!(SignalMask::current(), one);
             for mask in [other, other, one] {
                 mask.wear();
-                assert_eq!(SignalMask::of_this_thread(), mask);
+                assert_eq!(SignalMask::current(), mask);
             }
         });
     }
@@ -221,7 +222,7 @@ mod tests {
     #[test]
     fn an_io_thread_adds_what_is_sent_to_processes_and_opens_itself_to_faults() {
         let (first, last) = (libc::SIGRTMIN(), libc::SIGRTMAX());
-        let io = of(&[first, libc::SIGSEGV, libc::SIGTERM]).for_io();
+        let io = mask_of(&[first, libc::SIGSEGV, libc::SIGTERM]).for_io();
         let blocked = |signal: c_int| io.0 >> signal & 1 == 1;
         for signal in 1..=last {
             let process = PROCESS_SIGNALS.contains(&signal);
@@ -237,13 +238,13 @@ mod tests {
         apart(|| {
             let (mut near, far) = std::io::pipe().map(|(far, near)| (near, far)).unwrap();
             drop(far);
-            let before = SignalMask::of_this_thread();
+            let before = SignalMask::current();
             let held = NoSigpipe::begin();
             assert!(!held.is_raised());
             near.write_all(b"x").unwrap_err();
             assert!(held.is_raised());
             drop(held);
-            assert_eq!(SignalMask::of_this_thread(), before);
+            assert_eq!(SignalMask::current(), before);
             assert!(!NoSigpipe::begin().is_raised());
             let outer = NoSigpipe::begin();
             near.write_all(b"x").unwrap_err();

@@ -1,4 +1,4 @@
-//! What the system knows of a socket, and what it means by an error of one.
+//! The system's knowledge of a socket, and the meaning of its errors.
 
 use std::ffi::c_int;
 use std::io;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::descriptors::{FileId, file_id};
 
-/// How many bytes of what was written to a socket wait for its peer: over TCP until the peer's system
+/// The number of written bytes that wait for the socket's peer: over TCP until the peer's system
 /// has acknowledged them, on a Unix socket until the peer has read them, and then with what the
 /// system needs to keep them. 0 where the system does not tell.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -27,9 +27,9 @@ pub(crate) fn unacknowledged(_socket: RawFd) -> u64 {
     0
 }
 
-/// For how long the machine at the other end of a TCP connection has answered nothing of what it was
-/// sent. A peer whose window is closed takes nothing, and answers when it is asked whether it is
-/// still closed, which the system does more and more seldom: that is no silence.
+/// For how long the machine at the other end of a TCP connection has answered nothing of what it
+/// was sent. A peer whose window is closed takes nothing, and answers when it is asked whether it
+/// is still closed, which the system does more and more seldom: that is no silence.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn tcp_silence(socket: RawFd) -> Option<Duration> {
     /// So many questions about a closed window go unanswered before that is silence.
@@ -70,8 +70,8 @@ pub(crate) fn is_closed(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EBADF)
 }
 
-/// A socket that is closed only as long as its number is its own: where the program has closed it under
-/// us, the number may be somebody else's by now.
+/// A socket that is closed only as long as its number is its own: where the program has closed it
+/// under us, the number may be somebody else's by now.
 #[derive(Debug)]
 pub(crate) struct Ours<T: AsRawFd> {
     socket: ManuallyDrop<T>,

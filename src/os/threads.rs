@@ -2,8 +2,8 @@
 
 use std::ffi::c_int;
 
-/// Keeps the calling thread from being canceled (`pthread_cancel`) until dropped: cancellation unwinds
-/// the stack, which Rust does not bear. A cancellation that comes meanwhile waits.
+/// Keeps the calling thread from being canceled (`pthread_cancel`) until dropped: cancellation
+/// unwinds the stack, which Rust does not bear. A cancellation that comes meanwhile waits.
 pub(crate) struct NoCancel {
     #[cfg(target_os = "linux")]
     before: c_int,
@@ -51,7 +51,7 @@ pub(crate) struct ThreadId(#[cfg(target_os = "linux")] libc::pid_t);
 
 impl ThreadId {
     /// The one that asks.
-    pub(crate) fn of_this_thread() -> ThreadId {
+    pub(crate) fn current() -> ThreadId {
         // SAFETY: takes no pointers and cannot fail.
         #[cfg(target_os = "linux")]
         return ThreadId(unsafe { libc::gettid() });

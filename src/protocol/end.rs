@@ -1,6 +1,6 @@
 //! The ends of a session, and the words that both sides have for them.
 
-use crate::codec::{Dict, json};
+use crate::codec::{Dict, DictWriter};
 
 /// The way in which a session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,11 +55,9 @@ pub(super) fn why(reason: &str, details: Dict<'_>) -> (String, String) {
 
 /// The details of an ABORT or GOODBYE with a message, as text.
 pub(super) fn message_details(message: Option<&str>) -> Vec<u8> {
-    let mut details = b"{".to_vec();
+    let mut details = DictWriter::default();
     if let Some(message) = message {
-        details.extend_from_slice(b"\"message\":");
-        json::text::write_string(&mut details, message);
+        details.text("message", message);
     }
-    details.push(b'}');
-    details
+    details.finish().into_bytes()
 }

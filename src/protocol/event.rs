@@ -124,8 +124,8 @@ impl<H> Event<H> {
 
     /// Shows the details and the payload of the message that the event tells of.
     pub(super) fn attach(&mut self, frame: &Bytes, details: Dict<'_>, payload: PayloadRef<'_>) {
-        self.details = Span::of_dict(frame, details);
-        self.payload = Payload::of_frame(frame, payload);
+        self.details = Span::from_dict(frame, details);
+        self.payload = Payload::from_frame(frame, payload);
     }
 
     /// The details dict as it was received.

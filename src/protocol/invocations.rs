@@ -21,7 +21,7 @@ use std::mem;
 
 use bytes::Bytes;
 
-use crate::codec::{Dict, PayloadRef};
+use crate::codec::{Dict, DictWriter, PayloadRef};
 
 use super::error::{RequestError, Violation};
 use super::event::{Event, EventKind, c_text, concrete};
@@ -196,14 +196,12 @@ impl<H: Clone> Invocations<H> {
             return Err(RequestError::NoProgress);
         }
         link.features.check_dealer_passthru(options)?;
-        let mut with = b"{\"progress\":true".to_vec();
-        if !options.is_empty() {
-            with.push(b',');
-        }
-        with.extend_from_slice(&options.as_bytes()[1..]);
+        let mut with = DictWriter::default();
+        with.flag("progress").extend(options);
+        let with = with.finish();
         let options = match options.bool("progress") {
             Ok(Some(true)) => options,
-            Ok(None) => Dict::from_checked(&with),
+            Ok(None) => with.dict(),
             // Beside ours it would be there twice.
             _ => return Err(RequestError::Option("progress", "must be true, or left out")),
         };

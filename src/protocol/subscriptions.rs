@@ -297,13 +297,13 @@ impl<H: Clone> Subscriptions<H> {
             return Ok(());
         };
         let topic = concrete(&subscription.topic, subscription.matching, named);
-        let details = Span::of_dict(frame, event.details);
+        let details = Span::from_dict(frame, event.details);
         for (local, target) in &subscription.handlers {
             let mut told = Event::new(EventKind::Event, *local, Some(target.clone()));
             told.wamp_id = event.publication;
             told.uri = Some(topic.clone());
             told.details = details;
-            told.payload = Payload::of_frame(frame, event.payload);
+            told.payload = Payload::from_frame(frame, event.payload);
             link.emit(told);
         }
         Ok(())

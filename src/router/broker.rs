@@ -2,22 +2,22 @@
 //!
 //! Knows neither sockets nor sessions beyond the [`Peer`] that their messages go to. What a
 //! publication is, and whom it is for, is [`super::publication`]; what is kept of it for later is
-//! [`super::history`].
+//! [`super::event_store`].
 
 use std::sync::Arc;
 
-use crate::codec::{Dict, Encoding, Out, Rules, Unsendable};
+use crate::codec::{Dict, DictWriter, Encoding, Out, Rules, Unsendable};
 use crate::protocol::ids::IdMap;
 use crate::protocol::message::{
     Event, Publish, Published, Subscribe, Subscribed, Unsubscribe, Unsubscribed,
 };
 use crate::protocol::uri::{self, Match};
 
-use super::details::{Details, flag};
-use super::history::Memory;
-use super::notice::{Notice, subscription_details};
+use super::event_store::EventStore;
+use super::meta_event::{MetaEvent, subscription_details};
+use super::options::flag;
 use super::pattern::{Entry, Table};
-use super::peer::{Peer, Rings};
+use super::peer::{Peer, WakeList};
 use super::publication::{Publication, PublishOptions};
 use super::request::{Fault, Refusal, check_own_uri, check_pattern, is_reserved, read_match};
 use super::roles::Action;
@@ -25,7 +25,7 @@ use super::roles::Action;
 /// All subscriptions of a realm.
 #[derive(Debug, Default)]
 pub(super) struct Broker {
-    /// What PUBLISH looks for.
+    /// The subscriptions that PUBLISH looks through.
     subscriptions: Table<Subscribers>,
     /// The subscriptions of each session.
     sessions: IdMap<IdMap<()>>,
@@ -33,10 +33,10 @@ pub(super) struct Broker {
     encoded: [Encoded; Encoding::ALL.len()],
     /// Publishers are disclosed always.
     disclose: bool,
-    /// What is kept for later.
-    memory: Memory,
-    /// What the meta topics have to tell, for [`super::realm`] to publish.
-    pub(super) notices: Vec<Notice>,
+    /// The events that are kept for later.
+    events: EventStore,
+    /// The news for the meta topics, for [`super::realm`] to publish.
+    pub(super) meta_events: Vec<MetaEvent>,
 }
 
 /// An event in one encoding.
@@ -59,12 +59,12 @@ enum State {
     Impossible,
 }
 
-/// Whom an event has reached.
+/// The reach of an event.
 #[derive(Debug, Default)]
 struct Reach {
     /// Somebody has got it, or goes without for a reason other than its size.
     reached: bool,
-    /// What it is too large for.
+    /// The error of a receiver for which it is too large.
     too_large: Option<Unsendable>,
 }
 
@@ -82,8 +82,8 @@ pub(super) type Subscribers = IdMap<Arc<Peer>>;
 
 impl Broker {
     /// A broker that discloses all publishers, or those only that want it.
-    pub(super) fn new(disclose: bool, memory: Memory) -> Broker {
-        Broker { disclose, memory, ..Broker::default() }
+    pub(super) fn new(disclose: bool, events: EventStore) -> Broker {
+        Broker { disclose, events, ..Broker::default() }
     }
 
     /// SUBSCRIBE: a session that subscribes again gets the same id, and each event once.
@@ -91,7 +91,7 @@ impl Broker {
         &mut self,
         from: &Arc<Peer>,
         message: &Subscribe<'_>,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
     ) -> Result<(), Fault> {
         let options = SubscribeOptions::read(message.options)?;
         check_pattern(&message.topic, options.matching)?;
@@ -111,19 +111,19 @@ impl Broker {
         let joined = entry.value.insert(from.id(), from.clone()).is_none();
         self.sessions.entry(from.id()).or_default().insert(entry.id, ());
         let answer = Subscribed { request: message.request, subscription: entry.id };
-        from.send(rings, |out| answer.write(out));
+        from.send(wakes, |out| answer.write(out));
         if options.get_retained {
-            self.memory.recall(entry, from, rings);
+            self.events.recall(entry, from, wakes);
         }
         // Those who watch the meta topics are not told of each other.
         if joined && !is_reserved(&message.topic) {
             if created {
                 let details = subscription_details(entry);
                 let topic = "wamp.subscription.on_create";
-                self.notices.push(Notice::created(topic, from.id(), &details));
+                self.meta_events.push(MetaEvent::created(topic, from.id(), &details));
             }
             let topic = "wamp.subscription.on_subscribe";
-            self.notices.push(Notice::changed(topic, from.id(), entry.id));
+            self.meta_events.push(MetaEvent::changed(topic, from.id(), entry.id));
         }
         Ok(())
     }
@@ -133,7 +133,7 @@ impl Broker {
         &mut self,
         from: &Arc<Peer>,
         message: &Unsubscribe,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
     ) -> Result<(), Fault> {
         let id = message.subscription;
         let own = self.sessions.get_mut(&from.id());
@@ -143,7 +143,7 @@ impl Broker {
         }
         self.remove(from.id(), id);
         let answer = Unsubscribed { request: message.request, details: None };
-        from.send(rings, |out| answer.write(out));
+        from.send(wakes, |out| answer.write(out));
         Ok(())
     }
 
@@ -153,7 +153,7 @@ impl Broker {
         subscriber: u64,
         id: u64,
         reason: &str,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
     ) -> bool {
         let own = self.sessions.get_mut(&subscriber);
         if own.and_then(|own| own.remove(&id)).is_none() {
@@ -161,11 +161,11 @@ impl Broker {
         }
         let peer = self.remove(subscriber, id);
         if let Some(peer) = peer.filter(|peer| peer.identity().features.subscription_revocation) {
-            let mut details = Details::default();
+            let mut details = DictWriter::default();
             details.uint("subscription", id).text("reason", reason);
             let details = details.finish();
             let revoked = Unsubscribed { request: 0, details: Some(details.dict()) };
-            peer.send(rings, |out| revoked.write(out));
+            peer.send(wakes, |out| revoked.write(out));
         }
         true
     }
@@ -175,7 +175,7 @@ impl Broker {
         &mut self,
         from: &Arc<Peer>,
         message: &Publish<'_>,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
     ) -> Result<(), Fault> {
         let options = PublishOptions::read(message.options)?;
         let permissions = &from.identity().permissions;
@@ -189,34 +189,34 @@ impl Broker {
         let discloses = (self.disclose || options.disclose_me).then_some(&**from);
         let publication =
             Publication::new(&message.topic, message.payload, options, excluded, discloses);
-        if let Err(error) = self.deliver(&publication, rings) {
+        if let Err(error) = self.deliver(&publication, wakes) {
             let refused = Fault::Refused(Refusal::unsendable(error));
             return Err(if acknowledge { refused } else { Fault::Unheard });
         }
         if acknowledge {
             let answer = Published { request: message.request, publication: publication.id };
-            from.send(rings, |out| answer.write(out));
+            from.send(wakes, |out| answer.write(out));
         }
         Ok(())
     }
 
-    /// Brings a publication to all whom it is for, and keeps it where that is wanted. Fails if it is
-    /// too large for every one of them and is not kept either: it has come to nothing then.
+    /// Brings a publication to all whom it is for, and keeps it where that is wanted. Fails if it
+    /// is too large for every one of them and is not kept either: it has come to nothing then.
     pub(super) fn deliver(
         &mut self,
         publication: &Publication<'_>,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
     ) -> Result<(), Unsendable> {
         let mut reach = Reach::default();
         if let Some(entry) = self.subscriptions.exact(publication.topic) {
-            deliver_to(entry, publication, &mut self.encoded, &mut reach, rings);
+            deliver_to(entry, publication, &mut self.encoded, &mut reach, wakes);
         }
         if self.subscriptions.has_patterns() {
             for entry in self.subscriptions.patterns(publication.topic) {
-                deliver_to(entry, publication, &mut self.encoded, &mut reach, rings);
+                deliver_to(entry, publication, &mut self.encoded, &mut reach, wakes);
             }
         }
-        match (self.memory.keep(publication), reach) {
+        match (self.events.keep(publication), reach) {
             (false, Reach { reached: false, too_large: Some(error) }) => Err(error),
             _ => Ok(()),
         }
@@ -229,7 +229,7 @@ impl Broker {
                 && self.subscriptions.patterns(topic).next().is_some()
     }
 
-    /// Forgets a session.
+    /// Removes a session.
     pub(super) fn leave(&mut self, from: &Arc<Peer>) {
         let own = self.sessions.remove(&from.id()).unwrap_or_default();
         for id in own.keys() {
@@ -242,9 +242,9 @@ impl Broker {
         &self.subscriptions
     }
 
-    /// What is kept, for the meta API.
-    pub(super) fn memory(&self) -> &Memory {
-        &self.memory
+    /// The events that are kept, for the meta API.
+    pub(super) fn events(&self) -> &EventStore {
+        &self.events
     }
 
     /// Takes a subscriber away, and the subscription with the last one.
@@ -257,10 +257,10 @@ impl Broker {
         }
         if !reserved {
             let topic = "wamp.subscription.on_unsubscribe";
-            self.notices.push(Notice::changed(topic, subscriber, id));
+            self.meta_events.push(MetaEvent::changed(topic, subscriber, id));
             if deserted {
                 let topic = "wamp.subscription.on_delete";
-                self.notices.push(Notice::changed(topic, subscriber, id));
+                self.meta_events.push(MetaEvent::changed(topic, subscriber, id));
             }
         }
         peer
@@ -272,7 +272,7 @@ fn deliver_to(
     publication: &Publication<'_>,
     encoded: &mut [Encoded],
     reach: &mut Reach,
-    rings: &mut Rings,
+    wakes: &mut WakeList,
 ) {
     let mut receivers = entry.value.values().filter(|peer| publication.is_for(peer)).peekable();
     if receivers.peek().is_none() {
@@ -291,7 +291,7 @@ fn deliver_to(
         let own = &mut encoded[encoding as usize];
         if own.state == State::Unwanted && encoding == publication.payload.encoding {
             own.state = State::SentOnce;
-            reach.note(receiver.try_send(rings, |out| event.write(out)));
+            reach.note(receiver.try_send(wakes, |out| event.write(out)));
             continue;
         }
         if matches!(own.state, State::Unwanted | State::SentOnce) {
@@ -300,7 +300,7 @@ fn deliver_to(
             own.state = out.finish().map_or(State::Impossible, |()| State::Ready);
         }
         match own.state {
-            State::Ready => reach.note(receiver.try_send(rings, |out| out.whole(&own.bytes))),
+            State::Ready => reach.note(receiver.try_send(wakes, |out| out.whole(&own.bytes))),
             _ => reach.reached = true,
         }
     }

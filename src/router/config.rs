@@ -1,4 +1,4 @@
-//! What the user of a router can set: one JSON object, parsed once into [`Config`].
+//! The settings of a router: one JSON object, parsed once into [`Config`].
 //!
 //! | key | meaning | default |
 //! |---|---|---|
@@ -48,14 +48,15 @@ use super::roles::Roles;
 pub(super) struct Config {
     /// The only realms there are; `None` makes realms on demand.
     pub(super) realms: Option<Vec<String>>,
-    /// How long a client may take from the connection to HELLO.
+    /// The time that a client may take from the connection to HELLO.
     pub(super) hello_timeout: Duration,
     /// The largest message to accept and to pass on, in bytes.
     pub(super) max_message_size: usize,
-    /// How many bytes may wait for one client.
+    /// The number of bytes that may wait for one client.
     pub(super) send_queue_bytes: usize,
-    /// When a client is dropped that takes nothing of what waits for it. No key sets it: tests do.
-    pub(super) deaf_after: Duration,
+    /// The time after which a client is dropped that takes nothing of what waits for it. No key
+    /// sets it: tests do.
+    pub(super) write_timeout: Duration,
     /// Callees are always told who calls.
     pub(super) disclose_caller: bool,
     /// Subscribers are always told who publishes.
@@ -64,11 +65,11 @@ pub(super) struct Config {
     pub(super) tls: Option<Acceptor>,
     /// Compression of WebSocket messages.
     pub(super) deflate: Option<DeflateOptions>,
-    /// How many past publications each realm keeps.
+    /// The number of past publications that each realm keeps.
     pub(super) event_history: usize,
-    /// Who is known; `None` lets everybody in.
+    /// The users known; `None` lets everybody in.
     pub(super) auth: Option<Arc<Store>>,
-    /// What they may do; `None` is everything.
+    /// The rights of the roles; `None` allows everything.
     pub(super) roles: Option<Arc<Roles>>,
 }
 
@@ -79,7 +80,7 @@ impl Default for Config {
             hello_timeout: Duration::from_secs(10),
             max_message_size: 16 << 20,
             send_queue_bytes: 256 << 20,
-            deaf_after: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(60),
             disclose_caller: false,
             disclose_publisher: false,
             tls: None,
@@ -237,7 +238,7 @@ mod tests {
             hello_timeout: Duration::from_millis(500),
             max_message_size: 2048,
             send_queue_bytes: 4096,
-            deaf_after: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(60),
             disclose_caller: true,
             disclose_publisher: false,
             tls: None,

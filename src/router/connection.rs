@@ -32,25 +32,24 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::codec::{Batch, CodecError, Dict, Encoding, PayloadRef, Received};
+use crate::codec::{Batch, CodecError, Dict, DictWriter, Encoding, PayloadRef, Received};
 use crate::protocol::message::{Abort, Challenge, Goodbye, Hello, Message};
 use crate::protocol::uri;
 use crate::transport::{Incoming, Transport, TransportError};
 
 use super::Shared;
-use super::auth::{Login, Step};
-use super::details::Details;
-use super::peer::{Order, Peer, Rings, Sizes};
-use super::realm::{End, Session};
+use super::auth::{AuthExchange, Step};
+use super::peer::{Peer, PeerCommand, Sizes, WakeList};
+use super::realm::{LeaveReason, RealmSession};
 
-/// How long a client may take to answer GOODBYE, and to take and confirm the last messages.
+/// The time that a client may take to answer GOODBYE, and to take and confirm the last messages.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The most messages, and about the most bytes, that one turn reads.
 const TURN_MESSAGES: usize = 256;
 const TURN_BYTES: usize = 1 << 20;
 
-/// How many messages are decoded and then routed under one lock of the realm.
+/// The number of messages that are decoded and then routed under one lock of the realm.
 const CHUNK: usize = 64;
 
 /// See the module's text.
@@ -63,21 +62,21 @@ pub(super) struct Connection<'a> {
     deadline: Option<Pin<Box<Sleep>>>,
     /// Sleeps until the next call of the session has to be answered.
     call_timer: Option<Pin<Box<Sleep>>>,
-    /// What was read and is not yet routed.
+    /// The frames that were read and are not yet routed.
     frames: Vec<Bytes>,
     /// Nothing more can be read.
     hung_up: bool,
-    /// What is being written, and how many of its messages are.
+    /// The batch that is being written, and the number of its messages that are.
     writing: Option<(Batch, usize)>,
-    rings: Rings,
+    wakes: WakeList,
 }
 
 /// See the module's text.
 enum Phase {
     Opening,
     /// Under this realm's name.
-    Challenged(String, Box<Login>),
-    Joined(Session),
+    Challenged(String, Box<AuthExchange>),
+    Joined(RealmSession),
     Leaving,
     Ending,
 }
@@ -115,7 +114,7 @@ impl<'a> Connection<'a> {
             frames: Vec::new(),
             hung_up: false,
             writing: None,
-            rings: Rings::default(),
+            wakes: WakeList::default(),
         }
     }
 
@@ -143,7 +142,7 @@ impl<'a> Connection<'a> {
         self.obey()?;
         let more = self.read(cx)?;
         self.expire_calls(cx);
-        self.rings.ring();
+        self.wakes.wake();
         let all_written = self.write(cx)?;
         if let Phase::Leaving | Phase::Ending = self.phase
             && self.transport.is_written(all_written, cx)
@@ -161,15 +160,15 @@ impl<'a> Connection<'a> {
     }
 
     fn obey(&mut self) -> Result<(), Gone> {
-        match (self.peer.take_order(), &self.phase) {
-            (None, _) | (Some(Order::Goodbye(..)), Phase::Leaving | Phase::Ending) => {}
-            (Some(Order::Drop), _)
-            | (Some(Order::Goodbye(..)), Phase::Opening | Phase::Challenged(..)) => {
+        match (self.peer.take_command(), &self.phase) {
+            (None, _) | (Some(PeerCommand::Goodbye(..)), Phase::Leaving | Phase::Ending) => {}
+            (Some(PeerCommand::Drop), _)
+            | (Some(PeerCommand::Goodbye(..)), Phase::Opening | Phase::Challenged(..)) => {
                 return Err(Gone);
             }
-            (Some(Order::Goodbye(reason, message)), Phase::Joined(session)) => {
+            (Some(PeerCommand::Goodbye(reason, message)), Phase::Joined(session)) => {
                 // Behind the GOODBYE nobody would hear of them.
-                session.cancel_calls(&mut self.rings);
+                session.cancel_calls(&mut self.wakes);
                 self.enter(Phase::Leaving);
                 self.say_goodbye(&reason, message.as_deref());
             }
@@ -191,7 +190,7 @@ impl<'a> Connection<'a> {
             if timer.as_mut().poll(cx).is_pending() {
                 return;
             }
-            session.expire(Instant::now().into_std(), &mut self.rings);
+            session.expire(Instant::now().into_std(), &mut self.wakes);
         }
     }
 
@@ -216,7 +215,7 @@ impl<'a> Connection<'a> {
                     self.route();
                     return Ok(false);
                 }
-                Poll::Ready(Ok(Incoming::End { .. })) => {
+                Poll::Ready(Ok(Incoming::Closed { .. })) => {
                     self.hung_up = true;
                     self.route();
                     self.end();
@@ -281,7 +280,7 @@ impl<'a> Connection<'a> {
                 }
                 Phase::Joined(session) => {
                     let chunk = &frames[at..frames.len().min(at + CHUNK)];
-                    if let Err(end) = route_chunk(session, chunk, encoding, &mut self.rings) {
+                    if let Err(end) = route_chunk(session, chunk, encoding, &mut self.wakes) {
                         self.end_session(end);
                     }
                     chunk.len()
@@ -322,13 +321,13 @@ impl<'a> Connection<'a> {
             return self.abort(uri::NO_SUCH_REALM, &why);
         }
         let (store, id) = (self.shared.config.auth.as_ref(), self.peer.id());
-        match Login::begin(store, hello.details, id, self.transport.channel_id()) {
+        match AuthExchange::begin(store, hello.details, id, self.transport.channel_id()) {
             Ok(step) => self.go_on(hello.realm.into_owned(), step),
             Err(error) => self.abort(uri::PROTOCOL_VIOLATION, &error.to_string()),
         }
     }
 
-    /// What comes after HELLO: CHALLENGE, WELCOME or ABORT.
+    /// Sends what comes after HELLO: CHALLENGE, WELCOME or ABORT.
     fn go_on(&mut self, realm: String, step: Step) {
         match step {
             Step::Challenged(login) => {
@@ -336,16 +335,16 @@ impl<'a> Connection<'a> {
                 self.enter(Phase::Challenged(realm, login));
                 let extra = Dict::from_checked(extra.as_bytes());
                 let challenge = Challenge { method: method.into(), extra };
-                self.peer.send(&mut self.rings, |out| challenge.write(out));
+                self.peer.send(&mut self.wakes, |out| challenge.write(out));
             }
             Step::LetIn(identity) => {
                 let realms = &self.shared.realms;
-                match realms.join(&realm, self.peer, identity, &mut self.rings) {
+                match realms.join(&realm, self.peer, identity, &mut self.wakes) {
                     Some(session) => {
                         self.enter(Phase::Joined(session));
                         self.transport.limit(usize::MAX);
                     }
-                    None => self.abort(uri::NO_SUCH_REALM, "the realm has gone"),
+                    None => self.abort(uri::NO_SUCH_REALM, "the realm no longer exists"),
                 }
             }
             Step::Denied(denial) => self.abort(denial.reason, &denial.why),
@@ -373,14 +372,14 @@ impl<'a> Connection<'a> {
         }
     }
 
-    fn end_session(&mut self, end: End) {
+    fn end_session(&mut self, end: LeaveReason) {
         match end {
-            End::Goodbye => {
+            LeaveReason::Goodbye => {
                 self.end();
                 self.say_goodbye(uri::GOODBYE_AND_OUT, None);
             }
-            End::Abort => self.end(),
-            End::Violation(why) => self.abort(uri::PROTOCOL_VIOLATION, &why),
+            LeaveReason::Abort => self.end(),
+            LeaveReason::Violation(why) => self.abort(uri::PROTOCOL_VIOLATION, &why),
         }
     }
 
@@ -418,30 +417,30 @@ impl<'a> Connection<'a> {
             // The time for HELLO is that for the whole login.
             (Phase::Challenged(..), _) => self.deadline.take(),
             (Phase::Ending, Phase::Leaving | Phase::Ending) => self.deadline.take(),
-            _ => Some(Box::pin(sleep_until(Instant::now() + self.peer.patience()))),
+            _ => Some(Box::pin(sleep_until(Instant::now() + self.peer.goodbye_timeout()))),
         };
         self.phase = phase;
     }
 
     fn say_goodbye(&mut self, reason: &str, message: Option<&str>) {
-        let mut details = Details::default();
+        let mut details = DictWriter::default();
         if let Some(message) = message {
             details.text("message", message);
         }
         let details = details.finish();
         let goodbye = Goodbye { details: details.dict(), reason: reason.into() };
-        self.peer.send(&mut self.rings, |out| goodbye.write(out));
+        self.peer.send(&mut self.wakes, |out| goodbye.write(out));
     }
 
     /// Leaves the realm before the client is told, so that ABORT is the last message.
     fn abort(&mut self, reason: &str, why: &str) {
         self.end();
-        let mut details = Details::default();
+        let mut details = DictWriter::default();
         details.text("message", why);
         let details = details.finish();
         let abort =
             Abort { details: details.dict(), reason: reason.into(), payload: PayloadRef::NONE };
-        self.peer.send(&mut self.rings, |out| abort.write(out));
+        self.peer.send(&mut self.wakes, |out| abort.write(out));
     }
 }
 
@@ -451,11 +450,11 @@ fn message(received: &Result<Received, CodecError>) -> Result<Message<'_>, Codec
 
 /// Decodes messages, and carries out all up to the first that is none.
 fn route_chunk(
-    session: &mut Session,
+    session: &mut RealmSession,
     frames: &[Bytes],
     encoding: Encoding,
-    rings: &mut Rings,
-) -> Result<(), End> {
+    wakes: &mut WakeList,
+) -> Result<(), LeaveReason> {
     let mut messages = Vec::with_capacity(frames.len());
     let mut broken = Ok(());
     let mut received = Vec::new();
@@ -470,12 +469,12 @@ fn route_chunk(
         match decoded {
             Ok(message) => messages.push(message),
             Err(error) => {
-                broken = Err(End::Violation(error.to_string()));
+                broken = Err(LeaveReason::Violation(error.to_string()));
                 break;
             }
         }
     }
-    session.route(&messages, rings)?;
+    session.route(&messages, wakes)?;
     broken
 }
 

@@ -32,7 +32,7 @@ impl Deadlines {
         self.heap.push(Reverse((due, request)));
     }
 
-    /// When the next one is over.
+    /// The end of the next one.
     pub(super) fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse((due, _))| *due)
     }

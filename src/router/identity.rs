@@ -1,4 +1,4 @@
-//! Who a client is, and which features it announced in its HELLO.
+//! The identity of a client, and the features that it announced in its HELLO.
 
 use serde_json::{Map, Value, json};
 
@@ -6,20 +6,20 @@ use crate::codec::{CodecError, Dict};
 
 use super::roles::Permissions;
 
-/// What a client is known as, from the moment that it has joined.
+/// The identity of a client, from the moment that it has joined.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Identity {
     /// Its name.
     pub(super) authid: String,
-    /// What it is allowed goes by this.
+    /// The role, by which its rights go.
     pub(super) authrole: String,
-    /// How it proved who it is.
+    /// The method by which it proved its identity.
     pub(super) authmethod: String,
-    /// What the method has to tell the client.
+    /// The method's message to the client.
     pub(super) authextra: Option<Value>,
-    /// What it announced.
+    /// The features that it announced.
     pub(super) features: Features,
-    /// What it may do.
+    /// Its rights.
     pub(super) permissions: Permissions,
 }
 

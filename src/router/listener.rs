@@ -1,5 +1,5 @@
-//! Where a router listens, and how clients are greeted there: WebSocket, RawSocket or HTTP
-//! long-poll, over TCP, TLS or a Unix socket.
+//! The place where a router listens, and the greeting of clients there: WebSocket, RawSocket or
+//! HTTP long-poll, over TCP, TLS or a Unix socket.
 
 use std::io;
 use std::net::TcpListener as StdListener;
@@ -16,12 +16,12 @@ use tokio::net::UnixListener;
 use tokio::runtime::{Handle, TryCurrentError};
 
 use crate::os;
-use crate::transport::longpoll::{Hub, Times};
+use crate::transport::longpoll::{Server, Times};
 use crate::transport::tls::Acceptor;
 use crate::transport::{Address, ConnectError, Endpoint, Keepalive, Protocol, Stream};
 
 use super::config::Config;
-use super::{RouterError, Shared, guest};
+use super::{RouterError, Shared, accept};
 
 /// A client that has gone without a word, as for want of power, says nothing, and is asked nothing
 /// as long as there is nothing for it: so the operating system asks.
@@ -44,20 +44,20 @@ enum Socket {
     Unix(UnixListener, #[allow(dead_code, reason = "removes the file when it is dropped")] File),
 }
 
-/// What clients of a listener have to say first.
+/// The handshakes that clients of a listener have to go through first.
 #[derive(Debug)]
 pub(super) struct Greeting {
-    pub(super) reception: Reception,
+    pub(super) kind: ListenerKind,
     tls: Option<Acceptor>,
 }
 
-/// What is spoken there.
+/// The protocol that is spoken there.
 #[derive(Debug)]
-pub(super) enum Reception {
+pub(super) enum ListenerKind {
     /// WebSocket, at this path.
     WebSocket(String),
     RawSocket,
-    LongPoll(Arc<Hub>),
+    LongPoll(Arc<Server>),
 }
 
 impl Greeting {
@@ -86,7 +86,7 @@ impl Listener {
             (false, _) => None,
             (true, Some(tls)) => Some(tls.clone()),
             (true, None) => {
-                let why = format!("\"tls\" is missing, without which nobody can listen at {url}");
+                let why = format!("\"tls\" is missing, which is needed to listen on {url}");
                 return Err(RouterError::Config(why));
             }
         };
@@ -119,21 +119,21 @@ impl Listener {
             #[cfg(not(unix))]
             Address::Unix(_) => return Err(refused(io::ErrorKind::Unsupported.into())),
         };
-        let reception = match endpoint.protocol {
-            Protocol::WebSocket { path } => Reception::WebSocket(path),
-            Protocol::RawSocket => Reception::RawSocket,
+        let kind = match endpoint.protocol {
+            Protocol::WebSocket { path } => ListenerKind::WebSocket(path),
+            Protocol::RawSocket => ListenerKind::RawSocket,
             Protocol::LongPoll { path } => {
                 let times = Times { opening: config.hello_timeout, ..Times::default() };
-                Reception::LongPoll(Hub::new(&path, config.max_message_size, times))
+                ListenerKind::LongPoll(Server::new(&path, config.max_message_size, times))
             }
         };
-        let greeting = Arc::new(Greeting { reception, tls });
+        let greeting = Arc::new(Greeting { kind, tls });
         Ok(Listener { url, socket, greeting })
     }
 
     /// Takes clients, for ever.
     pub(super) async fn serve(self, shared: Arc<Shared>) {
-        /// How long to wait when the process has no file descriptor left for another client.
+        /// The time to wait when the process has no file descriptor left for another client.
         const PAUSE: Duration = Duration::from_millis(50);
         loop {
             let Ok(stream) = self.socket.accept().await else {
@@ -141,7 +141,7 @@ impl Listener {
                 continue;
             };
             let (shared, greeting) = (shared.clone(), self.greeting.clone());
-            tokio::spawn(guest::serve(shared, stream, greeting));
+            tokio::spawn(accept::serve(shared, stream, greeting));
         }
     }
 }

@@ -6,36 +6,35 @@
 //!
 //! * `config`: what the user can set.
 //! * `listener`: where clients come in.
-//! * `guest`: the way in, from a connection's first byte to a client that is served.
+//! * `accept`: the way in, from a connection's first byte to a client that is served.
 //! * `connection`: the task of one client, and the states of its session.
 //! * `auth`: how clients prove who they are; `roles`: what they may do then.
 //! * `peer`: a client as the others see it: a place for its messages; `identity`: who it is.
 //! * `realm`: realms and sessions; `deadlines` of their calls, `testament`s at their end.
-//! * `broker`, with `publication` (whom an event is for) and `history` (what is kept of it).
+//! * `broker`, with `publication` (whom an event is for) and `event_store` (what is kept of it).
 //! * `dealer`: registrations, calls and their answers.
-//! * `meta`: the router's own procedures; `notice`: what its own topics tell.
-//! * `pattern`: finds what matches a URI; `details` and `request`: options, Details and refusals;
-//!   `clock`: points in time as texts.
+//! * `meta`: the router's own procedures; `meta_event`: what its own topics tell.
+//! * `pattern`: finds what matches a URI; `options` and `request`: options that clients send, and
+//!   refusals.
 //!
 //! ```text
-//!   listener -> guest -> connection
+//!   listener -> accept -> connection
 //!   connection -> realm -> broker, dealer, meta -> peer -> outbox of the receiver's connection
 //! ```
 
+mod accept;
 mod auth;
 mod broker;
-mod clock;
 mod config;
 mod connection;
 mod deadlines;
 mod dealer;
-mod details;
-mod guest;
-mod history;
+mod event_store;
 mod identity;
 mod listener;
 mod meta;
-mod notice;
+mod meta_event;
+mod options;
 mod pattern;
 mod peer;
 mod publication;
@@ -48,7 +47,7 @@ mod testament;
 mod tests;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -56,6 +55,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::codec::MAX_ID;
+use crate::os::{lock, unpoisoned};
 use crate::protocol::ids::IdMap;
 use crate::protocol::uri;
 
@@ -72,7 +72,7 @@ pub struct Router {
     listeners: Mutex<Listeners>,
 }
 
-/// What went wrong, and what the user can change.
+/// The failure of a router, and what the user can change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RouterError {
     /// The configuration cannot be used.
@@ -84,17 +84,17 @@ pub enum RouterError {
     /// The operating system does not let us listen.
     #[error("cannot listen on {url}: {reason}; is the address this machine's, and the port free?")]
     Bind {
-        /// Where.
+        /// The URL to listen at.
         url: String,
-        /// What the operating system says.
+        /// The operating system's message.
         reason: String,
     },
     /// The operating system has nothing left to listen with.
     #[error("cannot listen on {url}: {reason}; raise the limits, or use less")]
     Exhausted {
-        /// Where.
+        /// The URL to listen at.
         url: String,
-        /// What the operating system says.
+        /// The operating system's message.
         reason: String,
     },
     /// The descriptors of the I/O threads are gone.
@@ -103,7 +103,7 @@ pub enum RouterError {
          descriptors that are not its own?"
     )]
     Descriptors {
-        /// Where.
+        /// The URL to listen at.
         url: String,
     },
     /// The router was closed.
@@ -111,7 +111,7 @@ pub enum RouterError {
     Closed,
 }
 
-/// What a router counts.
+/// The counters of a router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RouterStats {
     /// Clients that are connected, whether or not they have joined a realm.
@@ -140,7 +140,7 @@ struct Listeners {
     tasks: Vec<AbortHandle>,
 }
 
-/// What the tasks of a router share.
+/// The state that the tasks of a router share.
 #[derive(Debug)]
 struct Shared {
     config: Config,
@@ -193,11 +193,11 @@ impl Router {
     }
 
     /// Listens on `ws://host:port/path`, `rs://host:port` or `http://host:port/path`, with TLS on
-    /// `wss://`, `rss://` or `https://`, or on a Unix socket, as often as wanted; port 0 takes a free one. The address is bound when this
-    /// returns, and `runtime`, which needs I/O and time, serves the clients. Returns the URL, with the
-    /// port that it got.
+    /// `wss://`, `rss://` or `https://`, or on a Unix socket, as often as wanted; port 0 takes a
+    /// free one. The address is bound when this returns, and `runtime`, which needs I/O and time,
+    /// serves the clients. Returns the URL, with the port that it got.
     pub fn listen(self: &Arc<Self>, url: &str, runtime: &Handle) -> Result<String, RouterError> {
-        let mut listeners = locked(&self.listeners);
+        let mut listeners = lock(&self.listeners);
         if listeners.closed {
             return Err(RouterError::Closed);
         }
@@ -217,15 +217,15 @@ impl Router {
 
     /// The URL of the first listener, with the port that it got.
     pub fn url(&self) -> Option<String> {
-        locked(&self.listeners).url.clone()
+        lock(&self.listeners).url.clone()
     }
 
-    /// What the router counted so far.
+    /// The counters so far.
     pub fn stats(&self) -> RouterStats {
         let Counts { sessions, subscriptions, registrations, pending_calls } =
             self.shared.realms.counts();
         RouterStats {
-            clients: locked(&self.shared.clients).by_id.len(),
+            clients: lock(&self.shared.clients).by_id.len(),
             sessions,
             subscriptions,
             registrations,
@@ -239,7 +239,7 @@ impl Router {
     /// Ends the session `session`, or all clients' without one: with a reason, by GOODBYE, else by
     /// cutting the connection without a word. Tells how many there were; waits for none.
     pub fn kick(&self, session: Option<u64>, reason: Option<&str>) -> usize {
-        let clients = locked(&self.shared.clients);
+        let clients = lock(&self.shared.clients);
         let mut kicked = 0;
         let peers: &mut dyn Iterator<Item = &Arc<Peer>> = match session {
             Some(id) => &mut clients.by_id.get(&id).into_iter(),
@@ -248,7 +248,7 @@ impl Router {
         for peer in peers {
             match reason {
                 Some(reason) => peer.say_goodbye(reason, None),
-                None => peer.cut(),
+                None => peer.disconnect(),
             }
             kicked += 1;
         }
@@ -261,14 +261,14 @@ impl Router {
         self.begin_closing(CLOSE_TIMEOUT);
     }
 
-    /// As [`Router::close`], and waits until each client has answered. Who has not by the deadline is
-    /// cut off; then it is false.
+    /// As [`Router::close`], and waits until each client has answered. Who has not by the deadline
+    /// is cut off; then it is false.
     pub fn close_within(&self, deadline: Instant) -> bool {
-        /// How long the tasks of those who are cut off may need for it.
+        /// The time that the tasks of those who are cut off may need for it.
         const CUT: Duration = Duration::from_secs(5);
         // A little more than they have here, so that it is here that they are cut off.
-        let patience = deadline.saturating_duration_since(Instant::now()) + CUT;
-        self.begin_closing(patience);
+        let goodbye_timeout = deadline.saturating_duration_since(Instant::now()) + CUT;
+        self.begin_closing(goodbye_timeout);
         let Shared { present, bound, .. } = &*self.shared;
         if present.wait_none(deadline) && bound.wait_none(deadline) {
             return true;
@@ -285,21 +285,21 @@ impl Router {
         self.shared.unsaid.wait_none(deadline)
     }
 
-    fn begin_closing(&self, patience: Duration) {
-        let mut listeners = locked(&self.listeners);
+    fn begin_closing(&self, goodbye_timeout: Duration) {
+        let mut listeners = lock(&self.listeners);
         listeners.closed = true;
         for task in listeners.tasks.drain(..) {
             task.abort();
         }
         drop(listeners);
         self.shared.closed.send_replace(true);
-        let mut clients = locked(&self.shared.clients);
+        let mut clients = lock(&self.shared.clients);
         if std::mem::replace(&mut clients.closed, true) {
             return;
         }
         for peer in clients.by_id.values() {
             self.shared.unsaid.add();
-            peer.part(uri::CLOSE_SYSTEM_SHUTDOWN, patience);
+            peer.part(uri::CLOSE_SYSTEM_SHUTDOWN, goodbye_timeout);
         }
     }
 }
@@ -313,7 +313,7 @@ impl Drop for Router {
 impl Shared {
     /// Puts a new client on the list; `None` once the router is closed.
     fn admit(&self) -> Option<Arc<Peer>> {
-        let mut clients = locked(&self.clients);
+        let mut clients = lock(&self.clients);
         if clients.closed {
             return None;
         }
@@ -337,7 +337,7 @@ impl Shared {
     }
 
     fn dismiss(&self, peer: &Peer) {
-        locked(&self.clients).by_id.remove(&peer.id());
+        lock(&self.clients).by_id.remove(&peer.id());
         if peer.was_dropped() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -355,11 +355,11 @@ struct Count {
 
 impl Count {
     fn add(&self) {
-        *locked(&self.number) += 1;
+        *lock(&self.number) += 1;
     }
 
     fn done(&self) {
-        let mut number = locked(&self.number);
+        let mut number = lock(&self.number);
         *number -= 1;
         if *number == 0 {
             self.is_none.notify_all();
@@ -369,9 +369,9 @@ impl Count {
     /// Waits until there is none; false if that was not so by the deadline.
     fn wait_none(&self, deadline: Instant) -> bool {
         let rest = deadline.saturating_duration_since(Instant::now());
-        let number = locked(&self.number);
+        let number = lock(&self.number);
         let waited = self.is_none.wait_timeout_while(number, rest, |number| *number > 0);
-        *waited.unwrap_or_else(PoisonError::into_inner).0 == 0
+        *unpoisoned(waited).0 == 0
     }
 }
 
@@ -382,9 +382,4 @@ impl Drop for Bound {
     fn drop(&mut self) {
         self.0.bound.done();
     }
-}
-
-/// Locks also what a panicking thread held: nothing here is left half-done across a panic.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

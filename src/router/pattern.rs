@@ -1,4 +1,5 @@
-//! What is registered or subscribed, found by its id, by its URI, and by the URIs that it matches.
+//! Registrations or subscriptions, found by their id, by their URI, and by the URIs that they
+//! match.
 //!
 //! An exact URI is one look-up in a hash map. A prefix is looked up once for each length that
 //! prefixes have; a wildcard once for each *shape*, which is the places of its empty components.
@@ -16,9 +17,9 @@ pub(super) struct Table<T> {
     exact: HashMap<Arc<str>, Entry<T>>,
     prefix: HashMap<Arc<str>, Entry<T>>,
     wildcard: HashMap<Arc<str>, Entry<T>>,
-    /// How many prefixes have a length.
+    /// The number of prefixes of each length.
     lengths: BTreeMap<usize, usize>,
-    /// How many wildcards have a shape: for each component whether it is given.
+    /// The number of wildcards of each shape: for each component whether it is given.
     shapes: BTreeMap<Vec<bool>, usize>,
     keys: IdMap<(Arc<str>, Match)>,
     last_id: u64,
@@ -31,11 +32,11 @@ pub(super) struct Entry<T> {
     pub(super) id: u64,
     /// The URI or pattern.
     pub(super) uri: Arc<str>,
-    /// How it matches.
+    /// The way of matching.
     pub(super) matching: Match,
     /// Since when there is somebody.
     pub(super) created: SystemTime,
-    /// Who.
+    /// The registration or the subscribers.
     pub(super) value: T,
 }
 
@@ -218,7 +219,7 @@ pub(super) fn matches(pattern: &str, matching: Match, uri: &str) -> bool {
     }
 }
 
-/// How WAMP writes a way of matching.
+/// The name of a way of matching in WAMP.
 pub(super) fn match_name(matching: Match) -> &'static str {
     match matching {
         Match::Exact => "exact",

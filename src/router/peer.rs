@@ -7,11 +7,11 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 use std::time::Duration;
 
 use crate::codec::{Batch, Encoding, Out, Outbox, Rules, TooLarge, Unsendable};
+use crate::os::lock;
 use crate::transport::Doorbell;
 
 use super::connection::CLOSE_TIMEOUT;
 use super::identity::Identity;
-use super::locked;
 
 /// See the module's text.
 #[derive(Debug)]
@@ -19,25 +19,25 @@ pub(super) struct Peer {
     id: u64,
     limit: usize,
     bell: Doorbell,
-    /// Who it is, once it has joined.
+    /// Its identity, once it has joined.
     identity: OnceLock<Identity>,
-    /// How its messages are encoded, once that has been agreed on.
+    /// The encoding of its messages, once that has been agreed on.
     encoding: OnceLock<Encoding>,
-    /// How large its messages may be, once that has been agreed on.
+    /// The limits of its messages, once they have been agreed on.
     sizes: OnceLock<Sizes>,
     queue: Mutex<Queue>,
 }
 
-/// What the router wants of the task of a client.
+/// A command of the router to the task of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum PeerCommand {
     /// Say GOODBYE with this reason, and this message for people.
     Goodbye(String, Option<String>),
     /// End at once: too much waits for a client that does not read, or it is to be cut off.
     Drop,
 }
 
-/// How large messages may be, in bytes.
+/// The limits of messages, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sizes {
     /// Those that carry what other clients say: who is sent more than it takes breaks off.
@@ -55,9 +55,9 @@ struct Queue {
     outbox: Outbox,
     /// Bytes that the task has taken and not yet written.
     in_flight: usize,
-    order: Option<Order>,
-    /// How long it may take to answer the GOODBYE.
-    patience: Duration,
+    command: Option<PeerCommand>,
+    /// The time that it may take to answer the GOODBYE.
+    goodbye_timeout: Duration,
     /// The router waits until the GOODBYE is in the socket.
     is_awaited: bool,
     /// Nothing is taken any more.
@@ -77,8 +77,8 @@ impl Peer {
             queue: Mutex::new(Queue {
                 outbox: Outbox::new(Encoding::Json, Rules::Tolerant),
                 in_flight: 0,
-                order: None,
-                patience: CLOSE_TIMEOUT,
+                command: None,
+                goodbye_timeout: CLOSE_TIMEOUT,
                 is_awaited: false,
                 dropped: false,
             }),
@@ -88,7 +88,7 @@ impl Peer {
     /// Says how its messages are encoded; before the first one.
     pub(super) fn speak(&self, encoding: Encoding) {
         self.encoding.get_or_init(|| encoding);
-        locked(&self.queue).outbox = Outbox::new(encoding, Rules::Tolerant);
+        lock(&self.queue).outbox = Outbox::new(encoding, Rules::Tolerant);
     }
 
     /// Says how large its messages may be; before the first one.
@@ -100,7 +100,7 @@ impl Peer {
         self.sizes.get().copied().unwrap_or(Sizes::ANY)
     }
 
-    /// How its messages are encoded.
+    /// The encoding of its messages.
     #[inline]
     pub(super) fn encoding(&self) -> Encoding {
         self.encoding.get().copied().unwrap_or_default()
@@ -112,7 +112,7 @@ impl Peer {
         self.id
     }
 
-    /// Who it is; nobody before it has joined.
+    /// Its identity; nobody's before it has joined.
     #[inline]
     pub(super) fn identity(&self) -> &Identity {
         static NOBODY: LazyLock<Identity> = LazyLock::new(Identity::default);
@@ -124,18 +124,18 @@ impl Peer {
         self.identity.get_or_init(|| identity);
     }
 
-    /// Where the task of this client sleeps.
+    /// The bell at which the task of this client sleeps.
     pub(super) fn bell(&self) -> &Doorbell {
         &self.bell
     }
 
     /// Appends the message that `write` writes, without which a client that does not take it cannot
-    /// go on. The client is added to `rings` unless somebody is
+    /// go on. The client is added to `wakes` unless somebody is
     /// about to ring already: whoever found the outbox empty does.
     #[inline]
-    pub(super) fn send(self: &Arc<Self>, rings: &mut Rings, write: impl FnOnce(&mut Out<'_>)) {
-        if let Err(Unsendable::TooLarge(_)) = self.push(rings, self.sizes().own, write) {
-            self.cut();
+    pub(super) fn send(self: &Arc<Self>, wakes: &mut WakeList, write: impl FnOnce(&mut Out<'_>)) {
+        if let Err(Unsendable::TooLarge(_)) = self.push(wakes, self.sizes().own, write) {
+            self.disconnect();
         }
     }
 
@@ -144,25 +144,25 @@ impl Peer {
     #[inline]
     pub(super) fn try_send(
         self: &Arc<Self>,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
         write: impl FnOnce(&mut Out<'_>),
     ) -> Result<(), Unsendable> {
-        self.push(rings, self.sizes().relayed, write)
+        self.push(wakes, self.sizes().relayed, write)
     }
 
     #[inline]
     fn push(
         self: &Arc<Self>,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
         max_message: usize,
         write: impl FnOnce(&mut Out<'_>),
     ) -> Result<(), Unsendable> {
-        let mut queue = locked(&self.queue);
+        let mut queue = lock(&self.queue);
         if queue.dropped {
             return Ok(());
         }
         if queue.outbox.is_empty() {
-            rings.0.push(self.clone());
+            wakes.0.push(self.clone());
         }
         let room = self.limit.saturating_sub(queue.in_flight);
         let pushed = queue.outbox.push(room.min(max_message), write);
@@ -176,52 +176,52 @@ impl Peer {
         if pushed.is_err() || queue.outbox.len() > room {
             queue.outbox.clear();
             queue.dropped = true;
-            queue.order = Some(Order::Drop);
-            rings.0.push(self.clone());
+            queue.command = Some(PeerCommand::Drop);
+            wakes.0.push(self.clone());
         }
         Ok(())
     }
 
     /// Tells the task to say GOODBYE; it need not be in a session.
     pub(super) fn say_goodbye(&self, reason: &str, message: Option<&str>) {
-        let order = Order::Goodbye(reason.to_owned(), message.map(str::to_owned));
-        locked(&self.queue).order.get_or_insert(order);
+        let command = PeerCommand::Goodbye(reason.to_owned(), message.map(str::to_owned));
+        lock(&self.queue).command.get_or_insert(command);
         self.bell.ring();
     }
 
-    /// As [`Peer::say_goodbye`], of a router that closes: it waits for `patience` until the GOODBYE is
-    /// answered, and until [`Peer::settle`] for that it is written.
-    pub(super) fn part(&self, reason: &str, patience: Duration) {
-        let mut queue = locked(&self.queue);
-        (queue.patience, queue.is_awaited) = (patience, true);
+    /// As [`Peer::say_goodbye`], of a router that closes: it waits for `goodbye_timeout` until the
+    /// GOODBYE is answered, and until [`Peer::settle`] for that it is written.
+    pub(super) fn part(&self, reason: &str, goodbye_timeout: Duration) {
+        let mut queue = lock(&self.queue);
+        (queue.goodbye_timeout, queue.is_awaited) = (goodbye_timeout, true);
         drop(queue);
         self.say_goodbye(reason, None);
     }
 
-    /// How long a GOODBYE may take to be answered.
-    pub(super) fn patience(&self) -> Duration {
-        locked(&self.queue).patience
+    /// The time that a GOODBYE may take to be answered.
+    pub(super) fn goodbye_timeout(&self) -> Duration {
+        lock(&self.queue).goodbye_timeout
     }
 
     /// The GOODBYE is as far as it goes; true if the router waits for that.
     pub(super) fn settle(&self) -> bool {
-        std::mem::take(&mut locked(&self.queue).is_awaited)
+        std::mem::take(&mut lock(&self.queue).is_awaited)
     }
 
     /// Tells the task to drop the connection without a word.
-    pub(super) fn cut(&self) {
-        locked(&self.queue).order = Some(Order::Drop);
+    pub(super) fn disconnect(&self) {
+        lock(&self.queue).command = Some(PeerCommand::Drop);
         self.bell.ring();
     }
 
     /// Takes what the router wants of the task.
-    pub(super) fn take_order(&self) -> Option<Order> {
-        locked(&self.queue).order.take()
+    pub(super) fn take_command(&self) -> Option<PeerCommand> {
+        lock(&self.queue).command.take()
     }
 
     /// Takes all messages that wait, if any.
     pub(super) fn take(&self) -> Option<Batch> {
-        let mut queue = locked(&self.queue);
+        let mut queue = lock(&self.queue);
         if queue.outbox.is_empty() {
             return None;
         }
@@ -232,39 +232,39 @@ impl Peer {
 
     /// The batch is written.
     pub(super) fn written(&self, batch: Batch) {
-        let mut queue = locked(&self.queue);
+        let mut queue = lock(&self.queue);
         queue.in_flight = 0;
         queue.outbox.recycle(batch);
     }
 
     /// True if the client was dropped because too much waited for it.
     pub(super) fn was_dropped(&self) -> bool {
-        locked(&self.queue).dropped
+        lock(&self.queue).dropped
     }
 
     /// True if the task has something to do that it can do now; `writing` says that a batch is
     /// not yet written, so that no other can be begun.
     pub(super) fn has_work(&self, writing: bool) -> bool {
-        let queue = locked(&self.queue);
-        queue.order.is_some() || (!writing && !queue.outbox.is_empty())
+        let queue = lock(&self.queue);
+        queue.command.is_some() || (!writing && !queue.outbox.is_empty())
     }
 }
 
 /// Clients that got something and must be told, at the latest when this is dropped.
 #[derive(Debug, Default)]
-pub(super) struct Rings(Vec<Arc<Peer>>);
+pub(super) struct WakeList(Vec<Arc<Peer>>);
 
-impl Rings {
+impl WakeList {
     /// Rings each client's bell.
-    pub(super) fn ring(&mut self) {
+    pub(super) fn wake(&mut self) {
         for peer in self.0.drain(..) {
             peer.bell.ring();
         }
     }
 }
 
-impl Drop for Rings {
+impl Drop for WakeList {
     fn drop(&mut self) {
-        self.ring();
+        self.wake();
     }
 }

@@ -1,12 +1,12 @@
-//! What is published, and whom it is for: the options of PUBLISH (advanced profile, "Subscriber
+//! A publication, and its receivers: the options of PUBLISH (advanced profile, "Subscriber
 //! Black- and Whitelisting", "Publisher Exclusion", "Publisher Identification").
 
 use std::sync::Arc;
 
-use crate::codec::{Dict, MAX_ID, PayloadRef};
+use crate::codec::{Dict, DictWriter, MAX_ID, PayloadRef, WrittenDict};
 use crate::protocol::uri::Match;
 
-use super::details::{Details, Finished, Set, flag, ids, passes_through, texts};
+use super::options::{Set, flag, ids, passes_through, texts};
 use super::peer::Peer;
 use super::request::Fault;
 
@@ -16,11 +16,11 @@ pub(super) struct Publication<'a> {
     pub(super) id: u64,
     pub(super) topic: &'a str,
     pub(super) payload: PayloadRef<'a>,
-    /// What all receivers are told about it.
-    pub(super) details: Details,
+    /// The details that all receivers are told.
+    pub(super) details: DictWriter,
     /// The latest one of its topic is kept for later subscribers.
     pub(super) retain: bool,
-    /// Whom it is for, where the publisher said so.
+    /// The receivers, where the publisher said so.
     pub(super) audience: Option<Arc<Audience>>,
     /// The session of the publisher, if it does not want its own event.
     excluded: Option<u64>,
@@ -34,10 +34,11 @@ pub(super) struct PublishOptions {
     pub(super) disclose_me: bool,
     retain: bool,
     audience: Option<Audience>,
-    passthru: Details,
+    passthru: DictWriter,
 }
 
-/// Who may, and who may not, get an event. An empty list of those who may lets nobody.
+/// The lists of those who may, and who may not, get an event. An empty list of those who may lets
+/// nobody.
 #[derive(Debug, Default)]
 pub(super) struct Audience {
     exclude: Set<u64>,
@@ -91,9 +92,9 @@ impl<'a> Publication<'a> {
 
     /// Details of the EVENT for subscriptions that match in this way.
     #[inline]
-    pub(super) fn details_for(&self, matching: Match) -> Finished {
+    pub(super) fn details_for(&self, matching: Match) -> WrittenDict {
         if matching == Match::Exact && self.details.is_empty() {
-            return Finished::default();
+            return WrittenDict::default();
         }
         let mut details = self.details.clone();
         if matching != Match::Exact {
@@ -111,7 +112,7 @@ impl Default for PublishOptions {
             disclose_me: false,
             retain: false,
             audience: None,
-            passthru: Details::default(),
+            passthru: DictWriter::default(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Realms: the sessions of a realm, its broker and its dealer, under one lock.
 //!
-//! [`Realms`] finds or makes the realm of a HELLO; the [`Session`] that it gives carries out the
-//! messages of one client. What comes before and after a session is left to [`super::connection`].
+//! [`Realms`] finds or makes the realm of a HELLO; the [`RealmSession`] that it gives carries out
+//! the messages of one client. What comes before and after a session is left to
+//! [`super::connection`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -10,6 +11,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::codec::{CodecError, Dict, MAX_ID, PayloadRef};
+use crate::os::lock;
 use crate::protocol::ids::IdMap;
 use crate::protocol::message::{Call, Message, Welcome, code};
 
@@ -17,12 +19,11 @@ use super::broker::Broker;
 use super::config::Config;
 use super::deadlines::Deadlines;
 use super::dealer::Dealer;
-use super::history::Memory;
+use super::event_store::EventStore;
 use super::identity::Identity;
-use super::locked;
 use super::meta::session_details;
-use super::notice::Notice;
-use super::peer::{Peer, Rings};
+use super::meta_event::MetaEvent;
+use super::peer::{Peer, WakeList};
 use super::publication::Publication;
 use super::request::{Fault, check_length, is_reserved};
 use super::roles::Action;
@@ -59,7 +60,7 @@ pub(super) struct Member {
 
 /// A client that has joined a realm. Dropping it leaves the realm.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct RealmSession {
     realms: Arc<Realms>,
     realm: Arc<Realm>,
     name: String,
@@ -74,7 +75,7 @@ struct Requests {
     deadlines: Deadlines,
 }
 
-/// What a realm counts.
+/// The counters of a realm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Counts {
     pub(super) sessions: usize,
@@ -83,9 +84,9 @@ pub(super) struct Counts {
     pub(super) pending_calls: usize,
 }
 
-/// Why a session ends.
+/// The reason why a session ends.
 #[derive(Debug, PartialEq)]
-pub(super) enum End {
+pub(super) enum LeaveReason {
     /// The client said GOODBYE.
     Goodbye,
     /// The client said ABORT.
@@ -108,7 +109,7 @@ impl Realms {
 
     /// True if the realm can be joined.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.is_on_demand() || locked(&self.by_name).contains_key(name)
+        self.is_on_demand() || lock(&self.by_name).contains_key(name)
     }
 
     /// Lets `peer` join the realm and welcomes it; `None` if there is no such realm.
@@ -117,9 +118,9 @@ impl Realms {
         name: &str,
         peer: &Arc<Peer>,
         identity: Identity,
-        rings: &mut Rings,
-    ) -> Option<Session> {
-        let mut by_name = locked(&self.by_name);
+        wakes: &mut WakeList,
+    ) -> Option<RealmSession> {
+        let mut by_name = lock(&self.by_name);
         let realm = match by_name.get(name) {
             Some(realm) => realm.clone(),
             None if self.is_on_demand() => {
@@ -129,16 +130,17 @@ impl Realms {
             }
             None => return None,
         };
-        let permissions = self.config.roles.as_ref().map(|roles| roles.of(&identity.authrole));
+        let permissions =
+            self.config.roles.as_ref().map(|roles| roles.permissions(&identity.authrole));
         let permissions = permissions.unwrap_or_default();
         peer.identify(Identity { permissions, ..identity });
         let details = welcome_details(name, peer.identity(), &self.config);
         let welcome =
             Welcome { session: peer.id(), details: Dict::from_checked(details.as_bytes()) };
         // Entered while the realms are locked: an empty realm could be removed otherwise.
-        locked(&realm.state).enter(peer, |rings| peer.send(rings, |out| welcome.write(out)), rings);
+        lock(&realm.state).enter(peer, |wakes| peer.send(wakes, |out| welcome.write(out)), wakes);
         drop(by_name);
-        Some(Session {
+        Some(RealmSession {
             realms: self.clone(),
             realm,
             name: name.to_owned(),
@@ -147,11 +149,11 @@ impl Realms {
         })
     }
 
-    /// What all realms count together.
+    /// The counters of all realms together.
     pub(super) fn counts(&self) -> Counts {
         let mut all = Counts::default();
-        for realm in locked(&self.by_name).values() {
-            let state = locked(&realm.state);
+        for realm in lock(&self.by_name).values() {
+            let state = lock(&realm.state);
             all.sessions += state.sessions.len();
             all.subscriptions += state.broker.subscriptions().len();
             all.registrations += state.dealer.registrations().len();
@@ -160,10 +162,10 @@ impl Realms {
         all
     }
 
-    /// How many realms there are.
+    /// The number of realms.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
-        locked(&self.by_name).len()
+        lock(&self.by_name).len()
     }
 
     fn is_on_demand(&self) -> bool {
@@ -174,8 +176,8 @@ impl Realms {
         if !self.is_on_demand() {
             return;
         }
-        let mut by_name = locked(&self.by_name);
-        let empty = |realm: &Arc<Realm>| locked(&realm.state).sessions.is_empty();
+        let mut by_name = lock(&self.by_name);
+        let empty = |realm: &Arc<Realm>| lock(&realm.state).sessions.is_empty();
         if by_name.get(name).is_some_and(empty) {
             by_name.remove(name);
         }
@@ -186,39 +188,43 @@ impl Realm {
     fn new(config: &Config) -> Realm {
         let state = State {
             sessions: IdMap::default(),
-            broker: Broker::new(config.disclose_publisher, Memory::new(config.event_history)),
+            broker: Broker::new(config.disclose_publisher, EventStore::new(config.event_history)),
             dealer: Dealer::new(config.disclose_caller),
         };
         Realm { state: Mutex::new(state) }
     }
 }
 
-impl Session {
-    /// Carries out messages of the client in order. The peers that got something are in `rings`.
-    pub(super) fn route(&mut self, messages: &[Message<'_>], rings: &mut Rings) -> Result<(), End> {
-        let mut state = locked(&self.realm.state);
+impl RealmSession {
+    /// Carries out messages of the client in order. The peers that got something are in `wakes`.
+    pub(super) fn route(
+        &mut self,
+        messages: &[Message<'_>],
+        wakes: &mut WakeList,
+    ) -> Result<(), LeaveReason> {
+        let mut state = lock(&self.realm.state);
         if !state.sessions.contains_key(&self.peer.id()) {
             // It was killed; its connection is about to say so.
             return Ok(());
         }
         for message in messages {
-            state.carry_out(&self.peer, &mut self.requests, message, rings)?;
+            state.carry_out(&self.peer, &mut self.requests, message, wakes)?;
         }
         Ok(())
     }
 
-    /// When [`Session::expire`] is due.
+    /// The time at which [`RealmSession::expire`] is due.
     #[inline]
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.requests.deadlines.next()
     }
 
     /// Ends the calls whose time is over.
-    pub(super) fn expire(&mut self, now: Instant, rings: &mut Rings) {
-        let mut state = locked(&self.realm.state);
+    pub(super) fn expire(&mut self, now: Instant, wakes: &mut WakeList) {
+        let mut state = lock(&self.realm.state);
         let State { dealer, .. } = &mut *state;
         while let Some(request) = self.requests.deadlines.take(now) {
-            if let Some(due) = dealer.time_out(self.peer.id(), request, now, rings) {
+            if let Some(due) = dealer.time_out(self.peer.id(), request, now, wakes) {
                 self.requests.deadlines.add(due, request, |_| true);
             }
         }
@@ -226,11 +232,16 @@ impl Session {
 }
 
 impl State {
-    fn enter(&mut self, peer: &Arc<Peer>, welcome: impl FnOnce(&mut Rings), rings: &mut Rings) {
+    fn enter(
+        &mut self,
+        peer: &Arc<Peer>,
+        welcome: impl FnOnce(&mut WakeList),
+        wakes: &mut WakeList,
+    ) {
         let member = Member { peer: peer.clone(), testaments: Testaments::default() };
         self.sessions.insert(peer.id(), member);
-        welcome(rings);
-        self.tell(Notice::new("wamp.session.on_join", json!([session_details(peer)])), rings);
+        welcome(wakes);
+        self.tell(MetaEvent::new("wamp.session.on_join", json!([session_details(peer)])), wakes);
     }
 
     fn carry_out(
@@ -238,71 +249,73 @@ impl State {
         peer: &Arc<Peer>,
         requests: &mut Requests,
         message: &Message<'_>,
-        rings: &mut Rings,
-    ) -> Result<(), End> {
+        wakes: &mut WakeList,
+    ) -> Result<(), LeaveReason> {
         let mut count = |request| requests.count(request);
         let (kind, request, outcome) = match message {
             Message::Call(m) => {
                 let outcome = match count(m.request) {
-                    Ok(()) => self.call(peer, m, requests, rings).inspect_err(|fault| {
+                    Ok(()) => self.call(peer, m, requests, wakes).inspect_err(|fault| {
                         if matches!(fault, Fault::Refused(_)) {
                             self.dealer.ignore_rest(peer, m);
                         }
                     }),
                     Err(fault) => self
                         .dealer
-                        .call_more(peer, m, rings)
+                        .call_more(peer, m, wakes)
                         .and_then(|taken| if taken { Ok(()) } else { Err(fault) }),
                 };
                 (code::CALL, m.request, outcome)
             }
-            Message::Yield(m) => return Ok(self.dealer.yields(peer, m, rings)?),
+            Message::Yield(m) => return Ok(self.dealer.yields(peer, m, wakes)?),
             Message::Error(m) if m.kind == code::INVOCATION => {
-                self.dealer.error(peer, m, rings);
+                self.dealer.error(peer, m, wakes);
                 return Ok(());
             }
             Message::Publish(m) => {
-                let outcome = count(m.request).and_then(|()| self.broker.publish(peer, m, rings));
+                let outcome = count(m.request).and_then(|()| self.broker.publish(peer, m, wakes));
                 (code::PUBLISH, m.request, outcome)
             }
-            Message::Cancel(m) => (code::CANCEL, m.request, self.dealer.cancel(peer, m, rings)),
+            Message::Cancel(m) => (code::CANCEL, m.request, self.dealer.cancel(peer, m, wakes)),
             Message::Subscribe(m) => {
-                let outcome = count(m.request).and_then(|()| self.broker.subscribe(peer, m, rings));
+                let outcome = count(m.request).and_then(|()| self.broker.subscribe(peer, m, wakes));
                 (code::SUBSCRIBE, m.request, outcome)
             }
             Message::Unsubscribe(m) => {
                 let outcome =
-                    count(m.request).and_then(|()| self.broker.unsubscribe(peer, m, rings));
+                    count(m.request).and_then(|()| self.broker.unsubscribe(peer, m, wakes));
                 (code::UNSUBSCRIBE, m.request, outcome)
             }
             Message::Register(m) => {
-                let outcome = count(m.request).and_then(|()| self.dealer.register(peer, m, rings));
+                let outcome = count(m.request).and_then(|()| self.dealer.register(peer, m, wakes));
                 (code::REGISTER, m.request, outcome)
             }
             Message::Unregister(m) => {
                 let outcome =
-                    count(m.request).and_then(|()| self.dealer.unregister(peer, m, rings));
+                    count(m.request).and_then(|()| self.dealer.unregister(peer, m, wakes));
                 (code::UNREGISTER, m.request, outcome)
             }
-            Message::Goodbye(_) => return Err(End::Goodbye),
-            Message::Abort(_) => return Err(End::Abort),
+            Message::Goodbye(_) => return Err(LeaveReason::Goodbye),
+            Message::Abort(_) => return Err(LeaveReason::Abort),
             Message::Extension(_) => return Ok(()),
             Message::Error(m) => {
-                return Err(End::Violation(format!(
+                return Err(LeaveReason::Violation(format!(
                     "ERROR for request type {}; a client answers type 68 (INVOCATION) only",
                     m.kind
                 )));
             }
-            other => return Err(End::Violation(format!("{} within a session", other.name()))),
+            other => {
+                return Err(LeaveReason::Violation(format!("{} within a session", other.name())));
+            }
         };
         match outcome {
             Ok(()) | Err(Fault::Unheard) => {}
             Err(Fault::Refused(refusal)) => {
-                peer.send(rings, |out| refusal.write(kind, request, out));
+                peer.send(wakes, |out| refusal.write(kind, request, out));
             }
-            Err(Fault::Violation(why)) => return Err(End::Violation(why)),
+            Err(Fault::Violation(why)) => return Err(LeaveReason::Violation(why)),
         }
-        self.tell_all(rings);
+        self.tell_all(wakes);
         Ok(())
     }
 
@@ -311,85 +324,85 @@ impl State {
         peer: &Arc<Peer>,
         message: &Call<'_>,
         requests: &mut Requests,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
     ) -> Result<(), Fault> {
         check_length(&message.procedure)?;
         peer.identity().permissions.check(Action::Call, &message.procedure)?;
         if is_reserved(&message.procedure) {
             self.dealer.ignore_rest(peer, message);
-            return self.call_meta(peer, message, rings);
+            return self.call_meta(peer, message, wakes);
         }
-        if let Some(due) = self.dealer.call(peer, message, rings)? {
+        if let Some(due) = self.dealer.call(peer, message, wakes)? {
             let waits = |request| self.dealer.waits(peer.id(), request);
             requests.deadlines.add(due, message.request, waits);
         }
         Ok(())
     }
 
-    /// Forgets a session, with all that is to be told of it.
-    pub(super) fn leave(&mut self, peer: &Arc<Peer>, rings: &mut Rings) {
+    /// Removes a session, with all that is to be told of it.
+    pub(super) fn leave(&mut self, peer: &Arc<Peer>, wakes: &mut WakeList) {
         let Some(member) = self.sessions.remove(&peer.id()) else {
             return;
         };
         self.broker.leave(peer);
-        self.dealer.leave(peer, rings);
-        self.tell_all(rings);
+        self.dealer.leave(peer, wakes);
+        self.tell_all(wakes);
         for publication in member.testaments.publications() {
             // Who publishes it hears nothing of it.
-            let _ = self.broker.deliver(&publication, rings);
+            let _ = self.broker.deliver(&publication, wakes);
         }
         let identity = peer.identity();
         let args = json!([peer.id(), identity.authid, identity.authrole]);
-        self.tell(Notice::new("wamp.session.on_leave", args), rings);
+        self.tell(MetaEvent::new("wamp.session.on_leave", args), wakes);
     }
 
     /// Publishes what broker and dealer have noted for the meta topics.
     #[inline]
-    fn tell_all(&mut self, rings: &mut Rings) {
-        if self.broker.notices.is_empty() && self.dealer.notices.is_empty() {
+    fn tell_all(&mut self, wakes: &mut WakeList) {
+        if self.broker.meta_events.is_empty() && self.dealer.meta_events.is_empty() {
             return;
         }
-        let mut notices = std::mem::take(&mut self.broker.notices);
-        notices.append(&mut self.dealer.notices);
-        for notice in notices {
-            self.tell(notice, rings);
+        let mut meta_events = std::mem::take(&mut self.broker.meta_events);
+        meta_events.append(&mut self.dealer.meta_events);
+        for event in meta_events {
+            self.tell(event, wakes);
         }
     }
 
-    fn tell(&mut self, notice: Notice, rings: &mut Rings) {
-        if self.broker.is_heard(notice.topic) {
-            let args = notice.args();
-            let publication = Publication::by_router(notice.topic, PayloadRef::args(&args));
+    fn tell(&mut self, event: MetaEvent, wakes: &mut WakeList) {
+        if self.broker.is_heard(event.topic) {
+            let args = event.args();
+            let publication = Publication::by_router(event.topic, PayloadRef::args(&args));
             // Who publishes it hears nothing of it.
-            let _ = self.broker.deliver(&publication, rings);
+            let _ = self.broker.deliver(&publication, wakes);
         }
     }
 }
 
-impl Session {
+impl RealmSession {
     /// Ends the calls that wait for their answers.
-    pub(super) fn cancel_calls(&self, rings: &mut Rings) {
-        locked(&self.realm.state).dealer.cancel_all(&self.peer, rings);
+    pub(super) fn cancel_calls(&self, wakes: &mut WakeList) {
+        lock(&self.realm.state).dealer.cancel_all(&self.peer, wakes);
     }
 }
 
-impl Drop for Session {
+impl Drop for RealmSession {
     fn drop(&mut self) {
-        let mut rings = Rings::default();
-        let mut state = locked(&self.realm.state);
-        state.leave(&self.peer, &mut rings);
+        let mut wakes = WakeList::default();
+        let mut state = lock(&self.realm.state);
+        state.leave(&self.peer, &mut wakes);
         let empty = state.sessions.is_empty();
         drop(state);
-        rings.ring();
+        wakes.wake();
         if empty {
             self.realms.remove_if_empty(&self.name);
         }
     }
 }
 
-impl From<CodecError> for End {
+impl From<CodecError> for LeaveReason {
     fn from(error: CodecError) -> Self {
-        End::Violation(error.to_string())
+        LeaveReason::Violation(error.to_string())
     }
 }
 

@@ -1,12 +1,12 @@
-//! What broker and dealer have in common: how requests fail, and the checks of options and URIs.
+//! The common parts of broker and dealer: failures of requests, and the checks of options and URIs.
 
 use crate::codec::{Dict, Out, PayloadRef, Unsendable, json::text::write_string};
 use crate::protocol::message::Error;
 use crate::protocol::uri::{self, Match};
 
-use super::details;
+use super::options;
 
-/// Why a message of a client is not carried out.
+/// The reason why a message of a client is not carried out.
 #[derive(Debug, PartialEq)]
 pub(super) enum Fault {
     /// The request is answered by ERROR; the session goes on.
@@ -45,7 +45,7 @@ impl Refusal {
             Unsendable::Payload(_) => INVALID_ARGUMENT,
             Unsendable::TooLarge(_) => uri::PAYLOAD_SIZE_EXCEEDED,
         };
-        Refusal::new(reason, format!("the other side cannot be sent this: {error}"))
+        Refusal::new(reason, format!("this cannot be sent to the other side: {error}"))
     }
 
     /// Appends the ERROR for the request of type `kind`.
@@ -64,14 +64,14 @@ impl Refusal {
     }
 }
 
-/// How long a URI of a request may be, in bytes.
+/// The limit of a URI in a request, in bytes.
 pub(super) const MAX_URI: usize = 8192;
 
 /// An option or argument has a wrong type or value.
 pub(super) const INVALID_ARGUMENT: &str = "wamp.error.invalid_argument";
 /// The callee cannot do what the caller asks for.
 pub(super) const FEATURE_NOT_SUPPORTED: &str = "wamp.error.feature_not_supported";
-/// What a callee answers that wants another one to be asked.
+/// The answer of a callee that wants another one to be asked.
 pub(super) const UNAVAILABLE: &str = "wamp.error.unavailable";
 /// The role of the client may not do this.
 pub(super) const NOT_AUTHORIZED: &str = "wamp.error.not_authorized";
@@ -87,7 +87,7 @@ pub(super) fn check_uri(uri: &str) -> Result<(), Fault> {
 #[inline]
 pub(super) fn check_length(uri: &str) -> Result<(), Fault> {
     if uri.len() > MAX_URI {
-        let why = format!("a URI of {} bytes; at most {MAX_URI} are taken", uri.len());
+        let why = format!("a URI of {} bytes; at most {MAX_URI} are accepted", uri.len());
         return Err(Fault::refused(uri::INVALID_URI, why));
     }
     Ok(())
@@ -119,11 +119,11 @@ pub(super) fn is_reserved(uri: &str) -> bool {
 
 /// Reads the option `match`.
 pub(super) fn read_match(key: &[u8], value: &[u8]) -> Result<Match, Fault> {
-    let Some(name) = details::text(key, value)? else {
+    let Some(name) = options::text(key, value)? else {
         return Ok(Match::Exact);
     };
     Match::parse(&name).ok_or_else(|| {
-        let why = format!("option \"match\" is exact, prefix or wildcard, not \"{name}\"");
+        let why = format!("option \"match\" must be exact, prefix or wildcard, not \"{name}\"");
         Fault::refused(INVALID_ARGUMENT, why)
     })
 }

@@ -1,4 +1,4 @@
-//! What roles are allowed: the configuration's key `roles`.
+//! The rights of roles: the configuration's key `roles`.
 //!
 //! `{"user": [{"uri": "com.myapp.", "match": "prefix", "allow": {"call": true}}]}` lets users call
 //! those procedures and do nothing else. The most specific entry counts: an exact one before the
@@ -14,15 +14,15 @@ use crate::protocol::uri::{self, Match};
 use super::pattern::Table;
 use super::request::{Fault, NOT_AUTHORIZED};
 
-/// What all roles may do.
+/// The rights of all roles.
 #[derive(Debug)]
 pub(super) struct Roles(HashMap<String, Permissions>);
 
-/// What one role may do.
+/// The rights of one role.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Permissions(Option<Arc<Table<Allowed>>>);
 
-/// What can be allowed.
+/// An action that can be allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     Call,
@@ -58,8 +58,8 @@ impl Roles {
         roles.iter().map(read).collect::<Result<_, String>>().map(Roles)
     }
 
-    /// What a role may do; one that is not listed may do nothing.
-    pub(super) fn of(&self, role: &str) -> Permissions {
+    /// The rights of a role; one that is not listed may do nothing.
+    pub(super) fn permissions(&self, role: &str) -> Permissions {
         let nothing = || Permissions(Some(Arc::default()));
         self.0.get(role).cloned().unwrap_or_else(nothing)
     }
@@ -104,7 +104,7 @@ fn table(list: &Value) -> Result<Table<Allowed>, String> {
         };
         uri::check(uri, matching).map_err(|error| format!("\"{uri}\": {error}"))?;
         if table.find(uri, matching).is_some() {
-            return Err(format!("\"{uri}\" stands there twice"));
+            return Err(format!("\"{uri}\" is listed twice"));
         }
         let wanted =
             "\"allow\" must be {\"call\", \"register\", \"publish\", \"subscribe\": true or false}";

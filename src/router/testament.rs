@@ -13,8 +13,8 @@ use super::request::{Fault, INVALID_ARGUMENT, check_own_uri};
 #[derive(Debug, Default)]
 pub(super) struct Testaments(Vec<Testament>);
 
-/// When a testament is published. A session of this router is never detached without being
-/// destroyed, so that both kinds are published together.
+/// The occasion on which a testament is published. A session of this router is never detached
+/// without being destroyed, so that both kinds are published together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
     Detached,
@@ -44,7 +44,7 @@ impl Testaments {
             Some(_) => return Err(wrong("\"publish_options\" must be a dict")),
         };
         if PublishOptions::read(Dict::from_checked(options.as_bytes())).is_err() {
-            return Err(wrong("\"publish_options\" holds an option of a wrong type"));
+            return Err(wrong("\"publish_options\" holds an option of the wrong type"));
         }
         let args_of = match args.get(1) {
             None | Some(Value::Null) => None,
@@ -79,7 +79,7 @@ impl Testaments {
         Ok(before - self.0.len())
     }
 
-    /// What is to be published, in order.
+    /// The publications to make, in order.
     pub(super) fn publications(&self) -> impl Iterator<Item = Publication<'_>> {
         self.0.iter().filter_map(|testament| {
             let options = Dict::from_checked(testament.options.as_bytes());

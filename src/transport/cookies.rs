@@ -4,11 +4,13 @@
 //! They live as long as the connection does, and each goes only to the host that has set it, where
 //! its path and "Secure" allow it (RFC 6265). "Domain" does not make it go to further hosts.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use cookie::time::OffsetDateTime;
 use cookie::{Cookie, Expiration};
 use hyper::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
+
+use crate::os::lock;
 
 use super::{Address, Endpoint};
 
@@ -36,7 +38,7 @@ impl Jar {
     /// Takes the cookies out of an answer of `endpoint` to a request for `path`.
     pub fn take(&self, endpoint: &Endpoint, path: &str, headers: &HeaderMap) {
         let now = OffsetDateTime::now_utc();
-        let mut cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cookies = lock(&self.cookies);
         for value in headers.get_all(SET_COOKIE) {
             let text = value.to_str().ok().filter(|text| text.len() <= MAX_COOKIE);
             let Some(cookie) = text.and_then(|text| Cookie::parse(text).ok()) else {
@@ -69,7 +71,7 @@ impl Jar {
     /// Adds those that are for `path` at `endpoint` to a request.
     pub fn give(&self, endpoint: &Endpoint, path: &str, headers: &mut HeaderMap) {
         let now = OffsetDateTime::now_utc();
-        let mut cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cookies = lock(&self.cookies);
         cookies.retain(|kept| kept.expires.is_none_or(|expires| expires > now));
         let fitting = cookies.iter().filter(|kept| kept.is_for(endpoint, path));
         let list: Vec<_> = fitting.map(|kept| kept.cookie.stripped().to_string()).collect();

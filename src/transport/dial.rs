@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::Path;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -23,12 +23,12 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use crate::os;
+use crate::os::{self, lock};
 
 use super::Stream;
 use super::socket::Socket;
 
-/// How long an address has for itself, before the next one is tried too.
+/// The time that an address has for itself, before the next one is tried too.
 const STAGGER: Duration = Duration::from_millis(250);
 
 /// Lookups at the same time, in all the process, and of one name: that nobody answers for one is no
@@ -64,7 +64,7 @@ async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         return Ok(vec![(address, port).into()]);
     }
     let name = {
-        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names = lock(&NAMES);
         // Whoever waits for a place, or has one, holds it.
         names.retain(|_, name| Arc::strong_count(name) > 1);
         let free = || Arc::new(Semaphore::new(LOOKUPS_OF_A_NAME));
@@ -110,8 +110,8 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     not_ourselves(os::raised(socket).connect(address).await?)
 }
 
-/// Where nobody listens at a port of this machine that the system also gives to clients, it may
-/// give us that very port, and a connection to ourselves.
+/// Refuses a connection to ourselves. Where nobody listens at a port of this machine that the
+/// system also gives to clients, it may give us that very port.
 fn not_ourselves(stream: TcpStream) -> io::Result<TcpStream> {
     if stream.local_addr()? == stream.peer_addr()? {
         // Otherwise the port would be taken for a minute, when the router wants to have it.

@@ -1,4 +1,4 @@
-//! How threads tell the task that owns a transport that there is something to do.
+//! The bell by which threads tell the task that owns a transport that there is something to do.
 //!
 //! Ringing costs one atomic operation while the task is awake; only a sleeping task is woken.
 //!
@@ -34,8 +34,8 @@ impl Doorbell {
     #[inline]
     pub fn ring(&self) {
         if !self.awake.swap(true, Ordering::AcqRel) {
-            // Where the program has closed descriptors that are not its own the runtime panics. What
-            // was to be done stays to be done: the connection ends with the runtime.
+            // Where the program has closed descriptors that are not its own the runtime panics.
+            // What was to be done stays to be done: the connection ends with the runtime.
             let _ = catch_unwind(AssertUnwindSafe(|| self.waker.wake()));
         }
     }

@@ -1,4 +1,4 @@
-//! Where a router is: the URL that a user writes, taken apart once.
+//! The place of a router: the URL that a user writes, taken apart once.
 //!
 //! | URL | is |
 //! |---|---|
@@ -14,13 +14,14 @@ use std::path::PathBuf;
 
 use hyper::Uri;
 
-/// Where to connect to, and how to talk there. Shows itself as the URL that it was parsed from.
+/// The place to connect to, and the protocol to talk there. Shows itself as the URL that it was
+/// parsed from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     url: String,
     /// The transport.
     pub protocol: Protocol,
-    /// What it runs on.
+    /// The address below the protocol.
     pub address: Address,
 }
 
@@ -41,7 +42,7 @@ pub enum Protocol {
     },
 }
 
-/// What a transport runs on.
+/// The address that a transport runs on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
     /// TCP.
@@ -108,7 +109,7 @@ impl Endpoint {
         }
     }
 
-    /// What HTTP calls the host.
+    /// The host as HTTP calls it.
     pub(super) fn host_header(&self) -> String {
         match &self.address {
             Address::Unix(_) => "localhost".to_owned(),
@@ -165,7 +166,7 @@ fn tcp(url: &str) -> Result<(Protocol, Address), String> {
         let hint = match url.split("://").nth(1).and_then(|rest| rest.split('/').next()) {
             Some(host) if !host.is_ascii() => "; write the host in its form with xn--",
             Some(host) if host.matches(':').count() > 1 => {
-                "; an address of IPv6 stands in brackets"
+                "; an IPv6 address must stand in brackets"
             }
             _ => "",
         };
@@ -355,7 +356,7 @@ mod tests {
             ("ws://host/a\nb", "control character"),
             ("ws://[127.0.0.1]/", "neither a name nor an address"),
             ("ws://", "not a URL"),
-            ("ws://::1:80/", "stands in brackets"),
+            ("ws://::1:80/", "must stand in brackets"),
             ("ws://b\u{fc}ro.example/", "with xn--"),
             ("", "not a URL"),
             ("wss://user:secret@host/", "Authorization"),

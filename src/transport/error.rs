@@ -1,12 +1,12 @@
-//! Why a transport could not be opened, or failed: each reason told apart, in words that say what
-//! to change.
+//! The reasons why a transport could not be opened, or failed: each told apart, in words that say
+//! what to change.
 
 use std::time::Duration;
 
 use super::proxy::ProxyError;
 use super::tls::TlsError;
 
-/// Why a transport failed after it was open.
+/// The reason why a transport failed after it was open.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
     /// The connection broke: end of stream without a closing handshake, reset, time-out.
@@ -15,9 +15,9 @@ pub enum TransportError {
     /// The connection is of no use for a while, as who stands between says.
     #[error("the connection was lost: {text}")]
     Busy {
-        /// What was said.
+        /// The peer's message.
         text: String,
-        /// How long the while is.
+        /// The time to wait.
         rest: Duration,
     },
     /// The peer broke the rules of the transport.
@@ -31,8 +31,8 @@ pub enum TransportError {
     TooLarge(String),
     /// The peer refuses a message for its size.
     #[error(
-        "the peer does not take a message as large as one of ours ({0}); set `max_message_size` \
-         to what it takes"
+        "the peer does not accept a message as large as one of ours ({0}); set `max_message_size` \
+         to what it accepts"
     )]
     Refused(String),
     /// We were to send a message beyond the peer's limit.
@@ -45,7 +45,7 @@ pub enum TransportError {
     },
 }
 
-/// Why a RawSocket server says no.
+/// The reason why a RawSocket server refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Its error 1.
@@ -58,131 +58,131 @@ pub enum Refusal {
     #[error("it says that we use reserved bits")]
     ReservedBits,
     /// Its error 4.
-    #[error("it has as many connections as it takes; try again later")]
+    #[error("it has as many connections as it accepts; try again later")]
     TooMany,
     /// Another one.
     #[error("it refuses with the unknown code {0}")]
     Unknown(u8),
 }
 
-/// Why a connection could not be made.
+/// The reason why a connection could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
     /// No connection: refused, no route, no such host.
     #[error("cannot reach {url}: {reason}; is the router running there?")]
     Unreachable {
-        /// Where to.
+        /// The URL.
         url: String,
-        /// What the operating system says.
+        /// The operating system's message.
         reason: String,
     },
     /// The system has nothing left to make a connection of.
     #[error("no connection to {url} can be made here: {reason}; raise the limits, or use less")]
     Exhausted {
-        /// Where to.
+        /// The URL.
         url: String,
-        /// What the operating system says.
+        /// The operating system's message.
         reason: String,
     },
     /// The descriptors of the I/O threads are gone.
     #[error(
-        "no connection to {url} can be made: the library's I/O threads have failed; has the program \
-         closed descriptors that are not its own?"
+        "no connection to {url} can be made: the library's I/O threads have failed; has the \
+         program closed descriptors that are not its own?"
     )]
     Descriptors {
-        /// Where to.
+        /// The URL.
         url: String,
     },
     /// The proxy did not make the connection.
     #[error("cannot reach {url} through the proxy {proxy}: {error}")]
     Proxy {
-        /// Where to.
+        /// The URL.
         url: String,
         /// Through which proxy, without user and password.
         proxy: String,
-        /// What it says.
+        /// The failure at the proxy.
         error: ProxyError,
     },
     /// The environment does not say well which proxy to use.
     #[error("cannot reach {url}: {why}; correct it, or see the option `proxy`")]
     NoProxy {
-        /// Where to.
+        /// The URL.
         url: String,
-        /// What is wrong.
+        /// The mistake.
         why: String,
     },
     /// The TLS handshake failed, or what follows it for want of a client certificate.
     #[error("{url}: {error}")]
     Tls {
-        /// Where to.
+        /// The URL.
         url: String,
-        /// What was wrong.
+        /// The failure of TLS.
         error: TlsError,
     },
     /// We spoke in clear, and the server answered with TLS.
     #[error("{url} speaks TLS; write {scheme}:// instead")]
     SpeaksTls {
-        /// Where to.
+        /// The URL.
         url: String,
         /// The scheme to use.
         scheme: &'static str,
     },
     /// HTTP 401: the server wants credentials before it opens a transport.
     #[error(
-        "{url} answered HTTP 401: it wants credentials; give them in the option `headers`, for \
+        "{url} answered HTTP 401: it requires credentials; give them in the option `headers`, for \
          instance as \"Authorization\""
     )]
     Unauthorized {
-        /// Where to.
+        /// The URL.
         url: String,
     },
     /// HTTP 403: the server knows what we gave, and does not let us in.
     #[error(
-        "{url} answered HTTP 403: it does not let us in; are the credentials in the option \
-         `headers` right, and does it take this origin?"
+        "{url} answered HTTP 403: it denies access; are the credentials in the option `headers` \
+         right, and does it accept this origin?"
     )]
     Forbidden {
-        /// Where to.
+        /// The URL.
         url: String,
     },
     /// HTTP 404: nothing is there.
     #[error("{url} answered HTTP 404: nothing is there; is the path right?")]
     NotFound {
-        /// Where to.
+        /// The URL.
         url: String,
     },
     /// HTTP 3xx: the server sends us elsewhere, where we do not go by ourselves.
     #[error("{url} answered HTTP {status}: a redirect{}; redirects are not followed: give the \
              final URL", location.as_ref().map_or(String::new(), |to| format!(" to {to}")))]
     Redirect {
-        /// Where to.
+        /// The URL.
         url: String,
         /// The status it answered.
         status: u16,
-        /// Where it sends us.
+        /// The place that it sends us to.
         location: Option<String>,
     },
     /// The server answered with another HTTP status.
     #[error("{url} answered HTTP {status} instead of opening a WAMP transport; {hint}")]
     Http {
-        /// Where to.
+        /// The URL.
         url: String,
         /// The status it answered.
         status: u16,
-        /// What to check.
+        /// A hint at what to check.
         hint: &'static str,
         /// For how long the server wants to be left alone.
         rest: Option<Duration>,
     },
     /// The server speaks the transport, but none of our subprotocols.
     #[error(
-        "{url} does not speak {offered}; is this a WAMP router that offers one of the `serializers`, \
-         and that path its WAMP endpoint?"
+        "{url} does not speak {offered}; is this a WAMP router that offers one of the \
+         `serializers`, and that path its WAMP endpoint?"
     )]
     Subprotocol {
-        /// Where to.
+        /// The URL.
         url: String,
-        /// What we offered.
+        /// The subprotocols that we offered.
         offered: String,
     },
     /// The server's answer is no WebSocket handshake.
@@ -190,33 +190,33 @@ pub enum ConnectError {
         "{url} did not answer with a WebSocket handshake ({reason}); is another service there?"
     )]
     Handshake {
-        /// Where to.
+        /// The URL.
         url: String,
-        /// What was wrong with the answer.
+        /// The fault of the answer.
         reason: String,
     },
     /// The server speaks RawSocket, and says no.
-    #[error("{url} opens no RawSocket connection: {refusal}")]
+    #[error("{url} did not open a RawSocket connection: {refusal}")]
     RawSocketRefused {
-        /// Where to.
+        /// The URL.
         url: String,
-        /// Why.
+        /// The server's reason.
         refusal: Refusal,
     },
     /// The server's answer is no RawSocket handshake.
     #[error("{url} did not open a RawSocket connection: {reason}")]
     RawSocket {
-        /// Where to.
+        /// The URL.
         url: String,
-        /// What was wrong with the answer, and what to check.
+        /// The fault of the answer, and a hint at what to check.
         reason: String,
     },
     /// The server's answer opens no long-poll transport.
     #[error("{url} did not open a long-poll transport: {reason}; is another service there?")]
     LongPoll {
-        /// Where to.
+        /// The URL.
         url: String,
-        /// What was wrong with the answer.
+        /// The fault of the answer.
         reason: String,
     },
 }

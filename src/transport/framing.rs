@@ -1,5 +1,5 @@
-//! How messages stand in what a transport carries at once, which is a *unit* here: a WebSocket
-//! message, or the body of an HTTP request.
+//! Messages in the pieces that a transport carries at once, each of which is a *unit* here: a
+//! WebSocket message, or the body of an HTTP request.
 //!
 //! ```text
 //!   plain              the message
@@ -13,19 +13,20 @@ use crate::codec::{Batch, Encoding};
 
 use super::{Serializer, TransportError};
 
-/// What ends a message in a batch of JSON, by the specification.
+/// The end of a message in a batch of JSON, by the specification.
 pub const SEPARATOR: u8 = 0x1e;
 
-/// What Autobahn|Python and Crossbar.io use instead.
+/// The end of a message that Autobahn|Python and Crossbar.io use instead.
 pub const CROSSBAR_SEPARATOR: u8 = 0x18;
 
 /// The bytes before a message in a batch of MsgPack or CBOR.
 const SIZE: usize = 4;
 
-/// Messages in a batch share its bytes, unless it is larger than this and they are a small part of it.
+/// Messages in a batch share its bytes, unless it is larger than this and they are a small part of
+/// it.
 const SHARED: usize = 256 * 1024;
 
-/// How much larger than a message a batch of several may be that is received.
+/// The size by which a received batch of several messages may exceed the largest message.
 const BATCH_ROOM: usize = 1024 * 1024;
 
 /// Puts messages into units and takes them out.
@@ -36,7 +37,7 @@ pub(super) struct Framing {
     /// The peer's separator becomes ours.
     follows: bool,
     max_message_size: usize,
-    /// What is left of the batch that came in last.
+    /// The rest of the batch that came in last.
     rest: Bytes,
     /// The size of the whole of it.
     unit: usize,

@@ -26,19 +26,19 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-use super::stream::Clues;
-use super::{ConnectError, Protocol, Target, tls};
+use super::stream::HandshakeHints;
+use super::{ConnectError, ConnectOptions, Protocol, tls};
 
-/// How we call ourselves.
+/// The name that we call ourselves.
 const AGENT: &str = concat!("libwamp/", env!("CARGO_PKG_VERSION"));
 
-/// How much of the head of an answer is read.
+/// The size up to which the head of an answer is read.
 pub(super) const MAX_HEAD: usize = 64 * 1024;
 
-/// How much of a body is given to a connection at once.
+/// The size of the pieces in which a body is given to a connection.
 const PIECE: usize = 64 * 1024;
 
-/// What is sent with a request or an answer.
+/// The body of a request or an answer.
 #[derive(Default)]
 pub(super) struct Body {
     rest: Bytes,
@@ -95,7 +95,7 @@ pub(super) struct Link {
 struct Running {
     /// `None` after its end.
     connection: Option<Connection>,
-    /// What ended it, where no request was there to be told.
+    /// The error that ended it, where no request was there to be told.
     failure: Option<hyper::Error>,
 }
 
@@ -173,7 +173,7 @@ impl Running {
         true
     }
 
-    /// Why a request failed that was told this.
+    /// The reason why a request failed that was told this.
     fn cause(&mut self, told: hyper::Error) -> hyper::Error {
         match self.failure.take() {
             Some(failure) if told.is_closed() || told.is_canceled() => failure,
@@ -183,14 +183,14 @@ impl Running {
 }
 
 /// Reads a body of at most `limit` bytes to its end, however long that takes, as long as it goes on
-/// within `patience`.
+/// within `max_wait`.
 pub(super) async fn read(
     mut body: Incoming,
     limit: usize,
-    patience: Duration,
+    max_wait: Duration,
 ) -> Result<Bytes, Unread> {
     let mut read = BytesMut::new();
-    while let Some(frame) = timeout(patience, body.frame()).await.map_err(|_| Unread::Late)? {
+    while let Some(frame) = timeout(max_wait, body.frame()).await.map_err(|_| Unread::Late)? {
         let frame = frame.map_err(Unread::Broken)?;
         let Some(piece) = frame.data_ref() else {
             continue;
@@ -203,14 +203,15 @@ pub(super) async fn read(
     Ok(read.freeze())
 }
 
-/// Why there is no body.
+/// The reason why there is no body.
 pub(super) enum Unread {
     TooLarge,
     Late,
     Broken(hyper::Error),
 }
 
-/// What frames requests and makes a WebSocket of a connection: an own value would break that.
+/// The headers that frame requests and make a WebSocket of a connection: an own value would break
+/// that.
 const RESERVED: [HeaderName; 7] =
     [CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, TE, TRANSFER_ENCODING, UPGRADE];
 
@@ -220,18 +221,18 @@ pub fn check_header(name: &str, value: &str) -> Result<(), String> {
     let known = known.map_err(|_| format!("\"{name}\" is not an HTTP header name"))?;
     HeaderValue::try_from(value).map_err(|_| format!("header \"{name}\": not an HTTP value"))?;
     if RESERVED.contains(&known) || known.as_str().starts_with("sec-websocket-") {
-        return Err(format!("header \"{name}\" is the transport's own business; leave it out"));
+        return Err(format!("header \"{name}\" is set by the transport itself; leave it out"));
     }
     Ok(())
 }
 
 /// Adds what every request of ours has, and what the application wants, which counts more.
-pub(super) fn add_headers(headers: &mut HeaderMap, target: &Target, path: &str) {
+pub(super) fn add_headers(headers: &mut HeaderMap, options: &ConnectOptions, path: &str) {
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-    if let Some(cookies) = &target.cookies {
-        cookies.give(&target.endpoint, path, headers);
+    if let Some(cookies) = &options.cookies {
+        cookies.give(&options.endpoint, path, headers);
     }
-    for (name, value) in &target.headers {
+    for (name, value) in &options.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             headers.insert(name, value);
         }
@@ -244,7 +245,8 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// Why an answer with this status is none to go on with; `hint` is for what nobody expects.
+/// The error of an answer with this status, which is none to go on with; `hint` is for what nobody
+/// expects.
 pub(super) fn refused(
     url: String,
     status: StatusCode,
@@ -260,44 +262,46 @@ pub(super) fn refused(
             let location = location.and_then(|to| to.to_str().ok()).map(str::to_owned);
             return ConnectError::Redirect { url, status, location };
         }
-        400 => {
-            "is this a WAMP router that offers one of the `serializers`, and no port for TLS alone?"
-        }
+        400 => "is this a WAMP router that offers one of the `serializers`, and not a TLS port?",
         502..=504 => "a proxy is there, but the router behind it does not answer",
         _ => hint,
     };
     ConnectError::Http { url, status: status.as_u16(), hint, rest: retry_after(headers) }
 }
 
-/// Why there is no answer that can be understood.
-pub(super) fn failed(target: &Target, error: &hyper::Error, clues: &Clues) -> ConnectError {
-    let url = target.endpoint.to_string();
-    if clues.tls_alert() {
-        let scheme = target.endpoint.secure_scheme();
+/// The error where there is no answer that can be understood.
+pub(super) fn failed(
+    options: &ConnectOptions,
+    error: &hyper::Error,
+    hints: &HandshakeHints,
+) -> ConnectError {
+    let url = options.endpoint.to_string();
+    if hints.tls_alert() {
+        let scheme = options.endpoint.secure_scheme();
         return ConnectError::SpeaksTls { url, scheme };
     }
     if let Some(error) = io_error(error) {
-        return match tls::explain(error, clues.certificate) {
+        return match tls::explain(error, hints.certificate) {
             Some(error) => ConnectError::Tls { url, error },
             None if error.kind() == io::ErrorKind::InvalidData => {
-                no_handshake(target, &error.to_string())
+                no_handshake(options, &error.to_string())
             }
             None => unanswered(url, &error.to_string()),
         };
     }
     let is_parse = |error: &&hyper::Error| error.is_parse();
     if let Some(error) = Some(error).filter(is_parse).or_else(|| source(error).filter(is_parse)) {
-        return no_handshake(target, &error.to_string());
+        return no_handshake(options, &error.to_string());
     }
-    if let Some(error) = tls::explain_loss(clues.certificate) {
+    if let Some(error) = tls::explain_loss(hints.certificate) {
         return ConnectError::Tls { url, error };
     }
     unanswered(url, "it closed the connection before it answered")
 }
 
-fn no_handshake(target: &Target, why: &str) -> ConnectError {
-    let url = target.endpoint.to_string();
-    match target.endpoint.protocol {
+fn no_handshake(options: &ConnectOptions, why: &str) -> ConnectError {
+    let url = options.endpoint.to_string();
+    match options.endpoint.protocol {
         Protocol::LongPoll { .. } => {
             let reason = format!("its answer is not understood: {why}");
             ConnectError::LongPoll { url, reason }
@@ -306,7 +310,7 @@ fn no_handshake(target: &Target, why: &str) -> ConnectError {
     }
 }
 
-/// What the operating system, or TLS, says.
+/// The error of the operating system, or of TLS, below one of hyper.
 pub(super) fn io_error(error: &hyper::Error) -> Option<&io::Error> {
     source(error)
 }
@@ -378,11 +382,11 @@ mod tests {
         assert!(refused.is_err());
         // Hyper looks there before it sends, and is to find what ends the connection.
         client.tcp().unwrap().readable().await.unwrap();
-        let clues = client.clues();
-        let target = Target::plain(&format!("wss://{address}/ws"));
+        let hints = client.hints();
+        let options = ConnectOptions::plain(&format!("wss://{address}/ws"));
         let mut link = Link::new(client).await.unwrap();
         let unanswered = link.request(Request::new(Body::default())).await.err().unwrap();
-        let told = failed(&target, &unanswered.error, &clues).to_string();
+        let told = failed(&options, &unanswered.error, &hints).to_string();
         assert!(told.contains("refuses our client certificate"), "{told}");
     }
 
@@ -392,7 +396,8 @@ mod tests {
         assert!(check_header("X Token", "abc").is_err());
         assert!(check_header("X-Token", "a\r\nb").is_err());
         for own in ["Content-Length", "UPGRADE", "connection", "Sec-WebSocket-Key"] {
-            assert!(check_header(own, "5").unwrap_err().contains("own business"), "{own}");
+            let told = check_header(own, "5").unwrap_err();
+            assert!(told.contains("set by the transport itself"), "{own}");
         }
         for taken in ["Host", "Origin", "User-Agent", "Cookie", "Authorization"] {
             assert!(check_header(taken, "a").is_ok(), "{taken}");

@@ -8,11 +8,12 @@
 //! * [`longpoll`]: `http://` and `https://`, both sides.
 //! * `serializer`: what can be agreed on; `framing`: messages and batches of them.
 //! * `http`, [`cookies`]: what WebSocket begins with, and long-poll consists of.
-//! * `inbox`: what was received and not yet taken; `keepalive`: what watches a connection without
-//!   pings; `patience`: with peers that take nothing.
+//! * `recv_buffer`: what was received and not yet taken.
+//! * `tcp_keepalive`: a watch over connections without pings; `write_timeout`: an end to those
+//!   whose peer takes nothing.
 //! * [`tls`]: what is below `wss://`, `rss://` and `https://`.
-//! * [`endpoint`]: URLs; `dial`: connections to them; `stream`, `hear_out`, `socket`: what these are
-//!   made of.
+//! * [`endpoint`]: URLs; `dial`: connections to them; `stream`, `read_after_reset`, `socket`: the
+//!   layers that these are made of.
 //! * [`proxy`]: what may stand between us and the router.
 //! * [`error`]: what goes wrong with all this.
 //! * [`doorbell`]: how other threads tell the owning task that there is something to write.
@@ -23,21 +24,21 @@ pub mod doorbell;
 pub mod endpoint;
 pub mod error;
 mod framing;
-mod hear_out;
 mod http;
-mod inbox;
-mod keepalive;
 pub mod longpoll;
-mod patience;
 pub mod proxy;
 pub mod rawsocket;
+mod read_after_reset;
+mod recv_buffer;
 mod serializer;
 mod socket;
 mod stream;
+mod tcp_keepalive;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tls;
 pub mod websocket;
+mod write_timeout;
 
 use std::io;
 use std::sync::Arc;
@@ -55,20 +56,20 @@ pub use endpoint::{Address, Endpoint, Protocol};
 pub use error::{ConnectError, Refusal, TransportError};
 pub use framing::{CROSSBAR_SEPARATOR, SEPARATOR};
 pub use http::check_header;
-pub use keepalive::Keepalive;
 pub use proxy::{Proxy, ProxyChoice, ProxyError};
 pub use serializer::Serializer;
-pub use socket::Moved;
+pub use socket::ByteCounts;
 pub use stream::Stream;
+pub use tcp_keepalive::Keepalive;
 
-pub(crate) use patience::Sign;
 pub use tls::{TlsError, TlsOptions};
 pub use websocket::DeflateOptions;
+pub(crate) use write_timeout::Sign;
 
 /// An open connection to a peer.
 pub trait Transport: Send {
-    /// The next thing that came in. After [`Incoming::End`] and after an error nothing more comes,
-    /// but for [`TransportError::Message`], behind which it goes on.
+    /// The next thing that came in. After [`Incoming::Closed`] and after an error nothing more
+    /// comes, but for [`TransportError::Message`], behind which it goes on.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, TransportError>>;
 
     /// Writes the messages of `batch` from the `next`-th on and flushes; moves `next` forward.
@@ -81,8 +82,8 @@ pub trait Transport: Send {
     ) -> Poll<Result<(), TransportError>>;
 
     /// True if the last words are with the system, or it takes no more for now; `taken` says that
-    /// [`Transport::poll_send`] has taken all of them. Where they wait for the peer to ask, and where
-    /// somebody else writes them, the task is woken when there is news.
+    /// [`Transport::poll_send`] has taken all of them. Where they wait for the peer to ask, and
+    /// where somebody else writes them, the task is woken when there is news.
     fn is_written(&self, _taken: bool, _cx: &mut Context<'_>) -> bool {
         true
     }
@@ -90,20 +91,20 @@ pub trait Transport: Send {
     /// Writes what earlier calls have left in buffers.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>>;
 
-    /// How many bytes have come and gone so far, also those of messages that are not complete. Not
+    /// The bytes that have come and gone so far, also those of messages that are not complete. Not
     /// counted where there are no pings.
-    fn moved(&self) -> Moved {
-        Moved::default()
+    fn byte_counts(&self) -> ByteCounts {
+        ByteCounts::default()
     }
 
-    /// How far the peer's system has come with the bytes that are written: it may have acknowledged
+    /// The progress of the peer's system with the bytes that are written: it may have acknowledged
     /// them although the peer itself is frozen. Asks the operating system.
     fn taken(&self) -> i64 {
         0
     }
 
-    /// True if the peer is known to answer pings. Otherwise none is sent: the operating system watches
-    /// the connection instead.
+    /// True if the peer is known to answer pings. Otherwise none is sent: the operating system
+    /// watches the connection instead.
     fn pings(&self) -> bool {
         false
     }
@@ -118,7 +119,7 @@ pub trait Transport: Send {
     /// Takes no messages above this size from now on, nor above what was agreed on.
     fn limit(&mut self, _max_message_size: usize) {}
 
-    /// How the messages are encoded and framed, as both sides have agreed.
+    /// The encoding and the framing of the messages, as both sides have agreed.
     fn serializer(&self) -> Serializer;
 
     /// The largest message that the peer accepts, in bytes; a larger one must not be sent.
@@ -131,14 +132,14 @@ pub trait Transport: Send {
         None
     }
 
-    /// What binds an authentication to this very TLS connection: "tls-exporter" of RFC 9266. `None`
-    /// without TLS 1.3.
+    /// The binding of an authentication to this very TLS connection: "tls-exporter" of RFC 9266.
+    /// `None` without TLS 1.3.
     fn channel_id(&self) -> Option<[u8; 32]> {
         None
     }
 }
 
-/// What a transport received.
+/// A message, or another sign of the peer.
 #[derive(Debug)]
 pub enum Incoming {
     /// One message.
@@ -148,7 +149,7 @@ pub enum Incoming {
     /// The answer to our ping.
     Pong,
     /// The peer closed in order.
-    End {
+    Closed {
         /// The WebSocket close code, if there is one.
         code: Option<u16>,
         /// The peer's words, possibly empty.
@@ -156,14 +157,14 @@ pub enum Incoming {
     },
 }
 
-/// Where to connect to, and how.
+/// The router to connect to, and the terms on which to do so.
 #[derive(Debug, Clone)]
-pub struct Target {
-    /// Where.
+pub struct ConnectOptions {
+    /// The router's URL.
     pub endpoint: Endpoint,
-    /// What may be agreed on, the best first; at least one.
+    /// The serializers that may be agreed on, the best first; at least one.
     pub serializers: Vec<Serializer>,
-    /// What ends a message in a batch of JSON that we send.
+    /// The end of a message in a batch of JSON that we send.
     pub json_batch_separator: u8,
     /// HTTP headers for the upgrade to WebSocket and the requests of long-poll.
     pub headers: Vec<(String, String)>,
@@ -175,26 +176,27 @@ pub struct Target {
     pub max_message_size: usize,
     /// Of use where the endpoint is secure.
     pub tls: Arc<TlsOptions>,
-    /// What to go through.
+    /// The proxy to go through.
     pub proxy: ProxyChoice,
-    /// How long each connection may take that an open transport makes for itself.
+    /// The time that each connection may take that an open transport makes for itself.
     pub connect_timeout: Duration,
-    /// When a silent peer counts as lost, where the operating system has to find that out.
+    /// The times after which a silent peer counts as lost, where the operating system has to find
+    /// that out.
     pub keepalive: Option<Keepalive>,
     /// The router is known to answer pings on RawSocket.
     pub rawsocket_pings: bool,
 }
 
-impl Target {
-    /// What tests begin with.
+impl ConnectOptions {
+    /// The options that tests begin with.
     #[cfg(test)]
-    pub(crate) fn plain(url: &str) -> Target {
-        Target::new(Endpoint::parse(url).unwrap())
+    pub(crate) fn plain(url: &str) -> ConnectOptions {
+        ConnectOptions::new(Endpoint::parse(url).unwrap())
     }
 
     /// With JSON, messages of up to 1 MiB, and nothing that need not be.
-    pub fn new(endpoint: Endpoint) -> Target {
-        Target {
+    pub fn new(endpoint: Endpoint) -> ConnectOptions {
+        ConnectOptions {
             endpoint,
             serializers: vec![Encoding::Json.into()],
             json_batch_separator: SEPARATOR,
@@ -224,20 +226,20 @@ impl Target {
 
 /// Connects, with all the handshakes there are. Takes as long as it takes: the caller has a time
 /// limit.
-pub async fn connect(target: &Target) -> Result<Box<dyn Transport>, ConnectError> {
-    match target.endpoint.protocol {
+pub async fn connect(options: &ConnectOptions) -> Result<Box<dyn Transport>, ConnectError> {
+    match options.endpoint.protocol {
         Protocol::WebSocket { .. } => {
-            let stream = reach(target).await?;
-            return Ok(Box::new(websocket::connect(stream, target).await?));
+            let stream = reach(options).await?;
+            return Ok(Box::new(websocket::connect(stream, options).await?));
         }
-        Protocol::LongPoll { .. } => return Ok(Box::new(longpoll::connect(target).await?)),
+        Protocol::LongPoll { .. } => return Ok(Box::new(longpoll::connect(options).await?)),
         Protocol::RawSocket => {}
     }
     // A RawSocket handshake names one serializer; who does not want it closes the connection.
     let mut refused = None;
-    for encoding in target.encodings() {
-        let stream = reach(target).await?;
-        match rawsocket::connect(stream, target, encoding).await {
+    for encoding in options.encodings() {
+        let stream = reach(options).await?;
+        match rawsocket::connect(stream, options, encoding).await {
             Ok(transport) => return Ok(Box::new(transport)),
             // Over TLS that may look as if it did not want the certificate.
             Err(
@@ -255,14 +257,14 @@ pub async fn connect(target: &Target) -> Result<Box<dyn Transport>, ConnectError
         }
     }
     Err(refused.unwrap_or_else(|| {
-        let url = target.endpoint.url().to_owned();
+        let url = options.endpoint.url().to_owned();
         ConnectError::RawSocket { url, reason: "no serializer is left to offer".to_owned() }
     }))
 }
 
 /// The connection on which the transport's own handshake begins.
-async fn reach(target: &Target) -> Result<Stream, ConnectError> {
-    let url = || target.endpoint.url().to_owned();
+async fn reach(options: &ConnectOptions) -> Result<Stream, ConnectError> {
+    let url = || options.endpoint.url().to_owned();
     let unreachable = |error: io::Error| {
         let reason = error.to_string();
         match (os::is_exhausted(&error), os::is_closed(&error)) {
@@ -271,9 +273,9 @@ async fn reach(target: &Target) -> Result<Stream, ConnectError> {
             _ => ConnectError::Unreachable { url: url(), reason },
         }
     };
-    match &target.endpoint.address {
+    match &options.endpoint.address {
         Address::Tcp { host, port, secure } => {
-            let proxy = target.proxy.proxy_for(&target.endpoint);
+            let proxy = options.proxy.proxy_for(&options.endpoint);
             let proxy = proxy.map_err(|why| ConnectError::NoProxy { url: url(), why })?;
             let tcp = match proxy {
                 None => dial::tcp(host, *port).await.map_err(unreachable)?,
@@ -286,7 +288,7 @@ async fn reach(target: &Target) -> Result<Stream, ConnectError> {
             if !secure {
                 return Ok(tcp.into());
             }
-            let connected = tls::connect(&target.tls, host, tcp).await;
+            let connected = tls::connect(&options.tls, host, tcp).await;
             connected.map_err(|error| ConnectError::Tls { url: url(), error })
         }
         Address::Unix(path) => dial::unix(path).await.map_err(unreachable),

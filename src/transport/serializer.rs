@@ -5,7 +5,7 @@ use crate::codec::Encoding;
 /// An encoding, and whether what a transport carries at once is a message or a batch of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Serializer {
-    /// How each message is encoded.
+    /// The encoding of each message.
     pub encoding: Encoding,
     /// Whether messages travel in batches (advanced profile, "Batched WebSocket").
     pub batched: bool,
@@ -56,7 +56,7 @@ impl Serializer {
     }
 
     /// The serializer of this subprotocol.
-    pub fn of_subprotocol(name: &str) -> Option<Serializer> {
+    pub fn from_subprotocol(name: &str) -> Option<Serializer> {
         Serializer::ALL.into_iter().find(|serializer| serializer.subprotocol() == name)
     }
 }
@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(Serializer::parse("ubjson"), None);
         for serializer in Serializer::ALL {
             assert_eq!(Serializer::parse(serializer.name()), Some(serializer));
-            assert_eq!(Serializer::of_subprotocol(serializer.subprotocol()), Some(serializer));
+            assert_eq!(Serializer::from_subprotocol(serializer.subprotocol()), Some(serializer));
             assert_eq!(serializer.name().contains("batched"), serializer.batched);
             assert!(serializer.name().starts_with(serializer.encoding.name()));
         }

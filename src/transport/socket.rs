@@ -1,8 +1,8 @@
 //! A connected socket, as the operating system has it: the one place where bytes are given to it.
 //!
-//! A write to a socket whose peer has gone raises SIGPIPE, which ends a process that does not expect
-//! it; and what becomes of signals is the host's decision, not a library's. So every write here is a
-//! `sendmsg` that asks for the error alone.
+//! A write to a socket whose peer has gone raises SIGPIPE, which ends a process that does not
+//! expect it; and what becomes of signals is the host's decision, not a library's. So every write
+//! here is a `sendmsg` that asks for the error alone.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::os::fd::{AsRawFd, RawFd};
@@ -22,12 +22,12 @@ use crate::os;
 #[derive(Debug)]
 pub struct Socket {
     kind: Kind,
-    moved: Moved,
+    byte_counts: ByteCounts,
 }
 
-/// How many bytes a socket has carried so far.
+/// The numbers of bytes that a socket has carried so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Moved {
+pub struct ByteCounts {
     /// From the peer.
     pub read: u64,
     /// To the operating system, on their way to the peer.
@@ -43,7 +43,7 @@ enum Kind {
 
 impl Socket {
     fn new(kind: Kind) -> Socket {
-        Socket { kind, moved: Moved::default() }
+        Socket { kind, byte_counts: ByteCounts::default() }
     }
 
     /// The TCP connection, if it is one.
@@ -55,20 +55,20 @@ impl Socket {
         }
     }
 
-    /// See [`Moved`].
-    pub(super) fn moved(&self) -> Moved {
-        self.moved
+    /// See [`ByteCounts`].
+    pub(super) fn byte_counts(&self) -> ByteCounts {
+        self.byte_counts
     }
 
-    /// How many of the bytes written are still on their way: see [`os::unacknowledged`].
+    /// The number of the bytes written that are still on their way: see [`os::unacknowledged`].
     pub(super) fn unacknowledged(&self) -> u64 {
         os::unacknowledged(self.fd())
     }
 
-    /// How far the peer's system has come with what was written. Grows as the peer takes bytes, and
+    /// The progress of the peer's system with what was written. Grows as the peer takes bytes, and
     /// only then; on a Unix socket it also shrinks, as more is written.
     pub(super) fn taken(&self) -> i64 {
-        self.moved.written as i64 - self.unacknowledged() as i64
+        self.byte_counts.written as i64 - self.unacknowledged() as i64
     }
 
     /// For how long the peer's machine has been silent although it was asked. `None` where the
@@ -103,7 +103,7 @@ impl Socket {
                 // It was writable when somebody looked last, and no longer is.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 sent => {
-                    self.moved.written += *sent.as_ref().unwrap_or(&0) as u64;
+                    self.byte_counts.written += *sent.as_ref().unwrap_or(&0) as u64;
                     return Poll::Ready(sent);
                 }
             }
@@ -156,7 +156,7 @@ impl AsyncRead for Socket {
             #[cfg(unix)]
             Kind::Unix(unix) => Pin::new(&mut **unix).poll_read(cx, buffer),
         })?;
-        self.moved.read += (buffer.filled().len() - before) as u64;
+        self.byte_counts.read += (buffer.filled().len() - before) as u64;
         Poll::Ready(Ok(()))
     }
 }
@@ -253,15 +253,15 @@ mod tests {
                 }
             };
             assert!(tokio::time::timeout(Duration::from_millis(200), filled).await.is_err());
-            let moved = socket.moved();
-            assert_eq!(moved, Moved { read: 0, written: given as u64 });
+            let byte_counts = socket.byte_counts();
+            assert_eq!(byte_counts, ByteCounts { read: 0, written: given as u64 });
             let before = socket.taken();
             assert!(socket.unacknowledged() > 0 && before < given as i64, "{before} of {given}");
             let mut read = 0;
             while read < given {
                 read += peer.read(&mut [0; 100_000]).await.unwrap();
             }
-            assert_eq!(peer.moved(), Moved { read: given as u64, written: 0 });
+            assert_eq!(peer.byte_counts(), ByteCounts { read: given as u64, written: 0 });
             while socket.taken() < given as i64 {
                 assert!(socket.taken() >= before);
                 tokio::task::yield_now().await;

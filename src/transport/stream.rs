@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,9 +12,11 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 use tokio_rustls::rustls::ProtocolVersion;
 
-use super::hear_out::HearOut;
-use super::patience::{Patience, Sign};
-use super::socket::{Moved, Socket};
+use crate::os::lock;
+
+use super::read_after_reset::ReadAfterReset;
+use super::socket::{ByteCounts, Socket};
+use super::write_timeout::{Sign, WriteTimeout};
 
 /// The label of a channel binding by RFC 9266, "tls-exporter".
 const BINDING: &[u8] = b"EXPORTER-Channel-Binding";
@@ -23,19 +25,20 @@ const BINDING: &[u8] = b"EXPORTER-Channel-Binding";
 #[derive(Debug)]
 pub struct Stream {
     kind: Kind,
-    clues: Arc<Clues>,
+    hints: Arc<HandshakeHints>,
 }
 
 #[derive(Debug)]
 enum Kind {
-    Clear(HearOut),
+    Clear(ReadAfterReset),
     // TLS has much state: a connection in clear shall not carry its size about.
-    Tls(Box<TlsStream<HearOut>>),
+    Tls(Box<TlsStream<ReadAfterReset>>),
 }
 
-/// What a connection has shown of the other side; looked into when a handshake over it fails.
+/// The signs that a connection has shown of the other side; looked into when a handshake over it
+/// fails.
 #[derive(Debug, Default)]
-pub(super) struct Clues {
+pub(super) struct HandshakeHints {
     /// Above the byte, a bit that there is one.
     first_byte: AtomicU16,
     /// Whether a TLS server has asked for a client certificate.
@@ -54,7 +57,7 @@ pub(super) enum Certificate {
     Given,
 }
 
-impl Clues {
+impl HandshakeHints {
     /// The first byte that the other side sent in clear was that of a TLS alert.
     pub(super) fn tls_alert(&self) -> bool {
         const ALERT: u16 = 21;
@@ -65,30 +68,30 @@ impl Clues {
 const FIRST: u16 = 0x100;
 
 impl Stream {
-    pub(super) fn tls(stream: TlsStream<HearOut>, certificate: Certificate) -> Stream {
-        let clues = Clues { certificate, ..Clues::default() };
-        Stream::new(Kind::Tls(Box::new(stream)), Arc::new(clues))
+    pub(super) fn tls(stream: TlsStream<ReadAfterReset>, certificate: Certificate) -> Stream {
+        let hints = HandshakeHints { certificate, ..HandshakeHints::default() };
+        Stream::new(Kind::Tls(Box::new(stream)), Arc::new(hints))
     }
 
-    fn new(kind: Kind, clues: Arc<Clues>) -> Stream {
-        Stream { kind, clues }
+    fn new(kind: Kind, hints: Arc<HandshakeHints>) -> Stream {
+        Stream { kind, hints }
     }
 
     /// It fails once something is on its way to the peer, and for so long nothing of this has been
     /// seen.
-    pub(crate) fn patient(mut self, limit: Duration, wanted: Sign) -> Stream {
-        let patience = Patience::new(limit, wanted);
+    pub(crate) fn with_write_timeout(mut self, limit: Duration, wanted: Sign) -> Stream {
+        let write_timeout = WriteTimeout::new(limit, wanted);
         match &mut self.kind {
-            Kind::Clear(socket) => socket.be_patient(patience),
+            Kind::Clear(socket) => socket.set_write_timeout(write_timeout),
             // Below TLS, which takes some of what is written although nobody takes anything of it.
-            Kind::Tls(tls) => tls.get_mut().0.be_patient(patience),
+            Kind::Tls(tls) => tls.get_mut().0.set_write_timeout(write_timeout),
         }
         self
     }
 
-    /// See [`super::Transport::moved`].
-    pub(super) fn moved(&self) -> Moved {
-        self.socket().moved()
+    /// See [`super::Transport::byte_counts`].
+    pub(super) fn byte_counts(&self) -> ByteCounts {
+        self.socket().byte_counts()
     }
 
     /// See [`super::Transport::taken`].
@@ -96,8 +99,8 @@ impl Stream {
         self.socket().taken()
     }
 
-    pub(super) fn clues(&self) -> Arc<Clues> {
-        self.clues.clone()
+    pub(super) fn hints(&self) -> Arc<HandshakeHints> {
+        self.hints.clone()
     }
 
     #[cfg(test)]
@@ -112,15 +115,15 @@ impl Stream {
         address.map_or_else(|| "a client".to_owned(), |address| address.to_string())
     }
 
-    /// What it runs on, if that is TCP.
+    /// The TCP connection below, if it is one.
     pub(crate) fn tcp(&self) -> Option<&TcpStream> {
         self.socket().tcp()
     }
 
     fn socket(&self) -> &Socket {
         match &self.kind {
-            Kind::Clear(socket) => socket.get_ref(),
-            Kind::Tls(tls) => tls.get_ref().0.get_ref(),
+            Kind::Clear(socket) => socket.socket(),
+            Kind::Tls(tls) => tls.get_ref().0.socket(),
         }
     }
 
@@ -176,10 +179,10 @@ impl AsyncRead for Stream {
             Kind::Tls(tls) => Pin::new(tls).poll_read(cx, buffer),
         })?;
         if matches!(this.kind, Kind::Clear(_))
-            && this.clues.first_byte.load(Ordering::Relaxed) == 0
+            && this.hints.first_byte.load(Ordering::Relaxed) == 0
             && let Some(byte) = buffer.filled().get(before)
         {
-            this.clues.first_byte.store(FIRST | u16::from(*byte), Ordering::Relaxed);
+            this.hints.first_byte.store(FIRST | u16::from(*byte), Ordering::Relaxed);
         }
         Poll::Ready(Ok(()))
     }
@@ -235,13 +238,13 @@ impl SharedStream {
         self.lock().taken()
     }
 
-    /// See [`super::Transport::moved`].
-    pub(super) fn moved(&self) -> Moved {
-        self.lock().moved()
+    /// See [`super::Transport::byte_counts`].
+    pub(super) fn byte_counts(&self) -> ByteCounts {
+        self.lock().byte_counts()
     }
 
     fn lock(&self) -> MutexGuard<'_, Stream> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

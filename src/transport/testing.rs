@@ -1,4 +1,4 @@
-//! What the tests of several transports need.
+//! Helpers of the tests of several transports.
 
 use std::future::{Future, poll_fn};
 use std::time::Duration;
@@ -7,12 +7,12 @@ use crate::codec::{Batch, Encoding, Outbox, Rules};
 
 use super::{Incoming, Transport, TransportError};
 
-/// What comes in time, also on a slow machine.
+/// The outcome of what comes in time, also on a slow machine.
 pub(crate) async fn soon<T>(event: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(60), event).await.expect("nothing came")
 }
 
-/// What is about to be sent.
+/// A batch of messages that are about to be sent.
 pub(crate) fn batch<M: AsRef<[u8]>>(encoding: Encoding, messages: &[M]) -> Batch {
     let mut outbox = Outbox::new(encoding, Rules::Strict);
     for message in messages {
@@ -32,7 +32,7 @@ pub(crate) async fn send<M: AsRef<[u8]>>(
     Ok(())
 }
 
-/// What comes next.
+/// The next thing that comes in.
 pub(crate) async fn receive(transport: &mut dyn Transport) -> Result<Incoming, TransportError> {
     soon(poll_fn(|cx| transport.poll_receive(cx))).await
 }

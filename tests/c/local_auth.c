@@ -82,7 +82,7 @@ static void cryptosign(void) {
   REFUSES(wamp_auth_cryptosign_public_key(path, out, sizeof out), "cannot be read");
   REFUSES(wamp_auth_cryptosign_public_key("", out, sizeof out), "is empty");
   REFUSES(wamp_auth_cryptosign_public_key(NULL, out, sizeof out), "`privkey` is NULL");
-  REFUSES(wamp_auth_cryptosign_public_key(SEED "00", out, sizeof out), "no private key");
+  REFUSES(wamp_auth_cryptosign_public_key(SEED "00", out, sizeof out), "not a private key");
   CHECK(strstr(wamp_last_error(), "4d57") == NULL); /* not even a wrong key is shown */
   REFUSES(wamp_auth_cryptosign_sign(SEED, "ff", NULL, out, sizeof out), "`challenge` must have 64");
   REFUSES(wamp_auth_cryptosign_sign(SEED, NULL, NULL, out, sizeof out), "`challenge` is NULL");

@@ -172,7 +172,7 @@ fn carry(one: TcpStream, other: TcpStream) {
 #[test]
 fn a_proxy_that_says_no() {
     let rows: [(&str, (&[u8], &str)); 5] = [
-        ("407", (b"HTTP/1.1 407 Who are you?\r\n\r\n", "does not take our user and password")),
+        ("407", (b"HTTP/1.1 407 Who are you?\r\n\r\n", "does not accept our user and password")),
         ("403", (b"HTTP/1.1 403 Forbidden\r\n\r\n", "does not allow this host")),
         ("503", (b"HTTP/1.1 503 Unavailable\r\n\r\n", "cannot reach the router")),
         ("another service", (b"SSH-2.0-OpenSSH_9.9\r\n", "is its URL right?")),

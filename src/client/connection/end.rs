@@ -178,8 +178,8 @@ impl End {
         let frame = Bytes::from(details.to_string());
         let mut event = shared.plain_event(Slot::Close);
         event.uri = Some(c_text(self.class.name()));
-        event.details = Span::of(&frame, Some(&frame));
-        event.payload = Payload::of_frame(&frame, PayloadRef::NONE);
+        event.details = Span::new(&frame, Some(&frame));
+        event.payload = Payload::from_frame(&frame, PayloadRef::NONE);
         let internal = self.is_internal().then(|| Notice {
             session: session.clone(),
             status: self.status,

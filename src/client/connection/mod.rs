@@ -110,7 +110,7 @@ impl Connection {
         let _ = self.stop.notified().now_or_never();
         let _ = self.retry_now.notified().now_or_never();
         drop(state);
-        self.shared.queue.set_signals(SignalMask::of_this_thread());
+        self.shared.queue.set_signals(SignalMask::current());
         if let Some(bytes) = self.options().callback_stack_bytes {
             runtime::want_stack(bytes);
         }

@@ -174,7 +174,7 @@ impl Pump {
                 }
                 Poll::Ready(Ok(Incoming::Alive)) => alive = true,
                 Poll::Ready(Ok(Incoming::Pong)) => (alive, pong) = (true, true),
-                Poll::Ready(Ok(Incoming::End { code, reason })) => {
+                Poll::Ready(Ok(Incoming::Closed { code, reason })) => {
                     trouble = Some(TransportError::Lost(closed_by_peer(code, &reason)));
                     break;
                 }
@@ -186,7 +186,7 @@ impl Pump {
         }
         let received = alive || !self.frames.is_empty();
         // Who sends a part of a message is alive, however long the whole of it needs.
-        let read = self.transport.moved().read;
+        let read = self.transport.byte_counts().read;
         let heard = read > std::mem::replace(&mut self.heard, read) || received;
         if heard && let Some(round_trip) = self.silence.heard(Instant::now(), pong) {
             self.session.lock_core().traffic.round_trip = Some(round_trip);
@@ -249,7 +249,7 @@ impl Pump {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => {
                     self.unflushed = false;
-                    self.ping_end = Some(self.transport.moved().written);
+                    self.ping_end = Some(self.transport.byte_counts().written);
                 }
                 Poll::Ready(Err(error)) => self.transport_failed(error),
             }

@@ -26,7 +26,7 @@ use crate::client::{log, runtime};
 use crate::codec::{Payload, PayloadRef, Span};
 use crate::protocol::event::c_text;
 use crate::protocol::{Event, EventKind};
-use crate::transport::{self, ConnectError, Keepalive, Target, Transport};
+use crate::transport::{self, ConnectError, ConnectOptions, Keepalive, Transport};
 
 use super::Connection;
 use super::end::{End, EndClass, slow_connect};
@@ -239,7 +239,7 @@ async fn connect(
         log::write(log::Level::Warn, || format!("{endpoint}: {warning}"));
     }
     let timeout = options.autoping_timeout;
-    let target = Target {
+    let target = ConnectOptions {
         endpoint,
         serializers: chosen.serializers.as_ref().unwrap_or(&options.serializers).clone(),
         json_batch_separator: options.json_batch_separator,
@@ -324,8 +324,8 @@ impl Connection {
         );
         let mut event = Event::new(EventKind::Released, 0, Some(receiver));
         event.uri = Some(c_text(url));
-        event.details = Span::of(&frame, Some(&frame));
-        event.payload = Payload::of_frame(&frame, PayloadRef::NONE);
+        event.details = Span::new(&frame, Some(&frame));
+        event.payload = Payload::from_frame(&frame, PayloadRef::NONE);
         let attempt = Arc::new(Attempt::new(options));
         let notice = self.shared.notice(NoticeKind::Connect, event);
         self.shared.tell(Notice { attempt: Some(attempt.clone()), ..notice });

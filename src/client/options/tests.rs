@@ -38,7 +38,7 @@ fn mistakes_are_told() {
     assert!(with(r#""dispatch":"threads""#).contains("must be \"thread\""));
     assert!(with(r#""max_message_size":1.5"#).contains("number of bytes"));
     assert!(with(r#""headers":{"a b":"c"}"#).contains("not an HTTP header name"));
-    assert!(with(r#""headers":{"Upgrade":"c"}"#).contains("the transport's own business"));
+    assert!(with(r#""headers":{"Upgrade":"c"}"#).contains("set by the transport itself"));
     assert!(with(r#""autoping_timeout":0"#).contains("set `autoping_interval` to 0"));
     assert!(with(r#""max_retries":-2"#).contains("-1 (no limit)"));
     assert!(with(r#""retry_delay_jitter":"x""#).contains("must be a number"));

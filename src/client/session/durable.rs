@@ -215,8 +215,8 @@ impl Durable {
                 }
                 let outage = state.since.take().map(|since| since.elapsed().as_secs_f64());
                 let frame = Bytes::from(json!({"outage": outage}).to_string());
-                event.details = Span::of(&frame, Some(&frame));
-                event.payload = Payload::of_frame(&frame, PayloadRef::NONE);
+                event.details = Span::new(&frame, Some(&frame));
+                event.payload = Payload::from_frame(&frame, PayloadRef::NONE);
                 (NoticeKind::Restored, None)
             }
             EventKind::Unsubscribed | EventKind::Unregistered => {

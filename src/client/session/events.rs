@@ -312,7 +312,7 @@ fn cause_text(cause: Cause, event: &Event<Receiver>) -> Arc<CStr> {
 
 /// The URI of an error with what its sender says of it, by custom the first of its args.
 fn with_words(uri: &Arc<CStr>, event: &Event<Receiver>) -> Arc<CStr> {
-    let payload = event.payload.lend();
+    let payload = event.payload.as_ref();
     let words = payload.args.and_then(|args| first_text(args, payload.encoding));
     match words {
         Some(words) => c_text(&format!("{}: {words}", uri.to_string_lossy())),

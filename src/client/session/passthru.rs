@@ -51,7 +51,7 @@ pub(super) enum Outgoing<'a> {
 }
 
 impl Outgoing<'_> {
-    pub(super) fn lend(&self) -> PayloadRef<'_> {
+    pub(super) fn as_ref(&self) -> PayloadRef<'_> {
         match self {
             Outgoing::Given(payload) => *payload,
             Outgoing::Wrapped(args) => PayloadRef { args: Some(args), ..PayloadRef::NONE },
@@ -122,7 +122,7 @@ pub(super) fn decode_payload(shared: &Shared, notice: &mut Notice) -> bool {
     let Some(wanted) = wanted else {
         return true;
     };
-    if payload.encoding() == wanted || payload.lend().is_empty() {
+    if payload.encoding() == wanted || payload.as_ref().is_empty() {
         return true;
     }
     match payload.transcoded(notice.event.details, wanted) {
@@ -149,7 +149,7 @@ fn decode_passthru(shared: &Shared, notice: &mut Notice) -> bool {
         return true;
     };
     let codec = lock(&shared.codec).clone();
-    let payload = notice.event.payload.lend();
+    let payload = notice.event.payload.as_ref();
     let own = own_encoding(form, details, payload.encoding);
     if codec.is_none() && own.is_none() {
         return true;
@@ -279,13 +279,13 @@ fn frame(details: Dict<'_>, plain: &[u8]) -> Option<(Span, Payload)> {
     let frame = Bytes::from([details.as_bytes(), args, kwargs].concat());
     let (first, rest) = frame.split_at(details.as_bytes().len());
     let (second, third) = rest.split_at(args.len());
-    let span = Span::of(&frame, Some(first));
+    let span = Span::new(&frame, Some(first));
     let lent = PayloadRef {
         args: (!second.is_empty()).then_some(second),
         kwargs: (third.len() > 2).then_some(third),
         ..PayloadRef::NONE
     };
-    let payload = Payload::of_frame(&frame, lent);
+    let payload = Payload::from_frame(&frame, lent);
     Some((span, payload))
 }
 
@@ -320,9 +320,9 @@ mod tests {
     fn received(shared: &Shared, kind: EventKind, details: &str, args: &str) -> Notice {
         let frame = Bytes::from(format!("{details}{args}"));
         let mut event = crate::protocol::Event::new(kind, 1, None);
-        event.details = Span::of(&frame, Some(&frame[..details.len()]));
+        event.details = Span::new(&frame, Some(&frame[..details.len()]));
         let args = PayloadRef { args: Some(&frame[details.len()..]), ..PayloadRef::NONE };
-        event.payload = Payload::of_frame(&frame, args);
+        event.payload = Payload::from_frame(&frame, args);
         shared.notice(NoticeKind::Session(kind), event)
     }
 
@@ -335,8 +335,8 @@ mod tests {
         };
         let options = Dict::from_checked(options.as_bytes());
         let sent = encode_payload(shared, options, payload, Encoding::Json).unwrap();
-        let wire = String::from_utf8(sent.lend().args.unwrap().to_vec()).unwrap();
-        assert!(sent.lend().kwargs.is_none() && wire.contains("\"\\u0000"), "{wire}");
+        let wire = String::from_utf8(sent.as_ref().args.unwrap().to_vec()).unwrap();
+        assert!(sent.as_ref().kwargs.is_none() && wire.contains("\"\\u0000"), "{wire}");
         let details = std::str::from_utf8(options.as_bytes()).unwrap();
         let mut notice = received(shared, EventKind::Event, details, &wire);
         assert!(decode_payload(shared, &mut notice));
@@ -349,7 +349,7 @@ mod tests {
         for serializer in ["json", "native"] {
             let options = format!(r#"{{"ppt_scheme":"x_own","ppt_serializer":"{serializer}"}}"#);
             let notice = there_and_back(shared, &options);
-            let payload = notice.event.payload.lend();
+            let payload = notice.event.payload.as_ref();
             assert_eq!(payload.args, Some(&b"[1,\"two\"]"[..]));
             assert_eq!(payload.kwargs, Some(&b"{\"three\":3}"[..]));
             assert_eq!(notice.event.details(), Some(options.as_bytes()));
@@ -364,7 +364,7 @@ mod tests {
             r#"{"enc_algo":"cryptobox","enc_serializer":"json"}"#,
         ] {
             let notice = there_and_back(shared, options);
-            assert_eq!(notice.event.payload.lend().args, Some(&b"[1,\"two\"]"[..]), "{options}");
+            assert_eq!(notice.event.payload.as_ref().args, Some(&b"[1,\"two\"]"[..]), "{options}");
         }
     }
 
@@ -373,17 +373,17 @@ mod tests {
         let shared = &shared(None);
         let ppt = Dict::from_checked(br#"{"ppt_scheme":"x_own","ppt_serializer":"cbor"}"#);
         let binary = PayloadRef::args(r#"["\u0000AAEC"]"#);
-        assert_eq!(encode_payload(shared, ppt, binary, Encoding::Json).unwrap().lend(), binary);
+        assert_eq!(encode_payload(shared, ppt, binary, Encoding::Json).unwrap().as_ref(), binary);
         let refused = encode_payload(shared, ppt, PayloadRef::args("[1]"), Encoding::Json);
         assert!(matches!(refused, Err(failure) if failure.status == Status::Payload));
         let enc = Dict::from_checked(br#"{"enc_algo":"x_own"}"#);
         let bare = PayloadRef::args(r#""\u0000AAEC""#);
-        assert_eq!(encode_payload(shared, enc, bare, Encoding::Json).unwrap().lend(), bare);
+        assert_eq!(encode_payload(shared, enc, bare, Encoding::Json).unwrap().as_ref(), bare);
         assert!(encode_payload(shared, enc, binary, Encoding::Json).is_err());
         let details = r#"{"ppt_scheme":"x_own","ppt_serializer":"cbor"}"#;
         let mut notice = received(shared, EventKind::Event, details, r#"["\u0000AAEC"]"#);
         assert!(decode_payload(shared, &mut notice));
-        assert_eq!(notice.event.payload.lend(), binary);
+        assert_eq!(notice.event.payload.as_ref(), binary);
     }
 
     #[test]
@@ -410,7 +410,7 @@ mod tests {
         let shared = &shared(Some(Arc::new(Reversed)));
         let args = PayloadRef::args("[1]");
         let options = Dict::from_checked(br#"{"exclude_me":false}"#);
-        assert_eq!(encode_payload(shared, options, args, Encoding::Json).unwrap().lend(), args);
+        assert_eq!(encode_payload(shared, options, args, Encoding::Json).unwrap().as_ref(), args);
         let bare = PayloadRef::args(r#""\u0000AAEC""#);
         for options in [r#"{"exclude_me":false}"#, r#"{"ppt_scheme":"x_own"}"#] {
             let refused = encode_payload(
@@ -423,6 +423,6 @@ mod tests {
         }
         let mut notice = received(shared, EventKind::Event, r#"{"topic":"a"}"#, "[1]");
         assert!(decode_payload(shared, &mut notice));
-        assert_eq!(notice.event.payload.lend(), args);
+        assert_eq!(notice.event.payload.as_ref(), args);
     }
 }

@@ -24,7 +24,7 @@ impl Session {
     ) -> Result<(), Failure> {
         let topic = &self.shared.prefixes.resolve(topic);
         let payload = passthru::encode_payload(&self.shared, options, payload, self.encoding())?;
-        self.request(|core| core.publish(topic, options, payload.lend()))
+        self.request(|core| core.publish(topic, options, payload.as_ref()))
     }
 
     /// PUBLISH with acknowledgement; `options` hold `acknowledge`.
@@ -37,7 +37,7 @@ impl Session {
     ) -> Result<u64, Failure> {
         let topic = &self.shared.prefixes.resolve(topic);
         let payload = passthru::encode_payload(&self.shared, options, payload, self.encoding())?;
-        self.request(|core| core.publish_ack(topic, options, payload.lend(), receiver))
+        self.request(|core| core.publish_ack(topic, options, payload.as_ref(), receiver))
     }
 
     /// SUBSCRIBE.
@@ -92,7 +92,7 @@ impl Session {
     ) -> Result<u64, Failure> {
         let procedure = &self.shared.prefixes.resolve(procedure);
         let payload = passthru::encode_payload(&self.shared, options, payload, self.encoding())?;
-        self.request(|core| core.call(procedure, options, payload.lend(), receiver, Instant::now))
+        self.request(|core| core.call(procedure, options, payload.as_ref(), receiver, Instant::now))
     }
 
     /// More input of a call.
@@ -103,7 +103,7 @@ impl Session {
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
         let payload = passthru::encode_payload(&self.shared, options, payload, self.encoding())?;
-        self.request(|core| core.call_more(local, options, payload.lend()))
+        self.request(|core| core.call_more(local, options, payload.as_ref()))
     }
 
     /// CANCEL, or giving up here where the router does not know it.
@@ -124,7 +124,7 @@ impl Session {
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
         let payload = passthru::encode_payload(&self.shared, options, payload, self.encoding())?;
-        self.request(|core| core.progress(invocation, options, payload.lend()))
+        self.request(|core| core.progress(invocation, options, payload.as_ref()))
     }
 
     /// The result of an invocation. Final answers are accepted also while the send queue is full:
@@ -136,7 +136,7 @@ impl Session {
         payload: PayloadRef<'_>,
     ) -> Result<(), Failure> {
         let payload = passthru::encode_payload(&self.shared, options, payload, self.encoding())?;
-        self.command(|core| core.answer(invocation, options, payload.lend()))
+        self.command(|core| core.answer(invocation, options, payload.as_ref()))
     }
 
     /// The failure of an invocation.

@@ -1,4 +1,4 @@
-//! What MsgPack and CBOR have in common: values that begin with a head, which tells their kind and
+//! The common part of MsgPack and CBOR: values that begin with a head, which tells their kind and
 //! their length.
 //!
 //! How heads are read and written is a [`Format`]: [`super::msgpack`] and [`super::cbor`]. All else
@@ -18,11 +18,11 @@ pub use scan::Scanner;
 pub use sink::Sink;
 pub use source::Source;
 
-use super::moment::Moment;
+use super::timestamp::Timestamp;
 use super::token::Big;
 use super::{CodecError, Encoding, Rules};
 
-/// What a value begins with.
+/// The head that a value begins with.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Head {
     /// Null, or something else that stands for no value.
@@ -53,7 +53,7 @@ pub enum Head {
 
 /// An encoding of this family.
 pub trait Format: 'static {
-    /// Which one.
+    /// The encoding that this is.
     const ENCODING: Encoding;
 
     /// Reads a head; moves `at` behind it.
@@ -78,7 +78,8 @@ pub trait Format: 'static {
     /// Writes what a dict begins with. For up to 15 entries that is one byte.
     fn dict(out: &mut Vec<u8>, len: usize);
     /// Writes a point in time, or what comes nearest.
-    fn moment(out: &mut Vec<u8>, moment: Moment, rules: Rules) -> Result<(), &'static str>;
+    fn timestamp(out: &mut Vec<u8>, timestamp: Timestamp, rules: Rules)
+    -> Result<(), &'static str>;
     /// Writes a number beyond 64 bits, or what comes nearest.
     fn big(out: &mut Vec<u8>, big: &Big<'_>, rules: Rules) -> Result<(), &'static str>;
     /// Writes a decimal fraction, or what comes nearest.
@@ -93,7 +94,7 @@ pub trait Format: 'static {
     /// Writes a value of an extension type, or what comes nearest.
     fn ext(out: &mut Vec<u8>, kind: i8, bytes: &[u8], rules: Rules) -> Result<(), &'static str>;
     /// A point in time that is an extension of this type with these bytes.
-    fn moment_of_ext(_kind: i8, _bytes: &[u8]) -> Option<Moment> {
+    fn timestamp_from_ext(_kind: i8, _bytes: &[u8]) -> Option<Timestamp> {
         None
     }
 }

@@ -10,13 +10,13 @@ use super::{Format, Head, Scanner};
 #[derive(Debug)]
 pub struct Reader<'a, F> {
     scan: Scanner<'a, F>,
-    /// How many elements follow; `None`: up to a break.
+    /// The number of elements that follow; `None`: up to a break.
     left: Option<u64>,
     /// The dict of the message, as JSON text.
     dict: Dict<'a>,
 }
 
-/// What an element of a payload is.
+/// The kind of an element of a payload.
 #[derive(PartialEq, Eq)]
 enum Part {
     There,
@@ -32,7 +32,7 @@ impl<'a, F: Format> Reader<'a, F> {
             return match scan.head()? {
                 Head::List(left) => Ok(Reader { scan, left, dict }),
                 Head::Tag(tag::SELF) => continue,
-                _ => Err(CodecError { at: 0, what: "a message is a list" }),
+                _ => Err(CodecError { at: 0, what: "a message must be a list" }),
             };
         }
     }

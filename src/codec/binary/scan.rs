@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 
 use super::{CodecError, Format, Head, TOO_SHORT};
 
-/// How many lists and dicts without a length may be open at once.
+/// The number of lists and dicts without a length that may be open at once.
 const MAX_OPEN: usize = 1024;
 
 /// A position in encoded bytes.
@@ -51,7 +51,7 @@ impl<'a, F: Format> Scanner<'a, F> {
         self.at == self.bytes.len()
     }
 
-    /// How many bytes are left.
+    /// The number of bytes that are left.
     pub fn left(&self) -> usize {
         self.bytes.len() - self.at
     }
@@ -139,8 +139,8 @@ impl<'a, F: Format> Scanner<'a, F> {
         }
     }
 
-    /// How many values follow the head of a list or dict, which cannot be more than the bytes that
-    /// are there.
+    /// The number of values behind the head of a list or dict, which cannot be more than the bytes
+    /// that are there.
     #[inline]
     pub fn count(&self, len: u64, each: u64) -> Result<u64, CodecError> {
         match len.checked_mul(each) {

@@ -19,7 +19,7 @@ pub struct Sink<'o, F> {
 #[derive(Debug)]
 pub struct Open {
     dict: bool,
-    /// Where its head stands, one byte so far; `None` if that is right already.
+    /// The place of its head, one byte so far; `None` if that is right already.
     head: Option<usize>,
     /// The values that it has, keys among them.
     values: usize,
@@ -99,7 +99,7 @@ impl<'o, F: Format> Sink<'o, F> {
                 F::binary(out, bytes.len());
                 out.extend_from_slice(bytes);
             }
-            Token::Moment(moment) => F::moment(out, *moment, self.rules)?,
+            Token::Timestamp(timestamp) => F::timestamp(out, *timestamp, self.rules)?,
             Token::Tag(tag) => F::tag(out, *tag, self.rules)?,
             Token::Ext(kind, bytes) => F::ext(out, *kind, bytes, self.rules)?,
             Token::List(len) => self.container(*len, false),

@@ -1,7 +1,7 @@
 //! Takes an encoded value apart into tokens.
 
 use super::super::cbor::tag;
-use super::super::moment::Moment;
+use super::super::timestamp::Timestamp;
 use super::super::token::{Big, Token};
 use super::super::{CodecError, Encoding, MAX_DEPTH};
 use super::{Format, Head, Scanner};
@@ -32,7 +32,7 @@ impl<'a, F: Format> Source<'a, F> {
         Source { scan: Scanner::new(bytes), open: Vec::new(), tagged: false, done: false }
     }
 
-    /// Where it is.
+    /// The offset of the next byte.
     pub fn at(&self) -> usize {
         self.scan.at()
     }
@@ -114,8 +114,8 @@ impl<'a, F: Format> Source<'a, F> {
             Head::Binary(len) => Token::Binary(self.scan.binary(len)?),
             Head::Ext(kind, len) => {
                 let bytes = self.scan.bytes(len)?;
-                match F::moment_of_ext(kind, bytes) {
-                    Some(moment) => Token::Moment(moment),
+                match F::timestamp_from_ext(kind, bytes) {
+                    Some(timestamp) => Token::Timestamp(timestamp),
                     None => Token::Ext(kind, bytes),
                 }
             }
@@ -142,9 +142,9 @@ impl<'a, F: Format> Source<'a, F> {
         let start = self.scan.at();
         let token = match (tag, self.scan.head()?) {
             (tag::TIME_TEXT, Head::Text(len)) => {
-                Moment::parse(&self.scan.text(len)?).map(Token::Moment)
+                Timestamp::parse(&self.scan.text(len)?).map(Token::Timestamp)
             }
-            (tag::TIME_NUMBER, head) => moment(head).map(Token::Moment),
+            (tag::TIME_NUMBER, head) => timestamp(head).map(Token::Timestamp),
             (tag::BIG | tag::BIG_NEGATIVE, Head::Binary(len)) => {
                 let negative = tag == tag::BIG_NEGATIVE;
                 Some(Big::new(negative, self.scan.binary(len)?).token())
@@ -185,13 +185,13 @@ impl<'a, F: Format> Source<'a, F> {
     }
 }
 
-fn moment(head: Head) -> Option<Moment> {
+fn timestamp(head: Head) -> Option<Timestamp> {
     match head {
-        Head::Uint(seconds) => Some(Moment { seconds: i64::try_from(seconds).ok()?, nanos: 0 }),
+        Head::Uint(seconds) => Some(Timestamp { seconds: i64::try_from(seconds).ok()?, nanos: 0 }),
         Head::Negative(number) => {
-            Some(Moment { seconds: -1 - i64::try_from(number).ok()?, nanos: 0 })
+            Some(Timestamp { seconds: -1 - i64::try_from(number).ok()?, nanos: 0 })
         }
-        Head::Float(seconds) => Moment::of_float(seconds),
+        Head::Float(seconds) => Timestamp::from_float(seconds),
         _ => None,
     }
 }

@@ -17,7 +17,7 @@ impl<'a> Reader<'a> {
     /// Opens the list that every WAMP message is.
     pub fn new(frame: &'a [u8]) -> Result<Self, CodecError> {
         let mut scan = Scanner::new(frame, Rules::Tolerant);
-        scan.expect(b'[', "a message is a list")?;
+        scan.expect(b'[', "a message must be a list")?;
         Ok(Reader { scan, first: true })
     }
 
@@ -265,8 +265,8 @@ impl<'a> Dict<'a> {
     }
 }
 
-/// True for what some peers write where a dict is meant that has nothing in it: languages whose lists
-/// and dicts are the same when they are empty write a list, and others null.
+/// True for what some peers write where a dict is meant that has nothing in it: languages whose
+/// lists and dicts are the same when they are empty write a list, and others null.
 fn stands_for_nothing(value: &[u8]) -> bool {
     match value {
         b"null" => true,

@@ -6,7 +6,7 @@
 
 use super::super::{CodecError, MAX_DEPTH};
 
-/// How much a scanner accepts.
+/// The rules by which a scanner accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rules {
     /// RFC 8259, and at most [`MAX_DEPTH`] levels.
@@ -289,7 +289,8 @@ pub fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// How many bytes at the start of `text` are neither a quote, a backslash nor a control character.
+/// The number of bytes at the start of `text` that are neither a quote, a backslash nor a control
+/// character.
 ///
 /// The blocks have a fixed size so that the compiler checks all their bytes at once.
 #[inline]
@@ -312,7 +313,7 @@ fn is_special(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
-/// Which containers are open, one bit each, innermost last: set for a dict, clear for a list.
+/// The containers that are open, one bit each, innermost last: set for a dict, clear for a list.
 #[derive(Default)]
 struct Nesting {
     depth: usize,

@@ -70,8 +70,8 @@ impl<'o> Sink<'o> {
     }
 }
 
-/// What a key is in JSON, where all keys are strings: what is none is written as the value would
-/// be. `None` for lists and dicts.
+/// A key in JSON, where all keys are strings: what is none is written as the value would be. `None`
+/// for lists and dicts.
 pub fn key_text(token: &Token<'_>) -> Option<String> {
     if let Token::Text(text) = token {
         return Some(text.clone().into_owned());
@@ -87,7 +87,7 @@ pub fn key_text(token: &Token<'_>) -> Option<String> {
 fn key(out: &mut Vec<u8>, token: &Token<'_>, rules: Rules) -> Result<(), &'static str> {
     match token {
         Token::Text(text) => write_string(out, text),
-        _ if rules == Rules::Strict => return Err("JSON has no keys but texts"),
+        _ if rules == Rules::Strict => return Err("JSON has no keys but strings"),
         token => {
             let text = key_text(token).ok_or("JSON has no lists or dicts as keys")?;
             write_string(out, &text);
@@ -130,12 +130,12 @@ fn scalar(out: &mut Vec<u8>, token: &Token<'_>, rules: Rules) -> Result<(), &'st
         }
         Token::Text(text) => write_string(out, text),
         Token::Binary(bytes) => write_binary(out, bytes),
-        Token::Moment(moment) => match moment.text() {
+        Token::Timestamp(timestamp) => match timestamp.text() {
             Some(text) => write_string(out, &text),
             None if rules == Rules::Strict => {
                 return Err("JSON has no time before the year 0 and after 9999");
             }
-            None => out.extend_from_slice(itoa::Buffer::new().format(moment.seconds).as_bytes()),
+            None => out.extend_from_slice(itoa::Buffer::new().format(timestamp.seconds).as_bytes()),
         },
         Token::Ext(..) if rules == Rules::Strict => {
             return Err("JSON cannot carry this MsgPack extension type");

@@ -12,12 +12,12 @@ use super::text::{binary, unescape, unescape_exactly};
 pub struct Source<'a> {
     scan: Scanner<'a>,
     rules: Rules,
-    /// What is open, innermost last: true for dicts.
+    /// The containers that are open, innermost last: true for dicts.
     open: Vec<bool>,
     state: State,
 }
 
-/// What may come next.
+/// The token that may come next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// The value, or one that follows a key.
@@ -36,7 +36,7 @@ impl<'a> Source<'a> {
         Source { scan: Scanner::new(text, rules), rules, open: Vec::new(), state: State::Value }
     }
 
-    /// Where it is.
+    /// The offset of the next byte.
     pub fn at(&self) -> usize {
         self.scan.at()
     }
@@ -79,7 +79,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// What may come after a value.
+    /// The token that may come after a value.
     fn after(&self) -> State {
         if self.open.is_empty() { State::Done } else { State::Next }
     }
@@ -115,7 +115,7 @@ impl<'a> Source<'a> {
         Ok(token)
     }
 
-    /// What stands between quotes that have passed the scanner.
+    /// The text between quotes that have passed the scanner.
     fn text(&self, inner: &'a [u8]) -> Result<Cow<'a, str>, CodecError> {
         if self.rules == Rules::Tolerant {
             return Ok(unescape(inner));
@@ -150,7 +150,7 @@ fn number(text: &str, rules: Rules) -> Option<Token<'static>> {
                 Err(_) => Token::Negative((-1 - number) as u64),
             });
         }
-        if let Some(big) = Big::of_digits(text) {
+        if let Some(big) = Big::from_digits(text) {
             return Some(big.token());
         }
     }

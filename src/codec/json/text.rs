@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// What stands between the quotes of a JSON string, with its escapes resolved.
+/// The text between the quotes of a JSON string, with its escapes resolved.
 ///
 /// The text has passed the scanner. A lone surrogate becomes U+FFFD, as it has no UTF-8.
 pub fn unescape(inner: &[u8]) -> Cow<'_, str> {

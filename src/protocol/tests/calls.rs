@@ -55,9 +55,9 @@ fn a_call_ends_once() {
     assert_eq!(events[0].cause, Some(Cause::Remote));
     assert_eq!(events[0].uri.as_deref(), Some(c"com.error"));
     assert_eq!(events[0].details(), Some(&br#"{"x":1}"#[..]));
-    assert_eq!(events[0].payload.lend().kwargs, Some(&br#"{"k":1}"#[..]));
+    assert_eq!(events[0].payload.as_ref().kwargs, Some(&br#"{"k":1}"#[..]));
     assert_eq!((events[1].kind, events[1].id), (EventKind::Result, 2));
-    assert_eq!(events[1].payload.lend().args, Some(&b"[30]"[..]));
+    assert_eq!(events[1].payload.as_ref().args, Some(&b"[30]"[..]));
 }
 
 #[test]

@@ -61,8 +61,8 @@ fn details_are_json_and_payloads_are_as_they_came() {
             session.receive(&to(encoding, &format!(r#"[36,7,2,{details},["x",1]]"#)));
             let event = session.take_events().next().unwrap();
             assert_eq!(event.details(), Some(details.as_bytes()));
-            assert_eq!(event.payload.lend().encoding, encoding);
-            assert_eq!(event.payload.lend().args, Some(&*to(encoding, r#"["x",1]"#)));
+            assert_eq!(event.payload.as_ref().encoding, encoding);
+            assert_eq!(event.payload.as_ref().args, Some(&*to(encoding, r#"["x",1]"#)));
         }
     }
 }

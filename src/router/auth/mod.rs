@@ -1,9 +1,9 @@
-//! How clients prove who they are, from HELLO to WELCOME.
+//! The proof of a client's identity, from HELLO to WELCOME.
 //!
 //! ```text
-//!   HELLO --> Login::begin --> let in, or turned away
+//!   HELLO --> AuthExchange::begin --> let in, or turned away
 //!                   |
-//!               CHALLENGE --> AUTHENTICATE --> Login::answered --> let in, or turned away
+//!               CHALLENGE --> AUTHENTICATE --> AuthExchange::answered --> let in, or turned away
 //!                   ^                               |
 //!                   +-------------------------------+   for each further factor
 //! ```
@@ -21,9 +21,8 @@ use serde_json::{Map, Value};
 
 use crate::auth::cra::Candidate;
 use crate::auth::{AuthError, Secret, cra, cryptosign, scram_router};
-use crate::codec::{CodecError, Dict};
+use crate::codec::{CodecError, Dict, Timestamp};
 
-use super::clock::timestamp;
 use super::identity::{Features, Identity};
 
 pub(super) use store::Store;
@@ -31,10 +30,10 @@ use store::{Key, Method};
 
 /// Somebody who has said HELLO and must prove who it is.
 #[derive(Debug)]
-pub(super) struct Login {
+pub(super) struct AuthExchange {
     store: Arc<Store>,
     session: u64,
-    /// What a login over TLS can be bound to.
+    /// The TLS channel that a login can be bound to.
     channel_id: Option<[u8; 32]>,
     features: Features,
     authid: String,
@@ -44,25 +43,25 @@ pub(super) struct Login {
     said: Map<String, Value>,
     /// `authextra` of WELCOME.
     told: Map<String, Value>,
-    /// What it has to answer now.
+    /// The challenge that it has to answer now.
     challenge: Challenge,
     method: Method,
     /// The methods that follow.
     factors: VecDeque<Method>,
 }
 
-/// What has become of a login.
+/// The state of a login.
 #[derive(Debug)]
 pub(super) enum Step {
     /// It may join.
     LetIn(Identity),
-    /// It is to answer [`Login::question`] first.
-    Challenged(Box<Login>),
+    /// It is to answer [`AuthExchange::question`] first.
+    Challenged(Box<AuthExchange>),
     /// It is turned away.
     Denied(Denial),
 }
 
-/// Why somebody is turned away.
+/// The reason why somebody is turned away.
 #[derive(Debug, PartialEq)]
 pub(super) struct Denial {
     /// The reason of the ABORT.
@@ -79,14 +78,14 @@ enum Challenge {
     Cryptosign(Box<cryptosign::Challenger>),
 }
 
-/// What HELLO says about who is there.
+/// The claim of HELLO about who is there.
 struct Claim {
     authid: Option<String>,
     methods: Option<Vec<String>>,
     authextra: Map<String, Value>,
 }
 
-impl Login {
+impl AuthExchange {
     /// Looks at the HELLO of the client that would be `session`. An error is a HELLO that breaks
     /// the protocol.
     pub(super) fn begin(
@@ -109,7 +108,7 @@ impl Login {
             let authrole = store.anonymous_role().to_owned();
             return Ok(Step::LetIn(Identity { authrole, ..Identity::anonymous(features) }));
         };
-        let login = Login {
+        let login = AuthExchange {
             store: store.clone(),
             session,
             channel_id,
@@ -183,8 +182,8 @@ impl Login {
             Ok(None) => {
                 let method = self.method.name();
                 let why = match self.authid.as_str() {
-                    "" => format!("nobody is known here by that key; for {method} send an authid"),
-                    authid => format!("{method} knows no \"{authid}\" here"),
+                    "" => format!("no user is known here by that key; for {method} send an authid"),
+                    authid => format!("{method} is not configured here for \"{authid}\""),
                 };
                 Step::denied("wamp.error.no_such_principal", why)
             }
@@ -218,7 +217,7 @@ impl Login {
                     authid: &self.authid,
                     authrole: &principal.role,
                     authprovider: "static",
-                    timestamp: &timestamp(SystemTime::now()),
+                    timestamp: &Timestamp::from(SystemTime::now()).millis_text(),
                 };
                 Challenge::Cra(cra::Challenger::new(key.clone(), salt.clone(), candidate)?)
             }
@@ -251,7 +250,7 @@ impl Claim {
             None | Some(b"null") => None,
             Some(list) => Some(serde_json::from_slice(list).map_err(|_| CodecError {
                 at: 0,
-                what: "HELLO.Details.authmethods must be a list of strings; it is none",
+                what: "HELLO.Details.authmethods must be a list of strings",
             })?),
         };
         let authextra = match hello.dict("authextra")? {

@@ -1,4 +1,4 @@
-//! Who is known to the router: the configuration's key `auth`, with all secrets made ready.
+//! The users known to the router: the configuration's key `auth`, with all secrets made ready.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ pub(in crate::router) struct Store {
     principals: HashMap<Method, HashMap<String, Principal>>,
     anonymous: Option<String>,
     router_key: Option<PrivateKey>,
-    /// What everybody has to pass, one after the other.
+    /// The methods that everybody has to pass, one after the other.
     factors: Vec<Method>,
 }
 
@@ -136,7 +136,7 @@ impl Store {
                 return Ok(self.factors.clone());
             }
             let names: Vec<_> = all.map(|method| method.name()).collect();
-            return Err(format!("this router wants all of {}", names.join(", ")));
+            return Err(format!("this router requires all of {}", names.join(", ")));
         }
         for name in offered {
             if name == "anonymous" && self.admits_anonymous() {
@@ -165,7 +165,8 @@ impl Store {
         self.principals.get(&method)?.get(authid)
     }
 
-    /// Whose a public key is: the authid that the client names, or else the only one that has it.
+    /// The owner of a public key: the authid that the client names, or else the only one that has
+    /// it.
     pub(super) fn owner_of(&self, key: &[u8; 32], authid: Option<&str>) -> Option<(&str, &str)> {
         let known = self.principals.get(&Method::Cryptosign)?;
         known

@@ -7,8 +7,8 @@ use crate::codec::{CodecError, Dict, PayloadRef, Unsendable};
 use crate::protocol::message::{CallResult, Error, Yield, code};
 use crate::protocol::uri;
 
-use super::super::details::passthru;
-use super::super::peer::{Peer, Rings};
+use super::super::options::passthru;
+use super::super::peer::{Peer, WakeList};
 use super::super::request::{Refusal, UNAVAILABLE};
 use super::calls::later;
 use super::{Dealer, PROGRESS, Pending};
@@ -20,18 +20,18 @@ impl Dealer {
         &mut self,
         from: &Arc<Peer>,
         message: &Yield<'_>,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
     ) -> Result<(), CodecError> {
         if message.options.is_empty() {
             if let Some(pending) = self.answered(from.id(), message.request) {
-                pending.result(message, Dict::EMPTY, rings);
+                pending.result(message, Dict::EMPTY, wakes);
             }
             return Ok(());
         }
         if message.options.bool("progress")?.unwrap_or(false) {
-            self.progress(from, message, rings);
+            self.progress(from, message, wakes);
         } else if let Some(pending) = self.answered(from.id(), message.request) {
-            pending.result(message, passthru(message.options).finish().dict(), rings);
+            pending.result(message, passthru(message.options).finish().dict(), wakes);
         }
         Ok(())
     }
@@ -41,14 +41,14 @@ impl Dealer {
         &mut self,
         from: &Arc<Peer>,
         message: &Error<'_>,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
     ) {
         let Some(pending) = self.answered(from.id(), message.request) else {
             return;
         };
         let reroutes = message.error == UNAVAILABLE && from.identity().features.call_reroute;
         if reroutes && !pending.killed {
-            self.ask_another(from.id(), pending, rings);
+            self.ask_another(from.id(), pending, wakes);
             return;
         }
         let details = passthru(message.details).finish();
@@ -59,19 +59,19 @@ impl Dealer {
             error: message.error.as_ref().into(),
             payload: message.payload,
         };
-        if pending.caller.try_send(rings, |out| answer.write(out)).is_err() {
+        if pending.caller.try_send(wakes, |out| answer.write(out)).is_err() {
             // The URI tells more than what else could be said.
             let answer = Error { payload: PayloadRef::NONE, ..answer };
-            if let Err(error) = pending.caller.try_send(rings, |out| answer.write(out)) {
-                pending.refuse(error, rings);
+            if let Err(error) = pending.caller.try_send(wakes, |out| answer.write(out)) {
+                pending.refuse(error, wakes);
             }
         }
     }
 
     /// Passes a progressive result on, where the caller wants it; the call goes on, unless the
     /// caller cannot be sent this part of its result.
-    fn progress(&mut self, from: &Arc<Peer>, message: &Yield<'_>, rings: &mut Rings) {
-        let Some(own) = self.sessions.get_mut(&from.id()) else {
+    fn progress(&mut self, from: &Arc<Peer>, message: &Yield<'_>, wakes: &mut WakeList) {
+        let Some(own) = self.peers.get_mut(&from.id()) else {
             return;
         };
         let Some(pending) = own.invocations.get_mut(&message.request) else {
@@ -86,42 +86,42 @@ impl Dealer {
         }
         let mut details = passthru(message.options);
         let passed_on = if details.is_empty() {
-            pending.result(message, Dict::from_checked(PROGRESS), rings)
+            pending.result(message, Dict::from_checked(PROGRESS), wakes)
         } else {
             details.flag("progress");
-            pending.result(message, details.finish().dict(), rings)
+            pending.result(message, details.finish().dict(), wakes)
         };
         if !passed_on {
-            own.interrupt(message.request, "killnowait", uri::CANCELED, rings);
+            own.interrupt(message.request, "killnowait", uri::CANCELED, wakes);
             self.answered(from.id(), message.request);
         }
     }
 
     /// Ends an invocation and the call that it stands for.
     pub(super) fn answered(&mut self, callee: u64, invocation: u64) -> Option<Pending> {
-        let own = self.sessions.get_mut(&callee)?;
+        let own = self.peers.get_mut(&callee)?;
         let pending = own.invocations.remove(&invocation)?;
         self.uncount(callee, &pending);
-        let caller = self.sessions.get_mut(&pending.caller.id())?;
-        caller.forget_call(&pending);
+        let caller = self.peers.get_mut(&pending.caller.id())?;
+        caller.remove_call(&pending);
         Some(pending)
     }
 }
 
 impl Pending {
     /// False if the caller had to be sent an ERROR instead, which ends the call for it.
-    fn result(&self, message: &Yield<'_>, details: Dict<'_>, rings: &mut Rings) -> bool {
+    fn result(&self, message: &Yield<'_>, details: Dict<'_>, wakes: &mut WakeList) -> bool {
         let answer = CallResult { request: self.request, details, payload: message.payload };
-        let sent = self.caller.try_send(rings, |out| answer.write(out));
+        let sent = self.caller.try_send(wakes, |out| answer.write(out));
         if let Err(error) = sent {
-            self.refuse(error, rings);
+            self.refuse(error, wakes);
         }
         sent.is_ok()
     }
 
     /// The caller cannot be sent what it was answered.
-    fn refuse(&self, error: Unsendable, rings: &mut Rings) {
+    fn refuse(&self, error: Unsendable, wakes: &mut WakeList) {
         let why = Refusal::unsendable(error);
-        self.caller.send(rings, |out| why.write(code::CALL, self.request, out));
+        self.caller.send(wakes, |out| why.write(code::CALL, self.request, out));
     }
 }

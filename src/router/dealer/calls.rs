@@ -3,20 +3,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::codec::{Dict, Encoding, Out, PayloadRef, Unsendable};
+use crate::codec::{Dict, Encoding, Out, PayloadRef, Unsendable, WrittenDict};
 use crate::protocol::ids::IdMap;
 use crate::protocol::message::{Call, Cancel, Invocation, code};
 use crate::protocol::uri::{self, Match};
 
-use super::super::details::{Finished, flag, text};
-use super::super::peer::{Peer, Rings};
+use super::super::options::{flag, text};
+use super::super::peer::{Peer, WakeList};
 use super::super::request::{
     FEATURE_NOT_SUPPORTED, Fault, INVALID_ARGUMENT, NO_AVAILABLE_CALLEE, Refusal, check_uri,
 };
 use super::options::{CallOptions, Invoke};
 use super::{
-    Asked, Callee, Dealer, Extra, PROGRESS, Pending, Procedure, RECEIVE_PROGRESS, Registration,
-    Session, session,
+    Callee, Dealer, Extra, InvocationKey, PROGRESS, PeerCalls, Pending, Procedure,
+    RECEIVE_PROGRESS, Registration, peer_calls,
 };
 
 /// A kept call, for the case that the callee turns out to be unavailable.
@@ -27,7 +27,7 @@ pub(super) struct Question {
     args: Option<Box<[u8]>>,
     kwargs: Option<Box<[u8]>>,
     encoding: Encoding,
-    /// Who was asked already.
+    /// The callees that were asked already.
     tried: Vec<u64>,
 }
 
@@ -44,7 +44,7 @@ impl Dealer {
         &mut self,
         from: &Arc<Peer>,
         message: &Call<'_>,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
     ) -> Result<Option<Instant>, Fault> {
         let options = CallOptions::read(message.options)?;
         if options.progress && !from.identity().features.sends_progress {
@@ -76,9 +76,9 @@ impl Dealer {
             (limit, later(Instant::now(), limit))
         });
         let asking = Asking { from, message, options, limit, tried: Vec::new() };
-        let sent = ask(entry, index, asking, &mut self.sessions, self.disclose, rings);
-        if let Err((asked, error)) = sent {
-            self.give_up(&asked, &Refusal::unsendable(error), rings);
+        let sent = ask(entry, index, asking, &mut self.peers, self.disclose, wakes);
+        if let Err((key, error)) = sent {
+            self.fail_call(&key, &Refusal::unsendable(error), wakes);
         }
         Ok(limit.map(|(_, due)| due))
     }
@@ -86,7 +86,7 @@ impl Dealer {
     /// A CALL was answered by its first part. If more were announced, they may be on their way.
     pub(in crate::router) fn ignore_rest(&mut self, from: &Arc<Peer>, message: &Call<'_>) {
         if let Ok(Some(true)) = message.options.bool("progress") {
-            session(&mut self.sessions, from).cut_short(message.request);
+            peer_calls(&mut self.peers, from).cut_short(message.request);
         }
     }
 
@@ -95,9 +95,9 @@ impl Dealer {
         &mut self,
         from: &Arc<Peer>,
         message: &Call<'_>,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
     ) -> Result<bool, Fault> {
-        let Some(own) = self.sessions.get_mut(&from.id()) else {
+        let Some(own) = self.peers.get_mut(&from.id()) else {
             return Ok(false);
         };
         let mut progress = false;
@@ -110,11 +110,11 @@ impl Dealer {
             }
             return Ok(true);
         }
-        let Some(Asked { callee, invocation }) = own.calls.get(&message.request) else {
+        let Some(InvocationKey { callee, invocation }) = own.calls.get(&message.request) else {
             return Ok(false);
         };
         let (callee, invocation) = (*callee, *invocation);
-        let Some(callee) = self.sessions.get_mut(&callee) else {
+        let Some(callee) = self.peers.get_mut(&callee) else {
             return Ok(false);
         };
         let pending = callee.invocations.get_mut(&invocation);
@@ -131,10 +131,10 @@ impl Dealer {
             details: if progress { Dict::from_checked(PROGRESS) } else { Dict::EMPTY },
             payload: message.payload,
         };
-        if let Err(error) = callee.peer.try_send(rings, |out| part.write(out)) {
-            let asked = Asked { callee: callee.peer.id(), invocation };
-            callee.interrupt(invocation, "killnowait", uri::CANCELED, rings);
-            self.give_up(&asked, &Refusal::unsendable(error), rings);
+        if let Err(error) = callee.peer.try_send(wakes, |out| part.write(out)) {
+            let key = InvocationKey { callee: callee.peer.id(), invocation };
+            callee.interrupt(invocation, "killnowait", uri::CANCELED, wakes);
+            self.fail_call(&key, &Refusal::unsendable(error), wakes);
         }
         Ok(true)
     }
@@ -144,42 +144,43 @@ impl Dealer {
         &mut self,
         from: &Arc<Peer>,
         message: &Cancel<'_>,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
     ) -> Result<(), Fault> {
         let mode = Mode::read(message.options)?;
-        let own = self.sessions.get(&from.id());
-        let Some(Asked { callee, invocation }) =
+        let own = self.peers.get(&from.id());
+        let Some(InvocationKey { callee, invocation }) =
             own.and_then(|own| own.calls.get(&message.request))
         else {
             return Ok(());
         };
-        let asked = Asked { callee: *callee, invocation: *invocation };
-        if matches!(mode, Mode::Kill) && self.kill(&asked, rings) {
+        let key = InvocationKey { callee: *callee, invocation: *invocation };
+        if matches!(mode, Mode::Kill) && self.kill(&key, wakes) {
             return Ok(());
         }
         if !matches!(mode, Mode::Skip)
-            && let Some(callee) = self.sessions.get(&asked.callee)
+            && let Some(callee) = self.peers.get(&key.callee)
         {
-            callee.interrupt(asked.invocation, "killnowait", uri::CANCELED, rings);
+            callee.interrupt(key.invocation, "killnowait", uri::CANCELED, wakes);
         }
         let why = Refusal::new(uri::CANCELED, "the call was canceled".to_owned());
-        self.give_up(&asked, &why, rings);
+        self.fail_call(&key, &why, wakes);
         Ok(())
     }
 
     /// Ends all calls of a client that is about to be told GOODBYE.
-    pub(in crate::router) fn cancel_all(&mut self, from: &Arc<Peer>, rings: &mut Rings) {
-        let Some(own) = self.sessions.get(&from.id()) else {
+    pub(in crate::router) fn cancel_all(&mut self, from: &Arc<Peer>, wakes: &mut WakeList) {
+        let Some(own) = self.peers.get(&from.id()) else {
             return;
         };
-        let copy = |asked: &Asked| Asked { callee: asked.callee, invocation: asked.invocation };
-        let calls: Vec<Asked> = own.calls.values().map(copy).collect();
+        let copy =
+            |key: &InvocationKey| InvocationKey { callee: key.callee, invocation: key.invocation };
+        let calls: Vec<InvocationKey> = own.calls.values().map(copy).collect();
         let why = Refusal::new(uri::CANCELED, "the router has ended the session".to_owned());
-        for asked in calls {
-            if let Some(callee) = self.sessions.get(&asked.callee) {
-                callee.interrupt(asked.invocation, "killnowait", uri::CANCELED, rings);
+        for key in calls {
+            if let Some(callee) = self.peers.get(&key.callee) {
+                callee.interrupt(key.invocation, "killnowait", uri::CANCELED, wakes);
             }
-            self.give_up(&asked, &why, rings);
+            self.fail_call(&key, &why, wakes);
         }
     }
 
@@ -190,50 +191,50 @@ impl Dealer {
         caller: u64,
         request: u64,
         now: Instant,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
     ) -> Option<Instant> {
-        let Asked { callee, invocation } = self.sessions.get(&caller)?.calls.get(&request)?;
-        let asked = Asked { callee: *callee, invocation: *invocation };
-        let callee = self.sessions.get(&asked.callee)?;
-        let (limit, due) = callee.invocations.get(&asked.invocation)?.extra.as_ref()?.limit?;
+        let InvocationKey { callee, invocation } = self.peers.get(&caller)?.calls.get(&request)?;
+        let key = InvocationKey { callee: *callee, invocation: *invocation };
+        let callee = self.peers.get(&key.callee)?;
+        let (limit, due) = callee.invocations.get(&key.invocation)?.extra.as_ref()?.limit?;
         if due > now {
             return Some(due);
         }
-        callee.interrupt(asked.invocation, "killnowait", uri::TIMEOUT, rings);
+        callee.interrupt(key.invocation, "killnowait", uri::TIMEOUT, wakes);
         let why = format!("no answer within {} ms", limit.as_millis());
-        self.give_up(&asked, &Refusal::new(uri::TIMEOUT, why), rings);
+        self.fail_call(&key, &Refusal::new(uri::TIMEOUT, why), wakes);
         None
     }
 
     /// True if a call still waits for its answer.
     pub(in crate::router) fn waits(&self, caller: u64, request: u64) -> bool {
-        self.sessions.get(&caller).is_some_and(|caller| caller.calls.contains_key(&request))
+        self.peers.get(&caller).is_some_and(|caller| caller.calls.contains_key(&request))
     }
 
     /// Asks the callee to give up; false if it would not understand.
-    fn kill(&mut self, asked: &Asked, rings: &mut Rings) -> bool {
-        let Some(callee) = self.sessions.get_mut(&asked.callee) else {
+    fn kill(&mut self, key: &InvocationKey, wakes: &mut WakeList) -> bool {
+        let Some(callee) = self.peers.get_mut(&key.callee) else {
             return false;
         };
-        let Some(pending) = callee.invocations.get_mut(&asked.invocation) else {
+        let Some(pending) = callee.invocations.get_mut(&key.invocation) else {
             return false;
         };
         if std::mem::replace(&mut pending.killed, true) {
             return true;
         }
-        callee.interrupt(asked.invocation, "kill", uri::CANCELED, rings)
+        callee.interrupt(key.invocation, "kill", uri::CANCELED, wakes)
     }
 
     /// Ends a call with an ERROR of the dealer's own; what the callee answers is ignored.
-    fn give_up(&mut self, asked: &Asked, why: &Refusal, rings: &mut Rings) {
-        if let Some(pending) = self.answered(asked.callee, asked.invocation) {
+    fn fail_call(&mut self, key: &InvocationKey, why: &Refusal, wakes: &mut WakeList) {
+        if let Some(pending) = self.answered(key.callee, key.invocation) {
             let answer = |out: &mut Out<'_>| why.write(code::CALL, pending.request, out);
-            pending.caller.send(rings, answer);
+            pending.caller.send(wakes, answer);
         }
     }
 
     /// A callee was unavailable: asks another one, or tells the caller that there is none.
-    pub(super) fn ask_another(&mut self, callee: u64, pending: Pending, rings: &mut Rings) {
+    pub(super) fn ask_another(&mut self, callee: u64, pending: Pending, wakes: &mut WakeList) {
         let Pending { caller, request, extra, .. } = pending;
         if let Some(Extra { registration, limit, question: Some(mut question), .. }) =
             extra.map(|extra| *extra)
@@ -246,38 +247,38 @@ impl Dealer {
             {
                 let tried = question.tried.clone();
                 let asking = Asking { from: &caller, message: &message, options, limit, tried };
-                let sent = ask(entry, index, asking, &mut self.sessions, self.disclose, rings);
-                if let Err((asked, error)) = sent {
-                    self.give_up(&asked, &Refusal::unsendable(error), rings);
+                let sent = ask(entry, index, asking, &mut self.peers, self.disclose, wakes);
+                if let Err((key, error)) = sent {
+                    self.fail_call(&key, &Refusal::unsendable(error), wakes);
                 }
                 return;
             }
         }
         let why = Refusal::new(NO_AVAILABLE_CALLEE, "all callees are unavailable".to_owned());
-        caller.send(rings, |out| why.write(code::CALL, request, out));
+        caller.send(wakes, |out| why.write(code::CALL, request, out));
     }
 }
 
-/// What a callee is to be asked.
+/// The question for a callee.
 struct Asking<'a> {
     from: &'a Arc<Peer>,
     message: &'a Call<'a>,
     options: CallOptions,
     limit: Option<(Duration, Instant)>,
-    /// Who was asked before and is unavailable.
+    /// The callees that were asked before and are unavailable.
     tried: Vec<u64>,
 }
 
-/// Sends the INVOCATION to the callee at `index`. Fails where that cannot be sent it; then the call is
-/// to be given up.
+/// Sends the INVOCATION to the callee at `index`. Fails where that cannot be sent it; then the call
+/// is to be given up.
 fn ask(
     entry: &mut Procedure,
     index: usize,
     asking: Asking<'_>,
-    sessions: &mut IdMap<Session>,
+    peers: &mut IdMap<PeerCalls>,
     disclose: bool,
-    rings: &mut Rings,
-) -> Result<(), (Asked, Unsendable)> {
+    wakes: &mut WakeList,
+) -> Result<(), (InvocationKey, Unsendable)> {
     let Asking { from, message, options, limit, tried } = asking;
     let (registration, others) = (entry.id, entry.value.callees.len() - 1);
     let procedure = (entry.matching != Match::Exact).then_some(&*message.procedure);
@@ -292,15 +293,15 @@ fn ask(
         Box::new(Extra { registration, counted, open: options.progress, limit, question })
     });
 
-    let asked = session(sessions, &callee.peer);
-    asked.last_invocation += 1;
-    let invocation = asked.last_invocation;
+    let theirs = peer_calls(peers, &callee.peer);
+    theirs.last_invocation += 1;
+    let invocation = theirs.last_invocation;
     let progress = options.receive_progress;
     let pending =
         Pending { caller: from.clone(), request: message.request, progress, killed: false, extra };
-    asked.invocations.insert(invocation, pending);
-    let call = Asked { callee: callee.peer.id(), invocation };
-    session(sessions, from).calls.insert(message.request, call);
+    theirs.invocations.insert(invocation, pending);
+    let call = InvocationKey { callee: callee.peer.id(), invocation };
+    peer_calls(peers, from).calls.insert(message.request, call);
 
     let details = callee.details(from, options, procedure, disclose);
     let question = Invocation {
@@ -313,9 +314,9 @@ fn ask(
         },
         payload: message.payload,
     };
-    callee.peer.try_send(rings, |out| question.write(out)).map_err(|error| {
-        let asked = Asked { callee: callee.peer.id(), invocation };
-        (asked, error)
+    callee.peer.try_send(wakes, |out| question.write(out)).map_err(|error| {
+        let key = InvocationKey { callee: callee.peer.id(), invocation };
+        (key, error)
     })
 }
 
@@ -327,7 +328,7 @@ impl Callee {
         options: CallOptions,
         procedure: Option<&str>,
         disclose: bool,
-    ) -> Option<Finished> {
+    ) -> Option<WrittenDict> {
         let disclose = disclose || self.disclose_caller || options.disclose_me;
         let timeout = Some(options.timeout).filter(|ms| *ms > 0 && self.forward_timeout);
         let plain = procedure.is_none() && !disclose && timeout.is_none() && !options.progress;
@@ -424,8 +425,8 @@ impl Mode {
                 Some("kill") => Mode::Kill,
                 Some("killnowait") | None => Mode::KillNoWait,
                 Some(other) => {
-                    let why =
-                        format!("option \"mode\" is skip, kill or killnowait, not \"{other}\"");
+                    let known = "skip, kill or killnowait";
+                    let why = format!("option \"mode\" must be {known}, not \"{other}\"");
                     return Err(Fault::refused(INVALID_ARGUMENT, why));
                 }
             };

@@ -15,9 +15,9 @@
 //!     |                          | <------- YIELD 3 progress |   invocations[3] = (caller, 7)
 //!     | <----- RESULT 7 progress |                           |
 //!     |                          | <---- YIELD 3 or ERROR 3  |
-//!     | <---- RESULT 7 / ERROR 7 |                           |   both forgotten
+//!     | <---- RESULT 7 / ERROR 7 |                           |   both removed
 //!     | CANCEL 7 killnowait ---> |                           |
-//!     | <------ ERROR 7 canceled | INTERRUPT 3 ------------> |   both forgotten
+//!     | <------ ERROR 7 canceled | INTERRUPT 3 ------------> |   both removed
 //! ```
 
 mod answers;
@@ -28,15 +28,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::codec::Out;
+use crate::codec::{DictWriter, Out};
 use crate::protocol::ids::IdMap;
 use crate::protocol::message::{Interrupt, Register, Registered, Unregister, Unregistered, code};
 use crate::protocol::uri;
 
-use super::details::Details;
-use super::notice::{Notice, registration_details};
+use super::meta_event::{MetaEvent, registration_details};
 use super::pattern::{Entry, Table};
-use super::peer::{Peer, Rings};
+use super::peer::{Peer, WakeList};
 use super::request::{Fault, Refusal, check_own_uri};
 use super::roles::Action;
 
@@ -46,23 +45,23 @@ use options::RegisterOptions;
 /// All registrations and running calls of a realm.
 #[derive(Debug, Default)]
 pub(super) struct Dealer {
-    /// What CALL looks for.
+    /// The registrations that CALL looks through.
     registrations: Table<Registration>,
-    sessions: IdMap<Session>,
+    peers: IdMap<PeerCalls>,
     /// Callers are disclosed always.
     disclose: bool,
-    /// What the meta topics have to tell, for [`super::realm`] to publish.
-    pub(super) notices: Vec<Notice>,
+    /// The news for the meta topics, for [`super::realm`] to publish.
+    pub(super) meta_events: Vec<MetaEvent>,
 }
 
 /// The callees of a procedure.
 #[derive(Debug)]
 pub(super) struct Registration {
-    /// Which callee gets a call.
+    /// The rule by which a callee gets a call.
     pub(super) invoke: Invoke,
     /// In the order in which they came; at least one.
     pub(super) callees: Vec<Callee>,
-    /// Whose turn it is.
+    /// The index of the callee whose turn it is.
     turn: usize,
 }
 
@@ -71,25 +70,25 @@ pub(super) struct Registration {
 pub(super) struct Callee {
     /// The session.
     pub(super) peer: Arc<Peer>,
-    /// How many calls it takes at a time, if there is a limit.
+    /// The limit of calls that it takes at a time, if there is one.
     concurrency: Option<u64>,
-    /// How many it has; counted only where there is a limit.
+    /// The number of calls that it has; counted only where there is a limit.
     running: u64,
     disclose_caller: bool,
     forward_timeout: bool,
 }
 
-/// What a session has to do with calls.
+/// The part of a session that has to do with calls.
 #[derive(Debug)]
-struct Session {
+struct PeerCalls {
     peer: Arc<Peer>,
     /// Its registrations.
     registrations: IdMap<()>,
-    /// What it was asked and has not yet answered, by invocation.
+    /// The invocations that it has not yet answered.
     invocations: IdMap<Pending>,
     last_invocation: u64,
     /// The calls it waits for, by request.
-    calls: IdMap<Asked>,
+    calls: IdMap<InvocationKey>,
     /// Calls in several parts that ended before their last part came, which is to be ignored. Of a
     /// client that never sends the last parts the newest [`MOST_CUT_SHORT`] are remembered.
     cut_short: BTreeSet<u64>,
@@ -106,7 +105,7 @@ struct Pending {
     extra: Option<Box<Extra>>,
 }
 
-/// What most calls do without.
+/// The state that most calls do without.
 #[derive(Debug)]
 struct Extra {
     registration: u64,
@@ -114,15 +113,15 @@ struct Extra {
     counted: bool,
     /// More parts of the call will come.
     open: bool,
-    /// How long the next result may take, and until when that is.
+    /// The time that the next result may take, and its end.
     limit: Option<(Duration, Instant)>,
     /// The call, in case another callee is to be asked.
     question: Option<calls::Question>,
 }
 
-/// Where a call went.
+/// The callee that a call went to, and its invocation there.
 #[derive(Debug)]
-struct Asked {
+struct InvocationKey {
     callee: u64,
     invocation: u64,
 }
@@ -138,13 +137,13 @@ impl Dealer {
         &mut self,
         from: &Arc<Peer>,
         message: &Register<'_>,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
     ) -> Result<(), Fault> {
         let options = RegisterOptions::read(message.options)?;
         check_own_uri(&message.procedure, options.matching)?;
         from.identity().permissions.check(Action::Register, &message.procedure)?;
         if options.force_reregister {
-            self.oust(&message.procedure, &options, rings);
+            self.evict(&message.procedure, &options, wakes);
         }
         let callee = Callee {
             peer: from.clone(),
@@ -168,13 +167,17 @@ impl Dealer {
                 (entry.id, Some(registration_details(entry)))
             }
         };
-        session(&mut self.sessions, from).registrations.insert(id, ());
+        peer_calls(&mut self.peers, from).registrations.insert(id, ());
         let answer = Registered { request: message.request, registration: id };
-        from.send(rings, |out| answer.write(out));
+        from.send(wakes, |out| answer.write(out));
         if let Some(details) = created {
-            self.notices.push(Notice::created("wamp.registration.on_create", from.id(), &details));
+            self.meta_events.push(MetaEvent::created(
+                "wamp.registration.on_create",
+                from.id(),
+                &details,
+            ));
         }
-        self.notices.push(Notice::changed("wamp.registration.on_register", from.id(), id));
+        self.meta_events.push(MetaEvent::changed("wamp.registration.on_register", from.id(), id));
         Ok(())
     }
 
@@ -183,59 +186,65 @@ impl Dealer {
         &mut self,
         from: &Arc<Peer>,
         message: &Unregister,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
     ) -> Result<(), Fault> {
         let id = message.registration;
-        let own = self.sessions.get_mut(&from.id());
+        let own = self.peers.get_mut(&from.id());
         if own.and_then(|own| own.registrations.remove(&id)).is_none() {
             let why = format!("this session has no registration {id}");
             return Err(Fault::refused(uri::NO_SUCH_REGISTRATION, why));
         }
         self.remove(from.id(), id);
         let answer = Unregistered { request: message.request, details: None };
-        from.send(rings, |out| answer.write(out));
+        from.send(wakes, |out| answer.write(out));
         Ok(())
     }
 
     /// Takes a registration away from a callee and tells it; false if it has none such.
-    pub(super) fn revoke(&mut self, callee: u64, id: u64, reason: &str, rings: &mut Rings) -> bool {
-        let Some(own) = self.sessions.get_mut(&callee) else {
+    pub(super) fn revoke(
+        &mut self,
+        callee: u64,
+        id: u64,
+        reason: &str,
+        wakes: &mut WakeList,
+    ) -> bool {
+        let Some(own) = self.peers.get_mut(&callee) else {
             return false;
         };
         if own.registrations.remove(&id).is_none() {
             return false;
         }
         if own.peer.identity().features.registration_revocation {
-            let mut details = Details::default();
+            let mut details = DictWriter::default();
             details.uint("registration", id).text("reason", reason);
             let details = details.finish();
             let revoked = Unregistered { request: 0, details: Some(details.dict()) };
-            own.peer.send(rings, |out| revoked.write(out));
+            own.peer.send(wakes, |out| revoked.write(out));
         }
         self.remove(callee, id);
         true
     }
 
-    /// Forgets a session: who waits for its answers gets an ERROR, and what others still do for it
-    /// is interrupted and will be ignored.
-    pub(super) fn leave(&mut self, from: &Arc<Peer>, rings: &mut Rings) {
-        let Some(own) = self.sessions.remove(&from.id()) else {
+    /// Removes a session: those who wait for its answers get an ERROR, and what others still do for
+    /// it is interrupted and will be ignored.
+    pub(super) fn leave(&mut self, from: &Arc<Peer>, wakes: &mut WakeList) {
+        let Some(own) = self.peers.remove(&from.id()) else {
             return;
         };
         for id in own.registrations.keys() {
             self.remove(from.id(), *id);
         }
         for call in own.calls.values() {
-            self.abandon(call, uri::CANCELED, rings);
+            self.cancel_invocation(call, uri::CANCELED, wakes);
         }
         let gone = Refusal::new(uri::CANCELED, "the callee has left".to_owned());
         for pending in own.invocations.values() {
-            let Some(caller) = self.sessions.get_mut(&pending.caller.id()) else {
+            let Some(caller) = self.peers.get_mut(&pending.caller.id()) else {
                 continue;
             };
-            caller.forget_call(pending);
+            caller.remove_call(pending);
             let answer = |out: &mut Out<'_>| gone.write(code::CALL, pending.request, out);
-            pending.caller.send(rings, answer);
+            pending.caller.send(wakes, answer);
         }
     }
 
@@ -244,20 +253,20 @@ impl Dealer {
         &self.registrations
     }
 
-    /// How many calls wait for their answers.
+    /// The number of calls that wait for their answers.
     pub(super) fn pending_calls(&self) -> usize {
-        self.sessions.values().map(|session| session.calls.len()).sum()
+        self.peers.values().map(|session| session.calls.len()).sum()
     }
 
     /// Revokes what others have registered for a procedure.
-    fn oust(&mut self, procedure: &str, options: &RegisterOptions, rings: &mut Rings) {
+    fn evict(&mut self, procedure: &str, options: &RegisterOptions, wakes: &mut WakeList) {
         let Some(entry) = self.registrations.find(procedure, options.matching) else {
             return;
         };
         let id = entry.id;
         let callees: Vec<u64> = entry.value.callees.iter().map(|callee| callee.peer.id()).collect();
         for callee in callees {
-            self.revoke(callee, id, "wamp.error.unregistered", rings);
+            self.revoke(callee, id, "wamp.error.unregistered", wakes);
         }
     }
 
@@ -269,22 +278,22 @@ impl Dealer {
         let callees = &mut entry.value.callees;
         callees.retain(|other| other.peer.id() != callee);
         let deserted = callees.is_empty();
-        self.notices.push(Notice::changed("wamp.registration.on_unregister", callee, id));
+        self.meta_events.push(MetaEvent::changed("wamp.registration.on_unregister", callee, id));
         if deserted {
             self.registrations.remove(id);
-            self.notices.push(Notice::changed("wamp.registration.on_delete", callee, id));
+            self.meta_events.push(MetaEvent::changed("wamp.registration.on_delete", callee, id));
         }
     }
 
     /// Ends an invocation whose answer nobody wants any more.
-    fn abandon(&mut self, call: &Asked, reason: &str, rings: &mut Rings) {
-        let Some(callee) = self.sessions.get_mut(&call.callee) else {
+    fn cancel_invocation(&mut self, call: &InvocationKey, reason: &str, wakes: &mut WakeList) {
+        let Some(callee) = self.peers.get_mut(&call.callee) else {
             return;
         };
         let Some(pending) = callee.invocations.remove(&call.invocation) else {
             return;
         };
-        callee.interrupt(call.invocation, "killnowait", reason, rings);
+        callee.interrupt(call.invocation, "killnowait", reason, wakes);
         self.uncount(call.callee, &pending);
     }
 
@@ -319,9 +328,9 @@ impl Registration {
     }
 }
 
-impl Session {
-    fn new(peer: Arc<Peer>) -> Session {
-        Session {
+impl PeerCalls {
+    fn new(peer: Arc<Peer>) -> PeerCalls {
+        PeerCalls {
             peer,
             registrations: IdMap::default(),
             invocations: IdMap::default(),
@@ -332,20 +341,20 @@ impl Session {
     }
 
     /// Tells the callee that an answer is not wanted any more; false if it would not understand.
-    fn interrupt(&self, invocation: u64, mode: &str, reason: &str, rings: &mut Rings) -> bool {
+    fn interrupt(&self, invocation: u64, mode: &str, reason: &str, wakes: &mut WakeList) -> bool {
         if !self.peer.identity().features.call_canceling {
             return false;
         }
-        let mut options = Details::default();
+        let mut options = DictWriter::default();
         options.text("mode", mode).text("reason", reason);
         let options = options.finish();
         let interrupt = Interrupt { request: invocation, options: options.dict() };
-        self.peer.send(rings, |out| interrupt.write(out));
+        self.peer.send(wakes, |out| interrupt.write(out));
         true
     }
 
     /// A call of this session has ended.
-    fn forget_call(&mut self, pending: &Pending) {
+    fn remove_call(&mut self, pending: &Pending) {
         self.calls.remove(&pending.request);
         if pending.extra.as_ref().is_some_and(|extra| extra.open) {
             self.cut_short(pending.request);
@@ -365,8 +374,8 @@ const MOST_CUT_SHORT: usize = 1024;
 
 /// The session of a client, made at its first use.
 #[inline]
-fn session<'a>(sessions: &'a mut IdMap<Session>, peer: &Arc<Peer>) -> &'a mut Session {
-    sessions.entry(peer.id()).or_insert_with(|| Session::new(peer.clone()))
+fn peer_calls<'a>(peers: &'a mut IdMap<PeerCalls>, peer: &Arc<Peer>) -> &'a mut PeerCalls {
+    peers.entry(peer.id()).or_insert_with(|| PeerCalls::new(peer.clone()))
 }
 
 /// A details dict that says `progress` or `receive_progress`.

@@ -1,12 +1,12 @@
 //! The options of CALL and REGISTER that this dealer knows.
 
-use crate::codec::Dict;
+use crate::codec::{Dict, DictWriter};
 use crate::protocol::uri::Match;
 
-use super::super::details::{Details, flag, number, passes_through, text};
+use super::super::options::{flag, number, passes_through, text};
 use super::super::request::{Fault, INVALID_ARGUMENT, read_match};
 
-/// Which of several callees gets a call (advanced profile, "Shared Registration").
+/// The rule by which one of several callees gets a call (advanced profile, "Shared Registration").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::router) enum Invoke {
     /// There is but one.
@@ -42,12 +42,12 @@ pub(super) struct CallOptions {
     pub(super) disclose_me: bool,
     /// Milliseconds; 0 is no limit.
     pub(super) timeout: u64,
-    /// What is to be seen by the callee as it is.
-    pub(super) passthru: Details,
+    /// The options that the callee is to see as they are.
+    pub(super) passthru: DictWriter,
 }
 
 impl Invoke {
-    /// How WAMP writes it.
+    /// The name in WAMP.
     pub(in crate::router) fn name(self) -> &'static str {
         match self {
             Invoke::Single => "single",
@@ -62,7 +62,7 @@ impl Invoke {
         let all = [Invoke::Single, Invoke::First, Invoke::Last, Invoke::RoundRobin, Invoke::Random];
         all.into_iter().find(|invoke| invoke.name() == name).ok_or_else(|| {
             let names = all.map(Invoke::name).join(", ");
-            let why = format!("option \"invoke\" is one of {names}, not \"{name}\"");
+            let why = format!("option \"invoke\" must be one of {names}, not \"{name}\"");
             Fault::refused(INVALID_ARGUMENT, why)
         })
     }

@@ -2,7 +2,7 @@
 //! what to do (advanced profile, "Session Meta API", "Registration Meta API", "Subscription Meta
 //! API").
 //!
-//! What the meta *topics* tell is [`super::notice`].
+//! What the meta *topics* tell is [`super::meta_event`].
 //!
 //! * `sessions` has `wamp.session.*`.
 //! * `tables` has `wamp.registration.*` and `wamp.subscription.*`.
@@ -18,13 +18,13 @@ use crate::codec::{Dict, Encoding, PayloadRef, Rules, transcode};
 use crate::protocol::message::{Call, CallResult};
 use crate::protocol::uri;
 
-use super::peer::{Peer, Rings};
+use super::peer::{Peer, WakeList};
 use super::realm::State;
 use super::request::{Fault, INVALID_ARGUMENT, Refusal};
 
 pub(super) use sessions::session_details;
 
-/// What a client asks.
+/// The question of a client.
 struct Question<'a> {
     from: &'a Arc<Peer>,
     args: Vec<Value>,
@@ -43,13 +43,13 @@ impl State {
         &mut self,
         from: &Arc<Peer>,
         message: &Call<'_>,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
     ) -> Result<(), Fault> {
         let question = Question::read(from, message.payload)?;
         let answer = match message.procedure.split('.').nth(1) {
-            Some("session") => self.session_meta(&message.procedure, &question, rings)?,
-            Some("registration") => self.registration_meta(&message.procedure, &question, rings)?,
-            Some("subscription") => self.subscription_meta(&message.procedure, &question, rings)?,
+            Some("session") => self.session_meta(&message.procedure, &question, wakes)?,
+            Some("registration") => self.registration_meta(&message.procedure, &question, wakes)?,
+            Some("subscription") => self.subscription_meta(&message.procedure, &question, wakes)?,
             _ => None,
         };
         let Some(answer) = answer else {
@@ -65,7 +65,7 @@ impl State {
             details: Dict::EMPTY,
             payload: PayloadRef { args: Some(&args), ..PayloadRef::NONE },
         };
-        let sent = from.try_send(rings, |out| result.write(out));
+        let sent = from.try_send(wakes, |out| result.write(out));
         sent.map_err(|error| Fault::Refused(Refusal::unsendable(error)))
     }
 }

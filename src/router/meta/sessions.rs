@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::details;
-use super::super::peer::{Peer, Rings};
+use super::super::options;
+use super::super::peer::{Peer, WakeList};
 use super::super::realm::State;
 use super::super::request::{Fault, check_uri};
 use super::super::roles::Action;
@@ -19,7 +19,7 @@ impl State {
         &mut self,
         procedure: &str,
         question: &Question<'_>,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
     ) -> Result<Option<Answer>, Fault> {
         match procedure {
             "wamp.session.count" => one(self.sessions_of(question)?.len()),
@@ -35,24 +35,24 @@ impl State {
                 if others.is_empty() {
                     return Err(no_such_session(id));
                 }
-                self.kill(&others, question, rings)?;
+                self.kill(&others, question, wakes)?;
                 one(Value::Null)
             }
             "wamp.session.kill_by_authid" => {
                 let authid = question.text(0, "an authid")?;
                 let others = self.others(question, |peer| peer.identity().authid == authid);
-                self.kill(&others, question, rings)?;
+                self.kill(&others, question, wakes)?;
                 one(others)
             }
             "wamp.session.kill_by_authrole" => {
                 let authrole = question.text(0, "an authrole")?;
                 let others = self.others(question, |peer| peer.identity().authrole == authrole);
-                self.kill(&others, question, rings)?;
+                self.kill(&others, question, wakes)?;
                 one(others.len())
             }
             "wamp.session.kill_all" => {
                 let others = self.others(question, |_| true);
-                self.kill(&others, question, rings)?;
+                self.kill(&others, question, wakes)?;
                 one(others.len())
             }
             "wamp.session.add_testament" => {
@@ -77,7 +77,7 @@ impl State {
     fn sessions_of(&self, question: &Question<'_>) -> Result<Vec<u64>, Fault> {
         let roles = match question.args.first() {
             None => None,
-            Some(list) => details::texts(b"filter_authroles", list.to_string().as_bytes())?,
+            Some(list) => options::texts(b"filter_authroles", list.to_string().as_bytes())?,
         };
         let is_wanted = |peer: &Peer| {
             roles.as_ref().is_none_or(|roles| roles.contains(&peer.identity().authrole))
@@ -107,7 +107,7 @@ impl State {
         &mut self,
         ids: &[u64],
         question: &Question<'_>,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
     ) -> Result<(), Fault> {
         let reason = question.keyword("reason")?.unwrap_or(KILLED);
         check_uri(reason)?;
@@ -116,14 +116,14 @@ impl State {
             if let Some(member) = self.sessions.get(id) {
                 let peer = member.peer.clone();
                 peer.say_goodbye(reason, message);
-                self.leave(&peer, rings);
+                self.leave(&peer, wakes);
             }
         }
         Ok(())
     }
 }
 
-/// What the meta API tells of a session.
+/// The details of a session in the meta API.
 pub(in crate::router) fn session_details(peer: &Peer) -> Map<String, Value> {
     let mut details = peer.identity().describe();
     details.insert("session".to_owned(), json!(peer.id()));

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use crate::protocol::uri::{self, Match};
 
-use super::super::history::Query;
-use super::super::notice::{registration_details, subscription_details};
+use super::super::event_store::Query;
+use super::super::meta_event::{registration_details, subscription_details};
 use super::super::pattern::{Entry, Table, match_name};
-use super::super::peer::Rings;
+use super::super::peer::WakeList;
 use super::super::realm::State;
 use super::super::request::{Fault, INVALID_ARGUMENT, check_uri, read_match};
 use super::super::roles::Action;
@@ -18,7 +18,7 @@ impl State {
         &mut self,
         procedure: &str,
         question: &Question<'_>,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
     ) -> Result<Option<Answer>, Fault> {
         let table = self.dealer.registrations();
         let named = || found(table, question, "registration", uri::NO_SUCH_REGISTRATION);
@@ -38,7 +38,7 @@ impl State {
             "wamp.registration.count_callees" => one(callees()?.len()),
             "wamp.registration.remove_callee" => {
                 let (id, session, reason) = revocation(question, "wamp.error.unregistered")?;
-                if !self.dealer.revoke(session, id, reason, rings) {
+                if !self.dealer.revoke(session, id, reason, wakes) {
                     let why = format!("session {session} has no registration {id}");
                     return Err(Fault::refused(uri::NO_SUCH_REGISTRATION, why));
                 }
@@ -52,7 +52,7 @@ impl State {
         &mut self,
         procedure: &str,
         question: &Question<'_>,
-        rings: &mut Rings,
+        wakes: &mut WakeList,
     ) -> Result<Option<Answer>, Fault> {
         let table = self.broker.subscriptions();
         let named = || found(table, question, "subscription", uri::NO_SUCH_SUBSCRIPTION);
@@ -78,12 +78,12 @@ impl State {
                 let query = Query::read(&question.kwargs)?;
                 let entry = named()?;
                 question.from.identity().permissions.check(Action::Subscribe, &entry.uri)?;
-                let events = self.broker.memory().events(entry, &query, question.from);
+                let events = self.broker.events().events(entry, &query, question.from);
                 Ok(Some(Answer::List(events)))
             }
             "wamp.subscription.remove_subscriber" => {
                 let (id, session, reason) = revocation(question, "wamp.error.unsubscribed")?;
-                if !self.broker.revoke(session, id, reason, rings) {
+                if !self.broker.revoke(session, id, reason, wakes) {
                     let why = format!("session {session} has no subscription {id}");
                     return Err(Fault::refused(uri::NO_SUCH_SUBSCRIPTION, why));
                 }

@@ -1,4 +1,4 @@
-//! Who is let in: each method, with the library's own client side as the other party; and what
+//! Logins: each method, with the library's own client side as the other party; and what
 //! roles may do.
 
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::client::{Client, error, realms_with};
-use crate::auth::{Credentials, Login as ClientLogin, PrivateKey, hex};
+use crate::auth::{ClientAuth, Credentials, PrivateKey, hex};
 use crate::codec::Dict;
-use crate::router::auth::{Denial, Login, Step};
+use crate::router::auth::{AuthExchange, Denial, Step};
 use crate::router::config::Config;
 use crate::router::identity::Identity;
 
@@ -48,7 +48,7 @@ fn log_in(
 ) -> (Result<Identity, Denial>, u32) {
     let config = Config::parse(Some(&json!({"auth": auth}).to_string())).unwrap();
     let authid = credentials.authid.clone();
-    let mut client = ClientLogin::new(Arc::new(credentials), None).unwrap();
+    let mut client = ClientAuth::new(Arc::new(credentials), None).unwrap();
     let extra = client.hello_extra(methods, None).unwrap();
     let mut hello = json!({"roles": {}, "authmethods": methods, "authextra": extra});
     if let Some(authid) = authid {
@@ -56,7 +56,7 @@ fn log_in(
     }
     let hello = hello.to_string();
     let hello = Dict::from_checked(hello.as_bytes());
-    let mut step = Login::begin(config.auth.as_ref(), hello, 1, None).unwrap();
+    let mut step = AuthExchange::begin(config.auth.as_ref(), hello, 1, None).unwrap();
     let mut rounds = 0;
     loop {
         match step {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::client::{Client, error, realms};
-use crate::router::peer::Rings;
+use crate::router::peer::WakeList;
 
 const CANCELED: &str = "wamp.error.canceled";
 
@@ -123,7 +123,7 @@ impl Client {
     /// As if so many milliseconds had passed from now.
     fn waits(&mut self, millis: u64) {
         let then = Instant::now() + Duration::from_millis(millis);
-        self.session.expire(then, &mut Rings::default());
+        self.session.expire(then, &mut WakeList::default());
     }
 }
 
@@ -169,7 +169,7 @@ fn the_limit_is_between_results() {
     }
     callee.says(r#"[70,2,{"progress":true}]"#);
     assert_eq!(caller.hears_one(), json!([50, 2, {"progress": true}]));
-    caller.session.expire(first, &mut Rings::default());
+    caller.session.expire(first, &mut WakeList::default());
     caller.hears_nothing();
     assert!(caller.session.deadline().unwrap() > first);
     caller.waits(6000);

@@ -8,12 +8,12 @@ use crate::codec::Dict;
 use crate::protocol::message::Message;
 use crate::router::config::Config;
 use crate::router::identity::{Features, Identity};
-use crate::router::peer::{Peer, Rings};
-use crate::router::realm::{End, Realms, Session};
+use crate::router::peer::{Peer, WakeList};
+use crate::router::realm::{LeaveReason, RealmSession, Realms};
 
 pub(super) struct Client {
     pub(super) peer: Arc<Peer>,
-    pub(super) session: Session,
+    pub(super) session: RealmSession,
 }
 
 pub(super) fn realms() -> Arc<Realms> {
@@ -59,22 +59,22 @@ impl Client {
 
     fn known_as(realms: &Arc<Realms>, id: u64, identity: Identity) -> Client {
         let peer = Peer::new(id, 1 << 20);
-        let session = realms.join("realm1", &peer, identity, &mut Rings::default());
+        let session = realms.join("realm1", &peer, identity, &mut WakeList::default());
         let client = Client { session: session.expect("there is such a realm"), peer };
         assert_eq!(client.hears()[0][0], 2);
         client
     }
 
-    pub(super) fn tries(&mut self, frame: &str) -> Result<(), End> {
+    pub(super) fn tries(&mut self, frame: &str) -> Result<(), LeaveReason> {
         let message = Message::decode(frame.as_bytes()).expect("the test sends WAMP messages");
-        self.session.route(&[message], &mut Rings::default())
+        self.session.route(&[message], &mut WakeList::default())
     }
 
     pub(super) fn says(&mut self, frame: &str) {
         assert_eq!(self.tries(frame), Ok(()), "{frame}");
     }
 
-    /// What has come since the last time.
+    /// The messages that have come since the last time.
     pub(super) fn hears(&self) -> Vec<Value> {
         let Some(batch) = self.peer.take() else {
             return Vec::new();
@@ -85,7 +85,7 @@ impl Client {
         messages.collect()
     }
 
-    /// What has come since the last time, which is one message.
+    /// The message that has come since the last time, which is one.
     #[track_caller]
     pub(super) fn hears_one(&self) -> Value {
         let mut messages = self.hears();

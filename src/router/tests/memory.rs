@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 
 use super::client::{Client, error, realms, realms_with};
 use crate::router::identity::Identity;
-use crate::router::peer::{Order, Peer, Rings};
-use crate::router::realm::End;
+use crate::router::peer::{Peer, PeerCommand, WakeList};
+use crate::router::realm::LeaveReason;
 
 #[test]
 fn welcome_tells_what_the_router_does() {
     let peer = Peer::new(77, 1 << 20);
-    let session = realms().join("realm1", &peer, Identity::default(), &mut Rings::default());
+    let session = realms().join("realm1", &peer, Identity::default(), &mut WakeList::default());
     assert!(session.is_some());
     let batch = peer.take().unwrap();
     let welcome: Value = serde_json::from_slice(&batch.message(0)).unwrap();
@@ -288,13 +288,13 @@ fn violations_end_the_session() {
         (r#"[48,1,{"progress":true},"a.b"]"#, "did not announce"),
     ] {
         match Client::join(&realms, 1).tries(frame) {
-            Err(End::Violation(why)) => assert!(why.contains(told), "{frame}: {why}"),
+            Err(LeaveReason::Violation(why)) => assert!(why.contains(told), "{frame}: {why}"),
             other => panic!("{frame}: {other:?}"),
         }
     }
     let mut client = Client::join(&realms, 1);
-    assert_eq!(client.tries(r#"[6,{},"wamp.close.normal"]"#), Err(End::Goodbye));
-    assert_eq!(client.tries(r#"[3,{},"com.myapp.bye"]"#), Err(End::Abort));
+    assert_eq!(client.tries(r#"[6,{},"wamp.close.normal"]"#), Err(LeaveReason::Goodbye));
+    assert_eq!(client.tries(r#"[3,{},"com.myapp.bye"]"#), Err(LeaveReason::Abort));
     client.says(r#"[49,1,{"mode":"skip"}]"#);
     client.says(r#"[337,1]"#);
 }
@@ -313,21 +313,21 @@ fn an_empty_realm_is_forgotten_unless_it_is_listed() {
     drop(Client::join(&listed, 1));
     assert_eq!(listed.count(), 1);
     let peer = Peer::new(2, 1 << 20);
-    let refused = listed.join("realm2", &peer, Identity::default(), &mut Rings::default());
+    let refused = listed.join("realm2", &peer, Identity::default(), &mut WakeList::default());
     assert!(refused.is_none() && peer.take().is_none());
 }
 
 #[test]
 fn a_client_that_does_not_read_is_dropped() {
     let peer = Peer::new(1, 100);
-    let mut rings = Rings::default();
-    peer.send(&mut rings, |out| out.whole(&[b'x'; 60]));
+    let mut wakes = WakeList::default();
+    peer.send(&mut wakes, |out| out.whole(&[b'x'; 60]));
     let taken = peer.take().unwrap();
-    peer.send(&mut rings, |out| out.whole(&[b'x'; 40]));
-    assert_eq!((peer.take_order(), peer.was_dropped()), (None, false));
-    peer.send(&mut rings, |out| out.whole(b"x"));
-    assert_eq!(peer.take_order(), Some(Order::Drop));
+    peer.send(&mut wakes, |out| out.whole(&[b'x'; 40]));
+    assert_eq!((peer.take_command(), peer.was_dropped()), (None, false));
+    peer.send(&mut wakes, |out| out.whole(b"x"));
+    assert_eq!(peer.take_command(), Some(PeerCommand::Drop));
     peer.written(taken);
-    peer.send(&mut rings, |out| out.whole(b"x"));
+    peer.send(&mut wakes, |out| out.whole(b"x"));
     assert!(peer.was_dropped() && peer.take().is_none());
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::client::{Client, error, realms};
-use crate::router::peer::Order;
+use crate::router::peer::PeerCommand;
 use crate::router::realm::Realms;
 
 /// A client that asks the router, and counts its requests.
@@ -101,22 +101,22 @@ fn sessions_are_killed() {
     .map(|(id, authid, role)| Client::named(&realms, id, authid, role))
     .into();
     let goodbye = |reason: &str, message: Option<&str>| {
-        Some(Order::Goodbye(reason.to_owned(), message.map(str::to_owned)))
+        Some(PeerCommand::Goodbye(reason.to_owned(), message.map(str::to_owned)))
     };
     let mut next = || others.remove(0);
 
     let kwargs = json!({"reason": "com.myapp.away", "message": "go"});
     let killed = next();
     assert_eq!(asker.asks_with("wamp.session.kill", json!([2]), kwargs), Value::Null);
-    assert_eq!(killed.peer.take_order(), goodbye("com.myapp.away", Some("go")));
+    assert_eq!(killed.peer.take_command(), goodbye("com.myapp.away", Some("go")));
     asker.fails("wamp.session.kill", json!([2]), json!({}), "wamp.error.no_such_session");
     asker.fails("wamp.session.kill", json!([1]), json!({}), "wamp.error.no_such_session");
     let wrong = json!({"reason": "not a uri"});
     asker.fails("wamp.session.kill", json!([3]), wrong, "wamp.error.invalid_uri");
     assert_eq!(asker.asks("wamp.session.kill_by_authid", json!(["ann"])), json!([3]));
-    assert_eq!(next().peer.take_order(), goodbye("wamp.close.killed", None));
+    assert_eq!(next().peer.take_command(), goodbye("wamp.close.killed", None));
     assert_eq!(asker.asks("wamp.session.kill_by_authrole", json!(["user"])), 1);
-    assert_eq!(next().peer.take_order(), goodbye("wamp.close.killed", None));
+    assert_eq!(next().peer.take_command(), goodbye("wamp.close.killed", None));
     assert_eq!(asker.asks("wamp.session.count", json!([])), 3);
     assert_eq!(asker.asks("wamp.session.kill_all", json!([])), 2);
     assert_eq!(asker.asks("wamp.session.list", json!([])), json!([1]));

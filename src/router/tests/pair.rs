@@ -13,18 +13,18 @@ use crate::codec::{Dict, PayloadRef};
 use crate::protocol::message::Message;
 use crate::protocol::{self, Cause, Config, EventKind, Phase};
 use crate::router::identity::Identity;
-use crate::router::peer::{Peer, Rings};
-use crate::router::realm::{Realms, Session};
+use crate::router::peer::{Peer, WakeList};
+use crate::router::realm::{RealmSession, Realms};
 
-/// What a request is for, with a number that only it has.
+/// The kind of a request, with a number that only it has.
 type Target = (&'static str, u64);
 
 /// A client and the realm's side of it.
 struct Side {
     client: protocol::Session<Target>,
     peer: Arc<Peer>,
-    session: Session,
-    /// How often each request has been told its outcome.
+    session: RealmSession,
+    /// The number of times that each request has been told its outcome.
     outcomes: HashMap<Target, u32>,
     results: Vec<String>,
     events: Vec<String>,
@@ -38,7 +38,7 @@ impl Side {
     fn join(realms: &Arc<Realms>, id: u64) -> Side {
         let peer = Peer::new(id, 1 << 20);
         let session = realms
-            .join("realm1", &peer, Identity::default(), &mut Rings::default())
+            .join("realm1", &peer, Identity::default(), &mut WakeList::default())
             .expect("on demand");
         let mut client = protocol::Session::new(Config {
             realm: "realm1".to_owned(),
@@ -79,7 +79,7 @@ impl Side {
         for index in 0..batch.count() {
             let frame = batch.message(index);
             let message = Message::decode(&frame).expect("clients send WAMP messages");
-            let routed = self.session.route(&[message], &mut Rings::default());
+            let routed = self.session.route(&[message], &mut WakeList::default());
             assert_eq!(routed, Ok(()), "{}", String::from_utf8_lossy(&frame));
         }
         batch.count() > 0
@@ -99,7 +99,7 @@ impl Side {
     fn note(&mut self) {
         let events: Vec<_> = self.client.take_events().collect();
         for event in events {
-            let args = event.payload.lend().args.map(|args| String::from_utf8_lossy(args).into());
+            let args = event.payload.as_ref().args.map(|args| String::from_utf8_lossy(args).into());
             let args: String = args.unwrap_or_default();
             match event.kind {
                 EventKind::Joined | EventKind::Released => continue,

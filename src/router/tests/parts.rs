@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::client::{Client, error, realms};
-use crate::router::realm::End;
+use crate::router::realm::LeaveReason;
 
 fn pair() -> (Client, Client) {
     let realms = realms();
@@ -33,7 +33,7 @@ fn all_parts_go_to_one_invocation() {
     assert_eq!(caller.hears_one(), json!([50, 1, {}, [6]]));
     // The last part was the last.
     let again = caller.tries(r#"[48,1,{},"com.sum",[4]]"#);
-    assert!(matches!(again, Err(End::Violation(_))), "{again:?}");
+    assert!(matches!(again, Err(LeaveReason::Violation(_))), "{again:?}");
 }
 
 #[test]
@@ -48,11 +48,12 @@ fn parts_that_come_too_late_are_ignored() {
         caller.says(r#"[48,1,{},"com.sum",[3]]"#);
         callee.hears_nothing();
         let again = caller.tries(r#"[48,1,{},"com.sum",[4]]"#);
-        assert!(matches!(again, Err(End::Violation(_))), "{again:?}");
+        assert!(matches!(again, Err(LeaveReason::Violation(_))), "{again:?}");
     }
 }
 
-/// The rest of a call that its first part has ended already, in whatever way: the caller could not know.
+/// The rest of a call that its first part has ended already, in whatever way: the caller could not
+/// know.
 #[test]
 fn parts_of_what_was_answered_at_once_are_ignored() {
     for (options, procedure) in [
@@ -71,7 +72,7 @@ fn parts_of_what_was_answered_at_once_are_ignored() {
         caller.hears_nothing();
         callee.hears_nothing();
         let again = caller.tries(&format!(r#"[48,1,{{}},"{procedure}",[4]]"#));
-        assert!(matches!(again, Err(End::Violation(_))), "{again:?}");
+        assert!(matches!(again, Err(LeaveReason::Violation(_))), "{again:?}");
     }
 }
 
@@ -84,7 +85,7 @@ fn a_client_that_never_ends_its_calls_fills_nothing() {
     // The newest are remembered, the oldest not.
     caller.says(r#"[48,2000,{},"no.such"]"#);
     let oldest = caller.tries(r#"[48,1,{},"no.such"]"#);
-    assert!(matches!(oldest, Err(End::Violation(_))), "{oldest:?}");
+    assert!(matches!(oldest, Err(LeaveReason::Violation(_))), "{oldest:?}");
 }
 
 #[test]
@@ -99,7 +100,7 @@ fn a_call_in_parts_needs_all_three() {
     callee.hears_nothing();
     let mut caller = Client::join(&realms, 3);
     let told = caller.tries(r#"[48,1,{"progress":true},"com.sum"]"#);
-    assert!(matches!(told, Err(End::Violation(why)) if why.contains("did not announce")));
+    assert!(matches!(told, Err(LeaveReason::Violation(why)) if why.contains("did not announce")));
 }
 
 #[test]
@@ -108,7 +109,7 @@ fn a_repeated_request_id_is_no_part() {
     caller.says(r#"[48,1,{},"com.sum"]"#);
     callee.hears();
     let again = caller.tries(r#"[48,1,{},"com.sum"]"#);
-    assert!(matches!(again, Err(End::Violation(_))), "{again:?}");
+    assert!(matches!(again, Err(LeaveReason::Violation(_))), "{again:?}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Whom an event is for, who has sent it, and what is kept of it.
+//! Events: for whom they are, who has sent them, and what is kept of them.
 
 use serde_json::{Value, json};
 

@@ -19,7 +19,7 @@ fn team(options: &str) -> ([Client; 3], Client) {
     (callees, Client::able(&realms, 4))
 }
 
-/// Which callee has got the INVOCATION that was sent, if one has.
+/// The index of the callee that has got the INVOCATION, if one has.
 fn who(callees: &[Client]) -> Option<usize> {
     let heard: Vec<_> = callees.iter().map(Client::hears).collect();
     assert!(heard.iter().map(Vec::len).sum::<usize>() <= 1, "{heard:?}");

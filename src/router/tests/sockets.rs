@@ -182,7 +182,7 @@ async fn the_protocol_is_kept() {
     let violation = "wamp.error.protocol_violation";
     let roles = r#"{"roles":{"caller":{}}}"#;
     for (frame, reason, told) in [
-        ("garbage", violation, "a message is a list"),
+        ("garbage", violation, "a message must be a list"),
         ("[]", violation, "expected a whole number"),
         ("[999999]", violation, "no such message type"),
         (r#"[32,1,{},"a.b"]"#, violation, "SUBSCRIBE before HELLO"),

@@ -17,7 +17,7 @@ use crate::router::{Router, RouterError};
 use crate::transport::testing::{send, soon};
 use crate::transport::tls::testing::{Authority, Time};
 use crate::transport::{
-    ConnectError, Incoming, Serializer, Target, TlsOptions, Transport, connect,
+    ConnectError, ConnectOptions, Incoming, Serializer, TlsOptions, Transport, connect,
 };
 
 fn router(config: Value, url: &str) -> Arc<Router> {
@@ -28,8 +28,8 @@ fn router(config: Value, url: &str) -> Arc<Router> {
 
 async fn dial(url: &str, tls: Value) -> Result<Box<dyn Transport>, ConnectError> {
     let tls = Arc::new(TlsOptions::parse(tls.as_object().unwrap()).unwrap());
-    let target = Target { tls, ..Target::plain(url) };
-    soon(connect(&target)).await
+    let options = ConnectOptions { tls, ..ConnectOptions::plain(url) };
+    soon(connect(&options)).await
 }
 
 async fn says(transport: &mut dyn Transport, message: &str) {
@@ -56,7 +56,7 @@ async fn visits(url: &str, tls: Value) {
     assert_eq!(hears(transport).await[0], 6);
     soon(poll_fn(|cx| transport.poll_close(cx))).await.unwrap();
     let end = soon(poll_fn(|cx| transport.poll_receive(cx))).await;
-    assert!(matches!(end, Ok(Incoming::End { .. })), "{end:?}");
+    assert!(matches!(end, Ok(Incoming::Closed { .. })), "{end:?}");
 }
 
 fn socket(name: &str) -> PathBuf {
@@ -118,8 +118,8 @@ async fn who_says_nothing_is_shown_out() {
     }
 }
 
-async fn joined(target: &Target) -> Box<dyn Transport> {
-    let mut transport = soon(connect(target)).await.unwrap();
+async fn joined(options: &ConnectOptions) -> Box<dyn Transport> {
+    let mut transport = soon(connect(options)).await.unwrap();
     says(transport.as_mut(), HELLO).await;
     assert_eq!(hears(transport.as_mut()).await[0], 2);
     transport
@@ -135,9 +135,9 @@ async fn asks(transport: &mut dyn Transport, message: &str) -> Value {
 async fn what_a_client_does_not_take_is_not_sent_to_it() {
     const TOO_LARGE: &str = "wamp.error.payload_size_exceeded";
     let router = router(json!({}), "rs://127.0.0.1:0");
-    let target = Target::plain(&router.url().unwrap());
-    let mut large = joined(&target).await;
-    let mut small = joined(&Target { max_message_size: 4096, ..target }).await;
+    let options = ConnectOptions::plain(&router.url().unwrap());
+    let mut large = joined(&options).await;
+    let mut small = joined(&ConnectOptions { max_message_size: 4096, ..options }).await;
     let (large, small) = (large.as_mut(), small.as_mut());
     let x = "x".repeat(5000);
 
@@ -190,9 +190,9 @@ async fn what_grows_beyond_the_limit_is_told_to_the_sender() {
     const LIMIT: usize = 4096;
     for scheme in ["ws://127.0.0.1:0/ws", "http://127.0.0.1:0/lp", "rs://127.0.0.1:0"] {
         let router = router(json!({ "max_message_size": LIMIT }), scheme);
-        let target = Target::plain(&router.url().unwrap());
-        let target = Target { max_message_size: LIMIT, ..target };
-        let (mut sender, mut receiver) = (joined(&target).await, joined(&target).await);
+        let options = ConnectOptions::plain(&router.url().unwrap());
+        let options = ConnectOptions { max_message_size: LIMIT, ..options };
+        let (mut sender, mut receiver) = (joined(&options).await, joined(&options).await);
         let (sender, receiver) = (sender.as_mut(), receiver.as_mut());
         asks(receiver, r#"[32,1,{"match":"prefix"},"a."]"#).await;
         asks(receiver, r#"[64,2,{"match":"prefix"},"a."]"#).await;
@@ -211,7 +211,7 @@ async fn what_grows_beyond_the_limit_is_told_to_the_sender() {
         says(sender, &filled(r#"[16,3,{},"a.b""#)).await;
 
         // For this one it is not too large: its EVENT names no topic.
-        let mut other = joined(&target).await;
+        let mut other = joined(&options).await;
         asks(other.as_mut(), r#"[32,1,{},"a.b"]"#).await;
         let published = asks(sender, &filled(r#"[16,4,{"acknowledge":true},"a.b""#)).await;
         assert_eq!(published[0], 17, "{scheme}");
@@ -234,17 +234,17 @@ async fn who_has_not_joined_is_not_let_say_much() {
     for url in ["ws://127.0.0.1:0/ws", "rs://127.0.0.1:0", "http://127.0.0.1:0/lp"] {
         for serializer in Serializer::ALL.into_iter().filter(|it| it.encoding == Encoding::Json) {
             let router = router(json!({}), url);
-            let target = Target::plain(&router.url().unwrap());
-            let target = Target { serializers: vec![serializer], ..target };
+            let options = ConnectOptions::plain(&router.url().unwrap());
+            let options = ConnectOptions { serializers: vec![serializer], ..options };
             // What ends a batch counts.
             let most = LIMIT - usize::from(serializer.batched);
-            let mut client = soon(connect(&target)).await.unwrap();
+            let mut client = soon(connect(&options)).await.unwrap();
             assert_eq!(asks(client.as_mut(), &hello(most)).await[0], 2, "{url}");
             let published = r#"[16,1,{"acknowledge":true},"a.b",[]]"#;
             let large = published.replace("[]", &format!("[\"{}\"]", "x".repeat(LIMIT)));
             assert_eq!(asks(client.as_mut(), &large).await[0], 17, "{url}");
 
-            let mut client = soon(connect(&target)).await.unwrap();
+            let mut client = soon(connect(&options)).await.unwrap();
             let sent = send(client.as_mut(), &[hello(LIMIT + 1)]).await;
             if url.starts_with("http") {
                 let refused = sent.unwrap_err().to_string();
@@ -258,7 +258,7 @@ async fn who_has_not_joined_is_not_let_say_much() {
     }
     // Who does not wait for WELCOME is welcome too.
     let router = router(json!({}), "ws://127.0.0.1:0/ws");
-    let mut client = soon(connect(&Target::plain(&router.url().unwrap()))).await.unwrap();
+    let mut client = soon(connect(&ConnectOptions::plain(&router.url().unwrap()))).await.unwrap();
     let filler = " ".repeat(LIMIT);
     let large = format!(r#"[16,1,{{"acknowledge":true}},"a.b",[{filler}]]"#);
     soon(send(client.as_mut(), &[HELLO, &large])).await.unwrap();
@@ -303,10 +303,10 @@ async fn requests_of_who_has_not_joined_come_in_time() {
     }
 }
 
-/// A client that hears of those who leave, and one that is sent more than the sockets hold, and less
-/// than may wait.
-async fn speaker_and_deaf(target: &Target) -> (Box<dyn Transport>, Box<dyn Transport>) {
-    let (mut speaker, mut deaf) = (joined(target).await, joined(target).await);
+/// A client that hears of those who leave, and one that is sent more than the sockets hold, and
+/// less than may wait.
+async fn speaker_and_deaf(options: &ConnectOptions) -> (Box<dyn Transport>, Box<dyn Transport>) {
+    let (mut speaker, mut deaf) = (joined(options).await, joined(options).await);
     asks(deaf.as_mut(), r#"[32,1,{},"a.topic"]"#).await;
     asks(speaker.as_mut(), r#"[32,1,{},"wamp.session.on_leave"]"#).await;
     let filler = "x".repeat(1_000_000);
@@ -319,13 +319,13 @@ async fn speaker_and_deaf(target: &Target) -> (Box<dyn Transport>, Box<dyn Trans
 
 #[tokio::test]
 async fn who_takes_nothing_is_dropped() {
-    let config = Config { deaf_after: Duration::from_millis(200), ..Config::default() };
+    let config = Config { write_timeout: Duration::from_millis(200), ..Config::default() };
     let unix = format!("rs+unix://{}", socket("deaf").display());
     for url in ["ws://127.0.0.1:0/ws", "rs://127.0.0.1:0", &unix] {
         let router = Router::with(config.clone());
         router.listen(url, &Handle::current()).unwrap();
-        let target = Target::plain(&router.url().unwrap());
-        let (mut speaker, _deaf) = speaker_and_deaf(&target).await;
+        let options = ConnectOptions::plain(&router.url().unwrap());
+        let (mut speaker, _deaf) = speaker_and_deaf(&options).await;
         assert_eq!(hears(speaker.as_mut()).await[0], 36, "{url}");
         assert_eq!((router.stats().sessions, router.stats().dropped), (1, 0), "{url}");
     }
@@ -337,12 +337,12 @@ async fn who_takes_nothing_over_tls_is_dropped_too_though_it_pings() {
     let pair = ca.sign(&["127.0.0.1"], Time::Now);
     let config = json!({"tls": {"cert": pair.cert, "key": pair.key}}).to_string();
     let config = Config::parse(Some(&config)).unwrap();
-    let router = Router::with(Config { deaf_after: Duration::from_millis(500), ..config });
+    let router = Router::with(Config { write_timeout: Duration::from_millis(500), ..config });
     router.listen("wss://127.0.0.1:0/ws", &Handle::current()).unwrap();
     let tls = json!({"ca": ca.pem()});
     let tls = Arc::new(TlsOptions::parse(tls.as_object().unwrap()).unwrap());
-    let target = Target { tls, ..Target::plain(&router.url().unwrap()) };
-    let (mut speaker, mut deaf) = speaker_and_deaf(&target).await;
+    let options = ConnectOptions { tls, ..ConnectOptions::plain(&router.url().unwrap()) };
+    let (mut speaker, mut deaf) = speaker_and_deaf(&options).await;
     let pings = async {
         loop {
             deaf.ping(b"there?");
@@ -362,13 +362,13 @@ async fn who_takes_nothing_over_tls_is_dropped_too_though_it_pings() {
 #[tokio::test]
 async fn who_takes_it_slowly_stays() {
     const MESSAGES: usize = 32;
-    let deaf_after = Duration::from_secs(4);
-    let config = Config { deaf_after, ..Config::default() };
+    let write_timeout = Duration::from_secs(4);
+    let config = Config { write_timeout, ..Config::default() };
     for url in ["ws://127.0.0.1:0/ws", "rs://127.0.0.1:0"] {
         let router = Router::with(config.clone());
         router.listen(url, &Handle::current()).unwrap();
-        let target = Target::plain(&router.url().unwrap());
-        let (mut speaker, mut slow) = (joined(&target).await, joined(&target).await);
+        let options = ConnectOptions::plain(&router.url().unwrap());
+        let (mut speaker, mut slow) = (joined(&options).await, joined(&options).await);
         asks(slow.as_mut(), r#"[32,1,{},"a.topic"]"#).await;
         let filler = "x".repeat(1_000_000);
         let speak = async {
@@ -381,12 +381,12 @@ async fn who_takes_it_slowly_stays() {
         let take = async {
             for _ in 0..MESSAGES {
                 // Slow, so that all takes much longer than nothing may.
-                tokio::time::sleep(deaf_after / 20).await;
+                tokio::time::sleep(write_timeout / 20).await;
                 assert_eq!(hears(slow.as_mut()).await[0], 36, "{url}");
             }
         };
         tokio::join!(speak, take);
-        assert!(begun.elapsed() > deaf_after, "it was no test");
+        assert!(begun.elapsed() > write_timeout, "it was no test");
         assert_eq!(asks(slow.as_mut(), r#"[32,2,{},"a.topic"]"#).await[0], 33, "{url}");
     }
 }

@@ -19,28 +19,29 @@ use crate::codec::Batch;
 use crate::transport::framing::Framing;
 use crate::transport::http;
 use crate::transport::{
-    ConnectError, Incoming, Keepalive, Serializer, Target, Transport, TransportError,
+    ConnectError, ConnectOptions, Incoming, Keepalive, Serializer, Transport, TransportError,
 };
 
-use super::lane::{Answer, Gauge, Lane, LaneError, Parts};
+use super::http_connection::{Answer, Gauge, HttpConnection, Parts, RequestError};
 use super::{MAX_OPENED, Opened, check_text, content_type, unit};
 
 /// From a receive to the next, where the first brings nothing: a router that does not wait would be
 /// asked thousands of times in a second.
 const REST: Duration = Duration::from_millis(100);
 
-/// How long the last words of a router may take that has ended the transport already.
+/// The time that the last words of a router may take that has ended the transport already.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A request on its way; gives back what it goes over.
-type Request = Pin<Box<dyn Future<Output = (Lane, Result<Answer, TransportError>)> + Send>>;
+type Request =
+    Pin<Box<dyn Future<Output = (HttpConnection, Result<Answer, TransportError>)> + Send>>;
 
 /// A question for a sign of life; fails where none comes.
-type Probe = Pin<Box<dyn Future<Output = (Lane, Result<(), TransportError>)> + Send>>;
+type Probe = Pin<Box<dyn Future<Output = (HttpConnection, Result<(), TransportError>)> + Send>>;
 
-/// Where one kind of requests stands.
-enum Station {
-    Idle(Lane),
+/// The state of one kind of requests.
+enum RequestSlot {
+    Idle(HttpConnection),
     Busy(Request),
     Probing(Probe),
     /// Nothing more comes of it.
@@ -53,55 +54,59 @@ pub struct LongPoll {
     /// The path of the transport, without a slash at its end.
     path: String,
     max_message_size: usize,
-    /// When a silent router counts as lost; `None` for never.
+    /// The silence after which a router counts as lost; `None` for never.
     keepalive: Option<Keepalive>,
-    /// When the router was heard last.
+    /// The time at which the router was heard last.
     heard: Instant,
-    /// When to ask it for a sign of life.
+    /// The timer after which to ask it for a sign of life.
     silence: Pin<Box<Sleep>>,
-    receiving: Station,
-    /// How much has come there, and at the last look had.
+    receiving: RequestSlot,
+    /// The count of the bytes that have come there, and its value at the last look.
     received: (Gauge, u64),
-    /// When the last receive began.
+    /// The time at which the last receive began.
     asked: Instant,
     /// Before the next one.
     rest: Option<Pin<Box<Sleep>>>,
-    sending: Station,
+    sending: RequestSlot,
     /// The router knows nothing of us any more; why may still come on the other connection.
-    forgotten: Option<Pin<Box<Sleep>>>,
+    gone: Option<Pin<Box<Sleep>>>,
     close_sent: bool,
 }
 
 /// Opens a transport.
-pub(in crate::transport) async fn connect(target: &Target) -> Result<LongPoll, ConnectError> {
-    let url = || target.endpoint.to_string();
-    let target = Arc::new(target.clone());
-    let names: Vec<_> = target.serializers.iter().map(|wanted| wanted.subprotocol()).collect();
+pub(in crate::transport) async fn connect(
+    options: &ConnectOptions,
+) -> Result<LongPoll, ConnectError> {
+    let url = || options.endpoint.to_string();
+    let options = Arc::new(options.clone());
+    let names: Vec<_> = options.serializers.iter().map(|wanted| wanted.subprotocol()).collect();
     let offered = names.join(", ");
-    let path = target.endpoint.path();
+    let path = options.endpoint.path();
     let body = Bytes::from(json!({ "protocols": names }).to_string());
-    let mut lane = Lane::new(target.clone());
+    let mut connection = HttpConnection::new(options.clone());
     let open = Parts {
         method: Method::POST,
         path: &format!("{path}/open"),
         content_type: "application/json",
         body,
-        patience: None,
+        answer_timeout: None,
         limit: MAX_OPENED,
     };
-    let answer = match lane.ask(&open).await {
+    let answer = match connection.ask(&open).await {
         Ok(answer) => answer,
-        Err(LaneError::Connect(error)) => return Err(error),
-        Err(LaneError::Http(error, clues)) => return Err(http::failed(&target, &error, &clues)),
-        Err(error @ (LaneError::TooLarge | LaneError::Late)) => {
-            let what = if matches!(error, LaneError::Late) { "too late" } else { "too large" };
+        Err(RequestError::Connect(error)) => return Err(error),
+        Err(RequestError::Http(error, hints)) => {
+            return Err(http::failed(&options, &error, &hints));
+        }
+        Err(error @ (RequestError::TooLarge | RequestError::Late)) => {
+            let what = if matches!(error, RequestError::Late) { "too late" } else { "too large" };
             let reason = format!("its answer is {what}");
             return Err(ConnectError::LongPoll { url: url(), reason });
         }
     };
     if !answer.status.is_success() {
-        let hint = "is this the URL of a WAMP router's long-poll transport, and does it offer one of \
-                    the `serializers`?";
+        let hint = "is this the URL of a WAMP router's long-poll transport, and does it offer one \
+                    of the `serializers`?";
         return Err(http::refused(url(), answer.status, &answer.headers, hint));
     }
     let opened: Opened = serde_json::from_slice(&answer.body).map_err(|error| {
@@ -111,67 +116,67 @@ pub(in crate::transport) async fn connect(target: &Target) -> Result<LongPoll, C
             reason: format!("its answer is not understood: {what}"),
         }
     })?;
-    let serializer = Serializer::of_subprotocol(&opened.protocol)
-        .filter(|agreed| target.serializers.contains(agreed))
+    let serializer = Serializer::from_subprotocol(&opened.protocol)
+        .filter(|agreed| options.serializers.contains(agreed))
         .ok_or_else(|| ConnectError::Subprotocol { url: url(), offered })?;
     let id = &opened.transport;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+=:@!$&'()*,;%".contains(&byte);
     if id.is_empty() || id.len() > 1024 || !id.bytes().all(is_plain) {
-        let reason = "it names its transport so that no URL can be made of it".to_owned();
+        let reason = "the id of its transport cannot be a part of a URL".to_owned();
         return Err(ConnectError::LongPoll { url: url(), reason });
     }
-    let receiving = Lane::new(target.clone());
+    let receiving = HttpConnection::new(options.clone());
     let now = Instant::now();
     Ok(LongPoll {
         path: format!("{path}/{id}"),
-        framing: Framing::new(serializer, target.json_batch_separator, target.max_message_size),
-        max_message_size: target.max_message_size,
-        keepalive: target.keepalive,
+        framing: Framing::new(serializer, options.json_batch_separator, options.max_message_size),
+        max_message_size: options.max_message_size,
+        keepalive: options.keepalive,
         heard: now,
         silence: Box::pin(sleep_until(now)),
         received: (receiving.gauge(), 0),
-        receiving: Station::Idle(receiving),
+        receiving: RequestSlot::Idle(receiving),
         asked: now,
         rest: None,
-        sending: Station::Idle(lane),
-        forgotten: None,
+        sending: RequestSlot::Idle(connection),
+        gone: None,
         close_sent: false,
     })
 }
 
 impl LongPoll {
     /// Begins a request that is to be answered soon.
-    fn post(&self, lane: Lane, what: &str, body: Bytes) -> Request {
-        let patience = self.keepalive.map(|Keepalive { idle, timeout }| idle + timeout);
-        self.begin(lane, what, body, patience, MAX_OPENED)
+    fn post(&self, connection: HttpConnection, what: &str, body: Bytes) -> Request {
+        let answer_timeout = self.keepalive.map(|Keepalive { idle, timeout }| idle + timeout);
+        self.begin(connection, what, body, answer_timeout, MAX_OPENED)
     }
 
     /// Begins the request that hangs.
-    fn ask(&self, lane: Lane) -> Request {
-        self.begin(lane, "receive", Bytes::new(), None, self.framing.max_unit())
+    fn ask(&self, connection: HttpConnection) -> Request {
+        self.begin(connection, "receive", Bytes::new(), None, self.framing.max_unit())
     }
 
     fn begin(
         &self,
-        mut lane: Lane,
+        mut connection: HttpConnection,
         what: &str,
         body: Bytes,
-        patience: Option<Duration>,
+        answer_timeout: Option<Duration>,
         limit: usize,
     ) -> Request {
         let path = format!("{}/{what}", self.path);
         let content_type = content_type(self.serializer());
         Box::pin(async move {
             let method = Method::POST;
-            let parts = Parts { method, path: &path, content_type, body, patience, limit };
-            let answer = lane.ask(&parts).await;
-            (lane, answer.map_err(|error| failed(error, limit)))
+            let parts = Parts { method, path: &path, content_type, body, answer_timeout, limit };
+            let answer = connection.ask(&parts).await;
+            (connection, answer.map_err(|error| failed(error, limit)))
         })
     }
 
-    /// Begins to ask for a sign of life, which is what HTTP has OPTIONS for (RFC 9110, section 9.3.7).
-    /// Whatever the answer says, there is somebody who gives it.
-    fn probe(&self, mut lane: Lane, patience: Duration) -> Probe {
+    /// Begins to ask for a sign of life, which is what HTTP has OPTIONS for (RFC 9110, section
+    /// 9.3.7). Whatever the answer says, there is somebody who gives it.
+    fn probe(&self, mut connection: HttpConnection, answer_timeout: Duration) -> Probe {
         let path = format!("{}/receive", self.path);
         let gauge = self.received.0.clone();
         Box::pin(async move {
@@ -180,20 +185,22 @@ impl LongPoll {
                 path: &path,
                 content_type: "",
                 body: Bytes::new(),
-                patience: None,
+                answer_timeout: None,
                 limit: MAX_OPENED,
             };
             let before = gauge.read();
-            let answer = timeout(patience, lane.ask(&parts)).await;
+            let answer = timeout(answer_timeout, connection.ask(&parts)).await;
             let alive = match answer {
-                Ok(Err(LaneError::Connect(error))) => Err(TransportError::Lost(error.to_string())),
+                Ok(Err(RequestError::Connect(error))) => {
+                    Err(TransportError::Lost(error.to_string()))
+                }
                 // To close the connection is an answer, too.
                 Ok(_) => Ok(()),
                 // A long answer to the receive may leave no room for this one.
                 Err(_) if gauge.read() != before => Ok(()),
                 Err(_) => Err(silent()),
             };
-            (lane, alive)
+            (connection, alive)
         })
     }
 
@@ -203,7 +210,7 @@ impl LongPoll {
             return Poll::Pending;
         };
         loop {
-            if let Station::Probing(_) = self.sending {
+            if let RequestSlot::Probing(_) = self.sending {
                 ready!(self.poll_sent(cx))?;
                 return Poll::Ready(Ok(Incoming::Alive));
             }
@@ -217,15 +224,17 @@ impl LongPoll {
                 self.silence.as_mut().reset(due);
             }
             ready!(self.silence.as_mut().poll(cx));
-            if self.forgotten.is_some() || self.close_sent {
+            if self.gone.is_some() || self.close_sent {
                 return Poll::Pending;
             }
-            self.sending = match std::mem::replace(&mut self.sending, Station::Over) {
-                Station::Idle(lane) => Station::Probing(self.probe(lane, timeout)),
+            self.sending = match std::mem::replace(&mut self.sending, RequestSlot::Over) {
+                RequestSlot::Idle(connection) => {
+                    RequestSlot::Probing(self.probe(connection, timeout))
+                }
                 // What is sent has its own time to be answered.
-                station => {
+                slot => {
                     self.heard = Instant::now();
-                    station
+                    slot
                 }
             };
         }
@@ -233,27 +242,27 @@ impl LongPoll {
 
     /// Ready when no request of ours but the one that hangs is on its way.
     fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        if let Some(last_words) = &mut self.forgotten {
+        if let Some(last_words) = &mut self.gone {
             ready!(last_words.as_mut().poll(cx));
-            return Poll::Ready(Err(forgotten()));
+            return Poll::Ready(Err(gone()));
         }
-        let (lane, answer) = match &mut self.sending {
-            Station::Idle(_) | Station::Over => return Poll::Ready(Ok(())),
-            Station::Busy(request) => ready!(request.as_mut().poll(cx)),
-            Station::Probing(probe) => {
-                let (lane, alive) = ready!(probe.as_mut().poll(cx));
+        let (connection, answer) = match &mut self.sending {
+            RequestSlot::Idle(_) | RequestSlot::Over => return Poll::Ready(Ok(())),
+            RequestSlot::Busy(request) => ready!(request.as_mut().poll(cx)),
+            RequestSlot::Probing(probe) => {
+                let (connection, alive) = ready!(probe.as_mut().poll(cx));
                 self.heard = Instant::now();
-                self.sending = Station::Idle(lane);
+                self.sending = RequestSlot::Idle(connection);
                 return Poll::Ready(alive);
             }
         };
-        self.sending = Station::Over;
+        self.sending = RequestSlot::Over;
         let answer = answer?;
         self.heard = Instant::now();
         // After a refusal too, for what closes.
-        self.sending = Station::Idle(lane);
-        if answer.is_forgotten() && !self.close_sent {
-            self.forgotten = Some(Box::pin(sleep_until(Instant::now() + LAST_WORDS)));
+        self.sending = RequestSlot::Idle(connection);
+        if answer.is_gone() && !self.close_sent {
+            self.gone = Some(Box::pin(sleep_until(Instant::now() + LAST_WORDS)));
             return self.poll_sent(cx);
         }
         Poll::Ready(match answer.status.is_success() {
@@ -266,31 +275,31 @@ impl LongPoll {
 
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answer, TransportError>> {
         loop {
-            match std::mem::replace(&mut self.receiving, Station::Over) {
-                Station::Idle(lane) => {
+            match std::mem::replace(&mut self.receiving, RequestSlot::Over) {
+                RequestSlot::Idle(connection) => {
                     if let Some(rest) = &mut self.rest
                         && rest.as_mut().poll(cx).is_pending()
                     {
-                        self.receiving = Station::Idle(lane);
+                        self.receiving = RequestSlot::Idle(connection);
                         return Poll::Pending;
                     }
                     self.rest = None;
                     self.asked = Instant::now();
-                    self.receiving = Station::Busy(self.ask(lane));
+                    self.receiving = RequestSlot::Busy(self.ask(connection));
                 }
-                Station::Busy(mut request) => match request.as_mut().poll(cx) {
+                RequestSlot::Busy(mut request) => match request.as_mut().poll(cx) {
                     Poll::Pending => {
-                        self.receiving = Station::Busy(request);
+                        self.receiving = RequestSlot::Busy(request);
                         return Poll::Pending;
                     }
-                    Poll::Ready((lane, answer)) => {
+                    Poll::Ready((connection, answer)) => {
                         if answer.is_ok() {
-                            self.receiving = Station::Idle(lane);
+                            self.receiving = RequestSlot::Idle(connection);
                         }
                         return Poll::Ready(answer);
                     }
                 },
-                Station::Probing(_) | Station::Over => {
+                RequestSlot::Probing(_) | RequestSlot::Over => {
                     return Poll::Ready(Err(TransportError::Lost("closed".to_owned())));
                 }
             }
@@ -314,12 +323,12 @@ impl Transport for LongPoll {
             return Poll::Ready(Ok(Incoming::Alive));
         }
         let is_end = answer.status.is_success() && answer.body.is_empty();
-        if is_end || answer.is_forgotten() && self.close_sent {
-            self.receiving = Station::Over;
-            return Poll::Ready(Ok(Incoming::End { code: None, reason: String::new() }));
+        if is_end || answer.is_gone() && self.close_sent {
+            self.receiving = RequestSlot::Over;
+            return Poll::Ready(Ok(Incoming::Closed { code: None, reason: String::new() }));
         }
         if !answer.status.is_success() {
-            self.receiving = Station::Over;
+            self.receiving = RequestSlot::Over;
             return Poll::Ready(Err(unexpected(&answer)));
         }
         if answer.is_page() {
@@ -340,11 +349,13 @@ impl Transport for LongPoll {
             if *next == batch.count() {
                 return Poll::Ready(Ok(()));
             }
-            let Station::Idle(lane) = std::mem::replace(&mut self.sending, Station::Over) else {
+            let RequestSlot::Idle(connection) =
+                std::mem::replace(&mut self.sending, RequestSlot::Over)
+            else {
                 return Poll::Ready(Err(TransportError::Lost("closed".to_owned())));
             };
             let body = unit(&self.framing, batch, next, self.max_message_size);
-            self.sending = Station::Busy(self.post(lane, "send", body));
+            self.sending = RequestSlot::Busy(self.post(connection, "send", body));
         }
     }
 
@@ -355,10 +366,11 @@ impl Transport for LongPoll {
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
         ready!(self.poll_sent(cx))?;
         if !self.close_sent
-            && let Station::Idle(lane) = std::mem::replace(&mut self.sending, Station::Over)
+            && let RequestSlot::Idle(connection) =
+                std::mem::replace(&mut self.sending, RequestSlot::Over)
         {
             self.close_sent = true;
-            self.sending = Station::Busy(self.post(lane, "close", Bytes::new()));
+            self.sending = RequestSlot::Busy(self.post(connection, "close", Bytes::new()));
         }
         self.poll_sent(cx)
     }
@@ -381,17 +393,17 @@ fn silent() -> TransportError {
     TransportError::Lost("no answer to an HTTP OPTIONS within `autoping_timeout`".to_owned())
 }
 
-fn forgotten() -> TransportError {
+fn gone() -> TransportError {
     TransportError::Lost("the router has ended the transport, or forgotten it".to_owned())
 }
 
-/// What an answer means that is not the wanted one. In the middle of a session it is seldom the
+/// The meaning of an answer that is not the wanted one. In the middle of a session it is seldom the
 /// router's: a proxy redirects, wants a login or says that there is too much to do, and the router
 /// behind it will be back. Only what finds fault with our request itself would come again.
 fn unexpected(answer: &Answer) -> TransportError {
     let text = format!("it answered HTTP {}", answer.status);
     match answer.status {
-        _ if answer.is_forgotten() => forgotten(),
+        _ if answer.is_gone() => gone(),
         StatusCode::PAYLOAD_TOO_LARGE => TransportError::Refused(text),
         StatusCode::BAD_REQUEST
         | StatusCode::METHOD_NOT_ALLOWED
@@ -407,16 +419,16 @@ fn unexpected(answer: &Answer) -> TransportError {
     }
 }
 
-/// Why there is no answer, of which `limit` bytes would have been taken.
-fn failed(error: LaneError, limit: usize) -> TransportError {
+/// The error where there is no answer, of which `limit` bytes would have been taken.
+fn failed(error: RequestError, limit: usize) -> TransportError {
     match error {
-        LaneError::Connect(error) => TransportError::Lost(error.to_string()),
-        LaneError::Http(error, _) => TransportError::Lost(match http::io_error(&error) {
+        RequestError::Connect(error) => TransportError::Lost(error.to_string()),
+        RequestError::Http(error, _) => TransportError::Lost(match http::io_error(&error) {
             Some(error) => error.to_string(),
             None => error.to_string(),
         }),
-        LaneError::Late => TransportError::Lost("a request was not answered in time".to_owned()),
-        LaneError::TooLarge => {
+        RequestError::Late => TransportError::Lost("a request was not answered in time".to_owned()),
+        RequestError::TooLarge => {
             TransportError::TooLarge(format!("an answer of more than {limit} bytes"))
         }
     }

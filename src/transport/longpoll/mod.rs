@@ -12,14 +12,14 @@
 //! receive that is answered with 204 had nothing; one that is answered with no messages at all was
 //! the last.
 //!
-//! * `client`: the client's side; `lane`: requests in a row over one connection.
-//! * `server`: the requests of a server's side; `room`: the open transport that they are for; `written`:
-//!   when an answer is with the system.
+//! * `client`: the client's side; `http_connection`: requests in a row over one connection.
+//! * `server`: the requests of a server's side; `shared`: the open transport that they are for;
+//!   `written`: when an answer is with the system.
 
 mod client;
-mod lane;
-mod room;
+mod http_connection;
 mod server;
+mod shared;
 mod written;
 
 #[cfg(test)]
@@ -37,13 +37,13 @@ use super::{Serializer, TransportError};
 
 pub use client::LongPoll;
 pub(super) use client::connect;
-pub use room::Served;
-pub use server::{Hub, Times};
+pub use server::{Server, Times};
+pub use shared::ServerTransport;
 
 /// About how large a batch gets.
 const BATCH: usize = 256 * 1024;
 
-/// How large the bodies may be that hold no messages.
+/// The limit of bodies that hold no messages.
 const MAX_OPENED: usize = 64 * 1024;
 
 /// The body of `open`.
@@ -82,7 +82,7 @@ fn unit(framing: &Framing, batch: &Batch, next: &mut usize, max_message_size: us
 fn check_text(serializer: Serializer, body: &[u8]) -> Result<(), TransportError> {
     match serializer.encoding {
         Encoding::Json if from_utf8(body).is_err() => {
-            Err(TransportError::Message("a message in JSON that is not UTF-8".to_owned()))
+            Err(TransportError::Message("a JSON message that is not UTF-8".to_owned()))
         }
         _ => Ok(()),
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,22 +15,23 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::timeout;
 
+use crate::os::lock;
 use crate::transport::framing::max_unit;
 use crate::transport::http::{self, Body, Unread};
 use crate::transport::{Serializer, Stream, TransportError};
 
-use super::room::{Reply, Room, Served, Writing};
+use super::shared::{Reply, ServerTransport, Shared, Writing};
 use super::written::{Taken, Watched};
 use super::{MAX_OPENED, Open, Opened, content_type};
 
-/// How long a receive hangs: less than clients and proxies wait for an answer. AutobahnJS gives up
-/// after 12 s.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The time that a receive hangs: less than clients and proxies wait for an answer. AutobahnJS
+/// gives up after 12 s.
+const RECEIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a connection may be without a request.
+/// The time that a connection may be without a request.
 const IDLE: Duration = Duration::from_secs(90);
 
-/// How long clients may take.
+/// The times that clients may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Times {
     /// Without a receive, and between the parts of a request: 30 s.
@@ -48,23 +49,27 @@ impl Default for Times {
 
 /// The transports that are open at one place.
 #[derive(Debug)]
-pub struct Hub {
+pub struct Server {
     path: String,
     max_message_size: usize,
     times: Times,
-    rooms: Mutex<HashMap<String, Arc<Room>>>,
+    transports: Mutex<HashMap<String, Arc<Shared>>>,
 }
 
-impl Hub {
+impl Server {
     /// Transports below `path`, which has no slash at its end.
-    pub fn new(path: &str, max_message_size: usize, times: Times) -> Arc<Hub> {
-        let rooms = Mutex::default();
-        Arc::new(Hub { path: path.to_owned(), max_message_size, times, rooms })
+    pub fn new(path: &str, max_message_size: usize, times: Times) -> Arc<Server> {
+        let transports = Mutex::default();
+        Arc::new(Server { path: path.to_owned(), max_message_size, times, transports })
     }
 
     /// Answers the requests that come over a connection, until it ends. `opened` is given each
     /// transport that is opened by one of them.
-    pub async fn serve(self: &Arc<Self>, stream: impl Into<Stream>, opened: impl Fn(Served)) {
+    pub async fn serve(
+        self: &Arc<Self>,
+        stream: impl Into<Stream>,
+        opened: impl Fn(ServerTransport),
+    ) {
         let taken = Taken::default();
         let stream = Watched { stream: stream.into(), taken: taken.clone() };
         let service = service_fn(|request| self.answer(request, &taken, &opened));
@@ -82,19 +87,19 @@ impl Hub {
         self.max_message_size
     }
 
-    pub(super) fn forget(&self, id: &str) {
-        self.rooms().remove(id);
+    pub(super) fn remove(&self, id: &str) {
+        self.transports().remove(id);
     }
 
-    fn rooms(&self) -> MutexGuard<'_, HashMap<String, Arc<Room>>> {
-        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    fn transports(&self) -> MutexGuard<'_, HashMap<String, Arc<Shared>>> {
+        lock(&self.transports)
     }
 
     async fn answer(
         self: &Arc<Self>,
         request: Request<Incoming>,
         taken: &Taken,
-        opened: &impl Fn(Served),
+        opened: &impl Fn(ServerTransport),
     ) -> Result<Response<Body>, Infallible> {
         let (head, body) = request.into_parts();
         let place = head.uri.path().strip_prefix(&self.path).and_then(|rest| {
@@ -104,19 +109,20 @@ impl Hub {
         let answer = match place {
             Some(("", "open")) if head.method == Method::POST => self.open(body, opened).await,
             Some((id, what @ ("receive" | "send" | "close"))) if head.method == Method::POST => {
-                let room = self.rooms().get(id).cloned();
-                match (room, what) {
+                let shared = self.transports().get(id).cloned();
+                match (shared, what) {
                     (None, _) => http::answer(StatusCode::NOT_FOUND, "no such transport\n"),
-                    (Some(room), "receive") => self.receive(&room, taken).await,
-                    (Some(room), "send") => self.send(&room, body).await,
-                    (Some(room), _) => {
-                        room.leave();
+                    (Some(shared), "receive") => self.receive(&shared, taken).await,
+                    (Some(shared), "send") => self.send(&shared, body).await,
+                    (Some(shared), _) => {
+                        shared.leave();
                         http::answer(StatusCode::NO_CONTENT, "")
                     }
                 }
             }
             Some(("", "open") | (_, "receive" | "send" | "close")) => {
-                let mut answer = http::answer(StatusCode::METHOD_NOT_ALLOWED, "it takes POST\n");
+                let why = "only POST is accepted\n";
+                let mut answer = http::answer(StatusCode::METHOD_NOT_ALLOWED, why);
                 answer.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
                 answer
             }
@@ -125,7 +131,11 @@ impl Hub {
         Ok(answer)
     }
 
-    async fn open(self: &Arc<Self>, body: Incoming, opened: &impl Fn(Served)) -> Response<Body> {
+    async fn open(
+        self: &Arc<Self>,
+        body: Incoming,
+        opened: &impl Fn(ServerTransport),
+    ) -> Response<Body> {
         let body = match self.read(body, MAX_OPENED, Some(self.times.opening)).await {
             Ok(body) => body,
             Err(refusal) => return *refusal,
@@ -136,28 +146,28 @@ impl Hub {
         };
         // The client's preference decides.
         let mut names = protocols.iter();
-        let Some(serializer) = names.find_map(|name| Serializer::of_subprotocol(name)) else {
+        let Some(serializer) = names.find_map(|name| Serializer::from_subprotocol(name)) else {
             let known = Serializer::ALL.map(Serializer::subprotocol).join(", ");
             let known = format!("this router speaks {known}\n");
             return http::answer(StatusCode::BAD_REQUEST, &known);
         };
         let Some(id) = random_id() else {
-            let why = "the operating system has no random numbers\n";
+            let why = "the operating system provides no random numbers\n";
             return http::answer(StatusCode::INTERNAL_SERVER_ERROR, why);
         };
-        let room = Room::new(serializer);
-        self.rooms().insert(id.clone(), room.clone());
-        opened(Served::new(self.clone(), id.clone(), room));
+        let shared = Shared::new(serializer);
+        self.transports().insert(id.clone(), shared.clone());
+        opened(ServerTransport::new(self.clone(), id.clone(), shared));
         let protocol = serializer.subprotocol().to_owned();
         let body = serde_json::to_vec(&Opened { protocol, transport: id }).unwrap_or_default();
         with_body(Body::new(body.into()), "application/json")
     }
 
-    async fn receive(&self, room: &Arc<Room>, taken: &Taken) -> Response<Body> {
-        let kind = content_type(room.serializer);
-        match room.receive(PATIENCE.min(self.times.expiry)).await {
+    async fn receive(&self, shared: &Arc<Shared>, taken: &Taken) -> Response<Body> {
+        let kind = content_type(shared.serializer);
+        match shared.receive(RECEIVE_TIMEOUT.min(self.times.expiry)).await {
             Reply::Messages(body) => {
-                let body = Body::new(body).telling(taken.taking(Writing::of(room)));
+                let body = Body::new(body).telling(taken.taking(Writing::new(shared)));
                 with_body(body, kind)
             }
             Reply::Later => http::answer(StatusCode::NO_CONTENT, ""),
@@ -165,21 +175,21 @@ impl Hub {
         }
     }
 
-    async fn send(&self, room: &Room, body: Incoming) -> Response<Body> {
-        let limit = room.limit();
+    async fn send(&self, shared: &Shared, body: Incoming) -> Response<Body> {
+        let limit = shared.limit();
         let whole = (limit != usize::MAX).then_some(self.times.opening);
-        let limit = limit.min(max_unit(room.serializer, self.max_message_size));
+        let limit = limit.min(max_unit(shared.serializer, self.max_message_size));
         let body = match self.read(body, limit, whole).await {
             Ok(body) => body,
             Err(refusal) => {
                 if refusal.status() == StatusCode::PAYLOAD_TOO_LARGE {
                     let why = format!("a request has more than {limit} bytes");
-                    room.fail(TransportError::TooLarge(why));
+                    shared.fail(TransportError::TooLarge(why));
                 }
                 return *refusal;
             }
         };
-        match room.send(body).await {
+        match shared.send(body).await {
             true => http::answer(StatusCode::NO_CONTENT, ""),
             false => http::answer(StatusCode::NOT_FOUND, "the transport is closed\n"),
         }
@@ -200,7 +210,7 @@ impl Hub {
         let (status, why) = match body {
             Ok(body) => return Ok(body),
             Err(Unread::TooLarge) => {
-                (StatusCode::PAYLOAD_TOO_LARGE, format!("at most {limit} bytes are taken\n"))
+                (StatusCode::PAYLOAD_TOO_LARGE, format!("at most {limit} bytes are accepted\n"))
             }
             Err(Unread::Broken(error)) => (StatusCode::BAD_REQUEST, format!("{error}\n")),
             Err(Unread::Late) => (StatusCode::REQUEST_TIMEOUT, "it came too slowly\n".to_owned()),
@@ -217,7 +227,7 @@ fn with_body(body: Body, kind: &'static str) -> Response<Body> {
     response
 }
 
-/// Who knows it can use the transport.
+/// A random id; whoever knows it can use the transport.
 fn random_id() -> Option<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).ok()?;

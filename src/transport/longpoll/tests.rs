@@ -11,40 +11,42 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::transport::testing::{carry, message, receive, send, soon};
-use crate::transport::{ConnectError, Incoming, Keepalive, Sign, Stream, Target, Transport};
+use crate::transport::{
+    ConnectError, ConnectOptions, Incoming, Keepalive, Sign, Stream, Transport,
+};
 
 /// A server; gives its address and the transports that are opened there.
-async fn server(limit: usize, expiry: Duration) -> (u16, mpsc::UnboundedReceiver<Served>) {
+async fn server(limit: usize, expiry: Duration) -> (u16, mpsc::UnboundedReceiver<ServerTransport>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let (sender, opened) = mpsc::unbounded_channel();
-    let hub = Hub::new("/lp", limit, Times { expiry, ..Times::default() });
+    let server = Server::new("/lp", limit, Times { expiry, ..Times::default() });
     tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            let (hub, sender) = (hub.clone(), sender.clone());
+            let (server, sender) = (server.clone(), sender.clone());
             tokio::spawn(async move {
-                hub.serve(stream, |served| drop(sender.send(served))).await;
+                server.serve(stream, |served| drop(sender.send(served))).await;
             });
         }
     });
     (port, opened)
 }
 
-fn target(port: u16, serializer: Serializer) -> Target {
-    Target {
+fn options(port: u16, serializer: Serializer) -> ConnectOptions {
+    ConnectOptions {
         serializers: vec![serializer],
-        ..Target::plain(&format!("http://127.0.0.1:{port}/lp"))
+        ..ConnectOptions::plain(&format!("http://127.0.0.1:{port}/lp"))
     }
 }
 
-async fn pair(serializer: Serializer) -> (LongPoll, Served) {
+async fn pair(serializer: Serializer) -> (LongPoll, ServerTransport) {
     let (port, mut opened) = server(1 << 20, Duration::from_secs(60)).await;
-    let client = soon(connect(&target(port, serializer))).await.unwrap();
+    let client = soon(connect(&options(port, serializer))).await.unwrap();
     (client, soon(opened.recv()).await.unwrap())
 }
 
-/// What a request over a connection of its own is answered with: the status, and the body.
+/// The answer to a request over a connection of its own: the status, and the body.
 async fn post(port: u16, path: &str, body: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     ask(&mut stream, "POST", path, body).await;
@@ -74,7 +76,7 @@ async fn open(port: u16) -> String {
 }
 
 fn is_end(incoming: &Incoming) -> bool {
-    matches!(incoming, Incoming::End { .. })
+    matches!(incoming, Incoming::Closed { .. })
 }
 
 #[tokio::test]
@@ -104,7 +106,7 @@ async fn either_side_closes() {
         assert!(poll_fn(|cx| Poll::Ready(client.poll_receive(cx).is_pending())).await);
         tokio::task::yield_now().await;
     };
-    while !served.room_is_asked() {
+    while !served.is_asked() {
         soon(ask()).await;
     }
     let close = poll_fn(|cx| {
@@ -122,7 +124,7 @@ async fn either_side_closes() {
     }
     assert!(is_end(&ends[0]));
 
-    // It does not matter to who closes that the server has forgotten it meanwhile.
+    // It does not matter to who closes that the server has gone it meanwhile.
     let (mut client, served) = pair(Encoding::Json.into()).await;
     soon(poll_fn(|cx| client.poll_close(cx))).await.unwrap();
     drop(served);
@@ -181,9 +183,9 @@ async fn a_receive_that_was_lost_costs_nothing() {
     // What is sent while nobody asks waits for the next one.
     let mut lost = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     ask(&mut lost, "POST", &receive, "").await;
-    soon(until(|| served.room_is_asked())).await;
+    soon(until(|| served.is_asked())).await;
     drop(lost);
-    soon(until(|| !served.room_is_asked())).await;
+    soon(until(|| !served.is_asked())).await;
     let (sent, asked) = tokio::join!(send(&mut served, &[b"[2]"]), post(port, &receive, ""));
     sent.unwrap();
     assert_eq!(asked, (200, "[2]".to_owned()));
@@ -302,11 +304,11 @@ async fn servers_that_are_none() {
         (
             "HTTP/1.1 200 ok\r\nContent-Length: 45\r\n\r\n\
              {\"protocol\":\"wamp.2.json\",\"transport\":\"../a\"}",
-            "no URL can be made of it",
+            "cannot be a part of a URL",
         ),
     ] {
         let port = answering(answer).await;
-        let error = soon(connect(&target(port, Encoding::Json.into()))).await.err().unwrap();
+        let error = soon(connect(&options(port, Encoding::Json.into()))).await.err().unwrap();
         assert!(!matches!(error, ConnectError::Proxy { .. }));
         assert!(error.to_string().contains(told), "{answer}: {error}");
     }
@@ -351,8 +353,9 @@ async fn who_takes_a_message_slowly_is_alive() {
     let keepalive = Some(Keepalive { idle: half, timeout: half });
     let large = vec![b'a'; 16 << 20];
     let max_message_size = large.len();
-    let target = Target { keepalive, max_message_size, ..target(port, Encoding::Json.into()) };
-    let mut client = soon(connect(&target)).await.unwrap();
+    let options =
+        ConnectOptions { keepalive, max_message_size, ..options(port, Encoding::Json.into()) };
+    let mut client = soon(connect(&options)).await.unwrap();
     let begun = std::time::Instant::now();
     send(&mut client, &[&large]).await.unwrap();
     assert!(begun.elapsed() > 2 * half, "it was no test");
@@ -364,20 +367,20 @@ async fn an_answer_that_nobody_reads_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let (sender, mut opened) = mpsc::unbounded_channel();
-    let hub = Hub::new("/lp", 32 << 20, Times::default());
+    let server = Server::new("/lp", 32 << 20, Times::default());
     let limit = Duration::from_millis(200);
-    let serve = async |hub: Arc<Hub>, sender: mpsc::UnboundedSender<Served>| {
+    let serve = async |server: Arc<Server>, sender: mpsc::UnboundedSender<ServerTransport>| {
         let (stream, _) = listener.accept().await.unwrap();
-        let stream = Stream::from(stream).patient(limit, Sign::Takes);
-        hub.serve(stream, |served| drop(sender.send(served))).await;
+        let stream = Stream::from(stream).with_write_timeout(limit, Sign::Takes);
+        server.serve(stream, |served| drop(sender.send(served))).await;
     };
-    let (path, ()) = tokio::join!(open(port), serve(hub.clone(), sender.clone()));
+    let (path, ()) = tokio::join!(open(port), serve(server.clone(), sender.clone()));
     let mut served = soon(opened.recv()).await.unwrap();
     let mut deaf = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     ask(&mut deaf, "POST", &format!("{path}/receive"), "").await;
     // More than the sockets hold.
     let large = [vec![b'a'; 32 << 20]];
-    let ((), sent) = tokio::join!(soon(serve(hub, sender)), send(&mut served, &large));
+    let ((), sent) = tokio::join!(soon(serve(server, sender)), send(&mut served, &large));
     sent.unwrap();
 }
 
@@ -401,7 +404,7 @@ async fn a_connection_that_was_idle_is_made_anew() {
             });
         }
     });
-    let mut client = soon(connect(&target(port, Encoding::Json.into()))).await.unwrap();
+    let mut client = soon(connect(&options(port, Encoding::Json.into()))).await.unwrap();
     send(&mut client, &[b"[1]"]).await.unwrap();
     time_passes(5).await;
     send(&mut client, &[b"[2]"]).await.unwrap();

@@ -1,19 +1,20 @@
-//! A server's connection that says when an answer is with the system: hyper tells no more than that it
-//! has taken the body, and flushes what it has encoded afterwards.
+//! A server's connection that says when an answer is with the system: hyper tells no more than that
+//! it has taken the body, and flushes what it has encoded afterwards.
 
 use std::io::{self, IoSlice};
 use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::os::lock;
 use crate::transport::Stream;
 
-use super::room::Writing;
+use super::shared::Writing;
 
-/// What hyper has taken, but may not have written.
+/// The messages that hyper has taken, but may not have written.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Taken(Arc<Mutex<Vec<Writing>>>);
 
@@ -30,13 +31,13 @@ impl Taken {
     }
 
     fn take(&self) -> Vec<Writing> {
-        mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        mem::take(&mut lock(&self.0))
     }
 }
 
 impl Drop for Taking {
     fn drop(&mut self) {
-        let mut taken = self.taken.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = lock(&self.taken.0);
         taken.extend(self.writing.take());
     }
 }

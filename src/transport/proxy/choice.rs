@@ -1,4 +1,5 @@
-//! Which proxy to use for a router: the one that the application names, or that of the environment.
+//! The choice of a proxy for a router: the one that the application names, or that of the
+//! environment.
 //!
 //! | variable | for |
 //! |---|---|
@@ -20,10 +21,10 @@ use std::sync::OnceLock;
 use super::Proxy;
 use crate::transport::{Address, Endpoint, Protocol};
 
-/// What the application says about proxies.
+/// The application's wish about proxies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProxyChoice {
-    /// What the environment said when it was read.
+    /// The proxies that the environment named when it was read.
     Environment(Environment),
     /// None.
     Direct,
@@ -81,7 +82,7 @@ impl fmt::Debug for Environment {
     }
 }
 
-/// What an environment says; `variable` looks one up.
+/// Reads an environment; `variable` looks one up.
 pub(super) fn from(
     endpoint: &Endpoint,
     variable: impl Fn(&str) -> Option<String>,

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use zeroize::Zeroizing;
 
-use super::{Login, ProxyError};
+use super::{ProxyCredentials, ProxyError};
 
 /// More than any proxy has to say.
 const MAX_HEAD: usize = 16 * 1024;
@@ -14,14 +14,14 @@ pub(super) async fn connect(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     host: &str,
     port: u16,
-    login: Option<&Login>,
+    credentials: Option<&ProxyCredentials>,
 ) -> Result<(), ProxyError> {
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     // Once with room for all, so that growing leaves no copy of the login behind.
-    let room = 2 * host.len() + 2 * login.map_or(0, Login::len) + 128;
+    let room = 2 * host.len() + 2 * credentials.map_or(0, ProxyCredentials::len) + 128;
     let mut request = Zeroizing::new(String::with_capacity(room));
     request.push_str(&format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n"));
-    if let Some(Login { user, password }) = login {
+    if let Some(ProxyCredentials { user, password }) = credentials {
         let pair = Zeroizing::new(format!("{user}:{}", password.as_str()));
         let pair = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
         request.push_str("Proxy-Authorization: Basic ");
@@ -37,13 +37,13 @@ pub(super) async fn connect(
         200..=299 => Ok(()),
         407 if !takes_basic(&head) => Err(refused(
             status,
-            "it wants a login by another way than \"Basic\", which is all we know",
+            "it requires another scheme than \"Basic\", which is the only one supported here",
         )),
-        407 if login.is_some() => Err(ProxyError::Login("our user and password")),
+        407 if credentials.is_some() => Err(ProxyError::Login("our user and password")),
         407 => Err(ProxyError::Login("connections without user and password")),
         403 => Err(refused(status, "it does not allow this host or port")),
         502..=504 => Err(refused(status, "it cannot reach the router itself")),
-        _ => Err(refused(status, "is it made for CONNECT?")),
+        _ => Err(refused(status, "does it support CONNECT?")),
     }
 }
 
@@ -85,7 +85,7 @@ async fn head(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<Vec<
                 return Ok(head);
             }
             Some(_) => {
-                return Err(ProxyError::NoProxy("it speaks out of turn".to_owned()));
+                return Err(ProxyError::NoProxy("it sent more than its answer".to_owned()));
             }
             None if skipped + head.len() > MAX_HEAD => {
                 return Err(ProxyError::NoProxy("its answer does not end".to_owned()));

@@ -29,7 +29,7 @@ pub struct Proxy {
     kind: Kind,
     host: String,
     port: u16,
-    login: Option<Login>,
+    credentials: Option<ProxyCredentials>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,24 +39,24 @@ enum Kind {
 }
 
 #[derive(Clone, PartialEq, Eq)]
-struct Login {
+struct ProxyCredentials {
     user: String,
     password: Zeroizing<String>,
 }
 
-/// Why a proxy did not make a connection.
+/// The reason why a proxy did not make a connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProxyError {
     /// No connection to the proxy itself, or it was lost.
     #[error("it cannot be reached: {0}")]
     Unreachable(String),
     /// It wants to know who we are, or does not believe it.
-    #[error("it does not take {0}; give them as user:password@ in its URL")]
+    #[error("it does not accept {0}; give them as user:password@ in its URL")]
     Login(&'static str),
     /// It does not make this connection.
-    #[error("it makes no connection to the router: {0}")]
+    #[error("it did not connect to the router: {0}")]
     Refused(String),
-    /// What is there is no proxy of this kind.
+    /// A server is there that is no proxy of this kind.
     #[error("it does not answer as a proxy of this kind ({0}); is its URL right?")]
     NoProxy(String),
 }
@@ -93,11 +93,11 @@ impl Proxy {
                  and # is %23)"
             ));
         }
-        let (login, host) = match authority.rsplit_once('@') {
-            Some((login, host)) => (Some(Login::parse(login)?), host),
+        let (credentials, host) = match authority.rsplit_once('@') {
+            Some((credentials, host)) => (Some(ProxyCredentials::parse(credentials)?), host),
             None => (None, authority),
         };
-        let wrong = || format!("this is no host with a port; {example}");
+        let wrong = || format!("this is not a host with a port; {example}");
         let (host, port) = match host.strip_prefix('[') {
             Some(host) => {
                 let (host, port) = host.split_once(']').ok_or_else(wrong)?;
@@ -115,13 +115,13 @@ impl Proxy {
         if host.is_empty() || host.contains(['[', ']']) {
             return Err(wrong());
         }
-        if let Some(login) = &login
+        if let Some(credentials) = &credentials
             && kind == Kind::Socks5
-            && (login.user.len() > 255 || login.password.len() > 255)
+            && (credentials.user.len() > 255 || credentials.password.len() > 255)
         {
             return Err("SOCKS takes users and passwords of at most 255 bytes".to_owned());
         }
-        Ok(Proxy { kind, host: host.to_owned(), port, login })
+        Ok(Proxy { kind, host: host.to_owned(), port, credentials })
     }
 
     /// Has the proxy connect to `host` (without brackets) and `port`.
@@ -140,21 +140,21 @@ impl Proxy {
         host: &str,
         port: u16,
     ) -> Result<(), ProxyError> {
-        let login = self.login.as_ref();
+        let credentials = self.credentials.as_ref();
         match self.kind {
-            Kind::Http => http::connect(stream, host, port, login).await,
-            Kind::Socks5 => socks::connect(stream, host, port, login).await,
+            Kind::Http => http::connect(stream, host, port, credentials).await,
+            Kind::Socks5 => socks::connect(stream, host, port, credentials).await,
         }
     }
 }
 
-impl Login {
-    fn parse(text: &str) -> Result<Login, String> {
+impl ProxyCredentials {
+    fn parse(text: &str) -> Result<ProxyCredentials, String> {
         let wrong = || "the user or password of the proxy is not well-formed".to_owned();
         let (user, password) = text.split_once(':').unwrap_or((text, ""));
         let user = unescape(user).filter(|user| !user.is_empty() && !user.contains(':'));
         let password = unescape(password).ok_or_else(wrong)?;
-        Ok(Login { user: user.ok_or_else(wrong)?, password: Zeroizing::new(password) })
+        Ok(ProxyCredentials { user: user.ok_or_else(wrong)?, password: Zeroizing::new(password) })
     }
 
     fn len(&self) -> usize {
@@ -195,7 +195,7 @@ impl fmt::Display for Proxy {
 
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let login = if self.login.is_some() { " with a login" } else { "" };
-        write!(f, "{self}{login}")
+        let credentials = if self.credentials.is_some() { " with a login" } else { "" };
+        write!(f, "{self}{credentials}")
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use zeroize::Zeroizing;
 
-use super::{Login, ProxyError};
+use super::{ProxyCredentials, ProxyError};
 
 const VERSION: u8 = 5;
 const NO_LOGIN: u8 = 0;
@@ -16,22 +16,25 @@ pub(super) async fn connect(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     host: &str,
     port: u16,
-    login: Option<&Login>,
+    credentials: Option<&ProxyCredentials>,
 ) -> Result<(), ProxyError> {
-    match login {
+    match credentials {
         None => stream.write_all(&[VERSION, 1, NO_LOGIN]).await?,
         Some(_) => stream.write_all(&[VERSION, 2, NO_LOGIN, PASSWORD]).await?,
     }
     let [version, method] = read(stream).await?;
     check_version(version)?;
-    match (method, login) {
+    match (method, credentials) {
         (NO_LOGIN, _) => {}
-        (PASSWORD, Some(login)) => log_in(stream, login).await?,
+        (PASSWORD, Some(credentials)) => log_in(stream, credentials).await?,
         (NONE_ACCEPTED, None) => {
             return Err(ProxyError::Login("connections without user and password"));
         }
         (NONE_ACCEPTED, Some(_)) => return Err(ProxyError::Login("a login by password")),
-        _ => return Err(ProxyError::NoProxy("it wants an unknown way of login".to_owned())),
+        _ => {
+            let why = "it requires an unknown authentication method".to_owned();
+            return Err(ProxyError::NoProxy(why));
+        }
     }
     stream.write_all(&request(host, port)?).await?;
     let [version, outcome, _reserved, kind] = read(stream).await?;
@@ -53,9 +56,9 @@ pub(super) async fn connect(
 
 async fn log_in(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    login: &Login,
+    credentials: &ProxyCredentials,
 ) -> Result<(), ProxyError> {
-    let Login { user, password } = login;
+    let ProxyCredentials { user, password } = credentials;
     // Whoever parsed them has seen to it that neither is longer than a byte can tell.
     let mut request = Zeroizing::new(Vec::with_capacity(3 + user.len() + password.len()));
     request.push(1);
@@ -96,11 +99,11 @@ fn request(host: &str, port: u16) -> Result<Vec<u8>, ProxyError> {
 fn refusal(outcome: u8) -> ProxyError {
     let text = match outcome {
         2 => "it does not allow this host or port",
-        3 => "it has no way to that network",
+        3 => "it cannot reach that network",
         4 => "it cannot reach the host, or knows no such name",
         5 => "the connection was refused; is the router running?",
         6 => "the router does not answer it",
-        7 | 8 => "it does not know this kind of connection",
+        7 | 8 => "it does not support this kind of connection",
         _ => "it has failed, and does not say why",
     };
     ProxyError::Refused(text.to_owned())

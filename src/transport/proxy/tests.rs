@@ -8,7 +8,7 @@ use crate::transport::Endpoint;
 
 #[test]
 fn urls_are_parsed_and_shown_without_the_login() {
-    for (url, shown, login) in [
+    for (url, shown, credentials) in [
         ("http://proxy:3128", "http://proxy:3128", None),
         ("HTTP://proxy/", "http://proxy:80", None),
         ("proxy:3128", "http://proxy:3128", None),
@@ -20,8 +20,11 @@ fn urls_are_parsed_and_shown_without_the_login() {
     ] {
         let proxy = Proxy::parse(url).unwrap();
         assert_eq!(proxy.to_string(), shown);
-        let found = proxy.login.as_ref().map(|login| (&login.user[..], &login.password[..]));
-        assert_eq!(found, login, "{url}");
+        let found = proxy
+            .credentials
+            .as_ref()
+            .map(|credentials| (&credentials.user[..], &credentials.password[..]));
+        assert_eq!(found, credentials, "{url}");
         assert!(!format!("{proxy:?} {proxy}").contains("hid"), "{proxy:?}");
     }
 }
@@ -32,11 +35,11 @@ fn what_is_no_proxy_is_told_without_repeating_it() {
     for (url, told) in [
         ("https://me:hidden@proxy", "not supported; write http://"),
         ("http://me:hidden@proxy/path", "neither path nor query"),
-        ("http://me:hidden@", "no host"),
-        ("http://me:hidden@proxy:port", "no host with a port"),
-        ("http://me:hidden@[::1", "no host with a port"),
-        ("http://me:hidden@[::1]1", "no host with a port"),
-        ("http://me:hidden@[[::1]", "no host with a port"),
+        ("http://me:hidden@", "not a host"),
+        ("http://me:hidden@proxy:port", "not a host with a port"),
+        ("http://me:hidden@[::1", "not a host with a port"),
+        ("http://me:hidden@[::1]1", "not a host with a port"),
+        ("http://me:hidden@[[::1]", "not a host with a port"),
         ("http://:hidden@proxy", "not well-formed"),
         ("http://m%3Ae:hidden@proxy", "not well-formed"),
         ("http://me:hidden%4@proxy", "not well-formed"),
@@ -185,8 +188,8 @@ async fn an_http_proxy_says_no() {
         (&b"HTTP/1.1 407 Who?\r\n\r\n"[..], "without user and password"),
         (b"HTTP/1.1 403 No\r\nContent-Length: 3\r\n\r\nno!", "HTTP 403; it does not allow"),
         (b"HTTP/1.1 504 Hm\r\n\r\n", "HTTP 504; it cannot reach"),
-        (b"HTTP/1.1 405 Hm\r\n\r\n", "HTTP 405; is it made for CONNECT?"),
-        (b"HTTP/1.1 200 OK\r\n\r\nmore", "out of turn"),
+        (b"HTTP/1.1 405 Hm\r\n\r\n", "HTTP 405; does it support CONNECT?"),
+        (b"HTTP/1.1 200 OK\r\n\r\nmore", "sent more than its answer"),
         (b"HTTP/1.1 2000 OK\r\n\r\n", "no HTTP status"),
         (b"HTTP/1.1\r\n\r\n", "no HTTP status"),
         (b"HTTP/1.1 \xff\xff\xff\r\n\r\n", "no HTTP status"),
@@ -196,7 +199,7 @@ async fn an_http_proxy_says_no() {
         (b"", "closed the connection instead"),
         (&endless, "does not end"),
         (&at_work, "does not end"),
-        (ntlm, "another way than \"Basic\""),
+        (ntlm, "another scheme than \"Basic\""),
         (any, "without user and password"),
     ] {
         let outcome = dialled("http://PROXY", "router.example", &[(REQUEST, answer)], true).await;
@@ -242,13 +245,13 @@ async fn a_socks_proxy_says_no() {
     let request: &[u8] = b"\x05\x01\x00\x03\x01a\x1f\x90";
     for (script, told) in [
         (&[(hello, &[5, 0xff][..])][..], "without user and password"),
-        (&[(hello, &[5, 2])], "unknown way of login"),
+        (&[(hello, &[5, 2])], "unknown authentication method"),
         (&[(hello, &[4, 0])], "not SOCKS 5"),
         (&[(hello, b"HTTP/1.1 400 Bad Request\r\n\r\n")], "not SOCKS 5"),
         (&[(hello, &[5])], "closed the connection instead"),
         (&[(hello, &[5, 0]), (request, &[5, 1, 0, 1])], "does not say why"),
         (&[(hello, &[5, 0]), (request, &[5, 2, 0, 1])], "does not allow"),
-        (&[(hello, &[5, 0]), (request, &[5, 3, 0, 1])], "no way to that network"),
+        (&[(hello, &[5, 0]), (request, &[5, 3, 0, 1])], "cannot reach that network"),
         (&[(hello, &[5, 0]), (request, &[5, 4, 0, 1])], "no such name"),
         (&[(hello, &[5, 0]), (request, &[5, 5, 0, 1])], "is the router running?"),
         (&[(hello, &[5, 0]), (request, &[5, 6, 0, 1])], "does not answer it"),

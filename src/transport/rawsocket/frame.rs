@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::transport::TransportError;
-use crate::transport::inbox::Inbox;
+use crate::transport::recv_buffer::RecvBuffer;
 
 /// The bytes before a payload.
 pub(super) const HEAD: usize = 4;
@@ -11,7 +11,7 @@ pub(super) const HEAD: usize = 4;
 /// The largest payload that there can be.
 pub(super) const MAX_SIZE: usize = 1 << 24;
 
-/// What a frame is.
+/// The kind of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Message = 0,
@@ -47,18 +47,18 @@ fn parse(head: [u8; HEAD]) -> Result<(Kind, usize), TransportError> {
     }
 }
 
-/// What was received, frame by frame.
+/// The received bytes, frame by frame.
 #[derive(Debug)]
 pub(super) struct Frames {
-    inbox: Inbox,
-    /// What the peer was told.
+    buffer: RecvBuffer,
+    /// The limit that the peer was told.
     agreed: usize,
     max_size: usize,
 }
 
 impl Frames {
     pub(super) fn new(max_size: usize) -> Frames {
-        Frames { inbox: Inbox::default(), agreed: max_size, max_size }
+        Frames { buffer: RecvBuffer::default(), agreed: max_size, max_size }
     }
 
     /// Changes how large a payload may be, up to what the peer was told.
@@ -67,7 +67,7 @@ impl Frames {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.inbox.is_empty()
+        self.buffer.is_empty()
     }
 
     /// The next frame, if it is there as a whole.
@@ -75,20 +75,20 @@ impl Frames {
         let Some((kind, size)) = self.peek()? else {
             return Ok(None);
         };
-        Ok(self.inbox.take(HEAD, size).map(|payload| (kind, payload.freeze())))
+        Ok(self.buffer.take(HEAD, size).map(|payload| (kind, payload.freeze())))
     }
 
-    /// Where to read to.
+    /// The buffer to read to.
     pub(super) fn room(&mut self) -> &mut BytesMut {
         let needed = match self.peek() {
             Ok(Some((_, size))) => HEAD + size,
             _ => 0,
         };
-        self.inbox.room(needed)
+        self.buffer.room(needed)
     }
 
     fn peek(&self) -> Result<Option<(Kind, usize)>, TransportError> {
-        let Some(head) = self.inbox.bytes().first_chunk() else {
+        let Some(head) = self.buffer.bytes().first_chunk() else {
             return Ok(None);
         };
         let (kind, size) = parse(*head)?;

@@ -6,11 +6,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{RawSocket, encoding, id};
 use crate::codec::Encoding;
-use crate::transport::{ConnectError, Refusal, Stream, Target, tls};
+use crate::transport::{ConnectError, ConnectOptions, Refusal, Stream, tls};
 
 const MAGIC: u8 = 0x7f;
 
-/// Why a server refuses, in the upper four bits of its answer.
+/// The reasons of a server that refuses, in the upper four bits of its answer.
 const UNSUPPORTED_SERIALIZER: u8 = 1;
 const BAD_LENGTH: u8 = 2;
 const RESERVED_BITS: u8 = 3;
@@ -19,28 +19,28 @@ const TOO_MANY: u8 = 4;
 /// Shakes hands with the server at the other end of `stream`.
 pub async fn connect(
     mut stream: Stream,
-    target: &Target,
+    options: &ConnectOptions,
     wanted: Encoding,
 ) -> Result<RawSocket, ConnectError> {
-    if let Some(keepalive) = target.keepalive {
+    if let Some(keepalive) = options.keepalive {
         stream = keepalive.watch(stream);
     }
     let serializer = id(wanted);
-    let hello = [MAGIC, announce(target.max_message_size) << 4 | serializer, 0, 0];
+    let hello = [MAGIC, announce(options.max_message_size) << 4 | serializer, 0, 0];
     let answer = match exchange(&mut stream, &hello).await {
         Ok(answer) => answer,
-        Err(error) => return Err(failed(&stream, target, &error)),
+        Err(error) => return Err(failed(&stream, options, &error)),
     };
     match check(&answer, serializer) {
         Ok(max_send) => {
-            let socket = RawSocket::new(stream, wanted, target.max_message_size, max_send);
-            Ok(RawSocket { pings: target.rawsocket_pings, ..socket })
+            let socket = RawSocket::new(stream, wanted, options.max_message_size, max_send);
+            Ok(RawSocket { pings: options.rawsocket_pings, ..socket })
         }
         Err(no) => {
-            let url = target.endpoint.url().to_owned();
+            let url = options.endpoint.url().to_owned();
             Err(match no {
                 No::Refused(refusal) => ConnectError::RawSocketRefused { url, refusal },
-                No::Other(_) if stream.clues().tls_alert() => {
+                No::Other(_) if stream.hints().tls_alert() => {
                     ConnectError::SpeaksTls { url, scheme: "rss" }
                 }
                 No::Other(reason) => ConnectError::RawSocket { url, reason: reason.to_owned() },
@@ -78,7 +78,7 @@ pub async fn accept(
         match agreed {
             Some(agreed) => (announce(max_message_size) << 4 | serializer, Ok(agreed)),
             None => {
-                let why = "it wants a serializer that is not offered";
+                let why = "it asks for a serializer that is not offered";
                 (UNSUPPORTED_SERIALIZER << 4, Err(why))
             }
         }
@@ -121,8 +121,8 @@ enum No {
 fn check(answer: &[u8; 4], serializer: u8) -> Result<usize, No> {
     let [magic, accepted, reserved @ ..] = *answer;
     if magic != MAGIC {
-        let text = "its answer is no RawSocket handshake; is another service there? (WebSocket has \
-                    ws:// and wss://)";
+        let text = "its answer is not a RawSocket handshake; is another service there? (WebSocket \
+                    uses ws:// and wss://)";
         return Err(No::Other(text));
     }
     let upper = accepted >> 4;
@@ -136,19 +136,19 @@ fn check(answer: &[u8; 4], serializer: u8) -> Result<usize, No> {
         })),
         _ if reserved != [0, 0] => Err(No::Other("its answer uses reserved bits")),
         agreed if agreed == serializer => Ok(length(upper)),
-        _ => Err(No::Other("its answer names another serializer than we asked for")),
+        _ => Err(No::Other("its answer names another serializer than the one we asked for")),
     }
 }
 
-fn failed(stream: &Stream, target: &Target, error: &io::Error) -> ConnectError {
-    let url = target.endpoint.url().to_owned();
-    if let Some(error) = tls::explain(error, stream.clues().certificate) {
+fn failed(stream: &Stream, options: &ConnectOptions, error: &io::Error) -> ConnectError {
+    let url = options.endpoint.url().to_owned();
+    if let Some(error) = tls::explain(error, stream.hints().certificate) {
         return ConnectError::Tls { url, error };
     }
     let reason = match error.kind() {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
-            "it closed the connection instead of answering; is that its RawSocket port, without TLS \
-             for rs:// and with TLS for rss://, and does it offer our serializer there?"
+            "it closed the connection instead of answering; is that its RawSocket port, without \
+             TLS for rs:// and with TLS for rss://, and does it offer our serializer there?"
                 .to_owned()
         }
         _ => error.to_string(),

@@ -8,9 +8,9 @@
 //! * `handshake`: both sides of it.
 //! * `frame`: the heads of frames, and the received bytes between the network and a message.
 //!
-//! A ping is answered. One is sent only where the router is known to answer it, since one that knows
-//! no pings, such as Crossbar.io, closes the connection. Elsewhere the operating system watches it
-//! (TCP keep-alive).
+//! A ping is answered. One is sent only where the router is known to answer it, since one that
+//! knows no pings, such as Crossbar.io, closes the connection. Elsewhere the operating system
+//! watches it (TCP keep-alive).
 
 mod frame;
 mod handshake;
@@ -29,7 +29,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use crate::codec::{Batch, Encoding};
 
-use super::{Incoming, Moved, Serializer, Stream, Transport, TransportError};
+use super::{ByteCounts, Incoming, Serializer, Stream, Transport, TransportError};
 use frame::{Frames, HEAD, Kind, MAX_SIZE, head};
 
 pub use handshake::{accept, connect};
@@ -37,10 +37,10 @@ pub use handshake::{accept, connect};
 /// The serializers by their ids, which begin with 1.
 const SERIALIZERS: [Encoding; 3] = [Encoding::Json, Encoding::MsgPack, Encoding::Cbor];
 
-/// How many messages one system call writes: two slices each, of which systems take 1024.
+/// The number of messages that one system call writes: two slices each, of which systems take 1024.
 const GATHERED: usize = 256;
 
-/// How many bytes of pongs may wait. A peer that pings and does not read is no longer read then.
+/// The bytes of pongs that may wait. A peer that pings and does not read is no longer read then.
 const PONG_BYTES: usize = 1024 * 1024;
 
 /// An open RawSocket connection.
@@ -52,7 +52,7 @@ pub struct RawSocket {
     max_send: usize,
     /// The peer is known to answer pings.
     pings: bool,
-    /// How many bytes of the message being written are, those of its head among them.
+    /// The bytes of the message being written that are, those of its head among them.
     written: usize,
     /// Pings and pongs, to be written between two messages.
     control: BytesMut,
@@ -145,7 +145,7 @@ impl Transport for RawSocket {
                     Kind::Message
                         if self.encoding == Encoding::Json && from_utf8(&payload).is_err() =>
                     {
-                        let what = "a message in JSON that is not UTF-8".to_owned();
+                        let what = "a JSON message that is not UTF-8".to_owned();
                         return Poll::Ready(Err(TransportError::Message(what)));
                     }
                     Kind::Message => Incoming::Message(payload),
@@ -173,8 +173,11 @@ impl Transport for RawSocket {
             }
         }
         Poll::Ready(match self.frames.is_empty() {
-            true => Ok(Incoming::End { code: None, reason: String::new() }),
-            false => Err(TransportError::Lost("the peer closed it within a message".to_owned())),
+            true => Ok(Incoming::Closed { code: None, reason: String::new() }),
+            false => {
+                let why = "the peer closed it in the middle of a message".to_owned();
+                Err(TransportError::Lost(why))
+            }
         })
     }
 
@@ -206,8 +209,8 @@ impl Transport for RawSocket {
         self.poll_control(cx).map_err(TransportError::from)
     }
 
-    fn moved(&self) -> Moved {
-        self.stream.moved()
+    fn byte_counts(&self) -> ByteCounts {
+        self.stream.byte_counts()
     }
 
     fn taken(&self) -> i64 {

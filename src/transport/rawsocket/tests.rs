@@ -10,10 +10,10 @@ use super::*;
 use crate::transport::testing::{batch, message, receive, send};
 use crate::transport::tls::Acceptor;
 use crate::transport::tls::testing::{Authority, Time};
-use crate::transport::{ConnectError, Keepalive, Target, TlsOptions};
+use crate::transport::{ConnectError, ConnectOptions, Keepalive, TlsOptions};
 
-fn target(url: &str, max_message_size: usize) -> Target {
-    Target { max_message_size, ..Target::plain(url) }
+fn options(url: &str, max_message_size: usize) -> ConnectOptions {
+    ConnectOptions { max_message_size, ..ConnectOptions::plain(url) }
 }
 
 async fn listen() -> (TcpListener, String) {
@@ -33,10 +33,10 @@ async fn watched(
     keepalive: Option<Keepalive>,
 ) -> (RawSocket, RawSocket) {
     let (listener, url) = listen().await;
-    let target = Target { keepalive, ..target(&url, client) };
+    let options = ConnectOptions { keepalive, ..options(&url, client) };
     let dial = async {
-        let stream = crate::transport::reach(&target).await.unwrap();
-        connect(stream, &target, Encoding::Json).await.unwrap()
+        let stream = crate::transport::reach(&options).await.unwrap();
+        connect(stream, &options, Encoding::Json).await.unwrap()
     };
     let serve = async {
         accept(listener.accept().await.unwrap().0, &[Encoding::Json], server).await.unwrap()
@@ -47,10 +47,10 @@ async fn watched(
 /// Our client, and bytes.
 async fn with_bytes(max_message_size: usize) -> (RawSocket, TcpStream) {
     let (listener, url) = listen().await;
-    let target = target(&url, max_message_size);
+    let options = options(&url, max_message_size);
     let dial = async {
-        let stream = crate::transport::reach(&target).await.unwrap();
-        connect(stream, &target, Encoding::Json).await.unwrap()
+        let stream = crate::transport::reach(&options).await.unwrap();
+        connect(stream, &options, Encoding::Json).await.unwrap()
     };
     let serve = async {
         let (mut stream, _) = listener.accept().await.unwrap();
@@ -219,13 +219,13 @@ async fn json_is_utf8_and_other_serializers_are_not() {
 async fn ends_are_told_apart() {
     let (mut client, bytes) = with_bytes(1 << 24).await;
     drop(bytes);
-    assert!(matches!(receive(&mut client).await, Ok(Incoming::End { code: None, .. })));
+    assert!(matches!(receive(&mut client).await, Ok(Incoming::Closed { code: None, .. })));
 
     let (mut client, mut bytes) = with_bytes(1 << 24).await;
     bytes.write_all(&[0, 0, 0, 9, b'h', b'a', b'l', b'f']).await.unwrap();
     drop(bytes);
     let told = receive(&mut client).await.unwrap_err();
-    assert!(told.to_string().contains("within a message"), "{told}");
+    assert!(told.to_string().contains("in the middle of a message"), "{told}");
 
     let (mut client, mut bytes) = with_bytes(2 << 24).await;
     poll_fn(|cx| client.poll_close(cx)).await.unwrap();
@@ -263,11 +263,11 @@ async fn broken_frames() {
     assert!(large(&error), "{error}");
 }
 
-/// What the client says of an answer to its handshake.
+/// The client's error about an answer to its handshake.
 async fn refused(answer: &'static [u8]) -> ConnectError {
     let (listener, url) = listen().await;
-    let target = target(&url, 1 << 24);
-    let dial = async { crate::transport::connect(&target).await.map(drop).unwrap_err() };
+    let options = options(&url, 1 << 24);
+    let dial = async { crate::transport::connect(&options).await.map(drop).unwrap_err() };
     let serve = async {
         let (mut stream, _) = listener.accept().await.unwrap();
         stream.read_exact(&mut [0; 4]).await.unwrap();
@@ -283,7 +283,7 @@ async fn refusals_are_told() {
         (&[0x7f, 0x10, 0, 0], "does not offer our serializer"),
         (&[0x7f, 0x20, 0, 0], "change `max_message_size`"),
         (&[0x7f, 0x30, 0, 0], "reserved bits"),
-        (&[0x7f, 0x40, 0, 0], "as many connections as it takes"),
+        (&[0x7f, 0x40, 0, 0], "as many connections as it accepts"),
         (&[0x7f, 0x50, 0, 0], "unknown code 5"),
         (&[0x7f, 0x00, 0, 0], "unknown code 0"),
         (&[0x7f, 0xf2, 0, 0], "another serializer"),
@@ -324,9 +324,9 @@ async fn clients_are_refused() {
 #[tokio::test]
 async fn it_ends_before_it_has_answered() {
     let (listener, url) = listen().await;
-    let target = target(&url, 1 << 24);
+    let options = options(&url, 1 << 24);
     let serve = async { drop(listener.accept().await.unwrap()) };
-    let dial = async { crate::transport::connect(&target).await.map(drop).unwrap_err() };
+    let dial = async { crate::transport::connect(&options).await.map(drop).unwrap_err() };
     let (error, ()) = tokio::join!(dial, serve);
     assert!(matches!(error, ConnectError::Unreachable { .. }), "{error}");
     assert!(error.to_string().contains("its RawSocket port"), "{error}");
@@ -338,10 +338,10 @@ async fn over_a_unix_socket() {
     let path = std::env::temp_dir().join(format!("wamp-rs-{}.sock", std::process::id()));
     let _ = std::fs::remove_file(&path);
     let listener = tokio::net::UnixListener::bind(&path).unwrap();
-    let target = target(&format!("rs+unix://{}", path.display()), 1 << 24);
+    let options = options(&format!("rs+unix://{}", path.display()), 1 << 24);
     let dial = async {
-        let stream = crate::transport::reach(&target).await.unwrap();
-        connect(stream, &target, Encoding::Json).await.unwrap()
+        let stream = crate::transport::reach(&options).await.unwrap();
+        connect(stream, &options, Encoding::Json).await.unwrap()
     };
     let serve = async {
         accept(listener.accept().await.unwrap().0, &[Encoding::Json], 1024).await.unwrap()
@@ -374,12 +374,12 @@ async fn who_closes_on_one_serializer_is_offered_the_next() {
         }
     };
     let tls = serde_json::json!({"ca": ca.pem(), "cert": own.cert, "key": own.key});
-    let target = Target {
+    let options = ConnectOptions {
         serializers: [Encoding::Cbor, Encoding::MsgPack, Encoding::Json].map(Into::into).into(),
         tls: Arc::new(TlsOptions::parse(tls.as_object().unwrap()).unwrap()),
-        ..Target::plain(&url.replace("rs:", "rss:"))
+        ..ConnectOptions::plain(&url.replace("rs:", "rss:"))
     };
-    let (asked, transport) = tokio::join!(serve, crate::transport::connect(&target));
+    let (asked, transport) = tokio::join!(serve, crate::transport::connect(&options));
     assert_eq!(asked, [3, 2, 1]);
     assert_eq!(transport.unwrap().serializer(), Encoding::Json.into());
 }

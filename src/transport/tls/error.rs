@@ -1,4 +1,4 @@
-//! What can go wrong with TLS, in words that say what to change.
+//! The failures of TLS, in words that say what to change.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use tokio_rustls::rustls::{
 use super::verify::PinMismatch;
 use crate::transport::stream::Certificate;
 
-/// Why a TLS connection failed.
+/// The reason why a TLS connection failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TlsError {
     /// The certificate's time is over.
@@ -28,15 +28,15 @@ pub enum TlsError {
          in the certificate, or name it in `server_name` of `tlsConfiguration`"
     )]
     WrongHost {
-        /// Whom we wanted.
+        /// The name that we wanted.
         expected: String,
-        /// Whom the certificate names.
+        /// The names in the certificate.
         presented: String,
     },
     /// A certificate without the names of servers.
     #[error(
         "the server's certificate names no host as a subjectAltName, and a common name (CN) alone \
-         counts no more; it needs a new one, or pin its key by `pins` with `verify` false"
+         no longer counts; it needs a new one, or pin its key by `pins` with `verify` false"
     )]
     Nameless,
     /// Signed by nobody we trust, such as by itself.
@@ -62,8 +62,9 @@ pub enum TlsError {
     Certificate(String),
     /// The server wants to know who we are.
     #[error(
-        "the server asks for a client certificate, and closes the connection without; give `cert` \
-         and `key` in `tlsConfiguration`, or, if it can do without, see to the router behind it"
+        "the server asks for a client certificate, and closes the connection without one; give \
+         `cert` and `key` in `tlsConfiguration`, or, if it does not need one, check the router \
+         behind it"
     )]
     CertificateRequired,
     /// The server does not take our certificate.
@@ -74,7 +75,7 @@ pub enum TlsError {
     CertificateRefused(String),
     /// The server went when it had our certificate, without a word about it.
     #[error(
-        "the server closed the connection when it had our client certificate; does it accept \
+        "the server closed the connection after it received our client certificate; does it accept \
          `cert` in `tlsConfiguration`, and is a router behind it?"
     )]
     ClosedOnCertificate,
@@ -84,9 +85,10 @@ pub enum TlsError {
          `tlsConfiguration`, or have the server offer TLS 1.2 or 1.3"
     )]
     Version(String),
-    /// What is there does not speak TLS.
+    /// A server is there that does not speak TLS.
     #[error(
-        "the server there does not speak TLS; is the port right? (ws:// and rs:// go in clear)"
+        "the server there does not speak TLS; is the port right? (ws:// and rs:// are not \
+         encrypted)"
     )]
     NotTls,
     /// The other side has gone in the middle of the handshake.
@@ -106,8 +108,8 @@ pub enum TlsError {
     Other(String),
 }
 
-/// What an error on a stream says about TLS; `None` if that is not where it comes from. `asked` is
-/// whether the server wanted our certificate.
+/// The failure of TLS behind an error on a stream; `None` if that is not where it comes from.
+/// `asked` is whether the server wanted our certificate.
 pub(in crate::transport) fn explain(error: &io::Error, asked: Certificate) -> Option<TlsError> {
     let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<RustlsError>()) else {
         return explain_loss(asked);
@@ -127,8 +129,8 @@ pub(in crate::transport) fn explain(error: &io::Error, asked: Certificate) -> Op
     Some(explained)
 }
 
-/// What a loss right after the handshake means. With TLS 1.3 a server looks at our certificate when
-/// the handshake is over for us; it then sends an alert, which a reset can overtake.
+/// The meaning of a loss right after the handshake. With TLS 1.3 a server looks at our certificate
+/// when the handshake is over for us; it then sends an alert, which a reset can overtake.
 pub(in crate::transport) fn explain_loss(asked: Certificate) -> Option<TlsError> {
     match asked {
         Certificate::NotAsked => None,

@@ -31,7 +31,7 @@ use tokio_rustls::rustls::{ProtocolVersion, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::ConnectError;
-use super::hear_out::HearOut;
+use super::read_after_reset::ReadAfterReset;
 use super::socket::Socket;
 use super::stream::{Certificate, Stream};
 
@@ -51,12 +51,12 @@ pub(super) async fn connect(
     let name = match &options.server_name {
         Some(name) => name.clone(),
         None => ServerName::try_from(host.to_owned())
-            .map_err(|_| TlsError::Other(format!("\"{host}\" is no name of a TLS server")))?,
+            .map_err(|_| TlsError::Other(format!("\"{host}\" is not a valid TLS server name")))?,
     };
     let connector = TlsConnector::from(options.config()?);
     // Of a handshake that was given up.
     options.identity.take_note();
-    let connected = connector.connect(name, HearOut::from(tcp)).await;
+    let connected = connector.connect(name, ReadAfterReset::from(tcp)).await;
     let certificate = options.identity.take_note();
     match connected {
         // In TLS 1.2 the server has looked at our certificate, or lived with none, by now.
@@ -111,10 +111,10 @@ impl Acceptor {
         let stream = stream.into();
         let url = stream.peer();
         let Some(tcp) = stream.into_tcp() else {
-            let error = TlsError::Other("there is TLS over TCP alone".to_owned());
+            let error = TlsError::Other("TLS is supported over TCP only".to_owned());
             return Err(ConnectError::Tls { url, error });
         };
-        let tls = self.0.accept(HearOut::from(tcp)).await.map_err(|error| {
+        let tls = self.0.accept(ReadAfterReset::from(tcp)).await.map_err(|error| {
             let error = explain(&error, Certificate::NotAsked);
             ConnectError::Tls { url, error: error.unwrap_or(TlsError::Closed(String::new())) }
         })?;

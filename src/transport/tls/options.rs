@@ -1,4 +1,5 @@
-//! The connection option `tlsConfiguration`: one JSON object, whose files are read when it is parsed.
+//! The connection option `tlsConfiguration`: one JSON object, whose files are read when it is
+//! parsed.
 //!
 //! | key | meaning | default |
 //! |---|---|---|
@@ -12,7 +13,7 @@
 //! `ca`, `cert` and `key` are PEM texts or paths of PEM files.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::{Map, Value};
 use tokio_rustls::rustls::client::Resumption;
@@ -20,11 +21,13 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
+use crate::os::lock;
+
 use super::identity::Identity;
 use super::verify::{Pin, Verifier, parse_pin};
 use super::{TlsError, pem, provider};
 
-/// How to make TLS connections.
+/// The options of TLS connections.
 pub struct TlsOptions {
     roots: Option<Arc<RootCertStore>>,
     /// Those of the system, or why there are none, where they are needed.
@@ -93,7 +96,7 @@ impl TlsOptions {
         }
         if let Some(name) = text("server_name")? {
             let name = ServerName::try_from(name.to_owned())
-                .map_err(|_| format!("`server_name`: \"{name}\" is neither name nor address"))?;
+                .map_err(|_| format!("`server_name`: \"{name}\" is not a name or an address"))?;
             options.server_name = Some(name);
         }
         options.tls12 = match text("min_version")? {
@@ -110,8 +113,8 @@ impl TlsOptions {
         Ok(options)
     }
 
-    /// What to write into the log with every connection, because nothing shows that the server is
-    /// who it says.
+    /// A warning to write into the log with every connection, because nothing shows that the server
+    /// is who it says.
     pub fn warning(&self) -> Option<&'static str> {
         (!self.verify && self.pins.is_empty()).then_some(
             "the server is not verified (`verify` is false in `tlsConfiguration`): anybody on the \
@@ -124,7 +127,7 @@ impl TlsOptions {
     /// change while other threads run.
     pub fn prepare(&self) {
         if self.verify && self.roots.is_none() {
-            let mut system = self.system.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut system = lock(&self.system);
             if !matches!(&*system, Some(Ok(_))) {
                 *system = Some(system_roots());
             }
@@ -132,11 +135,11 @@ impl TlsOptions {
     }
 
     fn system(&self) -> Result<Arc<RootCertStore>, TlsError> {
-        let mut system = self.system.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut system = lock(&self.system);
         system.get_or_insert_with(system_roots).clone().map_err(TlsError::NoRoots)
     }
 
-    /// What rustls wants to know.
+    /// The configuration for rustls.
     pub(super) fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
         if let Some(config) = self.config.get() {
             return Ok(config.clone());
@@ -163,7 +166,7 @@ impl TlsOptions {
 /// The roots of the system, read once: ten thousand connections share them.
 fn system_roots() -> Result<Arc<RootCertStore>, String> {
     static ROOTS: Mutex<Option<Arc<RootCertStore>>> = Mutex::new(None);
-    let mut known = ROOTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut known = lock(&ROOTS);
     if let Some(roots) = &*known {
         return Ok(roots.clone());
     }

@@ -81,7 +81,7 @@ fn broken(error: &PemError) -> String {
         PemError::Base64Decode(_) => "it is not base64 between BEGIN and END",
         _ => "it cannot be read",
     };
-    format!("it is no good PEM: {what}")
+    format!("it is not valid PEM: {what}")
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {

@@ -21,7 +21,7 @@ pub struct Pair {
     pub pin: [u8; 32],
 }
 
-/// When a certificate is valid.
+/// The time in which a certificate is valid.
 #[derive(Clone, Copy)]
 pub enum Time {
     Now,

@@ -106,13 +106,13 @@ fn mistakes_are_told_without_the_key() {
         (json!({"cert": cert, "key": encrypted}), "it is encrypted"),
         (json!({"cert": cert, "key": only_middle}), "neither a PEM text nor the path"),
         (json!({"cert": other.cert, "key": key}), "do not go together"),
-        (json!({"server_name": "a b"}), "neither name nor address"),
+        (json!({"server_name": "a b"}), "not a name or an address"),
         (json!({"min_version": "1.1"}), "must be \"1.2\" or \"1.3\""),
         (json!({"min_version": 1.3}), "`min_version`: must be a string"),
         (json!({"pins": []}), "must be a list"),
         (json!({"pins": "sha256/"}), "must be a list"),
-        (json!({"pins": ["sha256/AAAA"]}), "\"sha256/AAAA\" is no pin"),
-        (json!({"pins": ["sha1/AAAA"]}), "is no pin"),
+        (json!({"pins": ["sha256/AAAA"]}), "\"sha256/AAAA\" is not a pin"),
+        (json!({"pins": ["sha1/AAAA"]}), "is not a pin"),
         (json!({"verify": "no"}), "must be true or false"),
     ] {
         let error = parse(options.clone()).unwrap_err();

@@ -60,7 +60,7 @@ impl Verifier {
 pub(super) fn parse_pin(text: &str) -> Result<Pin, String> {
     let wrong = || {
         format!(
-            "\"{text}\" is no pin; write \"sha256/\" and the base64 of the SHA-256 of the \
+            "\"{text}\" is not a pin; write \"sha256/\" and the base64 of the SHA-256 of the \
              certificate's SubjectPublicKeyInfo"
         )
     };

@@ -6,7 +6,7 @@
 
 use super::Broken;
 
-/// What a frame is.
+/// The kind of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Opcode {
     Continuation = 0,
@@ -29,7 +29,7 @@ pub(super) const MAX_HEAD: usize = 14;
 /// The largest payload of a control frame.
 pub(super) const MAX_CONTROL: usize = 125;
 
-/// What stands before a payload.
+/// The head before a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head {
     /// Its own bytes.

@@ -1,7 +1,7 @@
 //! The upgrade from HTTP (RFC 6455, section 4), both sides of it, by hyper.
 
 use std::convert::Infallible;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -18,56 +18,58 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use sha1::{Digest, Sha1};
 
+use crate::os::{lock, unpoisoned};
 use crate::transport::framing::Framing;
 use crate::transport::http::{self, Body, Link};
-use crate::transport::inbox::Inbox;
-use crate::transport::{ConnectError, Serializer, Stream, Target};
+use crate::transport::recv_buffer::RecvBuffer;
+use crate::transport::{ConnectError, ConnectOptions, Serializer, Stream};
 
-use super::deflate::{self, Deflate, DeflateOptions};
+use super::deflate::Deflate;
+use super::extension::{self, DeflateOptions};
 use super::keys::Keys;
 use super::{Socket, WebSocket};
 
 const VERSION: HeaderValue = HeaderValue::from_static("13");
 
 /// Shakes hands with the server at the other end of `stream`; agrees on a serializer.
-pub async fn connect(stream: Stream, target: &Target) -> Result<WebSocket, ConnectError> {
-    let offered = listed(&target.serializers);
-    let (socket, agreed) = open(stream, target, &offered).await?;
+pub async fn connect(stream: Stream, options: &ConnectOptions) -> Result<WebSocket, ConnectError> {
+    let offered = listed(&options.serializers);
+    let (socket, agreed) = open(stream, options, &offered).await?;
     let serializer = agreed
-        .and_then(|agreed| Serializer::of_subprotocol(&agreed))
-        .filter(|agreed| target.serializers.contains(agreed))
-        .ok_or_else(|| ConnectError::Subprotocol { url: target.endpoint.to_string(), offered })?;
-    let limit = target.max_message_size;
-    let framing = Framing::new(serializer, target.json_batch_separator, limit);
+        .and_then(|agreed| Serializer::from_subprotocol(&agreed))
+        .filter(|agreed| options.serializers.contains(agreed))
+        .ok_or_else(|| ConnectError::Subprotocol { url: options.endpoint.to_string(), offered })?;
+    let limit = options.max_message_size;
+    let framing = Framing::new(serializer, options.json_batch_separator, limit);
     Ok(WebSocket::new(socket, framing, limit))
 }
 
 /// The same below WAMP: offers these subprotocols, if any, and gives the one that the server names.
 pub async fn open(
     stream: impl Into<Stream>,
-    target: &Target,
+    options: &ConnectOptions,
     subprotocols: &str,
 ) -> Result<(Socket, Option<String>), ConnectError> {
     let stream = stream.into();
-    let url = || target.endpoint.to_string();
+    let url = || options.endpoint.to_string();
     let no_random = |_| ConnectError::Unreachable {
         url: url(),
-        reason: "the operating system has no random numbers".to_owned(),
+        reason: "the operating system provides no random numbers".to_owned(),
     };
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).map_err(no_random)?;
     let keys = Keys::new().map_err(no_random)?;
     let key = BASE64.encode(nonce);
 
-    let clues = stream.clues();
-    let failed = |error: hyper::Error| http::failed(target, &error, &clues);
+    let hints = stream.hints();
+    let failed = |error: hyper::Error| http::failed(options, &error, &hints);
     let mut link = Link::new(stream).await.map_err(failed)?;
-    let request = request(target, &key, subprotocols)?;
+    let request = request(options, &key, subprotocols)?;
     let response = link.request(request).await;
     let mut response = response.map_err(|unanswered| failed(unanswered.error))?;
     let (status, headers) = (response.status(), response.headers());
-    if let Some(cookies) = &target.cookies {
-        cookies.take(&target.endpoint, target.endpoint.path(), headers);
+    if let Some(cookies) = &options.cookies {
+        cookies.take(&options.endpoint, options.endpoint.path(), headers);
     }
     if status != StatusCode::SWITCHING_PROTOCOLS {
         let hint = "is this a WAMP router, and that path its WebSocket endpoint?";
@@ -78,19 +80,20 @@ pub async fn open(
     let agreed = header(headers, &SEC_WEBSOCKET_PROTOCOL).map(str::to_owned);
     let extensions = values(headers, &SEC_WEBSOCKET_EXTENSIONS).filter(|name| !name.is_empty());
     let extensions = extensions.collect::<Vec<_>>().join(", ");
-    let deflate = match (extensions.as_str(), &target.deflate) {
+    let deflate = match (extensions.as_str(), &options.deflate) {
         ("", _) => None,
         (answer, Some(options)) => {
-            let agreed = deflate::agree(options, answer).map_err(handshake)?;
+            let agreed = extension::agree(options, answer).map_err(handshake)?;
             Some(Deflate::new(agreed, options, true))
         }
         (answer, None) => {
-            return Err(handshake(format!("it wants the extension \"{answer}\", unasked")));
+            let why = format!("it answers with the extension \"{answer}\", which was not offered");
+            return Err(handshake(why));
         }
     };
     let upgraded = link.wait(upgrade::on(&mut response)).await.map_err(failed)?;
-    let (stream, inbox) = parts(upgraded).ok_or_else(|| handshake("no upgrade".to_owned()))?;
-    Ok((Socket::new(stream, inbox, target.max_message_size, Some(keys), deflate), agreed))
+    let (stream, buffer) = parts(upgraded).ok_or_else(|| handshake("no upgrade".to_owned()))?;
+    Ok((Socket::new(stream, buffer, options.max_message_size, Some(keys), deflate), agreed))
 }
 
 /// Answers the handshake of a client that has connected to `path`; `None` takes any path. Without
@@ -103,12 +106,12 @@ pub async fn accept(
 ) -> Result<WebSocket, ConnectError> {
     // The client's preference decides.
     let choose = |offered: &[&str]| {
-        let chosen = offered.iter().find_map(|name| Serializer::of_subprotocol(name));
+        let chosen = offered.iter().find_map(|name| Serializer::from_subprotocol(name));
         let known = || format!("this router speaks {}\n", listed(&Serializer::ALL));
         Ok(Some(chosen.ok_or_else(known)?.subprotocol()))
     };
     let (socket, agreed) = answer(stream, path, max_message_size, deflate, choose).await?;
-    let serializer = agreed.and_then(Serializer::of_subprotocol).unwrap_or_default();
+    let serializer = agreed.and_then(Serializer::from_subprotocol).unwrap_or_default();
     let framing = Framing::following(serializer, max_message_size);
     Ok(WebSocket::new(socket, framing, max_message_size))
 }
@@ -138,10 +141,10 @@ pub async fn answer(
         };
         let offers = request.headers().get_all(SEC_WEBSOCKET_EXTENSIONS).into_iter();
         let offers: Vec<_> = offers.filter_map(|value| value.to_str().ok()).collect();
-        let deflate = deflate.and_then(|options| deflate::accept(options, &offers.join(",")));
+        let deflate = deflate.and_then(|options| extension::accept(options, &offers.join(",")));
         let (agreed, extensions) = deflate.unzip();
         let response = switch(&accept, subprotocol, extensions.as_deref());
-        let mut accepted = accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut accepted = lock(&accepted);
         *accepted = Some((upgrade::on(&mut request), subprotocol, agreed));
         std::future::ready(Ok(response))
     });
@@ -149,26 +152,30 @@ pub async fn answer(
     builder.max_buf_size(http::MAX_HEAD).header_read_timeout(None);
     let served = builder.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
     served.map_err(|error| failed(error.to_string()))?;
-    let accepted = accepted.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let accepted = unpoisoned(accepted.into_inner());
     let Some((upgrade, subprotocol, agreed)) = accepted else {
         return Err(failed("it was refused".to_owned()));
     };
     let upgraded = upgrade.await.map_err(|error| failed(error.to_string()))?;
-    let (stream, inbox) = parts(upgraded).ok_or_else(|| failed("no upgrade".to_owned()))?;
+    let (stream, buffer) = parts(upgraded).ok_or_else(|| failed("no upgrade".to_owned()))?;
     let deflate = deflate.zip(agreed).map(|(options, agreed)| Deflate::new(agreed, options, false));
-    Ok((Socket::new(stream, inbox, max_message_size, None, deflate), subprotocol))
+    Ok((Socket::new(stream, buffer, max_message_size, None, deflate), subprotocol))
 }
 
 // ===== the client =====
 
-fn request(target: &Target, key: &str, subprotocols: &str) -> Result<Request<Body>, ConnectError> {
+fn request(
+    options: &ConnectOptions,
+    key: &str,
+    subprotocols: &str,
+) -> Result<Request<Body>, ConnectError> {
     let mut headers = HeaderMap::new();
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(SEC_WEBSOCKET_VERSION, VERSION);
-    let extensions = target.deflate.as_ref().map(deflate::offer);
+    let extensions = options.deflate.as_ref().map(extension::offer);
     for (name, value) in [
-        (HOST, Some(target.endpoint.host_header().as_str())),
+        (HOST, Some(options.endpoint.host_header().as_str())),
         (SEC_WEBSOCKET_KEY, Some(key)),
         (SEC_WEBSOCKET_PROTOCOL, Some(subprotocols).filter(|names| !names.is_empty())),
         (SEC_WEBSOCKET_EXTENSIONS, extensions.as_deref()),
@@ -177,13 +184,13 @@ fn request(target: &Target, key: &str, subprotocols: &str) -> Result<Request<Bod
             headers.insert(name, value);
         }
     }
-    http::add_headers(&mut headers, target, target.endpoint.path());
-    let mut request = Request::get(target.endpoint.path());
+    http::add_headers(&mut headers, options, options.endpoint.path());
+    let mut request = Request::get(options.endpoint.path());
     if let Some(all) = request.headers_mut() {
         *all = headers;
     }
     request.body(Body::default()).map_err(|error| ConnectError::Unreachable {
-        url: target.endpoint.to_string(),
+        url: options.endpoint.to_string(),
         reason: error.to_string(),
     })
 }
@@ -245,10 +252,10 @@ fn switch(accept: &str, subprotocol: Option<&str>, extensions: Option<&str>) -> 
 
 // ===== both =====
 
-/// What is left of HTTP after an upgrade: the stream, and what was read from it too early.
-fn parts(upgraded: Upgraded) -> Option<(Stream, Inbox)> {
+/// The remains of HTTP after an upgrade: the stream, and what was read from it too early.
+fn parts(upgraded: Upgraded) -> Option<(Stream, RecvBuffer)> {
     let parts = upgraded.downcast::<TokioIo<Stream>>().ok()?;
-    Some((parts.io.into_inner(), Inbox::with(&parts.read_buf)))
+    Some((parts.io.into_inner(), RecvBuffer::with(&parts.read_buf)))
 }
 
 /// The subprotocols of several, as HTTP lists them.

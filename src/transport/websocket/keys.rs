@@ -1,7 +1,7 @@
-//! What a client masks its frames with: nobody may foresee it (RFC 6455, section 10.3), so it comes
-//! from the operating system, many keys at a time.
+//! The keys that a client masks its frames with: nobody may foresee them (RFC 6455, section 10.3),
+//! so they come from the operating system, many keys at a time.
 
-/// How many bytes are asked for at a time.
+/// The number of bytes that are asked for at a time.
 const POOL: usize = 1024;
 
 /// Keys, each of which is used once.

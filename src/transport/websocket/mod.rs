@@ -1,14 +1,15 @@
-//! WebSocket (RFC 6455) with permessage-deflate (RFC 7692): one WAMP message, or a batch of them, in
-//! a WebSocket message.
+//! WebSocket (RFC 6455) with permessage-deflate (RFC 7692): one WAMP message, or a batch of them,
+//! in a WebSocket message.
 //!
-//! Subprotocol `wamp.2.json` has text messages, `wamp.2.msgpack` and `wamp.2.cbor` have binary ones.
-//! The client's and the server's side share the open connection; only the handshakes differ.
+//! Subprotocol `wamp.2.json` has text messages, `wamp.2.msgpack` and `wamp.2.cbor` have binary
+//! ones. The client's and the server's side share the open connection; only the handshakes differ.
 //!
 //! * `handshake`: the upgrade from HTTP.
 //! * `socket`: messages over frames; `frame`: the heads of frames; `keys`: their masks.
-//! * `deflate`: compression.
+//! * `extension`: the parameters of compression; `deflate`: compression itself.
 
 mod deflate;
+mod extension;
 mod frame;
 mod handshake;
 mod keys;
@@ -25,9 +26,9 @@ use bytes::Bytes;
 use crate::codec::{Batch, Encoding};
 
 use super::framing::Framing;
-use super::{Incoming, Moved, Serializer, Transport, TransportError};
+use super::{ByteCounts, Incoming, Serializer, Transport, TransportError};
 
-pub use deflate::DeflateOptions;
+pub use extension::DeflateOptions;
 pub use handshake::{accept, answer, connect, open};
 pub use socket::{Broken, Received, Socket};
 
@@ -101,7 +102,7 @@ impl Transport for WebSocket {
             Received::Message { is_text, .. } => Err(self.wrong_kind(is_text)),
             Received::Alive => Ok(Incoming::Alive),
             Received::Pong => Ok(Incoming::Pong),
-            Received::Close { code, reason } => Ok(Incoming::End { code, reason }),
+            Received::Close { code, reason } => Ok(Incoming::Closed { code, reason }),
         })
     }
 
@@ -122,8 +123,8 @@ impl Transport for WebSocket {
         self.socket.poll_flush(cx).map_err(TransportError::from)
     }
 
-    fn moved(&self) -> Moved {
-        self.socket.stream().moved()
+    fn byte_counts(&self) -> ByteCounts {
+        self.socket.stream().byte_counts()
     }
 
     fn taken(&self) -> i64 {
@@ -167,7 +168,7 @@ impl From<Broken> for TransportError {
             Broken::TooLarge(text) => TransportError::TooLarge(text),
             // It is also what rustls says of a stream that ends without its "close_notify".
             Broken::Lost(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                TransportError::Lost("the peer closed it without a word".to_owned())
+                TransportError::Lost("the peer closed it without a closing handshake".to_owned())
             }
             Broken::Lost(error) => TransportError::Lost(error.to_string()),
         }

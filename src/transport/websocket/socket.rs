@@ -1,7 +1,7 @@
 //! Messages over frames: an open WebSocket, of either side.
 //!
 //! ```text
-//!   stream -> inbox -> head -+-> one whole message: a slice of the inbox
+//!   stream -> buffer -> head -+-> one whole message: a slice of the receive buffer
 //!                            +-> a part: collected, decompressed, until the last one
 //!                            +-> ping: a pong is put out;  close: it is answered
 //!   message -> (compressed) -> head, mask -> out -> stream
@@ -21,19 +21,19 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use crate::transport::Stream;
-use crate::transport::inbox::Inbox;
+use crate::transport::recv_buffer::RecvBuffer;
 
 use super::deflate::{self, Deflate};
 use super::frame::{self, Head, MAX_CONTROL, MAX_HEAD, Opcode};
 use super::keys::Keys;
 
-/// How much gathers before it is written.
+/// The bytes that gather before they are written.
 const GATHERED: usize = 64 * 1024;
 
-/// How much room is kept when all is written.
+/// The room that is kept when all is written.
 pub(super) const KEPT: usize = 256 * 1024;
 
-/// How many bytes of pongs may wait before no more is read: a peer that pings and does not read
+/// The bytes of pongs that may wait before no more is read: a peer that pings and does not read
 /// must not fill our memory. What else waits stops nothing, or two peers that send much at once
 /// would wait for each other.
 const PONG_BYTES: usize = 1024 * 1024;
@@ -42,18 +42,18 @@ const PONG_BYTES: usize = 1024 * 1024;
 #[derive(Debug)]
 pub struct Socket {
     stream: Stream,
-    inbox: Inbox,
+    buffer: RecvBuffer,
     max_message_size: usize,
     /// The message of which a part has come.
     partial: Option<Partial>,
     /// Frames to be written; the first `written` bytes of them are.
     out: Vec<u8>,
     written: usize,
-    /// How many bytes of pongs were put out since all was written.
+    /// The bytes of pongs that were put out since all was written.
     pongs: usize,
     /// Something was written that TLS may still hold.
     unflushed: bool,
-    /// What a client masks its frames with; a server does not.
+    /// The keys that a client masks its frames with; a server does not.
     keys: Option<Keys>,
     deflate: Option<Box<Deflate>>,
     /// The code of our closing frame.
@@ -67,11 +67,11 @@ struct Partial {
     is_text: bool,
     compressed: bool,
     bytes: Vec<u8>,
-    /// How many of the bytes are known to be UTF-8.
+    /// The number of the bytes that are known to be UTF-8.
     checked: usize,
 }
 
-/// What came in.
+/// A message, or another thing that came in.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received {
     /// A whole message.
@@ -94,7 +94,7 @@ pub enum Received {
     },
 }
 
-/// Why it is over.
+/// The reason why it is over.
 #[derive(Debug)]
 pub enum Broken {
     /// The peer broke the rules.
@@ -120,17 +120,17 @@ impl Broken {
 }
 
 impl Socket {
-    /// After the handshake; `inbox` has what was read behind it.
+    /// After the handshake; `buffer` has what was read behind it.
     pub(super) fn new(
         stream: Stream,
-        inbox: Inbox,
+        buffer: RecvBuffer,
         max_message_size: usize,
         keys: Option<Keys>,
         deflate: Option<Deflate>,
     ) -> Socket {
         Socket {
             stream,
-            inbox,
+            buffer,
             max_message_size,
             partial: None,
             out: Vec::new(),
@@ -159,15 +159,16 @@ impl Socket {
         self.deflate.is_some()
     }
 
-    /// How many bytes wait to be written.
+    /// The number of bytes that wait to be written.
     pub fn waiting(&self) -> usize {
         self.out.len() - self.written
     }
 
     // ===== receiving =====
 
-    /// What comes next. After an error or a close nothing does; after an error there may still be
-    /// something to say, and then [`Socket::poll_close`] tells the peer the error's code.
+    /// The next thing that comes in. After an error or a close nothing does; after an error there
+    /// may still be something to say, and then [`Socket::poll_close`] tells the peer the error's
+    /// code.
     pub fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Broken>> {
         if self.ended {
             let end = io::Error::new(io::ErrorKind::NotConnected, "it has ended");
@@ -209,10 +210,10 @@ impl Socket {
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Broken>> {
         loop {
-            let head = match frame::parse(self.inbox.bytes()) {
+            let head = match frame::parse(self.buffer.bytes()) {
                 Ok(head) => head,
                 // Whatever is wrong with it: the peer is going.
-                Err(broken) if frame::is_close(self.inbox.bytes()) => {
+                Err(broken) if frame::is_close(self.buffer.bytes()) => {
                     return Poll::Ready(Ok(self.closed_badly(&broken)));
                 }
                 Err(broken) => return Poll::Ready(Err(broken)),
@@ -232,7 +233,7 @@ impl Socket {
                 return Poll::Pending;
             }
             // What is checked is below the limit.
-            let room = self.inbox.room(head.map_or(0, |head| head.len + head.size as usize));
+            let room = self.buffer.room(head.map_or(0, |head| head.len + head.size as usize));
             let read = ready!(pin!(self.stream.read_buf(room)).poll(cx));
             match read {
                 Ok(0) => {
@@ -280,10 +281,10 @@ impl Socket {
         Ok(())
     }
 
-    /// Takes a frame out of the inbox, if it is there as a whole.
+    /// Takes a frame out of the receive buffer, if it is there as a whole.
     #[inline]
     fn take(&mut self, head: &Head) -> Result<Option<Received>, Broken> {
-        let Some(mut payload) = self.inbox.take(head.len, head.size as usize) else {
+        let Some(mut payload) = self.buffer.take(head.len, head.size as usize) else {
             return Ok(None);
         };
         if let Some(mask) = head.mask {

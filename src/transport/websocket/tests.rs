@@ -7,26 +7,26 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::transport::testing::{batch, carry, message, receive, soon};
-use crate::transport::{CROSSBAR_SEPARATOR, Target};
+use crate::transport::{CROSSBAR_SEPARATOR, ConnectOptions};
 
 const LIMIT: usize = 1 << 20;
 
 /// Our client and our server, each as it wants to be.
-async fn pair(target: Target, deflate: Option<DeflateOptions>) -> (WebSocket, WebSocket) {
+async fn pair(options: ConnectOptions, deflate: Option<DeflateOptions>) -> (WebSocket, WebSocket) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let dial = async {
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        connect(stream.into(), &target).await.unwrap()
+        connect(stream.into(), &options).await.unwrap()
     };
     let serve = async {
         let (stream, _) = listener.accept().await.unwrap();
-        accept(stream, Some("/ws"), target.max_message_size, deflate.as_ref()).await.unwrap()
+        accept(stream, Some("/ws"), options.max_message_size, deflate.as_ref()).await.unwrap()
     };
     soon(async { tokio::join!(dial, serve) }).await
 }
 
-fn target(serializer: Serializer) -> Target {
-    Target { serializers: vec![serializer], ..Target::plain("ws://localhost/ws") }
+fn options(serializer: Serializer) -> ConnectOptions {
+    ConnectOptions { serializers: vec![serializer], ..ConnectOptions::plain("ws://localhost/ws") }
 }
 
 #[tokio::test]
@@ -38,8 +38,8 @@ async fn every_serializer_with_and_without_compression() {
         .collect();
     for serializer in Serializer::ALL {
         for deflate in [None, Some(DeflateOptions { threshold: 10, ..DeflateOptions::default() })] {
-            let target = Target { deflate, ..target(serializer) };
-            let (mut client, mut server) = pair(target, deflate).await;
+            let options = ConnectOptions { deflate, ..options(serializer) };
+            let (mut client, mut server) = pair(options, deflate).await;
             assert_eq!((client.serializer(), server.serializer()), (serializer, serializer));
             assert_eq!(client.socket.is_compressing(), deflate.is_some());
             carry(&mut client, &mut server, &messages).await;
@@ -54,7 +54,7 @@ async fn every_serializer_with_and_without_compression() {
 #[tokio::test]
 async fn who_sends_too_much_in_a_batch_is_told() {
     for encoding in Encoding::ALL {
-        let (mut client, mut server) = pair(target(Serializer::batched(encoding)), None).await;
+        let (mut client, mut server) = pair(options(Serializer::batched(encoding)), None).await;
         let sent = batch(encoding, &[vec![b'1'; 9], vec![b'1'; LIMIT + 1], vec![b'1'; 9]]);
         let mut next = 0;
         let (sent, first) = tokio::join!(
@@ -73,15 +73,15 @@ async fn who_sends_too_much_in_a_batch_is_told() {
         assert!(matches!(receive(&mut server).await, Err(TransportError::Lost(_))));
         poll_fn(|cx| server.poll_close(cx)).await.unwrap();
         let end = receive(&mut client).await;
-        assert!(matches!(end, Ok(Incoming::End { code: Some(1009), .. })), "{end:?}");
+        assert!(matches!(end, Ok(Incoming::Closed { code: Some(1009), .. })), "{end:?}");
     }
 }
 
 #[tokio::test]
 async fn compression_needs_both() {
     let deflate = Some(DeflateOptions::default());
-    let json = || target(Encoding::Json.into());
-    let (client, server) = pair(Target { deflate, ..json() }, None).await;
+    let json = || options(Encoding::Json.into());
+    let (client, server) = pair(ConnectOptions { deflate, ..json() }, None).await;
     assert!(!client.socket.is_compressing() && !server.socket.is_compressing());
     let (client, server) = pair(json(), deflate).await;
     assert!(!client.socket.is_compressing() && !server.socket.is_compressing());
@@ -91,8 +91,8 @@ async fn compression_needs_both() {
 async fn the_server_separates_as_the_client_does() {
     let serializer = Serializer::batched(Encoding::Json);
     let json_batch_separator = CROSSBAR_SEPARATOR;
-    let target = Target { json_batch_separator, ..target(serializer) };
-    let (mut client, mut server) = pair(target, None).await;
+    let options = ConnectOptions { json_batch_separator, ..options(serializer) };
+    let (mut client, mut server) = pair(options, None).await;
     let messages = [b"[1]".to_vec(), b"[2]".to_vec()];
     carry(&mut client, &mut server, &messages).await;
     let (sent, mut next) = (batch(Encoding::Json, &messages), 0);
@@ -104,22 +104,22 @@ async fn the_server_separates_as_the_client_does() {
 
 #[tokio::test]
 async fn both_close_in_order() {
-    let (mut client, mut server) = pair(target(Encoding::Cbor.into()), None).await;
+    let (mut client, mut server) = pair(options(Encoding::Cbor.into()), None).await;
     soon(poll_fn(|cx| client.poll_close(cx))).await.unwrap();
     for side in [&mut server, &mut client] {
         let end = soon(poll_fn(|cx| side.poll_receive(cx))).await.unwrap();
-        assert!(matches!(end, Incoming::End { code: Some(1000), .. }), "{end:?}");
+        assert!(matches!(end, Incoming::Closed { code: Some(1000), .. }), "{end:?}");
         let after = soon(poll_fn(|cx| side.poll_receive(cx))).await;
         assert!(matches!(after, Err(TransportError::Lost(_))), "{after:?}");
     }
 }
 
 /// Our client, and a server's end of the stream after the upgrade.
-async fn with_bytes(target: Target, extra: &str) -> (WebSocket, TcpStream) {
+async fn with_bytes(options: ConnectOptions, extra: &str) -> (WebSocket, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let dial = async {
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        connect(stream.into(), &target).await.unwrap()
+        connect(stream.into(), &options).await.unwrap()
     };
     let serve = async {
         let (mut stream, _) = listener.accept().await.unwrap();
@@ -145,9 +145,10 @@ async fn with_bytes(target: Target, extra: &str) -> (WebSocket, TcpStream) {
 #[tokio::test]
 async fn a_bomb_costs_no_memory_and_is_told_with_its_code() {
     let deflate = Some(DeflateOptions::default());
-    let target = Target { deflate, max_message_size: 1000, ..target(Encoding::Json.into()) };
+    let options =
+        ConnectOptions { deflate, max_message_size: 1000, ..options(Encoding::Json.into()) };
     let extra = "sec-websocket-extensions: permessage-deflate\r\n";
-    let (mut client, mut stream) = with_bytes(target, extra).await;
+    let (mut client, mut stream) = with_bytes(options, extra).await;
     let mut bomb = flate2::Compress::new(flate2::Compression::best(), false);
     let mut bytes = Vec::with_capacity(100_000);
     bomb.compress_vec(&vec![b' '; 500_000], &mut bytes, flate2::FlushCompress::Sync).unwrap();
@@ -169,7 +170,7 @@ async fn a_bomb_costs_no_memory_and_is_told_with_its_code() {
 
 #[tokio::test]
 async fn a_peer_that_pings_and_does_not_read_is_not_read() {
-    let (mut client, mut stream) = with_bytes(target(Encoding::Json.into()), "").await;
+    let (mut client, mut stream) = with_bytes(options(Encoding::Json.into()), "").await;
     let mut ping = Vec::new();
     frame::put(&mut ping, frame::Opcode::Ping, false, None, &[b'x'; 125]);
     let pings = ping.repeat(1000);
@@ -196,8 +197,8 @@ async fn a_peer_that_pings_and_does_not_read_is_not_read() {
 
 #[tokio::test]
 async fn both_sides_send_much_at_once() {
-    let target = Target { max_message_size: 16 << 20, ..target(Encoding::Json.into()) };
-    let (mut client, mut server) = pair(target, None).await;
+    let options = ConnectOptions { max_message_size: 16 << 20, ..options(Encoding::Json.into()) };
+    let (mut client, mut server) = pair(options, None).await;
     let large = vec![b'x'; 16 << 20];
     let large = [&large, &large];
     soon(async {
@@ -223,12 +224,12 @@ async fn exchange(socket: &mut WebSocket, messages: &[&Vec<u8>]) {
     .await;
 }
 
-/// What is random becomes larger when it is compressed, and the limit is for what it was.
+/// Random bytes become larger when they are compressed, and the limit is for what they were.
 #[tokio::test]
 async fn a_compressed_message_may_be_as_large_as_any() {
     let deflate = Some(DeflateOptions::default());
-    let target = Target { deflate, ..target(Encoding::Cbor.into()) };
-    let (mut client, mut server) = pair(target, deflate).await;
+    let options = ConnectOptions { deflate, ..options(Encoding::Cbor.into()) };
+    let (mut client, mut server) = pair(options, deflate).await;
     let noise: Vec<u8> = (0..LIMIT).map(|_| fastrand::u8(..)).collect();
     carry(&mut client, &mut server, &[&noise, &noise]).await;
     carry(&mut server, &mut client, &[&noise]).await;

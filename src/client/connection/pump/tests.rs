@@ -76,7 +76,7 @@ impl Transport for Scripted {
         let mut script = lock(&self.0);
         script.sent.push("the end".to_owned());
         if script.closes {
-            script.steps.push_back(Ok(Incoming::End { code: None, reason: String::new() }));
+            script.steps.push_back(Ok(Incoming::Closed { code: None, reason: String::new() }));
         }
         Poll::Ready(Ok(()))
     }

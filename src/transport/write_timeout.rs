@@ -1,4 +1,4 @@
-//! How long a peer may show nothing while something is on its way to it.
+//! The time that a peer may show nothing while something is on its way to it.
 //!
 //! What the own system has taken says nothing about the peer, and no more do its buffers, which may
 //! hold megabytes and empty in large steps. What counts is what the peer's system acknowledges: who
@@ -25,7 +25,7 @@ pub(crate) enum Sign {
 
 /// See the module's text.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(super) struct WriteTimeout {
     limit: Duration,
     wanted: Sign,
     /// Kept for the next time.
@@ -38,14 +38,14 @@ pub(super) struct Patience {
 
 #[derive(Debug)]
 struct Watch {
-    /// How many looks in a row have seen no sign of life. Looks are counted, and not time: it may be
-    /// this process that sleeps.
+    /// The number of looks in a row that have seen no sign of life. Looks are counted, and not
+    /// time: it may be this process that sleeps.
     vain: u32,
-    /// How far the peer was at the last look.
+    /// The peer's progress at the last look.
     taken: i64,
 }
 
-/// How often to look in the time that there is.
+/// The number of looks in the time that there is.
 const LOOKS: u32 = 4;
 
 /// The finding of a look at the peer.
@@ -62,7 +62,7 @@ impl Look {
         if socket.tcp().is_none() {
             // There is one buffer between us and the peer, which is small and fills as the peer's
             // own would: that it has not read yet is no reason to doubt it.
-            let taken = socket.moved().written as i64;
+            let taken = socket.byte_counts().written as i64;
             return Look { is_waiting: is_stuck, taken, silence: Duration::ZERO };
         }
         let silence = match wanted {
@@ -77,9 +77,9 @@ impl Look {
     }
 }
 
-impl Patience {
-    pub(super) fn new(limit: Duration, wanted: Sign) -> Patience {
-        Patience { limit, wanted, timer: None, is_stuck: false, watch: None }
+impl WriteTimeout {
+    pub(super) fn new(limit: Duration, wanted: Sign) -> WriteTimeout {
+        WriteTimeout { limit, wanted, timer: None, is_stuck: false, watch: None }
     }
 
     /// Something was given to the socket, or does not fit into it.
@@ -133,8 +133,8 @@ impl Patience {
             watch.taken = found.taken;
             if watch.vain >= LOOKS {
                 let why = match self.wanted {
-                    Sign::Takes => "the peer takes nothing any more",
-                    Sign::Answers => "the peer's machine does not answer any more",
+                    Sign::Takes => "the peer no longer takes any data",
+                    Sign::Answers => "the peer's machine no longer answers",
                 };
                 return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, why));
             }
@@ -156,22 +156,22 @@ mod tests {
         Look { is_waiting: true, taken, silence: Duration::from_secs(silent) }
     }
 
-    async fn begin(patience: &mut Patience) {
+    async fn begin(write_timeout: &mut WriteTimeout) {
         poll_fn(|cx| {
-            patience.begin(cx, 0);
+            write_timeout.begin(cx, 0);
             Poll::Ready(())
         })
         .await;
     }
 
-    async fn ends(patience: &mut Patience, found: Look) -> bool {
-        poll_fn(|cx| Poll::Ready(patience.poll_watch(cx, |_| found).is_ready())).await
+    async fn ends(write_timeout: &mut WriteTimeout, found: Look) -> bool {
+        poll_fn(|cx| Poll::Ready(write_timeout.poll_watch(cx, |_| found).is_ready())).await
     }
 
     /// For how many seconds a peer is borne with of which this is seen.
-    async fn lasts(patience: &mut Patience, found: impl Fn(i64) -> Look) -> i64 {
+    async fn lasts(write_timeout: &mut WriteTimeout, found: impl Fn(i64) -> Look) -> i64 {
         for second in 0..1000 {
-            if ends(patience, found(second)).await {
+            if ends(write_timeout, found(second)).await {
                 return second;
             }
             tokio::time::advance(Duration::from_secs(1)).await;
@@ -182,38 +182,38 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_takes_something_goes_on_and_who_takes_nothing_ends() {
         for (rate, wanted) in [(1, 1000), (0, 60)] {
-            let mut patience = Patience::new(LIMIT, Sign::Takes);
-            begin(&mut patience).await;
-            let lasted = lasts(&mut patience, |second| look(second * rate, 0)).await;
+            let mut write_timeout = WriteTimeout::new(LIMIT, Sign::Takes);
+            begin(&mut write_timeout).await;
+            let lasted = lasts(&mut write_timeout, |second| look(second * rate, 0)).await;
             assert!((wanted..wanted + 2).contains(&lasted), "{lasted} s at {rate} bytes/s");
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_closed_window_is_borne_with_where_an_answer_is_enough() {
-        let mut patience = Patience::new(LIMIT, Sign::Answers);
-        begin(&mut patience).await;
-        assert_eq!(lasts(&mut patience, |_| look(0, 10)).await, 1000);
-        let lasted = lasts(&mut patience, |second| look(0, second as u64)).await;
+        let mut write_timeout = WriteTimeout::new(LIMIT, Sign::Answers);
+        begin(&mut write_timeout).await;
+        assert_eq!(lasts(&mut write_timeout, |_| look(0, 10)).await, 1000);
+        let lasted = lasts(&mut write_timeout, |second| look(0, second as u64)).await;
         assert!((60..=90).contains(&lasted), "{lasted} s");
     }
 
     #[tokio::test(start_paused = true)]
     async fn nothing_on_its_way_is_nothing_to_wait_for() {
-        let mut patience = Patience::new(LIMIT, Sign::Takes);
-        begin(&mut patience).await;
+        let mut write_timeout = WriteTimeout::new(LIMIT, Sign::Takes);
+        begin(&mut write_timeout).await;
         let nothing = Look { is_waiting: false, taken: 0, silence: Duration::ZERO };
-        assert_eq!(lasts(&mut patience, |_| nothing).await, 1000);
-        assert!(patience.watch.is_none(), "no timer runs any more");
+        assert_eq!(lasts(&mut write_timeout, |_| nothing).await, 1000);
+        assert!(write_timeout.watch.is_none(), "no timer runs any more");
         // The time counts from the write that begins to wait, however long this process has slept.
-        begin(&mut patience).await;
+        begin(&mut write_timeout).await;
         tokio::time::advance(100 * LIMIT).await;
-        assert!(!ends(&mut patience, look(-1, 0)).await);
-        assert!(!ends(&mut patience, nothing).await);
+        assert!(!ends(&mut write_timeout, look(-1, 0)).await);
+        assert!(!ends(&mut write_timeout, nothing).await);
         tokio::time::advance(LIMIT).await;
-        assert!(!ends(&mut patience, nothing).await);
-        begin(&mut patience).await;
-        let lasted = lasts(&mut patience, |_| look(0, 0)).await;
+        assert!(!ends(&mut write_timeout, nothing).await);
+        begin(&mut write_timeout).await;
+        let lasted = lasts(&mut write_timeout, |_| look(0, 0)).await;
         assert!((60..62).contains(&lasted), "{lasted} s");
     }
 }

@@ -1,8 +1,8 @@
 //! An open transport of a server: where its requests and its session meet.
 //!
 //! ```text
-//!   send ----> received ------> Served::poll_receive
-//!   receive <- waiting  <------ Served::poll_send, which waits until there is one
+//!   send ----> received ------> ServerTransport::poll_receive
+//!   receive <- waiting  <------ ServerTransport::poll_send, which waits until there is one
 //! ```
 //!
 //! Little is kept here: who sends more than the session takes waits with its request, and what
@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -21,10 +21,11 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::codec::Batch;
+use crate::os::lock;
 use crate::transport::framing::Framing;
 use crate::transport::{Incoming, Serializer, Transport, TransportError};
 
-use super::server::Hub;
+use super::server::Server;
 use super::{check_text, unit};
 
 /// So many received bytes may wait for the session.
@@ -32,9 +33,9 @@ const ENOUGH: usize = 1024 * 1024;
 
 /// An open transport.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct Shared {
     pub(super) serializer: Serializer,
-    /// How large a unit may be that is sent here, where the session has said so.
+    /// The limit of a unit that is sent here, where the session has set one.
     limit: AtomicUsize,
     state: Mutex<State>,
     /// Tells those who wait that the session has taken something.
@@ -47,7 +48,7 @@ struct State {
     received_bytes: usize,
     /// The client has closed it.
     left: bool,
-    /// What comes behind what was received.
+    /// The client's mistake, which comes behind what was received.
     mistake: Option<TransportError>,
     /// Receives so far.
     receives: u64,
@@ -55,11 +56,11 @@ struct State {
     waiting: Option<Waiting>,
     /// The receive that was answered, and has not looked yet.
     answered: Option<u64>,
-    /// What the client was about to get when it went away.
+    /// The reply that the client was about to get when it went away.
     undelivered: Option<Reply>,
     /// Messages that receives have been answered with, but that the system does not have yet.
     unwritten: usize,
-    /// When the client was last seen.
+    /// The time at which the client was last seen.
     seen: Instant,
     /// The session has closed it.
     closed: bool,
@@ -73,7 +74,7 @@ struct Waiting {
     sender: oneshot::Sender<Reply>,
 }
 
-/// What a receive is answered with.
+/// The answer to a receive.
 #[derive(Debug)]
 pub(super) enum Reply {
     Messages(Bytes),
@@ -83,8 +84,8 @@ pub(super) enum Reply {
     End,
 }
 
-impl Room {
-    pub(super) fn new(serializer: Serializer) -> Arc<Room> {
+impl Shared {
+    pub(super) fn new(serializer: Serializer) -> Arc<Shared> {
         let state = State {
             received: VecDeque::new(),
             received_bytes: 0,
@@ -100,7 +101,7 @@ impl Room {
             waker: None,
         };
         let limit = AtomicUsize::new(usize::MAX);
-        Arc::new(Room { serializer, limit, state: Mutex::new(state), taken: Notify::new() })
+        Arc::new(Shared { serializer, limit, state: Mutex::new(state), taken: Notify::new() })
     }
 
     /// The largest unit, as far as the session has an opinion; otherwise `usize::MAX`.
@@ -128,10 +129,10 @@ impl Room {
         }
     }
 
-    /// The client asks for messages; waits for them for at most `patience`. A receive that hangs
+    /// The client asks for messages; waits for them for at most `max_wait`. A receive that hangs
     /// already is the one of a connection that was lost. Messages count as unwritten until a
     /// [`Writing`] of them ends.
-    pub(super) async fn receive(&self, patience: Duration) -> Reply {
+    pub(super) async fn receive(&self, max_wait: Duration) -> Reply {
         let mut asked = {
             let mut state = self.state();
             state.touch();
@@ -144,20 +145,20 @@ impl Room {
             }
             self.ask(&mut state)
         };
-        match tokio::time::timeout(patience, &mut asked.reply).await {
+        match tokio::time::timeout(max_wait, &mut asked.reply).await {
             Ok(reply) => reply.unwrap_or(Reply::End),
             Err(_) => asked.late().unwrap_or(Reply::Later),
         }
     }
 
-    fn ask(&self, state: &mut State) -> Asked<'_> {
+    fn ask(&self, state: &mut State) -> PendingReceive<'_> {
         let (sender, reply) = oneshot::channel();
         state.receives += 1;
         let number = state.receives;
         if let Some(older) = state.waiting.replace(Waiting { number, sender }) {
             let _ = older.sender.send(Reply::Later);
         }
-        Asked { room: self, number, reply }
+        PendingReceive { shared: self, number, reply }
     }
 
     /// The client closes.
@@ -177,7 +178,7 @@ impl Room {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
@@ -211,24 +212,24 @@ impl State {
 }
 
 /// A receive that hangs. However it ends, also with its connection, the client was there till then.
-struct Asked<'a> {
-    room: &'a Room,
+struct PendingReceive<'a> {
+    shared: &'a Shared,
     number: u64,
     reply: oneshot::Receiver<Reply>,
 }
 
-impl Asked<'_> {
-    /// What was answered in the very moment in which nobody wanted to wait any more.
+impl PendingReceive<'_> {
+    /// The reply that came in the very moment in which nobody wanted to wait any more.
     fn late(&mut self) -> Option<Reply> {
         self.reply.close();
         self.reply.try_recv().ok()
     }
 }
 
-impl Drop for Asked<'_> {
+impl Drop for PendingReceive<'_> {
     fn drop(&mut self) {
         let late = self.late();
-        let mut state = self.room.state();
+        let mut state = self.shared.state();
         if state.answered == Some(self.number) {
             state.answered = None;
             state.unwritten += usize::from(late.is_none());
@@ -243,12 +244,12 @@ impl Drop for Asked<'_> {
 
 /// Messages on their way from an answered receive to the system.
 #[derive(Debug)]
-pub(super) struct Writing(Arc<Room>);
+pub(super) struct Writing(Arc<Shared>);
 
 impl Writing {
     /// Of the messages that a receive was answered with just now.
-    pub(super) fn of(room: &Arc<Room>) -> Writing {
-        Writing(room.clone())
+    pub(super) fn new(shared: &Arc<Shared>) -> Writing {
+        Writing(shared.clone())
     }
 }
 
@@ -262,26 +263,26 @@ impl Drop for Writing {
     }
 }
 
-/// The session's end of a room.
+/// An open transport as its session sees it.
 #[derive(Debug)]
-pub struct Served {
-    hub: Arc<Hub>,
+pub struct ServerTransport {
+    server: Arc<Server>,
     id: String,
-    room: Arc<Room>,
+    shared: Arc<Shared>,
     framing: Framing,
     timer: Pin<Box<Sleep>>,
 }
 
-impl Served {
-    pub(super) fn new(hub: Arc<Hub>, id: String, room: Arc<Room>) -> Served {
-        let framing = Framing::following(room.serializer, hub.max_message_size());
-        let timer = Box::pin(sleep_until(Instant::now() + hub.expiry()));
-        Served { hub, id, room, framing, timer }
+impl ServerTransport {
+    pub(super) fn new(server: Arc<Server>, id: String, shared: Arc<Shared>) -> ServerTransport {
+        let framing = Framing::following(shared.serializer, server.max_message_size());
+        let timer = Box::pin(sleep_until(Instant::now() + server.expiry()));
+        ServerTransport { server, id, shared, framing, timer }
     }
 
     #[cfg(test)]
-    pub(super) fn room_is_asked(&self) -> bool {
-        self.room.state().is_asked()
+    pub(super) fn is_asked(&self) -> bool {
+        self.shared.state().is_asked()
     }
 
     /// Ready when the client has not been seen for too long.
@@ -292,7 +293,7 @@ impl Served {
             }
             let now = Instant::now();
             let seen = if state.is_asked() { now } else { state.seen };
-            let due = seen + self.hub.expiry();
+            let due = seen + self.server.expiry();
             if due <= now {
                 return Poll::Ready(());
             }
@@ -301,28 +302,28 @@ impl Served {
     }
 }
 
-impl Transport for Served {
+impl Transport for ServerTransport {
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, TransportError>> {
         if let Some(message) = self.framing.next()? {
             return Poll::Ready(Ok(Incoming::Message(message)));
         }
-        let room = self.room.clone();
-        let mut state = room.state();
+        let shared = self.shared.clone();
+        let mut state = shared.state();
         if let Some(unit) = state.received.pop_front() {
             state.received_bytes -= unit.len();
             drop(state);
-            room.taken.notify_waiters();
-            check_text(room.serializer, &unit)?;
+            shared.taken.notify_waiters();
+            check_text(shared.serializer, &unit)?;
             return Poll::Ready(self.framing.open(unit).map(Incoming::Message));
         }
         if let Some(mistake) = state.mistake.take() {
             return Poll::Ready(Err(mistake));
         }
         if state.left {
-            return Poll::Ready(Ok(Incoming::End { code: None, reason: String::new() }));
+            return Poll::Ready(Ok(Incoming::Closed { code: None, reason: String::new() }));
         }
         if self.poll_expired(&state, cx).is_ready() {
-            let why = "the client asks for nothing any more".to_owned();
+            let why = "the client no longer asks for messages".to_owned();
             return Poll::Ready(Err(TransportError::Lost(why)));
         }
         state.waker = Some(cx.waker().clone());
@@ -335,7 +336,7 @@ impl Transport for Served {
         batch: &Batch,
         next: &mut usize,
     ) -> Poll<Result<(), TransportError>> {
-        let mut state = self.room.state();
+        let mut state = self.shared.state();
         while *next < batch.count() {
             if state.left {
                 return Poll::Ready(Err(TransportError::Lost("the client has closed".to_owned())));
@@ -344,7 +345,7 @@ impl Transport for Served {
                 state.waker = Some(cx.waker().clone());
                 return Poll::Pending;
             }
-            let limit = self.hub.max_message_size();
+            let limit = self.server.max_message_size();
             state.reply(Reply::Messages(unit(&self.framing, batch, next, limit)));
         }
         Poll::Ready(Ok(()))
@@ -355,7 +356,7 @@ impl Transport for Served {
     }
 
     fn is_written(&self, taken: bool, cx: &mut Context<'_>) -> bool {
-        let mut state = self.room.state();
+        let mut state = self.shared.state();
         let answered = state.undelivered.is_none() && state.answered.is_none();
         let written = taken && answered && state.unwritten == 0;
         if !written && !state.left {
@@ -366,35 +367,35 @@ impl Transport for Served {
     }
 
     fn poll_close(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
-        let mut state = self.room.state();
+        let mut state = self.shared.state();
         state.closed = true;
         if let Some(waiting) = state.waiting.take() {
             let _ = waiting.sender.send(Reply::End);
         }
         drop(state);
-        self.room.taken.notify_waiters();
+        self.shared.taken.notify_waiters();
         Poll::Ready(Ok(()))
     }
 
     /// For the requests that begin from now on.
     fn limit(&mut self, max_message_size: usize) {
-        self.room.limit.store(max_message_size, Ordering::Relaxed);
+        self.shared.limit.store(max_message_size, Ordering::Relaxed);
     }
 
     fn serializer(&self) -> Serializer {
-        self.room.serializer
+        self.shared.serializer
     }
 }
 
-impl Drop for Served {
+impl Drop for ServerTransport {
     fn drop(&mut self) {
-        let mut state = self.room.state();
+        let mut state = self.shared.state();
         state.closed = true;
         // Whoever waits is told that this was the end.
         state.waiting = None;
         drop(state);
-        self.room.taken.notify_waiters();
-        self.hub.forget(&self.id);
+        self.shared.taken.notify_waiters();
+        self.server.remove(&self.id);
     }
 }
 
@@ -403,52 +404,52 @@ mod tests {
     use super::*;
     use crate::codec::Encoding;
 
-    fn ask(room: &Room) -> Asked<'_> {
-        room.ask(&mut room.state())
+    fn ask(shared: &Shared) -> PendingReceive<'_> {
+        shared.ask(&mut shared.state())
     }
 
-    fn answer(room: &Room, message: &'static [u8]) {
-        room.state().reply(Reply::Messages(Bytes::from_static(message)));
+    fn answer(shared: &Shared, message: &'static [u8]) {
+        shared.state().reply(Reply::Messages(Bytes::from_static(message)));
     }
 
     #[tokio::test]
     async fn what_comes_as_a_receive_ends_is_not_lost() {
-        let room = Room::new(Encoding::Json.into());
-        let mut asked = ask(&room);
-        answer(&room, b"[1]");
+        let shared = Shared::new(Encoding::Json.into());
+        let mut asked = ask(&shared);
+        answer(&shared, b"[1]");
         assert!(matches!(asked.late(), Some(Reply::Messages(_))), "its time is up");
         drop(asked);
-        assert!(room.state().undelivered.is_none());
+        assert!(shared.state().undelivered.is_none());
 
-        let asked = ask(&room);
-        answer(&room, b"[2]");
+        let asked = ask(&shared);
+        answer(&shared, b"[2]");
         drop(asked);
-        let next = room.receive(Duration::ZERO).await;
+        let next = shared.receive(Duration::ZERO).await;
         assert!(matches!(next, Reply::Messages(message) if message == "[2]"));
     }
 
     #[test]
     fn a_receive_takes_the_place_of_one_whose_connection_is_lost() {
-        let room = Room::new(Encoding::Json.into());
-        let (older, mut newer) = (ask(&room), ask(&room));
+        let shared = Shared::new(Encoding::Json.into());
+        let (older, mut newer) = (ask(&shared), ask(&shared));
         drop(older);
-        assert!(room.state().is_ready(), "that it was told to ask later is nothing to keep");
-        answer(&room, b"[1]");
+        assert!(shared.state().is_ready(), "that it was told to ask later is nothing to keep");
+        answer(&shared, b"[1]");
         assert!(matches!(newer.late(), Some(Reply::Messages(message)) if message == "[1]"));
     }
 
     #[test]
     fn and_gets_what_that_one_did_not_before_anything_else() {
-        let room = Room::new(Encoding::Json.into());
-        let older = ask(&room);
-        answer(&room, b"[1]");
-        let mut newer = ask(&room);
-        assert!(!room.state().is_ready(), "the first answer is not with the client yet");
+        let shared = Shared::new(Encoding::Json.into());
+        let older = ask(&shared);
+        answer(&shared, b"[1]");
+        let mut newer = ask(&shared);
+        assert!(!shared.state().is_ready(), "the first answer is not with the client yet");
         drop(older);
         assert!(matches!(newer.late(), Some(Reply::Messages(message)) if message == "[1]"));
         drop(newer);
-        let next = ask(&room);
-        assert!(room.state().is_ready());
+        let next = ask(&shared);
+        assert!(shared.state().is_ready());
         drop(next);
     }
 }

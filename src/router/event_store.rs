@@ -1,4 +1,4 @@
-//! What a realm keeps of its publications: the retained one of each topic, and the last ones of all
+//! The publications that a realm keeps: the retained one of each topic, and the last ones of all
 //! topics (advanced profile, "Event Retention", "Event History").
 //!
 //! Both are bounded, and lost with their realm. Publications for certain sessions alone are not
@@ -10,24 +10,22 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
-use crate::codec::{Encoding, PayloadRef, Rules, transcode};
+use crate::codec::{DictWriter, Encoding, PayloadRef, Rules, Timestamp, transcode};
 use crate::protocol::message::Event;
 use crate::protocol::uri::{self, Match};
 
 use super::broker::Subscribers;
-use super::clock::{parse, timestamp};
-use super::details::Details;
 use super::pattern::{Entry, matches};
-use super::peer::{Peer, Rings};
+use super::peer::{Peer, WakeList};
 use super::publication::{Audience, Publication};
 use super::request::{Fault, INVALID_ARGUMENT, is_reserved};
 
-/// How many bytes retained publications may have together, and how many past ones may.
+/// The bytes that retained publications may have together, and those that past ones may.
 const MAX_BYTES: usize = 64 << 20;
 
-/// What a realm keeps.
+/// The publications that a realm keeps.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct EventStore {
     /// By topic.
     retained: HashMap<Arc<str>, Kept>,
     /// Their topics in the order in which they came: the oldest goes first.
@@ -36,7 +34,7 @@ pub(super) struct Memory {
     /// In the order in which they came.
     past: VecDeque<Kept>,
     past_bytes: usize,
-    /// How many past publications are kept.
+    /// The number of past publications that are kept.
     limit: usize,
     kept: u64,
 }
@@ -49,14 +47,14 @@ struct Kept {
     publication: u64,
     time: SystemTime,
     topic: Arc<str>,
-    details: Details,
+    details: DictWriter,
     args: Option<Box<[u8]>>,
     kwargs: Option<Box<[u8]>>,
     encoding: Encoding,
     audience: Option<Arc<Audience>>,
 }
 
-/// Which events of a history are wanted.
+/// A selection from the events of a history.
 #[derive(Debug, Default)]
 pub(super) struct Query {
     limit: Option<usize>,
@@ -67,13 +65,13 @@ pub(super) struct Query {
     publications: [Option<u64>; 4],
 }
 
-/// What the limits of a [`Query`] are called.
+/// The names of the limits of a [`Query`].
 const BOUNDS: [&str; 4] = ["from", "after", "before", "until"];
 
-impl Memory {
+impl EventStore {
     /// Keeps the last `limit` publications.
-    pub(super) fn new(limit: usize) -> Memory {
-        Memory { limit, ..Memory::default() }
+    pub(super) fn new(limit: usize) -> EventStore {
+        EventStore { limit, ..EventStore::default() }
     }
 
     /// Keeps a publication, where that is wanted; tells whether it has.
@@ -103,7 +101,7 @@ impl Memory {
         true
     }
 
-    /// Where there is no room for another one, the oldest goes.
+    /// Retains a publication. Where there is no room for another one, the oldest goes.
     fn retain(&mut self, kept: Kept) {
         self.retained_bytes += kept.size();
         self.ages.insert(kept.number, kept.topic.clone());
@@ -120,7 +118,12 @@ impl Memory {
     }
 
     /// Sends a new subscriber what is retained of its topics.
-    pub(super) fn recall(&self, entry: &Entry<Subscribers>, peer: &Arc<Peer>, rings: &mut Rings) {
+    pub(super) fn recall(
+        &self,
+        entry: &Entry<Subscribers>,
+        peer: &Arc<Peer>,
+        wakes: &mut WakeList,
+    ) {
         let mut found: Vec<&Kept> = match entry.matching {
             Match::Exact => self.retained.get(&*entry.uri).into_iter().collect(),
             matching => self
@@ -144,7 +147,7 @@ impl Memory {
                     encoding: kept.encoding,
                 },
             };
-            let _ = peer.try_send(rings, |out| event.write(out));
+            let _ = peer.try_send(wakes, |out| event.write(out));
         }
     }
 
@@ -207,7 +210,7 @@ impl Kept {
         self.audience.as_ref().is_none_or(|audience| audience.has(peer))
     }
 
-    fn details_for(&self, matching: Match) -> Details {
+    fn details_for(&self, matching: Match) -> DictWriter {
         let mut details = self.details.clone();
         if matching != Match::Exact {
             details.text("topic", &self.topic);
@@ -217,9 +220,9 @@ impl Kept {
 
     fn write(&self, entry: &Entry<Subscribers>, out: &mut Vec<u8>) {
         let details = self.details_for(entry.matching).finish();
-        let mut event = Details::default();
+        let mut event = DictWriter::default();
         event
-            .text("timestamp", &timestamp(self.time))
+            .text("timestamp", &Timestamp::from(self.time).millis_text())
             .uint("subscription", entry.id)
             .uint("publication", self.publication)
             .raw(b"details", details.dict().as_bytes());
@@ -263,7 +266,8 @@ impl Query {
                     let Some((bound, kind)) = key.split_once('_') else { continue };
                     let Some(at) = BOUNDS.iter().position(|name| *name == bound) else { continue };
                     if kind == "time" {
-                        let time = value.as_str().and_then(parse);
+                        let time = value.as_str().and_then(Timestamp::parse_nearest);
+                        let time = time.and_then(Timestamp::system_time);
                         let time = time.ok_or_else(|| wrong("a time as of RFC 3339"))?;
                         query.times[at] = Some(time);
                     } else if kind == "publication" {
@@ -291,10 +295,10 @@ mod tests {
     use crate::router::publication::PublishOptions;
 
     /// Retains a publication with these options, which ask for that.
-    fn retain(memory: &mut Memory, topic: &str, options: &str, payload: &str) {
+    fn retain(store: &mut EventStore, topic: &str, options: &str, payload: &str) {
         let options = PublishOptions::read(Dict::from_checked(options.as_bytes())).unwrap();
         let payload = PayloadRef::args(payload);
-        memory.keep(&Publication::new(topic, payload, options, None, None));
+        store.keep(&Publication::new(topic, payload, options, None, None));
     }
 
     #[test]
@@ -309,35 +313,35 @@ mod tests {
             ("eligible_authid", &*names, 10_000 + 1000 * size_of::<String>()),
             ("eligible_authrole", &*names, 10_000 + 1000 * size_of::<String>()),
         ] {
-            let mut memory = Memory::new(10);
+            let mut store = EventStore::new(10);
             let options = format!("{{\"retain\":true,\"{option}\":{value}}}");
-            retain(&mut memory, "com.topic", &options, "[]");
-            assert!(memory.retained_bytes > least, "{option}: {}", memory.retained_bytes);
-            assert_eq!(memory.past_bytes, memory.retained_bytes, "{option}");
-            retain(&mut memory, "com.topic", r#"{"retain":true}"#, "[]");
-            assert!(memory.retained_bytes < 1000, "{option}: {}", memory.retained_bytes);
+            retain(&mut store, "com.topic", &options, "[]");
+            assert!(store.retained_bytes > least, "{option}: {}", store.retained_bytes);
+            assert_eq!(store.past_bytes, store.retained_bytes, "{option}");
+            retain(&mut store, "com.topic", r#"{"retain":true}"#, "[]");
+            assert!(store.retained_bytes < 1000, "{option}: {}", store.retained_bytes);
         }
     }
 
     /// To look through all of them for the oldest would take hours here.
     #[test]
     fn it_is_quick_when_it_is_full() {
-        let mut memory = Memory::default();
-        retain(&mut memory, "com.topic.0000000", r#"{"retain":true}"#, "[]");
-        let most = MAX_BYTES / memory.retained_bytes;
+        let mut store = EventStore::default();
+        retain(&mut store, "com.topic.0000000", r#"{"retain":true}"#, "[]");
+        let most = MAX_BYTES / store.retained_bytes;
         for number in 0..most + 200_000 {
-            retain(&mut memory, &format!("com.topic.{number:07}"), r#"{"retain":true}"#, "[]");
+            retain(&mut store, &format!("com.topic.{number:07}"), r#"{"retain":true}"#, "[]");
         }
-        assert!(memory.retained_bytes <= MAX_BYTES);
-        assert_eq!((memory.retained.len(), memory.ages.len()), (most, most));
-        assert!(memory.retained.contains_key("com.topic.0200000"), "the newest are there");
-        assert!(!memory.retained.contains_key("com.topic.0199999"), "the oldest have gone");
+        assert!(store.retained_bytes <= MAX_BYTES);
+        assert_eq!((store.retained.len(), store.ages.len()), (most, most));
+        assert!(store.retained.contains_key("com.topic.0200000"), "the newest are there");
+        assert!(!store.retained.contains_key("com.topic.0199999"), "the oldest have gone");
 
         // A newer one of the same topic takes the place of the older, and is young again.
-        retain(&mut memory, "com.topic.0200000", r#"{"retain":true}"#, "[]");
-        retain(&mut memory, "com.topic.another", r#"{"retain":true}"#, "[]");
-        assert_eq!((memory.retained.len(), memory.ages.len()), (most, most));
-        assert!(memory.retained.contains_key("com.topic.0200000"));
-        assert!(!memory.retained.contains_key("com.topic.0200001"));
+        retain(&mut store, "com.topic.0200000", r#"{"retain":true}"#, "[]");
+        retain(&mut store, "com.topic.another", r#"{"retain":true}"#, "[]");
+        assert_eq!((store.retained.len(), store.ages.len()), (most, most));
+        assert!(store.retained.contains_key("com.topic.0200000"));
+        assert!(!store.retained.contains_key("com.topic.0200001"));
     }
 }

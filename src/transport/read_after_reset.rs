@@ -1,11 +1,12 @@
-//! A socket that hears its peer out: its writes do not fail for what its reads can tell better.
+//! A socket that is read to its end after a reset: its writes do not fail for what its reads can
+//! tell better.
 //!
 //! Who ends a connection often says why, and then closes without reading on: the system answers our
 //! next write with a reset, while the reason waits to be read: an ABORT, a GOODBYE, a close code, a
-//! TLS alert. So a write to a peer that is gone goes nowhere, and the error is kept until everything
-//! that came has been read.
+//! TLS alert. So a write to a peer that is gone goes nowhere, and the error is kept until
+//! everything that came has been read.
 //!
-//! Being next to the system, below TLS, it is also where [`Patience`] with the peer can be bounded.
+//! Being next to the system, below TLS, it is also where a [`WriteTimeout`] can be kept.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
@@ -13,38 +14,38 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::patience::Patience;
 use super::socket::Socket;
+use super::write_timeout::WriteTimeout;
 
 /// See the module's text.
 #[derive(Debug)]
-pub(super) struct HearOut {
+pub(super) struct ReadAfterReset {
     socket: Socket,
     peer: Peer,
-    patience: Option<Patience>,
+    write_timeout: Option<WriteTimeout>,
 }
 
 #[derive(Debug)]
 enum Peer {
     There,
-    /// What the first write said that it did not take.
+    /// It is gone; with the error of the first write that it did not take, until that is told.
     Gone(Option<io::Error>),
 }
 
-impl HearOut {
-    pub(super) fn get_ref(&self) -> &Socket {
+impl ReadAfterReset {
+    pub(super) fn socket(&self) -> &Socket {
         &self.socket
     }
 
-    /// It fails once the peer has shown nothing for too long.
-    pub(super) fn be_patient(&mut self, patience: Patience) {
-        self.patience = Some(patience);
+    /// Makes it fail once the peer has shown nothing for too long.
+    pub(super) fn set_write_timeout(&mut self, write_timeout: WriteTimeout) {
+        self.write_timeout = Some(write_timeout);
     }
 
     /// Ready when the peer has shown nothing for too long.
-    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        match &mut self.patience {
-            Some(patience) => patience.poll_end(cx, &self.socket),
+    fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        match &mut self.write_timeout {
+            Some(write_timeout) => write_timeout.poll_end(cx, &self.socket),
             None => Poll::Pending,
         }
     }
@@ -53,15 +54,15 @@ impl HearOut {
         self.socket
     }
 
-    /// What becomes of a write of `size` bytes.
+    /// The outcome of a write of `size` bytes.
     fn wrote(
         &mut self,
         cx: &mut Context<'_>,
         size: usize,
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        if let Some(patience) = &mut self.patience {
-            patience.wrote(cx, &self.socket, written.is_ready());
+        if let Some(write_timeout) = &mut self.write_timeout {
+            write_timeout.wrote(cx, &self.socket, written.is_ready());
         }
         match written {
             Poll::Ready(Err(error)) if is_gone(&error) => {
@@ -69,7 +70,7 @@ impl HearOut {
                 Poll::Ready(Ok(size))
             }
             Poll::Ready(written) => Poll::Ready(written),
-            Poll::Pending => self.poll_patience(cx).map(Err),
+            Poll::Pending => self.poll_timeout(cx).map(Err),
         }
     }
 }
@@ -78,13 +79,13 @@ fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
 }
 
-impl<S: Into<Socket>> From<S> for HearOut {
-    fn from(socket: S) -> HearOut {
-        HearOut { socket: socket.into(), peer: Peer::There, patience: None }
+impl<S: Into<Socket>> From<S> for ReadAfterReset {
+    fn from(socket: S) -> ReadAfterReset {
+        ReadAfterReset { socket: socket.into(), peer: Peer::There, write_timeout: None }
     }
 }
 
-impl AsyncRead for HearOut {
+impl AsyncRead for ReadAfterReset {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -93,7 +94,7 @@ impl AsyncRead for HearOut {
         let before = buffer.filled().len();
         match Pin::new(&mut self.socket).poll_read(cx, buffer) {
             Poll::Ready(read) => read?,
-            Poll::Pending => return self.poll_patience(cx).map(Err),
+            Poll::Pending => return self.poll_timeout(cx).map(Err),
         }
         let is_end = buffer.filled().len() == before && buffer.remaining() > 0;
         match &mut self.peer {
@@ -103,7 +104,7 @@ impl AsyncRead for HearOut {
     }
 }
 
-impl AsyncWrite for HearOut {
+impl AsyncWrite for ReadAfterReset {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -158,7 +159,7 @@ mod tests {
     async fn last_words_are_read_after_a_reset() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut socket = HearOut::from(TcpStream::connect(address).await.unwrap());
+        let mut socket = ReadAfterReset::from(TcpStream::connect(address).await.unwrap());
         let (mut peer, _) = listener.accept().await.unwrap();
         socket.write_all(b"unread").await.unwrap();
         peer.readable().await.unwrap();

@@ -1,9 +1,9 @@
-//! What the operating system does for transports that have no pings of their own.
+//! The operating system's watch over transports that have no pings of their own.
 //!
-//! It asks whether the peer is there when nothing is to be said (TCP keep-alive). Where something was
-//! said and is not confirmed it would go on for a quarter of an hour; its option for that,
+//! It asks whether the peer is there when nothing is to be said (TCP keep-alive). Where something
+//! was said and is not confirmed it would go on for a quarter of an hour; its option for that,
 //! TCP_USER_TIMEOUT, also ends a peer that answers and has no room at the moment. So that half is
-//! left to [`Patience`](super::patience::Patience).
+//! left to [`WriteTimeout`](super::write_timeout::WriteTimeout).
 
 use std::io;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use socket2::{SockRef, TcpKeepalive};
 
 use super::{Sign, Stream};
 
-/// How a connection is watched whose transport has no pings of its own.
+/// A watch over a connection whose transport has no pings of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keepalive {
     /// After how much silence the system asks.
     pub idle: Duration,
-    /// How long after that the connection is lost, if no answer comes.
+    /// The time after that in which an answer has to come, or the connection is lost.
     pub timeout: Duration,
 }
 
@@ -27,12 +27,12 @@ impl Keepalive {
     pub(crate) fn watch(self, stream: Stream) -> Stream {
         // Without it a loss is noticed later; that is no reason not to connect.
         let _ = self.ask(&stream);
-        stream.patient(self.idle + self.timeout, Sign::Answers)
+        stream.with_write_timeout(self.idle + self.timeout, Sign::Answers)
     }
 
     /// Has the system ask when nothing is to be said.
     pub(crate) fn ask(self, stream: &Stream) -> io::Result<()> {
-        /// How many questions go unanswered before the connection is lost.
+        /// The number of questions that go unanswered before the connection is lost.
         const QUESTIONS: u32 = 3;
         let Some(tcp) = stream.tcp() else {
             return Ok(());

@@ -1,54 +1,55 @@
-//! What the meta topics tell: who has joined, registered, subscribed, and who has left.
+//! The events of the meta topics: who has joined, registered, subscribed, and who has left.
 
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
+use crate::codec::Timestamp;
+
 use super::broker::Subscribers;
-use super::clock::timestamp;
 use super::dealer::Registration;
 use super::pattern::{Entry, match_name};
 
 /// One event of a meta topic, to be published when the message that caused it is carried out.
 #[derive(Debug)]
-pub(super) struct Notice {
+pub(super) struct MetaEvent {
     pub(super) topic: &'static str,
-    args: NoticeArgs,
+    args: MetaArgs,
 }
 
 #[derive(Debug)]
-enum NoticeArgs {
+enum MetaArgs {
     /// A session and a registration or subscription.
     Changed(u64, u64),
     Json(Value),
 }
 
-impl Notice {
+impl MetaEvent {
     /// `[session, id]`
-    pub(super) fn changed(topic: &'static str, session: u64, id: u64) -> Notice {
-        Notice { topic, args: NoticeArgs::Changed(session, id) }
+    pub(super) fn changed(topic: &'static str, session: u64, id: u64) -> MetaEvent {
+        MetaEvent { topic, args: MetaArgs::Changed(session, id) }
     }
 
     /// `[session, details]`
-    pub(super) fn created(topic: &'static str, session: u64, details: &Value) -> Notice {
-        Notice::new(topic, json!([session, details]))
+    pub(super) fn created(topic: &'static str, session: u64, details: &Value) -> MetaEvent {
+        MetaEvent::new(topic, json!([session, details]))
     }
 
     /// `args` must be a list.
-    pub(super) fn new(topic: &'static str, args: Value) -> Notice {
-        Notice { topic, args: NoticeArgs::Json(args) }
+    pub(super) fn new(topic: &'static str, args: Value) -> MetaEvent {
+        MetaEvent { topic, args: MetaArgs::Json(args) }
     }
 
     /// The encoded args.
     pub(super) fn args(&self) -> String {
         match &self.args {
-            NoticeArgs::Changed(session, id) => format!("[{session},{id}]"),
-            NoticeArgs::Json(args) => args.to_string(),
+            MetaArgs::Changed(session, id) => format!("[{session},{id}]"),
+            MetaArgs::Json(args) => args.to_string(),
         }
     }
 }
 
-/// What the meta API tells of a registration.
+/// The details of a registration in the meta API.
 pub(super) fn registration_details(entry: &Entry<Registration>) -> Value {
     let mut details =
         entry_details(entry.id, entry.created, &entry.uri, match_name(entry.matching));
@@ -56,11 +57,11 @@ pub(super) fn registration_details(entry: &Entry<Registration>) -> Value {
     details
 }
 
-/// What the meta API tells of a subscription.
+/// The details of a subscription in the meta API.
 pub(super) fn subscription_details(entry: &Entry<Subscribers>) -> Value {
     entry_details(entry.id, entry.created, &entry.uri, match_name(entry.matching))
 }
 
 fn entry_details(id: u64, created: SystemTime, uri: &str, matching: &str) -> Value {
-    json!({"id": id, "created": timestamp(created), "uri": uri, "match": matching})
+    json!({"id": id, "created": Timestamp::from(created).millis_text(), "uri": uri, "match": matching})
 }

@@ -10,12 +10,12 @@ use std::task::Poll;
 use tokio::time::{Instant, timeout_at};
 
 use crate::codec::Encoding;
-use crate::transport::longpoll::{Hub, Served};
+use crate::transport::longpoll::{Server, ServerTransport};
 use crate::transport::{ConnectError, Sign, Stream, Transport, rawsocket, websocket};
 
 use super::Shared;
 use super::connection::{CLOSE_TIMEOUT, Connection};
-use super::listener::{Greeting, Reception};
+use super::listener::{Greeting, ListenerKind};
 use super::peer::Peer;
 
 /// The largest message before a session is joined, where nobody knows yet who speaks.
@@ -24,21 +24,24 @@ const UNJOINED_SIZE: usize = 64 * 1024;
 /// Serves a client from its first byte to its end.
 pub(super) async fn serve(shared: Arc<Shared>, stream: Stream, greeting: Arc<Greeting>) {
     let due = Instant::now() + shared.config.hello_timeout;
-    if let Reception::LongPoll(hub) = &greeting.reception {
+    if let ListenerKind::LongPoll(server) = &greeting.kind {
         if let Ok(Ok(stream)) = timeout_at(due, greeting.secure(stream)).await {
-            let stream = stream.patient(shared.config.deaf_after, Sign::Takes);
-            serve_requests(&shared, stream, hub).await;
+            let stream = stream.with_write_timeout(shared.config.write_timeout, Sign::Takes);
+            serve_requests(&shared, stream, server).await;
         }
         return;
     }
-    let Some(guest) = Guest::enter(&shared) else {
+    let Some(accepted) = Accepted::enter(&shared) else {
         return;
     };
     let limit = shared.config.max_message_size;
     let handshakes = async {
-        let stream = greeting.secure(stream).await?.patient(shared.config.deaf_after, Sign::Takes);
-        let mut transport: Box<dyn Transport> = match &greeting.reception {
-            Reception::WebSocket(path) => {
+        let stream = greeting
+            .secure(stream)
+            .await?
+            .with_write_timeout(shared.config.write_timeout, Sign::Takes);
+        let mut transport: Box<dyn Transport> = match &greeting.kind {
+            ListenerKind::WebSocket(path) => {
                 let deflate = shared.config.deflate.as_ref();
                 Box::new(websocket::accept(stream, Some(path), limit, deflate).await?)
             }
@@ -47,20 +50,20 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: Stream, greeting: Arc<Gre
         transport.limit(UNJOINED_SIZE);
         Ok(transport)
     };
-    if let Some(transport) = in_time(&guest, due, handshakes).await {
-        carry(&guest, transport, due).await;
+    if let Some(transport) = in_time(&accepted, due, handshakes).await {
+        carry(&accepted, transport, due).await;
     }
 }
 
 /// Serves the requests of HTTP clients: each transport that they open is a client of its own.
-async fn serve_requests(shared: &Arc<Shared>, stream: Stream, hub: &Arc<Hub>) {
-    let opened = |mut transport: Served| {
+async fn serve_requests(shared: &Arc<Shared>, stream: Stream, server: &Arc<Server>) {
+    let opened = |mut transport: ServerTransport| {
         transport.limit(UNJOINED_SIZE);
-        let Some(guest) = Guest::enter(shared) else {
+        let Some(accepted) = Accepted::enter(shared) else {
             return;
         };
         let due = Instant::now() + shared.config.hello_timeout;
-        tokio::spawn(async move { carry(&guest, Box::new(transport), due).await });
+        tokio::spawn(async move { carry(&accepted, Box::new(transport), due).await });
     };
     let mut closed = shared.closed.subscribe();
     let end = async {
@@ -68,22 +71,23 @@ async fn serve_requests(shared: &Arc<Shared>, stream: Stream, hub: &Arc<Hub>) {
         tokio::time::sleep(CLOSE_TIMEOUT).await;
     };
     tokio::select! {
-        () = hub.serve(stream, opened) => {}
+        () = server.serve(stream, opened) => {}
         () = end => {}
     }
 }
 
-/// What the handshakes make; `None` if they fail, take too long, or the router closes meanwhile.
+/// The outcome of the handshakes; `None` if they fail, take too long, or the router closes
+/// meanwhile.
 async fn in_time<T>(
-    guest: &Guest,
+    accepted: &Accepted,
     due: Instant,
     handshake: impl Future<Output = Result<T, ConnectError>>,
 ) -> Option<T> {
-    let peer = &guest.peer;
+    let peer = &accepted.peer;
     let mut handshake = std::pin::pin!(timeout_at(due, handshake));
     let done = poll_fn(|cx| {
         peer.bell().fall_asleep(cx);
-        match peer.take_order() {
+        match peer.take_command() {
             Some(_) => Poll::Ready(None),
             None => handshake.as_mut().poll(cx).map(Some),
         }
@@ -91,25 +95,25 @@ async fn in_time<T>(
     done.await?.ok()?.ok()
 }
 
-async fn carry(guest: &Guest, transport: Box<dyn Transport>, hello_due: Instant) {
-    let mut connection = Connection::new(&guest.shared, &guest.peer, transport, hello_due);
+async fn carry(accepted: &Accepted, transport: Box<dyn Transport>, hello_due: Instant) {
+    let mut connection = Connection::new(&accepted.shared, &accepted.peer, transport, hello_due);
     poll_fn(|cx| connection.poll(cx)).await;
 }
 
-/// The entry in the router's list of clients, for as long as this lives.
-struct Guest {
+/// An accepted client: its entry in the router's list of clients, for as long as this lives.
+struct Accepted {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
 }
 
-impl Guest {
-    fn enter(shared: &Arc<Shared>) -> Option<Guest> {
+impl Accepted {
+    fn enter(shared: &Arc<Shared>) -> Option<Accepted> {
         let peer = shared.admit()?;
-        Some(Guest { shared: shared.clone(), peer })
+        Some(Accepted { shared: shared.clone(), peer })
     }
 }
 
-impl Drop for Guest {
+impl Drop for Accepted {
     fn drop(&mut self) {
         self.shared.dismiss(&self.peer);
     }

@@ -1,4 +1,4 @@
-//! Options that clients send, read in one pass, and the Details that the router writes.
+//! Options that clients send, read in one pass.
 //!
 //! An option of the wrong type is refused with `wamp.error.invalid_argument`; unknown ones are left
 //! to the callers of [`text`], [`flag`] and the others, which ignore them.
@@ -7,79 +7,15 @@ use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 
-use crate::codec::{Dict, MAX_ID, json::text::unescape, json::text::write_string};
+use crate::codec::json::text::unescape;
+use crate::codec::{Dict, DictWriter, MAX_ID};
 
 use super::request::{Fault, INVALID_ARGUMENT};
 
-/// The Details of a message that the router sends; without entries they cost nothing.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Details {
-    /// `{` and the entries, without the closing brace; nothing at all before the first.
-    open: Vec<u8>,
-}
-
-/// What stood in a list, which may be long, and is looked through for each receiver. Sorted, it
-/// takes no more room than the list.
+/// The items of a list, which may be long, and is looked through for each receiver. Sorted, they
+/// take no more room than the list.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Set<T>(Vec<T>);
-
-/// Encoded Details.
-#[derive(Debug, Default)]
-pub(super) struct Finished(Vec<u8>);
-
-impl Details {
-    /// True without entries.
-    pub(super) fn is_empty(&self) -> bool {
-        self.open.is_empty()
-    }
-
-    /// The bytes that they take.
-    pub(super) fn size(&self) -> usize {
-        self.open.len()
-    }
-
-    /// Adds `"key": true`.
-    pub(super) fn flag(&mut self, key: &str) -> &mut Self {
-        self.raw(key.as_bytes(), b"true")
-    }
-
-    /// Adds a number.
-    pub(super) fn uint(&mut self, key: &str, number: u64) -> &mut Self {
-        self.raw(key.as_bytes(), itoa::Buffer::new().format(number).as_bytes())
-    }
-
-    /// Adds a string.
-    pub(super) fn text(&mut self, key: &str, text: &str) -> &mut Self {
-        self.raw(key.as_bytes(), b"");
-        write_string(&mut self.open, text);
-        self
-    }
-
-    /// Adds an entry as it stands in another dict.
-    pub(super) fn raw(&mut self, key: &[u8], value: &[u8]) -> &mut Self {
-        self.open.push(if self.open.is_empty() { b'{' } else { b',' });
-        self.open.push(b'"');
-        self.open.extend_from_slice(key);
-        self.open.extend_from_slice(b"\":");
-        self.open.extend_from_slice(value);
-        self
-    }
-
-    /// Ends them.
-    pub(super) fn finish(mut self) -> Finished {
-        if !self.open.is_empty() {
-            self.open.push(b'}');
-        }
-        Finished(self.open)
-    }
-}
-
-impl Finished {
-    /// Lends them to a message.
-    pub(super) fn dict(&self) -> Dict<'_> {
-        if self.0.is_empty() { Dict::EMPTY } else { Dict::from_checked(&self.0) }
-    }
-}
 
 impl<T: Ord> Set<T> {
     #[inline]
@@ -122,8 +58,8 @@ pub(super) fn passes_through(key: &[u8]) -> bool {
 }
 
 /// The entries of `options` that pass through.
-pub(super) fn passthru(options: Dict<'_>) -> Details {
-    let mut details = Details::default();
+pub(super) fn passthru(options: Dict<'_>) -> DictWriter {
+    let mut details = DictWriter::default();
     if !options.is_empty() {
         for (key, value) in options.entries().filter(|(key, _)| passes_through(key)) {
             details.raw(key, value);
@@ -195,16 +131,6 @@ fn mistyped(key: &[u8], wanted: &str) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn details_are_written_entry_by_entry() {
-        let mut details = Details::default();
-        assert_eq!(details.clone().finish().dict(), Dict::EMPTY);
-        details.flag("progress").uint("caller", 7).text("topic", "a\"b");
-        details.raw(b"ppt_scheme", b"\"mqtt\"");
-        let expected = r#"{"progress":true,"caller":7,"topic":"a\"b","ppt_scheme":"mqtt"}"#;
-        assert_eq!(details.finish().dict().as_bytes(), expected.as_bytes());
-    }
 
     #[test]
     fn options_have_types() {
