@@ -11,7 +11,7 @@
 //!   which they are read.
 //! * `objects`: what handles lead to; `handles`: the registry of them; `loan`: those that events
 //!   lend; `event_handles`: all that one event lends.
-//! * `view`: what of an event C sees. [`target`]: C callbacks as the client knows them. `requests`:
+//! * `view`: events as C sees them. [`target`]: C callbacks as the client knows them. `requests`:
 //!   the common part of a session's requests.
 //! * [`library`], [`setup`], [`connection`], [`durable`], [`attempt`], [`challenge`], [`codec`],
 //!   [`session`], [`pubsub`], [`rpc`], [`invocation`], [`event`], [`arg`], [`report`], [`value`],

@@ -12,8 +12,9 @@ use crate::client::{Connection, Failure, Mode, Options, Status, Target, lock};
 
 use super::args::{Text, from_c};
 use super::guard::{guard, quiet_panics};
-use super::handles::{self, ConnectionObject, Handle, find};
+use super::handles::{self, Handle, find};
 use super::loan;
+use super::objects::ConnectionObject;
 use super::target::{CTarget, UserData};
 use super::types::*;
 
