@@ -362,3 +362,61 @@ pub(super) fn local_id(id: i64, name: &str) -> Result<u64, Failure> {
         Failure::new(Status::NoSuchId, text)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    unsafe fn required(topic: *const c_char) -> Result<String, Failure> {
+        from_c!(topic: Text);
+        topic.required().map(str::to_owned)
+    }
+
+    unsafe fn text(key: *const c_char, size: usize) -> Result<Vec<u8>, Failure> {
+        from_c!(key[size]: Bytes);
+        key.text().map(<[u8]>::to_vec)
+    }
+
+    unsafe fn filled(out: *mut c_char, size: usize) -> Result<c_int, Failure> {
+        from_c!(out[size]: Buffer);
+        out.fill("four")
+    }
+
+    #[test]
+    fn texts_are_told_by_their_names() {
+        // SAFETY: NULL, or NUL-terminated.
+        let [null, wrong, good] = unsafe {
+            [required(std::ptr::null()), required(c"a\xff".as_ptr()), required(c"a.b".as_ptr())]
+        };
+        assert_eq!(null, Err(Failure::new(Status::Argument, "`topic` is NULL")));
+        assert_eq!(wrong, Err(Failure::new(Status::Utf8, "`topic` is not UTF-8 at byte 1")));
+        assert_eq!(good.as_deref(), Ok("a.b"));
+    }
+
+    #[test]
+    fn sizes_say_where_texts_end() {
+        let key = c"whole".as_ptr();
+        // SAFETY: five bytes and a NUL; of NULL and of what has an impossible size nothing is read.
+        let [part, whole, empty, null, huge] = unsafe {
+            let null = std::ptr::null();
+            [text(key, 2), text(key, NUL), text(null, 0), text(null, 2), text(key, NUL - 1)]
+        };
+        assert_eq!((part.as_deref(), whole.as_deref()), (Ok(&b"wh"[..]), Ok(&b"whole"[..])));
+        assert_eq!(empty.as_deref(), Ok(&b""[..]));
+        assert!([null, huge].into_iter().all(|read| read.unwrap_err().status == Status::Argument));
+    }
+
+    #[test]
+    fn a_buffer_gets_all_or_nothing() {
+        for (size, holds) in [(5, &b"four\0"[..]), (4, &b"\0###"[..]), (0, &b""[..])] {
+            let mut buffer = [b'#'; 8];
+            // SAFETY: there is room for eight bytes.
+            let length = unsafe { filled(buffer.as_mut_ptr().cast(), size) };
+            assert_eq!((length, &buffer[..holds.len()]), (Ok(4), holds));
+            assert_eq!(buffer[size..], [b'#'; 8][size..], "nothing behind its end");
+        }
+        // SAFETY: nothing is written to NULL.
+        let [asked, wrong] = [0, 8].map(|size| unsafe { filled(std::ptr::null_mut(), size) });
+        assert_eq!((asked, wrong.unwrap_err().status), (Ok(4), Status::Argument));
+    }
+}

@@ -10,12 +10,13 @@ use std::cell::OnceCell;
 use std::ptr;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use crate::client::{Connection, Failure, Notice, Session, Status};
+use crate::client::{Failure, Notice, Session, Status};
 use crate::codec::Tree;
 use crate::codec::value::Node;
 
 use super::objects::{
-    BuilderObject, Challenge, Invocation, Lendable, Message, PendingAttempt, Refs, RouterObject,
+    BuilderObject, Challenge, ConnectionObject, Invocation, Lendable, Message, PendingAttempt,
+    Refs, RouterObject,
 };
 use super::slab::Slab;
 use super::types::*;
@@ -98,16 +99,6 @@ pub(super) fn key<H: Handle>(handle: *mut H) -> Option<u64> {
 pub(super) fn session(handle: *mut wamp_session_t) -> Result<Arc<Session>, Failure> {
     let found = key(handle).and_then(|key| SESSIONS.with(key, |object| object.session.clone()));
     found.ok_or_else(|| Status::Handle.into())
-}
-
-/// A connection of the program.
-pub(super) struct ConnectionObject {
-    pub(super) client: Arc<Connection>,
-    /// The keys of the sessions that it lends; `None` once it is freed.
-    pub(super) lent: Mutex<Option<Vec<u64>>>,
-    /// The events that the last poll has shown. What they keep ends with them: nothing else is
-    /// wanted of them here.
-    pub(super) polled: Mutex<Option<Box<dyn Send + Sync>>>,
 }
 
 /// A session of the program.

@@ -5,13 +5,13 @@
 //!
 //! Each layer imports those above it in this list, and none of those below:
 //!
-//! * [`types`]: the public structs, constants and opaque names. [`slab`]: slots with generations.
+//! * [`types`]: the public structs, constants and opaque names. `slab`: slots with generations.
 //!   `last_error`: the texts of failures; `statuses`: which may be answered.
-//! * [`guard`]: the first and last steps of every function. [`args`]: the rules of pointers, by
+//! * `guard`: the first and last steps of every function. `args`: the rules of pointers, by
 //!   which they are read.
 //! * `objects`: what handles lead to; `handles`: the registry of them; `loan`: those that events
 //!   lend; `event_handles`: all that one event lends.
-//! * `view`: what of an event C sees. [`target`]: C callbacks as the client knows them. `requests`:
+//! * `view`: events as C sees them. `target`: C callbacks as the client knows them. `requests`:
 //!   the common part of a session's requests.
 //! * [`library`], [`setup`], [`connection`], [`durable`], [`attempt`], [`challenge`], [`codec`],
 //!   [`session`], [`pubsub`], [`rpc`], [`invocation`], [`event`], [`arg`], [`report`], [`value`],
@@ -21,7 +21,7 @@
 #![allow(clippy::missing_safety_doc)]
 
 pub mod arg;
-pub mod args;
+mod args;
 pub mod attempt;
 pub mod auth;
 pub mod builder;
@@ -31,7 +31,7 @@ pub mod connection;
 pub mod durable;
 pub mod event;
 mod event_handles;
-pub mod guard;
+mod guard;
 mod handles;
 pub mod invocation;
 mod last_error;
@@ -45,10 +45,10 @@ pub mod router;
 pub mod rpc;
 pub mod session;
 pub mod setup;
-pub mod slab;
+mod slab;
 #[cfg(debug_assertions)]
 mod statuses;
-pub mod target;
+mod target;
 pub mod types;
 pub mod value;
 mod view;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::client::on_connect::Attempt;
-use crate::client::{Failure, Session, lock};
+use crate::client::{Connection, Failure, Session, lock};
 use crate::codec::{Builder, PayloadRef};
 use crate::protocol::{RequestError, uri};
 use crate::router::Router;
@@ -63,6 +63,16 @@ impl Refs {
         let (retained, lent) = &mut *lock(&self.0);
         std::mem::take(lent) && *retained == 0
     }
+}
+
+/// A connection of the program.
+pub(super) struct ConnectionObject {
+    pub(super) client: Arc<Connection>,
+    /// The keys of the sessions that it lends; `None` once it is freed.
+    pub(super) lent: Mutex<Option<Vec<u64>>>,
+    /// The events that the last poll has shown. What they keep ends with them: nothing else is
+    /// wanted of them here.
+    pub(super) polled: Mutex<Option<Box<dyn Send + Sync>>>,
 }
 
 /// An invocation that the program is to answer.

@@ -1,5 +1,5 @@
-//! Sessions and what can be asked of them: `wamp_session_t`. Its requests are in
-//! [`super::requests`].
+//! Sessions and what can be asked of them: `wamp_session_t`. Its requests are in [`super::pubsub`]
+//! and [`super::rpc`].
 
 use std::ffi::{c_char, c_int};
 use std::ptr;

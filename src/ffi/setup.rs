@@ -11,8 +11,9 @@ use crate::client::{Connection, EventHandler, Failure, Mode, Options, Status, lo
 
 use super::args::{Text, from_c};
 use super::guard::{guard, quiet_panics};
-use super::handles::{self, ConnectionObject, Handle, find};
+use super::handles::{self, Handle, find};
 use super::loan;
+use super::objects::ConnectionObject;
 use super::target::{CTarget, UserData};
 use super::types::*;
 

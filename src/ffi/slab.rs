@@ -32,14 +32,6 @@ pub struct Slab<T, const INDEX: u32 = 28, const GENERATION: u32 = 32, const MOST
 
 struct Slot<T>(Mutex<(u64, Option<T>)>);
 
-impl<T, const INDEX: u32, const GENERATION: u32, const MOST: u64> Default
-    for Slab<T, INDEX, GENERATION, MOST>
-{
-    fn default() -> Self {
-        Slab::new()
-    }
-}
-
 impl<T, const INDEX: u32, const GENERATION: u32, const MOST: u64> Slab<T, INDEX, GENERATION, MOST> {
     /// An empty slab.
     pub const fn new() -> Self {
@@ -114,16 +106,6 @@ impl<T, const INDEX: u32, const GENERATION: u32, const MOST: u64> Slab<T, INDEX,
             self.give_back(slot);
         }
         Some(value)
-    }
-
-    /// The values, in no order.
-    pub fn values(&self) -> Vec<T>
-    where
-        T: Clone,
-    {
-        let made = self.made.load(Ordering::Acquire);
-        let slots = (0..made).filter_map(|index| self.slot(index));
-        slots.filter_map(|slot| lock(&slot.0).1.clone()).collect()
     }
 
     fn empty_of(&self, key: u64, keys: impl FnOnce(&T) -> u64) -> Option<(Option<u32>, T)> {
