@@ -112,28 +112,6 @@ impl Tree {
             }
             let begun = |dict| Open { node, dict, entries: Vec::new(), keyed: false };
             let made = match token {
-                Token::Null | Token::Tag(_) | Token::End => Node::Null,
-                Token::Bool(value) => Node::Bool(value),
-                Token::Uint(value) => i64::try_from(value).map_or(Node::Uint(value), Node::Int),
-                Token::Negative(value) => match i64::try_from(value) {
-                    Ok(value) => Node::Int(-1 - value),
-                    // Rounded once, as of its digits.
-                    Err(_) => Node::Double((-1 - i128::from(value)) as f64),
-                },
-                Token::Big(big) => Node::Double(big.float()),
-                Token::Decimal(exponent, mantissa) => {
-                    let text = decimal_text(exponent, &mantissa);
-                    let nearest = text.and_then(|text| text.parse().ok());
-                    Node::Double(nearest.unwrap_or_else(|| mantissa.float()))
-                }
-                Token::Float(value) => Node::Double(value),
-                Token::Text(text) => Node::String(tree.store(text.as_bytes())),
-                Token::Binary(bytes) => Node::Binary(tree.store(&bytes)),
-                Token::Ext(_, bytes) => Node::Binary(tree.store(bytes)),
-                Token::Timestamp(timestamp) => match timestamp.text() {
-                    Some(text) => Node::String(tree.store(text.as_bytes())),
-                    None => Node::Int(timestamp.seconds),
-                },
                 Token::List(_) => {
                     open.push(begun(false));
                     Node::Null
@@ -142,11 +120,42 @@ impl Tree {
                     open.push(begun(true));
                     Node::Null
                 }
+                token => tree.scalar(token),
             };
             tree.nodes.push(made);
         }
         source.finish()?;
         Ok(tree)
+    }
+
+    /// The node of a token that is no list or dict.
+    fn scalar(&mut self, token: Token<'_>) -> Node {
+        match token {
+            Token::Null | Token::Tag(_) | Token::End | Token::List(_) | Token::Dict(_) => {
+                Node::Null
+            }
+            Token::Bool(value) => Node::Bool(value),
+            Token::Uint(value) => i64::try_from(value).map_or(Node::Uint(value), Node::Int),
+            Token::Negative(value) => match i64::try_from(value) {
+                Ok(value) => Node::Int(-1 - value),
+                // Rounded once, as of its digits.
+                Err(_) => Node::Double((-1 - i128::from(value)) as f64),
+            },
+            Token::Big(big) => Node::Double(big.float()),
+            Token::Decimal(exponent, mantissa) => {
+                let text = decimal_text(exponent, &mantissa);
+                let nearest = text.and_then(|text| text.parse().ok());
+                Node::Double(nearest.unwrap_or_else(|| mantissa.float()))
+            }
+            Token::Float(value) => Node::Double(value),
+            Token::Text(text) => Node::String(self.store(text.as_bytes())),
+            Token::Binary(bytes) => Node::Binary(self.store(&bytes)),
+            Token::Ext(_, bytes) => Node::Binary(self.store(bytes)),
+            Token::Timestamp(timestamp) => match timestamp.text() {
+                Some(text) => Node::String(self.store(text.as_bytes())),
+                None => Node::Int(timestamp.seconds),
+            },
+        }
     }
 
     fn parse_json(json: &[u8]) -> Result<Tree, CodecError> {

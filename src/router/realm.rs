@@ -254,18 +254,7 @@ impl State {
         let mut count = |request| requests.count(request);
         let (kind, request, outcome) = match message {
             Message::Call(m) => {
-                let outcome = match count(m.request) {
-                    Ok(()) => self.call(peer, m, requests, wakes).inspect_err(|fault| {
-                        if matches!(fault, Fault::Refused(_)) {
-                            self.dealer.ignore_rest(peer, m);
-                        }
-                    }),
-                    Err(fault) => self
-                        .dealer
-                        .call_more(peer, m, wakes)
-                        .and_then(|taken| if taken { Ok(()) } else { Err(fault) }),
-                };
-                (code::CALL, m.request, outcome)
+                (code::CALL, m.request, self.call_or_more(peer, m, requests, wakes))
             }
             Message::Yield(m) => return Ok(self.dealer.yields(peer, m, wakes)?),
             Message::Error(m) if m.kind == code::INVOCATION => {
@@ -317,6 +306,27 @@ impl State {
         }
         self.tell_all(wakes);
         Ok(())
+    }
+
+    /// A call, or, where its request id has been used already, a further part of one.
+    fn call_or_more(
+        &mut self,
+        peer: &Arc<Peer>,
+        message: &Call<'_>,
+        requests: &mut Requests,
+        wakes: &mut WakeList,
+    ) -> Result<(), Fault> {
+        match requests.count(message.request) {
+            Ok(()) => self.call(peer, message, requests, wakes).inspect_err(|fault| {
+                if matches!(fault, Fault::Refused(_)) {
+                    self.dealer.ignore_rest(peer, message);
+                }
+            }),
+            Err(fault) => self
+                .dealer
+                .call_more(peer, message, wakes)
+                .and_then(|taken| if taken { Ok(()) } else { Err(fault) }),
+        }
     }
 
     fn call(

@@ -77,12 +77,9 @@ pub struct LongPoll {
 pub(in crate::transport) async fn connect(
     options: &ConnectOptions,
 ) -> Result<LongPoll, ConnectError> {
-    let url = || options.endpoint.to_string();
     let options = Arc::new(options.clone());
-    let names: Vec<_> = options.serializers.iter().map(|wanted| wanted.subprotocol()).collect();
-    let offered = names.join(", ");
     let path = options.endpoint.path();
-    let body = Bytes::from(json!({ "protocols": names }).to_string());
+    let body = Bytes::from(json!({ "protocols": names(&options) }).to_string());
     let mut connection = HttpConnection::new(options.clone());
     let open = Parts {
         method: Method::POST,
@@ -101,30 +98,10 @@ pub(in crate::transport) async fn connect(
         Err(error @ (RequestError::TooLarge | RequestError::Late)) => {
             let what = if matches!(error, RequestError::Late) { "too late" } else { "too large" };
             let reason = format!("its answer is {what}");
-            return Err(ConnectError::LongPoll { url: url(), reason });
+            return Err(ConnectError::LongPoll { url: options.endpoint.to_string(), reason });
         }
     };
-    if !answer.status.is_success() {
-        let hint = "is this the URL of a WAMP router's long-poll transport, and does it offer one \
-                    of the `serializers`?";
-        return Err(http::refused(url(), answer.status, &answer.headers, hint));
-    }
-    let opened: Opened = serde_json::from_slice(&answer.body).map_err(|error| {
-        let what = if answer.is_page() { "a web page".to_owned() } else { error.to_string() };
-        ConnectError::LongPoll {
-            url: url(),
-            reason: format!("its answer is not understood: {what}"),
-        }
-    })?;
-    let serializer = Serializer::from_subprotocol(&opened.protocol)
-        .filter(|agreed| options.serializers.contains(agreed))
-        .ok_or_else(|| ConnectError::Subprotocol { url: url(), offered })?;
-    let id = &opened.transport;
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+=:@!$&'()*,;%".contains(&byte);
-    if id.is_empty() || id.len() > 1024 || !id.bytes().all(is_plain) {
-        let reason = "the id of its transport cannot be a part of a URL".to_owned();
-        return Err(ConnectError::LongPoll { url: url(), reason });
-    }
+    let (serializer, id) = opened(&options, &answer)?;
     let receiving = HttpConnection::new(options.clone());
     let now = Instant::now();
     Ok(LongPoll {
@@ -142,6 +119,41 @@ pub(in crate::transport) async fn connect(
         gone: None,
         close_sent: false,
     })
+}
+
+/// The subprotocols that we offer.
+fn names(options: &ConnectOptions) -> Vec<&'static str> {
+    options.serializers.iter().map(|wanted| wanted.subprotocol()).collect()
+}
+
+/// The serializer and the transport's id, by the answer to `open`.
+fn opened(options: &ConnectOptions, answer: &Answer) -> Result<(Serializer, String), ConnectError> {
+    let url = || options.endpoint.to_string();
+    if !answer.status.is_success() {
+        let hint = "is this the URL of a WAMP router's long-poll transport, and does it offer one \
+                    of the `serializers`?";
+        return Err(http::refused(url(), answer.status, &answer.headers, hint));
+    }
+    let opened: Opened = serde_json::from_slice(&answer.body).map_err(|error| {
+        let what = if answer.is_page() { "a web page".to_owned() } else { error.to_string() };
+        ConnectError::LongPoll {
+            url: url(),
+            reason: format!("its answer is not understood: {what}"),
+        }
+    })?;
+    let serializer = Serializer::from_subprotocol(&opened.protocol)
+        .filter(|agreed| options.serializers.contains(agreed))
+        .ok_or_else(|| {
+            let offered = names(options).join(", ");
+            ConnectError::Subprotocol { url: url(), offered }
+        })?;
+    let id = opened.transport;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+=:@!$&'()*,;%".contains(&byte);
+    if id.is_empty() || id.len() > 1024 || !id.bytes().all(is_plain) {
+        let reason = "the id of its transport cannot be a part of a URL".to_owned();
+        return Err(ConnectError::LongPoll { url: url(), reason });
+    }
+    Ok((serializer, id))
 }
 
 impl LongPoll {
