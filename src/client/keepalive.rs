@@ -1,4 +1,4 @@
-//! How long a peer may be silent: when to ask it for a sign of life, and when to take it for dead.
+//! Keepalive: when to ask a silent peer for a sign of life, and when to take it for dead.
 //!
 //! A sign of life is what comes from the peer. What the own system has taken of ours is none, and
 //! what the peer's system acknowledges is one only while there is something before the ping that it
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 pub(super) struct Silence {
     /// After how much of it to ask; `None` for never.
     interval: Option<Duration>,
-    /// How long an answer may take.
+    /// Time for an answer.
     timeout: Duration,
     heard: Instant,
     asked: Option<Asked>,
@@ -40,7 +40,7 @@ enum Way {
     There,
 }
 
-/// What silence asks for.
+/// The consequence of silence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
     Nothing,
@@ -50,18 +50,18 @@ pub(super) enum Due {
     Lost,
 }
 
-/// All there is to know at a look.
+/// The facts at a look.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sight {
-    /// How far the peer's system has come with what we write.
+    /// Bytes of ours that the peer's system has.
     pub(super) taken: i64,
-    /// How far it has to come to have the ping; `None` while that waits to be written.
+    /// Bytes that it has to have for the ping; `None` while that waits to be written.
     pub(super) ping_end: Option<u64>,
     /// We do not read at the moment, so that an answer cannot come.
     pub(super) deaf: bool,
 }
 
-/// How often to look, in the time that an answer may take, how far the ping has come.
+/// Number of looks, in the time for an answer, at how far the ping has come.
 const LOOKS: u32 = 8;
 
 impl Silence {
@@ -77,7 +77,7 @@ impl Silence {
         pong.then(|| now - asked.at)
     }
 
-    /// When to look again; `None` for never.
+    /// Time of the next look; `None` for never.
     pub(super) fn due(&self) -> Option<Instant> {
         match &self.asked {
             Some(Asked { until, way: Way::Going { looked, .. }, .. }) => {
@@ -138,7 +138,7 @@ mod tests {
         Sight { taken, ping_end, deaf: false }
     }
 
-    /// What is seen of an idle peer whose system has all we wrote.
+    /// The sight of an idle peer whose system has all we wrote.
     const ALL: Sight = Sight { taken: 100, ping_end: Some(100), deaf: false };
 
     fn asked() -> (Silence, Instant) {

@@ -9,7 +9,7 @@ use crate::os;
 
 use super::sync::lock;
 
-/// How much a line matters.
+/// The weight of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Level {

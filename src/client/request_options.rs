@@ -139,7 +139,7 @@ impl Request {
 }
 
 impl Kind {
-    /// Whether a value, which is valid JSON, has this type. Null has each: it says that nothing is given.
+    /// True if a value, which is valid JSON, has this type. Null has each: it says that nothing is given.
     fn takes(self, value: &[u8]) -> bool {
         if value == b"null" {
             return true;

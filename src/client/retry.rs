@@ -1,4 +1,4 @@
-//! When to try again: the delays between attempts, as AutobahnJS has them, with its faults mended.
+//! Retries: the delays between attempts, as AutobahnJS has them, with its faults mended.
 //!
 //! The n-th delay is drawn from a normal distribution around `initial * growth^n`, capped at the
 //! maximum, with `jitter` times the mean as its deviation; then it is clamped to 0 .. maximum. So
@@ -33,7 +33,7 @@ pub struct Policy {
     pub initial: f64,
     /// The longest delay, in seconds.
     pub max: f64,
-    /// What the mean is multiplied with after each attempt.
+    /// Factor of the mean after each attempt.
     pub growth: f64,
     /// The deviation, as a fraction of the mean.
     pub jitter: f64,
@@ -45,7 +45,7 @@ impl Default for Policy {
     }
 }
 
-/// Where in the series of delays a connection is.
+/// The place of a connection in the series of delays.
 #[derive(Debug, Clone)]
 pub struct Retry {
     policy: Policy,
@@ -56,9 +56,9 @@ pub struct Retry {
 /// A retry that is due.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Next {
-    /// How many retries there have been with this one.
+    /// Number of retries, with this one.
     pub count: u32,
-    /// How long to wait for it.
+    /// Time to wait for it.
     pub delay: Duration,
 }
 

@@ -29,7 +29,7 @@ use super::{log, scope};
 const IO_THREADS: usize = 2;
 /// Callbacks that block at the same time. Threads beyond the need of the moment end by themselves.
 const MAX_CALLBACK_THREADS: usize = 16 * 1024;
-/// What programs in C are used to, and their callbacks are made for; untouched pages cost nothing.
+/// The stack that programs in C are used to; untouched pages cost nothing.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
 struct Hidden {
@@ -110,7 +110,7 @@ impl Threads {
     }
 }
 
-/// What runs on the runtime and must end before it.
+/// A user of the runtime, which must end before it.
 pub trait Closable: Send + Sync {
     /// Starts to end; never blocks.
     fn start_closing(&self);
@@ -228,7 +228,7 @@ pub fn shutdown(timeout: Option<Duration>) -> Result<(), Failure> {
     Err(Failure::new(Status::Timeout, text))
 }
 
-/// What ends connections whose I/O threads are gone.
+/// The reason of connections whose I/O threads are gone.
 pub const FAILED: &str = "the library's I/O threads have failed: has the program closed descriptors that are \
                       not its own?";
 
@@ -259,7 +259,7 @@ pub fn suspect() {
     }
 }
 
-/// Whether a look is on its way, and who waits for its end.
+/// True while a look is on its way, and the threads that wait for its end.
 static IS_LOOKED_AT: AtomicBool = AtomicBool::new(false);
 static LOOK: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
 
@@ -317,8 +317,8 @@ fn replace_if_broken() {
     mem::forget(broken.runtime);
 }
 
-/// How long a look waits for the I/O threads, which may have much to do; where none is left, its task is
-/// dropped, or never begins.
+/// Time for the I/O threads to show that they work, which may have much to do; where none is left,
+/// the task is dropped, or never begins.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Has a task run that needs the I/O threads' timer.

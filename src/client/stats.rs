@@ -1,4 +1,4 @@
-//! What a connection has done so far, in numbers, and the trace of its messages.
+//! Statistics: what a connection has done so far, in numbers, and the trace of its messages.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -100,7 +100,7 @@ impl Traffic {
     }
 }
 
-/// What the application's callbacks have taken.
+/// The time that the application's callbacks have taken.
 #[derive(Debug, Default)]
 pub struct HandlerTime {
     nanos: AtomicU64,

@@ -198,7 +198,7 @@ impl Status {
 /// A status with the detail that [`Status::text`] cannot know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// What kind of failure.
+    /// Kind of failure.
     pub status: Status,
     /// One line for people; says what to change.
     pub text: String,

@@ -161,7 +161,7 @@ impl End {
         matches!(self.status, Status::Protocol | Status::Internal) || not_authenticated
     }
 
-    /// What on_close, and where it is theirs on_internal_error, are told of it.
+    /// The notices of it: for on_close, and for on_internal_error where that is to hear of it.
     pub(super) fn notices(
         &self,
         shared: &Shared,

@@ -5,7 +5,7 @@
 //! * [`end`]: why an attempt or a session ended, and whether to try again.
 //! * `durables`, `quiesce`, `figures`: what else can be asked of it.
 //!
-//! What sessions need of it is in [`Shared`]; a session does not know its connection.
+//! [`Shared`] has what sessions need of it; a session does not know its connection.
 
 mod durables;
 pub mod end;
@@ -49,7 +49,7 @@ pub struct Connection {
     stop: Notify,
     /// Ends its wait for the next attempt.
     retry_now: Notify,
-    /// What routers have set in handshakes.
+    /// Cookies that routers have set in handshakes.
     cookies: Arc<Jar>,
 }
 
@@ -68,7 +68,7 @@ impl Connection {
         })
     }
 
-    /// What it shares with its sessions.
+    /// The part that it shares with its sessions.
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }

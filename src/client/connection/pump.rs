@@ -32,7 +32,7 @@ use crate::transport::{Incoming, Transport, TransportError};
 use super::Connection;
 use super::end::{End, EndClass, closed_by_peer, slow_connect};
 
-/// How many messages are taken in before they are handled.
+/// Number of messages that are taken in before they are handled.
 const READ_AHEAD: usize = 128;
 /// And how many bytes of them, but for the last. After so much other connections get their turn: a
 /// few bytes on the wire can be many, where they are compressed.
@@ -40,12 +40,12 @@ const TURN_BYTES: usize = 1024 * 1024;
 /// While the application lags, messages of up to this size are copied out of the blocks that they
 /// were read into, which are large and shared with what is long gone.
 const COPIED: usize = 32 * 1024;
-/// How many rounds a task may go before other connections get their turn.
+/// Number of rounds before other connections get their turn.
 const ROUNDS: usize = 64;
-/// How long the closing handshake of the transport may take after the session has ended.
+/// Time for the closing handshake of the transport after the session has ended.
 const TRANSPORT_CLOSE: Duration = Duration::from_secs(1);
 
-/// What the pump is at.
+/// The phase of a pump.
 enum Phase {
     /// The session goes on.
     Running,
@@ -73,7 +73,7 @@ pub(super) struct Pump {
     unflushed: bool,
     /// The end of the last ping among the bytes written, once it is.
     ping_end: Option<u64>,
-    /// What is being written, and the message to go on with.
+    /// The batch that is being written, and the message to go on with.
     sending: Option<(Batch, usize)>,
     timer: Pin<Box<Sleep>>,
     join_until: Option<Instant>,

@@ -36,19 +36,19 @@ enum Stage {
 /// See the module's text.
 pub(super) struct State {
     stage: Stage,
-    /// How often it was opened: what is left of an earlier task has nothing to say.
+    /// Number of opens: what is left of an earlier task has nothing to say.
     opens: u64,
-    /// What attempts are made with.
+    /// Options of attempts.
     current: Arc<Options>,
-    /// Which of the transports worked last.
+    /// Index of the transport that worked last.
     last_good: usize,
     /// Sessions so far.
     pub(super) sessions: u64,
-    /// What the sessions that have ended have carried.
+    /// Traffic of the sessions that have ended.
     pub(super) traffic: Traffic,
     /// Sessions after a loss, since it was made.
     pub(super) reconnects: u64,
-    /// How the last attempt or session ended.
+    /// End of the last attempt or session.
     pub(super) last_end: Option<End>,
     /// From HELLO to the end.
     session: Option<Arc<Session>>,
@@ -56,11 +56,11 @@ pub(super) struct State {
     failure: Option<Failure>,
     /// Local ids up to here have been used.
     ids_above: u64,
-    /// There has been a session since open.
+    /// True once there has been a session since open.
     was_open: bool,
     /// Attempts after the first.
     retries: u32,
-    /// The application wants no more attempts.
+    /// True if the application wants no more attempts.
     gave_up: bool,
     freed: bool,
 }
@@ -74,7 +74,7 @@ pub(super) enum Opening {
     RetryNow,
 }
 
-/// What a session leaves behind.
+/// The remains of a session.
 pub(super) struct Remains {
     /// Its last local id.
     pub(super) ids_end: u64,
@@ -319,12 +319,12 @@ impl State {
         self.retries
     }
 
-    /// Which of `count` transports to try first.
+    /// Index of the transport, of `count`, to try first.
     pub(super) fn last_good(&self, count: usize) -> usize {
         self.last_good % count.max(1)
     }
 
-    /// How an attempt's end looks from the whole of the connection: what fails after there has
+    /// The end of an attempt, seen from the whole of the connection: what fails after there has
     /// been a session is `lost`.
     pub(super) fn classify(&self, mut end: End) -> End {
         if end.class == EndClass::Unreachable && self.was_open {
@@ -333,7 +333,7 @@ impl State {
         end
     }
 
-    /// Whether to try again after `end`, as far as it is the application's to say.
+    /// True if the application lets it try again.
     pub(super) fn may_retry(&self) -> bool {
         !(self.gave_up || self.freed || self.is_closing())
     }

@@ -86,7 +86,7 @@ pub async fn run(connection: Arc<Connection>, opens: u64) {
 /// connection ends all the same.
 struct Task {
     connection: Arc<Connection>,
-    /// Which of the connection's opens it serves.
+    /// The open of the connection that it serves.
     opens: u64,
     ended: bool,
 }
@@ -153,7 +153,7 @@ async fn attempt(connection: &Arc<Connection>) -> End {
     told.unwrap_or_else(|| End::failed(EndClass::Closed, Status::Internal.into()))
 }
 
-/// What came of a transport.
+/// Outcome of a transport.
 enum Outcome {
     /// There was a session, or is to be none: the attempt is over.
     Over(End),

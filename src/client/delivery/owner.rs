@@ -1,4 +1,4 @@
-//! What a queue asks of its owner, and of what is queued.
+//! The contract of a queue with its owner, and with what is queued.
 
 /// An event on its way.
 pub trait Item: Send + 'static {

@@ -43,9 +43,9 @@ pub struct EventQueue<E> {
     discarding: AtomicBool,
     flag: OnceLock<Flag>,
     wakeup: Mutex<Option<Arc<dyn Wakeup>>>,
-    /// Which callback runs.
+    /// The callback that runs.
     pub(in crate::client) barrier: Barrier,
-    /// What callbacks have taken.
+    /// Time that callbacks have taken.
     pub handlers: HandlerTime,
 }
 
@@ -76,7 +76,7 @@ impl<E: Item> EventQueue<E> {
         }
     }
 
-    /// How events reach the application.
+    /// The mode in which events reach the application.
     pub fn mode(&self) -> Mode {
         const MODES: [Mode; 3] = [Mode::Thread, Mode::Manual, Mode::Inline];
         MODES[usize::from(self.mode.load(Ordering::Relaxed))]

@@ -58,7 +58,7 @@ pub struct Options {
     pub retry_reasons: Vec<String>,
     pub tls: Arc<TlsOptions>,
     pub proxy: ProxyChoice,
-    /// What answers challenges, and who we say we are.
+    /// The identity that we claim, and what answers challenges.
     pub credentials: Credentials,
     pub authmethods: Option<Vec<String>>,
     pub authextra: Option<Map<String, Value>>,
@@ -67,7 +67,7 @@ pub struct Options {
     pub trace: bool,
     /// The best first; at least one.
     pub serializers: Vec<Serializer>,
-    /// What ends a message in a batch of JSON that we send.
+    /// The byte that ends a message in a batch of JSON that we send.
     pub json_batch_separator: u8,
     /// Compression of WebSocket messages, where it is wanted.
     pub deflate: Option<DeflateOptions>,
@@ -116,7 +116,7 @@ impl Default for Options {
     }
 }
 
-/// What an attempt may be made with in another way than the one before; see [`super::on_connect`].
+/// Options that an attempt may have otherwise than the one before; see [`super::on_connect`].
 const CHANGEABLE: &[&str] = &[
     "url",
     "transports",
@@ -282,7 +282,7 @@ impl Options {
     }
 }
 
-/// What the application gave. The secrets in it are wiped when they have been taken.
+/// The application's text. The secrets in it are wiped when they have been taken.
 struct Given(Map<String, Value>);
 
 impl Drop for Given {

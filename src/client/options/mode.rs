@@ -1,6 +1,6 @@
-//! How events reach the application: the option `dispatch`.
+//! The dispatch mode: how events reach the application (option `dispatch`).
 
-/// How events reach the application.
+/// A way in which events reach the application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Callbacks run on a library thread, one at a time per connection.

@@ -16,9 +16,9 @@ pub struct Spec {
     pub name: &'static str,
     /// Its JSON type.
     pub kind: &'static str,
-    /// What holds without it.
+    /// Value that holds without it.
     pub default: &'static str,
-    /// What it does.
+    /// Description.
     pub text: &'static str,
     pub(super) set: fn(&mut Options, &Value) -> Result<(), String>,
 }

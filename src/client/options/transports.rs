@@ -14,7 +14,7 @@ use super::values::{bytes, text};
 /// One way to the router.
 #[derive(Debug, Clone)]
 pub struct TransportOptions {
-    /// Where it leads.
+    /// Destination.
     pub endpoint: Endpoint,
     /// HTTP headers on top of those for all; see [`super::Options::headers_for`].
     pub headers: Vec<(String, String)>,

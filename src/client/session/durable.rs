@@ -29,7 +29,7 @@ use super::Core;
 use super::handler::{EventHandler, Receiver};
 use super::notice::NoticeKind;
 
-/// What kind of thing is durable.
+/// Kind of declaration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DurableKind {
     /// A subscription.
@@ -195,7 +195,7 @@ impl Durable {
         }
     }
 
-    /// What an event of the protocol core means to the application. With it, for a refusal that
+    /// The meaning of an event of the protocol core to the application. With it, for a refusal that
     /// will pass: after how long to place it again.
     pub(in crate::client) fn translate(
         &self,

@@ -35,7 +35,7 @@ pub(in crate::client) struct Deferred {
     placed: Vec<Arc<Durable>>,
     /// A challenge that the options are to answer.
     challenge: Option<(Arc<Session>, Event<Receiver>)>,
-    /// What is to be placed again, and when.
+    /// Declarations to be placed again, and after how long.
     conflicts: Vec<(Arc<Session>, Arc<Durable>, Duration)>,
 }
 

@@ -32,11 +32,11 @@ pub trait EventHandler: Send + Sync {
     /// Takes in what is not told any more: what it would have lent is given back.
     fn pass_over(&self, notice: &Notice);
 
-    /// What the application wants to see in events that it polls.
+    /// The application's pointer, for events that it polls.
     fn user_data(&self) -> usize;
 }
 
-/// What the protocol core keeps with each request.
+/// The receiver of a request's events, which the protocol core keeps with it.
 #[derive(Clone)]
 pub enum Receiver {
     /// Everything goes to the application.

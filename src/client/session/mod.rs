@@ -52,9 +52,9 @@ pub struct Session {
     shared: Arc<Shared>,
     /// With what it was made: the hook before an attempt may have changed some.
     options: Arc<Options>,
-    /// Which of the transports carries it.
+    /// Index of the transport that carries it.
     transport: usize,
-    /// How its messages are encoded.
+    /// Encoding of its messages.
     serializer: Serializer,
     /// Tells the sessions of a connection apart.
     pub(super) serial: u64,
@@ -68,7 +68,7 @@ pub struct Session {
     pub handle: AtomicU64,
 }
 
-/// What WELCOME told.
+/// Contents of WELCOME.
 #[derive(Debug)]
 pub struct Joined {
     /// The session's id.
@@ -139,7 +139,7 @@ impl Session {
         })
     }
 
-    /// What it shares with its connection.
+    /// The part that it shares with its connection.
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
@@ -149,27 +149,27 @@ impl Session {
         &self.options
     }
 
-    /// Which of the transports carries it.
+    /// Index of the transport that carries it.
     pub(super) fn transport(&self) -> usize {
         self.transport
     }
 
-    /// How its messages are encoded.
+    /// Encoding of its messages.
     pub(super) fn encoding(&self) -> Encoding {
         self.serializer.encoding
     }
 
-    /// What was agreed on with the router.
+    /// Serializer that was agreed on with the router.
     pub(super) fn serializer(&self) -> Serializer {
         self.serializer
     }
 
-    /// When it was made.
+    /// Time at which it was made.
     pub fn begun(&self) -> Instant {
         self.begun
     }
 
-    /// What WELCOME told; `None` before.
+    /// Contents of WELCOME; `None` before.
     pub fn joined(&self) -> Option<&Joined> {
         self.joined.get()
     }

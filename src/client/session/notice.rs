@@ -12,7 +12,7 @@ use crate::protocol::{Event, EventKind};
 use super::Session;
 use super::handler::{EventHandler, Receiver};
 
-/// What a notice is about.
+/// Subject of a notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoticeKind {
     /// An attempt to connect is about to be made.
@@ -38,7 +38,7 @@ pub enum NoticeKind {
 /// One thing for the application, with everything that its view of it needs.
 #[derive(Debug)]
 pub struct Notice {
-    /// What it is about.
+    /// Subject.
     pub kind: NoticeKind,
     /// The application's name for the connection; 0 for none.
     pub connection: u64,

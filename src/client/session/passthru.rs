@@ -6,7 +6,8 @@
 //! | `ppt_scheme`, `ppt_serializer`, `ppt_cipher`, `ppt_keyid` | `[binary]` as args | `{"args": [..], "kwargs": {..}}` |
 //! | `enc_algo`, `enc_serializer`, `enc_key` | the binary instead of args | the same |
 //!
-//! What is in the binary is made and read by the application's [`Codec`](crate::client::payload_codec::Codec). Without one, `ppt_serializer`
+//! The binary is made and read by the application's
+//! [`Codec`](crate::client::payload_codec::Codec). Without one, `ppt_serializer`
 //! `json` or `native`, which is the encoding of the connection, without a cipher is done by ourselves; everything else
 //! must be given, and is delivered, as the binary that it is on the wire.
 
@@ -171,7 +172,7 @@ fn decode_passthru(shared: &Shared, notice: &mut Notice) -> bool {
     }
 }
 
-/// What becomes of a notice whose payload cannot be read.
+/// Makes a failure of a notice whose payload cannot be read.
 fn unreadable(shared: &Shared, notice: &mut Notice) -> bool {
     const TEXT: &str = "the payload cannot be read: it is not what its details say";
     if notice.kind == NoticeKind::Session(EventKind::Invocation)
@@ -326,7 +327,7 @@ mod tests {
         shared.notice(NoticeKind::Session(kind), event)
     }
 
-    /// What a payload has become on the other side.
+    /// The payload as the other side has it.
     fn there_and_back(shared: &Shared, options: &str) -> Notice {
         let payload = PayloadRef {
             args: Some(b"[1,\"two\"]"),

@@ -181,7 +181,7 @@ impl Session {
         lock(&self.core).protocol.tag_invocation(invocation, tag);
     }
 
-    /// What [`Session::tag_invocation`] has noted; 0 for nothing.
+    /// The note of [`Session::tag_invocation`]; 0 for none.
     pub fn invocation_tag(&self, invocation: u64) -> u64 {
         lock(&self.core).protocol.invocation_tag(invocation)
     }
@@ -213,7 +213,7 @@ impl Session {
         self.as_known(listed)
     }
 
-    /// What is durable, under the id that the application has for it.
+    /// The list with durable ones under the ids that the application has for them.
     fn as_known(&self, mut listed: Vec<SubscriptionInfo>) -> Vec<SubscriptionInfo> {
         for durable in self.shared.durables.all() {
             let local = durable.local(self.serial);
