@@ -4,12 +4,11 @@
 //! taken as it is written, not decoded from base64; and the key is the base64 *text* of what PBKDF2
 //! gives.
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::Mac;
 use serde_json::{Map, Value, json};
-use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::derive::{Stop, pbkdf2};
+use super::derive::{self, Stop, pbkdf2};
 use super::fields::{Fields, base64, hex};
 use super::secret::{random, same};
 use super::{AuthError, Secret};
@@ -58,7 +57,7 @@ pub fn sign(key: &[u8], challenge: &[u8]) -> String {
 
 /// HMAC-SHA256.
 pub(super) fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of every length");
+    let mut mac = derive::keyed(key);
     mac.update(message);
     mac.finalize().into_bytes().into()
 }

@@ -39,7 +39,7 @@ pub(super) fn pbkdf2(
     key: &mut [u8],
     stop: &Stop,
 ) -> Result<(), AuthError> {
-    let keyed = Hmac::<Sha256>::new_from_slice(password).expect("HMAC takes keys of every length");
+    let keyed = keyed(password);
     for (number, block) in (1u32..).zip(key.chunks_mut(32)) {
         let mut mac = keyed.clone();
         mac.update(salt);
@@ -59,6 +59,12 @@ pub(super) fn pbkdf2(
         block.copy_from_slice(&sum[..block.len()]);
     }
     Ok(())
+}
+
+/// HMAC-SHA256 with this key.
+#[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
+pub(super) fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("a key")
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::status::{Failure, Status};
 
 /// The requests that have options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "they are named like the messages")]
 pub enum Request {
     Subscribe,
     Publish,

@@ -6,7 +6,7 @@ use crate::transport::{ConnectError, Refusal, TransportError};
 /// The outcome of a call into the library, or of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i32)]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "they are named like the constants of the header")]
 pub enum Status {
     Ok = 0,
     Handle = -1,

@@ -11,7 +11,7 @@ pub struct Cbor;
 
 /// The tags that have tokens of their own.
 pub mod tag {
-    #![allow(missing_docs)]
+    #![expect(missing_docs, reason = "the names are those of RFC 8949")]
     pub const TIME_TEXT: u64 = 0;
     pub const TIME_NUMBER: u64 = 1;
     pub const BIG: u64 = 2;

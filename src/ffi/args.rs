@@ -29,7 +29,7 @@ use super::types::{
 };
 
 /// WAMP_NUL: the size of a text that ends with a NUL.
-pub const NUL: usize = usize::MAX;
+pub(super) const NUL: usize = usize::MAX;
 
 /// Takes parameters of an exported function by their rules:
 /// `from_c!(name: Text, bytes[size]: Bytes)`.
@@ -324,7 +324,7 @@ impl<'c> Buffer<'c> {
 }
 
 /// An encoding as C numbers it.
-pub fn encoding(number: u32) -> Result<Encoding, Failure> {
+pub(super) fn encoding(number: u32) -> Result<Encoding, Failure> {
     let known = Encoding::ALL.into_iter().find(|encoding| encoding_number(*encoding) == number);
     known.ok_or_else(|| {
         let text =
@@ -334,7 +334,7 @@ pub fn encoding(number: u32) -> Result<Encoding, Failure> {
 }
 
 /// The number of an encoding in C.
-pub fn encoding_number(encoding: Encoding) -> u32 {
+pub(super) fn encoding_number(encoding: Encoding) -> u32 {
     match encoding {
         Encoding::Json => WAMP_JSON,
         Encoding::MsgPack => WAMP_MSGPACK,
@@ -343,15 +343,15 @@ pub fn encoding_number(encoding: Encoding) -> u32 {
 }
 
 /// A limit in milliseconds; `None` for a negative one: no limit.
-pub fn timeout(timeout_ms: i32) -> Option<Duration> {
+pub(super) fn timeout(timeout_ms: i32) -> Option<Duration> {
     u64::try_from(timeout_ms).ok().map(Duration::from_millis)
 }
 
 /// A close without a limit has one that nobody lives to see, so that no arithmetic overflows.
-pub const NO_LIMIT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+pub(super) const NO_LIMIT: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// The end of a limit in milliseconds.
-pub fn deadline(timeout_ms: i32) -> Option<Instant> {
+pub(super) fn deadline(timeout_ms: i32) -> Option<Instant> {
     timeout(timeout_ms).map(|timeout| Instant::now() + timeout)
 }
 

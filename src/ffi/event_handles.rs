@@ -13,7 +13,7 @@ use super::types::*;
 
 /// The handles that an event lends; given back when dropped.
 #[derive(Default)]
-pub struct EventHandles {
+pub(super) struct EventHandles {
     session: Option<*mut wamp_session_t>,
     invocation: Option<*mut wamp_invocation_t>,
     challenge: Option<*mut wamp_challenge_t>,
@@ -36,7 +36,7 @@ enum OnDrop {
 
 impl EventHandles {
     /// Lends what belongs to `notice`.
-    pub fn new(notice: &Notice) -> EventHandles {
+    pub(super) fn new(notice: &Notice) -> EventHandles {
         let mut handles = EventHandles::default();
         if let Some(session) = &notice.session {
             handles.session = Some(loan::lend_session(session));
@@ -75,22 +75,22 @@ impl EventHandles {
     }
 
     /// The handle of the session; NULL where none is lent, as the next ones.
-    pub fn session(&self) -> *mut wamp_session_t {
+    pub(super) fn session(&self) -> *mut wamp_session_t {
         self.session.unwrap_or(ptr::null_mut())
     }
 
     /// The handle to answer a call with.
-    pub fn invocation(&self) -> *mut wamp_invocation_t {
+    pub(super) fn invocation(&self) -> *mut wamp_invocation_t {
         self.invocation.unwrap_or(ptr::null_mut())
     }
 
     /// The handle to answer a challenge with.
-    pub fn challenge(&self) -> *mut wamp_challenge_t {
+    pub(super) fn challenge(&self) -> *mut wamp_challenge_t {
         self.challenge.unwrap_or(ptr::null_mut())
     }
 
     /// The handle to decide on an attempt with.
-    pub fn attempt(&self) -> *mut wamp_attempt_t {
+    pub(super) fn attempt(&self) -> *mut wamp_attempt_t {
         self.attempt.unwrap_or(ptr::null_mut())
     }
 }

@@ -15,7 +15,7 @@ thread_local! {
 }
 
 /// A result type of the C surface.
-pub trait Outcome {
+pub(super) trait Outcome {
     /// The value that says that a call has failed.
     fn failed(status: Status) -> Self;
 }
@@ -51,7 +51,7 @@ impl<T> Outcome for *mut T {
 /// that calls the guard for exported functions is `track_caller` too, so that they are known.
 #[inline]
 #[cfg_attr(debug_assertions, track_caller)]
-pub fn guard<T: Outcome>(body: impl FnOnce() -> Result<T, Failure>) -> T {
+pub(super) fn guard<T: Outcome>(body: impl FnOnce() -> Result<T, Failure>) -> T {
     if os::forked() {
         return fail(Status::Forked.into());
     }
@@ -68,7 +68,7 @@ pub fn guard<T: Outcome>(body: impl FnOnce() -> Result<T, Failure>) -> T {
 
 /// For functions that answer a plain value whatever happens, such as the getters of values.
 #[inline]
-pub fn plain<T>(otherwise: T, body: impl FnOnce() -> Option<T>) -> T {
+pub(super) fn plain<T>(otherwise: T, body: impl FnOnce() -> Option<T>) -> T {
     if os::forked() {
         return otherwise;
     }
@@ -94,7 +94,7 @@ fn fail<T: Outcome>(failure: Failure) -> T {
 
 /// From now on panics on the library's threads and inside [`guard`] go to the log instead of
 /// standard error, where a host does not expect them. Others are left to whom they belong.
-pub fn quiet_panics() {
+pub(super) fn quiet_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let former = std::panic::take_hook();

@@ -16,9 +16,8 @@
 //! * [`library`], [`setup`], [`connection`], [`durable`], [`attempt`], [`challenge`], [`codec`],
 //!   [`session`], [`pubsub`], [`rpc`], [`invocation`], [`event`], [`arg`], [`report`], [`value`],
 //!   [`builder`], [`router`], [`auth`]: the functions, one file per object.
-#![allow(unsafe_code, non_camel_case_types)]
-// The safety of every function is the same and stands in the header: pointers are valid or NULL.
-#![allow(clippy::missing_safety_doc)]
+#![expect(unsafe_code, reason = "C calls these functions with pointers")]
+#![expect(non_camel_case_types, reason = "types are named as C has them")]
 
 pub mod arg;
 mod args;

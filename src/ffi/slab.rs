@@ -24,7 +24,7 @@ const CHUNKS: usize = 22;
 
 /// A slab whose keys have `INDEX` bits for the slot and `GENERATION` bits above them. A value may
 /// take several generations, so that as many keys lead to it, but not more than `MOST`.
-pub struct Slab<T, const INDEX: u32 = 28, const GENERATION: u32 = 32, const MOST: u64 = 1> {
+pub(super) struct Slab<T, const INDEX: u32 = 28, const GENERATION: u32 = 32, const MOST: u64 = 1> {
     chunks: [OnceLock<Box<[Slot<T>]>>; CHUNKS],
     made: AtomicU32,
     free: Mutex<VecDeque<u32>>,
@@ -34,7 +34,7 @@ struct Slot<T>(Mutex<(u64, Option<T>)>);
 
 impl<T, const INDEX: u32, const GENERATION: u32, const MOST: u64> Slab<T, INDEX, GENERATION, MOST> {
     /// An empty slab.
-    pub const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Slab {
             chunks: [const { OnceLock::new() }; CHUNKS],
             made: AtomicU32::new(0),
@@ -43,19 +43,19 @@ impl<T, const INDEX: u32, const GENERATION: u32, const MOST: u64> Slab<T, INDEX,
     }
 
     /// Keeps `value`; returns its key, or `None` when all slots are in use.
-    pub fn insert(&self, value: T) -> Option<u64> {
+    pub(super) fn insert(&self, value: T) -> Option<u64> {
         self.fill(self.lease()?, value)
     }
 
     /// Takes an empty slot for the caller's own use, until [`Slab::give_back`]: who fills and
     /// empties slots all the time spares the common list of free ones.
-    pub fn lease(&self) -> Option<u32> {
+    pub(super) fn lease(&self) -> Option<u32> {
         let freed = lock(&self.free).pop_front();
         freed.or_else(|| self.new_slot())
     }
 
     /// Keeps `value` in a leased slot; returns its key.
-    pub fn fill(&self, leased: u32, value: T) -> Option<u64> {
+    pub(super) fn fill(&self, leased: u32, value: T) -> Option<u64> {
         let mut slot = lock(&self.slot(leased)?.0);
         slot.1 = Some(value);
         Some(slot.0 << INDEX | u64::from(leased))
@@ -63,25 +63,25 @@ impl<T, const INDEX: u32, const GENERATION: u32, const MOST: u64> Slab<T, INDEX,
 
     /// Takes the value behind `key` out of a leased slot. From now on the key is stale. The slot
     /// comes with it, still leased, unless that was its last value.
-    pub fn empty(&self, key: u64) -> Option<(Option<u32>, T)> {
+    pub(super) fn empty(&self, key: u64) -> Option<(Option<u32>, T)> {
         self.empty_of(key, |_| 1)
     }
 
     /// Ends a lease.
-    pub fn give_back(&self, leased: u32) {
+    pub(super) fn give_back(&self, leased: u32) {
         lock(&self.free).push_back(leased);
     }
 
     /// Shows the value behind `key` to `look`. The slot is locked meanwhile.
     #[inline]
-    pub fn with<R>(&self, key: u64, look: impl FnOnce(&T) -> R) -> Option<R> {
+    pub(super) fn with<R>(&self, key: u64, look: impl FnOnce(&T) -> R) -> Option<R> {
         self.with_any(key, |value, which| (which == 0).then(|| look(value))).flatten()
     }
 
     /// Shows a value to `look`, and which of its keys this is: 0 for the first. There may be no
     /// such key, as only the value knows how many it has.
     #[inline]
-    pub fn with_any<R>(&self, key: u64, look: impl FnOnce(&T, u64) -> R) -> Option<R> {
+    pub(super) fn with_any<R>(&self, key: u64, look: impl FnOnce(&T, u64) -> R) -> Option<R> {
         let (index, generation) = Self::split(key)?;
         let slot = lock(&self.slot(index)?.0);
         let which = generation.checked_sub(slot.0)?;
@@ -89,18 +89,18 @@ impl<T, const INDEX: u32, const GENERATION: u32, const MOST: u64> Slab<T, INDEX,
     }
 
     /// The key that is `which` steps after the first.
-    pub const fn nth_key(first: u64, which: u64) -> u64 {
+    pub(super) const fn nth_key(first: u64, which: u64) -> u64 {
         first + (which << INDEX)
     }
 
     /// Takes the value behind `key` out. From now on the key is stale.
-    pub fn remove(&self, key: u64) -> Option<T> {
+    pub(super) fn remove(&self, key: u64) -> Option<T> {
         self.remove_of(key, |_| 1)
     }
 
     /// Does as [`Slab::remove`], where `keys` tells how many keys the value had; `key` is the
     /// first.
-    pub fn remove_of(&self, key: u64, keys: impl FnOnce(&T) -> u64) -> Option<T> {
+    pub(super) fn remove_of(&self, key: u64, keys: impl FnOnce(&T) -> u64) -> Option<T> {
         let (slot, value) = self.empty_of(key, keys)?;
         if let Some(slot) = slot {
             self.give_back(slot);

@@ -14,7 +14,7 @@ use super::types::{wamp_callback_t, wamp_free_t, wamp_log_t, wamp_wakeup_t};
 use super::view::{self, EventView};
 
 /// A `user_data` with its free function, which is called exactly once: when this is dropped.
-pub struct UserData {
+pub(super) struct UserData {
     pointer: *mut c_void,
     free: wamp_free_t,
 }
@@ -27,12 +27,12 @@ unsafe impl Sync for UserData {}
 
 impl UserData {
     /// Takes charge of a user_data.
-    pub fn new(pointer: *mut c_void, free: wamp_free_t) -> UserData {
+    pub(super) fn new(pointer: *mut c_void, free: wamp_free_t) -> UserData {
         UserData { pointer, free }
     }
 
     /// The pointer.
-    pub fn pointer(&self) -> *mut c_void {
+    pub(super) fn pointer(&self) -> *mut c_void {
         self.pointer
     }
 }
@@ -48,7 +48,7 @@ impl Drop for UserData {
 }
 
 /// The callbacks of one request, subscription or registration, or of one place of a connection.
-pub struct CTarget {
+pub(super) struct CTarget {
     /// Hears EVENT, INVOCATION, and what a connection's place is for.
     pub handler: wamp_callback_t,
     /// Hears the outcome of the request.
@@ -63,13 +63,17 @@ pub struct CTarget {
 
 impl CTarget {
     /// Callbacks and whose they are.
-    pub fn new(handler: wamp_callback_t, done: wamp_callback_t, user_data: UserData) -> CTarget {
+    pub(super) fn new(
+        handler: wamp_callback_t,
+        done: wamp_callback_t,
+        user_data: UserData,
+    ) -> CTarget {
         let [ended, silent] = [AtomicBool::new(false), AtomicBool::new(false)];
         CTarget { handler, done, user_data, watches: false, ended, silent }
     }
 
     /// A callback that hears of the interruption of an invocation.
-    pub fn watcher(callback: wamp_callback_t, user_data: UserData) -> CTarget {
+    pub(super) fn watcher(callback: wamp_callback_t, user_data: UserData) -> CTarget {
         CTarget { watches: true, ..CTarget::new(callback, None, user_data) }
     }
 }
@@ -130,7 +134,7 @@ impl EventHandler for CTarget {
 }
 
 /// A host's wakeup function.
-pub struct CWakeup {
+pub(super) struct CWakeup {
     /// The function.
     pub wakeup: unsafe extern "C" fn(user_data: *mut c_void),
     /// The user_data that it gets.
@@ -139,7 +143,7 @@ pub struct CWakeup {
 
 impl CWakeup {
     /// Takes a function; `None` if it is NULL, whose user_data is freed then.
-    pub fn shared(wakeup: wamp_wakeup_t, user_data: UserData) -> Option<Arc<dyn Wakeup>> {
+    pub(super) fn shared(wakeup: wamp_wakeup_t, user_data: UserData) -> Option<Arc<dyn Wakeup>> {
         Some(Arc::new(CWakeup { wakeup: wakeup?, user_data }))
     }
 }
@@ -152,7 +156,7 @@ impl Wakeup for CWakeup {
 }
 
 /// A host's log function.
-pub struct CSink {
+pub(super) struct CSink {
     log: unsafe extern "C" fn(
         level: std::ffi::c_int,
         line: *const std::ffi::c_char,
@@ -163,7 +167,7 @@ pub struct CSink {
 
 impl CSink {
     /// Takes a function; `None` if it is NULL, whose user_data is freed then.
-    pub fn shared(log: wamp_log_t, user_data: UserData) -> Option<Arc<dyn Sink>> {
+    pub(super) fn shared(log: wamp_log_t, user_data: UserData) -> Option<Arc<dyn Sink>> {
         Some(Arc::new(CSink { log: log?, user_data }))
     }
 }

@@ -22,11 +22,11 @@ use super::objects::Message;
 use super::types::*;
 
 /// A token that leads to a notice for as long as this lives; the notice must live at least as long.
-pub struct EventView(u64);
+pub(super) struct EventView(u64);
 
 impl EventView {
     /// Shows `notice`, which must not move or end before the view is dropped.
-    pub fn new(notice: &Notice) -> EventView {
+    pub(super) fn new(notice: &Notice) -> EventView {
         let lens = OnceCell::new;
         let shown = ViewSlot { notice, args: lens(), kwargs: lens(), details: lens() };
         let token = Leased::take().and_then(|slot| VIEWS.fill(slot, shown));
@@ -34,7 +34,7 @@ impl EventView {
     }
 
     /// The token.
-    pub fn token(&self) -> u64 {
+    pub(super) fn token(&self) -> u64 {
         self.0
     }
 }
@@ -86,7 +86,7 @@ thread_local! {
 }
 
 /// A notice that is shown beyond a callback: polled, or kept as a message.
-pub struct KeptEvent {
+pub(super) struct KeptEvent {
     // Dropped in this order: nobody sees the notice any more when it ends.
     view: EventView,
     handles: Option<EventHandles>,
@@ -101,7 +101,7 @@ unsafe impl Sync for KeptEvent {}
 
 impl KeptEvent {
     /// Shows a notice until the next poll.
-    pub fn polled(notice: Notice) -> KeptEvent {
+    pub(super) fn polled(notice: Notice) -> KeptEvent {
         let notice = Box::new(notice);
         let target = notice.event.target.as_ref().and_then(|receiver| receiver.handler());
         let user_data = target.map_or(0, |target| target.user_data());
@@ -115,13 +115,13 @@ impl KeptEvent {
     }
 
     /// Keeps a notice as long as the program likes. Its user_data is remembered, not kept alive.
-    pub fn kept(notice: Notice, user_data: *mut c_void) -> KeptEvent {
+    pub(super) fn kept(notice: Notice, user_data: *mut c_void) -> KeptEvent {
         let notice = Box::new(notice);
         KeptEvent { view: EventView::new(&notice), handles: None, notice, user_data }
     }
 
     /// The view of it.
-    pub fn event(&self) -> wamp_event_t {
+    pub(super) fn event(&self) -> wamp_event_t {
         let none = EventHandles::default();
         let handles = self.handles.as_ref().unwrap_or(&none);
         to_c_event(&self.notice, handles, self.view.token(), self.user_data)
@@ -129,7 +129,7 @@ impl KeptEvent {
 }
 
 /// The struct that C sees.
-pub fn to_c_event(
+pub(super) fn to_c_event(
     notice: &Notice,
     handles: &EventHandles,
     token: u64,

@@ -22,7 +22,7 @@ pub(super) fn file_id(fd: RawFd) -> Option<FileId> {
     }
     // SAFETY: fstat has filled it.
     let stat = unsafe { stat.assume_init() };
-    #[allow(clippy::unnecessary_cast)] // their types differ from system to system
+    #[expect(clippy::unnecessary_cast, reason = "their types differ from system to system")]
     Some((stat.st_dev as u64, stat.st_ino as u64))
 }
 

@@ -6,7 +6,7 @@
 //! * [`threads`]: cancellation, and the very end of a thread. [`fork`]: children.
 //! * [`sockets`]: what the system knows of a peer. `descriptors`: numbers that others may take.
 //! * [`flag`]: a pollable descriptor. [`sync`]: locks that go on after a panic.
-#![allow(unsafe_code)]
+#![expect(unsafe_code, reason = "the system is called as C has it")]
 
 mod descriptors;
 mod flag;

@@ -399,7 +399,7 @@ impl<'a> Connection<'a> {
             | TransportError::PeerLimit { .. } => return Err(Gone),
             _ if matches!(self.phase, Phase::Ending) => return Err(Gone),
             TransportError::Protocol(why) | TransportError::Message(why) => {
-                self.abort(uri::PROTOCOL_VIOLATION, &why)
+                self.abort(uri::PROTOCOL_VIOLATION, &why);
             }
             TransportError::TooLarge(why) => self.abort(uri::PAYLOAD_SIZE_EXCEEDED, &why),
         }

@@ -41,7 +41,7 @@ pub(super) struct Listener {
 enum Socket {
     Tcp(TcpListener),
     #[cfg(unix)]
-    Unix(UnixListener, #[allow(dead_code, reason = "removes the file when it is dropped")] File),
+    Unix(UnixListener, #[expect(dead_code, reason = "removes the file when it is dropped")] File),
 }
 
 /// The handshakes that clients of a listener have to go through first.

@@ -34,7 +34,7 @@ use super::pump::Pump;
 use super::state::Remains;
 
 /// Runs a connection from its open to its end: an attempt, and as many more as its options want.
-pub async fn run(connection: Arc<Connection>, opens: u64) {
+pub(super) async fn run(connection: Arc<Connection>, opens: u64) {
     let mut retry = Retry::new(connection.options().retry);
     let mut task = Task { connection: connection.clone(), opens, ended: false };
     loop {

@@ -34,7 +34,7 @@ pub use transports::{Kind, TransportOptions};
 
 /// The options of a connection, checked.
 #[derive(Debug, Clone)]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "fields are named like the options")]
 pub struct Options {
     /// At least one.
     pub transports: Vec<TransportOptions>,

@@ -26,7 +26,7 @@ pub struct TransportOptions {
 
 /// The kinds of transports, by the names of AutobahnJS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "fields are named like the options")]
 pub enum Kind {
     WebSocket,
     RawSocket,

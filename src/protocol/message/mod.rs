@@ -30,7 +30,7 @@ use crate::codec::{CodecError, Encoding, Out, Read, Received, json};
 
 /// The type codes of messages.
 pub mod code {
-    #![allow(missing_docs)]
+    #![expect(missing_docs, reason = "the names are those of the specification")]
     pub const HELLO: u64 = 1;
     pub const WELCOME: u64 = 2;
     pub const ABORT: u64 = 3;
@@ -59,7 +59,7 @@ pub mod code {
 
 /// A received message.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "they are named like the messages")]
 pub enum Message<'a> {
     Hello(Hello<'a>),
     Welcome(Welcome<'a>),

@@ -17,6 +17,7 @@ mod pem;
 mod verify;
 
 #[cfg(test)]
+#[expect(dead_code, reason = "tests/hostile uses more of it")]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

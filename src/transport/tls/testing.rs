@@ -1,6 +1,5 @@
 //! Certificates for tests, made when they are needed: good ones, and every kind of bad one.
 //! Also part of `tests/hostile`, which uses more of it than the tests beside it.
-#![allow(dead_code)]
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -9,10 +8,10 @@ use rcgen::{
 use sha2::{Digest, Sha256};
 
 /// An authority that signs whatever it is asked to.
-pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate with its key.
-pub struct Pair {
+pub(crate) struct Pair {
     /// The certificate, as PEM.
     pub cert: String,
     /// The private key, as PEM.
@@ -23,14 +22,14 @@ pub struct Pair {
 
 /// The time in which a certificate is valid.
 #[derive(Clone, Copy)]
-pub enum Time {
+pub(crate) enum Time {
     Now,
     Past,
     Future,
 }
 
 impl Authority {
-    pub fn new(name: &str) -> Authority {
+    pub(crate) fn new(name: &str) -> Authority {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, name);
@@ -39,12 +38,12 @@ impl Authority {
     }
 
     /// Its own certificate, as PEM.
-    pub fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.0.pem()
     }
 
     /// A certificate for names and addresses, of servers and clients alike.
-    pub fn sign(&self, names: &[&str], time: Time) -> Pair {
+    pub(crate) fn sign(&self, names: &[&str], time: Time) -> Pair {
         let key = KeyPair::generate().expect("a key");
         let cert = params(names, time).signed_by(&key, &self.0).expect("a certificate");
         pair(cert.pem(), &key)
@@ -52,7 +51,7 @@ impl Authority {
 }
 
 /// A certificate that nobody else has signed; with `is_authority` one as `openssl req -x509` makes.
-pub fn self_signed(names: &[&str], is_authority: bool) -> Pair {
+pub(crate) fn self_signed(names: &[&str], is_authority: bool) -> Pair {
     let key = KeyPair::generate().expect("a key");
     let mut params = params(names, Time::Now);
     if is_authority {

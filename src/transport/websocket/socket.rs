@@ -454,7 +454,7 @@ impl Partial {
         match from_utf8(&self.bytes[self.checked..]) {
             Ok(_) => self.checked = self.bytes.len(),
             Err(error) if error.error_len().is_none() && !fin => {
-                self.checked += error.valid_up_to()
+                self.checked += error.valid_up_to();
             }
             Err(_) => return Err(Broken::Text),
         }
