@@ -6,6 +6,7 @@
 # make bench      measures
 # make wheel      makes a wheel of the Python binding
 # make fuzz       fuzzes the decoders and handshakes (FUZZ_SECONDS for each, FUZZ_TARGETS)
+# make audit      asks the advisory database about the dependencies (needs a network)
 # make install    installs what make has built (PREFIX, LIBDIR, INCLUDEDIR, DOCDIR, DATADIR, DESTDIR); install-strip, uninstall
 
 CARGO  ?= cargo
@@ -44,7 +45,7 @@ LINK := -L$(RELEASE) -lwamp -lpthread -Wl,-rpath,$(RELEASE)
 EXAMPLES  := $(patsubst examples-c/%.c,$(EXAMPLES_BIN)/%,$(wildcard examples-c/*.c))
 SCENARIOS := $(patsubst tests/c/%.c,$(SCENARIOS_BIN)/%,$(wildcard tests/c/*.c))
 
-.PHONY: all demo check test test-long shake bench fuzz install install-strip uninstall clean
+.PHONY: all demo check test test-long shake bench fuzz audit install install-strip uninstall clean
 .PHONY: lib examples scenarios venv python python-tools python-lints wheel javascript shaker
 .DELETE_ON_ERROR:
 # Cargo uses all processors by itself; tests/runner runs the parts of the tests side by side.
@@ -170,6 +171,13 @@ endif
 
 $(CARGO_FUZZ):
 	$(CARGO) install --quiet --locked --root $(TARGET)/tools cargo-fuzz
+
+CARGO_AUDIT := $(TARGET)/tools/bin/cargo-audit
+audit: $(CARGO_AUDIT)
+	$(CARGO_AUDIT) audit
+
+$(CARGO_AUDIT):
+	$(CARGO) install --quiet --locked --root $(TARGET)/tools cargo-audit
 
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include

@@ -12,22 +12,27 @@ LICENCES = ("LICENSE*", "LICENCE*", "COPYING*", "NOTICE*", "UNLICENSE*", "licens
 
 
 def main() -> None:
-    metadata = json.loads(subprocess.run(
-        ["cargo", "metadata", "--format-version", "1", "--locked", "--filter-platform", host()],
-        stdout=subprocess.PIPE, check=True,
-    ).stdout)
-    packages = {package["id"]: package for package in metadata["packages"]}
+    packages = linked()
     print("# Third-party notices\n\nlibwamp contains these packages, under these licences:\n")
-    linked = sorted((packages[id] for id in normal(metadata)), key=lambda package: package["name"])
-    for package in linked:
+    for package in packages:
         print(f"* {package['name']} {package['version']}: {package['license'] or 'see its licence below'}")
     texts: dict[str, list[str]] = {}  # the same text stands once, whoever brings it
-    for package in linked:
+    for package in packages:
         for file in licences(Path(package["manifest_path"]).parent):
             text = file.read_text(encoding="utf-8", errors="replace").strip()
             texts.setdefault(text, []).append(f"{package['name']} {package['version']}")
     for text, names in texts.items():
         print(f"\n## {', '.join(dict.fromkeys(names))}\n\n```text\n{text}\n```")
+
+
+def linked() -> list[dict]:
+    """The packages that are linked into the library here, in the order of their names."""
+    metadata = json.loads(subprocess.run(
+        ["cargo", "metadata", "--format-version", "1", "--locked", "--filter-platform", host()],
+        stdout=subprocess.PIPE, check=True,
+    ).stdout)
+    packages = {package["id"]: package for package in metadata["packages"]}
+    return sorted((packages[id] for id in normal(metadata)), key=lambda package: (package["name"], package["version"]))
 
 
 def host() -> str:

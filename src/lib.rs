@@ -4,7 +4,8 @@
 //! to use. The modules here are no public API of Rust: they are visible for the tests and the fuzz
 //! targets, and change without notice.
 //!
-//! A guided tour, from the bytes up to C; ARCHITECTURE.md has the drawing, and what each may import:
+//! A guided tour, from the bytes up to C; ARCHITECTURE.md has the drawing, and what each may
+//! import:
 //!
 //! * [`codec`]: messages as bytes: JSON, MsgPack and CBOR, and payloads as slices of what came in.
 //! * [`auth`]: authentication as pure functions, both sides of it.

@@ -1,4 +1,5 @@
-//! The lists of tests/abi: those of this version's interface are frozen, and what was added since says when.
+//! The lists of tests/abi: those of this version's interface are frozen, and what was added since
+//! says when.
 
 mod support;
 
@@ -7,7 +8,8 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 use support::{abi_version, list, read};
 
-/// The frozen lists, and their checksums. A list that differs is another interface, which needs another minor version.
+/// The frozen lists, and their checksums. A list that differs is another interface, which needs
+/// another minor version.
 const FROZEN: &[(&str, &str)] = &[
     ("symbols", "11a7329cc31116ce14c258e3c2b8d625ddfabfb3eef68bb9731dd944de187327"),
     ("constants", "c34729824ccbb03ee47b2ddfec816e9a4c48e0cd49a9a0d7b682fa4336cc8eac"),

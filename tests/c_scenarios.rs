@@ -1,6 +1,7 @@
-//! The C programs of the tree against the release library: the scenarios of tests/c and the examples, plain and under
-//! valgrind. Each scenario is a test of its own, in every dispatch mode, under valgrind in two of them; `WAMP_TEST_LONG=1` has
-//! valgrind try each mode with each serializer, which takes several times as long.
+//! The C programs of the tree against the release library: the scenarios of tests/c and the
+//! examples, plain and under valgrind. Each scenario is a test of its own, in every dispatch mode,
+//! under valgrind in two of them; `WAMP_TEST_LONG=1` has valgrind try each mode with each
+//! serializer, which takes several times as long.
 
 mod support;
 
@@ -37,15 +38,16 @@ const EVERY_WIRE: &[&str] = &[
 /// Programs that a test against Crossbar.io drives: here they are compiled, no more.
 const DRIVEN: &str = "interop_";
 
-/// valgrind runs one thread at a time, and each of them some twenty times slower: long scenarios do less there.
+/// valgrind runs one thread at a time, and each of them some twenty times slower: long scenarios do
+/// less there.
 const LESS: &[(&str, &str)] = &[("WAMP_TEST_COUNT", "2000"), ("WAMP_TEST_BYTES", "200000")];
 
 /// The status that valgrind gives to a program in which it found something.
 const FOUND: i32 = 99;
 
-/// Makes a test of each scenario. The second list is not for valgrind, which takes for leaks what a process leaves that
-/// ends without a shutdown, for errors the faults that a crash reporter is tried with, and the limit of descriptors for
-/// its own.
+/// Makes a test of each scenario. The second list is not for valgrind, which takes for leaks what a
+/// process leaves that ends without a shutdown, for errors the faults that a crash reporter is
+/// tried with, and the limit of descriptors for its own.
 macro_rules! scenarios {
     ([$($checked:ident)*], [$($plain:ident)*]) => {
         const SCENARIOS: &[&str] = &[$(stringify!($checked),)* $(stringify!($plain),)*];
@@ -158,8 +160,8 @@ fn scenario(name: &str, under_valgrind: bool) {
     let wires = if EVERY_WIRE.contains(&name) { WIRES } else { JSON };
     let all = !under_valgrind || std::env::var_os("WAMP_TEST_LONG").is_some_and(|long| long == "1");
     let program = program("tests/c", name);
-    // Each run of valgrind takes seconds to begin with: "thread" mode and one other find most of what all
-    // of them do, and so does one wire for each.
+    // Each run of valgrind takes seconds to begin with: "thread" mode and one other find most of
+    // what all of them do, and so does one wire for each.
     let turn = SCENARIOS.iter().position(|scenario| *scenario == name).unwrap_or_default();
     for (index, mode) in modes.iter().enumerate() {
         if !all && index > 0 && index != 1 + turn % (MODES.len() - 1) {
@@ -221,7 +223,8 @@ fn c_files(folder: &str) -> Vec<String> {
     programs.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect()
 }
 
-/// The compiled program of a name: that of `make`, where the environment tells its folder, else made now.
+/// The compiled program of a name: that of `make`, where the environment tells its folder, else
+/// made now.
 fn program(folder: &str, name: &str) -> PathBuf {
     let built = if folder == "tests/c" { "WAMP_C_BIN" } else { "WAMP_EXAMPLES_BIN" };
     if let Some(directory) = std::env::var_os(built).filter(|directory| !directory.is_empty()) {
@@ -234,8 +237,9 @@ fn program(folder: &str, name: &str) -> PathBuf {
     program
 }
 
-/// A port that refuses connections: nothing listens there any more. That another program takes it within the seconds of
-/// the test is as good as impossible, because systems hand out free ports in turn.
+/// A port that refuses connections: nothing listens there any more. That another program takes it
+/// within the seconds of the test is as good as impossible, because systems hand out free ports in
+/// turn.
 fn closed_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()

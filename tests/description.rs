@@ -1,4 +1,5 @@
-//! include/wamp.json: it is what the source makes, agrees with the frozen lists, and is all that a binding needs.
+//! include/wamp.json: it is what the source makes, agrees with the frozen lists, and is all that a
+//! binding needs.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! include/wamp.h: it is what the source makes, every C and C++ compiler takes it, and values and layouts are those that
-//! programs were compiled with.
+//! include/wamp.h: it is what the source makes, every C and C++ compiler takes it, and values and
+//! layouts are those that programs were compiled with.
 
 mod support;
 
@@ -113,8 +113,8 @@ int use(wamp_session_t *session) {
     }
 }
 
-/// What a variable of type `int` takes is a status or a small number: only the local ids that requests return, and the
-/// whole numbers of values, are wider.
+/// What a variable of type `int` takes is a status or a small number: only the local ids that
+/// requests return, and the whole numbers of values, are wider.
 #[test]
 fn results_are_plain() {
     const LOCAL_IDS: &[&str] = &[
@@ -197,7 +197,8 @@ fn constants_keep_their_values() {
     check_c11("constants", &code);
 }
 
-/// The size of a struct, and of each field its name and offset. Fails to compile where a field is missing here.
+/// The size of a struct, and of each field its name and offset. Fails to compile where a field is
+/// missing here.
 macro_rules! layout {
     ($type:ident { $($field:ident),* }) => {{
         fn _all_fields(whole: $type) {

@@ -1,5 +1,5 @@
-//! Programs in other runtimes that hold the library in their process: what they do with signals, threads and collections of
-//! their own goes on.
+//! Programs in other runtimes that hold the library in their process: what they do with signals,
+//! threads and collections of their own goes on.
 
 mod support;
 

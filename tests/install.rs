@@ -1,4 +1,5 @@
-//! `make install`: what it puts where and takes away again, and that programs are built on it by pkg-config and by CMake.
+//! `make install`: what it puts where and takes away again, and that programs are built on it by
+//! pkg-config and by CMake.
 
 mod support;
 
@@ -81,7 +82,8 @@ fn a_distribution_chooses_the_directories() {
     assert!(stage.join("usr/include/wamp/wamp.h").is_file());
 }
 
-/// Debug information is kept apart, and the debugger finds it; nothing tells where the library was built.
+/// Debug information is kept apart, and the debugger finds it; nothing tells where the library was
+/// built.
 #[test]
 fn what_is_installed_tells_nothing_of_the_builder() {
     let directory = prefix().join("lib");

@@ -1,7 +1,9 @@
-//! The READMEs tell the truth: each block of code in them is compiled and run, each command is tried.
+//! The READMEs tell the truth: each block of code in them is compiled and run, each command is
+//! tried.
 //!
-//! The first C block is the file hello.c for the commands, the first Python block hello.py. A `text` block right after a
-//! program or command is its output. Where a program names the usual address of a router, it gets an embedded one.
+//! The first C block is the file hello.c for the commands, the first Python block hello.py. A
+//! `text` block right after a program or command is its output. Where a program names the usual
+//! address of a router, it gets an embedded one.
 
 mod support;
 
@@ -122,8 +124,8 @@ fn try_python(directory: &Path, number: usize, text: &str, place: &str) -> Optio
     Some(good(&mut command))
 }
 
-/// Runs the commands of a block in one shell, in a directory and home of their own; `make` in the source tree.
-/// `exports` are those of the blocks before it.
+/// Runs the commands of a block in one shell, in a directory and home of their own; `make` in the
+/// source tree. `exports` are those of the blocks before it.
 fn try_sh(directory: &Path, exports: &str, text: &str, place: &str) -> Option<String> {
     let mut script = format!(
         "set -eu\nexport HOME='{}'\nmake() {{ command make --silent -C '{}' \"$@\" >make.log 2>&1 || {{ cat make.log; exit 1; }}; }}\n",

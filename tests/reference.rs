@@ -1,5 +1,6 @@
-//! docs/REFERENCE.md tells the truth about names: the tests that it names exist, and so do the functions, constants,
-//! options and features; and nothing that the header offers is left out of the documentation.
+//! docs/REFERENCE.md tells the truth about names: the tests that it names exist, and so do the
+//! functions, constants, options and features; and nothing that the header offers is left out of
+//! the documentation.
 
 mod support;
 

@@ -1,4 +1,5 @@
-//! What the shared library shows to the loader: exactly the functions of the header, under its lasting name.
+//! What the shared library shows to the loader: exactly the functions of the header, under its
+//! lasting name.
 
 mod support;
 
@@ -46,7 +47,8 @@ fn listed() -> BTreeSet<String> {
     abi_list("symbols").into_iter().collect()
 }
 
-/// The names that begin with wamp_ and are followed by a parenthesis: the functions of a preprocessed header.
+/// The names that begin with wamp_ and are followed by a parenthesis: the functions of a
+/// preprocessed header.
 fn functions(text: &str) -> BTreeSet<String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     text.match_indices('(')

@@ -1,6 +1,6 @@
-//! Our WebSocket against the cases of the Autobahn TestSuite, as the package `kosoku` runs them: both
-//! sides, with 403 of its cases. With `WAMP_WEBSOCKET_CASES=all` there are all 517: the others compress
-//! more texts and pictures, and longer ones, in the same ways, and take most of the time.
+//! Our WebSocket against the cases of the Autobahn TestSuite, as the package `kosoku` runs them:
+//! both sides, with 403 of its cases. With `WAMP_WEBSOCKET_CASES=all` there are all 517: the others
+//! compress more texts and pictures, and longer ones, in the same ways, and take most of the time.
 
 mod support;
 
@@ -91,8 +91,8 @@ const ALL: usize = 517;
 /// How many cases there are in each section of 12 and 13.
 const IN_SECTION: usize = 18;
 
-/// The cases that are left to the long run: sections with other texts, and the long messages of the sections that differ
-/// in what is agreed upon.
+/// The cases that are left to the long run: sections with other texts, and the long messages of the
+/// sections that differ in what is agreed upon.
 fn left_out() -> Vec<String> {
     if std::env::var_os("WAMP_WEBSOCKET_CASES").is_some_and(|cases| cases == "all") {
         return Vec::new();

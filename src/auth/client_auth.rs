@@ -153,9 +153,9 @@ impl ClientAuth {
         }
     }
 
-    /// Whether the router may be believed that we have joined, by the `authextra` of its WELCOME.
+    /// Checks the router's claim that we have joined, by the `authextra` of its WELCOME.
     ///
-    /// What counts is what was asked for and answered, not which method the router names.
+    /// It counts what was asked for and answered, not which method the router names.
     pub fn welcome(&self, authextra: Option<&Map<String, Value>>) -> Result<(), AuthError> {
         if self.credentials.router_key.is_some() && !self.is_proven {
             return Err(AuthError::RouterNotAuthentic(

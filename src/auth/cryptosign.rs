@@ -1,6 +1,6 @@
 //! Cryptosign: challenges of 32 bytes, signed with ed25519.
 //!
-//! What is signed is the challenge, or with channel binding the challenge XOR the id of the TLS
+//! The signed text is the challenge, or with channel binding the challenge XOR the id of the TLS
 //! channel, so that a signature is worth nothing on another connection. A signature is sent as 96
 //! bytes in hexadecimal digits: the signature and, once more, what was signed. The router can be
 //! asked to prove itself in the same way.
@@ -60,7 +60,7 @@ fn bound(challenge: &[u8; 32], channel_id: Option<&[u8; 32]>) -> [u8; 32] {
     std::array::from_fn(|at| challenge[at] ^ channel_id[at])
 }
 
-/// Whether `signature`, of 192 hexadecimal digits, is that of the owner of a public key for this
+/// True if `signature`, of 192 hexadecimal digits, is that of the owner of a public key for this
 /// very challenge.
 pub fn verify(
     public_key: &[u8; 32],
@@ -146,8 +146,8 @@ impl Challenger {
     /// A new challenge for the authextra of a HELLO. `channel_id` is that of the TLS channel, if
     /// there is one; `router_key` signs the client's challenge, if the client sent one.
     ///
-    /// Whether the client's public key is known, and to whom it belongs, is for the caller to
-    /// find out: see [`Challenger::public_key`].
+    /// The caller has to find out whether the client's public key is known, and to whom it belongs:
+    /// see [`Challenger::public_key`].
     pub fn new(
         authextra: &Map<String, Value>,
         channel_id: Option<[u8; 32]>,

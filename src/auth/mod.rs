@@ -40,7 +40,7 @@ pub struct Credentials {
     /// The public key that the router must have. Then only `cryptosign` is answered, and only
     /// after the router has signed a challenge of ours with it.
     pub router_key: Option<[u8; 32]>,
-    /// Whether the login must be bound to its TLS channel (`tls-exporter`), so that nobody in
+    /// True if the login must be bound to its TLS channel (`tls-exporter`), so that nobody in
     /// between can pass it on. Methods and routers that cannot do that are refused then.
     pub channel_binding: bool,
     /// For the method `scram` with argon2: whether the router's stored keys were made of the hash

@@ -55,7 +55,7 @@ impl Profile {
     }
 }
 
-/// Whether a method is a dialect of SCRAM.
+/// True if a method is a dialect of SCRAM.
 pub(super) fn is_method(name: &str) -> bool {
     [Profile::Wamp, Profile::Crossbar].iter().any(|profile| profile.method() == name)
 }
@@ -147,7 +147,7 @@ impl Exchange<'_> {
     }
 }
 
-/// Whether a text can be a nonce: printable, and without the comma that would end it.
+/// True if a text can be a nonce: printable, and without the comma that would end it.
 pub(super) fn is_nonce(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
 }

@@ -22,7 +22,7 @@ impl Secret {
         &self.0
     }
 
-    /// Whether `given` is the same text. How long that takes tells nothing but the length.
+    /// True if `given` is the same text. How long that takes tells nothing but the length.
     pub fn matches(&self, given: &str) -> bool {
         self.0.as_bytes().ct_eq(given.as_bytes()).into()
     }
@@ -53,7 +53,7 @@ pub(super) fn random<const SIZE: usize>() -> Result<[u8; SIZE], AuthError> {
     Ok(bytes)
 }
 
-/// Whether both are the same, in a time that does not depend on where they differ.
+/// True if both are the same, in a time that does not depend on where they differ.
 pub(super) fn same(left: &[u8], right: &[u8]) -> bool {
     left.ct_eq(right).into()
 }

@@ -2,9 +2,9 @@
 //!
 //! A sign of life is what comes from the peer. What the own system has taken of ours is none, and
 //! what the peer's system acknowledges is one only while there is something before the ping that it
-//! has not: so a slow peer, or one behind a slow network, gets to the ping in its own time. Once its
-//! system has the ping nothing but an answer will do, for the system of a frozen process goes on
-//! acknowledging.
+//! has not: so a slow peer, or one behind a slow network, gets to the ping in its own time. Once
+//! its system has the ping nothing but an answer will do, for the system of a frozen process goes
+//! on acknowledging.
 //!
 //! Knows no clock and no transport: times, and how far the peer's system has come, are passed in.
 

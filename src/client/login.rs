@@ -1,6 +1,6 @@
-//! The login of a session: HELLO, the answers to challenges that the options alone can give, and a look at who
-//! the router says it is. How an answer is made is left to [`crate::auth`]; a program that wants to
-//! give its own has on_challenge.
+//! The login of a session: HELLO, the answers to challenges that the options alone can give, and a
+//! look at who the router says it is. How an answer is made is left to [`crate::auth`]; a program
+//! that wants to give its own has on_challenge.
 
 use std::sync::{Arc, Mutex, TryLockError};
 

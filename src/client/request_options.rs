@@ -1,6 +1,6 @@
 //! The options of requests, as the specification and the routers know them: a wrong type is refused
-//! here, and so is a name that looks like a misspelling of one that the request knows. All else goes
-//! to the router as it is. What the values mean is left to [`crate::protocol`].
+//! here, and so is a name that looks like a misspelling of one that the request knows. All else
+//! goes to the router as it is. What the values mean is left to [`crate::protocol`].
 
 use serde_json::Value;
 
@@ -139,7 +139,8 @@ impl Request {
 }
 
 impl Kind {
-    /// True if a value, which is valid JSON, has this type. Null has each: it says that nothing is given.
+    /// True if a value, which is valid JSON, has this type. Null has each: it says that nothing is
+    /// given.
     fn takes(self, value: &[u8]) -> bool {
         if value == b"null" {
             return true;

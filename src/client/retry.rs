@@ -9,7 +9,8 @@
 
 use std::time::Duration;
 
-/// Reasons with which routers refuse credentials: trying again would not help, and may lock an account.
+/// Reasons with which routers refuse credentials: trying again would not help, and may lock an
+/// account.
 pub(super) const AUTH_FAILURES: &[&str] = &[
     "wamp.error.authentication_denied",
     "wamp.error.authentication_failed",
@@ -63,8 +64,8 @@ pub struct Next {
 }
 
 impl Next {
-    /// The same, after `rest` at the earliest: what a server wants of its clients. Longer than a day is
-    /// nonsense.
+    /// The same, after `rest` at the earliest: what a server wants of its clients. Longer than a
+    /// day is nonsense.
     pub fn not_before(self, rest: Option<Duration>) -> Next {
         const DAY: Duration = Duration::from_secs(24 * 3600);
         let rest = rest.unwrap_or_default().min(DAY);
@@ -83,9 +84,9 @@ impl Retry {
         *self = Retry::new(self.policy);
     }
 
-    /// As [`Retry::next`], after an end that all clients of a router have at the same time: the first
-    /// delay is drawn from everything up to twice its mean, with `sample` of the uniform distribution
-    /// over 0 .. 1.
+    /// As [`Retry::next`], after an end that all clients of a router have at the same time: the
+    /// first delay is drawn from everything up to twice its mean, with `sample` of the uniform
+    /// distribution over 0 .. 1.
     pub fn next_spread(&mut self, sample: f64) -> Option<Next> {
         let is_first = self.count == 0;
         let next = self.next(0.0)?;

@@ -1,11 +1,12 @@
 //! The hidden tokio runtime: one per process, made when first needed.
 //!
 //! Two I/O threads serve all connections; callbacks of `thread` dispatch run on a pool that grows
-//! while they block and shrinks again. All threads are named `wamp-*`. They leave the signals of the
-//! process to the host's threads, but for callbacks of `thread` dispatch, which run with the mask of
-//! the thread that opened their connection.
+//! while they block and shrinks again. All threads are named `wamp-*`. They leave the signals of
+//! the process to the host's threads, but for callbacks of `thread` dispatch, which run with the
+//! mask of the thread that opened their connection.
 //!
-//! `shutdown` joins them, unless a callback outlasts its time limit; a later use makes a new runtime.
+//! `shutdown` joins them, unless a callback outlasts its time limit; a later use makes a new
+//! runtime.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -93,7 +94,8 @@ impl Threads {
         }
         let leaving = mem::take(&mut present.leaving);
         drop(present);
-        // Nobody can join them any more; what the system keeps of them goes with their last instructions.
+        // Nobody can join them any more; what the system keeps of them goes with their last
+        // instructions.
         while leaving.iter().any(|thread| !thread.is_gone()) {
             if Instant::now() >= deadline {
                 lock(&self.present).leaving.extend(leaving);
@@ -274,8 +276,8 @@ fn end_look() {
     LOOK.1.notify_all();
 }
 
-/// Waits while a look is on its way, at most ten seconds: what begins now is not to begin on threads that
-/// are about to be replaced.
+/// Waits while a look is on its way, at most ten seconds: what begins now is not to begin on
+/// threads that are about to be replaced.
 pub fn wait_for_look() {
     if !IS_LOOKED_AT.load(Ordering::Acquire) || LOOKS.get() || scope::in_io() {
         return;
@@ -306,8 +308,8 @@ fn replace_if_broken() {
     let Some(broken) = lock(&HIDDEN).take_if(is_it) else {
         return;
     };
-    // Its threads may never end, and nobody shall wait for them. Nor shall they take what is the next
-    // runtime's for theirs.
+    // Its threads may never end, and nobody shall wait for them. Nor shall they take what is the
+    // next runtime's for theirs.
     broken.descriptors.occupy();
     log::write(log::Level::Error, || FAILED.to_owned());
     let why = Failure::new(Status::Internal, FAILED);

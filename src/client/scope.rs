@@ -1,5 +1,5 @@
-//! The scope of the calling thread: whether it is inside a callback, and of which queue, and whether
-//! it is an I/O thread. Functions that wait refuse to where that could never end.
+//! The scope of the calling thread: whether it is inside a callback, and of which queue, and
+//! whether it is an I/O thread. Functions that wait refuse to where that could never end.
 
 use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;

@@ -23,8 +23,8 @@ pub(crate) fn wait_on<'m, T>(
     Some(unpoisoned(condition.wait_timeout(guard, rest)).0)
 }
 
-/// Wakes the task that waits there. Where the program has closed descriptors that are not its own the
-/// runtime panics in that, and is about to be replaced: see [`super::runtime::suspect`].
+/// Wakes the task that waits there. Where the program has closed descriptors that are not its own
+/// the runtime panics in that, and is about to be replaced: see [`super::runtime::suspect`].
 pub(crate) fn notify(task: &Notify) {
     let _ = catch_unwind(AssertUnwindSafe(|| task.notify_one()));
 }

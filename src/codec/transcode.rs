@@ -1,6 +1,6 @@
 //! Brings a value from one encoding into another, in one pass and without a value tree.
 //!
-//! What the other encoding cannot say is a question of the [`Rules`]. What the application sends is
+//! The [`Rules`] decide about what the other encoding cannot say. What the application sends is
 //! refused rather than changed (`Strict`). What was received, and what the router passes on, is
 //! brought into the nearest form rather than lost (`Tolerant`).
 //!

@@ -297,13 +297,7 @@ impl State {
                 return Err(LeaveReason::Violation(format!("{} within a session", other.name())));
             }
         };
-        match outcome {
-            Ok(()) | Err(Fault::Unheard) => {}
-            Err(Fault::Refused(refusal)) => {
-                peer.send(wakes, |out| refusal.write(kind, request, out));
-            }
-            Err(Fault::Violation(why)) => return Err(LeaveReason::Violation(why)),
-        }
+        answer(peer, kind, request, outcome, wakes)?;
         self.tell_all(wakes);
         Ok(())
     }
@@ -428,6 +422,24 @@ impl Requests {
         self.last = request;
         Ok(())
     }
+}
+
+/// Tells the client that its request was refused.
+fn answer(
+    peer: &Arc<Peer>,
+    kind: u64,
+    request: u64,
+    outcome: Result<(), Fault>,
+    wakes: &mut WakeList,
+) -> Result<(), LeaveReason> {
+    match outcome {
+        Ok(()) | Err(Fault::Unheard) => {}
+        Err(Fault::Refused(refusal)) => {
+            peer.send(wakes, |out| refusal.write(kind, request, out));
+        }
+        Err(Fault::Violation(why)) => return Err(LeaveReason::Violation(why)),
+    }
+    Ok(())
 }
 
 fn welcome_details(realm: &str, identity: &Identity, config: &Config) -> String {

@@ -1,10 +1,10 @@
 //! A socket that is read to its end after a reset: its writes do not fail for what its reads can
 //! tell better.
 //!
-//! Who ends a connection often says why, and then closes without reading on: the system answers our
-//! next write with a reset, while the reason waits to be read: an ABORT, a GOODBYE, a close code, a
-//! TLS alert. So a write to a peer that is gone goes nowhere, and the error is kept until
-//! everything that came has been read.
+//! A peer that ends a connection often says why, and then closes without reading on: the system
+//! answers our next write with a reset, while the reason waits to be read: an ABORT, a GOODBYE, a
+//! close code, a TLS alert. So a write to a peer that is gone goes nowhere, and the error is kept
+//! until everything that came has been read.
 //!
 //! Being next to the system, below TLS, it is also where a [`WriteTimeout`] can be kept.
 

@@ -7,7 +7,7 @@ use crate::codec::Encoding;
 pub struct Serializer {
     /// The encoding of each message.
     pub encoding: Encoding,
-    /// Whether messages travel in batches (advanced profile, "Batched WebSocket").
+    /// True if messages travel in batches (advanced profile, "Batched WebSocket").
     pub batched: bool,
 }
 

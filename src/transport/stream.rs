@@ -41,11 +41,11 @@ enum Kind {
 pub(super) struct HandshakeHints {
     /// Above the byte, a bit that there is one.
     first_byte: AtomicU16,
-    /// Whether a TLS server has asked for a client certificate.
+    /// The wish of a TLS server for a client certificate.
     pub(super) certificate: Certificate,
 }
 
-/// Whether a TLS server has asked for a client certificate.
+/// The wish of a TLS server for a client certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Certificate {
     /// It has not.

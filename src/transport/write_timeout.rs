@@ -1,8 +1,8 @@
 //! The time that a peer may show nothing while something is on its way to it.
 //!
-//! What the own system has taken says nothing about the peer, and no more do its buffers, which may
-//! hold megabytes and empty in large steps. What counts is what the peer's system acknowledges: who
-//! reads slowly goes on for ever, and who does not read at all ends.
+//! Bytes that the own system has taken say nothing about the peer, and no more do its buffers,
+//! which may hold megabytes and empty in large steps. What counts is what the peer's system
+//! acknowledges: who reads slowly goes on for ever, and who does not read at all ends.
 
 use std::io;
 use std::pin::Pin;

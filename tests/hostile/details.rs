@@ -1,4 +1,5 @@
-//! What goes through the library as it is: who it says that it is, and options and details that only routers understand.
+//! What goes through the library as it is: who it says that it is, and options and details that
+//! only routers understand.
 
 use std::io::Write;
 

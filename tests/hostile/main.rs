@@ -1,5 +1,5 @@
-//! Hostile routers: the C surface of the library against a scripted peer that refuses, lies, stalls,
-//! floods and falls over.
+//! Hostile routers: the C surface of the library against a scripted peer that refuses, lies,
+//! stalls, floods and falls over.
 //!
 //! Whatever the peer does, the program is told once and in words, every request ends once, every
 //! `user_data` is freed once, and nothing hangs.
@@ -26,8 +26,8 @@
 //! | [`reconnect`] | goes and comes back, or does not |
 //! | [`binding`] | is reached through somebody in between |
 //!
-//! [`authority`] signs certificates; [`peer`] is the router's side, [`client`] ours and [`told`] what it hears; [`scene`] is an open
-//! session with requests of every kind in it.
+//! [`authority`] signs certificates; [`peer`] is the router's side, [`client`] ours and [`told`]
+//! what it hears; [`scene`] is an open session with requests of every kind in it.
 
 #[path = "../../src/transport/tls/testing.rs"]
 mod authority;

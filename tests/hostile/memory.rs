@@ -19,8 +19,8 @@ fn peak() -> usize {
     kib * 1024
 }
 
-/// By how much the peak grows while a client that looks at no event takes all that `said` holds, after
-/// SUBSCRIBED.
+/// By how much the peak grows while a client that looks at no event takes all that `said` holds,
+/// after SUBSCRIBED.
 fn growth(serializer: &str, said: Vec<u8>) -> usize {
     let agreed = serializer.to_owned();
     let end = if serializer == "json" { "" } else { "\x1e" };

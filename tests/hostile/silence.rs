@@ -95,7 +95,8 @@ fn who_takes_a_large_message_slowly_is_alive() {
     // The first ping, which this peer does not answer, is to come behind the message.
     let options = json!({"autoping_interval": 4, "autoping_timeout": 2});
     let peer = Peer::joined(|wire| {
-        // Little is left to be read once its system has the ping, so that a busy machine gets through it in time.
+        // Little is left to be read once its system has the ping, so that a busy machine gets
+        // through it in time.
         wire.narrow(64 * 1024);
         let (begun, mut taken) = (Instant::now(), 0);
         while taken < SIZE {
@@ -146,12 +147,12 @@ fn who_takes_slowly_what_the_system_has_taken_at_once_is_alive() {
     assert!(peer.done() >= pause * PIECES / 2, "it was no test");
 }
 
-/// How much later than beside a silent peer a client may be rid of one that floods it. The default of `close_timeout`
-/// ends later.
+/// How much later than beside a silent peer a client may be rid of one that floods it. The default
+/// of `close_timeout` ends later.
 const SOON: Duration = Duration::from_secs(4);
 
-/// Asserts that a flood has not held its client up. The control ran at the same time with a silent peer, and tells a slow
-/// machine from a slow library.
+/// Asserts that a flood has not held its client up. The control ran at the same time with a silent
+/// peer, and tells a slow machine from a slow library.
 fn check_in_time(what: &str, took: Duration, control: JoinHandle<Duration>) {
     let control = control.join().expect("the control");
     assert!(took < 2 * control + SOON, "{what}: {took:?}; beside a silent peer {control:?}");

@@ -1,5 +1,5 @@
-//! What the integration tests share: the library as C programs link it, compilers, programs that are run with a limit,
-//! and the list of what could not be tested here.
+//! What the integration tests share: the library as C programs link it, compilers, programs that
+//! are run with a limit, and the list of what could not be tested here.
 #![allow(dead_code)] // each test program uses a part
 
 pub mod markdown;
@@ -57,7 +57,8 @@ pub fn scratch(name: &str) -> PathBuf {
     path
 }
 
-/// The version of the binary interface: while the major version is 0, each minor version has its own.
+/// The version of the binary interface: while the major version is 0, each minor version has its
+/// own.
 pub fn abi_version() -> &'static str {
     match env!("CARGO_PKG_VERSION_MAJOR") {
         "0" => concat!("0.", env!("CARGO_PKG_VERSION_MINOR")),
@@ -107,7 +108,8 @@ pub fn library() -> &'static Path {
     })
 }
 
-/// A compiler, as the environment names it (CC, CXX, CFLAGS, CXXFLAGS) or the system has it, with the header's folder.
+/// A compiler, as the environment names it (CC, CXX, CFLAGS, CXXFLAGS) or the system has it, with
+/// the header's folder.
 pub fn compiler(cpp: bool) -> Command {
     static HOST: OnceLock<String> = OnceLock::new();
     let host = HOST.get_or_init(|| {
@@ -161,8 +163,9 @@ impl Ended {
 
 /// Runs a program to its end.
 pub fn run(command: &mut Command, limit: Duration) -> Ended {
-    // Cargo's search path has the debug library in it; make's flags are not for a make started here; and what cargo tells
-    // this test of its own package would have another cargo take the built things for stale.
+    // Cargo's search path has the debug library in it; make's flags are not for a make started
+    // here; and what cargo tells this test of its own package would have another cargo take the
+    // built things for stale.
     let of_cargo = |name: &OsStr| {
         let name = name.to_string_lossy();
         name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")

@@ -136,10 +136,10 @@ impl End {
         End { rest, ..End::failed(class, error.into()) }
     }
 
-    /// True if another attempt is to follow, where the application has not given up: always after a loss,
-    /// with the option `retry_if_unreachable` where there never was a session, and for what is in
-    /// `retry_reasons` wherever the router says it, after a challenge too. All else would happen again:
-    /// a violation, a refusal of what we are.
+    /// True if another attempt is to follow, where the application has not given up: always after a
+    /// loss, with the option `retry_if_unreachable` where there never was a session, and for what
+    /// is in `retry_reasons` wherever the router says it, after a challenge too. All else would
+    /// happen again: a violation, a refusal of what we are.
     pub(super) fn is_retried(&self, if_unreachable: bool, reasons: &[String]) -> bool {
         match self.class {
             EndClass::Lost => true,

@@ -1,7 +1,7 @@
 //! A connection: what the application has in hand, and what survives its sessions.
 //!
-//! * `state`: every transition that it makes. `task`: the attempts, one after the other. `pump`: the
-//!   I/O while a session lasts.
+//! * `state`: every transition that it makes. `task`: the attempts, one after the other. `pump`:
+//!   the I/O while a session lasts.
 //! * [`end`]: why an attempt or a session ended, and whether to try again.
 //! * `durables`, `quiesce`, `figures`: what else can be asked of it.
 //!

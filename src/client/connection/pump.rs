@@ -49,8 +49,8 @@ const TRANSPORT_CLOSE: Duration = Duration::from_secs(1);
 enum Phase {
     /// The session goes on.
     Running,
-    /// The session is over: its last words are written, then the transport is closed in order, which
-    /// the peer answers by closing it too.
+    /// The session is over: its last words are written, then the transport is closed in order,
+    /// which the peer answers by closing it too.
     Draining { end: End, until: Instant, close_sent: bool },
     /// The transport takes and gives no more, but may take a word that says that it is closed.
     Parting { end: End, until: Instant },

@@ -361,8 +361,8 @@ impl Connection {
         self.shared.deliver_inline();
     }
 
-    /// Tells on_close that an attempt of this open has ended. Without a further attempt (`next`) the
-    /// connection can be opened again. Of two that end the same open the first counts.
+    /// Tells on_close that an attempt of this open has ended. Without a further attempt (`next`)
+    /// the connection can be opened again. Of two that end the same open the first counts.
     fn ended(&self, opens: u64, end: End, next: Option<Next>) {
         let Some(session) = lock(&self.state).take_session(opens) else {
             return;
@@ -385,7 +385,8 @@ impl Connection {
             drop(state);
             return;
         }
-        // Told before it is idle, under one lock: whoever sees it idle finds the CLOSE in the queue.
+        // Told before it is idle, under one lock: whoever sees it idle finds the CLOSE in the
+        // queue.
         let wake = !state.is_freed() && self.shared.queue.push(&self.shared, notices.drain(..));
         if state.end(end, remains, next) {
             notify(&self.stop);

@@ -1,8 +1,9 @@
 //! The barrier without the network: which callback runs, and which must not begin any more.
 //!
 //! Whoever delivers says before each callback for which id it is, then looks whether that id was
-//! silenced; whoever silences an id first says so, then looks which callback runs. So one of the two
-//! sees the other, without a lock per event. What marks ids is in [`crate::client::connection::quiesce`].
+//! silenced; whoever silences an id first says so, then looks which callback runs. So one of the
+//! two sees the other, without a lock per event. What marks ids is in
+//! [`crate::client::connection::quiesce`].
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
@@ -49,7 +50,8 @@ impl Default for Barrier {
 }
 
 impl Barrier {
-    /// A callback for `id` is about to begin, unless it is to be passed over; the former one is over.
+    /// A callback for `id` is about to begin, unless it is to be passed over; the former one is
+    /// over.
     #[inline]
     pub(in crate::client) fn enter(&self, id: u64) {
         self.running.store(id, Ordering::SeqCst);

@@ -1,7 +1,8 @@
 //! Delivery: how what happens reaches the application's code, whatever it is.
 //!
-//! * [`queue`]: events on their way, and the three modes in which they are delivered; `worker`: a turn
-//!   of `thread` mode; `fill`: its bytes. [`owner`]: what a queue asks of its owner, and of what is queued.
+//! * [`queue`]: events on their way, and the three modes in which they are delivered; `worker`: a
+//!   turn of `thread` mode; `fill`: its bytes. [`owner`]: what a queue asks of its owner, and of
+//!   what is queued.
 //! * `barrier`: which callback runs, and which must not begin any more.
 //! * [`waiter`]: a thread that waits for one outcome.
 //!

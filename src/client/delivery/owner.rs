@@ -21,8 +21,8 @@ pub trait Item: Send + 'static {
     fn pass_over(&self);
 }
 
-/// The owner of a queue, which knows how an event is told. Where it is shared, it gives access to the
-/// queue by [`AsRef`].
+/// The owner of a queue, which knows how an event is told. Where it is shared, it gives access to
+/// the queue by [`AsRef`].
 pub trait Owner: Send + Sync + 'static {
     /// Its events.
     type Event: Item;

@@ -1,7 +1,7 @@
 //! The options of a connection, in one table that parses, checks and documents them.
 //!
-//! * `table`: all of them. `transports`: the ways to the router. `mode`: of dispatch. `values`: what
-//!   they are made of.
+//! * `table`: all of them. `transports`: the ways to the router. `mode`: of dispatch. `values`:
+//!   what they are made of.
 
 mod mode;
 mod table;

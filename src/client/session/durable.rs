@@ -84,8 +84,8 @@ pub(in crate::client) fn is_durable(id: u64) -> bool {
 }
 
 impl Durables {
-    /// Declares one. `None`: this very pattern is registered already, and the router would refuse the
-    /// second.
+    /// Declares one. `None`: this very pattern is registered already, and the router would refuse
+    /// the second.
     pub(in crate::client) fn declare(
         &self,
         kind: DurableKind,

@@ -1,4 +1,5 @@
-//! The application's side of a request: a handler of events, or a thread that waits for the outcome.
+//! The application's side of a request: a handler of events, or a thread that waits for the
+//! outcome.
 
 use std::sync::Arc;
 
@@ -47,7 +48,8 @@ pub enum Receiver {
     Both(Arc<dyn EventHandler>, Arc<Waiter>),
     /// As `App`, through what is re-established after every join.
     Durable(Arc<Durable>),
-    /// As `App`, under the id by which the application knows what it is about, whatever the session calls it.
+    /// As `App`, under the id by which the application knows what it is about, whatever the session
+    /// calls it.
     Known(Arc<dyn EventHandler>, u64),
 }
 

@@ -4,8 +4,8 @@
 //! task is told, if it sleeps. Nothing is handed over by a channel or a task of its own.
 //!
 //! * [`requests`]: what the application asks for. [`events`]: the way of what the router says.
-//! * [`handler`], [`callbacks`]: the application's side of a request, and of a connection. [`notice`]:
-//!   what is queued for it.
+//! * [`handler`], [`callbacks`]: the application's side of a request, and of a connection.
+//!   [`notice`]: what is queued for it.
 //! * [`shared`]: what sessions need of their connection, which they do not know otherwise.
 //! * [`durable`]: what is placed again after every join. [`passthru`]: payloads that routers carry
 //!   without a look inside.

@@ -6,10 +6,10 @@
 //! | `ppt_scheme`, `ppt_serializer`, `ppt_cipher`, `ppt_keyid` | `[binary]` as args | `{"args": [..], "kwargs": {..}}` |
 //! | `enc_algo`, `enc_serializer`, `enc_key` | the binary instead of args | the same |
 //!
-//! The binary is made and read by the application's
-//! [`Codec`](crate::client::payload_codec::Codec). Without one, `ppt_serializer`
-//! `json` or `native`, which is the encoding of the connection, without a cipher is done by ourselves; everything else
-//! must be given, and is delivered, as the binary that it is on the wire.
+//! The binary is made and read by the application's [`Codec`](crate::client::payload_codec::Codec).
+//! Without one, `ppt_serializer` `json` or `native`, which is the encoding of the connection,
+//! without a cipher is done by ourselves; everything else must be given, and is delivered, as the
+//! binary that it is on the wire.
 
 use bytes::Bytes;
 

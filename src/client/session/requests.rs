@@ -1,5 +1,5 @@
-//! The requests of a session, of any thread: checked, numbered and encoded into the outbox under one
-//! short lock; then the I/O task is told, if it sleeps.
+//! The requests of a session, of any thread: checked, numbered and encoded into the outbox under
+//! one short lock; then the I/O task is told, if it sleeps.
 
 use std::sync::MutexGuard;
 use std::time::{Duration, Instant};

@@ -143,7 +143,8 @@ impl Shared {
         }
     }
 
-    /// Delivers what is left after the end of all threads. In `manual` mode that is left to the host.
+    /// Delivers what is left after the end of all threads. In `manual` mode that is left to the
+    /// host.
     pub(in crate::client) fn deliver_last(&self) {
         if self.mode() != Mode::Manual {
             self.queue.drain_inline(self);

@@ -1,8 +1,8 @@
 //! The common part of MsgPack and CBOR: values that begin with a head, which tells their kind and
 //! their length.
 //!
-//! How heads are read and written is a [`Format`]: [`super::msgpack`] and [`super::cbor`]. All else
-//! is the same for both:
+//! A [`Format`] says how heads are read and written: [`super::msgpack`] and [`super::cbor`]. All
+//! else is the same for both:
 //!
 //! * [`scan`]: steps over values and checks them without making anything of them.
 //! * [`source`], [`sink`]: values as tokens.

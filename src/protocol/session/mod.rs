@@ -86,8 +86,8 @@ pub enum Phase {
 ///   [`violated`](Session::violated) what only the transport can see is wrong, and
 ///   [`lost`](Session::lost) or [`detach`](Session::detach) that nothing more will come.
 /// * **Time**: [`handle_timeout`](Session::handle_timeout) is to be called at the time that
-///   [`next_timeout`](Session::next_timeout) says. [`call`](Session::call) asks for the time itself,
-///   where it needs it.
+///   [`next_timeout`](Session::next_timeout) says. [`call`](Session::call) asks for the time
+///   itself, where it needs it.
 /// * **Looks** change nothing: [`phase`](Session::phase), [`pending`](Session::pending),
 ///   [`subscriptions`](Session::subscriptions), [`targets_of`](Session::targets_of) and others.
 ///

@@ -8,7 +8,7 @@
 //!                   +-------------------------------+   for each further factor
 //! ```
 //!
-//! Who is known, and by which secrets, is [`store`]; the methods themselves are in [`crate::auth`];
+//! [`store`] knows the users and their secrets; the methods themselves are in [`crate::auth`];
 //! messages and time limits are left to [`super::connection`].
 
 mod store;

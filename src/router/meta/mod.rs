@@ -2,7 +2,7 @@
 //! what to do (advanced profile, "Session Meta API", "Registration Meta API", "Subscription Meta
 //! API").
 //!
-//! What the meta *topics* tell is [`super::meta_event`].
+//! The meta *topics* are in [`super::meta_event`].
 //!
 //! * `sessions` has `wamp.session.*`.
 //! * `tables` has `wamp.registration.*` and `wamp.subscription.*`.

@@ -8,7 +8,7 @@
 //!   POST <url>/<id>/close       ends the transport, and the receive that hangs
 //! ```
 //!
-//! Where a batched serializer was agreed on, a body has several messages, otherwise it has one. A
+//! A body has several messages where a batched serializer was agreed on, otherwise it has one. A
 //! receive that is answered with 204 had nothing; one that is answered with no messages at all was
 //! the last.
 //!

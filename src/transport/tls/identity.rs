@@ -36,7 +36,7 @@ impl Identity {
         Ok(Identity { pair: Some(Arc::new(pair)), note: AtomicU8::default() })
     }
 
-    /// Whether the server asked for a certificate in the latest handshake.
+    /// True if the server asked for a certificate in the latest handshake.
     pub(super) fn take_note(&self) -> Certificate {
         match self.note.swap(NOT_ASKED, Ordering::Relaxed) {
             NOT_ASKED => Certificate::NotAsked,

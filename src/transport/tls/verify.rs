@@ -1,4 +1,5 @@
-//! Whether a server is who it should be: by the chain of its certificate, by its key, or both.
+//! Verification that a server is who it should be: by the chain of its certificate, by its key, or
+//! both.
 
 use std::sync::Arc;
 

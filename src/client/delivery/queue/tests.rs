@@ -1,4 +1,5 @@
-//! The queue alone: three modes, fullness, discarding, workers that never run, callbacks that block.
+//! The queue alone: three modes, fullness, discarding, workers that never run, callbacks that
+//! block.
 
 use std::sync::Weak;
 use std::sync::atomic::AtomicUsize;
