@@ -8,7 +8,7 @@ use crate::codec::Timestamp;
 
 use super::broker::Subscribers;
 use super::dealer::Registration;
-use super::pattern::{Entry, match_name};
+use super::pattern::Entry;
 
 /// One event of a meta topic, to be published when the message that caused it is carried out.
 #[derive(Debug)]
@@ -51,15 +51,14 @@ impl MetaEvent {
 
 /// The details of a registration in the meta API.
 pub(super) fn registration_details(entry: &Entry<Registration>) -> Value {
-    let mut details =
-        entry_details(entry.id, entry.created, &entry.uri, match_name(entry.matching));
+    let mut details = entry_details(entry.id, entry.created, &entry.uri, entry.matching.name());
     details["invoke"] = json!(entry.value.invoke.name());
     details
 }
 
 /// The details of a subscription in the meta API.
 pub(super) fn subscription_details(entry: &Entry<Subscribers>) -> Value {
-    entry_details(entry.id, entry.created, &entry.uri, match_name(entry.matching))
+    entry_details(entry.id, entry.created, &entry.uri, entry.matching.name())
 }
 
 fn entry_details(id: u64, created: SystemTime, uri: &str, matching: &str) -> Value {

@@ -9,8 +9,9 @@ use serde::de::DeserializeOwned;
 
 use crate::codec::json::text::unescape;
 use crate::codec::{Dict, DictWriter, MAX_ID};
+use crate::protocol::uri;
 
-use super::request::{Fault, INVALID_ARGUMENT};
+use super::request::Fault;
 
 /// The items of a list, which may be long, and is looked through for each receiver. Sorted, they
 /// take no more room than the list.
@@ -125,7 +126,7 @@ fn set<T: DeserializeOwned + Ord>(
 
 fn mistyped(key: &[u8], wanted: &str) -> Fault {
     let why = format!("option \"{}\" must be {wanted}", String::from_utf8_lossy(key));
-    Fault::refused(INVALID_ARGUMENT, why)
+    Fault::refused(uri::INVALID_ARGUMENT, why)
 }
 
 #[cfg(test)]
