@@ -14,9 +14,8 @@ use crate::codec::{DictWriter, Encoding, PayloadRef, Rules, Timestamp, transcode
 use crate::protocol::message::Event;
 use crate::protocol::uri::{self, Match};
 
-use super::broker::Subscribers;
 use super::pattern::{Entry, matches};
-use super::peer::{Peer, WakeList};
+use super::peer::{Peer, Subscribers, WakeList};
 use super::publication::{Audience, Publication};
 use super::request::{Fault, is_reserved};
 

@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 
 use crate::codec::Timestamp;
 
-use super::broker::Subscribers;
-use super::dealer::Registration;
 use super::pattern::Entry;
+use super::peer::Subscribers;
 
 /// One event of a meta topic, to be published when the message that caused it is carried out.
 #[derive(Debug)]
@@ -50,9 +49,9 @@ impl MetaEvent {
 }
 
 /// The details of a registration in the meta API.
-pub(super) fn registration_details(entry: &Entry<Registration>) -> Value {
+pub(super) fn registration_details<T>(entry: &Entry<T>, invoke: &str) -> Value {
     let mut details = entry_details(entry.id, entry.created, &entry.uri, entry.matching.name());
-    details["invoke"] = json!(entry.value.invoke.name());
+    details["invoke"] = json!(invoke);
     details
 }
 

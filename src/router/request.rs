@@ -4,8 +4,6 @@ use crate::codec::{Dict, Out, PayloadRef, Unsendable, json::text::write_string};
 use crate::protocol::message::Error;
 use crate::protocol::uri::{self, Match};
 
-use super::options;
-
 /// The reason why a message of a client is not carried out.
 #[derive(Debug, PartialEq)]
 pub(super) enum Fault {
@@ -104,15 +102,4 @@ pub(super) fn check_own_uri(uri: &str, matching: Match) -> Result<(), Fault> {
 #[inline]
 pub(super) fn is_reserved(uri: &str) -> bool {
     uri.strip_prefix("wamp").is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
-/// Reads the option `match`.
-pub(super) fn read_match(key: &[u8], value: &[u8]) -> Result<Match, Fault> {
-    let Some(name) = options::text(key, value)? else {
-        return Ok(Match::Exact);
-    };
-    Match::parse(&name).ok_or_else(|| {
-        let why = format!("option \"match\" must be exact, prefix or wildcard, not \"{name}\"");
-        Fault::refused(uri::INVALID_ARGUMENT, why)
-    })
 }

@@ -165,7 +165,7 @@ impl Dealer {
             None => {
                 let value = Registration { invoke: options.invoke, callees: vec![callee], turn: 0 };
                 let entry = self.registrations.insert(&message.procedure, options.matching, value);
-                (entry.id, Some(registration_details(entry)))
+                (entry.id, Some(registration_details(entry, entry.value.invoke.name())))
             }
         };
         peer_calls(&mut self.peers, from).registrations.insert(id, ());

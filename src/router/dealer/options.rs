@@ -3,8 +3,8 @@
 use crate::codec::{Dict, DictWriter};
 use crate::protocol::uri::{self, Match};
 
-use super::super::options::{flag, number, passes_through, text};
-use super::super::request::{Fault, read_match};
+use super::super::options::{flag, number, passes_through, read_match, text};
+use super::super::request::Fault;
 
 /// The rule by which one of several callees gets a call (advanced profile, "Shared Registration").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -6,10 +6,11 @@ use crate::protocol::uri::{self, Match};
 
 use super::super::event_store::Query;
 use super::super::meta_event::{registration_details, subscription_details};
+use super::super::options::read_match;
 use super::super::pattern::{Entry, Table};
 use super::super::peer::WakeList;
 use super::super::realm::State;
-use super::super::request::{Fault, check_uri, read_match};
+use super::super::request::{Fault, check_uri};
 use super::super::roles::Action;
 use super::{Answer, Question, one};
 
@@ -33,7 +34,10 @@ impl State {
                 let uri = question.text(0, "a procedure")?;
                 one(table.best(uri).map(|entry| entry.id))
             }
-            "wamp.registration.get" => one(registration_details(named()?)),
+            "wamp.registration.get" => one({
+                let entry = named()?;
+                registration_details(entry, entry.value.invoke.name())
+            }),
             "wamp.registration.list_callees" => one(callees()?),
             "wamp.registration.count_callees" => one(callees()?.len()),
             "wamp.registration.remove_callee" => {
