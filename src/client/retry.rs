@@ -9,20 +9,22 @@
 
 use std::time::Duration;
 
+use crate::protocol::uri;
+
 /// Reasons with which routers refuse credentials: trying again would not help, and may lock an
 /// account.
 pub(super) const AUTH_FAILURES: &[&str] = &[
-    "wamp.error.authentication_denied",
-    "wamp.error.authentication_failed",
-    "wamp.error.authentication_required",
-    "wamp.error.authorization_denied",
-    "wamp.error.authorization_failed",
-    "wamp.error.authorization_required",
-    "wamp.error.cannot_authenticate",
-    "wamp.error.no_auth_method",
-    "wamp.error.no_matching_auth_method",
-    "wamp.error.no_such_principal",
-    "wamp.error.not_authorized",
+    uri::AUTHENTICATION_DENIED,
+    uri::AUTHENTICATION_FAILED,
+    uri::AUTHENTICATION_REQUIRED,
+    uri::AUTHORIZATION_DENIED,
+    uri::AUTHORIZATION_FAILED,
+    uri::AUTHORIZATION_REQUIRED,
+    uri::CANNOT_AUTHENTICATE,
+    uri::NO_AUTH_METHOD,
+    uri::NO_MATCHING_AUTH_METHOD,
+    uri::NO_SUCH_PRINCIPAL,
+    uri::NOT_AUTHORIZED,
 ];
 
 /// The options about retrying.

@@ -3,11 +3,11 @@
 //! Values at the top are appended to args; a key at the top sends the value after it to kwargs.
 //! The first misuse sticks: everything after it fails too, until [`Builder::reset`].
 
+use super::binary::Cbor;
+use super::binary::MsgPack;
 use super::binary::{self, Format};
-use super::cbor::Cbor;
 use super::json::text::write_string;
 use super::json::{self, Rules, check_value};
-use super::msgpack::MsgPack;
 use super::{CodecError, Encoding, MAX_DEPTH, PayloadRef, Token, transcode};
 
 /// The reason why a builder refuses.

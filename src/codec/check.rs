@@ -1,9 +1,9 @@
 //! Checks payloads that the application gives, before anything is made of them.
 
+use super::binary::Cbor;
+use super::binary::MsgPack;
 use super::binary::{Format, Head, Scanner};
-use super::cbor::Cbor;
 use super::json::{check_dict, check_list, check_value, is_binary};
-use super::msgpack::MsgPack;
 use super::{CodecError, Dict, Encoding, PayloadRef, Rules, transcode};
 
 /// Makes a payload of its parts. Empty parts are left out, since some peers refuse them: empty

@@ -17,10 +17,8 @@
 
 pub mod binary;
 pub mod builder;
-pub mod cbor;
 pub mod check;
 pub mod json;
-pub mod msgpack;
 pub mod outbox;
 pub mod payload;
 pub mod reader;

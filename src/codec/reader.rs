@@ -7,9 +7,9 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use super::binary::Cbor;
 use super::binary::Format;
-use super::cbor::Cbor;
-use super::msgpack::MsgPack;
+use super::binary::MsgPack;
 use super::{CodecError, Dict, Encoding, MAX_ID, PayloadRef, Rules, binary, json, transcode};
 
 /// A received message with its dict as JSON text.

@@ -29,8 +29,8 @@
 //! "refused; x" means: strictly refused, tolerantly x. A value that stays in its encoding is copied
 //! byte by byte, whatever is in it.
 
-use super::cbor::Cbor;
-use super::msgpack::MsgPack;
+use super::binary::Cbor;
+use super::binary::MsgPack;
 use super::token::Token;
 use super::{CodecError, Encoding, Rules, binary, json};
 

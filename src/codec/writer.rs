@@ -1,10 +1,10 @@
 //! Writes a message, whatever its encoding: the head element by element, the payload spliced or
 //! transcoded.
 
+use super::binary::Cbor;
 use super::binary::Format;
-use super::cbor::Cbor;
+use super::binary::MsgPack;
 use super::json::text::write_string;
-use super::msgpack::MsgPack;
 use super::{CodecError, Dict, Encoding, PayloadRef, Rules, transcode};
 
 /// The message being written, and its encoding.

@@ -100,6 +100,11 @@ fn conclude(
 // The predefined URIs, such as `CANCELED`: include/uris.txt, which wamp.h has them from, too.
 include!(concat!(env!("OUT_DIR"), "/uris.rs"));
 
+/// The reason of a registration's end, where a router gives it no other.
+pub const UNREGISTERED: &str = "wamp.error.unregistered";
+/// The reason of a subscription's end, where a router gives it no other.
+pub const UNSUBSCRIBED: &str = "wamp.error.unsubscribed";
+
 /// True for the URI of a cancellation. Some text of the specification writes two l.
 pub(super) fn is_canceled(error: &str) -> bool {
     matches!(error, CANCELED | "wamp.error.cancelled")

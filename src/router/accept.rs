@@ -14,9 +14,9 @@ use crate::transport::longpoll::{Server, ServerTransport};
 use crate::transport::{ConnectError, Sign, Stream, Transport, rawsocket, websocket};
 
 use super::Shared;
-use super::connection::{CLOSE_TIMEOUT, Connection};
-use super::listener::{Greeting, ListenerKind};
-use super::peer::Peer;
+use super::connection::Connection;
+use super::greeting::{Greeting, ListenerKind};
+use super::peer::{CLOSE_TIMEOUT, Peer};
 
 /// The largest message before a session is joined, where nobody knows yet who speaks.
 const UNJOINED_SIZE: usize = 64 * 1024;

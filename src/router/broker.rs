@@ -15,11 +15,11 @@ use crate::protocol::uri::{self, Match};
 
 use super::event_store::EventStore;
 use super::meta_event::{MetaEvent, subscription_details};
-use super::options::flag;
+use super::options::{flag, read_match};
 use super::pattern::{Entry, Table};
-use super::peer::{Peer, WakeList};
+use super::peer::{Peer, Subscribers, WakeList};
 use super::publication::{Publication, PublishOptions};
-use super::request::{Fault, Refusal, check_own_uri, check_pattern, is_reserved, read_match};
+use super::request::{Fault, Refusal, check_own_uri, check_pattern, is_reserved};
 use super::roles::Action;
 
 /// All subscriptions of a realm.
@@ -76,9 +76,6 @@ impl Reach {
         }
     }
 }
-
-/// The sessions that share a subscription; at least one.
-pub(super) type Subscribers = IdMap<Arc<Peer>>;
 
 impl Broker {
     /// A broker that discloses all publishers, or those only that want it.

@@ -27,7 +27,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -41,9 +40,6 @@ use super::Shared;
 use super::auth::{AuthExchange, Step};
 use super::peer::{Peer, PeerCommand, Sizes, WakeList};
 use super::realm::{LeaveReason, RealmSession};
-
-/// The time that a client may take to answer GOODBYE, and to take and confirm the last messages.
-pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The most messages, and about the most bytes, that one turn reads.
 const TURN_MESSAGES: usize = 256;

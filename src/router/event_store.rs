@@ -14,11 +14,10 @@ use crate::codec::{DictWriter, Encoding, PayloadRef, Rules, Timestamp, transcode
 use crate::protocol::message::Event;
 use crate::protocol::uri::{self, Match};
 
-use super::broker::Subscribers;
 use super::pattern::{Entry, matches};
-use super::peer::{Peer, WakeList};
+use super::peer::{Peer, Subscribers, WakeList};
 use super::publication::{Audience, Publication};
-use super::request::{Fault, INVALID_ARGUMENT, is_reserved};
+use super::request::{Fault, is_reserved};
 
 /// The bytes that retained publications may have together, and those that past ones may.
 const MAX_BYTES: usize = 64 << 20;
@@ -246,7 +245,7 @@ impl Query {
         for (key, value) in kwargs.iter().filter(|(_, value)| !value.is_null()) {
             let wrong = |wanted: &str| {
                 let why = format!("\"{key}\" must be {wanted}");
-                Fault::refused(INVALID_ARGUMENT, why)
+                Fault::refused(uri::INVALID_ARGUMENT, why)
             };
             match key.as_str() {
                 "limit" => {

@@ -17,10 +17,10 @@ use tokio::runtime::{Handle, TryCurrentError};
 
 use crate::os;
 use crate::transport::longpoll::{Server, Times};
-use crate::transport::tls::Acceptor;
-use crate::transport::{Address, ConnectError, Endpoint, Keepalive, Protocol, Stream};
+use crate::transport::{Address, Endpoint, Keepalive, Protocol, Stream};
 
 use super::config::Config;
+use super::greeting::{Greeting, ListenerKind};
 use super::{RouterError, Shared, accept};
 
 /// A client that has gone without a word, as for want of power, says nothing, and is asked nothing
@@ -42,32 +42,6 @@ enum Socket {
     Tcp(TcpListener),
     #[cfg(unix)]
     Unix(UnixListener, #[expect(dead_code, reason = "removes the file when it is dropped")] File),
-}
-
-/// The handshakes that clients of a listener have to go through first.
-#[derive(Debug)]
-pub(super) struct Greeting {
-    pub(super) kind: ListenerKind,
-    tls: Option<Acceptor>,
-}
-
-/// The protocol that is spoken there.
-#[derive(Debug)]
-pub(super) enum ListenerKind {
-    /// WebSocket, at this path.
-    WebSocket(String),
-    RawSocket,
-    LongPoll(Arc<Server>),
-}
-
-impl Greeting {
-    /// Shakes hands over TLS, where that is wanted.
-    pub(super) async fn secure(&self, stream: Stream) -> Result<Stream, ConnectError> {
-        match &self.tls {
-            None => Ok(stream),
-            Some(tls) => tls.accept(stream).await,
-        }
-    }
 }
 
 impl Listener {

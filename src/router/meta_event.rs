@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 
 use crate::codec::Timestamp;
 
-use super::broker::Subscribers;
-use super::dealer::Registration;
-use super::pattern::{Entry, match_name};
+use super::pattern::Entry;
+use super::peer::Subscribers;
 
 /// One event of a meta topic, to be published when the message that caused it is carried out.
 #[derive(Debug)]
@@ -50,16 +49,15 @@ impl MetaEvent {
 }
 
 /// The details of a registration in the meta API.
-pub(super) fn registration_details(entry: &Entry<Registration>) -> Value {
-    let mut details =
-        entry_details(entry.id, entry.created, &entry.uri, match_name(entry.matching));
-    details["invoke"] = json!(entry.value.invoke.name());
+pub(super) fn registration_details<T>(entry: &Entry<T>, invoke: &str) -> Value {
+    let mut details = entry_details(entry.id, entry.created, &entry.uri, entry.matching.name());
+    details["invoke"] = json!(invoke);
     details
 }
 
 /// The details of a subscription in the meta API.
 pub(super) fn subscription_details(entry: &Entry<Subscribers>) -> Value {
-    entry_details(entry.id, entry.created, &entry.uri, match_name(entry.matching))
+    entry_details(entry.id, entry.created, &entry.uri, entry.matching.name())
 }
 
 fn entry_details(id: u64, created: SystemTime, uri: &str, matching: &str) -> Value {

@@ -30,6 +30,7 @@ mod connection;
 mod deadlines;
 mod dealer;
 mod event_store;
+mod greeting;
 mod identity;
 mod listener;
 mod meta;
@@ -60,8 +61,8 @@ use crate::protocol::ids::IdMap;
 use crate::protocol::uri;
 
 use config::Config;
-use connection::CLOSE_TIMEOUT;
 use listener::Listener;
+use peer::CLOSE_TIMEOUT;
 use peer::Peer;
 use realm::{Counts, Realms};
 

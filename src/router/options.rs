@@ -9,8 +9,9 @@ use serde::de::DeserializeOwned;
 
 use crate::codec::json::text::unescape;
 use crate::codec::{Dict, DictWriter, MAX_ID};
+use crate::protocol::uri::{self, Match};
 
-use super::request::{Fault, INVALID_ARGUMENT};
+use super::request::Fault;
 
 /// The items of a list, which may be long, and is looked through for each receiver. Sorted, they
 /// take no more room than the list.
@@ -125,7 +126,18 @@ fn set<T: DeserializeOwned + Ord>(
 
 fn mistyped(key: &[u8], wanted: &str) -> Fault {
     let why = format!("option \"{}\" must be {wanted}", String::from_utf8_lossy(key));
-    Fault::refused(INVALID_ARGUMENT, why)
+    Fault::refused(uri::INVALID_ARGUMENT, why)
+}
+
+/// Reads the option `match`.
+pub(super) fn read_match(key: &[u8], value: &[u8]) -> Result<Match, Fault> {
+    let Some(name) = text(key, value)? else {
+        return Ok(Match::Exact);
+    };
+    Match::parse(&name).ok_or_else(|| {
+        let why = format!("option \"match\" must be exact, prefix or wildcard, not \"{name}\"");
+        Fault::refused(uri::INVALID_ARGUMENT, why)
+    })
 }
 
 #[cfg(test)]

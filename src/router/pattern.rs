@@ -219,15 +219,6 @@ pub(super) fn matches(pattern: &str, matching: Match, uri: &str) -> bool {
     }
 }
 
-/// The name of a way of matching in WAMP.
-pub(super) fn match_name(matching: Match) -> &'static str {
-    match matching {
-        Match::Exact => "exact",
-        Match::Prefix => "prefix",
-        Match::Wildcard => "wildcard",
-    }
-}
-
 fn shape(pattern: &str) -> Vec<bool> {
     pattern.split('.').map(|component| !component.is_empty()).collect()
 }

@@ -8,10 +8,16 @@ use std::time::Duration;
 
 use crate::codec::{Batch, Encoding, Out, Outbox, Rules, TooLarge, Unsendable};
 use crate::os::lock;
+use crate::protocol::ids::IdMap;
 use crate::transport::Doorbell;
 
-use super::connection::CLOSE_TIMEOUT;
 use super::identity::Identity;
+
+/// The time that a client may take to answer GOODBYE, and to take and confirm the last messages.
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The subscribers of a topic.
+pub(super) type Subscribers = IdMap<Arc<Peer>>;
 
 /// See the module's text.
 #[derive(Debug)]

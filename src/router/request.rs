@@ -4,8 +4,6 @@ use crate::codec::{Dict, Out, PayloadRef, Unsendable, json::text::write_string};
 use crate::protocol::message::Error;
 use crate::protocol::uri::{self, Match};
 
-use super::options;
-
 /// The reason why a message of a client is not carried out.
 #[derive(Debug, PartialEq)]
 pub(super) enum Fault {
@@ -42,7 +40,7 @@ impl Refusal {
     /// For a message that cannot be passed on to whom it is for.
     pub(super) fn unsendable(error: Unsendable) -> Refusal {
         let reason = match error {
-            Unsendable::Payload(_) => INVALID_ARGUMENT,
+            Unsendable::Payload(_) => uri::INVALID_ARGUMENT,
             Unsendable::TooLarge(_) => uri::PAYLOAD_SIZE_EXCEEDED,
         };
         Refusal::new(reason, format!("this cannot be sent to the other side: {error}"))
@@ -66,17 +64,6 @@ impl Refusal {
 
 /// The limit of a URI in a request, in bytes.
 pub(super) const MAX_URI: usize = 8192;
-
-/// An option or argument has a wrong type or value.
-pub(super) const INVALID_ARGUMENT: &str = "wamp.error.invalid_argument";
-/// The callee cannot do what the caller asks for.
-pub(super) const FEATURE_NOT_SUPPORTED: &str = "wamp.error.feature_not_supported";
-/// The answer of a callee that wants another one to be asked.
-pub(super) const UNAVAILABLE: &str = "wamp.error.unavailable";
-/// The role of the client may not do this.
-pub(super) const NOT_AUTHORIZED: &str = "wamp.error.not_authorized";
-/// All callees are busy or unavailable.
-pub(super) const NO_AVAILABLE_CALLEE: &str = "wamp.error.no_available_callee";
 
 /// Checks the URI of a request.
 pub(super) fn check_uri(uri: &str) -> Result<(), Fault> {
@@ -115,15 +102,4 @@ pub(super) fn check_own_uri(uri: &str, matching: Match) -> Result<(), Fault> {
 #[inline]
 pub(super) fn is_reserved(uri: &str) -> bool {
     uri.strip_prefix("wamp").is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
-/// Reads the option `match`.
-pub(super) fn read_match(key: &[u8], value: &[u8]) -> Result<Match, Fault> {
-    let Some(name) = options::text(key, value)? else {
-        return Ok(Match::Exact);
-    };
-    Match::parse(&name).ok_or_else(|| {
-        let why = format!("option \"match\" must be exact, prefix or wildcard, not \"{name}\"");
-        Fault::refused(INVALID_ARGUMENT, why)
-    })
 }

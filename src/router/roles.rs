@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::protocol::uri::{self, Match};
 
 use super::pattern::Table;
-use super::request::{Fault, NOT_AUTHORIZED};
+use super::request::Fault;
 
 /// The rights of all roles.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ fn check(table: &Table<Allowed>, action: Action, uri: &str) -> Result<(), Fault>
         return Ok(());
     }
     let why = format!("this role may not {} \"{uri}\"", action.name());
-    Err(Fault::refused(NOT_AUTHORIZED, why))
+    Err(Fault::refused(uri::NOT_AUTHORIZED, why))
 }
 
 fn table(list: &Value) -> Result<Table<Allowed>, String> {

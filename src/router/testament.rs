@@ -4,10 +4,10 @@
 use serde_json::{Map, Value};
 
 use crate::codec::{Dict, Encoding, PayloadRef};
-use crate::protocol::uri::Match;
+use crate::protocol::uri::{self, Match};
 
 use super::publication::{Publication, PublishOptions};
-use super::request::{Fault, INVALID_ARGUMENT, check_own_uri};
+use super::request::{Fault, check_own_uri};
 
 /// The testaments of a session.
 #[derive(Debug, Default)]
@@ -104,5 +104,5 @@ fn scope(kwargs: &Map<String, Value>) -> Result<Scope, Fault> {
 }
 
 fn wrong(why: &str) -> Fault {
-    Fault::refused(INVALID_ARGUMENT, why.to_owned())
+    Fault::refused(uri::INVALID_ARGUMENT, why.to_owned())
 }

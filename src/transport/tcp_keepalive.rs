@@ -27,7 +27,9 @@ impl Keepalive {
     pub(crate) fn watch(self, stream: Stream) -> Stream {
         // Without it a loss is noticed later; that is no reason not to connect.
         let _ = self.ask(&stream);
-        stream.with_write_timeout(self.idle + self.timeout, Sign::Answers)
+        /// A system may take half a second for an acknowledgement (RFC 9293, section 3.8.6.3).
+        const LEAST: Duration = Duration::from_secs(1);
+        stream.with_write_timeout((self.idle + self.timeout).max(LEAST), Sign::Answers)
     }
 
     /// Has the system ask when nothing is to be said.

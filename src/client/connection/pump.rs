@@ -20,7 +20,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::client::keepalive::{Due, Sight, Silence};
+use crate::client::keepalive::{Observation, PingTimer, Verdict};
 use crate::client::options::Mode;
 use crate::client::scope::FlagScope;
 use crate::client::session::{Session, Shared};
@@ -78,7 +78,7 @@ pub(super) struct Pump {
     timer: Pin<Box<Sleep>>,
     join_until: Option<Instant>,
     leave_until: Option<Instant>,
-    silence: Silence,
+    ping_timer: PingTimer,
     /// Every message goes to the log.
     trace: bool,
 }
@@ -92,7 +92,7 @@ impl Pump {
     ) -> Pump {
         let options = connection.options();
         let interval = options.autoping_interval.filter(|_| transport.pings());
-        let silence = Silence::new(interval, options.autoping_timeout, Instant::now());
+        let ping_timer = PingTimer::new(interval, options.autoping_timeout, Instant::now());
         Pump {
             phase: Phase::Running,
             trace: options.trace,
@@ -109,7 +109,7 @@ impl Pump {
             timer: Box::pin(sleep_until(join_until)),
             join_until: Some(join_until),
             leave_until: None,
-            silence,
+            ping_timer,
         }
     }
 
@@ -188,7 +188,7 @@ impl Pump {
         // Who sends a part of a message is alive, however long the whole of it needs.
         let read = self.transport.byte_counts().read;
         let heard = read > std::mem::replace(&mut self.heard, read) || received;
-        if heard && let Some(round_trip) = self.silence.heard(Instant::now(), pong) {
+        if heard && let Some(round_trip) = self.ping_timer.heard(Instant::now(), pong) {
             self.session.lock_core().traffic.round_trip = Some(round_trip);
         }
         if received {
@@ -381,11 +381,11 @@ impl Pump {
         if let Phase::Draining { until, .. } | Phase::Parting { until, .. } = &self.phase {
             return Some(*until);
         }
-        let ping = self.silence.due().map(|due| {
+        let ping = self.ping_timer.due().map(|due| {
             // Setting a timer anew costs more than letting it fire once in vain.
             let set = self.timer.deadline();
             let early = set > now && set < due && self.join_until.is_none();
-            if early && !self.silence.has_asked() { set } else { due }
+            if early && !self.ping_timer.has_pinged() { set } else { due }
         });
         let call = self.session.lock_core().protocol.next_timeout().map(Instant::from_std);
         [self.join_until, self.leave_until, ping, call].into_iter().flatten().min()
@@ -411,23 +411,23 @@ impl Pump {
 
     /// Pings a peer that is silent, or gives it up.
     fn check_silence(&mut self, now: Instant) {
-        if self.silence.due().is_none_or(|due| now < due) {
+        if self.ping_timer.due().is_none_or(|due| now < due) {
             return;
         }
-        let sight = Sight {
+        let seen = Observation {
             taken: self.transport.taken(),
             ping_end: self.ping_end,
             // A host that does not take its events keeps us from reading the pong.
-            deaf: self.shared.queue.is_full(),
+            not_reading: self.shared.queue.is_full(),
         };
-        match self.silence.look(now, sight) {
-            Due::Nothing => {}
-            Due::Ping => {
+        match self.ping_timer.check(now, seen) {
+            Verdict::Nothing => {}
+            Verdict::Ping => {
                 let payload = vec![b'w'; self.shared.options().autoping_size];
                 (self.unflushed, self.ping_end) = (true, None);
                 self.transport.ping(&payload);
             }
-            Due::Lost => {
+            Verdict::Lost => {
                 let text = "no answer to a ping within `autoping_timeout`".to_owned();
                 self.transport_failed(TransportError::Lost(text));
             }

@@ -20,6 +20,7 @@ use crate::codec::json::{Rules, check_dict, check_list, text};
 use crate::codec::transcode::Source;
 use crate::codec::{CodecError, Dict, Encoding, Payload, PayloadRef, Span, Token, transcode};
 use crate::protocol::event::c_text;
+use crate::protocol::uri;
 use crate::protocol::{Cause, EventKind};
 
 use super::callbacks::Slot;
@@ -179,7 +180,7 @@ fn unreadable(shared: &Shared, notice: &mut Notice) -> bool {
         && let Some(session) = &notice.session
     {
         let args = PayloadRef::args("[\"the payload cannot be decoded\"]");
-        session.forget_invocation(notice.event.wamp_id, INVALID_ARGUMENT, args);
+        session.forget_invocation(notice.event.wamp_id, uri::INVALID_ARGUMENT, args);
     }
     (notice.status, notice.text) = (Status::Payload, Some(c_text(TEXT)));
     match notice.kind {
@@ -188,7 +189,7 @@ fn unreadable(shared: &Shared, notice: &mut Notice) -> bool {
             notice.kind = NoticeKind::Session(EventKind::Error);
             notice.event.kind = EventKind::Error;
             notice.event.cause = Some(Cause::Remote);
-            notice.event.uri = Some(c_text(INVALID_ARGUMENT));
+            notice.event.uri = Some(c_text(uri::INVALID_ARGUMENT));
             true
         }
         NoticeKind::Session(EventKind::Error) => true,
@@ -199,8 +200,6 @@ fn unreadable(shared: &Shared, notice: &mut Notice) -> bool {
         }
     }
 }
-
-const INVALID_ARGUMENT: &str = "wamp.error.invalid_argument";
 
 /// On the wire args are a list, but in Autobahn's form.
 pub(super) fn refuse_bare(payload: PayloadRef<'_>) -> Result<(), Failure> {

@@ -1,18 +1,22 @@
 //! The common part of MsgPack and CBOR: values that begin with a head, which tells their kind and
 //! their length.
 //!
-//! A [`Format`] says how heads are read and written: [`super::msgpack`] and [`super::cbor`]. All
+//! A [`Format`] says how heads are read and written: [`msgpack`] and [`cbor`]. All
 //! else is the same for both:
 //!
 //! * [`scan`]: steps over values and checks them without making anything of them.
 //! * [`source`], [`sink`]: values as tokens.
 //! * [`reader`]: takes a received message apart, element by element.
 
+pub mod cbor;
+pub mod msgpack;
 pub mod reader;
 pub mod scan;
 pub mod sink;
 pub mod source;
 
+pub use cbor::Cbor;
+pub use msgpack::MsgPack;
 pub use reader::Reader;
 pub use scan::Scanner;
 pub use sink::Sink;

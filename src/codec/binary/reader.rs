@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::super::cbor::tag;
 use super::super::{CodecError, Dict, MAX_ID, PayloadRef, Read};
+use super::cbor::tag;
 use super::{Format, Head, Scanner};
 
 /// Reads the elements of one message in order.

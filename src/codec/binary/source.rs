@@ -1,9 +1,9 @@
 //! Takes an encoded value apart into tokens.
 
-use super::super::cbor::tag;
 use super::super::timestamp::Timestamp;
 use super::super::token::{Big, Token};
 use super::super::{CodecError, Encoding, MAX_DEPTH};
+use super::cbor::tag;
 use super::{Format, Head, Scanner};
 
 /// See [`mod@super::super::transcode`].

@@ -24,8 +24,7 @@ pub use pubsub::*;
 pub use rpc::*;
 pub use session::*;
 
-use crate::codec::cbor::Cbor;
-use crate::codec::msgpack::MsgPack;
+use crate::codec::binary::{Cbor, MsgPack};
 use crate::codec::{CodecError, Encoding, Out, Read, Received, json};
 
 /// The type codes of messages.

@@ -22,6 +22,7 @@ use serde_json::{Map, Value};
 use crate::auth::cra::Candidate;
 use crate::auth::{AuthError, Secret, cra, cryptosign, scram_router};
 use crate::codec::{CodecError, Dict, Timestamp};
+use crate::protocol::uri;
 
 use super::identity::{Features, Identity};
 
@@ -101,7 +102,7 @@ impl AuthExchange {
         };
         let methods = match store.choose(claim.methods.as_deref()) {
             Ok(methods) => methods,
-            Err(why) => return Ok(Step::denied("wamp.error.no_matching_auth_method", why)),
+            Err(why) => return Ok(Step::denied(uri::NO_MATCHING_AUTH_METHOD, why)),
         };
         let mut factors = VecDeque::from(methods);
         let Some(method) = factors.pop_front() else {
@@ -185,7 +186,7 @@ impl AuthExchange {
                     "" => format!("no user is known here by that key; for {method} send an authid"),
                     authid => format!("{method} is not configured here for \"{authid}\""),
                 };
-                Step::denied("wamp.error.no_such_principal", why)
+                Step::denied(uri::NO_SUCH_PRINCIPAL, why)
             }
             Err(error) => Step::failed(&error),
         }
@@ -240,7 +241,7 @@ impl Step {
     }
 
     fn failed(error: &AuthError) -> Step {
-        Step::denied("wamp.error.authentication_failed", error.to_string())
+        Step::denied(uri::AUTHENTICATION_FAILED, error.to_string())
     }
 }
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::codec::{CodecError, Dict, PayloadRef, Unsendable};
+use crate::protocol::CancelMode;
 use crate::protocol::message::{CallResult, Error, Yield, code};
 use crate::protocol::uri;
 
 use super::super::options::passthru;
 use super::super::peer::{Peer, WakeList};
-use super::super::request::{Refusal, UNAVAILABLE};
+use super::super::request::Refusal;
 use super::calls::later;
 use super::{Dealer, PROGRESS, Pending};
 
@@ -46,7 +47,7 @@ impl Dealer {
         let Some(pending) = self.answered(from.id(), message.request) else {
             return;
         };
-        let reroutes = message.error == UNAVAILABLE && from.identity().features.call_reroute;
+        let reroutes = message.error == uri::UNAVAILABLE && from.identity().features.call_reroute;
         if reroutes && !pending.killed {
             self.ask_another(from.id(), pending, wakes);
             return;
@@ -92,7 +93,7 @@ impl Dealer {
             pending.result(message, details.finish().dict(), wakes)
         };
         if !passed_on {
-            own.interrupt(message.request, "killnowait", uri::CANCELED, wakes);
+            own.interrupt(message.request, CancelMode::KillNoWait, uri::CANCELED, wakes);
             self.answered(from.id(), message.request);
         }
     }

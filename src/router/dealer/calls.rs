@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::codec::{Dict, Encoding, Out, PayloadRef, Unsendable, WrittenDict};
+use crate::protocol::CancelMode;
 use crate::protocol::ids::IdMap;
 use crate::protocol::message::{Call, Cancel, Invocation, code};
 use crate::protocol::uri::{self, Match};
 
 use super::super::options::{flag, text};
 use super::super::peer::{Peer, WakeList};
-use super::super::request::{
-    FEATURE_NOT_SUPPORTED, Fault, INVALID_ARGUMENT, NO_AVAILABLE_CALLEE, Refusal, check_uri,
-};
+use super::super::request::{Fault, Refusal, check_uri};
 use super::options::{CallOptions, Invoke};
 use super::{
     Callee, Dealer, Extra, InvocationKey, PROGRESS, PeerCalls, Pending, Procedure,
@@ -29,13 +28,6 @@ pub(super) struct Question {
     encoding: Encoding,
     /// The callees that were asked already.
     tried: Vec<u64>,
-}
-
-/// The mode of a CANCEL.
-enum Mode {
-    Skip,
-    Kill,
-    KillNoWait,
 }
 
 impl Dealer {
@@ -63,12 +55,12 @@ impl Dealer {
         };
         let Some(index) = entry.value.choose(&[]) else {
             let why = format!("all callees of \"{}\" are busy", message.procedure);
-            return Err(Fault::refused(NO_AVAILABLE_CALLEE, why));
+            return Err(Fault::refused(uri::NO_AVAILABLE_CALLEE, why));
         };
         let callee = &entry.value.callees[index];
         if options.progress && !callee.peer.identity().features.takes_progress {
             let why = "the callee does not take calls in several parts";
-            return Err(Fault::refused(FEATURE_NOT_SUPPORTED, why.to_owned()));
+            return Err(Fault::refused(uri::FEATURE_NOT_SUPPORTED, why.to_owned()));
         }
         let enforced = options.timeout > 0 && !callee.forward_timeout;
         let limit = enforced.then(|| {
@@ -133,7 +125,7 @@ impl Dealer {
         };
         if let Err(error) = callee.peer.try_send(wakes, |out| part.write(out)) {
             let key = InvocationKey { callee: callee.peer.id(), invocation };
-            callee.interrupt(invocation, "killnowait", uri::CANCELED, wakes);
+            callee.interrupt(invocation, CancelMode::KillNoWait, uri::CANCELED, wakes);
             self.fail_call(&key, &Refusal::unsendable(error), wakes);
         }
         Ok(true)
@@ -146,7 +138,7 @@ impl Dealer {
         message: &Cancel<'_>,
         wakes: &mut WakeList,
     ) -> Result<(), Fault> {
-        let mode = Mode::read(message.options)?;
+        let mode = cancel_mode(message.options)?;
         let own = self.peers.get(&from.id());
         let Some(InvocationKey { callee, invocation }) =
             own.and_then(|own| own.calls.get(&message.request))
@@ -154,13 +146,13 @@ impl Dealer {
             return Ok(());
         };
         let key = InvocationKey { callee: *callee, invocation: *invocation };
-        if matches!(mode, Mode::Kill) && self.kill(&key, wakes) {
+        if matches!(mode, CancelMode::Kill) && self.kill(&key, wakes) {
             return Ok(());
         }
-        if !matches!(mode, Mode::Skip)
+        if !matches!(mode, CancelMode::Skip)
             && let Some(callee) = self.peers.get(&key.callee)
         {
-            callee.interrupt(key.invocation, "killnowait", uri::CANCELED, wakes);
+            callee.interrupt(key.invocation, CancelMode::KillNoWait, uri::CANCELED, wakes);
         }
         let why = Refusal::new(uri::CANCELED, "the call was canceled".to_owned());
         self.fail_call(&key, &why, wakes);
@@ -178,7 +170,7 @@ impl Dealer {
         let why = Refusal::new(uri::CANCELED, "the router has ended the session".to_owned());
         for key in calls {
             if let Some(callee) = self.peers.get(&key.callee) {
-                callee.interrupt(key.invocation, "killnowait", uri::CANCELED, wakes);
+                callee.interrupt(key.invocation, CancelMode::KillNoWait, uri::CANCELED, wakes);
             }
             self.fail_call(&key, &why, wakes);
         }
@@ -200,7 +192,7 @@ impl Dealer {
         if due > now {
             return Some(due);
         }
-        callee.interrupt(key.invocation, "killnowait", uri::TIMEOUT, wakes);
+        callee.interrupt(key.invocation, CancelMode::KillNoWait, uri::TIMEOUT, wakes);
         let why = format!("no answer within {} ms", limit.as_millis());
         self.fail_call(&key, &Refusal::new(uri::TIMEOUT, why), wakes);
         None
@@ -222,7 +214,7 @@ impl Dealer {
         if std::mem::replace(&mut pending.killed, true) {
             return true;
         }
-        callee.interrupt(key.invocation, "kill", uri::CANCELED, wakes)
+        callee.interrupt(key.invocation, CancelMode::Kill, uri::CANCELED, wakes)
     }
 
     /// Ends a call with an ERROR of the dealer's own; what the callee answers is ignored.
@@ -254,7 +246,7 @@ impl Dealer {
                 return;
             }
         }
-        let why = Refusal::new(NO_AVAILABLE_CALLEE, "all callees are unavailable".to_owned());
+        let why = Refusal::new(uri::NO_AVAILABLE_CALLEE, "all callees are unavailable".to_owned());
         caller.send(wakes, |out| why.write(code::CALL, request, out));
     }
 }
@@ -415,24 +407,19 @@ impl Question {
     }
 }
 
-impl Mode {
-    /// Reads Options of CANCEL; without a mode it is `killnowait`, as with other routers.
-    fn read(options: Dict<'_>) -> Result<Mode, Fault> {
-        let mut mode = Mode::KillNoWait;
-        for (key, value) in options.entries().filter(|(key, _)| *key == b"mode") {
-            mode = match text(key, value)?.as_deref() {
-                Some("skip") => Mode::Skip,
-                Some("kill") => Mode::Kill,
-                Some("killnowait") | None => Mode::KillNoWait,
-                Some(other) => {
-                    let known = "skip, kill or killnowait";
-                    let why = format!("option \"mode\" must be {known}, not \"{other}\"");
-                    return Err(Fault::refused(INVALID_ARGUMENT, why));
-                }
-            };
+/// The mode in the options of a CANCEL; without one `killnowait`, as with other routers.
+fn cancel_mode(options: Dict<'_>) -> Result<CancelMode, Fault> {
+    let mut mode = CancelMode::KillNoWait;
+    for (key, value) in options.entries().filter(|(key, _)| *key == b"mode") {
+        if let Some(name) = text(key, value)?.as_deref() {
+            mode = CancelMode::parse(name).ok_or_else(|| {
+                let known = "skip, kill or killnowait";
+                let why = format!("option \"mode\" must be {known}, not \"{name}\"");
+                Fault::refused(uri::INVALID_ARGUMENT, why)
+            })?;
         }
-        Ok(mode)
     }
+    Ok(mode)
 }
 
 /// `now` and `limit` more, or as late as can be told.

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::codec::{DictWriter, Out};
+use crate::protocol::CancelMode;
 use crate::protocol::ids::IdMap;
 use crate::protocol::message::{Interrupt, Register, Registered, Unregister, Unregistered, code};
 use crate::protocol::uri;
@@ -164,7 +165,7 @@ impl Dealer {
             None => {
                 let value = Registration { invoke: options.invoke, callees: vec![callee], turn: 0 };
                 let entry = self.registrations.insert(&message.procedure, options.matching, value);
-                (entry.id, Some(registration_details(entry)))
+                (entry.id, Some(registration_details(entry, entry.value.invoke.name())))
             }
         };
         peer_calls(&mut self.peers, from).registrations.insert(id, ());
@@ -266,7 +267,7 @@ impl Dealer {
         let id = entry.id;
         let callees: Vec<u64> = entry.value.callees.iter().map(|callee| callee.peer.id()).collect();
         for callee in callees {
-            self.revoke(callee, id, "wamp.error.unregistered", wakes);
+            self.revoke(callee, id, uri::UNREGISTERED, wakes);
         }
     }
 
@@ -293,7 +294,7 @@ impl Dealer {
         let Some(pending) = callee.invocations.remove(&call.invocation) else {
             return;
         };
-        callee.interrupt(call.invocation, "killnowait", reason, wakes);
+        callee.interrupt(call.invocation, CancelMode::KillNoWait, reason, wakes);
         self.uncount(call.callee, &pending);
     }
 
@@ -341,12 +342,18 @@ impl PeerCalls {
     }
 
     /// Tells the callee that an answer is not wanted any more; false if it would not understand.
-    fn interrupt(&self, invocation: u64, mode: &str, reason: &str, wakes: &mut WakeList) -> bool {
+    fn interrupt(
+        &self,
+        invocation: u64,
+        mode: CancelMode,
+        reason: &str,
+        wakes: &mut WakeList,
+    ) -> bool {
         if !self.peer.identity().features.call_canceling {
             return false;
         }
         let mut options = DictWriter::default();
-        options.text("mode", mode).text("reason", reason);
+        options.text("mode", mode.name()).text("reason", reason);
         let options = options.finish();
         let interrupt = Interrupt { request: invocation, options: options.dict() };
         self.peer.send(wakes, |out| interrupt.write(out));

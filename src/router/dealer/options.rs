@@ -1,10 +1,10 @@
 //! The options of CALL and REGISTER that this dealer knows.
 
 use crate::codec::{Dict, DictWriter};
-use crate::protocol::uri::Match;
+use crate::protocol::uri::{self, Match};
 
-use super::super::options::{flag, number, passes_through, text};
-use super::super::request::{Fault, INVALID_ARGUMENT, read_match};
+use super::super::options::{flag, number, passes_through, read_match, text};
+use super::super::request::Fault;
 
 /// The rule by which one of several callees gets a call (advanced profile, "Shared Registration").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,7 +63,7 @@ impl Invoke {
         all.into_iter().find(|invoke| invoke.name() == name).ok_or_else(|| {
             let names = all.map(Invoke::name).join(", ");
             let why = format!("option \"invoke\" must be one of {names}, not \"{name}\"");
-            Fault::refused(INVALID_ARGUMENT, why)
+            Fault::refused(uri::INVALID_ARGUMENT, why)
         })
     }
 }

@@ -20,7 +20,7 @@ use crate::protocol::uri;
 
 use super::peer::{Peer, WakeList};
 use super::realm::State;
-use super::request::{Fault, INVALID_ARGUMENT, Refusal};
+use super::request::{Fault, Refusal};
 
 pub(super) use sessions::session_details;
 
@@ -93,7 +93,7 @@ impl<'a> Question<'a> {
     ) -> Result<T, Fault> {
         self.args.get(index).and_then(read).ok_or_else(|| {
             let why = format!("argument {} must be {wanted}", index + 1);
-            Fault::refused(INVALID_ARGUMENT, why)
+            Fault::refused(uri::INVALID_ARGUMENT, why)
         })
     }
 
@@ -112,7 +112,7 @@ impl<'a> Question<'a> {
             Some(Value::String(text)) => Ok(Some(text)),
             Some(_) => {
                 let why = format!("\"{key}\" must be a string");
-                Err(Fault::refused(INVALID_ARGUMENT, why))
+                Err(Fault::refused(uri::INVALID_ARGUMENT, why))
             }
         }
     }
@@ -121,7 +121,7 @@ impl<'a> Question<'a> {
 fn json(part: &[u8], encoding: Encoding) -> Result<Value, Fault> {
     let broken = |error: &dyn std::fmt::Display| {
         let why = format!("the arguments cannot be read: {error}");
-        Fault::refused(INVALID_ARGUMENT, why)
+        Fault::refused(uri::INVALID_ARGUMENT, why)
     };
     let mut text = Vec::new();
     transcode(part, encoding, Encoding::Json, Rules::Tolerant, &mut text)

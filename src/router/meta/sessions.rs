@@ -8,11 +8,7 @@ use super::super::realm::State;
 use super::super::request::{Fault, check_uri};
 use super::super::roles::Action;
 use super::{Answer, Question, one};
-
-const NO_SUCH_SESSION: &str = "wamp.error.no_such_session";
-
-/// The reason of a GOODBYE where the killer gives none.
-const KILLED: &str = "wamp.close.killed";
+use crate::protocol::uri;
 
 impl State {
     pub(super) fn session_meta(
@@ -109,7 +105,7 @@ impl State {
         question: &Question<'_>,
         wakes: &mut WakeList,
     ) -> Result<(), Fault> {
-        let reason = question.keyword("reason")?.unwrap_or(KILLED);
+        let reason = question.keyword("reason")?.unwrap_or(uri::CLOSE_KILLED);
         check_uri(reason)?;
         let message = question.keyword("message")?;
         for id in ids {
@@ -131,5 +127,5 @@ pub(in crate::router) fn session_details(peer: &Peer) -> Map<String, Value> {
 }
 
 fn no_such_session(id: u64) -> Fault {
-    Fault::refused(NO_SUCH_SESSION, format!("there is no other session {id}"))
+    Fault::refused(uri::NO_SUCH_SESSION, format!("there is no other session {id}"))
 }

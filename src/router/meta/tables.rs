@@ -6,10 +6,11 @@ use crate::protocol::uri::{self, Match};
 
 use super::super::event_store::Query;
 use super::super::meta_event::{registration_details, subscription_details};
-use super::super::pattern::{Entry, Table, match_name};
+use super::super::options::read_match;
+use super::super::pattern::{Entry, Table};
 use super::super::peer::WakeList;
 use super::super::realm::State;
-use super::super::request::{Fault, INVALID_ARGUMENT, check_uri, read_match};
+use super::super::request::{Fault, check_uri};
 use super::super::roles::Action;
 use super::{Answer, Question, one};
 
@@ -33,11 +34,14 @@ impl State {
                 let uri = question.text(0, "a procedure")?;
                 one(table.best(uri).map(|entry| entry.id))
             }
-            "wamp.registration.get" => one(registration_details(named()?)),
+            "wamp.registration.get" => one({
+                let entry = named()?;
+                registration_details(entry, entry.value.invoke.name())
+            }),
             "wamp.registration.list_callees" => one(callees()?),
             "wamp.registration.count_callees" => one(callees()?.len()),
             "wamp.registration.remove_callee" => {
-                let (id, session, reason) = revocation(question, "wamp.error.unregistered")?;
+                let (id, session, reason) = revocation(question, uri::UNREGISTERED)?;
                 if !self.dealer.revoke(session, id, reason, wakes) {
                     let why = format!("session {session} has no registration {id}");
                     return Err(Fault::refused(uri::NO_SUCH_REGISTRATION, why));
@@ -82,7 +86,7 @@ impl State {
                 Ok(Some(Answer::List(events)))
             }
             "wamp.subscription.remove_subscriber" => {
-                let (id, session, reason) = revocation(question, "wamp.error.unsubscribed")?;
+                let (id, session, reason) = revocation(question, uri::UNSUBSCRIBED)?;
                 if !self.broker.revoke(session, id, reason, wakes) {
                     let why = format!("session {session} has no subscription {id}");
                     return Err(Fault::refused(uri::NO_SUCH_SUBSCRIPTION, why));
@@ -104,7 +108,7 @@ fn list<T>(table: &Table<T>) -> Value {
     };
     let mut lists = json!({});
     for matching in [Match::Exact, Match::Prefix, Match::Wildcard] {
-        lists[match_name(matching)] = json!(ids(matching));
+        lists[matching.name()] = json!(ids(matching));
     }
     lists
 }
@@ -120,7 +124,7 @@ fn lookup<T>(table: &Table<T>, question: &Question<'_>) -> Result<Option<u64>, F
         },
         Some(_) => {
             let why = "argument 2 must be a dict of options".to_owned();
-            return Err(Fault::refused(INVALID_ARGUMENT, why));
+            return Err(Fault::refused(uri::INVALID_ARGUMENT, why));
         }
     };
     Ok(table.find(uri, matching).map(|entry| entry.id))

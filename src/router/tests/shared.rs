@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::client::{Client, error, realms};
-
-const NO_AVAILABLE_CALLEE: &str = "wamp.error.no_available_callee";
+use crate::protocol::uri;
 
 /// Three callees (sessions 1, 2, 3) of `com.work`, and a caller.
 fn team(options: &str) -> ([Client; 3], Client) {
@@ -87,7 +86,7 @@ fn nobody_gets_more_than_it_takes_at_a_time() {
         assert_eq!(who(&callees), Some(expected));
     }
     caller.says(r#"[48,4,{},"com.work"]"#);
-    assert_eq!(error(&caller), (json!(48), json!(4), NO_AVAILABLE_CALLEE.to_owned()));
+    assert_eq!(error(&caller), (json!(48), json!(4), uri::NO_AVAILABLE_CALLEE.to_owned()));
     callees[1].says("[70,1,{}]");
     assert_eq!(caller.hears_one(), json!([50, 2, {}]));
     caller.says(r#"[48,5,{},"com.work"]"#);
@@ -124,7 +123,7 @@ fn an_unavailable_callee_is_passed_over() {
             assert_eq!(callees[at].hears_one(), invocation, "{invoke}");
             callees[at].says(r#"[8,68,1,{},"wamp.error.unavailable"]"#);
         }
-        assert_eq!(error(&caller), (json!(48), json!(1), NO_AVAILABLE_CALLEE.to_owned()));
+        assert_eq!(error(&caller), (json!(48), json!(1), uri::NO_AVAILABLE_CALLEE.to_owned()));
 
         caller.says(r#"[48,2,{},"com.work",[8]]"#);
         let first = who(&callees).unwrap();
@@ -145,7 +144,7 @@ fn a_single_callee_has_no_stand_in() {
     caller.says(r#"[48,1,{},"com.able"]"#);
     caller.says(r#"[48,2,{},"com.plain"]"#);
     able.says(r#"[8,68,1,{},"wamp.error.unavailable",["busy"]]"#);
-    assert_eq!(error(&caller).2, NO_AVAILABLE_CALLEE);
+    assert_eq!(error(&caller).2, uri::NO_AVAILABLE_CALLEE);
     // Who has not announced the feature means nothing by it.
     plain.says(r#"[8,68,1,{},"wamp.error.unavailable",["busy"]]"#);
     assert_eq!(error(&caller).2, "wamp.error.unavailable");

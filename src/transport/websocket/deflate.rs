@@ -54,7 +54,7 @@ impl Deflate {
         let (begin, out) = (self.compress.total_in(), &mut self.scratch);
         out.clear();
         // What a large message has left behind.
-        if out.capacity() > super::socket::KEPT {
+        if out.capacity() > super::KEPT {
             *out = Vec::new();
         }
         loop {

@@ -30,7 +30,10 @@ use super::{ByteCounts, Incoming, Serializer, Transport, TransportError};
 
 pub use extension::DeflateOptions;
 pub use handshake::{accept, answer, connect, open};
-pub use socket::{Broken, Received, Socket};
+pub use socket::{Received, Socket};
+
+/// The room that a buffer keeps when all of it is written.
+const KEPT: usize = 256 * 1024;
 
 /// About how large a batch gets.
 const BATCH: usize = 64 * 1024;
@@ -157,6 +160,31 @@ impl Transport for WebSocket {
 
     fn channel_id(&self) -> Option<[u8; 32]> {
         self.socket.stream().channel_id()
+    }
+}
+
+/// The reason why it is over.
+#[derive(Debug)]
+pub enum Broken {
+    /// The peer broke the rules.
+    Protocol(&'static str),
+    /// A text that is not UTF-8.
+    Text,
+    /// A message beyond the limit.
+    TooLarge(String),
+    /// The stream broke, or ended without a word.
+    Lost(io::Error),
+}
+
+impl Broken {
+    /// The close code that tells the peer.
+    fn code(&self) -> u16 {
+        match self {
+            Broken::Protocol(_) => 1002,
+            Broken::Text => 1007,
+            Broken::TooLarge(_) => 1009,
+            Broken::Lost(_) => 1000,
+        }
     }
 }
 

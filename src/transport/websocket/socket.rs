@@ -23,15 +23,13 @@ use tokio::io::{AsyncReadExt, AsyncWrite};
 use crate::transport::Stream;
 use crate::transport::recv_buffer::RecvBuffer;
 
+use super::Broken;
 use super::deflate::{self, Deflate};
 use super::frame::{self, Head, MAX_CONTROL, MAX_HEAD, Opcode};
 use super::keys::Keys;
 
 /// The bytes that gather before they are written.
 const GATHERED: usize = 64 * 1024;
-
-/// The room that is kept when all is written.
-pub(super) const KEPT: usize = 256 * 1024;
 
 /// The bytes of pongs that may wait before no more is read: a peer that pings and does not read
 /// must not fill our memory. What else waits stops nothing, or two peers that send much at once
@@ -92,31 +90,6 @@ pub enum Received {
         /// Its words.
         reason: String,
     },
-}
-
-/// The reason why it is over.
-#[derive(Debug)]
-pub enum Broken {
-    /// The peer broke the rules.
-    Protocol(&'static str),
-    /// A text that is not UTF-8.
-    Text,
-    /// A message beyond the limit.
-    TooLarge(String),
-    /// The stream broke, or ended without a word.
-    Lost(io::Error),
-}
-
-impl Broken {
-    /// The close code that tells the peer.
-    fn code(&self) -> u16 {
-        match self {
-            Broken::Protocol(_) => 1002,
-            Broken::Text => 1007,
-            Broken::TooLarge(_) => 1009,
-            Broken::Lost(_) => 1000,
-        }
-    }
 }
 
 impl Socket {
@@ -420,7 +393,7 @@ impl Socket {
         }
         (self.written, self.pongs) = (0, 0);
         match self.out.capacity() {
-            0..=KEPT => self.out.clear(),
+            0..=super::KEPT => self.out.clear(),
             _ => self.out = Vec::new(),
         }
         Poll::Ready(Ok(()))

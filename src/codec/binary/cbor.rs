@@ -1,9 +1,9 @@
 //! The heads of CBOR (`wamp.2.cbor`): RFC 8949.
 
-use super::binary::{Format, Head, take};
-use super::timestamp::Timestamp;
-use super::token::Big;
-use super::{CodecError, Encoding, Rules};
+use super::super::timestamp::Timestamp;
+use super::super::token::Big;
+use super::super::{CodecError, Encoding, Rules};
+use super::{Format, Head, take};
 
 /// See the module's text.
 #[derive(Debug, Clone, Copy)]
@@ -164,8 +164,8 @@ impl Format for Cbor {
             Err(_) => head(out, NEGATIVE, (-1 - exponent) as u64),
         }
         match mantissa.clone().token() {
-            super::Token::Uint(number) => head(out, UINT, number),
-            super::Token::Negative(number) => head(out, NEGATIVE, number),
+            super::super::Token::Uint(number) => head(out, UINT, number),
+            super::super::Token::Negative(number) => head(out, NEGATIVE, number),
             _ => Self::big(out, mantissa, rules)?,
         }
         Ok(())

@@ -1,10 +1,10 @@
 //! The heads of MsgPack (`wamp.2.msgpack`):
 //! <https://github.com/msgpack/msgpack/blob/master/spec.md>.
 
-use super::binary::{Format, Head, take};
-use super::timestamp::Timestamp;
-use super::token::{Big, decimal_text};
-use super::{CodecError, Encoding, Rules};
+use super::super::timestamp::Timestamp;
+use super::super::token::{Big, decimal_text};
+use super::super::{CodecError, Encoding, Rules};
+use super::{Format, Head, take};
 
 /// See the module's text.
 #[derive(Debug, Clone, Copy)]
