@@ -138,12 +138,12 @@ fn preamble() -> String {
     let (major, minor, patch) = (part("MAJOR"), part("MINOR"), part("PATCH"));
     format!(
         r#"
-/** The version of this header; wamp_version() tells that of the library. */
+/** The version of this header; wamp_version() returns that of the library. */
 #define WAMP_VERSION "{}"
 #define WAMP_VERSION_MAJOR {major}
 #define WAMP_VERSION_MINOR {minor}
 #define WAMP_VERSION_PATCH {patch}
-/** As wamp_version_number() tells it. */
+/** As wamp_version_number() returns it. */
 #define WAMP_VERSION_NUMBER ({major} << 16 | {minor} << 8 | {patch})
 
 /** As the size of a text: it ends with a NUL. (0 is the size of an empty text.) */
@@ -151,7 +151,7 @@ fn preamble() -> String {
 
 /**
  * Stands before every function. A program that links the static library on Windows defines WAMP_STATIC
- * before it includes this header; one that loads the library by itself may define WAMP_API as it likes.
+ * before it includes this header; one that loads the library at run time may define WAMP_API as it likes.
  */
 #ifndef WAMP_API
 #if defined(_WIN32) && !defined(WAMP_STATIC)
@@ -164,8 +164,8 @@ fn preamble() -> String {
 #endif
 
 /**
- * Stands before a function that a later version will not have any more, with a string that says what takes
- * its place. Defined as nothing before this header is included, it keeps compilers quiet.
+ * Stands before a function that a later version will remove, with a string that names its replacement.
+ * Defined as nothing before this header is included, it silences the warnings of compilers.
  */
 #ifndef WAMP_DEPRECATED
 #if defined(__GNUC__)

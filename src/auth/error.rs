@@ -73,7 +73,7 @@ pub enum AuthError {
     )]
     NoMemory(u32),
     /// The session has ended before the answer was made.
-    #[error("the login was given up")]
+    #[error("the login was abandoned")]
     GivenUp,
     /// The router could not prove who it is.
     #[error("the router is not authentic: {0}")]

@@ -77,7 +77,7 @@ impl Login {
     /// Answers a challenge; may take a second. An error is a sentence for people.
     pub(super) fn answer(&self, method: &str, extra: &[u8]) -> Result<Answer, String> {
         if self.asks {
-            return Err("on_challenge was taken away before the challenge came".to_owned());
+            return Err("on_challenge was removed before the challenge arrived".to_owned());
         }
         let extra: Map<String, Value> =
             serde_json::from_slice(extra).map_err(|error| format!("CHALLENGE.Extra: {error}"))?;

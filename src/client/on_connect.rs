@@ -55,7 +55,7 @@ impl Attempt {
     fn decide(&self, decision: Decision) -> Result<(), Failure> {
         let mut decided = lock(&self.decision);
         if decided.is_some() {
-            return Err(Failure::new(Status::State, "this attempt has been answered already"));
+            return Err(Failure::new(Status::State, "this attempt has been decided already"));
         }
         *decided = Some(decision);
         drop(decided);

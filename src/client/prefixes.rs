@@ -27,12 +27,14 @@ impl Prefixes {
         if shortcut.is_empty()
             || shortcut.contains(|c: char| c.is_whitespace() || matches!(c, '.' | ':' | '#'))
         {
-            let text = format!("shortcut \"{shortcut}\": one word without '.', ':', '#' or space");
+            let text = format!(
+                "shortcut \"{shortcut}\": must be one word without '.', ':', '#' or white space"
+            );
             return Err(wrong(text));
         }
         if let Some(prefix) = prefix {
             uri::check(prefix, Match::Exact).map_err(|error| {
-                let text = "it must end with a whole component, as a dot follows by itself";
+                let text = "it must be whole components; the dot after it is added automatically";
                 wrong(format!("prefix \"{prefix}\": {error}; {text}"))
             })?;
         }

@@ -114,7 +114,7 @@ impl Request {
                     if let Some(meant) = self.meant(name) {
                         return wrong(format!(
                             "did you mean `{meant}`? (The connection option \"strict_options\": \
-                             false lets it pass as it is.)"
+                             false passes it on unchanged.)"
                         ));
                     }
                 }
@@ -159,7 +159,7 @@ impl Kind {
         match self {
             Bool => "must be true or false",
             Text => "must be a string",
-            Uint => "must be a whole number, and not negative",
+            Uint => "must be a whole number, not negative",
             Ids => "must be a list of session ids",
             Texts => "must be a list of strings",
             List => "must be a list",

@@ -356,7 +356,7 @@ fn start() -> Result<Hidden, Failure> {
     // The first threads inherit it, so that no signal can slip in before on_thread_start has run.
     let _inherited = signals.borrow();
     let exhausted = |error: &dyn fmt::Display| {
-        let text = format!("the threads of the library cannot be started: {error}");
+        let text = format!("the library's threads cannot be started: {error}");
         Failure::new(Status::Exhausted, text)
     };
     // Where the system gives no thread, tokio panics.
@@ -379,7 +379,7 @@ fn start() -> Result<Hidden, Failure> {
         .enable_time();
     let before = os::descriptors();
     let built = panic::catch_unwind(AssertUnwindSafe(|| os::made_above(|| builder.build())));
-    let built = built.map_err(|_| exhausted(&"the system gives no more of them"))?;
+    let built = built.map_err(|_| exhausted(&"the system allows no more"))?;
     let runtime = built.map_err(|error| exhausted(&error))?;
     let descriptors = os::descriptors().without(&before);
     Ok(Hidden { runtime, descriptors, threads, closers: Vec::new(), closing: false })

@@ -46,7 +46,7 @@ const TABLE: &[(Status, &str, &str)] = &[
     (
         Status::Handle,
         "WAMP_ERR_HANDLE\0",
-        "the handle is NULL, freed, or of another type: use the one that the library gave, before it is freed\0",
+        "the handle is NULL, freed, or of another type: use one that the library has returned, and not after it was freed\0",
     ),
     (
         Status::Argument,
@@ -57,7 +57,7 @@ const TABLE: &[(Status, &str, &str)] = &[
     (
         Status::Uri,
         "WAMP_ERR_URI\0",
-        "the URI is empty or invalid: use components between dots, without white space and '#'\0",
+        "the URI is empty or invalid: use components separated by dots, without white space or '#'\0",
     ),
     (
         Status::Payload,
@@ -67,7 +67,7 @@ const TABLE: &[(Status, &str, &str)] = &[
     (
         Status::Option,
         "WAMP_ERR_OPTION\0",
-        "an option is unknown, of a wrong type, or the options are no JSON object\0",
+        "an option is unknown or has the wrong type, or the options are not a JSON object\0",
     ),
     (
         Status::TooLarge,
@@ -97,7 +97,7 @@ const TABLE: &[(Status, &str, &str)] = &[
     (
         Status::Deadlock,
         "WAMP_ERR_DEADLOCK\0",
-        "waiting here could never end: use the function without _sync, or call it outside callbacks\0",
+        "waiting here would never end: use the function without _sync, or call it outside callbacks\0",
     ),
     (Status::Timeout, "WAMP_ERR_TIMEOUT\0", "the time limit has passed\0"),
     (
@@ -123,12 +123,12 @@ const TABLE: &[(Status, &str, &str)] = &[
     (
         Status::OutcomeUnknown,
         "WAMP_ERR_OUTCOME_UNKNOWN\0",
-        "the session ended after the request was sent: it may or may not have had its effect\0",
+        "the session ended after the request was sent: it may or may not have taken effect\0",
     ),
     (
         Status::Unreachable,
         "WAMP_ERR_UNREACHABLE\0",
-        "no connection could be made: check the URL, and that the router runs\0",
+        "no connection could be made: check the URL, and that the router is running\0",
     ),
     (
         Status::Http,
@@ -151,7 +151,7 @@ const TABLE: &[(Status, &str, &str)] = &[
         "the router refused the session: check the realm and the credentials\0",
     ),
     (Status::Lost, "WAMP_ERR_LOST\0", "the connection was lost: open it again\0"),
-    (Status::Canceled, "WAMP_ERR_CANCELED\0", "the request was given up\0"),
+    (Status::Canceled, "WAMP_ERR_CANCELED\0", "the request was canceled\0"),
     (
         Status::Auth,
         "WAMP_ERR_AUTH\0",
@@ -165,12 +165,12 @@ const TABLE: &[(Status, &str, &str)] = &[
     (
         Status::Tls,
         "WAMP_ERR_TLS\0",
-        "TLS failed: check the certificates, and that the scheme of the URL is the port's\0",
+        "TLS failed: check the certificates, and that the scheme of the URL fits the port\0",
     ),
     (
         Status::Exhausted,
         "WAMP_ERR_EXHAUSTED\0",
-        "the system gives no more threads, file descriptors or memory: raise the limits, or use less\0",
+        "the system is out of threads, file descriptors or memory: raise the limits, or use less\0",
     ),
 ];
 

@@ -44,7 +44,7 @@ fn find<T>(
     unwanted: bool,
 ) -> Result<T, Failure> {
     if unwanted {
-        return Err(Failure::new(Status::Argument, "there is no place for the value: it is NULL"));
+        return Err(Failure::new(Status::Argument, "the pointer to the value is NULL"));
     }
     drop(event.notice()?);
     let (which, name) = match place {
@@ -136,12 +136,13 @@ fn get_string(
     })
 }
 
-/// The argument at `index` as a whole number, to `*value`.
+/// Writes the argument at `index` to `*value`, as a whole number.
 ///
-/// One that a peer wrote as 2.0 is whole, too. Where there is no such argument, or it is of another
-/// type, `*value` stays as it was: it can hold a default. Returns WAMP_OK, or WAMP_ERR_ARGUMENT
-/// (the event is no longer valid, or a pointer NULL), WAMP_ERR_PAYLOAD (it is missing, or something
-/// else: wamp_last_error() says what, in words for the peer, which wamp_event_failed() takes).
+/// A number that a peer wrote as 2.0 is whole, too. If there is no such argument, or it has another
+/// type, `*value` is not changed: it can hold a default. Returns WAMP_OK, or WAMP_ERR_ARGUMENT (the
+/// event is no longer valid, or a pointer is NULL), WAMP_ERR_PAYLOAD (the argument is missing or
+/// has another type: wamp_last_error() says so in words that are fit for the peer, to be passed to
+/// wamp_event_failed()).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_event_arg_int(
     event: *const wamp_event_t,
@@ -175,7 +176,7 @@ pub unsafe extern "C" fn wamp_event_arg_bool(
 }
 
 /// The argument at `index` as a text, NUL-terminated UTF-8, which lives as long as the event;
-/// `size` (may be NULL) receives its bytes. Returns as wamp_event_arg_int().
+/// `size` (may be NULL) receives its length in bytes. Returns as wamp_event_arg_int().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_event_arg_string(
     event: *const wamp_event_t,

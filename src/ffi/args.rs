@@ -142,9 +142,7 @@ impl<'c> Bytes<'c> {
             return Ok(&[]);
         }
         if size == NUL {
-            return wrong(format!(
-                "`{name}` is not text: its size must be given, WAMP_NUL will not do"
-            ));
+            return wrong(format!("`{name}` is not text: give its size, WAMP_NUL is not allowed"));
         }
         if pointer.is_null() {
             return wrong(format!("`{name}` is NULL, but its size is {size}"));
@@ -180,9 +178,9 @@ impl<'c> Bytes<'c> {
                  NUL-terminated JSON text"
             )),
             (Encoding::Json, _) => self.text(),
-            (_, NUL) => wrong(format!(
-                "`{name}` is not JSON text, so its size must be given: WAMP_NUL will not do"
-            )),
+            (_, NUL) => {
+                wrong(format!("`{name}` is not JSON text: give its size, WAMP_NUL is not allowed"))
+            }
             _ => self.binary(),
         }
     }
@@ -214,7 +212,7 @@ impl<'c> Payload<'c> {
         // SAFETY: not NULL, so by the rule of this type a readable struct.
         let payload = unsafe { &*self.pointer };
         if payload.flags & WAMP_PAYLOAD_BROKEN != 0 {
-            let text = "the builder of this payload had failed: check what its functions return";
+            let text = "the builder of this payload has failed: check what its functions return";
             return Err(Failure::new(Status::Payload, text));
         }
         let encoding = encoding(payload.encoding)?;
@@ -302,13 +300,13 @@ impl<'c> Buffer<'c> {
     pub(super) fn fill(self, text: &str) -> Result<c_int, Failure> {
         let Buffer { pointer, size, .. } = self;
         let length = c_int::try_from(text.len()).map_err(|_| {
-            Failure::new(Status::TooLarge, "the text is longer than an int can tell")
+            Failure::new(Status::TooLarge, "the length of the text does not fit in an int")
         })?;
         if pointer.is_null() && size > 0 {
             return wrong("the buffer is NULL, but its size is not 0");
         }
         if size > isize::MAX as usize {
-            return wrong("the buffer's size must be given: WAMP_NUL is for texts that are read");
+            return wrong("give the size of the buffer: WAMP_NUL is only for texts that are read");
         }
         if size > 0 {
             let fitting = if text.len() < size { text } else { "" };

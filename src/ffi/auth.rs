@@ -13,17 +13,17 @@ use crate::client::{Failure, Status};
 use super::args::{Buffer, Text, from_c};
 use super::guard::guard;
 
-/// The key that a salted WAMP-CRA secret stands for: what a router may keep instead of the secret,
-/// and what wamp_auth_cra_sign() wants when the challenge has a `salt`.
+/// The key derived from a salted WAMP-CRA secret: a router may keep it instead of the secret, and
+/// wamp_auth_cra_sign() needs it if the challenge has a `salt`.
 ///
 /// `iterations` and `keylen` are those of the challenge; 0 stands for the usual 1000 and 32. The
-/// text is base64, and it is this text that is used as the key.
+/// result is base64, and this text itself is used as the key.
 ///
 /// Like the other wamp_auth_... functions it needs no connection and may be called on any thread.
 /// The result is written to `out`, which the caller owns, with a NUL at its end. Returns the number
-/// of its characters, NUL not counted. If that is not less than `out_size`, it did not fit and
-/// nothing but an empty text was written, so that (NULL, 0) asks for the size. Otherwise
-/// WAMP_ERR_ARGUMENT (a cost that is out of range, too: see wamp_last_error()), WAMP_ERR_UTF8.
+/// of its characters, not counting the NUL. If that is not less than `out_size`, the result did not
+/// fit and only an empty text was written, so (NULL, 0) asks for the size. Otherwise
+/// WAMP_ERR_ARGUMENT (also for a cost that is out of range: see wamp_last_error()), WAMP_ERR_UTF8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_auth_cra_derive_key(
     secret: *const c_char,
@@ -51,8 +51,8 @@ pub unsafe extern "C" fn wamp_auth_cra_derive_key(
     })
 }
 
-/// The signature of a WAMP-CRA challenge, which is signed as it came. `key` is the secret or, if
-/// the challenge has a `salt`, what wamp_auth_cra_derive_key() made of it.
+/// The signature of a WAMP-CRA challenge, which is passed as it was received. `key` is the secret
+/// or, if the challenge has a `salt`, the result of wamp_auth_cra_derive_key().
 ///
 /// Writes base64 to `out`, 44 characters; returns as wamp_auth_cra_derive_key().
 #[unsafe(no_mangle)]
@@ -70,11 +70,12 @@ pub unsafe extern "C" fn wamp_auth_cra_sign(
     })
 }
 
-/// The public key of a private key for cryptosign, as routers and `authextra.pubkey` want it.
+/// The public key that belongs to a private key for cryptosign, in the form that routers and
+/// `authextra.pubkey` expect.
 ///
 /// `privkey` is a seed of 64 hexadecimal digits, or the text or path of a key file: OpenSSH or
 /// PKCS#8, of the type ed25519, without passphrase. Writes 64 hexadecimal digits to `out`; returns
-/// as wamp_auth_cra_derive_key(), WAMP_ERR_ARGUMENT also for what is no such key.
+/// as wamp_auth_cra_derive_key(), WAMP_ERR_ARGUMENT also if it is not such a key.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_auth_cryptosign_public_key(
     privkey: *const c_char,
@@ -89,11 +90,11 @@ pub unsafe extern "C" fn wamp_auth_cryptosign_public_key(
 }
 
 /// Signs a cryptosign challenge. `privkey` as for wamp_auth_cryptosign_public_key(); `challenge`:
-/// 64 hexadecimal digits, as they came; `channel_id`: 64 hexadecimal digits if the login is bound
-/// to its TLS channel, else NULL.
+/// 64 hexadecimal digits, as received; `channel_id`: 64 hexadecimal digits if the login is bound to
+/// its TLS channel, else NULL.
 ///
-/// Writes to `out` what AUTHENTICATE wants, 192 hexadecimal digits: the signature, and what was
-/// signed. Returns as wamp_auth_cra_derive_key().
+/// Writes to `out` what AUTHENTICATE needs, 192 hexadecimal digits: the signature and the signed
+/// data. Returns as wamp_auth_cra_derive_key().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_auth_cryptosign_sign(
     privkey: *const c_char,
@@ -112,14 +113,14 @@ pub unsafe extern "C" fn wamp_auth_cryptosign_sign(
     })
 }
 
-/// The SaltedPassword of SCRAM, with which proofs are made and stored keys too. Takes as long as
-/// its costs say, up to some seconds.
+/// The SaltedPassword of SCRAM, from which proofs and stored keys are made. Takes as long as its
+/// cost parameters demand, up to several seconds.
 ///
 /// `kdf`, `salt` (base64), `iterations` and `memory` (KiB; only for argon2) are those of the
 /// challenge. The spelling of `kdf` matters: "pbkdf2" and "argon2id13" are the specification's;
-/// "argon2id-13" is that of Crossbar.io and Autobahn, where the base64 text of the hash takes the
-/// place of the hash, and the password is taken as it is, without SASLprep. Costs below 4096
-/// iterations of pbkdf2 or 512 KiB of memory are refused, and so are absurdly high ones.
+/// "argon2id-13" is that of Crossbar.io and Autobahn, where the base64 text of the hash replaces
+/// the hash, and the password is used as it is, without SASLprep. Costs below 4096 iterations of
+/// pbkdf2 or 512 KiB of memory are refused, and so are absurdly high ones.
 ///
 /// Writes base64 to `out`; returns as wamp_auth_cra_derive_key().
 #[unsafe(no_mangle)]
@@ -147,7 +148,7 @@ pub unsafe extern "C" fn wamp_auth_scram_salted_password(
 /// The ClientProof of SCRAM: the signature for AUTHENTICATE. `salted_password`: what
 /// wamp_auth_scram_salted_password() wrote; `auth_message`: the AuthMessage of RFC 5802, such as
 /// "n=joe,r=OURS,r=BOTH,s=SALT,i=4096,c=biws,r=BOTH", where OURS and BOTH are the nonces of HELLO
-/// and of the challenge. Crossbar.io's method "scram" has nothing behind `c=`.
+/// and of the challenge. Crossbar.io's method "scram" has nothing after `c=`.
 ///
 /// Writes base64 to `out`, 44 characters; returns as wamp_auth_cra_derive_key().
 #[unsafe(no_mangle)]
@@ -161,7 +162,7 @@ pub unsafe extern "C" fn wamp_auth_scram_client_proof(
     scram_proof(scram::client_proof, salted_password, auth_message, out)
 }
 
-/// The ServerSignature of SCRAM, by which a client knows the router: compare it with
+/// The ServerSignature of SCRAM, by which a client verifies the router: compare it with
 /// `authextra.verifier` of WELCOME, or Crossbar.io's `scram_server_signature`. Takes the same
 /// arguments, and returns as wamp_auth_scram_client_proof().
 #[unsafe(no_mangle)]

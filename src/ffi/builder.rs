@@ -68,10 +68,10 @@ fn append<T>(
 /// A builder of payloads, for programs without a library for their encoding.
 ///
 /// `encoding` is WAMP_JSON, WAMP_MSGPACK or WAMP_CBOR. Any of them can be sent on any connection;
-/// its own is sent as it is. Values are appended to args; a value after wamp_builder_key() at the
-/// top goes to kwargs. The first misuse sticks: everything after it fails, and so does the call
-/// that gets the payload. Returns NULL on failure. Free it with wamp_builder_free(). A builder may
-/// be used on any thread, by one at a time.
+/// the connection's own is sent unchanged. Values are appended to args; a value after
+/// wamp_builder_key() at the top level goes to kwargs. The first misuse is remembered: everything
+/// after it fails, and so does the call that gets the payload. Returns NULL on failure. Free it
+/// with wamp_builder_free(). A builder may be used on any thread, by one at a time.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_new(encoding: u32) -> *mut wamp_builder_t {
     guard(|| {
@@ -87,7 +87,7 @@ pub unsafe extern "C" fn wamp_builder_free(builder: *mut wamp_builder_t) -> c_in
     guard(|| handles::remove(builder).map(|_| 0))
 }
 
-/// Starts anew, also after a misuse. Returns WAMP_OK or WAMP_ERR_HANDLE.
+/// Starts over, even after a misuse. Returns WAMP_OK or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_reset(builder: *mut wamp_builder_t) -> c_int {
     build(builder, |builder| {
@@ -96,14 +96,14 @@ pub unsafe extern "C" fn wamp_builder_reset(builder: *mut wamp_builder_t) -> c_i
     })
 }
 
-/// Appends null. Returns WAMP_OK, WAMP_ERR_HANDLE or, as all these functions, WAMP_ERR_PAYLOAD
-/// where the value cannot stand or an earlier one could not.
+/// Appends null. Returns WAMP_OK, WAMP_ERR_HANDLE or, like all these functions, WAMP_ERR_PAYLOAD if
+/// the value is not allowed here or an earlier one was not.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_null(builder: *mut wamp_builder_t) -> c_int {
     build(builder, Builder::null)
 }
 
-/// Appends true, or false for 0. Returns as wamp_builder_null().
+/// Appends true, or false if `value` is 0. Returns as wamp_builder_null().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_bool(builder: *mut wamp_builder_t, value: c_int) -> c_int {
     build(builder, |builder| builder.bool(value != 0))
@@ -147,7 +147,7 @@ pub unsafe extern "C" fn wamp_builder_string(
 }
 
 /// Appends `size` bytes as a binary value. Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT
-/// (WAMP_NUL among others: bytes have no end of their own).
+/// (for WAMP_NUL, among others: bytes are not terminated).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_binary(
     builder: *mut wamp_builder_t,
@@ -161,7 +161,7 @@ pub unsafe extern "C" fn wamp_builder_binary(
     })
 }
 
-/// Appends one value that is encoded already, as the builder's payload: `size` bytes, or with
+/// Appends one value that is already encoded, in the builder's encoding: `size` bytes, or with
 /// WAMP_NUL NUL-terminated JSON text. It is checked. Returns as wamp_builder_null()
 /// (WAMP_ERR_PAYLOAD for size 0, too: no value is empty), or WAMP_ERR_ARGUMENT.
 #[unsafe(no_mangle)]
@@ -178,7 +178,7 @@ pub unsafe extern "C" fn wamp_builder_raw(
     })
 }
 
-/// Appends a received value, with all that is in it, whatever encoding it came in. Returns as
+/// Appends a received value with everything in it, whatever encoding it was received in. Returns as
 /// wamp_builder_null(), or WAMP_ERR_ARGUMENT (NULL, or no longer valid).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_value(
@@ -198,8 +198,8 @@ pub unsafe extern "C" fn wamp_builder_value(
     })
 }
 
-/// Gives the next value its key: inside a dict, or at the top to put the value into kwargs. Returns
-/// as wamp_builder_null(), or WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
+/// Sets the key of the next value: inside a dict, or at the top level to put the value into kwargs.
+/// Returns as wamp_builder_null(), or WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_key(
     builder: *mut wamp_builder_t,
@@ -219,7 +219,7 @@ pub unsafe extern "C" fn wamp_builder_list(builder: *mut wamp_builder_t) -> c_in
     build(builder, Builder::list)
 }
 
-/// Opens a dict: keys and values in turn follow, until wamp_builder_end(). Returns as
+/// Opens a dict: keys and values follow in turn, until wamp_builder_end(). Returns as
 /// wamp_builder_null().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_dict(builder: *mut wamp_builder_t) -> c_int {
@@ -235,8 +235,8 @@ pub unsafe extern "C" fn wamp_builder_end(builder: *mut wamp_builder_t) -> c_int
 /// The payload that has been built, owned by the builder and valid until it is changed or freed.
 /// JSON text in it is NUL-terminated.
 ///
-/// Never NULL: after a misuse, or for a handle that is no builder, it is a payload that makes the
-/// function that gets it fail with WAMP_ERR_PAYLOAD, so that the result need not be checked.
+/// Never NULL: after a misuse, or for a handle that is not a builder's, it is a payload with which
+/// any function fails with WAMP_ERR_PAYLOAD, so the result need not be checked.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_builder_payload(
     builder: *mut wamp_builder_t,

@@ -10,28 +10,28 @@ use super::handles;
 use super::loan;
 use super::types::*;
 
-/// Keeps a challenge beyond its callback, to answer it later from any thread; each retain wants its
-/// wamp_challenge_release(). Returns WAMP_OK or WAMP_ERR_HANDLE.
+/// Keeps a challenge beyond its callback, to answer it later from any thread; each retain needs a
+/// matching wamp_challenge_release(). Returns WAMP_OK or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_challenge_retain(challenge: *mut wamp_challenge_t) -> c_int {
     guard(|| loan::retain(challenge).map(|_| 0))
 }
 
-/// Gives a challenge back. If it was never answered and nobody else keeps it, the attempt to join
-/// ends with `wamp.error.cannot_authenticate`. Returns WAMP_OK or WAMP_ERR_HANDLE, also for one
-/// that this program did not retain.
+/// Gives a challenge back. If it was never answered and no other reference is left, the attempt to
+/// join ends with `wamp.error.cannot_authenticate`. Returns WAMP_OK or WAMP_ERR_HANDLE, also for
+/// one that this program did not retain.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_challenge_release(challenge: *mut wamp_challenge_t) -> c_int {
     guard(|| loan::release(challenge).map(|()| 0))
 }
 
-/// Answers a challenge. From any thread, once.
+/// Answers a challenge. Allowed on any thread, once.
 ///
-/// `signature` is what the method wants: the ticket itself, a signature (see wamp_auth_cra_sign()
-/// and its neighbours). `extra` (JSON object, may be NULL) goes with it. Both are copied. The
-/// router may challenge again, then accepts (WAMP_OPEN) or refuses (WAMP_CLOSE). Returns WAMP_OK,
-/// or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION, WAMP_ERR_STATE (answered
-/// already), WAMP_ERR_CLOSED (too late).
+/// `signature` is what the method requires: the ticket itself, or a signature (see
+/// wamp_auth_cra_sign() and its siblings). `extra` (JSON object, may be NULL) goes with it. Both
+/// are copied. The router may challenge again, then accepts (WAMP_OPEN) or refuses (WAMP_CLOSE).
+/// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION,
+/// WAMP_ERR_STATE (answered already), WAMP_ERR_CLOSED (too late).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_challenge_reply(
     challenge: *mut wamp_challenge_t,
@@ -46,8 +46,8 @@ pub unsafe extern "C" fn wamp_challenge_reply(
     })
 }
 
-/// Gives up joining: ABORT goes to the router, and WAMP_CLOSE with WAMP_ERR_AUTH follows; there is
-/// no further attempt.
+/// Gives up joining: the router is sent an ABORT, and WAMP_CLOSE with WAMP_ERR_AUTH follows; there
+/// is no further attempt.
 ///
 /// `reason` is a URI, NULL for `wamp.error.cannot_authenticate`; `message` (may be NULL) is a text
 /// for people. Returns as wamp_challenge_reply(), and WAMP_ERR_URI.
@@ -62,7 +62,7 @@ pub unsafe extern "C" fn wamp_challenge_abort(
         let object = handles::find(challenge)?;
         let (reason, message) = (reason.optional()?, message.optional()?);
         let reason = reason.unwrap_or(uri::CANNOT_AUTHENTICATE);
-        let message = message.unwrap_or("the application gave no answer");
+        let message = message.unwrap_or("the application did not answer");
         object.what.session.refuse_challenge(object.what.round, reason, message).map(|()| 0)
     })
 }

@@ -60,19 +60,20 @@ impl Codec for CCodec {
     }
 }
 
-/// Sets what makes and reads payloads in payload passthru mode, for serializers that the library
-/// has not and for ciphers; NULL for none.
+/// Sets the function that encodes and decodes payloads in payload passthru mode, for ciphers and
+/// for serializers that the library lacks; NULL for none.
 ///
 /// With the option `ppt_scheme` (publish, call, call_more, yield_with) or Autobahn's older
-/// `enc_algo` the codec gets `{"args": [...], "kwargs": {...}}` and writes the bytes that travel;
-/// where these options stand in the details of what has come, it gets the bytes and writes such an
-/// object. Without a codec `"ppt_serializer": "json"` without `ppt_cipher` works all the same, and
-/// everything else is given and delivered as the one binary value that it is on the wire. What
-/// cannot be encoded is refused with WAMP_ERR_PAYLOAD; of what cannot be decoded an event or a
-/// progressive result is told as WAMP_USER_ERROR, an invocation is answered with
-/// `wamp.error.invalid_argument`, and a result becomes WAMP_ERROR with WAMP_ERR_PAYLOAD.
+/// `enc_algo` the codec gets `{"args": [...], "kwargs": {...}}` and writes the bytes that go over
+/// the wire; if the details of a received message have these options, it gets the bytes and writes
+/// such an object. Without a codec `"ppt_serializer": "json"` without `ppt_cipher` works all the
+/// same, and any other payload is sent and delivered as the one binary value that it is on the
+/// wire. A payload that cannot be encoded is refused with WAMP_ERR_PAYLOAD. If one cannot be
+/// decoded, an event or a progressive result is reported as WAMP_USER_ERROR, an invocation is
+/// answered with `wamp.error.invalid_argument`, and a result becomes WAMP_ERROR with
+/// WAMP_ERR_PAYLOAD.
 ///
-/// `free` (may be NULL) runs exactly once: when another codec takes the place, when the connection
+/// `free` (may be NULL) runs exactly once: when another codec takes its place, when the connection
 /// is freed, or when this call fails. Returns WAMP_OK or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_set_codec(
@@ -93,7 +94,7 @@ pub unsafe extern "C" fn wamp_connection_set_codec(
     })
 }
 
-/// Appends `size` bytes to what a codec writes; they are copied. Returns WAMP_OK, or
+/// Appends `size` bytes to the output of a codec; they are copied. Returns WAMP_OK, or
 /// WAMP_ERR_HANDLE (not, or no longer, the buffer of a running codec), WAMP_ERR_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_buffer_write(

@@ -18,26 +18,27 @@ use super::view::KeptEvent;
 /// No wamp_event_t of a later header will be larger: what is, is no size of one.
 const MOST_EVENT_SIZE: usize = 64 * 1024;
 
-/// Starts to connect and to join the realm, and returns at once: WAMP_OPEN or WAMP_CLOSE follows.
+/// Starts connecting and joining the realm, and returns at once: WAMP_OPEN or WAMP_CLOSE follows.
 ///
 /// Can be called again after WAMP_CLOSE. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (open
 /// already, or wamp_connection_quiesce() has ended its callbacks), WAMP_ERR_OPTION (`url` or
-/// `realm` has not been set), WAMP_ERR_EXHAUSTED (no thread can be started), WAMP_ERR_CLOSED
+/// `realm` has not been set), WAMP_ERR_EXHAUSTED (no thread could be started), WAMP_ERR_CLOSED
 /// (wamp_shutdown() is running).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_open(connection: *mut wamp_connection_t) -> c_int {
     guard(|| find(connection)?.client.open().map(|()| 0))
 }
 
-/// Closes in order: says GOODBYE, waits for the router's, ends all requests, then tells WAMP_CLOSE.
+/// Closes gracefully: sends GOODBYE, waits for the router's, ends all requests, then delivers
+/// WAMP_CLOSE.
 ///
 /// `reason` (a URI, NULL for `wamp.goodbye.normal`) and `message` (may be NULL) go to the router.
 /// With `timeout_ms` 0 it returns at once. With a positive one (negative: no limit) it is a
 /// barrier: after it no callback runs and the user_data of all requests have been freed; in manual
-/// mode it dispatches what is left on this thread. A callback that opens the connection again makes
-/// the wait last until that ends, too. Closing is also possible while connecting.
+/// mode it dispatches the remaining events on this thread. If a callback opens the connection
+/// again, the wait lasts until that ends, too. Closing is also possible while connecting.
 ///
-/// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_CLOSED (was not open; the barrier holds all the
+/// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_CLOSED (was not open; it is a barrier all the
 /// same), WAMP_ERR_DEADLOCK (timeout inside a callback), WAMP_ERR_TIMEOUT, WAMP_ERR_UTF8,
 /// WAMP_ERR_URI.
 #[unsafe(no_mangle)]
@@ -61,26 +62,25 @@ pub unsafe extern "C" fn wamp_connection_close(
     })
 }
 
-/// Ends the callbacks of one subscription, registration, call or publication: after it none runs or
-/// will begin. A barrier that needs no network, for destructors.
+/// Stops the callbacks of one subscription, registration, call or publication: after it none is
+/// running and none will start. A barrier that needs no network, for destructors.
 ///
-/// `id` is the one that the request has returned, or 0 for the whole connection. It waits at most
+/// `id` is the one that the request returned, or 0 for the whole connection. It waits at most
 /// `timeout_ms` (0: not at all; negative: no limit) for a callback that is running. From the moment
-/// that it is called no other begins, also where it answers WAMP_ERR_TIMEOUT: what would have been
-/// told is passed over, an invocation is answered with an error. The router hears nothing of it:
-/// unsubscribe, unregister or cancel first, without a `done` (one that is given afterwards is
-/// told). `free` still runs once for each user_data, when its request has ended; nothing else of it
-/// is touched. In manual mode events that wamp_connection_poll() has shown already are in the
-/// program's hands.
+/// it is called no other starts, even if it answers WAMP_ERR_TIMEOUT: events are skipped, an
+/// invocation is answered with an error. The router is not told: unsubscribe, unregister or cancel
+/// first, without a `done` (one that is given afterwards is called). `free` still runs once for
+/// each user_data, when its request has ended; nothing else touches it. In manual mode, events that
+/// wamp_connection_poll() has returned already are the program's responsibility.
 ///
-/// With 0 the wakeup is taken out, too, and what is left to do is wamp_connection_close() and
-/// wamp_connection_free(): a connection cannot be opened again after it.
+/// With 0 the wakeup is removed, too, and only wamp_connection_close() and wamp_connection_free()
+/// remain to be called: the connection cannot be opened again.
 ///
 /// Returns WAMP_OK, also for an id that has ended or never was, or WAMP_ERR_HANDLE,
 /// WAMP_ERR_NO_SUCH_ID (it is negative), WAMP_ERR_DEADLOCK (inside a callback for this id, or, with
 /// 0, inside any of the connection, or inside a wakeup; in a callback of inline dispatch while the
-/// other one runs), WAMP_ERR_TIMEOUT (the callback still runs). Callbacks of two connections that
-/// wait for each other are not found out: give them a limit.
+/// other one is running), WAMP_ERR_TIMEOUT (the callback is still running). Callbacks of two
+/// connections that wait for each other are not detected: use a time limit.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_quiesce(
     connection: *mut wamp_connection_t,
@@ -97,13 +97,13 @@ pub unsafe extern "C" fn wamp_connection_quiesce(
 /// The open session; waits for it at most `timeout_ms` (negative: no limit).
 ///
 /// `*session` receives it, retained (give it back with wamp_session_release()), or NULL on failure.
-/// As soon as the attempt to open has failed, its failure is returned, with the words of its
+/// As soon as the attempt to open has failed, its status is returned, with the message of its
 /// WAMP_CLOSE. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_CLOSED (never
 /// opened, or closed), WAMP_ERR_TIMEOUT, WAMP_ERR_UNREACHABLE, WAMP_ERR_EXHAUSTED, WAMP_ERR_TLS,
 /// WAMP_ERR_HTTP, WAMP_ERR_SUBPROTOCOL, WAMP_ERR_PROTOCOL, WAMP_ERR_AUTH, WAMP_ERR_ABORTED,
-/// WAMP_ERR_LOST, WAMP_ERR_CANCELED (wamp_attempt_abandon()), WAMP_ERR_TOO_LARGE (HELLO is more
-/// than the router takes, or a message more than we take), WAMP_ERR_DEADLOCK (in a callback of
-/// inline dispatch).
+/// WAMP_ERR_LOST, WAMP_ERR_CANCELED (wamp_attempt_abandon()), WAMP_ERR_TOO_LARGE (HELLO is larger
+/// than the router accepts, or a message larger than we accept), WAMP_ERR_DEADLOCK (in a callback
+/// of inline dispatch).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_session(
     connection: *mut wamp_connection_t,
@@ -130,8 +130,8 @@ pub unsafe extern "C" fn wamp_connection_is_open(connection: *mut wamp_connectio
     guard(|| Ok(c_int::from(find(connection)?.client.is_open())))
 }
 
-/// Manual mode: runs callbacks on this thread, at most `max` (0 or less: as many as wait), after
-/// waiting at most `timeout_ms` (0: not at all; negative: no limit) for the first event.
+/// Manual mode: runs callbacks on this thread, at most `max` (0 or less: as many as are waiting),
+/// after waiting at most `timeout_ms` (0: not at all; negative: no limit) for the first event.
 ///
 /// Events without a callback are dropped. Returns the number of events, or WAMP_ERR_HANDLE,
 /// WAMP_ERR_STATE (not in manual mode), WAMP_ERR_DEADLOCK (inside one of these callbacks).
@@ -154,11 +154,11 @@ pub unsafe extern "C" fn wamp_connection_dispatch(
 /// Manual mode: fills an array with views of events, at most `max`, after waiting at most
 /// `timeout_ms` (0: not at all; negative: no limit) for the first. No callback runs.
 ///
-/// `event_size` is sizeof(wamp_event_t) as the program was compiled. The views, and the invocations
-/// that they lend, are valid until the next poll, dispatch, close with a timeout, or free; an
-/// invocation that was neither answered nor retained by then is answered with an error. Returns
-/// the number of events, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_STATE (not in manual
-/// mode), WAMP_ERR_DEADLOCK (inside a callback of the connection).
+/// `event_size` is sizeof(wamp_event_t) as compiled into the program. The views, and the
+/// invocations that they lend, are valid until the next poll, dispatch, close with a timeout, or
+/// free; an invocation that was neither answered nor retained by then is answered with an error.
+/// Returns the number of events, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_STATE (not in
+/// manual mode), WAMP_ERR_DEADLOCK (inside a callback of the connection).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_poll(
     connection: *mut wamp_connection_t,
@@ -206,23 +206,24 @@ pub unsafe extern "C" fn wamp_connection_poll(
     })
 }
 
-/// Manual mode: a file descriptor that is readable while events wait, for poll(2) and its kin.
+/// Manual mode: a file descriptor that is readable while events are waiting, for poll(2) and the
+/// like.
 ///
-/// Owned by the connection, do not read from it or close it. It is closed when the connection is
-/// freed and no session or message of it is kept any more; take it out of your loop before. Returns
-/// the fd (>= 0), or WAMP_ERR_HANDLE, WAMP_ERR_STATE (not in manual mode), WAMP_ERR_EXHAUSTED (the
-/// process has no descriptor left).
+/// It belongs to the connection: do not read from it or close it. It is closed when the connection
+/// is freed and no session or message of it is kept any more; remove it from your loop before that.
+/// Returns the fd (>= 0), or WAMP_ERR_HANDLE, WAMP_ERR_STATE (not in manual mode),
+/// WAMP_ERR_EXHAUSTED (the process is out of file descriptors).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_fd(connection: *mut wamp_connection_t) -> c_int {
     guard(|| find(connection)?.client.fd())
 }
 
-/// Manual mode, for hosts without file descriptors: `wakeup` is called when events begin to wait,
-/// on whatever thread makes them wait, also one that is inside a function of this connection: so it
-/// must take no lock that the program holds while it calls the library. It is called at once if
-/// some wait already. NULL for none.
+/// Manual mode, for hosts without file descriptors: `wakeup` is called when the first event is
+/// queued, on whatever thread queues it, possibly one that is inside a function of this connection.
+/// It must therefore take no lock that the program holds while it calls the library. It is called
+/// at once if events are waiting already. NULL for none.
 ///
-/// `free` (may be NULL) runs exactly once: when another function takes the place, when the
+/// `free` (may be NULL) runs exactly once: when another function takes its place, when the
 /// connection is freed, or when this call fails. Returns WAMP_OK, or WAMP_ERR_HANDLE,
 /// WAMP_ERR_STATE (not in manual mode).
 #[unsafe(no_mangle)]
@@ -251,15 +252,15 @@ pub unsafe extern "C" fn wamp_connection_is_connected(connection: *mut wamp_conn
     guard(|| Ok(c_int::from(find(connection)?.client.is_connected())))
 }
 
-/// Returns 1 from a loss that is retried until a session is open again or all is given up; 0
-/// otherwise, or WAMP_ERR_HANDLE.
+/// Returns 1 from a loss that is retried until a session is open again or the last attempt has
+/// failed; 0 otherwise, or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_is_retrying(connection: *mut wamp_connection_t) -> c_int {
     guard(|| Ok(c_int::from(find(connection)?.client.is_retrying())))
 }
 
 /// Makes the next attempt now instead of after its delay. Returns WAMP_OK, or WAMP_ERR_HANDLE,
-/// WAMP_ERR_STATE (no attempt is waited for).
+/// WAMP_ERR_STATE (no attempt is pending).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_reconnect_now(
     connection: *mut wamp_connection_t,
@@ -267,9 +268,9 @@ pub unsafe extern "C" fn wamp_connection_reconnect_now(
     guard(|| find(connection)?.client.reconnect_now().map(|()| 0))
 }
 
-/// Makes no more attempts until the next wamp_connection_open(); an open session stays. If an
-/// attempt was waited for, a last WAMP_CLOSE follows, whose `will_retry` is false. Returns 1 if one
-/// was waited for, 0 if not, or WAMP_ERR_HANDLE.
+/// Makes no more attempts until the next wamp_connection_open(); an open session stays open. If an
+/// attempt was pending, a last WAMP_CLOSE follows, whose `will_retry` is false. Returns 1 if one
+/// was pending, 0 if not, or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_stop_retrying(
     connection: *mut wamp_connection_t,
@@ -277,8 +278,8 @@ pub unsafe extern "C" fn wamp_connection_stop_retrying(
     guard(|| Ok(c_int::from(find(connection)?.client.stop_retrying())))
 }
 
-/// Waits until all that requests have queued is given to the operating system, at most
-/// `timeout_ms` (negative: no limit). Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_CLOSED,
+/// Waits until everything that requests have queued has been handed to the operating system, at
+/// most `timeout_ms` (negative: no limit). Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_CLOSED,
 /// WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK (in a callback of inline dispatch).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_flush(

@@ -52,16 +52,16 @@ fn retract(
     })
 }
 
-/// Subscribes to a topic for as long as the connection lives: in each of its sessions, the present
-/// one and those to come.
+/// Subscribes to a topic for the lifetime of the connection: in each of its sessions, present and
+/// future.
 ///
 /// May be called before wamp_connection_open(). `options` (JSON object, may be NULL) go to the
-/// router each time. `handler` hears WAMP_EVENT. `done` (may be NULL) hears WAMP_SUBSCRIBED the
-/// first time and WAMP_RESTORED after each later join, WAMP_SUSPENDED when its session has ended
-/// (events published until WAMP_RESTORED are missed), WAMP_ERROR when a session's router refuses it
-/// (the next join tries again), WAMP_UNSUBSCRIBED when the router revokes it (as well). They have
-/// been asked for before WAMP_OPEN is told. Strings are copied. `free` (may be NULL) runs exactly
-/// once, also when the call fails.
+/// router each time. `handler` receives WAMP_EVENT. `done` (may be NULL) receives WAMP_SUBSCRIBED
+/// the first time and WAMP_RESTORED after each later join, WAMP_SUSPENDED when the session has
+/// ended (events published until WAMP_RESTORED are missed), WAMP_ERROR when the router refuses the
+/// subscription (the next join tries again), WAMP_UNSUBSCRIBED when the router revokes it
+/// (likewise). The request has been sent before WAMP_OPEN is delivered. Strings are copied. `free`
+/// (may be NULL) runs exactly once, even if the call fails.
 ///
 /// Returns the subscription's id (> 0), which stays the same, for wamp_connection_unsubscribe(); or
 /// WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT (NULL handler without manual dispatch), WAMP_ERR_UTF8,
@@ -81,8 +81,8 @@ pub unsafe extern "C" fn wamp_connection_subscribe(
     declare(DurableKind::Subscription, connection, topic, options, &target)
 }
 
-/// Ends a subscription of the connection. As wamp_session_unsubscribe(); where no session is open
-/// `done` hears WAMP_UNSUBSCRIBED all the same. Returns 1 if the router's subscription ends (or
+/// Ends a subscription of the connection. As wamp_session_unsubscribe(); if no session is open,
+/// `done` receives WAMP_UNSUBSCRIBED all the same. Returns 1 if the router's subscription ends (or
 /// there was none), 0 if other handlers of it remain, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_unsubscribe(
@@ -96,8 +96,8 @@ pub unsafe extern "C" fn wamp_connection_unsubscribe(
     retract(DurableKind::Subscription, connection, (subscription, "subscription"), &target)
 }
 
-/// Registers a procedure for as long as the connection lives: in each of its sessions, the present
-/// one and those to come.
+/// Registers a procedure for the lifetime of the connection: in each of its sessions, present and
+/// future.
 ///
 /// As wamp_connection_subscribe(), with WAMP_INVOCATION, WAMP_REGISTERED and WAMP_UNREGISTERED. A
 /// procedure that exists already (`wamp.error.procedure_already_exists`: after a loss the router
@@ -119,8 +119,9 @@ pub unsafe extern "C" fn wamp_connection_register(
     declare(DurableKind::Registration, connection, procedure, options, &target)
 }
 
-/// Ends a registration of the connection. As wamp_session_unregister(); where no session is open
-/// `done` hears WAMP_UNREGISTERED all the same. Returns 1, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID.
+/// Ends a registration of the connection. As wamp_session_unregister(); if no session is open,
+/// `done` receives WAMP_UNREGISTERED all the same. Returns 1, or WAMP_ERR_HANDLE,
+/// WAMP_ERR_NO_SUCH_ID.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_unregister(
     connection: *mut wamp_connection_t,

@@ -17,8 +17,8 @@ use super::view::{self, Seen, Which};
 
 /// The args of an event as a lens on a list.
 ///
-/// Returns NULL where there are none, or where they cannot be parsed. The lens lives as long as the
-/// view or message; the functions on values take NULL.
+/// Returns NULL if there are none, or if they cannot be parsed. The lens lives as long as the view
+/// or message; the functions on values accept NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_event_args(event: *const wamp_event_t) -> *const wamp_value_t {
     from_c!(event: Seen);
@@ -32,8 +32,8 @@ pub unsafe extern "C" fn wamp_event_kwargs(event: *const wamp_event_t) -> *const
     event.lens(Which::Kwargs)
 }
 
-/// The details of an event as a lens on a dict: all that the router sent, and of an EVENT always
-/// `topic`, of an INVOCATION always `procedure`. See wamp_event_args().
+/// The details of an event as a lens on a dict: everything that the router sent; an EVENT always
+/// has `topic`, an INVOCATION always `procedure`. See wamp_event_args().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_event_details(event: *const wamp_event_t) -> *const wamp_value_t {
     from_c!(event: Seen);
@@ -43,19 +43,19 @@ pub unsafe extern "C" fn wamp_event_details(event: *const wamp_event_t) -> *cons
 /// Keeps an event beyond its callback or poll.
 ///
 /// Returns a message, to be freed by wamp_message_free(); NULL if `event` is NULL or no longer
-/// valid. Nothing is copied but the view. The kept view lends no session and no invocation: retain
-/// those by themselves.
+/// valid. Only the view is copied. The kept view lends no session and no invocation: retain those
+/// separately.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_event_keep(event: *const wamp_event_t) -> *mut wamp_message_t {
     from_c!(event: Seen);
     guard(|| view::keep(event.notice()?, event.user_data()))
 }
 
-/// Tells the library that the program's handling of an event has failed; for handlers, and for
-/// bindings in whose language they can throw.
+/// Reports that the program failed to handle an event; for handlers, and for bindings to languages
+/// in which handlers can throw.
 ///
-/// on_user_error hears WAMP_USER_ERROR with `message` (may be NULL), or it is written to the log.
-/// An invocation without an answer is answered with `wamp.error.runtime_error` and `message`.
+/// on_user_error receives WAMP_USER_ERROR with `message` (may be NULL), or it is written to the
+/// log. An invocation without an answer is answered with `wamp.error.runtime_error` and `message`.
 /// Returns WAMP_OK, or WAMP_ERR_ARGUMENT (NULL, or no longer valid), WAMP_ERR_UTF8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_event_failed(
@@ -83,13 +83,15 @@ pub unsafe extern "C" fn wamp_event_failed(
     })
 }
 
-/// Frees a message. Its view and the lenses taken from it end. Returns WAMP_OK or WAMP_ERR_HANDLE.
+/// Frees a message. Its view and the lenses taken from it become invalid. Returns WAMP_OK or
+/// WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_message_free(message: *mut wamp_message_t) -> c_int {
     guard(|| handles::remove(message).map(|_| 0))
 }
 
-/// The view of a message; valid until the message is freed. NULL if it is none.
+/// The view of a message; valid until the message is freed. NULL if the handle is not that of a
+/// message.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_message_event(message: *mut wamp_message_t) -> *const wamp_event_t {
     guard(|| Ok(ptr::from_ref(handles::find(message)?.event())))

@@ -17,8 +17,8 @@ use super::requests;
 use super::target::{CTarget, UserData};
 use super::types::*;
 
-/// Keeps an invocation beyond its callback, to answer it later from any thread; each retain wants
-/// its wamp_invocation_release(). Returns WAMP_OK or WAMP_ERR_HANDLE.
+/// Keeps an invocation beyond its callback, to answer it later from any thread; each retain needs a
+/// matching wamp_invocation_release(). Returns WAMP_OK or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_invocation_retain(invocation: *mut wamp_invocation_t) -> c_int {
     guard(|| {
@@ -27,8 +27,8 @@ pub unsafe extern "C" fn wamp_invocation_retain(invocation: *mut wamp_invocation
     })
 }
 
-/// Gives an invocation back. If it was never answered and nobody else keeps it, the caller gets
-/// the error `wamp.error.runtime_error`, so that nobody waits for ever. Returns WAMP_OK or
+/// Gives an invocation back. If it was never answered and no other reference is left, the caller
+/// gets the error `wamp.error.runtime_error`, so that it does not wait for ever. Returns WAMP_OK or
 /// WAMP_ERR_HANDLE, also for one that this program did not retain.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_invocation_release(invocation: *mut wamp_invocation_t) -> c_int {
@@ -37,10 +37,10 @@ pub unsafe extern "C" fn wamp_invocation_release(invocation: *mut wamp_invocatio
 
 /// Sends a progressive result; the final answer is still to come.
 ///
-/// Only where the event had WAMP_FLAG_PROGRESS. `payload` may be NULL and is copied. Returns
-/// WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (answered, or no progress wanted), WAMP_ERR_CANCELED
-/// (the caller has given up), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_PAYLOAD, WAMP_ERR_ARGUMENT
-/// (an unknown encoding), WAMP_ERR_TOO_LARGE.
+/// Only if the event had WAMP_FLAG_PROGRESS. `payload` may be NULL and is copied. Returns WAMP_OK,
+/// or WAMP_ERR_HANDLE, WAMP_ERR_STATE (answered already, or progress not requested),
+/// WAMP_ERR_CANCELED (the caller has canceled the call), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED,
+/// WAMP_ERR_PAYLOAD, WAMP_ERR_ARGUMENT (an unknown encoding), WAMP_ERR_TOO_LARGE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_invocation_progress(
     invocation: *mut wamp_invocation_t,
@@ -55,12 +55,12 @@ pub unsafe extern "C" fn wamp_invocation_progress(
     })
 }
 
-/// Answers an invocation with its result. From any thread, once.
+/// Answers an invocation with its result. Allowed on any thread, once.
 ///
 /// `payload` may be NULL and is copied. A failed call answers nothing: try again, or answer with an
 /// error. Never WAMP_ERR_AGAIN. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (answered
-/// already), WAMP_ERR_CANCELED (the caller has given up), WAMP_ERR_CLOSED (nobody waits any more),
-/// WAMP_ERR_PAYLOAD, WAMP_ERR_ARGUMENT (an unknown encoding), WAMP_ERR_TOO_LARGE.
+/// already), WAMP_ERR_CANCELED (the caller has canceled the call), WAMP_ERR_CLOSED (the session is
+/// over), WAMP_ERR_PAYLOAD, WAMP_ERR_ARGUMENT (an unknown encoding), WAMP_ERR_TOO_LARGE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_invocation_yield(
     invocation: *mut wamp_invocation_t,
@@ -77,8 +77,8 @@ pub unsafe extern "C" fn wamp_invocation_yield(
 
 /// As wamp_invocation_yield(), with `options` (JSON object, may be NULL) that go to the router,
 /// such as those of payload passthru (`ppt_scheme` ...). With `{"progress": true}` it is a
-/// progressive result, as by wamp_invocation_progress(). Returns as wamp_invocation_progress(), and
-/// WAMP_ERR_OPTION, WAMP_ERR_UTF8, WAMP_ERR_UNSUPPORTED (the router does not announce what the
+/// progressive result, as with wamp_invocation_progress(). Returns as wamp_invocation_progress(),
+/// and WAMP_ERR_OPTION, WAMP_ERR_UTF8, WAMP_ERR_UNSUPPORTED (the router does not announce what the
 /// options need).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_invocation_yield_with(
@@ -101,7 +101,7 @@ pub unsafe extern "C" fn wamp_invocation_yield_with(
     })
 }
 
-/// Answers an invocation with an error. From any thread, once.
+/// Answers an invocation with an error. Allowed on any thread, once.
 ///
 /// `uri` NULL stands for `wamp.error.runtime_error`; `payload` may be NULL. Both are copied.
 /// Returns as wamp_invocation_yield(), and WAMP_ERR_URI, WAMP_ERR_UTF8.
@@ -122,11 +122,11 @@ pub unsafe extern "C" fn wamp_invocation_error(
     })
 }
 
-/// Tells whether nobody waits for the answer any more. A callee that works for long looks here from
-/// time to time, or waits for wamp_invocation_on_interrupt().
+/// Tells whether the answer is no longer wanted. A callee that works for a long time checks this
+/// now and then, or uses wamp_invocation_on_interrupt().
 ///
-/// Returns 1 if the caller has canceled the call or is gone, or our session has ended, 0 while
-/// somebody waits, also after the answer, or WAMP_ERR_HANDLE.
+/// Returns 1 if the caller has canceled the call or is gone, or our session has ended; 0 otherwise,
+/// also after the answer; or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_invocation_is_canceled(invocation: *mut wamp_invocation_t) -> c_int {
     guard(|| {
@@ -136,12 +136,12 @@ pub unsafe extern "C" fn wamp_invocation_is_canceled(invocation: *mut wamp_invoc
     })
 }
 
-/// Sets what hears WAMP_INTERRUPT, when the caller cancels the call; one that has come already is
-/// told too. Retain the invocation first.
+/// Sets the callback for WAMP_INTERRUPT, called when the caller cancels the call; a cancellation
+/// that has already arrived is delivered too. Retain the invocation first.
 ///
-/// `details` of the event hold `mode` and possibly `reason`. After the callback (or, polled, at the
-/// next poll) the caller gets `wamp.error.canceled`, unless the callback has answered otherwise;
-/// with mode "killnowait" nobody waits for an answer any more, and one is refused with
+/// `details` of the event hold `mode` and possibly `reason`. After the callback (or, when polled,
+/// at the next poll) the caller gets `wamp.error.canceled`, unless the callback has sent another
+/// answer; with mode "killnowait" no answer is expected any more, and one is refused with
 /// WAMP_ERR_CANCELED. `free` (may be NULL) runs exactly once: after the event, when the invocation
 /// has been answered, or when this call fails. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_STATE
 /// (answered already), WAMP_ERR_CLOSED.

@@ -12,14 +12,14 @@ use super::types::*;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
 
-/// The version of the library in use, such as "0.2.0"; static. Compare WAMP_VERSION, which is that
-/// of the header.
+/// The version of the library in use, such as "0.2.0"; static. Compare it with WAMP_VERSION, the
+/// version of the header.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_version() -> *const c_char {
     VERSION.as_ptr().cast()
 }
 
-/// The version as a number: major << 16 | minor << 8 | patch. Compare WAMP_VERSION_NUMBER.
+/// The version as a number: major << 16 | minor << 8 | patch. Compare it with WAMP_VERSION_NUMBER.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_version_number() -> u32 {
     let mut parts =
@@ -28,13 +28,13 @@ pub unsafe extern "C" fn wamp_version_number() -> u32 {
     next() << 16 | next() << 8 | next()
 }
 
-/// Closes all connections and routers and joins all threads of the library, within `timeout_ms`
-/// (negative: no limit), whoever in the process has made them. Handles stay valid and are to be
-/// freed as always; the library can be used again afterwards. Not needed before the end of a
-/// process, but a leak checker wants it.
+/// Closes all connections and routers of the process, no matter which part of it made them, and
+/// joins all threads of the library, within `timeout_ms` (negative: no limit). Handles stay valid
+/// and have to be freed as usual; the library can be used again afterwards. Not required before a
+/// process ends, except to satisfy leak checkers.
 ///
-/// Returns WAMP_OK, or WAMP_ERR_DEADLOCK (inside a callback), WAMP_ERR_TIMEOUT (a callback, or what
-/// else cannot be stopped, was still running; another wamp_shutdown() waits for it),
+/// Returns WAMP_OK, or WAMP_ERR_DEADLOCK (inside a callback), WAMP_ERR_TIMEOUT (a callback, or
+/// something else that cannot be stopped, was still running; another wamp_shutdown() waits for it),
 /// WAMP_ERR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_shutdown(timeout_ms: c_int) -> c_int {
@@ -50,7 +50,7 @@ pub unsafe extern "C" fn wamp_status_name(status: c_int) -> *const c_char {
     }
 }
 
-/// A sentence about a status, which says what to do; static.
+/// A sentence that explains a status and says what to do; static.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_status_text(status: c_int) -> *const c_char {
     match Status::from_number(status) {
@@ -61,9 +61,9 @@ pub unsafe extern "C" fn wamp_status_text(status: c_int) -> *const c_char {
 
 /// The detail of the last failed call on this thread, in a sentence; "" before the first.
 ///
-/// Valid until eight more calls have failed on this thread: it can stand beside another call in one
-/// list of arguments. (C may ask for it before that call is made, and then it is the text of an
-/// earlier one.) Of a failure that an event tells too, it is the event's `message`.
+/// Valid until eight more calls have failed on this thread, so it can be used in the same list of
+/// arguments as another call. (C may evaluate it before that call is made; it is then the text of
+/// an earlier one.) For a failure that is also reported by an event, it is the event's `message`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_last_error() -> *const c_char {
     last_error::last()
@@ -71,9 +71,9 @@ pub unsafe extern "C" fn wamp_last_error() -> *const c_char {
 
 /// Sends the log, up to `level` (WAMP_LOG_OFF ... WAMP_LOG_TRACE), to `log`; NULL for none.
 ///
-/// Without it the library is silent, unless the environment variable WAMP_LOG names a level
-/// (`error warn info debug trace`): then lines go to standard error. `free` (may be NULL) runs
-/// exactly once, when another function takes the place or when this call fails. Returns WAMP_OK, or
+/// Without it the library is silent, unless the environment variable WAMP_LOG names a level (`error
+/// warn info debug trace`): then lines go to standard error. `free` (may be NULL) runs exactly
+/// once, when another function takes its place or when this call fails. Returns WAMP_OK, or
 /// WAMP_ERR_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_set_log(

@@ -15,14 +15,15 @@ use super::types::*;
 /// Subscribes to a topic.
 ///
 /// `options` (JSON object, may be NULL) go to the router, such as `{"match": "prefix"}`. `handler`
-/// hears WAMP_EVENT; `done` (may be NULL) hears WAMP_SUBSCRIBED or WAMP_ERROR, and
-/// WAMP_UNSUBSCRIBED if the router revokes it. Several handlers of one topic each hear each event
-/// once. Strings are copied. `free` (may be NULL) runs exactly once, also when the call fails.
+/// receives WAMP_EVENT; `done` (may be NULL) receives WAMP_SUBSCRIBED or WAMP_ERROR, and
+/// WAMP_UNSUBSCRIBED if the router revokes the subscription. If a topic has several handlers, each
+/// of them receives each event once. Strings are copied. `free` (may be NULL) runs exactly once,
+/// even if the call fails.
 ///
 /// Returns the subscription's id (> 0, valid at once), or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT (NULL
 /// handler without manual dispatch), WAMP_ERR_UTF8, WAMP_ERR_URI, WAMP_ERR_OPTION, WAMP_ERR_PAYLOAD
-/// (the encoding of the connection cannot carry an option), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED,
-/// WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker).
+/// (the encoding of the connection cannot represent an option), WAMP_ERR_AGAIN, WAMP_ERR_CLOSED,
+/// WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router does not have the broker role).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_subscribe(
     session: *mut wamp_session_t,
@@ -41,9 +42,9 @@ pub unsafe extern "C" fn wamp_session_subscribe(
 /// Subscribes and waits for the router's answer, at most `timeout_ms` (negative: no limit).
 ///
 /// Returns the subscription's id, or as wamp_session_subscribe(), or WAMP_ERR_REMOTE (the router
-/// refused: its URI is in wamp_last_error()), WAMP_ERR_TIMEOUT (given up), WAMP_ERR_CANCELED (given
-/// up by another thread), WAMP_ERR_DEADLOCK (in a callback of inline dispatch), WAMP_ERR_NOT_SENT,
-/// WAMP_ERR_OUTCOME_UNKNOWN.
+/// refused: its URI is in wamp_last_error()), WAMP_ERR_TIMEOUT (the request is abandoned),
+/// WAMP_ERR_CANCELED (abandoned by another thread), WAMP_ERR_DEADLOCK (in a callback of inline
+/// dispatch), WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_subscribe_sync(
     session: *mut wamp_session_t,
@@ -78,11 +79,11 @@ fn subscribe(
     })
 }
 
-/// Ends a subscription: its handler is not called any more once this returns, but for a call that
-/// is running.
+/// Ends a subscription: once this has returned, its handler is not called again; only a call that
+/// is already running continues.
 ///
-/// `done` (may be NULL) hears WAMP_UNSUBSCRIBED, always, or WAMP_ERROR. `free` (may be NULL)
-/// frees this call's `user_data`, exactly once; the subscription's own is freed too.
+/// `done` (may be NULL) receives WAMP_UNSUBSCRIBED, in any case, or WAMP_ERROR. `free` (may be
+/// NULL) frees this call's `user_data`, exactly once; the subscription's own is freed too.
 ///
 /// Returns 1 if the router's subscription ends, 0 if other handlers of it remain, or
 /// WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED.
@@ -100,8 +101,8 @@ pub unsafe extern "C" fn wamp_session_unsubscribe(
 
 /// Ends a subscription and waits for the router's answer, at most `timeout_ms` (negative: no
 /// limit). Returns as wamp_session_unsubscribe(), or WAMP_ERR_REMOTE, WAMP_ERR_PAYLOAD (its error
-/// cannot be read), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT,
-/// WAMP_ERR_OUTCOME_UNKNOWN; the handler is gone in any case but WAMP_ERR_HANDLE,
+/// cannot be decoded), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT,
+/// WAMP_ERR_OUTCOME_UNKNOWN; the handler is removed except with WAMP_ERR_HANDLE,
 /// WAMP_ERR_NO_SUCH_ID, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED and WAMP_ERR_DEADLOCK.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_unsubscribe_sync(
@@ -124,15 +125,16 @@ fn unsubscribe(session: *mut wamp_session_t, subscription: i64, reply: &Reply) -
     })
 }
 
-/// Publishes an event and forgets it: nothing more is heard of it, neither success nor failure.
+/// Publishes an event without acknowledgement: neither success nor failure is reported later.
 ///
-/// `payload` and `options` (JSON object, such as `{"exclude_me": false}`) may be NULL; all is
-/// copied. To hear of the outcome use wamp_session_publish_ack().
+/// `payload` and `options` (JSON object, such as `{"exclude_me": false}`) may be NULL; everything
+/// is copied. To learn the outcome use wamp_session_publish_ack().
 ///
 /// Returns WAMP_OK when it is queued, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8,
 /// WAMP_ERR_URI, WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED,
-/// WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router is no broker), WAMP_ERR_UNSUPPORTED (the options
-/// need a feature that the router does not announce: `ppt_scheme`, `enc_algo`).
+/// WAMP_ERR_TOO_LARGE, WAMP_ERR_STATE (the router does not have the broker role),
+/// WAMP_ERR_UNSUPPORTED (the options need a feature that the router does not announce:
+/// `ppt_scheme`, `enc_algo`).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_publish(
     session: *mut wamp_session_t,
@@ -146,18 +148,19 @@ pub unsafe extern "C" fn wamp_session_publish(
         let (topic, payload) = (topic.required()?, payload.read()?);
         let options = requests::options(&session, Request::Publish, options)?;
         if !options.is_empty() && options.bool("acknowledge") == Ok(Some(true)) {
-            let text = "option `acknowledge`: use wamp_session_publish_ack, which hears the answer";
+            let text =
+                "option `acknowledge`: use wamp_session_publish_ack, which receives the answer";
             return Err(Failure::new(Status::Option, text));
         }
         session.publish(topic, options, payload).map(|()| 0)
     })
 }
 
-/// Publishes an event and hears of the outcome.
+/// Publishes an event with acknowledgement.
 ///
-/// `done` (may be NULL) hears WAMP_PUBLISHED with the publication's id as `wamp_id`, or WAMP_ERROR.
-/// `free` (may be NULL) runs exactly once, also when the call fails. Returns the request's id
-/// (> 0), which the event will have, or as wamp_session_publish().
+/// `done` (may be NULL) receives WAMP_PUBLISHED with the publication's id as `wamp_id`, or
+/// WAMP_ERROR. `free` (may be NULL) runs exactly once, even if the call fails. Returns the
+/// request's id (> 0), which the event will have, or as wamp_session_publish().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_publish_ack(
     session: *mut wamp_session_t,
@@ -176,7 +179,8 @@ pub unsafe extern "C" fn wamp_session_publish_ack(
     })
 }
 
-/// Publishes an event and waits for the router's word, at most `timeout_ms` (negative: no limit).
+/// Publishes an event and waits for the router's acknowledgement, at most `timeout_ms` (negative:
+/// no limit).
 ///
 /// `*publication` (may be NULL if not wanted) receives the publication's id, up to 2^53, or 0 on
 /// failure. Returns WAMP_OK, or as wamp_session_publish(), or WAMP_ERR_REMOTE (refused: see

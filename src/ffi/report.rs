@@ -32,9 +32,9 @@ pub(super) fn report(value: &Value) -> Result<*mut wamp_message_t, Failure> {
 
 /// The features of the session, role by role, as the kwargs of a message.
 ///
-/// Under `publisher`, `subscriber`, `caller` and `callee` stand our features with true where the
-/// router announces them too, false where it does not; under `broker` and `dealer` all that the
-/// router announces. To be freed by wamp_message_free(). NULL on failure.
+/// `publisher`, `subscriber`, `caller` and `callee` hold our features, true if the router announces
+/// them too, false if it does not; `broker` and `dealer` hold everything that the router announces.
+/// To be freed by wamp_message_free(). NULL on failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_features(
     session: *mut wamp_session_t,
@@ -74,7 +74,7 @@ fn features(session: &Session) -> Value {
 
 /// The subscriptions that are active on the session, as the args of a message: dicts with `id` (as
 /// the request returned it), `wamp_id` (the router's), `topic` and `match`. Those of the connection
-/// are among them. To be freed by wamp_message_free(). NULL on failure.
+/// are included. To be freed by wamp_message_free(). NULL on failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_subscriptions(
     session: *mut wamp_session_t,
@@ -110,8 +110,8 @@ fn listed(name: &str, list: &[SubscriptionInfo]) -> Value {
 }
 
 /// The transport that is up, as the kwargs of a message: `type` ("websocket", "rawsocket",
-/// "longpoll"), `url`, `protocol` (such as "wamp.2.json"); "none" and nulls where there is none. To
-/// be freed by wamp_message_free(). NULL on failure.
+/// "longpoll"), `url`, `protocol` (such as "wamp.2.json"); "none" and nulls if there is none. To be
+/// freed by wamp_message_free(). NULL on failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_transport(
     connection: *mut wamp_connection_t,
@@ -130,10 +130,10 @@ pub unsafe extern "C" fn wamp_connection_transport(
 ///
 /// `received` and `sent`: `bytes`, and `messages` by type. `round_trip`: seconds from the last ping
 /// to its answer, or null. `pending`: requests without an answer. `send_queue_bytes`,
-/// `receive_queue_bytes`, `receive_queue_events`: what waits. `sessions`, `reconnects`: how many
-/// there have been. `last_end`: null, or `class`, `reason` and `message` of the last WAMP_CLOSE.
-/// `handlers`: `events` told, and `seconds` that callbacks have taken (not counted where events are
-/// polled). To be freed by wamp_message_free(). NULL on failure.
+/// `receive_queue_bytes`, `receive_queue_events`: how much is waiting. `sessions`, `reconnects`:
+/// how many there have been. `last_end`: null, or `class`, `reason` and `message` of the last
+/// WAMP_CLOSE. `handlers`: `events` delivered, and `seconds` that callbacks have taken (not counted
+/// if events are polled). To be freed by wamp_message_free(). NULL on failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_stats(
     connection: *mut wamp_connection_t,
@@ -144,11 +144,11 @@ pub unsafe extern "C" fn wamp_connection_stats(
     })
 }
 
-/// Lets `shortcut` stand for a URI prefix: after `wamp_session_prefix(session, "api",
-/// "com.myapp.service")` every function takes "api:add2" for "com.myapp.service.add2".
+/// Makes `shortcut` stand for a URI prefix: after `wamp_session_prefix(session, "api",
+/// "com.myapp.service")` every function accepts "api:add2" for "com.myapp.service.add2".
 ///
-/// `prefix` must be whole components of a URI; NULL removes the shortcut. Shortcuts hold in the
-/// later sessions of the connection too. Strings are copied. Returns WAMP_OK, or WAMP_ERR_HANDLE,
+/// `prefix` must be whole components of a URI; NULL removes the shortcut. Shortcuts apply to later
+/// sessions of the connection too. Strings are copied. Returns WAMP_OK, or WAMP_ERR_HANDLE,
 /// WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_URI.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_prefix(
@@ -165,11 +165,11 @@ pub unsafe extern "C" fn wamp_session_prefix(
 }
 
 /// Writes the URI that `text` stands for into `uri`, NUL-terminated: `text` itself, unless it
-/// begins with a known shortcut. Seldom needed, as every function resolves by itself.
+/// begins with a known shortcut. Rarely needed, because every function resolves by itself.
 ///
-/// Returns the URI's bytes without the NUL; where they do not fit in `uri_size` bytes with the NUL,
-/// `uri` gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT,
-/// WAMP_ERR_UTF8, WAMP_ERR_TOO_LARGE.
+/// Returns the URI's length in bytes without the NUL; if it does not fit in `uri_size` bytes with
+/// the NUL, `uri` is set to an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE,
+/// WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_TOO_LARGE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_resolve(
     session: *mut wamp_session_t,
@@ -186,10 +186,10 @@ pub unsafe extern "C" fn wamp_session_resolve(
     })
 }
 
-/// Writes a line to the log, whatever its level:
-/// `WAMP session <id> on '<realm>' at <ms> ms: <text>`, where the time counts from the beginning of
-/// the session. It goes to the function of wamp_set_log(), or to standard error. Returns WAMP_OK,
-/// or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8.
+/// Writes a line to the log, whatever its level: `WAMP session <id> on '<realm>' at <ms> ms:
+/// <text>`, where the time is measured from the beginning of the session. It goes to the function
+/// of wamp_set_log(), or to standard error. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT,
+/// WAMP_ERR_UTF8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_log(
     session: *mut wamp_session_t,
@@ -215,9 +215,9 @@ fn say(session: &Session, text: &str) {
     log::tell(log::Level::Info, &line);
 }
 
-/// A callback that writes its event to the log, as wamp_session_log() does: what came, with args
-/// and kwargs. To be passed wherever a wamp_callback_t is wanted. An invocation is not answered by
-/// it. An event that is no longer valid is a warning in the log.
+/// A callback that writes its event to the log, as wamp_session_log() does, with args and kwargs.
+/// Can be passed wherever a wamp_callback_t is expected. It does not answer invocations. An event
+/// that is no longer valid causes a warning in the log.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_log_event(event: *const wamp_event_t, user_data: *mut c_void) {
     from_c!(event: Seen);

@@ -102,7 +102,7 @@ impl Reply {
         };
         let Some(event) = session.wait(waiter, args::timeout(*timeout_ms)) else {
             give_up();
-            let text = format!("no answer within {timeout_ms} ms; the request was given up");
+            let text = format!("no answer within {timeout_ms} ms; the request was abandoned");
             return Err(Failure::new(Status::Timeout, text));
         };
         Ok(Some(session.to_notice(event)))
@@ -146,6 +146,6 @@ pub(super) fn check_handler(mode: Mode, handler: wamp_callback_t) -> Result<(), 
     if handler.is_some() || mode == Mode::Manual {
         return Ok(());
     }
-    let text = "`handler` is NULL: only polled connections (dispatch \"manual\") need none";
+    let text = "`handler` is NULL, which is allowed only with dispatch \"manual\"";
     Err(Failure::new(Status::Argument, text))
 }

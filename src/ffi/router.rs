@@ -53,52 +53,52 @@ impl From<RouterError> for Failure {
     }
 }
 
-/// A router inside this process, for tests, demos and one machine: broker and dealer with the
-/// features that clients can ask for, on WebSocket, RawSocket and HTTP long-poll, with JSON,
+/// A router inside this process, for tests, demos and use on one machine: broker and dealer with
+/// the features that clients can ask for, on WebSocket, RawSocket and HTTP long-poll, with JSON,
 /// MsgPack and CBOR.
 ///
 /// `config` is a JSON object or NULL, with these keys:
 ///
 /// | key                  | value          | meaning                                              |
 /// |----------------------|----------------|------------------------------------------------------|
-/// | `realms`             | list of names  | the realms that may be joined; without it, any       |
+/// | `realms`             | list of names  | the realms that may be joined; default: any          |
 /// | `hello_timeout`      | seconds, 10    | from the connection to HELLO                         |
 /// | `max_message_size`   | bytes, 16 MiB  | the largest message that is accepted and passed on   |
-/// | `send_queue_bytes`   | bytes, 256 MiB | may wait for a client before it is dropped           |
-/// | `disclose`           | object         | `caller`, `publisher`: true tells always who it is   |
+/// | `send_queue_bytes`   | bytes, 256 MiB | how much may wait for a client until it is dropped   |
+/// | `disclose`           | object         | `caller`, `publisher`: if true, always disclosed     |
 /// | `tls`                | object         | `cert`, `key`, for wss://, rss:// and https://;      |
 /// |                      |                | `client_ca` signs the certificates that clients must |
 /// |                      |                | have then; each a PEM text or the path of a PEM file |
 /// | `permessage_deflate` | bool or object | compression on WebSocket for clients that offer it,  |
 /// |                      |                | off; the object is that of the connection option     |
-/// | `event_history`      | number, 0      | how many past publications each realm keeps          |
+/// | `event_history`      | number, 0      | how many past events each realm keeps                |
 /// | `auth`               | object         | who may join: see below                              |
 /// | `roles`              | object         | what they may do: see below                          |
 ///
-/// A client that takes no byte for 60 s while something waits for it is dropped, and so is one that
-/// has gone without a word, after 90 s. Before it has joined, messages have at most 64 KiB. A URI
-/// in a request has at most 8192 bytes.
+/// A client that reads nothing for 60 s while data is waiting for it is dropped, and so is one that
+/// has silently disappeared, after 90 s. Until it has joined, its messages are limited to 64 KiB. A
+/// URI in a request may have at most 8192 bytes.
 ///
-/// Without `auth` everybody may join, as `anonymous`; with it, whom its keys know:
+/// Without `auth` every client may join, as `anonymous`; with it, those that its keys name:
 ///
 /// | key           | for each authid                                                           |
 /// |---------------|---------------------------------------------------------------------------|
 /// | `ticket`      | `ticket`                                                                  |
-/// | `wampcra`     | `secret`; `salt`, `iterations` and `keylen` if it shall be derived        |
+/// | `wampcra`     | `secret`; `salt`, `iterations` and `keylen` if the key is to be derived   |
 /// | `wamp-scram`  | `password`; `kdf` (pbkdf2, argon2id13), `iterations`, `memory` (KiB)      |
 /// | `scram`       | as `wamp-scram`, in the dialect of Crossbar.io                            |
 /// | `cryptosign`  | `pubkey`, or a list of `authorized_keys`: 64 hexadecimal digits           |
 ///
 /// each with the `role` that the client gets (`user`), as in {"auth": {"ticket": {"joe": {"ticket":
-/// "secret", "role": "admin"}}}}. The first method of the client's `authmethods` that is a key here
-/// decides. Beside these, `anonymous` ({"role": ...}) lets in those who are unknown, `router_key`
-/// is the seed with which the router proves itself in cryptosign, and `factors` lists methods that
-/// all have to pass.
+/// "secret", "role": "admin"}}}}. The first method in the client's `authmethods` that is a key here
+/// is used. In addition, `anonymous` ({"role": ...}) admits unknown clients, `router_key` is the
+/// seed with which the router proves its identity in cryptosign, and `factors` lists methods that
+/// all have to succeed.
 ///
-/// `roles` gives for each role a list of what it may do; without the key everything. The most
-/// specific entry counts:
-/// {"roles": {"user": [{"uri": "com.app.", "match": "prefix", "allow": {"call": true}}]}}, beside
-/// `call` there are `register`, `publish`, `subscribe`. The router's own procedures are among them.
+/// `roles` lists for each role what it may do; without this key everything is allowed. The most
+/// specific entry counts: {"roles": {"user": [{"uri": "com.app.", "match": "prefix", "allow":
+/// {"call": true}}]}}, besides `call` there are `register`, `publish`, `subscribe`. This applies to
+/// the router's own procedures too.
 ///
 /// Returns NULL on failure, with the reason in wamp_last_error(). Free it with wamp_router_free().
 #[unsafe(no_mangle)]
@@ -112,9 +112,9 @@ pub unsafe extern "C" fn wamp_router_new(config: *const c_char) -> *mut wamp_rou
     })
 }
 
-/// Listens at `url`, such as "ws://127.0.0.1:8080/ws"; with port 0 the system chooses one. All URLs
-/// of the connection option `url` will do; wss://, rss:// and https:// need the key `tls`. When it
-/// returns, clients can connect. Can be called several times.
+/// Listens at `url`, such as "ws://127.0.0.1:8080/ws"; with port 0 the system chooses one. All
+/// forms of the connection option `url` are accepted; wss://, rss:// and https:// need the key
+/// `tls`. When it has succeeded, clients can connect. Can be called several times.
 ///
 /// `*listening` (may be NULL if not wanted) receives the URL with the real port, NUL-terminated,
 /// which lives as long as the router; NULL on failure. Returns WAMP_OK, or WAMP_ERR_HANDLE,
@@ -147,15 +147,15 @@ pub unsafe extern "C" fn wamp_router_listen(
     })
 }
 
-/// The URL that the router listens at, as wamp_router_listen() has told it: the first where there
-/// are several, NULL if there is none.
+/// The URL that the router listens at, as given by wamp_router_listen(): the first if there are
+/// several, NULL if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_url(router: *mut wamp_router_t) -> *const c_char {
     let mut url: *const c_char = std::ptr::null();
     let _: c_int = guard(|| {
         let first = lock(&find(router)?.urls).first().map(|url| url.as_ptr());
         url =
-            first.ok_or_else(|| Failure::new(Status::Closed, "the router does not listen yet"))?;
+            first.ok_or_else(|| Failure::new(Status::Closed, "the router is not listening yet"))?;
         Ok(0)
     });
     url
@@ -163,7 +163,7 @@ pub unsafe extern "C" fn wamp_router_url(router: *mut wamp_router_t) -> *const c
 
 /// The router's counters, as the kwargs of a message: `clients` (connected, joined or not),
 /// `sessions`, `subscriptions`, `registrations`, `pending_calls`, `messages_in`, `messages_out`,
-/// `dropped` (clients that did not read, see `send_queue_bytes`). To be freed by
+/// `dropped` (clients that did not read; see `send_queue_bytes`). To be freed by
 /// wamp_message_free(). NULL on failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_stats(router: *mut wamp_router_t) -> *mut wamp_message_t {
@@ -182,9 +182,9 @@ pub unsafe extern "C" fn wamp_router_stats(router: *mut wamp_router_t) -> *mut w
     })
 }
 
-/// Ends the session with the id `session` (0: all clients). With a `reason`, a URI, the router says
-/// GOODBYE; without (NULL) it cuts the connection without a word, as if the network had failed. For
-/// tests of what programs do then. Never waits for the clients.
+/// Ends the session with the id `session` (0: all clients). With a `reason`, a URI, the router
+/// sends GOODBYE; without one (NULL) it cuts the connection abruptly, as if the network had failed,
+/// to test how programs react. Never waits for the clients.
 ///
 /// Returns how many clients there were, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT (a negative session),
 /// WAMP_ERR_UTF8, WAMP_ERR_URI, WAMP_ERR_NO_SUCH_ID (no such session).
@@ -198,7 +198,7 @@ pub unsafe extern "C" fn wamp_router_kick(
     guard(|| {
         let object = find(router)?;
         let session = u64::try_from(session).map_err(|_| {
-            Failure::new(Status::Argument, "`session` is a session's id, or 0 for all")
+            Failure::new(Status::Argument, "`session` must be a session's id, or 0 for all")
         })?;
         let reason = reason.optional()?;
         if let Some(reason) = reason {
@@ -214,11 +214,11 @@ pub unsafe extern "C" fn wamp_router_kick(
     })
 }
 
-/// Closes a router in order: no new clients, calls that wait for their answers get the error
-/// `wamp.error.canceled`, and each client a GOODBYE with `wamp.close.system_shutdown`, after which
-/// clients come back by themselves. Returns when each has answered; who has not within `timeout_ms`
-/// (negative: no limit) is cut off. Then its ports and Unix sockets are free. It is still to be
-/// freed.
+/// Closes a router gracefully: it accepts no new clients, pending calls get the error
+/// `wamp.error.canceled`, and each client gets a GOODBYE with `wamp.close.system_shutdown`, after
+/// which clients reconnect by themselves. Returns when each has answered; a client that has not
+/// answered within `timeout_ms` (negative: no limit) is cut off. The router's ports and Unix
+/// sockets are free then. It still has to be freed.
 ///
 /// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_TIMEOUT (a client was cut off), WAMP_ERR_DEADLOCK
 /// (in a callback of inline dispatch), WAMP_ERR_FORKED.
@@ -227,7 +227,7 @@ pub unsafe extern "C" fn wamp_router_close(router: *mut wamp_router_t, timeout_m
     guard(|| {
         let object = find(router)?;
         if scope::in_io() {
-            let text = "waiting for clients on an I/O thread could never end";
+            let text = "waiting for clients on an I/O thread would never end";
             return Err(Failure::new(Status::Deadlock, text));
         }
         let limit = args::timeout(timeout_ms).unwrap_or(args::NO_LIMIT);
@@ -238,10 +238,9 @@ pub unsafe extern "C" fn wamp_router_close(router: *mut wamp_router_t, timeout_m
     })
 }
 
-/// Stops a router and frees it. Its clients get a GOODBYE, which is in their sockets when this
-/// returns: it waits for none of them, and only in a callback of inline dispatch not for that
-/// either. Each has a second for its answer, unless the process ends. Returns WAMP_OK or
-/// WAMP_ERR_HANDLE.
+/// Stops a router and frees it. Its clients get a GOODBYE, which has been written to their sockets
+/// when this returns, except in a callback of inline dispatch. It does not wait for their answers:
+/// each has a second for that, unless the process ends. Returns WAMP_OK or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_free(router: *mut wamp_router_t) -> c_int {
     guard(|| {

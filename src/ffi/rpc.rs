@@ -17,14 +17,14 @@ use super::view;
 /// Registers a procedure.
 ///
 /// `options` (JSON object, may be NULL) go to the router, such as `{"invoke": "roundrobin"}`.
-/// `handler` hears WAMP_INVOCATION and answers through `event->invocation`, at once or later;
-/// `done` (may be NULL) hears WAMP_REGISTERED or WAMP_ERROR, and WAMP_UNREGISTERED if the router
-/// revokes it. Strings are copied. `free` (may be NULL) runs exactly once, also when the call
-/// fails.
+/// `handler` receives WAMP_INVOCATION and answers through `event->invocation`, at once or later;
+/// `done` (may be NULL) receives WAMP_REGISTERED or WAMP_ERROR, and WAMP_UNREGISTERED if the router
+/// revokes the registration. Strings are copied. `free` (may be NULL) runs exactly once, even if
+/// the call fails.
 ///
 /// Returns the registration's id (> 0, valid at once), or as wamp_session_subscribe();
-/// WAMP_ERR_STATE also where this session has registered the same procedure, or its unregistering
-/// is not answered yet.
+/// WAMP_ERR_STATE also if this session has registered the same procedure already, or has not had
+/// the answer to its unregistering yet.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_register(
     session: *mut wamp_session_t,
@@ -76,9 +76,10 @@ fn register(
     })
 }
 
-/// Ends a registration. Invocations that are on their way still come, until WAMP_UNREGISTERED.
+/// Ends a registration. Invocations that are on their way are still delivered, until
+/// WAMP_UNREGISTERED.
 ///
-/// `done` (may be NULL) hears WAMP_UNREGISTERED or WAMP_ERROR. `free` (may be NULL) frees this
+/// `done` (may be NULL) receives WAMP_UNREGISTERED or WAMP_ERROR. `free` (may be NULL) frees this
 /// call's `user_data`, exactly once. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID,
 /// WAMP_ERR_AGAIN, WAMP_ERR_CLOSED.
 #[unsafe(no_mangle)]
@@ -95,7 +96,7 @@ pub unsafe extern "C" fn wamp_session_unregister(
 
 /// Ends a registration and waits for the router's answer, at most `timeout_ms` (negative: no
 /// limit). Returns as wamp_session_unregister(), or WAMP_ERR_REMOTE, WAMP_ERR_PAYLOAD (its error
-/// cannot be read), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT,
+/// cannot be decoded), WAMP_ERR_TIMEOUT, WAMP_ERR_DEADLOCK, WAMP_ERR_NOT_SENT,
 /// WAMP_ERR_OUTCOME_UNKNOWN.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_unregister_sync(
@@ -120,18 +121,18 @@ fn unregister(session: *mut wamp_session_t, registration: i64, reply: &Reply) ->
 
 /// Calls a procedure.
 ///
-/// `payload` and `options` (JSON object, such as `{"receive_progress": true}`) may be NULL; all is
-/// copied. With the option `timeout` (milliseconds) the call is given up after that time without a
-/// result, whether or not the router knows time limits: WAMP_ERROR `wamp.error.timeout` with status
-/// WAMP_ERR_TIMEOUT. `done` (may be NULL) hears WAMP_RESULT or WAMP_ERROR, exactly once, also when
-/// the connection is lost; before it, where `receive_progress` was asked for, any number of
-/// WAMP_RESULT with WAMP_FLAG_PROGRESS. `free` (may be NULL) runs exactly once, also when the call
-/// fails.
+/// `payload` and `options` (JSON object, such as `{"receive_progress": true}`) may be NULL;
+/// everything is copied. With the option `timeout` (milliseconds) the call is canceled after that
+/// time without a result, whether or not the router supports time limits: WAMP_ERROR
+/// `wamp.error.timeout` with status WAMP_ERR_TIMEOUT. `done` (may be NULL) receives WAMP_RESULT or
+/// WAMP_ERROR, exactly once, even if the connection is lost; before it, if `receive_progress` was
+/// set, any number of WAMP_RESULT with WAMP_FLAG_PROGRESS. `free` (may be NULL) runs exactly once,
+/// even if the call fails.
 ///
 /// Returns the call's id (> 0), or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_URI,
 /// WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE,
-/// WAMP_ERR_STATE (the router is no dealer), WAMP_ERR_UNSUPPORTED (the options need a feature that
-/// the router does not announce: `progress`, `ppt_scheme`, `enc_algo`).
+/// WAMP_ERR_STATE (the router does not have the dealer role), WAMP_ERR_UNSUPPORTED (the options
+/// need a feature that the router does not announce: `progress`, `ppt_scheme`, `enc_algo`).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_call(
     session: *mut wamp_session_t,
@@ -150,15 +151,15 @@ pub unsafe extern "C" fn wamp_session_call(
     })
 }
 
-/// Sends more input of a call that was made with the option `{"progress": true}` (progressive call
+/// Sends more input for a call that was made with the option `{"progress": true}` (progressive call
 /// invocations): the callee gets it as a further WAMP_INVOCATION.
 ///
 /// `call` is the id that wamp_session_call() returned. `options` with `"progress": true` announce
-/// still more; without, or NULL, this is the last. `payload` may be NULL; all is copied. Returns
-/// WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID (the call has ended), WAMP_ERR_STATE (it was
-/// made without `progress`, was canceled, or the last input has been sent), WAMP_ERR_ARGUMENT (an
-/// unknown encoding), WAMP_ERR_UTF8, WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION, WAMP_ERR_UNSUPPORTED,
-/// WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE.
+/// that more follows; without it, or with NULL, this is the last. `payload` may be NULL; everything
+/// is copied. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID (the call has ended),
+/// WAMP_ERR_STATE (it was made without `progress`, was canceled, or the last input has been sent),
+/// WAMP_ERR_ARGUMENT (an unknown encoding), WAMP_ERR_UTF8, WAMP_ERR_PAYLOAD, WAMP_ERR_OPTION,
+/// WAMP_ERR_UNSUPPORTED, WAMP_ERR_AGAIN, WAMP_ERR_CLOSED, WAMP_ERR_TOO_LARGE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_call_more(
     session: *mut wamp_session_t,
@@ -178,12 +179,12 @@ pub unsafe extern "C" fn wamp_session_call_more(
 /// Calls a procedure and waits for the outcome, at most `timeout_ms` (negative: no limit).
 ///
 /// `*result` (may be NULL if not wanted) receives the WAMP_RESULT, or with WAMP_ERR_REMOTE and with
-/// WAMP_ERR_PAYLOAD (a codec cannot read the result) the WAMP_ERROR, to be freed by
+/// WAMP_ERR_PAYLOAD (a codec cannot decode the result) the WAMP_ERROR, to be freed by
 /// wamp_message_free(); otherwise NULL. Progressive results are skipped. Returns WAMP_OK, or as
-/// wamp_session_call(), or WAMP_ERR_REMOTE (an error came: its URI is in the message and in
-/// wamp_last_error()), WAMP_ERR_TIMEOUT (given up; a late answer is ignored), WAMP_ERR_DEADLOCK (in
-/// a callback of inline dispatch, or in one of the connection that has registered the procedure
-/// itself), WAMP_ERR_CANCELED (given up by another thread), WAMP_ERR_NOT_SENT,
+/// wamp_session_call(), or WAMP_ERR_REMOTE (the answer is an error: its URI is in the message and
+/// in wamp_last_error()), WAMP_ERR_TIMEOUT (canceled; a late answer is ignored), WAMP_ERR_DEADLOCK
+/// (in a callback of inline dispatch, or in one of the connection that has registered the procedure
+/// itself), WAMP_ERR_CANCELED (canceled by another thread), WAMP_ERR_NOT_SENT,
 /// WAMP_ERR_OUTCOME_UNKNOWN.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_call_sync(
@@ -228,12 +229,12 @@ fn call(
     Ok((session, id))
 }
 
-/// Gives a call up.
+/// Cancels a call.
 ///
 /// `options` (JSON object, may be NULL) hold `mode`: "skip" and "killnowait" (the default) end the
-/// call at once: `done` hears WAMP_ERROR `wamp.error.canceled` with status WAMP_ERR_CANCELED, and
-/// an answer that comes later is ignored. "kill" waits for what the router answers, which may be a
-/// result; a router that does not announce call canceling is not asked, and the call ends at once.
+/// call at once: `done` receives WAMP_ERROR `wamp.error.canceled` with status WAMP_ERR_CANCELED,
+/// and a later answer is ignored. "kill" waits for the router's answer, which may be a result; if
+/// the router does not announce call canceling, it is not asked, and the call ends at once.
 /// (Crossbar.io never answers a "kill" for a callee that cannot be interrupted: give such a call a
 /// `timeout`.) Never WAMP_ERR_AGAIN. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_NO_SUCH_ID (the
 /// call has ended), WAMP_ERR_OPTION, WAMP_ERR_UTF8, WAMP_ERR_CLOSED.

@@ -13,8 +13,9 @@ use super::handles::{self, OpenTree, find};
 use super::loan;
 use super::types::*;
 
-/// Keeps a session's handle valid beyond its close; each retain wants its wamp_session_release().
-/// The session itself ends all the same. Returns WAMP_OK or WAMP_ERR_HANDLE.
+/// Keeps a session's handle valid after the session has closed; each retain needs a matching
+/// wamp_session_release(). The session itself ends all the same. Returns WAMP_OK or
+/// WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_retain(session: *mut wamp_session_t) -> c_int {
     guard(|| loan::retain_session(session).map(|()| 0))
@@ -27,8 +28,8 @@ pub unsafe extern "C" fn wamp_session_release(session: *mut wamp_session_t) -> c
     guard(|| loan::release_session(session).map(|()| 0))
 }
 
-/// The session's WAMP id, 1 to 2^53, to `*id`, also when the session is over; 0 on failure. Returns
-/// WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT.
+/// Writes the session's WAMP id, 1 to 2^53, to `*id`, even if the session is over; 0 on failure.
+/// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_session_id(session: *mut wamp_session_t, id: *mut i64) -> c_int {
     from_c!(id: Out);

@@ -20,8 +20,8 @@ use super::types::*;
 /// A connection, not yet open.
 ///
 /// `options` is a JSON object; `url` and `realm` are required, the others are listed at the top of
-/// this header. It is copied. NULL for none: then wamp_connection_set_string() and its neighbours
-/// say all. Returns NULL on failure, with the reason in wamp_last_error(). Free it with
+/// this header. It is copied. NULL for none: set them with wamp_connection_set_string() and its
+/// siblings then. Returns NULL on failure, with the reason in wamp_last_error(). Free it with
 /// wamp_connection_free().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_new(options: *const c_char) -> *mut wamp_connection_t {
@@ -54,13 +54,13 @@ pub unsafe extern "C" fn wamp_connection_new(options: *const c_char) -> *mut wam
 /// copied.
 ///
 /// Options can be set while the connection is not open: before wamp_connection_open(), and again
-/// after the last WAMP_CLOSE. The last value set counts, "url" and "transports" are one option in
-/// this. What is required and missing is told by wamp_connection_open(). A refused value changes
-/// nothing.
+/// after the last WAMP_CLOSE. The last value set counts; "url" and "transports" are one option in
+/// this respect. wamp_connection_open() reports required options that are missing. A refused value
+/// changes nothing.
 ///
 /// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (there is
-/// no such option, or the value does not suit it), WAMP_ERR_STATE (the connection is open, or, for
-/// "dispatch", events of it still wait).
+/// no such option, or it cannot have this value), WAMP_ERR_STATE (the connection is open, or, for
+/// "dispatch", events of it are still waiting).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_set_string(
     connection: *mut wamp_connection_t,
@@ -71,8 +71,8 @@ pub unsafe extern "C" fn wamp_connection_set_string(
     set_option(connection, option, || value.required().map(Value::from))
 }
 
-/// Sets an option whose value is a number without a fraction, such as "max_retries". Options in
-/// seconds take whole ones. Returns as wamp_connection_set_string().
+/// Sets an option whose value is a whole number, such as "max_retries". Options in seconds can be
+/// set to whole seconds with it. Returns as wamp_connection_set_string().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_set_int(
     connection: *mut wamp_connection_t,
@@ -93,13 +93,13 @@ pub unsafe extern "C" fn wamp_connection_set_double(
 ) -> c_int {
     from_c!(option: Text);
     set_option(connection, option, || {
-        let text = format!("`value` is {value}, which is no number that an option can have");
+        let text = format!("`value` is {value}, which no option can have");
         let number = Number::from_f64(value).ok_or_else(|| Failure::new(Status::Option, text))?;
         Ok(number.into())
     })
 }
 
-/// Sets an option whose value is true, or false for 0, such as "retry_if_unreachable". Returns as
+/// Sets an option whose value is true or false (0), such as "retry_if_unreachable". Returns as
 /// wamp_connection_set_string().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_set_bool(
@@ -111,9 +111,9 @@ pub unsafe extern "C" fn wamp_connection_set_bool(
     set_option(connection, option, || Ok((value != 0).into()))
 }
 
-/// Sets an option to a JSON value, such as those that are lists or objects: "serializers",
-/// "transports", "tlsConfiguration". `json` is what would stand behind the option's name in the
-/// object for wamp_connection_new(); it is copied. Returns as wamp_connection_set_string().
+/// Sets an option to a JSON value; needed for lists and objects: "serializers", "transports",
+/// "tlsConfiguration". `json` is the value that the option would have in the object for
+/// wamp_connection_new(); it is copied. Returns as wamp_connection_set_string().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_set_json(
     connection: *mut wamp_connection_t,
@@ -127,13 +127,13 @@ pub unsafe extern "C" fn wamp_connection_set_json(
     })
 }
 
-/// Frees a connection, in any state, also inside its own callbacks. Never blocks.
+/// Frees a connection, in any state, even inside its own callbacks. Never blocks.
 ///
-/// An open one is closed in the background; no callback is called any more, but for one that is
-/// running. All user_data are freed: on this thread, or where a callback is running, when that
+/// An open one is closed in the background; no further callback is called, though one may still be
+/// running. All user_data are freed: on this thread, or, while a callback is running, when that
 /// returns. A thread that waits in dispatch or poll returns with WAMP_ERR_HANDLE. Handles of its
-/// sessions that were not retained end. To wait for the end of everything
-/// call wamp_connection_close() with a timeout first. Returns WAMP_OK or WAMP_ERR_HANDLE.
+/// sessions that were not retained become invalid. To wait until everything has ended, call
+/// wamp_connection_close() with a timeout first. Returns WAMP_OK or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_free(connection: *mut wamp_connection_t) -> c_int {
     guard(|| {
@@ -148,9 +148,9 @@ pub unsafe extern "C" fn wamp_connection_free(connection: *mut wamp_connection_t
     })
 }
 
-/// Sets what hears WAMP_OPEN, each time that a session has been opened; NULL for nothing.
+/// Sets the callback for WAMP_OPEN, called each time a session has been opened; NULL for none.
 ///
-/// `free` (may be NULL) runs exactly once: when another callback takes the place, when the
+/// `free` (may be NULL) runs exactly once: when another callback takes its place, when the
 /// connection is freed, or when this call fails. Returns WAMP_OK or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_on_open(
@@ -162,8 +162,8 @@ pub unsafe extern "C" fn wamp_connection_on_open(
     set_callback(connection, Slot::Open, callback, UserData::new(user_data, free))
 }
 
-/// Sets what hears WAMP_CLOSE: when the connection was closed, was lost, or could not be made.
-/// After each wamp_connection_open() exactly one comes whose `will_retry` is false: it is the last.
+/// Sets the callback for WAMP_CLOSE: the connection was closed, was lost, or could not be made.
+/// After each wamp_connection_open() there is exactly one whose `will_retry` is false: the last.
 /// Returns as wamp_connection_on_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_on_close(
@@ -175,8 +175,8 @@ pub unsafe extern "C" fn wamp_connection_on_close(
     set_callback(connection, Slot::Close, callback, UserData::new(user_data, free))
 }
 
-/// Sets what hears WAMP_WRITABLE, once after a request was answered with WAMP_ERR_AGAIN: when half
-/// of the send queue is free. Returns as wamp_connection_on_open().
+/// Sets the callback for WAMP_WRITABLE, called once after a request was answered with
+/// WAMP_ERR_AGAIN, when half of the send queue is free. Returns as wamp_connection_on_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_on_writable(
     connection: *mut wamp_connection_t,
@@ -187,13 +187,13 @@ pub unsafe extern "C" fn wamp_connection_on_writable(
     set_callback(connection, Slot::Writable, callback, UserData::new(user_data, free))
 }
 
-/// Sets what hears WAMP_CONNECT before each attempt to connect, the first and those after a loss:
-/// for credentials that expire, or an address that changes.
+/// Sets the callback for WAMP_CONNECT, called before each attempt to connect, the first and those
+/// after a loss: for credentials that expire, or an address that changes.
 ///
-/// It decides through `event->attempt`: at once, or, having retained it, later and from any thread;
-/// the attempt waits so long. An event that decides nothing lets the attempt be made. With a NULL
-/// callback nobody is asked, but in manual mode the event comes by wamp_connection_poll(). Returns
-/// as wamp_connection_on_open().
+/// It decides through `event->attempt`: at once, or, after retaining it, later and from any thread;
+/// the attempt waits until then. If it decides nothing, the attempt is made. With a NULL callback
+/// nothing is asked, except that in manual mode the event comes through wamp_connection_poll().
+/// Returns as wamp_connection_on_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_on_connect(
     connection: *mut wamp_connection_t,
@@ -204,12 +204,12 @@ pub unsafe extern "C" fn wamp_connection_on_connect(
     set_callback(connection, Slot::Connect, callback, UserData::new(user_data, free))
 }
 
-/// Sets what hears WAMP_CHALLENGE when the router wants to know who we are.
+/// Sets the callback for WAMP_CHALLENGE, called when the router asks the client to authenticate.
 ///
-/// It answers through `event->challenge`: at once, or, having retained it, later and from any
-/// thread, within `connect_timeout`; an event that answers nothing ends the attempt to join. There
-/// may be several rounds. Without a callback the options `ticket`, `secret` and `privkey` answer.
-/// With a NULL callback in manual mode the event comes by wamp_connection_poll(). Returns as
+/// It answers through `event->challenge`: at once, or, after retaining it, later and from any
+/// thread, within `connect_timeout`; if it does not answer, the attempt to join ends. There may be
+/// several rounds. Without a callback the options `ticket`, `secret` and `privkey` answer. With a
+/// NULL callback in manual mode the event comes through wamp_connection_poll(). Returns as
 /// wamp_connection_on_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_on_challenge(
@@ -221,9 +221,9 @@ pub unsafe extern "C" fn wamp_connection_on_challenge(
     set_callback(connection, Slot::Challenge, callback, UserData::new(user_data, free))
 }
 
-/// Sets what hears WAMP_USER_ERROR: when a handler reports its failure by wamp_event_failed(), and
-/// when a request fails that has no callback to hear it. Without one they go to the log. Returns
-/// as wamp_connection_on_open().
+/// Sets the callback for WAMP_USER_ERROR: a handler has reported its failure by
+/// wamp_event_failed(), or a request without a callback has failed. Without one these go to the
+/// log. Returns as wamp_connection_on_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_on_user_error(
     connection: *mut wamp_connection_t,
@@ -234,9 +234,9 @@ pub unsafe extern "C" fn wamp_connection_on_user_error(
     set_callback(connection, Slot::UserError, callback, UserData::new(user_data, free))
 }
 
-/// Sets what hears WAMP_INTERNAL_ERROR: when no transport can be made, when the peer violates the
-/// protocol, when there is no answer to a challenge. WAMP_CLOSE follows. Without one it goes to the
-/// log. Returns as wamp_connection_on_open().
+/// Sets the callback for WAMP_INTERNAL_ERROR: no transport could be opened, the peer violated the
+/// protocol, or a challenge was not answered. WAMP_CLOSE follows. Without one it goes to the log.
+/// Returns as wamp_connection_on_open().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_on_internal_error(
     connection: *mut wamp_connection_t,

@@ -28,9 +28,7 @@ fn allowed(status: Status, file: &str, line: u32) -> Result<(), String> {
     let stem = file.rsplit(['/', '\\']).next().and_then(|name| name.strip_suffix(".rs"));
     let place = TABLE.iter().find(|(file, lines, ..)| Some(*file) == stem && lines.contains(&line));
     let Some((_, _, name, set)) = place else {
-        return Err(
-            "the guard belongs into an exported function; helpers are `track_caller`".into()
-        );
+        return Err("the guard belongs in an exported function; helpers are `track_caller`".into());
     };
     let bit = 1 << (status as i32).unsigned_abs();
     match set & bit {

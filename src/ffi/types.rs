@@ -12,9 +12,9 @@ pub const WAMP_ERR_ARGUMENT: c_int = -2;
 pub const WAMP_ERR_UTF8: c_int = -3;
 /// A URI is empty or invalid.
 pub const WAMP_ERR_URI: c_int = -4;
-/// A payload is malformed; wamp_last_error() tells the byte.
+/// A payload is malformed; wamp_last_error() says at which byte.
 pub const WAMP_ERR_PAYLOAD: c_int = -5;
-/// An option is unknown or of a wrong type, or the options are no JSON object.
+/// An option is unknown or has the wrong type, or the options are not a JSON object.
 pub const WAMP_ERR_OPTION: c_int = -6;
 /// The message is larger than the option `max_message_size`.
 pub const WAMP_ERR_TOO_LARGE: c_int = -7;
@@ -26,7 +26,7 @@ pub const WAMP_ERR_CLOSED: c_int = -9;
 pub const WAMP_ERR_STATE: c_int = -10;
 /// No subscription, registration or call with this id (any more).
 pub const WAMP_ERR_NO_SUCH_ID: c_int = -11;
-/// Waiting here could never end.
+/// Waiting here would never end.
 pub const WAMP_ERR_DEADLOCK: c_int = -12;
 /// The time limit has passed.
 pub const WAMP_ERR_TIMEOUT: c_int = -13;
@@ -38,13 +38,13 @@ pub const WAMP_ERR_INTERNAL: c_int = -15;
 pub const WAMP_ERR_REMOTE: c_int = -16;
 /// The session ended before the request was sent: it is safe to repeat.
 pub const WAMP_ERR_NOT_SENT: c_int = -17;
-/// The session ended after the request was sent: it may or may not have had its effect.
+/// The session ended after the request was sent: it may or may not have taken effect.
 pub const WAMP_ERR_OUTCOME_UNKNOWN: c_int = -18;
 /// No connection could be made.
 pub const WAMP_ERR_UNREACHABLE: c_int = -19;
 /// The server answered the WebSocket upgrade with another HTTP status.
 pub const WAMP_ERR_HTTP: c_int = -20;
-/// The server speaks WebSocket, but not WAMP.
+/// The server supports WebSocket, but not WAMP.
 pub const WAMP_ERR_SUBPROTOCOL: c_int = -21;
 /// The peer violated the protocol.
 pub const WAMP_ERR_PROTOCOL: c_int = -22;
@@ -52,15 +52,15 @@ pub const WAMP_ERR_PROTOCOL: c_int = -22;
 pub const WAMP_ERR_ABORTED: c_int = -23;
 /// The connection was lost.
 pub const WAMP_ERR_LOST: c_int = -24;
-/// The request was given up: by the application, or an invocation by its caller.
+/// The request was canceled by the application, or an invocation by its caller.
 pub const WAMP_ERR_CANCELED: c_int = -25;
 /// The authentication failed, on either side.
 pub const WAMP_ERR_AUTH: c_int = -26;
 /// The library or the router cannot do this.
 pub const WAMP_ERR_UNSUPPORTED: c_int = -27;
-/// TLS failed: the certificates do not suit, or one side speaks in clear.
+/// TLS failed: a certificate was rejected, or one side does not speak TLS.
 pub const WAMP_ERR_TLS: c_int = -28;
-/// The system gives no more threads, file descriptors or memory.
+/// The system is out of threads, file descriptors or memory.
 pub const WAMP_ERR_EXHAUSTED: c_int = -29;
 
 /// Kind of event: a session is open. `wamp_id` is the session's id, `uri` the realm.
@@ -89,41 +89,42 @@ pub const WAMP_INVOCATION: u32 = 10;
 pub const WAMP_RESULT: u32 = 11;
 /// Kind of event: a request failed. `uri` is the error's URI, `status` one of WAMP_ERR_REMOTE,
 /// WAMP_ERR_NOT_SENT, WAMP_ERR_OUTCOME_UNKNOWN, WAMP_ERR_CANCELED, WAMP_ERR_TIMEOUT,
-/// WAMP_ERR_PAYLOAD (what came cannot be read). Of what the connection has, which is requested anew
-/// in each session, also one of those that wamp_session_subscribe() and wamp_session_register()
-/// return.
+/// WAMP_ERR_PAYLOAD (the answer cannot be decoded). For subscriptions and registrations of the
+/// connection, which are requested again in each session, it can also be any status that
+/// wamp_session_subscribe() and wamp_session_register() return.
 pub const WAMP_ERROR: u32 = 12;
 
-/// Kind of event: the caller has given an invocation up. `wamp_id` and `id` are those of its
+/// Kind of event: the caller has canceled an invocation. `wamp_id` and `id` are those of its
 /// WAMP_INVOCATION, `invocation` is its handle if it was retained, `details` hold `mode`.
 pub const WAMP_INTERRUPT: u32 = 13;
-/// Kind of event: the router wants to know who we are. `uri` is the method, `details` are what came
-/// with it; answer through `challenge`.
+/// Kind of event: the router asks the client to authenticate. `uri` is the method, `details` hold
+/// what came with the challenge; answer through `challenge`.
 pub const WAMP_CHALLENGE: u32 = 14;
 /// Kind of event: an attempt to connect is about to be made. `details` are `{url, realm, authid,
 /// retry_count}`; decide through `attempt`.
 pub const WAMP_CONNECT: u32 = 15;
-/// Kind of event: a durable subscription or registration is active again. `details` are `{outage}`
-/// with the seconds that it was not.
+/// Kind of event: a durable subscription or registration is active again. `details` are `{outage}`:
+/// for how many seconds it was inactive.
 pub const WAMP_RESTORED: u32 = 16;
-/// Kind of event: a durable subscription or registration is out of service until WAMP_RESTORED, as
-/// its session has ended.
+/// Kind of event: a durable subscription or registration is out of service until WAMP_RESTORED,
+/// because its session has ended.
 pub const WAMP_SUSPENDED: u32 = 17;
-/// Kind of event: the program's own code has failed, as wamp_event_failed() tells, or a request
-/// with no callback to hear it. `message` is a sentence, ids and `uri` are those of what it was
-/// about.
+/// Kind of event: the program's own code has failed and said so by wamp_event_failed(), or a
+/// request without a callback has failed. `message` is a sentence, ids and `uri` are those of the
+/// event or request concerned.
 pub const WAMP_USER_ERROR: u32 = 18;
-/// Kind of event: no transport could be made, the peer violated the protocol, or there was no
-/// answer to a challenge. `message` is a sentence, `status` says what; WAMP_CLOSE follows.
+/// Kind of event: no transport could be opened, the peer violated the protocol, or a challenge was
+/// not answered. `message` is a sentence, `status` says which; WAMP_CLOSE follows.
 pub const WAMP_INTERNAL_ERROR: u32 = 19;
 
-/// Flag of events. RESULT: it is a progressive one, more follow. INVOCATION: the caller welcomes
-/// progressive results.
+/// Flag of events. RESULT: this is a progressive result, more follow. INVOCATION: the caller
+/// accepts progressive results.
 pub const WAMP_FLAG_PROGRESS: u32 = 1;
-/// Flag of events. INVOCATION: more input of the same call follows, as another WAMP_INVOCATION with
-/// the same `wamp_id`. To keep one handle for all of them, retain it.
+/// Flag of events. INVOCATION: more input for the same call follows, as another WAMP_INVOCATION
+/// with the same `wamp_id`. To use one handle for all of them, retain it.
 pub const WAMP_FLAG_MORE: u32 = 2;
-/// Flag of events. INVOCATION: input of the same call, as its `wamp_id` says, came before.
+/// Flag of events. INVOCATION: earlier input for the same call, with the same `wamp_id`, has been
+/// delivered.
 pub const WAMP_FLAG_CONTINUED: u32 = 4;
 
 /// Encoding of payloads: JSON text.
@@ -133,14 +134,15 @@ pub const WAMP_MSGPACK: u32 = 2;
 /// Encoding of payloads: CBOR.
 pub const WAMP_CBOR: u32 = 3;
 
-/// Flag of payloads, set by the library alone: it came from a peer.
+/// Flag of payloads, set only by the library: the payload was received from a peer.
 pub const WAMP_PAYLOAD_RECEIVED: u32 = 1;
-/// Flag of payloads, set by the library alone: its builder had failed, nothing can be sent.
+/// Flag of payloads, set only by the library: the builder has failed, so the payload cannot be
+/// sent.
 pub const WAMP_PAYLOAD_BROKEN: u32 = 2;
 
-/// Task of a codec: make the bytes that travel.
+/// Task of a codec: produce the bytes that go over the wire.
 pub const WAMP_CODEC_ENCODE: u32 = 1;
-/// Task of a codec: read the bytes that have come.
+/// Task of a codec: decode the bytes that were received.
 pub const WAMP_CODEC_DECODE: u32 = 2;
 
 /// Type of a value: there is none.
@@ -166,13 +168,13 @@ pub const WAMP_TYPE_DICT: c_int = 9;
 
 /// Log level: nothing.
 pub const WAMP_LOG_OFF: c_int = 0;
-/// Log level: something failed and nobody else was told.
+/// Log level: something failed that is not reported in any other way.
 pub const WAMP_LOG_ERROR: c_int = 1;
-/// Log level: something is odd.
+/// Log level: something is unusual.
 pub const WAMP_LOG_WARN: c_int = 2;
-/// Log level: connections come and go.
+/// Log level: connections being opened and closed.
 pub const WAMP_LOG_INFO: c_int = 3;
-/// Log level: for who looks for a fault.
+/// Log level: for troubleshooting.
 pub const WAMP_LOG_DEBUG: c_int = 4;
 /// Log level: everything.
 pub const WAMP_LOG_TRACE: c_int = 5;
@@ -180,17 +182,17 @@ pub const WAMP_LOG_TRACE: c_int = 5;
 /// A connection to a router. Made by wamp_connection_new(), freed by wamp_connection_free();
 /// can be opened again after it has closed.
 pub struct wamp_connection_t(());
-/// A session: one join of a realm. Lent in WAMP_OPEN until WAMP_CLOSE has been told; retain it to
-/// keep it longer.
+/// A session: one join of a realm. Lent in WAMP_OPEN until WAMP_CLOSE has been delivered; retain it
+/// to keep it longer.
 pub struct wamp_session_t(());
-/// A call that wants an answer. Lent in WAMP_INVOCATION for the callback (or until the next poll);
-/// retain it to answer later.
+/// An incoming call, to be answered. Lent in WAMP_INVOCATION for the callback (or until the next
+/// poll); retain it to answer later.
 pub struct wamp_invocation_t(());
-/// A router's question who we are. Lent in WAMP_CHALLENGE for the callback (or until the next
+/// A router's authentication challenge. Lent in WAMP_CHALLENGE for the callback (or until the next
 /// poll); retain it to answer later.
 pub struct wamp_challenge_t(());
-/// An attempt to connect that waits for the program's word. Lent in WAMP_CONNECT for the callback
-/// (or until the next poll); retain it to decide later.
+/// An attempt to connect that waits for the program's decision. Lent in WAMP_CONNECT for the
+/// callback (or until the next poll); retain it to decide later.
 pub struct wamp_attempt_t(());
 /// An event kept beyond its callback, by wamp_event_keep() or as the result of
 /// wamp_session_call_sync(). Freed by wamp_message_free().
@@ -206,11 +208,11 @@ pub struct wamp_router_t(());
 
 /// A payload, lent in either direction: encoded args and kwargs.
 ///
-/// NULL stands for none. To the library: the size WAMP_NUL says that JSON text ends with a NUL;
-/// size 0 with a pointer is refused, as nothing encoded is empty. From the library: use the sizes,
-/// the text is not NUL-terminated; a received payload can be given to any function that sends. A
-/// payload need not have the encoding of the connection: it is brought into that, and refused if
-/// that cannot carry it.
+/// NULL stands for none. Payloads that are given to the library: the size WAMP_NUL means that JSON
+/// text ends with a NUL; size 0 with a pointer is refused, because no encoded value is empty.
+/// Payloads from the library: use the sizes, as the text is not NUL-terminated; a received payload
+/// can be passed to any function that sends. A payload need not have the encoding of the
+/// connection: it is converted, and refused if that encoding cannot represent it.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct wamp_payload_t {
@@ -222,16 +224,16 @@ pub struct wamp_payload_t {
     pub kwargs: *const c_char,
     /// Its bytes, or WAMP_NUL.
     pub kwargs_size: usize,
-    /// WAMP_JSON, WAMP_MSGPACK or WAMP_CBOR; 0 is refused. Of a received payload: WAMP_JSON, unless
+    /// WAMP_JSON, WAMP_MSGPACK or WAMP_CBOR; 0 is refused. In a received payload: WAMP_JSON, unless
     /// the option `payload_encoding` is "wire".
     pub encoding: u32,
-    /// 0; the library uses it.
+    /// 0; for the library's own use.
     pub flags: u32,
 }
 
-/// A read-only view of something that happened. Valid for the length of the callback, or, when
-/// polled, until the next poll, dispatch, close with a timeout, or free of its connection. Fields
-/// are only ever appended.
+/// A read-only view of something that happened. Valid until the callback returns, or, when polled,
+/// until the next poll, dispatch, close with a timeout, or free of its connection. Fields are only
+/// ever appended.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct wamp_event_t {
@@ -248,13 +250,13 @@ pub struct wamp_event_t {
     /// The router's id. EVENT and PUBLISHED: publication; SUBSCRIBED: subscription; REGISTERED:
     /// registration; INVOCATION: request; OPEN: session.
     pub wamp_id: i64,
-    /// The pointer that was given with the callback. In a kept message it may have been freed.
+    /// The pointer that was passed with the callback. In a kept message it may have been freed.
     pub user_data: *mut c_void,
     /// The connection.
     pub connection: *mut wamp_connection_t,
-    /// The session, lent; NULL where there was none.
+    /// The session, lent; NULL if there was none.
     pub session: *mut wamp_session_t,
-    /// INVOCATION: to answer with, lent. INTERRUPT: the same, if it was retained.
+    /// INVOCATION: the handle to answer with, lent. INTERRUPT: the same, if it was retained.
     pub invocation: *mut wamp_invocation_t,
     /// EVENT: topic. INVOCATION: procedure. ERROR: the error. CLOSE: `closed`, `lost` or
     /// `unreachable`. OPEN: realm. NUL-terminated, never NULL.
@@ -272,37 +274,37 @@ pub struct wamp_event_t {
     pub details_size: usize,
     /// Args and kwargs as they were received. See wamp_event_args(), wamp_event_kwargs().
     pub payload: wamp_payload_t,
-    /// Ties this view to what it shows; of no use to you.
+    /// Identifies the event to the library; not for use by programs.
     pub token: u64,
-    /// CHALLENGE: to answer with, lent.
+    /// CHALLENGE: the handle to answer with, lent.
     pub challenge: *mut wamp_challenge_t,
-    /// CONNECT: to decide with, lent.
+    /// CONNECT: the handle to decide with, lent.
     pub attempt: *mut wamp_attempt_t,
 }
 
-/// The one type of callback. `event` is a view, valid until the callback returns. Which thread it
-/// runs on is decided by the option `dispatch`. It must return normally: no exception and no
+/// The one type of callback. `event` is a view, valid until the callback returns. The option
+/// `dispatch` decides which thread it runs on. It must return normally: neither an exception nor a
 /// longjmp may leave it.
 pub type wamp_callback_t =
     Option<unsafe extern "C" fn(event: *const wamp_event_t, user_data: *mut c_void)>;
 
-/// Frees a `user_data`. Called exactly once, when nothing can use it any more, also when the call
-/// that it was given to has failed.
+/// Frees a `user_data`. Called exactly once, when nothing can use it any more, even if the call
+/// that it was passed to has failed.
 pub type wamp_free_t = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
-/// Tells a host's loop that events wait. Runs on any thread; must only wake the loop, and must call
-/// nothing of the library.
+/// Wakes a host's event loop when events are waiting. Runs on any thread; must do nothing but wake
+/// the loop, and must not call the library.
 pub type wamp_wakeup_t = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
 /// Takes a line of the log, NUL-terminated. Runs on any thread, possibly on several at once; must
-/// call nothing of the library.
+/// not call the library.
 pub type wamp_log_t =
     Option<unsafe extern "C" fn(level: c_int, line: *const c_char, user_data: *mut c_void)>;
 
-/// Makes and reads payloads that routers carry without a look inside; see
+/// Encodes and decodes payloads that routers pass on without looking inside; see
 /// wamp_connection_set_codec(). `direction` is WAMP_CODEC_ENCODE or WAMP_CODEC_DECODE, `details`
-/// the options or details as JSON text, not NUL-terminated, `data` what to encode or to decode.
-/// Writes the result by wamp_buffer_write() and returns WAMP_OK, or something negative if it
+/// the options or details as JSON text, not NUL-terminated, `data` the bytes to encode or decode.
+/// Writes the result with wamp_buffer_write() and returns WAMP_OK, or a negative number if it
 /// cannot. Runs on any thread, possibly on several at once, and must call nothing else of the
 /// library.
 pub type wamp_codec_t = Option<

@@ -62,8 +62,8 @@ pub unsafe extern "C" fn wamp_value_bool(value: *const wamp_value_t) -> c_int {
     look(value, 0, |_, _, node| Some(c_int::from(node == Node::Bool(true))))
 }
 
-/// A number as int64_t: floating point ones lose their fraction, and what does not fit becomes the
-/// nearest that does. 0 for everything else.
+/// A number as int64_t: floating point numbers lose their fraction, and a number out of range
+/// becomes the nearest in range. 0 for everything else.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_value_int(value: *const wamp_value_t) -> i64 {
     look(value, 0, |_, _, node| match node {
@@ -111,7 +111,8 @@ fn stored(
 }
 
 /// A string, NUL-terminated UTF-8; lives as long as the value. `size` (may be NULL) receives its
-/// bytes: the string may hold NUL characters. NULL and size 0 for everything but strings.
+/// length in bytes: the string may contain NUL characters. NULL and size 0 for everything but
+/// strings.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_value_string(
     value: *const wamp_value_t,
@@ -156,7 +157,7 @@ pub unsafe extern "C" fn wamp_value_at(
 }
 
 /// The key of a dict's entry at `index`, NUL-terminated; lives as long as the value. `size` (may be
-/// NULL) receives its bytes. NULL if there is none.
+/// NULL) receives its length in bytes. NULL if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_value_key(
     value: *const wamp_value_t,
@@ -167,7 +168,7 @@ pub unsafe extern "C" fn wamp_value_key(
     stored(value, size, |tree, node, _| tree.key(node, index)).cast()
 }
 
-/// The value at `key` of a dict; the last one where the key stands twice; NULL if there is none.
+/// The value at `key` of a dict; the last one if the key occurs twice; NULL if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_value_get(
     value: *const wamp_value_t,
@@ -188,11 +189,11 @@ pub(super) fn append(
     look(value, None, |tree, index, _| Some(Some(tree.append(index, builder))))
 }
 
-/// Writes a value as JSON text into `out`, NUL-terminated, in the form in which it would travel.
+/// Writes a value as JSON text into `out`, NUL-terminated, in the form in which it would be sent.
 ///
-/// Returns the text's bytes without the NUL; where they do not fit in `out_size` bytes with the
-/// NUL, `out` gets an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE (NULL, or no
-/// longer valid), WAMP_ERR_ARGUMENT, WAMP_ERR_PAYLOAD (JSON has no NaN and no infinity),
+/// Returns the text's length in bytes without the NUL; if it does not fit in `out_size` bytes with
+/// the NUL, `out` is set to an empty text (it may be NULL with size 0). Or WAMP_ERR_HANDLE (NULL,
+/// or no longer valid), WAMP_ERR_ARGUMENT, WAMP_ERR_PAYLOAD (JSON has neither NaN nor infinity),
 /// WAMP_ERR_TOO_LARGE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_value_json(

@@ -17,7 +17,7 @@ pub enum RequestError {
     #[error("option `{0}`: {1}")]
     Option(&'static str, &'static str),
     /// The message is too large for the limit.
-    #[error("{0}; raise `max_message_size`, if the router takes more, or send less")]
+    #[error("{0}; raise `max_message_size` if the router accepts more, or send less")]
     TooLarge(#[from] TooLarge),
     /// The encoding of the connection cannot carry the payload.
     #[error("the payload cannot be sent on this connection: {0}")]
@@ -32,7 +32,7 @@ pub enum RequestError {
     #[error("it has been answered already")]
     Answered,
     /// The caller has given the invocation up.
-    #[error("the caller has given the call up: nobody waits for an answer")]
+    #[error("the caller has canceled the call: no answer is expected")]
     Interrupted,
     /// The router does not announce what the request needs.
     #[error("the router does not announce `{0}`")]
@@ -44,7 +44,7 @@ pub enum RequestError {
     #[error("the caller did not ask for progressive results (see WAMP_FLAG_PROGRESS)")]
     NoProgress,
     /// The router announced no such role.
-    #[error("the router is no {0}")]
+    #[error("the router does not have the {0} role")]
     NoRole(&'static str),
 }
 

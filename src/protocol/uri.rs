@@ -44,7 +44,7 @@ pub enum UriError {
     #[error("a URI cannot be empty")]
     Empty,
     /// White space or `#`.
-    #[error("a URI holds neither white space nor '#'")]
+    #[error("a URI contains neither white space nor '#'")]
     Character,
     /// Two dots in a row, or one at an end.
     #[error(

@@ -143,7 +143,9 @@ impl Config {
 fn realms(value: &Value) -> Result<Vec<String>, String> {
     let names = value.as_array().ok_or("must be a list of realm names")?;
     if names.is_empty() {
-        return Err("an empty list lets nobody in; without this key any realm is made".to_owned());
+        return Err(
+            "an empty list admits no client; without this key any realm is created".to_owned()
+        );
     }
     names
         .iter()
@@ -262,8 +264,8 @@ mod tests {
             (r#"{"relams": []}"#, r#""relams": unknown; did you mean "realms"?"#),
             (r#"{"completely_else": 1}"#, "the keys are realms, hello_timeout"),
             (r#"{"realms": "realm1"}"#, "must be a list"),
-            (r#"{"realms": []}"#, "lets nobody in"),
-            (r#"{"realms": ["a b"]}"#, r#""a b": a URI holds neither white space"#),
+            (r#"{"realms": []}"#, "admits no client"),
+            (r#"{"realms": ["a b"]}"#, r#""a b": a URI contains neither white space"#),
             (r#"{"hello_timeout": 0}"#, "above 0"),
             (r#"{"max_message_size": -1}"#, "1024 or more"),
             (r#"{"disclose": true}"#, "\"caller\": true or false"),

@@ -50,7 +50,7 @@ fn alone_it_is_told() {
     let client = Client::open("narrow", &rawsocket(&peer), json!({}));
     let told = client.closed_as(WAMP_ERR_TOO_LARGE, "closed");
     assert!(told.message.contains(&rawsocket(&peer)), "{}", told.message);
-    assert!(told.message.contains("takes messages of 512 bytes"), "{}", told.message);
+    assert!(told.message.contains("accepts messages of 512 bytes"), "{}", told.message);
     client.finish();
     peer.done();
 }

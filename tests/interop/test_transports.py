@@ -514,7 +514,7 @@ def test_the_options_on_the_page():
     for block in re.findall(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         connection = lib.wamp_connection_new(block.encode())
         assert lib.wamp_connection_free(connection) == lib.WAMP_OK, lib.wamp_last_error()
-    section = text.split("## Which option matters where\n")[1].split("\n## ")[0]
+    section = text.split("## Which option applies to which transport\n")[1].split("\n## ")[0]
     rows = re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     options = OPTIONS.read_text(encoding="utf-8")

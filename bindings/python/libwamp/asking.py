@@ -56,7 +56,7 @@ class Asking:
             if isinstance(changes, Awaitable):
                 changes = await changes
             if changes is False:
-                check(lib.wamp_attempt_abandon(attempt, to_c("on_connect wanted no attempt")))
+                check(lib.wamp_attempt_abandon(attempt, to_c("on_connect abandoned the attempt")))
             else:
                 check(lib.wamp_attempt_proceed(attempt, _changes_to_c(changes)))
         except BaseException as error:

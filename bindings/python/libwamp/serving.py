@@ -106,7 +106,7 @@ class Callee:
                 args, kwargs = self._wire.coding.arguments(event)
             except Exception as error:
                 self._wire.complain(error, f"a call of {procedure.uri} that cannot be read")
-                raise Error("wamp.error.invalid_argument", ["the payload cannot be read"]) from error
+                raise Error("wamp.error.invalid_argument", ["the payload cannot be decoded"]) from error
             if procedure.details_arg is not None:
                 pieces: asyncio.Queue[tuple[bool, Any]] = asyncio.Queue()
                 invocation = kwargs[procedure.details_arg] = Invocation(self._wire.coding, event, pieces)
@@ -134,7 +134,7 @@ class Callee:
                 piece = unwrap(*self._wire.coding.arguments(event, serving.input.details))
             except Exception as error:
                 self._wire.complain(error, f"input of {serving.uri} that cannot be read")
-                unreadable = Error("wamp.error.invalid_argument", ["the payload cannot be read"])
+                unreadable = Error("wamp.error.invalid_argument", ["the payload cannot be decoded"])
                 _send(event.invocation, _refusal(event.invocation, unreadable))
                 serving.task.cancel()
                 return

@@ -200,9 +200,9 @@ impl End {
 pub(super) fn slow_connect(options: &Options, url: &str, hint: &str) -> Failure {
     let limit = options.connect_timeout.as_secs_f64();
     let text = match options.transports.len() {
-        1 => format!("{url} let no session open within {limit} s (option `connect_timeout`){hint}"),
+        1 => format!("{url} opened no session within {limit} s (option `connect_timeout`){hint}"),
         several => format!(
-            "{url} let no session open in its share of {limit} s for {several} transports (option \
+            "{url} opened no session in its share of {limit} s for {several} transports (option \
              `connect_timeout`){hint}"
         ),
     };

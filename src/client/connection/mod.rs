@@ -96,7 +96,7 @@ impl Connection {
         runtime::wait_for_look();
         let mut state = lock(&self.state);
         if self.shared.queue.barrier.is_silent() && state.is_idle() && !state.is_freed() {
-            let text = "wamp_connection_quiesce has ended all callbacks of this connection";
+            let text = "wamp_connection_quiesce has stopped all callbacks of this connection";
             return Err(Failure::new(Status::State, text));
         }
         let opens = match state.open()? {
@@ -142,7 +142,7 @@ impl Connection {
     /// Ends the wait for the next attempt: it is made now.
     pub fn reconnect_now(&self) -> Result<(), Failure> {
         if !lock(&self.state).is_waiting() {
-            let text = "the connection does not wait for a retry";
+            let text = "the connection is not waiting for a retry";
             return Err(Failure::new(Status::State, text));
         }
         notify(&self.retry_now);
@@ -180,7 +180,7 @@ impl Connection {
         };
         match quiet {
             true => started,
-            false => Err(Failure::new(Status::Timeout, "the close did not end in time")),
+            false => Err(Failure::new(Status::Timeout, "the close did not complete in time")),
         }
     }
 
@@ -225,7 +225,7 @@ impl Connection {
                 return outcome;
             }
             if scope::in_io() {
-                let text = "waiting for a session on an I/O thread could never end";
+                let text = "waiting for a session on an I/O thread would never end";
                 return Err(Failure::new(Status::Deadlock, text));
             }
             state = wait_on(&self.changed, state, deadline)

@@ -20,8 +20,7 @@ impl Connection {
     pub fn quiesce(&self, id: u64, deadline: Option<Instant>) -> Result<(), Failure> {
         let id = Some(id).filter(|id| *id != 0);
         if self.is_inside_of(id) {
-            let text =
-                "this waits for the callback that it was called in to end; call it elsewhere";
+            let text = "this would wait for the callback that it was called in; call it elsewhere";
             return Err(Failure::new(Status::Deadlock, text));
         }
         match id {
@@ -32,7 +31,7 @@ impl Connection {
             }
         }
         if scope::in_io() && self.shared.queue.barrier.runs(id) {
-            let text = "a callback is still running, and none of \"inline\" dispatch can wait for it; none begins any more";
+            let text = "a callback is still running, and one of \"inline\" dispatch cannot wait for it; no other will start";
             return Err(Failure::new(Status::Deadlock, text));
         }
         match self.shared.queue.barrier.wait(id, deadline) {

@@ -73,7 +73,7 @@ pub(super) async fn run(connection: Arc<Connection>, opens: u64) {
         if !lock(&connection.state).begin_retry() {
             let end = match lock(&connection.state).is_closing() {
                 true => closed_early(),
-                false => End { text: format!("{}; no more attempts are wanted", end.text), ..end },
+                false => End { text: format!("{}; no further attempts are made", end.text), ..end },
             };
             connection.tell_end(opens, end, None);
             task.ended = true;
@@ -178,7 +178,7 @@ async fn ask(connection: &Arc<Connection>) -> Result<Arc<Options>, End> {
             Ok(options)
         }
         Decision::Abandon(text) => {
-            Err(End { status: Status::Canceled, ..End::closed(format!("given up: {text}")) })
+            Err(End { status: Status::Canceled, ..End::closed(format!("abandoned: {text}")) })
         }
     }
 }
@@ -344,7 +344,7 @@ impl Connection {
         let needed = login.hello().len() + options.realm.len();
         // Of our own limit HELLO is free.
         if let Some(most) = carrier.announced().filter(|most| needed > *most) {
-            let text = format!("takes messages of {most} bytes, and HELLO alone has {needed}");
+            let text = format!("accepts messages of {most} bytes, but HELLO alone has {needed}");
             return Err(Failure::new(Status::TooLarge, text));
         }
         let begun = lock(&self.state).begin_session(|serial, above| {

@@ -86,7 +86,7 @@ impl<E: Item> EventQueue<E> {
     pub(in crate::client) fn configure(&self, mode: Mode, limit: usize) -> Result<(), Failure> {
         let queue = lock(&self.queue);
         if mode != self.mode() && (queue.taken || !queue.events.is_empty()) {
-            let text = "option `dispatch`: events are still on their way in the former mode";
+            let text = "option `dispatch`: events of the previous mode are still waiting";
             return Err(Failure::new(Status::State, text));
         }
         self.mode.store(mode as u8, Ordering::Relaxed);

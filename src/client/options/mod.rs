@@ -199,14 +199,16 @@ impl Options {
     pub fn changed(&self, json: &str) -> Result<Options, Failure> {
         let wrong = |text: String| Failure::new(Status::Option, text);
         let given: Map<String, Value> = serde_json::from_str(json)
-            .map_err(|error| wrong(format!("the changes are no JSON object: {error}")))?;
+            .map_err(|error| wrong(format!("the changes are not a JSON object: {error}")))?;
         let given = Given(given);
         let given = &given.0;
         if let Some(fixed) = given.keys().find(|name| {
             TABLE.iter().any(|spec| spec.name == *name) && !CHANGEABLE.contains(&name.as_str())
         }) {
             let may = CHANGEABLE.join(", ");
-            return Err(wrong(format!("option `{fixed}` holds for all attempts; use {may}")));
+            return Err(wrong(format!(
+                "option `{fixed}` cannot be changed per attempt; these can: {may}"
+            )));
         }
         let mut options = self.clone();
         options.set_all(given)?;

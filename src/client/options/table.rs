@@ -42,11 +42,12 @@ pub const TABLE: &[Spec] = &[
         kind: "list of objects",
         default: "[{url}]",
         text: "Instead of url: the ways to the router, each {\"type\": \"websocket\", \
-               \"rawsocket\" or \"longpoll\", \"url\": ..., \"headers\": ..., \"serializers\": ..., \
-               \"tlsConfiguration\": ...}; a rawsocket may have \"host\" and \"port\" (with TLS if \
-               it has a \"tlsConfiguration\"), or the \"path\" of a Unix socket, instead of \"url\". They \
-               are tried in order, the one that worked last time first. Headers of an entry come on top \
-               of the option `headers`; its serializers and TLS are instead of those of the options.",
+               \"rawsocket\" or \"longpoll\", \"url\": ..., \"headers\": ..., \"serializers\": \
+               ..., \"tlsConfiguration\": ...}; instead of \"url\" a rawsocket may have \"host\" \
+               and \"port\" (with TLS if it has a \"tlsConfiguration\"), or the \"path\" of a Unix \
+               socket. They are tried in order, the one that worked last time first. Headers of an \
+               entry are added to the option `headers`; its serializers and TLS configuration \
+               replace those of the options.",
         set: |options, value| {
             let list = value.as_array().filter(|list| !list.is_empty());
             let list = list.ok_or("must be a list of objects, and not an empty one")?;
@@ -83,7 +84,7 @@ pub const TABLE: &[Spec] = &[
         name: "connect_timeout",
         kind: "number (seconds)",
         default: "30",
-        text: "How long connecting, the handshakes and joining may take together.",
+        text: "The time limit for connecting, handshakes and joining in total.",
         set: |options, value| seconds(value).map(|time| options.connect_timeout = time),
     },
     Spec {
@@ -97,8 +98,9 @@ pub const TABLE: &[Spec] = &[
         name: "headers",
         kind: "object of strings",
         default: "{}",
-        text: "HTTP headers to send with the WebSocket upgrade, and with each request of long-poll: not \
-               those that the transport lives by, such as Connection or Content-Length.",
+        text: "HTTP headers to send with the WebSocket upgrade, and with each request of \
+               long-poll, except those that the transport itself needs, such as Connection or \
+               Content-Length.",
         set: |options, value| {
             options.headers = headers(value)?;
             Ok(())
@@ -117,14 +119,14 @@ pub const TABLE: &[Spec] = &[
         name: "send_queue_bytes",
         kind: "integer (bytes)",
         default: "16777216",
-        text: "How much may wait to be sent before requests are answered with WAMP_ERR_AGAIN.",
+        text: "How much data may wait to be sent before requests are answered with WAMP_ERR_AGAIN.",
         set: |options, value| bytes(value, 1, 1 << 40).map(|size| options.send_queue_bytes = size),
     },
     Spec {
         name: "receive_queue_bytes",
         kind: "integer (bytes)",
         default: "16777216",
-        text: "How much may wait to be dispatched before the socket is no longer read.",
+        text: "How much data may wait to be dispatched before reading from the socket pauses.",
         set: |options, value| {
             bytes(value, 1, 1 << 40).map(|size| options.receive_queue_bytes = size)
         },
@@ -133,9 +135,9 @@ pub const TABLE: &[Spec] = &[
         name: "autoping_interval",
         kind: "number (seconds)",
         default: "30",
-        text: "After how much silence a ping is sent, by WebSocket or as an HTTP OPTIONS by \
-               long-poll; 0 for never. (On RawSocket, where not every router answers pings, the \
-               operating system watches the connection; see `rawsocket_pings`.)",
+        text: "A ping is sent after this much silence: by WebSocket, or as an HTTP OPTIONS request \
+               with long-poll; 0 for never. (On RawSocket, where not every router answers pings, \
+               the operating system monitors the connection; see `rawsocket_pings`.)",
         set: |options, value| {
             let time = seconds(value)?;
             options.autoping_interval = (!time.is_zero()).then_some(time);
@@ -146,8 +148,9 @@ pub const TABLE: &[Spec] = &[
         name: "autoping_timeout",
         kind: "number (seconds)",
         default: "10",
-        text: "How long after a ping the connection counts as lost, if nothing comes; more than 0. Where \
-               much is sent before the ping, it counts from when the router's system has that.",
+        text: "If nothing is received for this long after a ping, the connection counts as lost; \
+               more than 0. If much data is sent before the ping, the time is measured from when \
+               the router's system has received that.",
         set: |options, value| {
             let time = seconds(value)?;
             if time.is_zero() {
@@ -169,7 +172,7 @@ pub const TABLE: &[Spec] = &[
         name: "max_retries",
         kind: "integer",
         default: "15",
-        text: "How often to try again after a loss; 0 for never, -1 without limit.",
+        text: "The number of retries after a loss; 0 for none, -1 for no limit.",
         set: |options, value| {
             let count = value.as_i64().filter(|count| (-1..=1_000_000_000).contains(count));
             let count = count.ok_or("must be a whole number, -1 (no limit) or more")?;
@@ -195,7 +198,7 @@ pub const TABLE: &[Spec] = &[
         name: "retry_delay_growth",
         kind: "number",
         default: "1.5",
-        text: "What the mean delay is multiplied with after each retry.",
+        text: "The factor by which the mean delay is multiplied after each retry.",
         set: |options, value| number(value, 1e6).map(|growth| options.retry.growth = growth),
     },
     Spec {
@@ -209,16 +212,16 @@ pub const TABLE: &[Spec] = &[
         name: "retry_if_unreachable",
         kind: "bool",
         default: "false",
-        text: "Try again also where no session could be opened in the first place.",
+        text: "Retry also if no session could be opened in the first place.",
         set: |options, value| flag(value).map(|wanted| options.retry_if_unreachable = wanted),
     },
     Spec {
         name: "retry_reasons",
         kind: "list of strings",
         default: "[\"wamp.close.system_shutdown\"]",
-        text: "URIs of a router's GOODBYE or ABORT after which to try again, at whatever point it comes. \
-               The first delay after it lies anywhere between 0 and twice `initial_retry_delay`. The \
-               list takes the place of the default; [] is for none.",
+        text: "URIs of a router's GOODBYE or ABORT after which to retry, at whatever point it \
+               arrives. The first delay after it is anywhere between 0 and twice \
+               `initial_retry_delay`. The list replaces the default; [] is for none.",
         set: |options, value| {
             let list = value.as_array().ok_or("must be a list of URIs")?;
             options.retry_reasons = list.iter().map(text).collect::<Result<_, _>>()?;
@@ -232,10 +235,10 @@ pub const TABLE: &[Spec] = &[
         name: "proxy",
         kind: "string, or false",
         default: "the environment's",
-        text: "The proxy to reach the router through: http://user:password@host:port or \
-               socks5://...; false for none. Without it https_proxy (for wss://), http_proxy (for \
-               ws://), all_proxy and no_proxy of the environment count, as they are when the library is \
-               used for the first time.",
+        text: "The proxy to use: http://user:password@host:port or socks5://...; false for none. \
+               By default https_proxy (for wss://), http_proxy (for ws://), all_proxy and no_proxy \
+               of the environment apply, with the values that they have when the library is first \
+               used.",
         set: |options, value| {
             options.proxy = match value {
                 Value::Bool(false) => ProxyChoice::Direct,
@@ -249,9 +252,9 @@ pub const TABLE: &[Spec] = &[
         name: "tlsConfiguration",
         kind: "object",
         default: "{}",
-        text: "For wss://, rss:// and https://: `ca`, `cert` and `key` (PEM, or paths of PEM files), \
-               `server_name`, `min_version` (\"1.2\" or \"1.3\"), `pins` (list of \
-               \"sha256/BASE64\" of the server's public key), `verify` (false takes any server).",
+        text: "For wss://, rss:// and https://: `ca`, `cert` and `key` (PEM, or paths of PEM \
+               files), `server_name`, `min_version` (\"1.2\" or \"1.3\"), `pins` (list of \
+               \"sha256/BASE64\" of the server's public key), `verify` (false accepts any server).",
         set: |options, value| {
             options.tls = tls(value)?;
             Ok(())
@@ -261,7 +264,7 @@ pub const TABLE: &[Spec] = &[
         name: "authid",
         kind: "string",
         default: "none",
-        text: "Who we say we are.",
+        text: "The authentication id: the name to log in with.",
         set: |options, value| text(value).map(|authid| options.credentials.authid = Some(authid)),
     },
     Spec {
@@ -270,8 +273,8 @@ pub const TABLE: &[Spec] = &[
         default: "none",
         text: "The authentication methods to offer, in this order: \"anonymous\", \"ticket\", \
                \"wampcra\", \"scram\" (Crossbar.io), \"wamp-scram\", \"cryptosign\", or one that \
-               on_challenge answers. Without it, those that the credentials serve. Name the one that \
-               your router has set up: routers try no second one.",
+               on_challenge answers. The default: those for which there are credentials. Name the \
+               one that your router is configured for: routers do not try a second one.",
         set: |options, value| {
             let list = value.as_array().ok_or("must be a list of strings")?;
             options.authmethods = Some(list.iter().map(text).collect::<Result<_, _>>()?);
@@ -302,8 +305,9 @@ pub const TABLE: &[Spec] = &[
         name: "privkey",
         kind: "string",
         default: "none",
-        text: "The Ed25519 key: answers a \"cryptosign\" challenge. 64 hex digits of the seed, the text \
-               of an OpenSSH key file, or the path of a file with one of these or the 32 bytes.",
+        text: "The Ed25519 key: answers a \"cryptosign\" challenge. 64 hex digits of the seed, the \
+               text of an OpenSSH key file, or the path of a file that contains either of these or \
+               the 32 bytes.",
         set: |options, value| {
             let key = key_file::load(&text(value)?).map_err(|error| error.to_string())?;
             options.credentials.privkey = Some(key);
@@ -314,8 +318,8 @@ pub const TABLE: &[Spec] = &[
         name: "router_key",
         kind: "string (64 hex digits)",
         default: "none",
-        text: "The router's public Ed25519 key: only a router that proves in \"cryptosign\" to have it \
-               is believed.",
+        text: "The router's public Ed25519 key: only a router that proves in \"cryptosign\" that \
+               it has the private key is accepted.",
         set: |options, value| {
             let key = auth::unhex(&text(value)?).ok_or("must be 64 hex digits")?;
             options.credentials.router_key = Some(key);
@@ -326,8 +330,8 @@ pub const TABLE: &[Spec] = &[
         name: "channel_binding",
         kind: "string",
         default: "none",
-        text: "\"tls-exporter\" binds \"cryptosign\" and \"wamp-scram\" to the TLS connection; a router \
-               that cannot is refused.",
+        text: "\"tls-exporter\" binds \"cryptosign\" and \"wamp-scram\" to the TLS connection; a \
+               router that does not support this is refused.",
         set: |options, value| {
             options.credentials.channel_binding = match value.as_str() {
                 Some("tls-exporter") => true,
@@ -340,15 +344,15 @@ pub const TABLE: &[Spec] = &[
         name: "scram_raw",
         kind: "bool",
         default: "false",
-        text: "For \"scram\" with argon2: the router's keys were made of the hash itself, and not of \
-               its base64 text as Autobahn's tools do.",
+        text: "For \"scram\" with argon2: the router's keys were made from the hash itself, and \
+               not from its base64 text as by Autobahn's tools.",
         set: |options, value| flag(value).map(|raw| options.credentials.scram_raw = raw),
     },
     Spec {
         name: "authextra",
         kind: "object",
         default: "none",
-        text: "HELLO.Details.authextra, passed to the router as it is.",
+        text: "HELLO.Details.authextra, passed to the router unchanged.",
         set: |options, value| {
             let object = value.as_object().ok_or("must be an object")?;
             options.authextra = Some(object.clone());
@@ -359,10 +363,10 @@ pub const TABLE: &[Spec] = &[
         name: "serializers",
         kind: "list of strings",
         default: "[\"json\"]",
-        text: "How messages may be encoded, the best first: \"json\", \"msgpack\", \"cbor\"; on WebSocket \
-               and long-poll also \"json.batched\", \"msgpack.batched\", \"cbor.batched\", which carry \
-               several messages at once. Payloads can be given in any encoding on any of them. An \
-               entry of `transports` may have its own.",
+        text: "The encodings of messages to offer, the best first: \"json\", \"msgpack\", \
+               \"cbor\"; on WebSocket and long-poll also \"json.batched\", \"msgpack.batched\", \
+               \"cbor.batched\", which carry several messages at once. Payloads can be given in \
+               any encoding with any of them. An entry of `transports` may have its own.",
         set: |options, value| {
             options.serializers = serializers(value)?;
             Ok(())
@@ -372,8 +376,8 @@ pub const TABLE: &[Spec] = &[
         name: "json_batch_separator",
         kind: "string",
         default: "\"0x1e\"",
-        text: "What ends each message that is sent by \"json.batched\": \"0x1e\" by the specification, \
-               \"0x18\" for Crossbar.io. Either is taken.",
+        text: "The separator sent after each message by \"json.batched\": \"0x1e\" in the \
+               specification, \"0x18\" for Crossbar.io. Either is accepted from the router.",
         set: |options, value| {
             options.json_batch_separator = separator(value)?;
             Ok(())
@@ -384,10 +388,11 @@ pub const TABLE: &[Spec] = &[
         kind: "bool or object",
         default: "false",
         text: "WebSocket: true offers compression, and so does an object of `level` (1 to 9; 6), \
-               `threshold` (messages of fewer bytes are not compressed; 256), \
+               `threshold` (messages with fewer bytes are not compressed; 256), \
                `client_no_context_takeover`, `server_no_context_takeover` (false), \
-               `client_max_window_bits`, `server_max_window_bits` (9 to 15). It costs time and some \
-               300 KiB of memory; do not compress secrets together with what others may choose.",
+               `client_max_window_bits`, `server_max_window_bits` (9 to 15). It costs time and \
+               some 300 KiB of memory; do not compress secrets together with data that others can \
+               choose.",
         set: |options, value| {
             options.deflate = DeflateOptions::parse(value)?;
             Ok(())
@@ -397,25 +402,26 @@ pub const TABLE: &[Spec] = &[
         name: "cookies",
         kind: "bool",
         default: "true",
-        text: "Cookies that a router sets in a handshake go back to it with later attempts of this \
+        text: "Cookies that a router sets in a handshake are sent back with later attempts of this \
                connection, for cookie authentication and load balancers. A header \"Cookie\" in \
-               `headers` takes their place.",
+               `headers` replaces them.",
         set: |options, value| flag(value).map(|wanted| options.cookies = wanted),
     },
     Spec {
         name: "rawsocket_pings",
         kind: "bool",
         default: "false",
-        text: "RawSocket: the router is known to answer pings, so that `autoping_interval` holds there \
-               too. Crossbar.io does not: it closes the connection.",
+        text: "RawSocket: the router is known to answer pings, so `autoping_interval` applies \
+               there too. Crossbar.io does not answer: it closes the connection.",
         set: |options, value| flag(value).map(|known| options.rawsocket_pings = known),
     },
     Spec {
         name: "callback_stack_bytes",
         kind: "integer (bytes)",
         default: "8 MiB",
-        text: "How much stack callbacks in `thread` mode have, 65536 to 2^30. The threads are shared: \
-               of the connections that are open or opening when they are started the largest counts.",
+        text: "The stack size of callbacks in `thread` mode, 65536 to 2^30. The threads are \
+               shared: the largest value of the connections that are open or opening when the \
+               threads are started applies.",
         set: |options, value| {
             let size = bytes(value, 64 * 1024, 1 << 30)?;
             options.callback_stack_bytes = Some(size);
@@ -426,8 +432,8 @@ pub const TABLE: &[Spec] = &[
         name: "payload_encoding",
         kind: "string",
         default: "\"json\"",
-        text: "\"json\": received payloads are delivered as JSON text, whatever came over the wire. \
-               \"wire\": as they came, `payload.encoding` tells how.",
+        text: "\"json\": received payloads are delivered as JSON text, whatever their encoding on \
+               the wire. \"wire\": as they were received; `payload.encoding` says how.",
         set: |options, value| {
             options.payload_encoding = match value.as_str() {
                 Some("json") => Some(Encoding::Json),
@@ -441,17 +447,17 @@ pub const TABLE: &[Spec] = &[
         name: "strict_options",
         kind: "bool",
         default: "true",
-        text: "Refuse options of requests that have a wrong type, or whose names differ from one that the \
-               request knows in case, underscores or one letter. Other unknown names go to the router in \
-               any case; false lets all of them pass.",
+        text: "Refuse options of requests that have the wrong type, or whose names differ from one \
+               that the request knows only in case, underscores or one letter. Other unknown names \
+               are passed on to the router in any case; with false all of them are.",
         set: |options, value| flag(value).map(|strict| options.strict_options = strict),
     },
     Spec {
         name: "trace",
         kind: "bool",
         default: "false",
-        text: "Write every message to the log, secrets masked; also by the environment variable \
-               WAMP_TRACE=1.",
+        text: "Write every message to the log, with secrets masked; also enabled by the \
+               environment variable WAMP_TRACE=1.",
         set: |options, value| flag(value).map(|wanted| options.trace = wanted),
     },
 ];

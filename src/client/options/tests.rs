@@ -53,7 +53,7 @@ fn mistakes_are_told() {
     assert!(with(r#""transports":[{"url":"ws://h"}]"#).contains("not both"));
     let several = |list: &str| told(&format!(r#"{{"realm":"r","transports":{list}}}"#));
     assert!(several("[]").contains("not an empty one"));
-    assert!(several(r#"[{"type":"websocket"}]"#).contains("must have a `url`"));
+    assert!(several(r#"[{"type":"websocket"}]"#).contains("needs a `url`"));
     assert!(several(r#"[{"type":"carrier pigeon","url":"x"}]"#).contains("must be \"websocket"));
     assert!(several(r#"[{"url":"ws://h","header":{}}]"#).contains("did you mean `headers`?"));
     assert!(several(r#"[{"url":"tcp://h"}]"#).contains("use ws://, wss://"));
@@ -92,17 +92,17 @@ fn each_transport_has_an_endpoint() {
     let tls = parse(r#"{"url": "wss://h", "tlsConfiguration": {"verify": false}}"#).unwrap();
     assert!(tls.tls.unwrap().warning().is_some());
     for (entry, told) in [
-        (r#""type": "websocket""#, "must have a `url`"),
-        (r#""type": "websocket", "host": "h", "port": 1"#, "must have a `url`"),
-        (r#""type": "rawsocket", "host": "h""#, "must have a `url`"),
+        (r#""type": "websocket""#, "needs a `url`"),
+        (r#""type": "websocket", "host": "h", "port": 1"#, "needs a `url`"),
+        (r#""type": "rawsocket", "host": "h""#, "needs a `url`"),
         (r#""type": "rawsocket", "host": "h", "port": 65536"#, "1 to 65535"),
         (r#""type": "rawsocket", "path": "a.sock""#, "no absolute path"),
-        (r#""type": "rawsocket", "url": "ws://h""#, "no URL for the type \"rawsocket\""),
-        (r#""type": "websocket", "url": "rs://h:1""#, "no URL for the type \"websocket\""),
+        (r#""type": "rawsocket", "url": "ws://h""#, "not a URL for the type \"rawsocket\""),
+        (r#""type": "websocket", "url": "rs://h:1""#, "not a URL for the type \"websocket\""),
         (r#""url": "ws://h", "prot": 1"#, "did you mean `port`?"),
         (r#""url": "wss://h", "tlsConfiguration": {"key": 1}"#, "`key`: must be a string"),
-        (r#""url": "ws://h", "tlsConfiguration": {}"#, "\"ws://h\" goes in clear"),
-        (r#""type": "rawsocket", "path": "/a", "tlsConfiguration": {}"#, "goes in clear"),
+        (r#""url": "ws://h", "tlsConfiguration": {}"#, "\"ws://h\" is not encrypted"),
+        (r#""type": "rawsocket", "path": "/a", "tlsConfiguration": {}"#, "is not encrypted"),
     ] {
         let error = parse(&format!("{{{entry}}}")).unwrap_err().text;
         assert!(error.contains(told), "{entry}: {error}");

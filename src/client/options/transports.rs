@@ -89,17 +89,15 @@ pub(super) fn transport(value: &Value) -> Result<TransportOptions, String> {
             format!("rs+unix://{path}")
         }
         _ => {
-            return Err(
-                "each transport must have a `url`, or with the type \"rawsocket\" `host` and \
+            return Err("each transport needs a `url`, or with the type \"rawsocket\" `host` and \
                         `port`, or the `path` of a Unix socket"
-                    .to_owned(),
-            );
+                .to_owned());
         }
     };
     let transport = TransportOptions::new(&url)?;
     if given_tls.is_some() && !transport.endpoint.is_secure() {
         return Err(format!(
-            "`tlsConfiguration` is for wss://, rss:// and https://, and \"{url}\" goes in clear"
+            "`tlsConfiguration` is for wss://, rss:// and https://, but \"{url}\" is not encrypted"
         ));
     }
     match kind.filter(|wanted| *wanted != transport.kind()) {
@@ -109,7 +107,7 @@ pub(super) fn transport(value: &Value) -> Result<TransportOptions, String> {
             serializers: given_serializers,
             ..transport
         }),
-        Some(wanted) => Err(format!("\"{url}\" is no URL for the type \"{}\"", wanted.name())),
+        Some(wanted) => Err(format!("\"{url}\" is not a URL for the type \"{}\"", wanted.name())),
     }
 }
 

@@ -305,7 +305,7 @@ fn cause_status(cause: Cause) -> Status {
 fn cause_text(cause: Cause, event: &Event<Receiver>) -> Arc<CStr> {
     match (cause, &event.uri) {
         (Cause::Remote, Some(uri)) => with_words(uri, event),
-        (Cause::Canceled, _) => c_text("given up by the application"),
+        (Cause::Canceled, _) => c_text("canceled by the application"),
         _ => c_text(cause_status(cause).text().trim_end_matches('\0')),
     }
 }

@@ -200,7 +200,7 @@ impl Session {
                 Some(again) => core = again,
                 None => {
                     core = lock(&self.core);
-                    break Err(Failure::new(Status::Timeout, "not all was written in time"));
+                    break Err(Failure::new(Status::Timeout, "not everything was written in time"));
                 }
             }
         };

@@ -103,7 +103,7 @@ impl Notice {
             };
             let what = match self.kind {
                 NoticeKind::InternalError => "failure".to_owned(),
-                NoticeKind::UserError => "failure of the application".to_owned(),
+                NoticeKind::UserError => "failure in the application".to_owned(),
                 _ => format!("request {} failed", self.event.id),
             };
             format!("{what}: {} {}", text(&self.event.uri), text(&self.text))

@@ -175,11 +175,11 @@ fn decode_passthru(shared: &Shared, notice: &mut Notice) -> bool {
 
 /// Makes a failure of a notice whose payload cannot be read.
 fn unreadable(shared: &Shared, notice: &mut Notice) -> bool {
-    const TEXT: &str = "the payload cannot be read: it is not what its details say";
+    const TEXT: &str = "the payload cannot be decoded: it does not match its details";
     if notice.kind == NoticeKind::Session(EventKind::Invocation)
         && let Some(session) = &notice.session
     {
-        let args = PayloadRef::args("[\"the payload cannot be read\"]");
+        let args = PayloadRef::args("[\"the payload cannot be decoded\"]");
         session.forget_invocation(notice.event.wamp_id, uri::INVALID_ARGUMENT, args);
     }
     (notice.status, notice.text) = (Status::Payload, Some(c_text(TEXT)));
@@ -205,7 +205,7 @@ fn unreadable(shared: &Shared, notice: &mut Notice) -> bool {
 pub(super) fn refuse_bare(payload: PayloadRef<'_>) -> Result<(), Failure> {
     match is_bare(payload) {
         true => {
-            let text = "args: must be a list; a binary alone goes with the option `enc_algo`";
+            let text = "args: must be a list; a binary value by itself needs the option `enc_algo`";
             Err(Failure::new(Status::Payload, text))
         }
         false => Ok(()),

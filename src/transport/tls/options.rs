@@ -117,8 +117,8 @@ impl TlsOptions {
     /// is who it says.
     pub fn warning(&self) -> Option<&'static str> {
         (!self.verify && self.pins.is_empty()).then_some(
-            "the server is not verified (`verify` is false in `tlsConfiguration`): anybody on the \
-             way can read and change everything",
+            "the server is not verified (`verify` is false in `tlsConfiguration`): anyone on the \
+             path can read and change everything",
         )
     }
 
