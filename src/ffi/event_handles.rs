@@ -108,7 +108,7 @@ impl Drop for EventHandles {
                 session.finish_interrupt(*request);
                 // With more input to come an invocation needs no handle: nobody else ends it then.
                 if session.invocation_tag(*request) == 0 {
-                    session.forget_invocation(*request, uri::CANCELED, PayloadRef::NONE);
+                    session.release_invocation(*request, uri::CANCELED, PayloadRef::NONE);
                 }
             }
             OnDrop::EndSession => {

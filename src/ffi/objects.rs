@@ -115,7 +115,7 @@ impl Loan for Invocation {
             return;
         }
         let text = PayloadRef::args("[\"the callee did not answer\"]");
-        self.session.forget_invocation(self.request, uri::RUNTIME_ERROR, text);
+        self.session.release_invocation(self.request, uri::RUNTIME_ERROR, text);
     }
 }
 

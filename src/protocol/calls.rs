@@ -111,7 +111,7 @@ impl Calls {
     }
 
     /// Abandons a call or an acknowledged publication, without a word to the router.
-    pub(super) fn abandon<H>(
+    pub(super) fn drop_call<H>(
         &mut self,
         link: &mut Link<H>,
         local: u64,

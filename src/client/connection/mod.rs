@@ -2,13 +2,13 @@
 //!
 //! * `state`: every transition that it makes. `task`: the attempts, one after the other. `pump`:
 //!   the I/O while a session lasts.
-//! * [`end`]: why an attempt or a session ended, and whether to try again.
+//! * [`close_reason`]: why an attempt or a session ended, and whether to try again.
 //! * `durables`, `quiesce`, `figures`: what else can be asked of it.
 //!
 //! [`Shared`] has what sessions need of it; a session does not know its connection.
 
+pub mod close_reason;
 mod durables;
-pub mod end;
 mod figures;
 mod pump;
 pub(super) mod quiesce;

@@ -30,7 +30,7 @@ use crate::protocol::{self, SessionEnd};
 use crate::transport::{Incoming, Transport, TransportError};
 
 use super::Connection;
-use super::end::{End, EndClass, closed_by_peer, slow_connect};
+use super::close_reason::{CloseClass, CloseReason, closed_by_peer, slow_connect};
 
 /// Number of messages that are taken in before they are handled.
 const READ_AHEAD: usize = 128;
@@ -51,9 +51,9 @@ enum Phase {
     Running,
     /// The session is over: its last words are written, then the transport is closed in order,
     /// which the peer answers by closing it too.
-    Draining { end: End, until: Instant, close_sent: bool },
+    Draining { end: CloseReason, until: Instant, close_sent: bool },
     /// The transport takes and gives no more, but may take a word that says that it is closed.
-    Parting { end: End, until: Instant },
+    Parting { end: CloseReason, until: Instant },
 }
 
 /// The two ends, the protocol's and the transport's, and the time.
@@ -113,7 +113,7 @@ impl Pump {
         }
     }
 
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         let _scope = FlagScope::io();
         self.shared.doorbell.stay_awake();
         self.taken = 0;
@@ -289,7 +289,7 @@ impl Pump {
     }
 
     /// Ready once the session is over and the transport is closed too, or the time is up.
-    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         self.notice_end();
         if self.is_running() {
             return Poll::Pending;
@@ -402,10 +402,10 @@ impl Pump {
             let options = self.session.options();
             let url = options.transports[self.session.transport()].url();
             let failure = slow_connect(options, url, "");
-            self.part(End::failed(EndClass::Unreachable, failure), TRANSPORT_CLOSE);
+            self.part(CloseReason::failed(CloseClass::Unreachable, failure), TRANSPORT_CLOSE);
         } else if self.leave_until.is_some_and(|until| until <= now) {
             let text = "closed; the router did not answer the GOODBYE in time";
-            self.part(End::closed(text), TRANSPORT_CLOSE);
+            self.part(CloseReason::closed(text), TRANSPORT_CLOSE);
         } else {
             self.check_silence(now);
         }
@@ -458,7 +458,7 @@ impl Pump {
     /// Running to Draining: the session has ended by itself.
     fn session_ended(&mut self, ended: SessionEnd) {
         if self.is_running() {
-            let end = End::from_session(ended, self.session.joined().is_some());
+            let end = CloseReason::from_session(ended, self.session.joined().is_some());
             let until = Instant::now() + TRANSPORT_CLOSE;
             self.phase = Phase::Draining { end, until, close_sent: false };
         }
@@ -473,21 +473,21 @@ impl Pump {
                 return;
             }
         }
-        let mut end = End::from_transport(error, self.session.joined().is_some());
+        let mut end = CloseReason::from_transport(error, self.session.joined().is_some());
         // A transport that is not lost may take a word that says that it is closed.
         let patience = match end.class {
-            EndClass::Closed => TRANSPORT_CLOSE,
-            EndClass::Lost | EndClass::Unreachable => Duration::ZERO,
+            CloseClass::Closed => TRANSPORT_CLOSE,
+            CloseClass::Lost | CloseClass::Unreachable => Duration::ZERO,
         };
         if self.leave_until.is_some() {
             // Many routers just close after our GOODBYE.
-            end = End::closed("closed by the application");
+            end = CloseReason::closed("closed by the application");
         }
         self.part(end, patience);
     }
 
     /// Running to Parting: ends the session without another message to the router.
-    fn part(&mut self, end: End, patience: Duration) {
+    fn part(&mut self, end: CloseReason, patience: Duration) {
         self.phase = Phase::Parting { end, until: Instant::now() + patience };
         let mut core = self.session.lock_core();
         core.protocol.lost();

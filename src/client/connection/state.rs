@@ -21,7 +21,7 @@ use crate::client::session::Session;
 use crate::client::stats::Traffic;
 use crate::client::status::{Failure, Status};
 
-use super::end::{End, EndClass};
+use super::close_reason::{CloseClass, CloseReason};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -49,7 +49,7 @@ pub(super) struct State {
     /// Sessions after a loss, since it was made.
     pub(super) reconnects: u64,
     /// End of the last attempt or session.
-    pub(super) last_end: Option<End>,
+    pub(super) last_end: Option<CloseReason>,
     /// From HELLO to the end.
     session: Option<Arc<Session>>,
     /// Why the last attempt ended.
@@ -219,7 +219,12 @@ impl State {
     /// Anything to Waiting, or without a next attempt to Idle. The caller has told of the end under
     /// the same lock, so that nobody sees it idle before. True if a close has come meanwhile, so
     /// that the wait is to end at once.
-    pub(super) fn end(&mut self, end: End, remains: Option<Remains>, next: Option<Next>) -> bool {
+    pub(super) fn end(
+        &mut self,
+        end: CloseReason,
+        remains: Option<Remains>,
+        next: Option<Next>,
+    ) -> bool {
         if let Some(Remains { ids_end, traffic }) = remains {
             self.ids_above = ids_end;
             self.traffic.add(&traffic);
@@ -326,9 +331,9 @@ impl State {
 
     /// The end of an attempt, seen from the whole of the connection: what fails after there has
     /// been a session is `lost`.
-    pub(super) fn classify(&self, mut end: End) -> End {
-        if end.class == EndClass::Unreachable && self.was_open {
-            end.class = EndClass::Lost;
+    pub(super) fn classify(&self, mut end: CloseReason) -> CloseReason {
+        if end.class == CloseClass::Unreachable && self.was_open {
+            end.class = CloseClass::Lost;
         }
         end
     }
@@ -350,8 +355,8 @@ mod tests {
         State::new(Arc::new(Options::parse(options).unwrap()))
     }
 
-    fn failed(class: EndClass) -> End {
-        End::failed(class, Status::Lost.into())
+    fn failed(class: CloseClass) -> CloseReason {
+        CloseReason::failed(class, Status::Lost.into())
     }
 
     fn next(count: u32) -> Option<Next> {
@@ -368,7 +373,7 @@ mod tests {
         open.session_opened(0);
         let mut waiting = state();
         waiting.open().unwrap();
-        waiting.end(failed(EndClass::Lost), None, next(1));
+        waiting.end(failed(CloseClass::Lost), None, next(1));
         let mut closing = state();
         closing.open().unwrap();
         closing.close().unwrap();
@@ -402,7 +407,7 @@ mod tests {
     fn ends_with_and_without_a_next_attempt() {
         let ends = |next: Option<Next>| {
             in_every_stage().map(|mut state| {
-                let ends_wait = state.end(failed(EndClass::Lost), None, next);
+                let ends_wait = state.end(failed(CloseClass::Lost), None, next);
                 (state.stage, ends_wait)
             })
         };
@@ -418,14 +423,14 @@ mod tests {
     fn attempts_are_counted_until_a_session_opens() {
         let mut state = state();
         state.open().unwrap();
-        state.end(failed(EndClass::Unreachable), None, next(1));
+        state.end(failed(CloseClass::Unreachable), None, next(1));
         assert!(state.is_retrying() && state.retries() == 1);
         assert!(state.begin_retry() && state.is_retrying() && !state.begin_retry());
         state.session_opened(1);
         assert_eq!((state.retries(), state.reconnects, state.last_good(2)), (0, 0, 1));
         assert!(state.is_open() && !state.is_retrying());
-        assert_eq!(state.classify(failed(EndClass::Unreachable)).class, EndClass::Lost);
-        state.end(failed(EndClass::Lost), None, next(1));
+        assert_eq!(state.classify(failed(CloseClass::Unreachable)).class, CloseClass::Lost);
+        state.end(failed(CloseClass::Lost), None, next(1));
         assert!(state.begin_retry());
         state.session_opened(0);
         assert_eq!(state.reconnects, 1);
@@ -446,11 +451,11 @@ mod tests {
         let mut state = state();
         state.open().unwrap();
         assert!(state.take_session(1).is_some() && state.take_session(0).is_none());
-        state.end(failed(EndClass::Closed), None, None);
+        state.end(failed(CloseClass::Closed), None, None);
         assert!(state.take_session(1).is_none());
         assert_eq!(state.open().unwrap(), Opening::Start(2));
         assert!(!state.is_served_by(1) && state.is_served_by(2));
-        assert_eq!(state.classify(failed(EndClass::Unreachable)).class, EndClass::Unreachable);
+        assert_eq!(state.classify(failed(CloseClass::Unreachable)).class, CloseClass::Unreachable);
     }
 
     #[test]

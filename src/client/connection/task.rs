@@ -29,7 +29,7 @@ use crate::protocol::{Event, EventKind};
 use crate::transport::{self, ConnectError, ConnectOptions, Keepalive, Transport};
 
 use super::Connection;
-use super::end::{End, EndClass, slow_connect};
+use super::close_reason::{CloseClass, CloseReason, slow_connect};
 use super::pump::Pump;
 use super::state::Remains;
 
@@ -73,7 +73,10 @@ pub(super) async fn run(connection: Arc<Connection>, opens: u64) {
         if !lock(&connection.state).begin_retry() {
             let end = match lock(&connection.state).is_closing() {
                 true => closed_early(),
-                false => End { text: format!("{}; no further attempts are made", end.text), ..end },
+                false => CloseReason {
+                    text: format!("{}; no further attempts are made", end.text),
+                    ..end
+                },
             };
             connection.tell_end(opens, end, None);
             task.ended = true;
@@ -101,25 +104,25 @@ impl Drop for Task {
             true => Failure::new(Status::Internal, runtime::FAILED),
             false => Failure::new(Status::Lost, "the library was shut down"),
         };
-        self.connection.ended(self.opens, End::failed(EndClass::Closed, failure), None);
+        self.connection.ended(self.opens, CloseReason::failed(CloseClass::Closed, failure), None);
         // Nobody else is left to deliver it.
         self.connection.shared.deliver_last();
     }
 }
 
-fn internal_error(panic: &(dyn Any + Send)) -> End {
+fn internal_error(panic: &(dyn Any + Send)) -> CloseReason {
     let why = match runtime::is_of_descriptors(panic) {
         true => Failure::new(Status::Internal, runtime::FAILED),
         false => Status::Internal.into(),
     };
-    End::failed(EndClass::Closed, why)
+    CloseReason::failed(CloseClass::Closed, why)
 }
 
-fn closed_early() -> End {
-    End::closed("closed by the application before a session was open")
+fn closed_early() -> CloseReason {
+    CloseReason::closed("closed by the application before a session was open")
 }
 
-async fn attempt(connection: &Arc<Connection>) -> End {
+async fn attempt(connection: &Arc<Connection>) -> CloseReason {
     let options = match ask(connection).await {
         Ok(options) => options,
         Err(end) => return end,
@@ -127,7 +130,7 @@ async fn attempt(connection: &Arc<Connection>) -> End {
     let transports = &options.transports;
     let deadline = Instant::now() + options.connect_timeout;
     let first = lock(&connection.state).last_good(transports.len());
-    let mut told: Option<End> = None;
+    let mut told: Option<CloseReason> = None;
     for tried in 0..transports.len() {
         let index = (first + tried) % transports.len();
         // What is left of the time is shared by those that are left: a black hole must not eat all.
@@ -145,24 +148,24 @@ async fn attempt(connection: &Arc<Connection>) -> End {
         // The first one counts, unless another failed by what may be better next time.
         if told
             .as_ref()
-            .is_none_or(|told| told.class == EndClass::Closed && end.class != EndClass::Closed)
+            .is_none_or(|told| told.class == CloseClass::Closed && end.class != CloseClass::Closed)
         {
             told = Some(end);
         }
     }
-    told.unwrap_or_else(|| End::failed(EndClass::Closed, Status::Internal.into()))
+    told.unwrap_or_else(|| CloseReason::failed(CloseClass::Closed, Status::Internal.into()))
 }
 
 /// Outcome of a transport.
 enum Outcome {
     /// There was a session, or is to be none: the attempt is over.
-    Over(End),
+    Over(CloseReason),
     /// It carries no session; another one may.
-    Useless(End),
+    Useless(CloseReason),
 }
 
 /// Asks the application, if it wants to be asked, with what to make the attempt.
-async fn ask(connection: &Arc<Connection>) -> Result<Arc<Options>, End> {
+async fn ask(connection: &Arc<Connection>) -> Result<Arc<Options>, CloseReason> {
     let Some(attempt) = connection.begin_attempt() else {
         return Ok(lock(&connection.state).current().clone());
     };
@@ -177,9 +180,10 @@ async fn ask(connection: &Arc<Connection>) -> Result<Arc<Options>, End> {
             lock(&connection.state).set_options(options.clone());
             Ok(options)
         }
-        Decision::Abandon(text) => {
-            Err(End { status: Status::Canceled, ..End::closed(format!("abandoned: {text}")) })
-        }
+        Decision::Abandon(text) => Err(CloseReason {
+            status: Status::Canceled,
+            ..CloseReason::closed(format!("abandoned: {text}"))
+        }),
     }
 }
 
@@ -204,7 +208,7 @@ async fn carry(
             let hint = "; does it answer at all, and does it speak this transport at that port, with \
                         or without TLS as the URL says?";
             let failure = slow_connect(options, chosen.url(), hint);
-            return Outcome::Useless(End::failed(EndClass::Unreachable, failure));
+            return Outcome::Useless(CloseReason::failed(CloseClass::Unreachable, failure));
         }
     };
     let session = match connection.begin_session(options, index, &*transport) {
@@ -212,7 +216,7 @@ async fn carry(
         Ok(None) => return Outcome::Over(closed_early()),
         Err(Failure { status, text }) => {
             let failure = Failure::new(status, format!("{}: {text}", chosen.url()));
-            return Outcome::Useless(End::failed(EndClass::Closed, failure));
+            return Outcome::Useless(CloseReason::failed(CloseClass::Closed, failure));
         }
     };
     let mut pump = Pump::new(connection, session, transport, until);
@@ -220,7 +224,7 @@ async fn carry(
     connection.end_session();
     connection.drop_unopened();
     match end.class {
-        EndClass::Closed => Outcome::Over(end),
+        CloseClass::Closed => Outcome::Over(end),
         _ if connection.had_session() || lock(&connection.state).is_closing() => Outcome::Over(end),
         _ => Outcome::Useless(end),
     }
@@ -230,7 +234,7 @@ async fn connect(
     connection: &Connection,
     options: &Options,
     chosen: &TransportOptions,
-) -> Result<Box<dyn Transport>, End> {
+) -> Result<Box<dyn Transport>, CloseReason> {
     let endpoint = chosen.endpoint.clone();
     let tls = chosen.tls.as_ref().unwrap_or(&options.tls);
     if let Some(warning) = tls.warning()
@@ -261,7 +265,7 @@ async fn connect(
             ConnectError::Http { rest, .. } => *rest,
             _ => None,
         };
-        End { rest, ..End::failed(EndClass::Unreachable, error.into()) }
+        CloseReason { rest, ..CloseReason::failed(CloseClass::Unreachable, error.into()) }
     })
 }
 
@@ -270,7 +274,7 @@ impl Connection {
     pub(super) fn fail_at_once(self: &Arc<Self>, why: Failure) {
         let opens = lock(&self.state).opens();
         self.end_session();
-        self.ended(opens, End::failed(EndClass::Closed, why), None);
+        self.ended(opens, CloseReason::failed(CloseClass::Closed, why), None);
         self.shared.deliver_rest();
     }
 
@@ -297,7 +301,7 @@ impl Connection {
     }
 
     /// True if there is to be another attempt after `end`.
-    fn wants_retry(&self, end: &End) -> bool {
+    fn wants_retry(&self, end: &CloseReason) -> bool {
         if !lock(&self.state).may_retry() || runtime::is_closing() {
             return false;
         }
@@ -356,14 +360,14 @@ impl Connection {
         }))
     }
 
-    fn tell_end(&self, opens: u64, end: End, next: Option<Next>) {
+    fn tell_end(&self, opens: u64, end: CloseReason, next: Option<Next>) {
         self.ended(opens, end, next);
         self.shared.deliver_inline();
     }
 
     /// Tells on_close that an attempt of this open has ended. Without a further attempt (`next`)
     /// the connection can be opened again. Of two that end the same open the first counts.
-    fn ended(&self, opens: u64, end: End, next: Option<Next>) {
+    fn ended(&self, opens: u64, end: CloseReason, next: Option<Next>) {
         let Some(session) = lock(&self.state).take_session(opens) else {
             return;
         };

@@ -180,7 +180,7 @@ fn unreadable(shared: &Shared, notice: &mut Notice) -> bool {
         && let Some(session) = &notice.session
     {
         let args = PayloadRef::args("[\"the payload cannot be decoded\"]");
-        session.forget_invocation(notice.event.wamp_id, uri::INVALID_ARGUMENT, args);
+        session.release_invocation(notice.event.wamp_id, uri::INVALID_ARGUMENT, args);
     }
     (notice.status, notice.text) = (Status::Payload, Some(c_text(TEXT)));
     match notice.kind {

@@ -112,8 +112,8 @@ impl Session {
     }
 
     /// Gives up a call or acknowledged publication; a late answer is swallowed.
-    pub fn abandon(&self, local: u64) -> Result<(), Failure> {
-        self.command(|core| core.abandon(local))
+    pub fn drop_call(&self, local: u64) -> Result<(), Failure> {
+        self.command(|core| core.drop_call(local))
     }
 
     /// A progressive result of an invocation.
@@ -151,7 +151,7 @@ impl Session {
     }
 
     /// Nobody will answer an invocation any more.
-    pub fn forget_invocation(&self, invocation: u64, uri: &str, payload: PayloadRef<'_>) {
+    pub fn release_invocation(&self, invocation: u64, uri: &str, payload: PayloadRef<'_>) {
         let _ = self.command(|core| {
             core.release_invocation(invocation, uri, payload);
             Ok(())

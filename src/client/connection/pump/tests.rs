@@ -107,7 +107,7 @@ fn pump(router: &Scripted) -> (Arc<Connection>, Pump) {
 }
 
 /// The end of a session with this router, and how long it took.
-async fn ended(router: &Scripted) -> (End, Duration) {
+async fn ended(router: &Scripted) -> (CloseReason, Duration) {
     let (_connection, mut pump) = pump(router);
     let begun = Instant::now();
     let end = poll_fn(|cx| pump.poll(cx)).await;
@@ -134,7 +134,7 @@ async fn a_goodbye_goes_out_before_the_transport_is_closed() {
 async fn the_routers_goodbye_is_answered_and_the_transport_closed() {
     let router = Scripted::new(true, [message(WELCOME), message(GOODBYE)]);
     let (end, took) = ended(&router).await;
-    assert_eq!((end.class, end.status), (EndClass::Closed, Status::Ok));
+    assert_eq!((end.class, end.status), (CloseClass::Closed, Status::Ok));
     assert_eq!(end.reason.as_deref(), Some("wamp.close.system_shutdown"));
     assert_eq!((router.sent(), took), (vec_of(["[1,", "[6,", "the"]), Duration::ZERO));
 }
@@ -151,22 +151,23 @@ async fn a_router_that_does_not_close_is_waited_for_no_longer_than_a_second() {
 async fn a_loss_while_draining_is_no_other_end() {
     let router = Scripted::new(false, [message(WELCOME), message(GOODBYE), lost()]);
     let (end, took) = ended(&router).await;
-    assert_eq!((end.class, end.status, took), (EndClass::Closed, Status::Ok, Duration::ZERO));
+    assert_eq!((end.class, end.status, took), (CloseClass::Closed, Status::Ok, Duration::ZERO));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_violation_is_answered_with_abort() {
     let router = Scripted::new(true, [message(WELCOME), message("[36]")]);
     let (end, _) = ended(&router).await;
-    assert_eq!((end.class, end.status), (EndClass::Closed, Status::Protocol));
+    assert_eq!((end.class, end.status), (CloseClass::Closed, Status::Protocol));
     assert_eq!(router.sent(), ["[1,", "[3,", "the"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_transport_ends_at_once_and_takes_no_last_word() {
-    for (steps, class) in
-        [(vec![lost()], EndClass::Unreachable), (vec![message(WELCOME), lost()], EndClass::Lost)]
-    {
+    for (steps, class) in [
+        (vec![lost()], CloseClass::Unreachable),
+        (vec![message(WELCOME), lost()], CloseClass::Lost),
+    ] {
         let router = Scripted::new(true, steps);
         let (end, took) = ended(&router).await;
         assert_eq!((end.class, took), (class, Duration::ZERO));
@@ -179,7 +180,7 @@ async fn a_broken_transport_may_take_a_last_word() {
     let broken = Err(TransportError::Protocol("nonsense".to_owned()));
     let router = Scripted::new(true, [message(WELCOME), broken]);
     let (end, _) = ended(&router).await;
-    assert_eq!((end.class, end.status), (EndClass::Closed, Status::Protocol));
+    assert_eq!((end.class, end.status), (CloseClass::Closed, Status::Protocol));
     assert_eq!(router.sent().last().map(String::as_str), Some("the"));
 }
 
@@ -187,7 +188,7 @@ async fn a_broken_transport_may_take_a_last_word() {
 async fn a_silent_router_lets_no_session_open_in_time() {
     let router = Scripted::new(true, []);
     let (end, took) = ended(&router).await;
-    assert_eq!((end.class, end.status), (EndClass::Unreachable, Status::Timeout));
+    assert_eq!((end.class, end.status), (CloseClass::Unreachable, Status::Timeout));
     assert!(took >= Duration::from_secs(60), "{took:?}");
     assert_eq!(router.sent().last().map(String::as_str), Some("the"));
 }

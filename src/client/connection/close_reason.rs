@@ -19,7 +19,7 @@ use crate::transport::TransportError;
 
 /// Kind of an end, as on_close names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EndClass {
+pub enum CloseClass {
     /// In order, or by a refusal or a violation: the same would happen again.
     Closed,
     /// After there was a session.
@@ -28,18 +28,18 @@ pub enum EndClass {
     Unreachable,
 }
 
-impl EndClass {
+impl CloseClass {
     /// The word of on_close.
     pub fn name(self) -> &'static str {
         match self {
-            EndClass::Closed => "closed",
-            EndClass::Lost => "lost",
-            EndClass::Unreachable => "unreachable",
+            CloseClass::Closed => "closed",
+            CloseClass::Lost => "lost",
+            CloseClass::Unreachable => "unreachable",
         }
     }
 }
 
-impl fmt::Display for EndClass {
+impl fmt::Display for CloseClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -47,9 +47,9 @@ impl fmt::Display for EndClass {
 
 /// Why a connection ended, for on_close.
 #[derive(Debug, Clone)]
-pub struct End {
+pub struct CloseReason {
     /// Kind of end.
-    pub class: EndClass,
+    pub class: CloseClass,
     /// Cause; [`Status::Ok`] for a close in order.
     pub status: Status,
     /// A sentence for people.
@@ -64,76 +64,81 @@ pub struct End {
     pub(super) rest: Option<Duration>,
 }
 
-impl End {
+impl CloseReason {
     /// An end that is a failure.
-    pub(super) fn failed(class: EndClass, failure: Failure) -> End {
-        End { class, status: failure.status, text: failure.text, ..End::closed("") }
+    pub(super) fn failed(class: CloseClass, failure: Failure) -> CloseReason {
+        CloseReason { class, status: failure.status, text: failure.text, ..CloseReason::closed("") }
     }
 
     /// An end in order.
-    pub(super) fn closed(text: impl Into<String>) -> End {
+    pub(super) fn closed(text: impl Into<String>) -> CloseReason {
         let text = text.into();
         let (reason, message, rest) = (None, None, None);
-        let (class, status) = (EndClass::Closed, Status::Ok);
-        End { class, status, text, reason, message, by_router: false, rest }
+        let (class, status) = (CloseClass::Closed, Status::Ok);
+        CloseReason { class, status, text, reason, message, by_router: false, rest }
     }
 
     /// An end with a URI.
-    fn told(status: Status, text: &str, reason: String, message: String) -> End {
+    fn told(status: Status, text: &str, reason: String, message: String) -> CloseReason {
         let text = format!("{text}: {reason} {message}").trim_end().to_owned();
         let (reason, message) = (Some(reason), Some(message));
-        End { status, reason, message, by_router: true, ..End::closed(text) }
+        CloseReason { status, reason, message, by_router: true, ..CloseReason::closed(text) }
     }
 
     /// The end of a session that may never have been open.
-    pub(super) fn from_session(ended: SessionEnd, was_open: bool) -> End {
+    pub(super) fn from_session(ended: SessionEnd, was_open: bool) -> CloseReason {
         match ended {
             SessionEnd::Goodbye { by_us: true, reason, message } => {
                 let (reason, message) = (Some(reason), Some(message));
-                End { reason, message, ..End::closed("closed by the application") }
+                CloseReason { reason, message, ..CloseReason::closed("closed by the application") }
             }
             SessionEnd::Goodbye { by_us: false, reason, message } => {
-                End::told(Status::Ok, "closed by the router", reason, message)
+                CloseReason::told(Status::Ok, "closed by the router", reason, message)
             }
             SessionEnd::Refused { reason, message, challenged } => {
                 let status = match challenged || AUTH_FAILURES.contains(&reason.as_str()) {
                     true => Status::Auth,
                     false => Status::Aborted,
                 };
-                End::told(status, "the router refused the session", reason, message)
+                CloseReason::told(status, "the router refused the session", reason, message)
             }
-            SessionEnd::Aborted { reason, message } => {
-                End::told(Status::Aborted, "the router aborted the session", reason, message)
-            }
+            SessionEnd::Aborted { reason, message } => CloseReason::told(
+                Status::Aborted,
+                "the router aborted the session",
+                reason,
+                message,
+            ),
             SessionEnd::NotAuthenticated { reason, message } => {
                 let text = format!("no authentication: {message}");
                 let (reason, message) = (Some(reason), Some(message));
-                End { status: Status::Auth, reason, message, ..End::closed(text) }
+                CloseReason { status: Status::Auth, reason, message, ..CloseReason::closed(text) }
             }
             SessionEnd::Violation { message } => {
-                End::failed(EndClass::Closed, Failure::new(Status::Protocol, message))
+                CloseReason::failed(CloseClass::Closed, Failure::new(Status::Protocol, message))
             }
-            SessionEnd::Lost if was_open => End::failed(EndClass::Lost, Status::Lost.into()),
-            SessionEnd::Lost => End::failed(EndClass::Unreachable, Status::Lost.into()),
+            SessionEnd::Lost if was_open => {
+                CloseReason::failed(CloseClass::Lost, Status::Lost.into())
+            }
+            SessionEnd::Lost => CloseReason::failed(CloseClass::Unreachable, Status::Lost.into()),
         }
     }
 
     /// The end of a transport in the middle of a session that may never have been open.
-    pub(super) fn from_transport(error: TransportError, was_open: bool) -> End {
+    pub(super) fn from_transport(error: TransportError, was_open: bool) -> CloseReason {
         let rest = match &error {
             TransportError::Busy { rest, .. } => Some(*rest),
             _ => None,
         };
         let class = match &error {
-            TransportError::Lost(_) | TransportError::Busy { .. } if was_open => EndClass::Lost,
-            TransportError::Lost(_) | TransportError::Busy { .. } => EndClass::Unreachable,
+            TransportError::Lost(_) | TransportError::Busy { .. } if was_open => CloseClass::Lost,
+            TransportError::Lost(_) | TransportError::Busy { .. } => CloseClass::Unreachable,
             TransportError::Protocol(_)
             | TransportError::Message(_)
             | TransportError::TooLarge(_)
             | TransportError::Refused(_)
-            | TransportError::PeerLimit { .. } => EndClass::Closed,
+            | TransportError::PeerLimit { .. } => CloseClass::Closed,
         };
-        End { rest, ..End::failed(class, error.into()) }
+        CloseReason { rest, ..CloseReason::failed(class, error.into()) }
     }
 
     /// True if another attempt is to follow, where the application has not given up: always after a
@@ -142,15 +147,15 @@ impl End {
     /// happen again: a violation, a refusal of what we are.
     pub(super) fn is_retried(&self, if_unreachable: bool, reasons: &[String]) -> bool {
         match self.class {
-            EndClass::Lost => true,
-            EndClass::Unreachable => if_unreachable,
-            EndClass::Closed => self.is_listed(reasons),
+            CloseClass::Lost => true,
+            CloseClass::Unreachable => if_unreachable,
+            CloseClass::Closed => self.is_listed(reasons),
         }
     }
 
     /// True if the router has ended it with one of `reasons`.
     pub(super) fn is_listed(&self, reasons: &[String]) -> bool {
-        let by_router = self.by_router && self.class == EndClass::Closed;
+        let by_router = self.by_router && self.class == CloseClass::Closed;
         by_router && self.reason.as_ref().is_some_and(|reason| reasons.contains(reason))
     }
 
@@ -259,7 +264,7 @@ mod tests {
             for was_open in [false, true] {
                 for if_unreachable in [false, true] {
                     for reasons in [&listed[..], &[]] {
-                        let end = End::from_session(ended.clone(), was_open);
+                        let end = CloseReason::from_session(ended.clone(), was_open);
                         let wanted = match kind {
                             "listed" => !reasons.is_empty(),
                             "lost" => was_open || if_unreachable,
@@ -276,11 +281,11 @@ mod tests {
     #[test]
     fn failures_of_transports() {
         for (class, retried) in [
-            (EndClass::Closed, [false, false]),
-            (EndClass::Unreachable, [false, true]),
-            (EndClass::Lost, [true, true]),
+            (CloseClass::Closed, [false, false]),
+            (CloseClass::Unreachable, [false, true]),
+            (CloseClass::Lost, [true, true]),
         ] {
-            let end = End::failed(class, Status::Internal.into());
+            let end = CloseReason::failed(class, Status::Internal.into());
             assert_eq!([false, true].map(|option| end.is_retried(option, &[])), retried, "{class}");
         }
     }
