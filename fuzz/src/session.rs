@@ -177,7 +177,7 @@ impl Client {
                 let modes = [CancelMode::Skip, CancelMode::Kill, CancelMode::KillNoWait];
                 session.cancel(local, modes[way % 3])
             }
-            b'a' => session.drop_call(local),
+            b'a' => session.drop_request(local),
             b'y' => session.answer(id, options, payload),
             b'g' => session.progress(id, options, payload),
             b'e' => session.answer_error(id, uri, payload),

@@ -220,7 +220,7 @@ fn publish_ack(
     let options = acknowledged(options)?;
     let options = Dict::from_checked(&options);
     let id = session.publish_ack(topic, options, payload, reply.receiver())?;
-    let told = reply.wait(&session, || drop(session.drop_call(id)))?;
+    let told = reply.wait(&session, || drop(session.drop_request(id)))?;
     Ok((id, told))
 }
 

@@ -110,8 +110,8 @@ impl Calls {
         Ok(())
     }
 
-    /// Abandons a call or an acknowledged publication, without a word to the router.
-    pub(super) fn drop_call<H>(
+    /// Drops a call or an acknowledged publication, without a word to the router.
+    pub(super) fn drop_request<H>(
         &mut self,
         link: &mut Link<H>,
         local: u64,

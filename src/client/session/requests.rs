@@ -112,8 +112,8 @@ impl Session {
     }
 
     /// Gives up a call or acknowledged publication; a late answer is swallowed.
-    pub fn drop_call(&self, local: u64) -> Result<(), Failure> {
-        self.command(|core| core.drop_call(local))
+    pub fn drop_request(&self, local: u64) -> Result<(), Failure> {
+        self.command(|core| core.drop_request(local))
     }
 
     /// A progressive result of an invocation.

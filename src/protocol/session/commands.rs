@@ -140,8 +140,8 @@ impl<H: Clone> Session<H> {
 
     /// Abandons a call or an acknowledged publication without a word to the router; a late answer
     /// is swallowed.
-    pub fn drop_call(&mut self, local: u64) -> Result<(), RequestError> {
-        self.calls.drop_call(&mut self.link, local)
+    pub fn drop_request(&mut self, local: u64) -> Result<(), RequestError> {
+        self.calls.drop_request(&mut self.link, local)
     }
 
     /// The time at which [`Session::handle_timeout`] wants to be called.

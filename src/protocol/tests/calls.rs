@@ -126,7 +126,7 @@ fn ids_of_an_earlier_session_stay_stale() {
     let fresh = second.subscribe("com.t", "{}", "new");
     assert!(fresh > stale);
     assert_eq!(second.session.unsubscribe(stale, None), Err(RequestError::NoSuchId));
-    assert_eq!(second.session.drop_call(stale + 1), Err(RequestError::NoSuchId));
+    assert_eq!(second.session.drop_request(stale + 1), Err(RequestError::NoSuchId));
 }
 
 // ===== calls that are given up =====

@@ -69,7 +69,7 @@ fn what_is_fatal() {
 fn what_is_ignored() {
     let mut client = Client::joined();
     let call = client.call("{}", "call");
-    client.session.drop_call(call).unwrap();
+    client.session.drop_request(call).unwrap();
     assert_eq!(client.told(), ["Released 2 call"]);
     for frame in [
         "[300,1,2,3]",
