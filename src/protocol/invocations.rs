@@ -139,6 +139,7 @@ impl<H> Invocations<H> {
     /// The key of what the router calls by this id now.
     #[inline]
     fn key(&self, id: u64) -> u64 {
+        // Routers do not use an id anew while it is in use, so there is seldom a name to look up.
         match self.renamed.is_empty() {
             true => id,
             false => self.renamed.get(&id).copied().unwrap_or(id),
@@ -151,6 +152,7 @@ impl<H> Invocations<H> {
         if !self.interrupted.contains_key(&id) && !self.open.contains_key(&id) {
             return id;
         }
+        // Ten bits above those of an id, so that keys stay below 2^63 and none is an id.
         self.last_name = self.last_name % 1023 + 1;
         let key = self.last_name << INVOCATION_ID.count_ones() | id;
         self.renamed.insert(id, key);

@@ -172,6 +172,7 @@ impl Durable {
         core: &mut Core,
     ) -> Option<(Event<Receiver>, Failure)> {
         let mut state = lock(&self.state);
+        // A join and a declaration at the same time may both come here.
         if state.removed || state.placed.is_some_and(|(of, _)| of == session) {
             return None;
         }
@@ -186,6 +187,7 @@ impl Durable {
                 state.placed = Some((session, local));
                 None
             }
+            // The next join places it.
             Err(RequestError::Closed) => None,
             Err(error) => {
                 let receiver = Receiver::Durable(self.clone());
@@ -210,6 +212,7 @@ impl Durable {
             EventKind::Subscribed | EventKind::Registered => {
                 state.active = true;
                 state.conflicts = 0;
+                // Only the first time is it news that the router agrees.
                 if !std::mem::replace(&mut state.was_active, true) {
                     return told;
                 }
@@ -233,6 +236,7 @@ impl Durable {
                 if !conflict || state.removed {
                     return told;
                 }
+                // The router may still keep our former session: it is placed again in this one.
                 state.placed = None;
                 let delay = CONFLICT_DELAY * 2u32.saturating_pow(state.conflicts.min(16));
                 state.conflicts += 1;
@@ -240,6 +244,7 @@ impl Durable {
             }
             // The session has ended, or the application has changed its mind.
             EventKind::Error => silent,
+            // Its end was told by Unsubscribed or Unregistered.
             EventKind::Released if within_session => silent,
             EventKind::Released if state.active && !state.removed => {
                 state.active = false;

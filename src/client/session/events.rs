@@ -90,12 +90,15 @@ impl Session {
         let Deferred { spent, challenge, conflicts, .. } = deferred;
         let events = core.protocol.take_events();
         let notices = events.filter_map(|mut event| {
+            // Its application has unsubscribed: events that wait in the queue are not for it any
+            // more. At the end of a session they still are.
             if event.kind == EventKind::Released
                 && is_open
                 && let Some(target) = event.target.as_ref().and_then(Receiver::handler)
             {
                 target.end();
             }
+            // The session's own id would tell the application nothing.
             if let Some(Receiver::Known(_, id)) = &event.target {
                 event.id = *id;
             }
@@ -112,12 +115,14 @@ impl Session {
             if event.kind == EventKind::Challenge {
                 let asked = me.shared.callbacks.receiver(Slot::Challenge);
                 event.target = asked.filter(|_| me.login.asks());
+                // To answer may take a second, which the core's lock is not held for.
                 if event.target.is_none() {
                     *challenge = Some((me.clone(), event));
                     return None;
                 }
             }
             let waits = event.target.as_ref().is_some_and(|t| t.waiter(event.kind).is_some());
+            // Past the queue: a thread that waits must not wait for the callbacks before it.
             if waits {
                 spent.extend(tell_waiter(event));
                 return None;
