@@ -99,8 +99,8 @@ pub unsafe extern "C" fn wamp_connection_set_double(
     })
 }
 
-/// Sets an option whose value is true or false (0), such as "retry_if_unreachable". Returns as
-/// wamp_connection_set_string().
+/// Sets an option whose value is true, or false if `value` is 0, such as "retry_if_unreachable".
+/// Returns as wamp_connection_set_string().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_set_bool(
     connection: *mut wamp_connection_t,
