@@ -7,6 +7,7 @@
 //! [`super::loan`] and by the functions.
 
 use std::cell::OnceCell;
+use std::num::NonZeroU64;
 use std::ptr;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -118,23 +119,24 @@ type Trees = Slab<Tree, 20, 40, { u32::MAX as u64 }>;
 static TREES: Trees = Slab::new();
 
 /// A tree that lenses can look at, until this is dropped.
-pub(super) struct OpenTree(u64);
+pub(super) struct OpenTree(NonZeroU64);
 
 impl OpenTree {
     /// Makes a tree visible; `None` if there is no room.
+    #[inline]
     pub(super) fn new(tree: Tree) -> Option<OpenTree> {
-        TREES.insert(tree).map(OpenTree)
+        TREES.insert(tree).and_then(NonZeroU64::new).map(OpenTree)
     }
 
     /// The lens on the whole of it.
     pub(super) fn root(&self) -> *const wamp_value_t {
-        Tag::Value.handle::<wamp_value_t>(self.0)
+        Tag::Value.handle::<wamp_value_t>(self.0.get())
     }
 }
 
 impl Drop for OpenTree {
     fn drop(&mut self) {
-        drop(TREES.remove_of(self.0, |tree| u64::from(tree.nodes())));
+        drop(TREES.remove_of(self.0.get(), |tree| u64::from(tree.nodes())));
     }
 }
 

@@ -246,7 +246,13 @@ impl ViewSlot {
             Which::Kwargs => &self.kwargs,
             Which::Details => &self.details,
         };
-        handles::root_of(opened.get_or_init(|| self.parse(which).and_then(OpenTree::new)).as_ref())
+        if let Some(opened) = opened.get() {
+            return handles::root_of(opened.as_ref());
+        }
+        let tree = self.parse(which).and_then(OpenTree::new);
+        let root = handles::root_of(tree.as_ref());
+        let _ = opened.set(tree);
+        root
     }
 
     fn parse(&self, which: Which) -> Option<Tree> {

@@ -291,10 +291,12 @@ impl Pump {
     /// Ready once the session is over and the transport is closed too, or the time is up.
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         self.notice_end();
+        if self.is_running() {
+            return Poll::Pending;
+        }
         // The last words may have come since the last look, from another thread.
         let has_words = self.sending.is_some() || self.has_unwritten();
         match &mut self.phase {
-            Phase::Running => return Poll::Pending,
             Phase::Draining { until, close_sent, .. } if Instant::now() < *until => {
                 if !has_words && (*close_sent || self.transport.poll_close(cx).is_ready()) {
                     // The peer's own closing handshake comes through poll_receive.
@@ -307,7 +309,7 @@ impl Pump {
             {
                 return Poll::Pending;
             }
-            Phase::Draining { .. } | Phase::Parting { .. } => {}
+            Phase::Running | Phase::Draining { .. } | Phase::Parting { .. } => {}
         }
         match std::mem::replace(&mut self.phase, Phase::Running) {
             Phase::Running => Poll::Pending,

@@ -452,6 +452,7 @@ impl<E: Item> EventQueue<E> {
     }
 
     /// Passes over an event that is for nobody any more; false if it is to be told.
+    #[inline]
     fn passes(&self, event: &E) -> bool {
         let silenced = self.barrier.is_silent()
             || event.is_silent()

@@ -69,6 +69,7 @@ impl Receiver {
     }
 
     /// The application's side, if it has one.
+    #[inline]
     pub fn handler(&self) -> Option<&Arc<dyn EventHandler>> {
         match self {
             Receiver::App(handler) | Receiver::Both(handler, _) | Receiver::Known(handler, _) => {

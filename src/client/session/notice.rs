@@ -83,6 +83,7 @@ impl Notice {
         }
     }
 
+    #[inline]
     fn handler(&self) -> Option<&Arc<dyn EventHandler>> {
         self.event.target.as_ref()?.handler()
     }
@@ -116,6 +117,7 @@ impl Item for Notice {
     }
 
     /// None (0) where a callback of the connection hears it, whatever it is about.
+    #[inline]
     fn told_for(&self) -> u64 {
         match self.kind {
             NoticeKind::Session(EventKind::Challenge) => 0,
@@ -129,6 +131,7 @@ impl Item for Notice {
         }
     }
 
+    #[inline]
     fn is_internal(&self) -> bool {
         match self.kind {
             NoticeKind::Session(EventKind::Released) => true,
@@ -139,6 +142,7 @@ impl Item for Notice {
         }
     }
 
+    #[inline]
     fn is_silent(&self) -> bool {
         self.handler().is_some_and(|handler| handler.is_silent())
     }

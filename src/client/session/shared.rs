@@ -166,6 +166,7 @@ impl Shared {
     }
 
     /// A notice of this connection, of nothing that went wrong.
+    #[inline]
     pub(in crate::client) fn notice(&self, kind: NoticeKind, event: Event<Receiver>) -> Notice {
         let connection = self.handle.load(Ordering::Acquire);
         Notice { connection, ..Notice::detached(kind, event) }
