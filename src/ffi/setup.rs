@@ -93,7 +93,7 @@ pub unsafe extern "C" fn wamp_connection_set_double(
 ) -> c_int {
     from_c!(option: Text);
     set_option(connection, option, || {
-        let text = format!("`value` is {value}, which no option can have");
+        let text = format!("`value` is {value}, which is not a number that an option can have");
         let number = Number::from_f64(value).ok_or_else(|| Failure::new(Status::Option, text))?;
         Ok(number.into())
     })
