@@ -1030,8 +1030,8 @@ WAMP_API int wamp_connection_set_double(struct wamp_connection_t *connection,
                                         double value);
 
 /**
- * Sets an option whose value is true or false (0), such as "retry_if_unreachable". Returns as
- * wamp_connection_set_string().
+ * Sets an option whose value is true, or false if `value` is 0, such as "retry_if_unreachable".
+ * Returns as wamp_connection_set_string().
  */
 WAMP_API int wamp_connection_set_bool(struct wamp_connection_t *connection,
                                       const char *option,
@@ -1249,10 +1249,10 @@ WAMP_API int wamp_connection_poll(struct wamp_connection_t *connection,
 WAMP_API int wamp_connection_fd(struct wamp_connection_t *connection);
 
 /**
- * Manual mode, for hosts without file descriptors: `wakeup` is called when the first event is
- * queued, on whatever thread queues it, possibly one that is inside a function of this connection.
- * It must therefore take no lock that the program holds while it calls the library. It is called
- * at once if events are waiting already. NULL for none.
+ * Manual mode, for hosts without file descriptors: `wakeup` is called when events start to wait,
+ * on whatever thread queues them, possibly one that is inside a function of this connection. It
+ * must therefore take no lock that the program holds while it calls the library. It is called at
+ * once if events are waiting already. NULL for none.
  *
  * `free` (may be NULL) runs exactly once: when another function takes its place, when the
  * connection is freed, or when this call fails. Returns WAMP_OK, or WAMP_ERR_HANDLE,
@@ -1270,8 +1270,8 @@ WAMP_API int wamp_connection_set_wakeup(struct wamp_connection_t *connection,
 WAMP_API int wamp_connection_is_connected(struct wamp_connection_t *connection);
 
 /**
- * Returns 1 from a loss that is retried until a session is open again or the last attempt has
- * failed; 0 otherwise, or WAMP_ERR_HANDLE.
+ * Returns 1 from a loss that is retried until a session is open again or retrying has ended; 0
+ * otherwise, or WAMP_ERR_HANDLE.
  */
 WAMP_API int wamp_connection_is_retrying(struct wamp_connection_t *connection);
 

@@ -218,10 +218,10 @@ pub unsafe extern "C" fn wamp_connection_fd(connection: *mut wamp_connection_t) 
     guard(|| find(connection)?.client.fd())
 }
 
-/// Manual mode, for hosts without file descriptors: `wakeup` is called when the first event is
-/// queued, on whatever thread queues it, possibly one that is inside a function of this connection.
-/// It must therefore take no lock that the program holds while it calls the library. It is called
-/// at once if events are waiting already. NULL for none.
+/// Manual mode, for hosts without file descriptors: `wakeup` is called when events start to wait,
+/// on whatever thread queues them, possibly one that is inside a function of this connection. It
+/// must therefore take no lock that the program holds while it calls the library. It is called at
+/// once if events are waiting already. NULL for none.
 ///
 /// `free` (may be NULL) runs exactly once: when another function takes its place, when the
 /// connection is freed, or when this call fails. Returns WAMP_OK, or WAMP_ERR_HANDLE,
@@ -252,8 +252,8 @@ pub unsafe extern "C" fn wamp_connection_is_connected(connection: *mut wamp_conn
     guard(|| Ok(c_int::from(find(connection)?.client.is_connected())))
 }
 
-/// Returns 1 from a loss that is retried until a session is open again or the last attempt has
-/// failed; 0 otherwise, or WAMP_ERR_HANDLE.
+/// Returns 1 from a loss that is retried until a session is open again or retrying has ended; 0
+/// otherwise, or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_is_retrying(connection: *mut wamp_connection_t) -> c_int {
     guard(|| Ok(c_int::from(find(connection)?.client.is_retrying())))

@@ -93,14 +93,14 @@ pub unsafe extern "C" fn wamp_connection_set_double(
 ) -> c_int {
     from_c!(option: Text);
     set_option(connection, option, || {
-        let text = format!("`value` is {value}, which no option can have");
+        let text = format!("`value` is {value}, which is not a number that an option can have");
         let number = Number::from_f64(value).ok_or_else(|| Failure::new(Status::Option, text))?;
         Ok(number.into())
     })
 }
 
-/// Sets an option whose value is true or false (0), such as "retry_if_unreachable". Returns as
-/// wamp_connection_set_string().
+/// Sets an option whose value is true, or false if `value` is 0, such as "retry_if_unreachable".
+/// Returns as wamp_connection_set_string().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_set_bool(
     connection: *mut wamp_connection_t,

@@ -1,4 +1,4 @@
-"""WAMP v2 for asyncio, on the C library libwamp: remote procedure calls and publish and subscribe.
+"""WAMP v2 for asyncio, based on the C library libwamp: remote procedure calls and publish and subscribe.
 
     async with libwamp.connect("ws://127.0.0.1:8080/ws", "realm1") as session:
         await session.register("com.myapp.add2", lambda a, b: a + b)

@@ -1,6 +1,6 @@
-"""Helpers of `on_challenge`, to answer a challenge. They need no connection.
+"""Helpers for `on_challenge`, to answer a challenge. They need no connection.
 
-Bytes are base64 or hexadecimal text, as on the wire; what each one takes is told in wamp.h.
+Bytes are base64 or hexadecimal text, as on the wire; wamp.h describes the arguments of each.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from .ffi import CHARS, ffi, from_c, lib, to_c
 
 
 def cra_derive_key(secret: str, salt: str, iterations: int = 1000, keylen: int = 32) -> str:
-    """The key that a salted WAMP-CRA secret stands for."""
+    """The key derived from a salted WAMP-CRA secret."""
     return _text(lib.wamp_auth_cra_derive_key, to_c(secret), to_c(salt), iterations, keylen)
 
 
 def cra_sign(key: str, challenge: str) -> str:
-    """The signature of a WAMP-CRA challenge; `key` is the secret, or what `cra_derive_key` made of it."""
+    """The signature of a WAMP-CRA challenge; `key` is the secret, or the result of `cra_derive_key`."""
     return _text(lib.wamp_auth_cra_sign, to_c(key), to_c(challenge))
 
 
 def cryptosign_public_key(privkey: str) -> str:
-    """The public key of a private key: of its seed, of the text or of the path of its file."""
+    """The public key for a private key, given as its seed, or as the text or the path of its file."""
     return _text(lib.wamp_auth_cryptosign_public_key, to_c(privkey))
 
 
 def cryptosign_sign(privkey: str, challenge: str, channel_id: str | None = None) -> str:
-    """The signature of a cryptosign challenge, with what was signed, as AUTHENTICATE wants it."""
+    """The signature of a cryptosign challenge with the signed data, as AUTHENTICATE needs it."""
     channel = ffi.NULL if channel_id is None else to_c(channel_id)
     return _text(lib.wamp_auth_cryptosign_sign, to_c(privkey), to_c(challenge), channel)
 
@@ -44,7 +44,7 @@ def scram_client_proof(salted_password: str, auth_message: str) -> str:
 
 
 def scram_server_signature(salted_password: str, auth_message: str) -> str:
-    """The ServerSignature of SCRAM, by which a client knows the router."""
+    """The ServerSignature of SCRAM, by which a client verifies the router."""
     return _text(lib.wamp_auth_scram_server_signature, to_c(salted_password), to_c(auth_message))
 
 

@@ -36,15 +36,15 @@ class Connection:
             async for session in connection:
                 await session.call(...)
 
-    `on_open(session)` hears of each session, `on_close(closed)` of the end of each and of each attempt that
-    failed. `on_connect(details)` is asked before each attempt: it gives None, or a dict of options that shall be
-    different from now on, or False to give up. `on_challenge(method, extra)` answers the router's challenges,
-    with the signature or `(signature, extra)`, in place of the options ticket, secret and privkey.
-    `on_user_error(error, message)` hears of exceptions in handlers and endpoints, `on_internal_error` of what the
-    library could not cope with; without them they are logged by the logger "libwamp". All but these last two
-    may be coroutine functions. For `codec` see `set_codec`. `options` are those of the library's connections, by name.
+    `on_open(session)` is called with each session, `on_close(closed)` at the end of each and after each failed
+    attempt. `on_connect(details)` is called before each attempt: it returns None, or a dict of options to change from
+    now on, or False to give up connecting. `on_challenge(method, extra)` answers the router's challenges, with the
+    signature or `(signature, extra)`, instead of the options ticket, secret and privkey. `on_user_error(error,
+    message)` is called for exceptions in handlers and endpoints, `on_internal_error` for errors that the library
+    could not handle; without them these are logged by the logger "libwamp". All but these last two may be coroutine
+    functions. For `codec` see `set_codec`. `options` are the options of the library's connections, by name.
 
-    A subclass may have methods of these names instead. Whatever else it defines is its own.
+    A subclass may have methods of these names instead. Its other names are free.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Connection:
     async def __aiter__(self) -> AsyncIterator[Session]:
         """The sessions, one after the other: the next one comes when the one before has ended.
 
-        Ends when either side has closed the connection, and raises `NotConnected` when it is given up.
+        Ends when either side has closed the connection, and raises `NotConnected` when there is no further attempt.
         """
         if not self.__core.wire.listening:
             self.__core.begin()
@@ -98,7 +98,7 @@ class Connection:
 
     @property
     def on_open(self) -> Callable[[Session], Any] | None:
-        """Hears of each session."""
+        """Called with each session."""
         return self.__core.hooks.on_open
 
     @on_open.setter
@@ -108,7 +108,7 @@ class Connection:
 
     @property
     def on_close(self) -> Callable[[Closed], Any] | None:
-        """Hears of the end of each session, and of each attempt that failed."""
+        """Called at the end of each session, and after each failed attempt."""
         return self.__core.hooks.on_close
 
     @on_close.setter
@@ -118,7 +118,7 @@ class Connection:
 
     @property
     def on_user_error(self) -> ErrorHandler | None:
-        """Hears of exceptions in handlers and endpoints."""
+        """Called for exceptions in handlers and endpoints."""
         return self.__core.wire.on_user_error
 
     @on_user_error.setter
@@ -128,7 +128,7 @@ class Connection:
 
     @property
     def on_internal_error(self) -> ErrorHandler | None:
-        """Hears of what the library could not cope with."""
+        """Called for errors that the library could not handle."""
         return self.__core.hooks.on_internal_error
 
     @on_internal_error.setter
@@ -138,7 +138,7 @@ class Connection:
 
     @property
     def session(self) -> Session | None:
-        """The present session; None where there is none."""
+        """The current session; None if there is none."""
         return self.__core.session
 
     @property
@@ -153,7 +153,7 @@ class Connection:
 
     @property
     def is_retrying(self) -> bool:
-        """Whether it was lost and tries to come back."""
+        """Whether the connection was lost and is being retried."""
         return self.__core.is_retrying
 
     @property
@@ -163,54 +163,54 @@ class Connection:
 
     @property
     def stats(self) -> dict[str, Any]:
-        """Counts of what the connection has done since it was made: see `wamp_connection_stats` in wamp.h."""
+        """Statistics of the connection since it was made: see `wamp_connection_stats` in wamp.h."""
         return report(lib.wamp_connection_stats(self.__core.wire.pointer))[1]
 
     async def open(self) -> Session:
-        """Connects and joins the realm. Raises `NotConnected` when it is given up; may be called again then."""
+        """Connects and joins the realm. Raises `NotConnected` if no attempt succeeds; may be called again then."""
         return await self.__core.open()
 
     async def close(self, reason: str | None = None, message: str | None = None) -> None:
-        """Leaves the realm, tries no more, and waits until that is done. Closing twice is no error.
+        """Leaves the realm, stops retrying, and waits until that is done. Closing twice is not an error.
 
-        A connection whose event loop has ended is closed in another one; then it can be opened there. What it has
-        received in between is not delivered.
+        A connection whose event loop has ended is closed in another one; then it can be opened there. Events received
+        in between are not delivered.
         """
         await self.__core.close(reason, message)
 
     async def drain(self, timeout: float | None = 30.0, reason: str | None = None, message: str | None = None) -> bool:
-        """Leaves without breaking off: takes no more calls, finishes those that it serves, sends all, and closes.
+        """Leaves gracefully: accepts no more calls, finishes those in progress, sends everything, and closes.
 
-        Registrations end first, those of the connection for good. Then endpoints and async event handlers that run
-        have `timeout` seconds; False if that was not enough: then endpoints are cancelled, and their callers get
-        `wamp.error.canceled`. For SIGTERM, as in examples/service.py.
+        Registrations end first, those of the connection for good. Then running endpoints and async event handlers
+        have `timeout` seconds. Returns False if that was not enough: then endpoints are cancelled, and their callers
+        get `wamp.error.canceled`. For SIGTERM, as in examples/service.py.
         """
         finished = await self.__core.drain(timeout)
         await self.__core.close(reason, message)
         return finished
 
     async def wait_closed(self) -> Closed:
-        """Waits for the end after which no attempt follows."""
+        """Waits for the final end, after which there is no further attempt."""
         return await self.__core.closed()
 
     def reconnect_now(self) -> None:
-        """Makes the next attempt now instead of after its delay; where none is waited for, nothing happens."""
+        """Makes the next attempt now instead of after its delay; does nothing if none is pending."""
         self.__core.wire.check_loop()
         status = lib.wamp_connection_reconnect_now(self.__core.wire.pointer)
         if status != lib.WAMP_ERR_STATE:
             check(status)
 
     def stop_retrying(self) -> bool:
-        """Makes no more attempts until it is opened again; an open session stays. Whether one was waited for."""
+        """Makes no more attempts until it is opened again; an open session stays. Returns whether one was pending."""
         self.__core.wire.check_loop()
         return bool(check(lib.wamp_connection_stop_retrying(self.__core.wire.pointer)))
 
     def set_codec(self, codec: Codec | None) -> None:
-        """Sets what makes and reads payloads that routers carry without a look inside; None for nothing.
+        """Sets the codec for payloads that routers pass on without looking inside; None for none.
 
         With `ppt_scheme` (or Autobahn's older `enc_algo`) among the options of a request its `encode(options, args,
-        kwargs)` gives the bytes that travel, and its `decode(details, data)` gives the `(args, kwargs)` of what has
-        come with such details. Without a codec such a payload is one bytes argument.
+        kwargs)` returns the bytes to send, and its `decode(details, data)` returns the `(args, kwargs)` of a payload
+        received with such details. Without a codec such a payload is one bytes argument.
         """
         self.__core.wire.coding.set_codec(codec)
 
@@ -225,11 +225,11 @@ class Connection:
         on_suspended: Callable[[], Any] | None = None,
         on_error: Callable[[Exception], Any] | None = None,
     ) -> DurableSubscription:
-        """Subscribes in the present session and in all to come; may be called before `open`.
+        """Subscribes in the current session and in all later ones; may be called before `open`.
 
-        `on_suspended()` hears that a session has ended, `on_restored(outage)` that the next one has it, after so
-        many seconds in which events were missed; `on_error(error)` that the router refused it: the next session
-        tries again. Without `on_error` and `wait_active`, on_user_error hears that.
+        `on_suspended()` is called when a session has ended, `on_restored(outage)` when the next one has the
+        subscription, after so many seconds in which events were missed; `on_error(error)` when the router refuses it:
+        the next session tries again. Without `on_error` and `wait_active` this goes to on_user_error.
         """
         wire, subscriptions = self.__core.wire, self.__core.subscriptions
         wire.check_loop()
@@ -258,7 +258,7 @@ class Connection:
         on_suspended: Callable[[], Any] | None = None,
         on_error: Callable[[Exception], Any] | None = None,
     ) -> DurableRegistration:
-        """Registers in the present session and in all to come, as `subscribe` subscribes.
+        """Registers in the current session and in all later ones, like `subscribe`.
 
         A procedure that somebody has registered already is tried again by itself, each time with an error.
         """

@@ -88,7 +88,7 @@ class Core:
 
     @property
     def is_retrying(self) -> bool:
-        """Whether it was lost and tries to come back."""
+        """Whether the connection was lost and is being retried."""
         return bool(lib.wamp_connection_is_retrying(self.wire.pointer) == 1)
 
     @property
@@ -150,7 +150,7 @@ class Core:
             await self.wire.hear(self._closed)
 
     async def closed(self) -> Closed:
-        """Waits for the end after which no attempt follows."""
+        """Waits for the final end, after which there is no further attempt."""
         if self._closed is None:
             raise not_connected(lib.WAMP_ERR_CLOSED, "the connection was never opened", "")
         closed: Closed = await self.wire.hear(self._closed)

@@ -1,4 +1,4 @@
-"""Subscriptions and registrations of a connection: made anew in each of its sessions."""
+"""Subscriptions and registrations of a connection: made again in each of its sessions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class DurableSubscription:
 
     @property
     def id(self) -> int:
-        """The router's id in the present session; 0 where it has none."""
+        """The router's id in the current session; 0 if there is none."""
         return self._entry.id
 
     @property
@@ -44,11 +44,11 @@ class DurableSubscription:
         return _durable(self._entry).active
 
     async def wait_active(self) -> None:
-        """Waits until the router has it; raises the error where a session's router refuses it."""
+        """Waits until the router has it; raises the error if the router refuses it."""
         await _durable(self._entry).wait_active()
 
     async def unsubscribe(self) -> bool:
-        """Ends it for good; False where other handlers keep the topic subscribed."""
+        """Ends it for good; returns False if other handlers keep the topic subscribed."""
         ended = await _remove(self._core, self._entry, lib.wamp_connection_unsubscribe)
         self._core.forget(self._entry)
         self._entry.drop_waiting()
@@ -82,7 +82,7 @@ class DurableRegistration:
 
     @property
     def id(self) -> int:
-        """The router's id in the present session; 0 where it has none."""
+        """The router's id in the current session; 0 if there is none."""
         return self._entry.id
 
     @property
@@ -91,7 +91,7 @@ class DurableRegistration:
         return _durable(self._entry).active
 
     async def wait_active(self) -> None:
-        """Waits until the router has it; raises the error where a session's router refuses it."""
+        """Waits until the router has it; raises the error if the router refuses it."""
         await _durable(self._entry).wait_active()
 
     async def unregister(self) -> None:

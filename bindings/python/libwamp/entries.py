@@ -97,7 +97,7 @@ class Durable:
         self._waiting: set[asyncio.Future[None]] = set()
 
     async def wait_active(self) -> None:
-        """Waits until the router has it; raises the error where a session's router refuses it."""
+        """Waits until the router has it; raises the error if the router refuses it."""
         self._wire.check_loop()
         if self.removed:
             raise local_error(lib.WAMP_ERR_NO_SUCH_ID)

@@ -1,7 +1,7 @@
-"""Exceptions, for all that can go wrong.
+"""Exceptions for everything that can go wrong.
 
-`Error` is an ERROR of WAMP's: the router or a peer answered it, or an endpoint raises it to answer it.
-`LocalError` and its kinds come from this side: a wrong argument, no connection, a full queue.
+`Error` is a WAMP ERROR: the answer of the router or a peer, or raised by an endpoint to send it. `LocalError` and its
+subclasses come from this side: a wrong argument, no connection, a full queue.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ class WampError(Exception):
 
 
 class Error(WampError):
-    """An ERROR of WAMP's: its URI, its arguments (a tuple) and its keyword arguments.
+    """A WAMP ERROR: its URI, its arguments (a tuple) and its keyword arguments.
 
-    `details` are what the router sent with one that has come.
+    `details` are those that the router sent with a received error.
     """
 
     uri: str
@@ -46,10 +46,10 @@ class Error(WampError):
 
 
 class LocalError(WampError):
-    """A failure on this side, or on the way.
+    """A failure on this side, or of the connection.
 
-    `status` is the library's number, `name` its name (`WAMP_ERR_CLOSED`) and `text` what that means; `detail`
-    says more about this case, and `uri` is WAMP's word for it where there is one (the reason of an ABORT).
+    `status` is the library's number, `name` its name (`WAMP_ERR_CLOSED`) and `text` its meaning; `detail` says more
+    about this case, and `uri` is the WAMP URI for it if there is one (the reason of an ABORT).
     """
 
     def __init__(self, status: int, detail: str = "", uri: str = "") -> None:
@@ -73,7 +73,7 @@ class NotConnected(LocalError, ConnectionError):
 
 
 class AuthenticationError(NotConnected):
-    """The router does not let us in, or we do not trust it."""
+    """The router does not admit us, or we do not trust it."""
 
 
 class OptionError(LocalError, ValueError):
@@ -81,7 +81,7 @@ class OptionError(LocalError, ValueError):
 
 
 class UriError(LocalError, ValueError):
-    """A topic, a procedure or another URI is none."""
+    """A topic, a procedure or another URI is not valid."""
 
 
 class NotSent(NotConnected):
@@ -89,15 +89,15 @@ class NotSent(NotConnected):
 
 
 class OutcomeUnknown(NotConnected):
-    """The session has ended after the request was sent: it may or may not have been done."""
+    """The session has ended after the request was sent: it may or may not have taken effect."""
 
 
 class QueueFull(LocalError, BufferError):
-    """More was published than could be sent. Nothing was sent now: `await session.drain()` and publish it again."""
+    """More was published than could be sent. This event was not sent: `await session.drain()` and publish it again."""
 
 
 class TimedOut(LocalError, TimeoutError):
-    """The library waited for as long as it was told to."""
+    """The time limit has passed."""
 
 
 _KINDS: dict[int, type[LocalError]] = {

@@ -60,12 +60,12 @@ class Registration:
         return self._is_listed(self._entry)
 
     async def unregister(self) -> None:
-        """Ends it. Calls that are being served are still answered."""
+        """Ends it. Calls in progress are still answered."""
         await self._session.unregister(self)
 
 
 class Invocation:
-    """One call being served, for an endpoint that asked for it by `details_arg`."""
+    """One call being served, for an endpoint that asked for it with `details_arg`."""
 
     __slots__ = ("_coding", "_pieces", "_pointer", "details", "has_input", "procedure", "wants_progress")
 
@@ -83,13 +83,13 @@ class Invocation:
 
     @property
     def is_canceled(self) -> bool:
-        """Whether nobody waits for the answer any more. A coroutine need not ask: it is cancelled."""
+        """Whether the answer is no longer wanted. A coroutine need not check this: it is cancelled."""
         return bool(lib.wamp_invocation_is_canceled(self._pointer) != 0)
 
     def progress(self, *args: Any, wamp_options: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
-        """Sends a progressive result, as long as the endpoint has not answered.
+        """Sends a progressive result; only until the endpoint has answered.
 
-        Raises `QueueFull` where the send queue has no room.
+        Raises `QueueFull` if the send queue has no room.
         """
         told = self._coding.outgoing(args, kwargs, wamp_options)
         if wamp_options:
@@ -99,7 +99,7 @@ class Invocation:
             check(lib.wamp_invocation_progress(self._pointer, told))
 
     async def input(self) -> AsyncIterator[Any]:
-        """Gives what the caller sends after the arguments: each piece is None, the one value, or a `Result`."""
+        """Yields what the caller sends after the arguments: each piece is None, the single value, or a `Result`."""
         more = self.has_input
         while more:
             more, piece = await self._pieces.get()

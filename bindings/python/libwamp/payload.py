@@ -21,10 +21,10 @@ from .ffi import PAYLOAD, ffi, lib, to_c
 
 
 class Result:
-    """Several values at once, or values with names: what an endpoint returns, and a call then gives.
+    """Several values at once, or named values: returned by an endpoint, and then by the call.
 
-    `options` are WAMP's Options of the endpoint's YIELD, sent to the router as they are. `details` are what the
-    router sent with a result that has come.
+    `options` are the WAMP Options of the endpoint's YIELD, passed to the router unchanged. `details` are those that
+    the router sent with a received result.
     """
 
     __slots__ = ("args", "details", "kwargs", "options")
@@ -49,9 +49,9 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A whole payload that is encoded already: `args` is a list, `kwargs` a dict, None stands for none.
+    """A whole payload that is already encoded: `args` is a list, `kwargs` a dict, None stands for none.
 
-    `encoding` is "json", "msgpack" or "cbor". It takes the place of all arguments, results or error arguments.
+    `encoding` is "json", "msgpack" or "cbor". It replaces all arguments, results or error arguments.
     """
 
     encoding: str

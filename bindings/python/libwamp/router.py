@@ -1,4 +1,4 @@
-"""The embedded router: for tests, demonstrations and programs of one machine."""
+"""The embedded router: for tests, demonstrations and programs on one machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .payload import path_text, report
 class Router:
     """A WAMP router inside this process.
 
-    `config` is what the library takes, as a mapping; without it realms are made as they are asked for.
+    `config` is the configuration of `wamp_router_new` as a mapping; without it realms are made on demand.
 
         with Router() as router:
             router.listen("ws://127.0.0.1:0/ws")
@@ -47,7 +47,7 @@ class Router:
             discard(lib.wamp_router_free, self._handle)
 
     def listen(self, url: str = "ws://127.0.0.1:0/ws") -> str:
-        """Listens; port 0 takes a free one. Gives the URL to connect to."""
+        """Listens; with port 0 on a free one. Returns the URL to connect to."""
         listening = ffi.new("const char **")
         check(lib.wamp_router_listen(self._handle, to_c(url), listening))
         return from_c(listening[0])
@@ -59,15 +59,15 @@ class Router:
 
     @property
     def stats(self) -> dict[str, int]:
-        """Counts of the router: `clients`, `sessions`, `subscriptions`, `registrations`, ..."""
+        """Counters of the router: `clients`, `sessions`, `subscriptions`, `registrations`, ..."""
         return report(lib.wamp_router_stats(self._handle))[1]
 
     def kick(self, session: int = 0, reason: str | None = None) -> int:
-        """Ends a session, or all clients, and tells how many. Without a reason (a URI) the connection is just cut."""
+        """Ends a session, or all clients, and returns how many. Without a reason (a URI) the connection is just cut."""
         return check(lib.wamp_router_kick(self._handle, session, ffi.NULL if reason is None else to_c(reason)))
 
     def close(self) -> None:
-        """Stops the router; its sessions are lost. Closing twice is no error."""
+        """Stops the router; its sessions are lost. Closing twice is not an error."""
         if self._handle != ffi.NULL:
             lib.wamp_router_free(self._handle)
             self._handle = ffi.NULL

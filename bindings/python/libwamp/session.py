@@ -38,8 +38,8 @@ Options = Mapping[str, Any]
 class Session:
     """One session of a realm, from join to leave. Used in another event loop or thread, it raises RuntimeError.
 
-    `wamp_options` are WAMP's Options of a request, sent to the router as they are. Topics and procedures may be
-    shortened by `prefix`.
+    `wamp_options` are the WAMP Options of a request, passed to the router unchanged. Topics and procedures may be
+    shortened with `prefix`.
     """
 
     def __init__(self, core: Core, joined: Joined) -> None:
@@ -60,18 +60,18 @@ class Session:
 
     @property
     def features(self) -> dict[str, dict[str, bool]]:
-        """WAMP's advanced features by role: under our roles, whether both sides have them."""
+        """WAMP's advanced features by role: for our roles, whether both sides support them."""
         return report(lib.wamp_session_features(self._pointer))[1]
 
     @property
     def subscriptions(self) -> list[Subscription | DurableSubscription]:
-        """The active subscriptions, those of the connection among them."""
+        """The active subscriptions, including those of the connection."""
         entries = self._core.subscriptions.values() if self.is_open else ()
         return [entry.face for entry in entries if entry.id]
 
     @property
     def registrations(self) -> list[Registration | DurableRegistration]:
-        """The active registrations, those of the connection among them."""
+        """The active registrations, including those of the connection."""
         entries = self._core.registrations.values() if self.is_open else ()
         return [entry.face for entry in entries if entry.id]
 
@@ -93,13 +93,13 @@ class Session:
         wamp_details: bool = False,
         **kwargs: Any,
     ) -> Any:
-        """Calls a procedure. Gives None, the one value, or a `Result` with all of them; raises `Error`.
+        """Calls a procedure. Returns None, the single value, or a `Result` with all of them; raises `Error`.
 
-        After `wamp_timeout` seconds the call is given up: `TimedOut`. `wamp_on_progress` is called with each
-        progressive result; a coroutine has ended before the next one begins, and before the call returns.
-        `wamp_input` is sent to the callee after the arguments, piece by piece: values, or `Result`s for several.
-        When the task is cancelled the call is, too, in `wamp_cancel_mode`: "skip", "killnowait" or "kill".
-        With `wamp_details` it gives a `Result` in any case, progressive ones too: their `details` are the router's.
+        After `wamp_timeout` seconds the call is cancelled: `TimedOut`. `wamp_on_progress` is called with each
+        progressive result; a coroutine finishes before the next one starts, and before the call returns. `wamp_input`
+        is sent to the callee after the arguments, piece by piece: values, or `Result`s for several. When the task is
+        cancelled the call is, too, in `wamp_cancel_mode`: "skip", "killnowait" or "kill". With `wamp_details` it
+        always returns a `Result`, for progressive results too: their `details` are the router's.
         """
         if kwargs:
             check_keywords(kwargs)
@@ -142,12 +142,12 @@ class Session:
         details_arg: str | None = None,
         concurrency: int = CONCURRENCY,
     ) -> Registration:
-        """Serves a procedure by a function or coroutine function, called with the call's arguments.
+        """Serves a procedure with a function or coroutine function, which is called with the call's arguments.
 
-        What it returns is the result (several values as a `Result`). Raising `Error` answers that error, any
-        other exception `wamp.error.runtime_error`. `details_arg` names a keyword argument that receives the
-        `Invocation`. A coroutine is cancelled when its caller gives the call up. Coroutines run at the same time;
-        when there are `concurrency` of them, further calls are answered `wamp.error.unavailable`.
+        Its return value is the result (several values as a `Result`). Raising `Error` answers with that error, any
+        other exception with `wamp.error.runtime_error`. `details_arg` names a keyword argument that receives the
+        `Invocation`. A coroutine is cancelled when its caller cancels the call. Coroutines run concurrently; when
+        there are `concurrency` of them, further calls are answered `wamp.error.unavailable`.
         """
         name = uri_to_c("procedure", procedure)
         check_callable("an endpoint", endpoint)
@@ -168,7 +168,7 @@ class Session:
         return registration
 
     async def unregister(self, registration: Registration) -> None:
-        """Ends a registration. Calls that are being served are still answered."""
+        """Ends a registration. Calls in progress are still answered."""
         number = registration._entry.number
         await self._send(lib.wamp_session_unregister, number, ffi.NULL, ffi.NULL, ffi.NULL)
         await self._wire.outcome(number)
@@ -176,10 +176,11 @@ class Session:
     async def subscribe(
         self, topic: str, handler: Callable[..., Any], options: Options | None = None, *, details_arg: str | None = None
     ) -> Subscription:
-        """Has a function or coroutine function called with the arguments of each of the topic's events.
+        """Subscribes a function or coroutine function, which is called with the arguments of each of the topic's
+        events.
 
-        Events come in the order in which the router sent them; a coroutine has ended before the next one begins.
-        When 1024 events wait for a coroutine, the connection reads no more until half of them are handled, unless
+        Events come in the order in which the router sent them; a coroutine finishes before the next one starts. When
+        1024 events are waiting for a coroutine, the connection stops reading until half of them are handled, unless
         it is a handler that waits for an answer on this connection. `details_arg` names a keyword argument that
         receives the `Event`.
         """
@@ -201,7 +202,7 @@ class Session:
         return subscription
 
     async def unsubscribe(self, subscription: Subscription) -> bool:
-        """Ends a subscription; False where other handlers keep the topic subscribed."""
+        """Ends a subscription; returns False if other handlers keep the topic subscribed."""
         entry = subscription._entry
         ended = await self._send(lib.wamp_session_unsubscribe, entry.number, ffi.NULL, ffi.NULL, ffi.NULL)
         if ended:
@@ -211,7 +212,7 @@ class Session:
         return bool(ended)
 
     def publish(self, topic: str, /, *args: Any, wamp_options: Options | None = None, **kwargs: Any) -> None:
-        """Publishes an event and returns at once. Raises `QueueFull` where the send queue has no room."""
+        """Publishes an event and returns at once. Raises `QueueFull` if the send queue has no room."""
         if kwargs:
             check_keywords(kwargs)
         status = lib.wamp_session_publish(
@@ -225,7 +226,7 @@ class Session:
         check(status)
 
     async def publish_ack(self, topic: str, /, *args: Any, wamp_options: Options | None = None, **kwargs: Any) -> int:
-        """Publishes an event and waits until the router has it. Gives the publication's id."""
+        """Publishes an event and waits until the router has it. Returns the publication's id."""
         if kwargs:
             check_keywords(kwargs)
         number = await self._send(
@@ -241,17 +242,17 @@ class Session:
         return publication
 
     async def drain(self) -> None:
-        """Waits until `publish` has room again; returns at once where it has."""
+        """Waits until `publish` has room again; returns at once if it has."""
         with self._wire.hearing():
             await self._wire.writable.wait()
         self._pointer  # noqa: B018 - raises where the session has ended
 
     def prefix(self, shortcut: str, prefix: str | None) -> None:
-        """Lets "shortcut:rest" stand for "prefix.rest", in later sessions of the connection too; None ends that."""
+        """Makes "shortcut:rest" stand for "prefix.rest", in later sessions of the connection too; None removes that."""
         check(lib.wamp_session_prefix(self._pointer, to_c(shortcut), ffi.NULL if prefix is None else to_c(prefix)))
 
     def resolve(self, text: str) -> str:
-        """The URI that a text stands for. Seldom needed: all methods resolve by themselves."""
+        """The URI that a text stands for. Rarely needed: all methods resolve by themselves."""
         size = check(lib.wamp_session_resolve(self._pointer, to_c(text), ffi.NULL, 0))
         uri = ffi.new(CHARS, size + 1)
         check(lib.wamp_session_resolve(self._pointer, to_c(text), uri, size + 1))
@@ -266,14 +267,14 @@ class Session:
         print(f"WAMP session {self.id} on '{self.realm}' at {age:.3f} ms: {' '.join(words)}", file=sys.stderr)
 
     async def leave(self, reason: str | None = None, message: str | None = None) -> None:
-        """Leaves the realm and closes the connection. A session that has ended may leave again."""
+        """Leaves the realm and closes the connection. Calling it again after the end is not an error."""
         if not self._joined.closed.done():
             await self._core.close(reason, message)
 
     close = leave
 
     async def wait_closed(self) -> Closed:
-        """Waits until the session has ended, for whatever reason, and tells it."""
+        """Waits until the session has ended, for whatever reason, and returns how."""
         closed: Closed = await self._wire.hear(self._joined.closed)
         return closed
 
