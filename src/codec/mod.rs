@@ -5,7 +5,7 @@
 //! head and splices the caller's encoded payload once. What the messages *are* is left to
 //! [`crate::protocol`]; this module knows arrays, ids, texts, dicts and payloads only.
 //!
-//! * [`json`]; [`msgpack`], [`cbor`] and what they share, [`binary`]: the encodings.
+//! * [`json`]; [`binary`], which MsgPack and CBOR share: the encodings.
 //! * [`reader`], [`writer`]: messages in any of them.
 //! * [`transcode`](mod@transcode): from one to another; [`token`], [`timestamp`]: what they have in
 //!   common.
