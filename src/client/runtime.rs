@@ -14,7 +14,7 @@ use std::fmt;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, Weak, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -259,6 +259,35 @@ pub fn suspect() {
     if thread::Builder::new().name("wamp-look".to_owned()).spawn(look).is_err() {
         end_look();
     }
+}
+
+/// Time between two checks of a thread that waits: a program may close the library's descriptors in
+/// the very moment in which a wake-up is on its way, so that nothing on the I/O threads notices.
+const CHECKS: Duration = Duration::from_secs(2);
+
+/// As [`wait_on`], for what only the I/O threads can bring: looks now and then whether their
+/// descriptors are still there. May return early.
+pub(super) fn wait_for_io<'m, T>(
+    condition: &Condvar,
+    guard: MutexGuard<'m, T>,
+    deadline: Option<Instant>,
+) -> Option<MutexGuard<'m, T>> {
+    let check = Instant::now() + CHECKS;
+    let until = deadline.map_or(check, |deadline| deadline.min(check));
+    let again = wait_on(condition, guard, Some(until))?;
+    if Instant::now() >= check {
+        check_descriptors();
+    }
+    Some(again)
+}
+
+/// Has a look taken where descriptors of the runtime are gone; true if they are.
+pub(super) fn check_descriptors() -> bool {
+    let are_gone = lock(&HIDDEN).as_ref().is_some_and(|hidden| !hidden.descriptors.are_there());
+    if are_gone {
+        suspect();
+    }
+    are_gone
 }
 
 /// True while a look is on its way, and the threads that wait for its end.

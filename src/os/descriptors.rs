@@ -26,9 +26,9 @@ pub(super) fn file_id(fd: RawFd) -> Option<FileId> {
     Some((stat.st_dev as u64, stat.st_ino as u64))
 }
 
-/// The first of the library's numbers: above what most programs have, and well below what select()
-/// takes.
-const FIRST: RawFd = 256;
+/// The most that the library's numbers begin with: above what most programs have, and below what
+/// select() takes.
+const MOST_FIRST: RawFd = 512;
 /// The number of descriptors that select() takes.
 const SELECTABLE: RawFd = 1024;
 
@@ -38,10 +38,11 @@ pub(crate) fn raised<T: FromRawFd + IntoRawFd>(descriptor: T) -> T {
     let low = descriptor.into_raw_fd();
     // SAFETY: it is given back by its owner.
     let keep = || unsafe { T::from_raw_fd(low) };
-    if low >= FIRST {
+    let first = first();
+    if low >= first {
         return keep();
     }
-    let high = copy_above(low, FIRST);
+    let high = copy_above(low, first);
     match high {
         Some(high) if high.as_raw_fd() < SELECTABLE => {
             drop(keep());
@@ -55,11 +56,12 @@ pub(crate) fn raised<T: FromRawFd + IntoRawFd>(descriptor: T) -> T {
 /// Runs what makes descriptors while the low numbers are taken. Other threads get higher ones
 /// meanwhile, too.
 pub(crate) fn made_above<T>(make: impl FnOnce() -> T) -> T {
-    let taken = fs::File::open("/dev/null").ok().filter(|_| has_room());
+    let first = first();
+    let taken = fs::File::open("/dev/null").ok();
     let _low = taken.map(|nothing| {
         let mut low = vec![OwnedFd::from(nothing)];
         // The last one is no low number, and goes at once.
-        while let Some(next) = copy_above(low[0].as_raw_fd(), 0).filter(|fd| fd.as_raw_fd() < FIRST)
+        while let Some(next) = copy_above(low[0].as_raw_fd(), 0).filter(|fd| fd.as_raw_fd() < first)
         {
             low.push(next);
         }
@@ -68,15 +70,16 @@ pub(crate) fn made_above<T>(make: impl FnOnce() -> T) -> T {
     make()
 }
 
-/// True if the low numbers are no more than a quarter of what the process may have.
-fn has_room() -> bool {
+/// The number that the library's begin with: half of what the process may have, at most.
+fn first() -> RawFd {
     let mut limit = MaybeUninit::<libc::rlimit>::uninit();
     // SAFETY: there is room for what is written.
     if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, limit.as_mut_ptr()) } != 0 {
-        return false;
+        return 0;
     }
     // SAFETY: getrlimit has filled it.
-    unsafe { limit.assume_init() }.rlim_cur / 4 >= FIRST as libc::rlim_t
+    let half = unsafe { limit.assume_init() }.rlim_cur / 2;
+    RawFd::try_from(half).map_or(MOST_FIRST, |half| half.min(MOST_FIRST))
 }
 
 /// A copy under the lowest number that is free, from this one on.
@@ -112,8 +115,10 @@ impl Descriptors {
 
     /// True while all of them are open, and are what they were.
     pub(crate) fn are_there(&self) -> bool {
-        let there = descriptors();
-        self.0.iter().all(|(number, kind)| there.0.get(number) == Some(kind))
+        let is_there = |(number, kind): (&RawFd, &PathBuf)| {
+            fs::read_link(format!("/proc/self/fd/{number}")).is_ok_and(|there| there == *kind)
+        };
+        self.0.iter().all(is_there)
     }
 
     /// Takes their numbers out of use for good, as far as nobody has them: what goes on using them

@@ -35,7 +35,7 @@ use super::scope;
 use super::session::callbacks::Slot;
 use super::session::{EventHandler, Host, Notice, Session, Shared};
 use super::status::{Failure, Status};
-use super::sync::{lock, notify, wait_on};
+use super::sync::{lock, notify};
 
 use state::{Opening, State};
 
@@ -189,7 +189,7 @@ impl Connection {
     pub fn wait_until_quiet(&self, deadline: Instant) -> bool {
         let mut state = lock(&self.state);
         while !state.is_idle() {
-            match wait_on(&self.changed, state, Some(deadline)) {
+            match runtime::wait_for_io(&self.changed, state, Some(deadline)) {
                 Some(again) => state = again,
                 None => return false,
             }
@@ -228,7 +228,7 @@ impl Connection {
                 let text = "waiting for a session on an I/O thread would never end";
                 return Err(Failure::new(Status::Deadlock, text));
             }
-            state = wait_on(&self.changed, state, deadline)
+            state = runtime::wait_for_io(&self.changed, state, deadline)
                 .ok_or_else(|| Failure::new(Status::Timeout, "no session was open in time"))?;
         }
     }

@@ -260,6 +260,11 @@ async fn connect(
     transport::connect(&target).await.map_err(|error| {
         if matches!(error, ConnectError::Descriptors { .. }) {
             runtime::suspect();
+        } else if runtime::check_descriptors() {
+            // Files of the program stand under their numbers, so that the system says something
+            // else.
+            let failure = Failure::new(Status::Internal, runtime::FAILED);
+            return CloseReason::failed(CloseClass::Closed, failure);
         }
         let rest = match &error {
             ConnectError::Http { rest, .. } => *rest,

@@ -410,7 +410,7 @@ impl<E: Item> EventQueue<E> {
             if self.discarding.load(Ordering::Acquire) {
                 return Err(Failure::new(Status::Handle, "the connection was freed"));
             }
-            match wait_on(&self.changed, queue, deadline) {
+            match runtime::wait_for_io(&self.changed, queue, deadline) {
                 Some(again) => queue = again,
                 None => return Ok(Vec::new()),
             }

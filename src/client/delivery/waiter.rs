@@ -3,7 +3,8 @@
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::client::sync::{lock, wait_on};
+use crate::client::runtime::wait_for_io;
+use crate::client::sync::lock;
 
 /// A thread that waits for one outcome. It is woken by the I/O thread itself.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ impl<T> Waiter<T> {
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         let mut outcome = lock(&self.outcome);
         while outcome.is_none() {
-            outcome = wait_on(&self.told, outcome, deadline)?;
+            outcome = wait_for_io(&self.told, outcome, deadline)?;
         }
         outcome.take()
     }

@@ -30,9 +30,10 @@ use bytes::Bytes;
 
 use crate::client::login::Login;
 use crate::client::options::Options;
+use crate::client::runtime::wait_for_io;
 use crate::client::stats::Traffic;
 use crate::client::status::{Failure, Status};
-use crate::client::sync::{lock, wait_on};
+use crate::client::sync::lock;
 use crate::codec::{Batch, Encoding};
 use crate::protocol::{self, Event, Phase};
 use crate::transport::{Serializer, Transport};
@@ -196,7 +197,7 @@ impl Session {
             if core.backlog() == 0 {
                 break Ok(());
             }
-            match wait_on(&self.written, core, deadline) {
+            match wait_for_io(&self.written, core, deadline) {
                 Some(again) => core = again,
                 None => {
                     core = lock(&self.core);
