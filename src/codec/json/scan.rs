@@ -125,13 +125,9 @@ impl<'a> Scanner<'a> {
         let mut open = Nesting::default();
         loop {
             self.skip_space();
-            let Some(byte) = self.peek() else {
-                return Err(self.error("the text ends too early"));
-            };
+            let byte = self.peek().ok_or_else(|| self.error("the text ends too early"))?;
             match byte {
-                b'"' => {
-                    self.skip_string()?;
-                }
+                b'"' => self.skip_string().map(drop)?,
                 b'[' | b'{' => {
                     let is_dict = byte == b'{';
                     if self.rules == Rules::Strict && open.depth == MAX_DEPTH {
