@@ -45,6 +45,9 @@ const ROUNDS: usize = 64;
 /// Time for the closing handshake of the transport after the session has ended.
 const TRANSPORT_CLOSE: Duration = Duration::from_secs(1);
 
+/// Without pings the task runs after this time: only then a loss of descriptors may show.
+const LOOK: Duration = Duration::from_secs(30);
+
 /// The phase of a pump.
 enum Phase {
     /// The session goes on.
@@ -56,7 +59,7 @@ enum Phase {
     Parting { end: CloseReason, until: Instant },
 }
 
-/// The two ends, the protocol's and the transport's, and the time.
+/// Both ends, the protocol's and the transport's, and the time.
 pub(super) struct Pump {
     phase: Phase,
     shared: Arc<Shared>,
@@ -291,12 +294,10 @@ impl Pump {
     /// Ready once the session is over and the transport is closed too, or the time is up.
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         self.notice_end();
-        if self.is_running() {
-            return Poll::Pending;
-        }
         // The last words may have come since the last look, from another thread.
-        let has_words = self.sending.is_some() || self.has_unwritten();
+        let has_words = !self.is_running() && (self.sending.is_some() || self.has_unwritten());
         match &mut self.phase {
+            Phase::Running => return Poll::Pending,
             Phase::Draining { until, close_sent, .. } if Instant::now() < *until => {
                 if !has_words && (*close_sent || self.transport.poll_close(cx).is_ready()) {
                     // The peer's own closing handshake comes through poll_receive.
@@ -309,7 +310,7 @@ impl Pump {
             {
                 return Poll::Pending;
             }
-            Phase::Running | Phase::Draining { .. } | Phase::Parting { .. } => {}
+            Phase::Draining { .. } | Phase::Parting { .. } => {}
         }
         match std::mem::replace(&mut self.phase, Phase::Running) {
             Phase::Running => Poll::Pending,
@@ -383,12 +384,11 @@ impl Pump {
         if let Phase::Draining { until, .. } | Phase::Parting { until, .. } = &self.phase {
             return Some(*until);
         }
-        let ping = self.ping_timer.due().map(|due| {
-            // Setting a timer anew costs more than letting it fire once in vain.
-            let set = self.timer.deadline();
-            let early = set > now && set < due && self.join_until.is_none();
-            if early && !self.ping_timer.has_pinged() { set } else { due }
-        });
+        let due = self.ping_timer.due().unwrap_or(now + LOOK);
+        // Setting a timer anew costs more than letting it fire once in vain.
+        let set = self.timer.deadline();
+        let early = set > now && set < due && self.join_until.is_none();
+        let ping = Some(if early && !self.ping_timer.has_pinged() { set } else { due });
         let call = self.session.lock_core().protocol.next_timeout().map(Instant::from_std);
         [self.join_until, self.leave_until, ping, call].into_iter().flatten().min()
     }

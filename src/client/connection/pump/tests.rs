@@ -193,6 +193,22 @@ async fn a_silent_router_lets_no_session_open_in_time() {
     assert_eq!(router.sent().last().map(String::as_str), Some("the"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_task_runs_now_and_then_without_pings_too() {
+    let router = Scripted::new(true, [message(WELCOME)]);
+    let (_connection, mut pump) = pump(&router);
+    assert!(pump.ping_timer.due().is_none());
+    assert!(poll_fn(|cx| Poll::Ready(pump.poll(cx).is_pending())).await);
+    // The time to join in was set before, and is let fire once.
+    for _ in 0..3 {
+        let now = Instant::now();
+        let next = pump.next_deadline(now).unwrap();
+        assert!(next > now && next <= now + Duration::from_secs(60), "{:?}", next - now);
+        tokio::time::sleep_until(next).await;
+        assert!(poll_fn(|cx| Poll::Ready(pump.poll(cx).is_pending())).await);
+    }
+}
+
 fn vec_of<const N: usize>(texts: [&str; N]) -> Vec<String> {
     texts.map(str::to_owned).to_vec()
 }
