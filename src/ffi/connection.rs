@@ -111,10 +111,10 @@ pub unsafe extern "C" fn wamp_connection_session(
     session: *mut *mut wamp_session_t,
 ) -> c_int {
     from_c!(session: Out);
+    session.set(std::ptr::null_mut());
     guard(|| {
         let object = find(connection)?;
         session.check()?;
-        session.set(std::ptr::null_mut());
         let open = object.client.session(args::deadline(timeout_ms))?;
         let handle = loan::lend_session(&open);
         // It may have been closed, and its loan ended, in this very moment.

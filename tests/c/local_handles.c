@@ -43,6 +43,7 @@ static void as_connection(void *handle) {
   BAD(wamp_connection_open(c));
   BAD(wamp_connection_close(c, NULL, NULL, 0));
   BAD(wamp_connection_close(c, NULL, NULL, 1000));
+  session = (wamp_session_t *)c;
   BAD(wamp_connection_session(c, 1000, &session));
   CHECK(session == NULL);
   BAD(wamp_connection_is_open(c));
