@@ -246,14 +246,20 @@ pub fn is_of_descriptors(panic: &(dyn Any + Send)) -> bool {
 /// closed descriptors that are not its own. Then whatever runs on it ends, and the next to need a
 /// runtime gets a new one. Returns at once.
 pub fn suspect() {
+    begin_look(true);
+}
+
+/// `has_panicked`: then descriptors that are gone are proof enough. Otherwise they may be somebody
+/// else's, who opened them while the runtime was made, and has closed them since.
+fn begin_look(has_panicked: bool) {
     if IS_LOOKED_AT.swap(true, Ordering::AcqRel) {
         return;
     }
-    let look = || {
+    let look = move || {
         os::SignalMask::current().for_io().wear();
         LOOKS.set(true);
         // A look that panics itself finds the same.
-        let _ = panic::catch_unwind(replace_if_broken);
+        let _ = panic::catch_unwind(|| replace_if_broken(has_panicked));
         end_look();
     };
     if thread::Builder::new().name("wamp-look".to_owned()).spawn(look).is_err() {
@@ -285,7 +291,7 @@ pub(super) fn wait_for_io<'m, T>(
 pub(super) fn check_descriptors() -> bool {
     let are_gone = lock(&HIDDEN).as_ref().is_some_and(|hidden| !hidden.descriptors.are_there());
     if are_gone {
-        suspect();
+        begin_look(false);
     }
     are_gone
 }
@@ -321,7 +327,7 @@ pub fn wait_for_look() {
     }
 }
 
-fn replace_if_broken() {
+fn replace_if_broken(has_panicked: bool) {
     let parts = |hidden: &Hidden| {
         let has_all = hidden.descriptors.are_there();
         (hidden.runtime.handle().clone(), hidden.threads.clone(), has_all)
@@ -330,7 +336,10 @@ fn replace_if_broken() {
     let Some((handle, threads, has_all)) = there else {
         return;
     };
-    if has_all && works(&handle) {
+    if (has_all || !has_panicked) && works(&handle) {
+        if let Some(hidden) = lock(&HIDDEN).as_mut() {
+            hidden.descriptors.retain_there();
+        }
         return;
     }
     let is_it = |hidden: &mut Hidden| Arc::ptr_eq(&hidden.threads, &threads);

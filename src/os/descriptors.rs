@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The file behind a descriptor's number: device and inode.
 pub(super) type FileId = (u64, u64);
@@ -90,9 +90,11 @@ fn copy_above(descriptor: RawFd, first: RawFd) -> Option<OwnedFd> {
     (copy >= 0).then(|| unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
-/// Descriptors that a poll of the system hangs on, by number, each with the name of its kind.
+/// Descriptors that a poll of the system hangs on, by number, each with what stands behind it. That
+/// is asked of the system and not of /proc, which a program may lose sight of: by chroot, or by
+/// giving up its rights.
 #[derive(Debug, Default)]
-pub(crate) struct Descriptors(BTreeMap<RawFd, PathBuf>);
+pub(crate) struct Descriptors(BTreeMap<RawFd, FileId>);
 
 /// Those of the process at this moment, as far as the system tells.
 pub(crate) fn descriptors() -> Descriptors {
@@ -101,7 +103,8 @@ pub(crate) fn descriptors() -> Descriptors {
         let number = entry.file_name().to_str()?.parse().ok()?;
         let kind = fs::read_link(entry.path()).ok()?;
         let polls = ["anon_inode:[eventpoll]", "anon_inode:[eventfd]"];
-        polls.iter().any(|name| kind == Path::new(name)).then_some((number, kind))
+        let is_one = polls.iter().any(|name| kind == Path::new(name));
+        is_one.then(|| Some((number, file_id(number)?))).flatten()
     });
     Descriptors(named.collect())
 }
@@ -115,10 +118,12 @@ impl Descriptors {
 
     /// True while all of them are open, and are what they were.
     pub(crate) fn are_there(&self) -> bool {
-        let is_there = |(number, kind): (&RawFd, &PathBuf)| {
-            fs::read_link(format!("/proc/self/fd/{number}")).is_ok_and(|there| there == *kind)
-        };
-        self.0.iter().all(is_there)
+        self.0.iter().all(|(number, file)| file_id(*number) == Some(*file))
+    }
+
+    /// Takes those out that are not there any more.
+    pub(crate) fn retain_there(&mut self) {
+        self.0.retain(|number, file| file_id(*number) == Some(*file));
     }
 
     /// Takes their numbers out of use for good, as far as nobody has them: what goes on using them
@@ -143,5 +148,28 @@ impl Descriptors {
         if self.0.contains_key(&nothing.as_raw_fd()) {
             mem::forget(nothing);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::Flag;
+
+    #[test]
+    fn what_is_replaced_is_missed_until_it_is_taken_out() {
+        let before = descriptors();
+        let flag = Flag::new().unwrap();
+        let number = flag.fd();
+        let mut ours = descriptors().without(&before);
+        // Other tests open some at the same time.
+        ours.0.retain(|fd, _| *fd == number);
+        assert!(ours.0.len() == 1 && ours.are_there());
+        let file = fs::File::open("/dev/null").unwrap();
+        // SAFETY: both are open; the flag, which owns the number, is not used as one any more.
+        assert_eq!(unsafe { libc::dup2(file.as_raw_fd(), number) }, number);
+        assert!(!ours.are_there(), "another file is no eventfd");
+        ours.retain_there();
+        assert!(ours.0.is_empty() && ours.are_there());
     }
 }
