@@ -1,9 +1,9 @@
 /*
  * The floor: what any client has to do for a message, by hand and no more.
  *
- * A message that comes in is searched for what is not ASCII; its head is read number by number; the end of its payload is
- * searched, and has to be the end of the message; who waits for it is looked up and called. A message that
- * goes out is a head and a copy of the payload. There are no threads, locks, handles, limits, options or errors, and no
+ * A message that comes in is searched for what is not ASCII; its head is read number by number; the end of its payload
+ * is searched, and has to be the end of the message; who waits for it is looked up and called. A message that goes out
+ * is a head and a copy of the payload. There are no threads, locks, handles, limits, options or errors, and no
  * code for what the test does not send: what the library takes beyond the floor is the price of all that, and slowness.
  */
 #ifndef FLOOR_H

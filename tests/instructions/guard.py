@@ -7,7 +7,9 @@ against the budget. A row that is more than 5 % over its budget fails, and the f
 Both want the library and client.c built: `make count` and `make budget` see to that.
 
 The floor (floor.h) is what any client has to do, written by hand, in the same program. Instructions do not depend on
-what else the machine does. They do on compilers and the C library, but so do the floor's, and the ratio moves less.
+what else the machine does. The floor's do on the C compiler, and on the processor, by which the C library chooses its
+functions: with gcc -O3 it is 30 % lower in a row, and without AVX2 it is twice as high, where the library stays within
+5 %. So a row is judged by the floor that is in the budget's file, and a floor that is another one here gets a note.
 """
 
 import argparse
@@ -16,7 +18,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from measure import CLIENT, FILES, Row, circumstances, measure
@@ -24,6 +26,7 @@ from places import SKIPS
 
 BUDGET = Path(__file__).with_name("budget.json")
 MARGIN = 0.05
+SHIFT = 0.02  # of a floor, from which on it is another one; it counts the same in each run
 SHARE = 0.01  # the part of a row from which on a function is in the budget
 NAMED = 12  # functions, at most
 
@@ -35,7 +38,15 @@ class Budget:
     circumstances: Mapping[str, str]
     ratios: Mapping[str, float]
     rows: Mapping[str, Row]  # with the larger functions alone
-    totals: Mapping[str, float] = field(default_factory=dict)  # of the library, all functions
+    totals: Mapping[str, float]  # of the library, all functions
+
+    def excess(self, name: str, row: Row) -> float:
+        """The part of its budget by which a row is over it."""
+        return self.ratio(name, row) / self.ratios[name] - 1
+
+    def ratio(self, name: str, row: Row) -> float:
+        """How many times the floor a row takes, of the floor that the budget was written with."""
+        return row.library / self.rows[name].floor
 
 
 def main(arguments: list[str]) -> int:
@@ -43,7 +54,7 @@ def main(arguments: list[str]) -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--update", action="store_true", help="write the budget anew")
     update = options.parse_args(arguments).update
-    budget = load() if BUDGET.exists() else Budget({}, {}, {})
+    budget = load() if BUDGET.exists() else Budget({}, {}, {}, {})
     if reason := obstacle(budget, update):
         if update:
             sys.exit(reason)
@@ -99,7 +110,7 @@ def text_of(rows: Mapping[str, Row], now: Mapping[str, str]) -> str:
     for name, row in rows.items():
         large = {one: count for one, count in row.functions.items() if count >= SHARE * row.library}
         told[name] = {
-            "budget": round(row.ratio, 2), "floor": round(row.floor), "library": round(row.library),
+            "budget": round(row.ratio, 2), "floor": round(row.floor, 1), "library": round(row.library),
             "functions": {one: round(large[one]) for one in sorted(large, key=lambda one: (-round(large[one]), one))},
         }
     return json.dumps({"circumstances": now, "rows": told}, indent=1, ensure_ascii=False) + "\n"
@@ -111,9 +122,11 @@ def text_of(rows: Mapping[str, Row], now: Mapping[str, str]) -> str:
 def table(rows: Mapping[str, Row], budget: Budget) -> str:
     lines = [f"{'row':16} {'library':>9} {'floor':>7} {'ratio':>7} {'budget':>7}   off"]
     for name, row in rows.items():
-        aim = budget.ratios.get(name)
-        off = f"{aim:7.2f} {(row.ratio / aim - 1) * 100:+5.1f} %" if aim else f"{'none':>7}"
-        lines.append(f"{name:16} {row.library:9.0f} {row.floor:7.0f} {row.ratio:7.2f} {off}")
+        ratio, rest = row.ratio, f"{'none':>7}"
+        if name in budget.ratios:
+            ratio = budget.ratio(name, row)
+            rest = f"{budget.ratios[name]:7.2f} {budget.excess(name, row) * 100:+5.1f} %"
+        lines.append(f"{name:16} {row.library:9.0f} {row.floor:7.0f} {ratio:7.2f} {rest}")
     return "\n".join(lines)
 
 
@@ -124,7 +137,9 @@ def judge(rows: Mapping[str, Row], budget: Budget, now: Mapping[str, str]) -> tu
         if name not in budget.ratios:
             failures.append(f"{name} has no budget: `make budget` writes one")
             continue
-        excess = row.ratio / budget.ratios[name] - 1
+        excess, floor = budget.excess(name, row), budget.rows[name].floor
+        if abs(row.floor / floor - 1) > SHIFT:
+            hints.append(f"note: the floor of {name} is {row.floor:.0f} here; what counts is the budget's, {floor:.0f}")
         if excess > MARGIN:
             failures.append(story(name, row, budget))
         elif excess < -MARGIN:
@@ -139,17 +154,15 @@ def judge(rows: Mapping[str, Row], budget: Budget, now: Mapping[str, str]) -> tu
 
 def story(name: str, row: Row, budget: Budget) -> str:
     """A row over its budget, and the functions that made it so."""
-    before, aim = budget.rows[name], budget.ratios[name]
-    over = (row.ratio / aim - 1) * 100
-    lines = [f"{name}: {row.ratio:.2f} times the floor, {over:.1f} % over its budget of {aim:.2f}",
-             f"  the library took {budget.totals[name]:.0f} instructions per message, now {row.library:.0f}; "
-             f"the floor {before.floor:.0f}, now {row.floor:.0f}"]
+    before, aim, over = budget.rows[name], budget.ratios[name], budget.excess(name, row) * 100
+    lines = [f"{name}: {budget.ratio(name, row):.2f} times the floor, {over:.1f} % over its budget of {aim:.2f}",
+             f"  the library took {budget.totals[name]:.0f} instructions per message, and takes {row.library:.0f} now"]
     changes = changed(row, before, SHARE * budget.totals[name])
     grown = [line for change, line in changes if change > 0]
     shrunk = [line for change, line in reversed(changes) if change < 0]
     lines += ["  functions that grew, with their own instructions per message before and now:", *grown[:NAMED]]
     if not grown:
-        lines[-1] = "  no function grew: the budget was lower than what it was written with, or the floor shrank"
+        lines[-1] = "  no function grew: the budget is lower than the counts that it was written with"
     if shrunk:
         lines += ["  functions that shrank; what is inlined moves from one to another:", *shrunk[:NAMED]]
     return "\n".join(lines)

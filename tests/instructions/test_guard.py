@@ -72,9 +72,17 @@ class Judging(unittest.TestCase):
         self.assertIn("under 10 ->   1100  wamp::both", grown)
         self.assertIn(f"600 ->      0  {READING}", shrunk)
 
-    def test_a_floor_that_shrank_is_told(self) -> None:
-        failures, _ = judge({"event 16": replace(row(), floor=80)}, self.budget, HERE)
-        self.assertIn("the floor 100, now 80", failures[0])
+    def test_another_floor_is_told_and_does_not_count(self) -> None:
+        for floor in (80, 150):
+            failures, hints = judge({"event 16": replace(row(), floor=floor)}, self.budget, HERE)
+            self.assertEqual(failures, [])
+            self.assertEqual(hints, [f"note: the floor of event 16 is {floor} here; what counts is the budget's, 100"])
+        failures, _ = judge({"event 16": replace(row(**{READING: 660}), floor=150)}, self.budget, HERE)
+        self.assertIn("6.0 % over", failures[0])
+
+    def test_a_budget_that_was_lowered_by_hand_fails(self) -> None:
+        failures, _ = judge({"event 16": row()}, replace(self.budget, ratios={"event 16": 9.4}), HERE)
+        self.assertIn("6.4 % over its budget of 9.40", failures[0])
         self.assertIn("no function grew", failures[0])
 
     def test_another_compiler_is_told_where_it_matters(self) -> None:
@@ -125,7 +133,7 @@ class Reading(unittest.TestCase):
         self.assertEqual(found.total(), 1160)
 
 
-@unittest.skipIf(obstacle(Budget({}, {}, {}), False), "no valgrind")
+@unittest.skipIf(obstacle(Budget({}, {}, {}, {}), False), "no valgrind")
 class Waste(unittest.TestCase):
     """The whole of it: client, valgrind, counts and judgement."""
 
@@ -138,7 +146,7 @@ class Waste(unittest.TestCase):
         cls.budget = budget_of(cls.clean)
 
     def test_two_runs_count_the_same(self) -> None:
-        self.assertAlmostEqual(self.again["event 16"].ratio / self.clean["event 16"].ratio, 1, delta=0.01)
+        self.assertAlmostEqual(self.again["event 16"].library / self.clean["event 16"].library, 1, delta=0.01)
         self.assertEqual(judge(self.again, self.budget, HERE), ([], []))
 
     def test_waste_is_found_and_named(self) -> None:
