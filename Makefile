@@ -4,6 +4,8 @@
 # make test-long  matrices, soaks and storms (PARTS names some of them)
 # make shake      the tests once more, with system calls delayed at random
 # make bench      measures
+# make count      counts instructions per message, and compares them with their budget
+# make budget     counts them, and writes the budget anew
 # make wheel      makes a wheel of the Python binding
 # make fuzz       fuzzes the decoders and handshakes (FUZZ_SECONDS for each, FUZZ_TARGETS)
 # make audit      asks the advisory database about the dependencies (needs a network)
@@ -18,6 +20,7 @@ TARGET  := $(abspath $(or $(CARGO_TARGET_DIR),target))
 RELEASE := $(TARGET)/release
 EXAMPLES_BIN := $(TARGET)/c/examples
 SCENARIOS_BIN := $(TARGET)/c/scenarios
+COUNTED := $(TARGET)/c/instructions/client
 VENV  := $(TARGET)/venv
 NODE_MODULES := $(TARGET)/node_modules
 SHAKER := $(TARGET)/c/shake.so
@@ -46,7 +49,7 @@ EXAMPLES  := $(patsubst examples-c/%.c,$(EXAMPLES_BIN)/%,$(wildcard examples-c/*
 SCENARIOS := $(patsubst tests/c/%.c,$(SCENARIOS_BIN)/%,$(wildcard tests/c/*.c))
 
 .PHONY: all demo check test test-long shake bench fuzz audit install install-strip uninstall clean
-.PHONY: lib examples scenarios venv python python-tools python-lints wheel javascript shaker
+.PHONY: lib examples scenarios counted count budget venv python python-tools python-lints wheel javascript shaker
 .DELETE_ON_ERROR:
 # Cargo uses all processors by itself; tests/runner runs the parts of the tests side by side.
 .NOTPARALLEL:
@@ -80,6 +83,18 @@ $(EXAMPLES_BIN)/%: examples-c/%.c include/wamp.h | lib
 $(SCENARIOS_BIN)/%: tests/c/%.c tests/c/scenario.h include/wamp.h | lib
 	@mkdir -p $(@D)
 	$(CC) $(STRICT) $(CFLAGS) -Iinclude $< $(LINK) -o $@
+
+counted: $(COUNTED)
+
+$(COUNTED): tests/instructions/client.c tests/instructions/floor.h include/wamp.h | lib
+	@mkdir -p $(@D)
+	$(CC) $(STRICT) -O2 -g -Iinclude $< $(LINK) -o $@
+
+count: counted
+	$(PYTHON) tests/instructions/guard.py
+
+budget: counted
+	$(PYTHON) tests/instructions/guard.py --update
 
 demo: lib examples
 	$(EXAMPLES_BIN)/quickstart

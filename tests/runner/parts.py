@@ -67,7 +67,7 @@ PARTS = (
     Part("binding", "builds the extension module of the Python binding", 8, make("python"),
          needs=("library", "python-packages")),
     Part("node-packages", "installs the peers in JavaScript", 6, make("javascript")),
-    Part("programs", "builds the programs in C", 29, make("scenarios", "examples"), needs=("library",)),
+    Part("programs", "builds the programs in C", 29, make("scenarios", "examples", "counted"), needs=("library",)),
     Part("shaker", "builds what delays system calls", 1, make("shaker"), tier="long"),
 
     # ---- check: what a change needs before it is committed ----
@@ -100,6 +100,10 @@ PARTS = (
          tests("c_scenarios", filters=("--skip", "valgrind")), needs=("rust", "programs"), silence=600, excused=True),
     Part("c-valgrind", "the same under valgrind, in two of the modes", 230,
          tests("c_scenarios", filters=("valgrind",)), needs=("rust", "programs"), silence=900, excused=True),
+    Part("instructions", "instructions per message, against their budget", 7,
+         Plain([sys.executable, "tests/instructions/guard.py"]), needs=("programs",), silence=300),
+    Part("instructions-guard", "the same, on a client that wastes some by design", 9,
+         Plain([sys.executable, "tests/instructions/test_guard.py"]), needs=("programs",), silence=300),
     Part("interop-features", "the whole client against Crossbar.io, Autobahn and wampy", 165,
          interop("auth", "auth_helpers", "autobahn", "examples", "features", "javascript", "longpoll_javascript",
                  "patterns", "python_binding", "store", "twins"),
