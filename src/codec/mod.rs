@@ -12,7 +12,8 @@
 //! * [`outbox`]: encoded messages that wait to be written.
 //! * [`check`]: payloads that the application gives.
 //! * [`payload`]: encoded args and kwargs, lent ([`PayloadRef`]) and owned ([`Payload`]).
-//! * [`value`]: a read-only tree over a received payload, made when somebody looks.
+//! * [`value`]: a read-only tree over a received payload, which grows as somebody looks.
+//!   `utf8`: the check of texts.
 //! * [`builder`]: writes a payload without a library for its encoding.
 
 pub mod binary;
@@ -25,6 +26,7 @@ pub mod reader;
 pub mod timestamp;
 pub mod token;
 pub mod transcode;
+mod utf8;
 pub mod value;
 pub mod writer;
 
@@ -36,6 +38,7 @@ pub use reader::{Read, Received};
 pub use timestamp::Timestamp;
 pub use token::Token;
 pub use transcode::transcode;
+pub use utf8::is_utf8;
 pub use value::Tree;
 pub use writer::{Out, Writer};
 

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
+use super::super::utf8::check_utf8;
 use super::{CodecError, Format, Head, TOO_SHORT};
 
 /// The number of lists and dicts without a length that may be open at once.
@@ -123,8 +124,7 @@ impl<'a, F: Format> Scanner<'a, F> {
     fn plain_text(&mut self, len: u64) -> Result<&'a str, CodecError> {
         let start = self.at;
         let bytes = self.bytes(len)?;
-        std::str::from_utf8(bytes)
-            .map_err(|error| CodecError { at: start + error.valid_up_to(), what: "not UTF-8" })
+        check_utf8(bytes, start)
     }
 
     fn chunks(

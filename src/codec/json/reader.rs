@@ -21,25 +21,6 @@ impl<'a> Reader<'a> {
         Ok(Reader { scan, first: true })
     }
 
-    /// Takes a binary value, if one comes next.
-    fn optional_binary(&mut self) -> Result<Option<&'a [u8]>, CodecError> {
-        let start = self.scan.at();
-        let first = self.first;
-        if !self.has_more() {
-            return Ok(None);
-        }
-        self.next_element()?;
-        if self.scan.peek() == Some(b'"') {
-            let text = self.scan.skip_value()?;
-            if is_binary(text) {
-                return Ok(Some(text));
-            }
-        }
-        self.scan.seek(start);
-        self.first = first;
-        Ok(None)
-    }
-
     fn optional_value(
         &mut self,
         open: u8,
@@ -77,13 +58,7 @@ impl<'a> Read<'a> for Reader<'a> {
         self.next_element()?;
         let at = self.scan.at();
         let wrong = |what| CodecError { at, what };
-        let mut number: u64 = 0;
-        let mut digits = 0;
-        while let Some(byte @ b'0'..=b'9') = self.scan.peek() {
-            number = number.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
-            digits += 1;
-            self.scan.bump();
-        }
+        let (number, digits) = self.scan.digits();
         if digits == 0 || digits > 1 && self.scan.byte_at(at) == Some(b'0') {
             return Err(wrong("expected a whole number"));
         }
@@ -109,11 +84,26 @@ impl<'a> Read<'a> for Reader<'a> {
     }
 
     fn payload(&mut self) -> Result<PayloadRef<'a>, CodecError> {
-        if let Some(binary) = self.optional_binary()? {
-            return Ok(PayloadRef { args: Some(binary), ..PayloadRef::NONE });
+        if !self.has_more() {
+            return Ok(PayloadRef::NONE);
         }
-        let args = self.optional_value(b'[', "args must be a list")?;
-        let kwargs = self.optional_value(b'{', "kwargs must be a dict")?;
+        self.next_element()?;
+        let wrong = CodecError { at: self.scan.at(), what: "args must be a list" };
+        let first = self.scan.peek();
+        let text = self.scan.skip_value()?;
+        let args = match first {
+            Some(b'[') => Some(text),
+            Some(b'n') => None,
+            // It may stand in place of both.
+            Some(b'"') if is_binary(text) => {
+                return Ok(PayloadRef { args: Some(text), ..PayloadRef::NONE });
+            }
+            _ => return Err(wrong),
+        };
+        let kwargs = match self.has_more() {
+            true => self.optional_value(b'{', "kwargs must be a dict")?,
+            false => None,
+        };
         Ok(PayloadRef { args, kwargs, encoding: Encoding::Json })
     }
 

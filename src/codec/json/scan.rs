@@ -4,7 +4,9 @@
 //! bracket would forge the rest of a message; what we receive may hold what real peers emit
 //! ([`Rules::Tolerant`]): bare `NaN` and `Infinity`, control characters in strings, any depth.
 
+use super::super::utf8::check_utf8;
 use super::super::{CodecError, MAX_DEPTH};
+use super::swar;
 
 /// The rules by which a scanner accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,9 +29,7 @@ pub fn check_dict(text: &[u8], rules: Rules) -> Result<&[u8], CodecError> {
 
 /// Checks that `text` is one JSON value and returns it without the space around it.
 pub fn check_value(text: &[u8], rules: Rules) -> Result<&[u8], CodecError> {
-    if let Err(error) = std::str::from_utf8(text) {
-        return Err(CodecError { at: error.valid_up_to(), what: "not UTF-8" });
-    }
+    check_utf8(text, 0)?;
     let mut scanner = Scanner::new(text, rules);
     let value = scanner.skip_value()?;
     scanner.skip_space();
@@ -118,10 +118,34 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// Steps over digits: their number, which is right up to 19 of them, and how many there are.
+    #[inline]
+    pub fn digits(&mut self) -> (u64, usize) {
+        let mut rest = self.text.get(self.at..).unwrap_or_default();
+        let before = rest.len();
+        let mut number = 0_u64;
+        while let Some((eight, behind)) = rest.split_first_chunk()
+            && let Some(digits) = swar::eight_digits(u64::from_le_bytes(*eight))
+        {
+            number = number.wrapping_mul(100_000_000).wrapping_add(digits);
+            rest = behind;
+        }
+        while let Some((byte @ b'0'..=b'9', behind)) = rest.split_first() {
+            number = number.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
+            rest = behind;
+        }
+        let count = before - rest.len();
+        self.at += count;
+        (number, count)
+    }
+
     /// Steps over one value of any kind and returns its text.
     pub fn skip_value(&mut self) -> Result<&'a [u8], CodecError> {
         self.skip_space();
         let start = self.at;
+        if self.skip_short() {
+            return Ok(&self.text[start..self.at]);
+        }
         let mut open = Nesting::default();
         loop {
             self.skip_space();
@@ -129,20 +153,7 @@ impl<'a> Scanner<'a> {
             match byte {
                 b'"' => self.skip_string().map(drop)?,
                 b'[' | b'{' => {
-                    let is_dict = byte == b'{';
-                    if self.rules == Rules::Strict && open.depth == MAX_DEPTH {
-                        return Err(self.error("nested too deep (more than 128 levels)"));
-                    }
-                    self.at += 1;
-                    self.skip_space();
-                    let closing = if is_dict { b'}' } else { b']' };
-                    if self.peek() == Some(closing) {
-                        self.at += 1;
-                    } else {
-                        open.push(is_dict);
-                        if is_dict {
-                            self.skip_key()?;
-                        }
+                    if self.enter(byte == b'{', &mut open)? {
                         continue;
                     }
                 }
@@ -179,6 +190,34 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Steps into a list or dict, as far as its first value; false for one without entries, which
+    /// is stepped over.
+    fn enter(&mut self, is_dict: bool, open: &mut Nesting) -> Result<bool, CodecError> {
+        if self.rules == Rules::Strict && open.depth == MAX_DEPTH {
+            return Err(self.error("nested too deep (more than 128 levels)"));
+        }
+        self.at += 1;
+        self.skip_space();
+        let closing = if is_dict { b'}' } else { b']' };
+        if self.peek() == Some(closing) {
+            self.at += 1;
+            return Ok(false);
+        }
+        open.push(is_dict);
+        if is_dict {
+            self.skip_key()?;
+        }
+        Ok(true)
+    }
+
+    /// Steps over a list or dict without entries, if one is here.
+    #[inline]
+    fn skip_short(&mut self) -> bool {
+        let is_short = matches!(self.text.get(self.at..self.at + 2), Some(b"{}" | b"[]"));
+        self.at += if is_short { 2 } else { 0 };
+        is_short
+    }
+
     /// Steps over a string; returns what stands between its quotes, escapes as they are.
     pub fn skip_string(&mut self) -> Result<&'a [u8], CodecError> {
         if self.peek() != Some(b'"') {
@@ -187,7 +226,7 @@ impl<'a> Scanner<'a> {
         self.at += 1;
         let start = self.at;
         loop {
-            self.at += plain_run(&self.text[self.at..]);
+            self.at += plain_run(&self.text[self.at..], self.rules);
             match self.peek() {
                 Some(b'"') => {
                     let inner = &self.text[start..self.at];
@@ -285,23 +324,40 @@ pub fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// The number of bytes at the start of `text` that are neither a quote, a backslash nor a control
-/// character.
-///
-/// The blocks have a fixed size so that the compiler checks all their bytes at once.
+/// The number of bytes at the start of `text` that are neither a quote nor a backslash, nor by
+/// strict rules a control character.
 #[inline]
-fn plain_run(text: &[u8]) -> usize {
-    const BLOCK: usize = 32;
+pub(super) fn plain_run(text: &[u8], rules: Rules) -> usize {
+    // Most strings are shorter than it takes to call a search.
+    const SHORT: usize = 32;
     let mut run = 0;
-    for block in text.chunks_exact(BLOCK) {
-        let special = block.iter().fold(0u8, |seen, byte| seen | u8::from(is_special(*byte)));
-        if special != 0 {
-            break;
+    while run < SHORT
+        && let Some(eight) = text.get(run..).and_then(<[u8]>::first_chunk)
+    {
+        match swar::specials(u64::from_le_bytes(*eight)) {
+            0 => run += eight.len(),
+            marks => return run + marks.trailing_zeros() as usize / 8,
         }
-        run += BLOCK;
     }
+    if run < SHORT {
+        let rest = &text[run..];
+        return run + rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len());
+    }
+    let run = memchr::memchr2(b'"', b'\\', text).unwrap_or(text.len());
+    match rules {
+        Rules::Tolerant => run,
+        Rules::Strict => before_control(&text[..run]),
+    }
+}
+
+/// The number of bytes before the first control character.
+fn before_control(text: &[u8]) -> usize {
+    // The blocks have a fixed size so that the compiler checks all their bytes at once.
+    const BLOCK: usize = 64;
+    let is_plain = |block: &&[u8]| block.iter().fold(true, |plain, byte| plain & (*byte >= 0x20));
+    let run = BLOCK * text.chunks_exact(BLOCK).take_while(is_plain).count();
     let rest = &text[run..];
-    run + rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len())
+    run + rest.iter().position(|byte| *byte < 0x20).unwrap_or(rest.len())
 }
 
 #[inline]

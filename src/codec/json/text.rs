@@ -8,6 +8,9 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::super::utf8::lossy;
+use super::scan::{Rules, plain_run};
+
 /// The text between the quotes of a JSON string, with its escapes resolved.
 ///
 /// The text has passed the scanner. A lone surrogate becomes U+FFFD, as it has no UTF-8.
@@ -23,8 +26,8 @@ pub fn unescape_exactly(inner: &[u8]) -> Option<Cow<'_, str>> {
 
 /// The text, and whether it is what was written.
 fn resolve(inner: &[u8]) -> (Cow<'_, str>, bool) {
-    let text = String::from_utf8_lossy(inner);
-    if !inner.contains(&b'\\') {
+    let text = lossy(inner);
+    if memchr::memchr(b'\\', inner).is_none() {
         return (text, true);
     }
     let mut exact = true;
@@ -82,29 +85,34 @@ fn unicode_escape(text: &[u8]) -> (Option<char>, usize) {
 /// Writes `text` as a JSON string, quotes included.
 pub fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
-    let mut plain_from = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.extend_from_slice(&text.as_bytes()[plain_from..at]);
-        plain_from = at + 1;
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            control => {
-                const HEX: &[u8; 16] = b"0123456789abcdef";
-                out.extend_from_slice(b"\\u00");
-                out.push(HEX[usize::from(control >> 4)]);
-                out.push(HEX[usize::from(control & 15)]);
-            }
+    let mut rest = text.as_bytes();
+    loop {
+        let (plain, special) = rest.split_at(plain_run(rest, Rules::Strict));
+        out.extend_from_slice(plain);
+        let Some((byte, behind)) = special.split_first() else {
+            break;
+        };
+        write_escape(out, *byte);
+        rest = behind;
+    }
+    out.push(b'"');
+}
+
+#[cold]
+fn write_escape(out: &mut Vec<u8>, byte: u8) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    match byte {
+        b'"' => out.extend_from_slice(b"\\\""),
+        b'\\' => out.extend_from_slice(b"\\\\"),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        control => {
+            out.extend_from_slice(b"\\u00");
+            out.push(HEX[usize::from(control >> 4)]);
+            out.push(HEX[usize::from(control & 15)]);
         }
     }
-    out.extend_from_slice(&text.as_bytes()[plain_from..]);
-    out.push(b'"');
 }
 
 /// Writes `bytes` as a WAMP binary value.

@@ -25,12 +25,10 @@ mod written;
 #[cfg(test)]
 mod tests;
 
-use std::str::from_utf8;
-
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{Batch, Encoding};
+use crate::codec::{Batch, Encoding, is_utf8};
 
 use super::framing::Framing;
 use super::{Serializer, TransportError};
@@ -81,7 +79,7 @@ fn unit(framing: &Framing, batch: &Batch, next: &mut usize, max_message_size: us
 /// JSON is UTF-8, which HTTP does not check.
 fn check_text(serializer: Serializer, body: &[u8]) -> Result<(), TransportError> {
     match serializer.encoding {
-        Encoding::Json if from_utf8(body).is_err() => {
+        Encoding::Json if !is_utf8(body) => {
             Err(TransportError::Message("a JSON message that is not UTF-8".to_owned()))
         }
         _ => Ok(()),

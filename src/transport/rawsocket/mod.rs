@@ -21,13 +21,12 @@ mod tests;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
-use std::str::from_utf8;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
-use crate::codec::{Batch, Encoding};
+use crate::codec::{Batch, Encoding, is_utf8};
 
 use super::{ByteCounts, Incoming, Serializer, Stream, Transport, TransportError};
 use frame::{Frames, HEAD, Kind, MAX_SIZE, head};
@@ -142,9 +141,7 @@ impl Transport for RawSocket {
             if let Some((kind, payload)) = self.frames.next()? {
                 return Poll::Ready(Ok(match kind {
                     // The codec relies on this, as WebSocket checks its text frames.
-                    Kind::Message
-                        if self.encoding == Encoding::Json && from_utf8(&payload).is_err() =>
-                    {
+                    Kind::Message if self.encoding == Encoding::Json && !is_utf8(&payload) => {
                         let what = "a JSON message that is not UTF-8".to_owned();
                         return Poll::Ready(Err(TransportError::Message(what)));
                     }

@@ -20,6 +20,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
+use crate::codec::is_utf8;
 use crate::transport::Stream;
 use crate::transport::recv_buffer::RecvBuffer;
 
@@ -266,7 +267,7 @@ impl Socket {
         let is_text = head.opcode == Opcode::Text;
         let received = match head.opcode {
             Opcode::Text | Opcode::Binary if head.fin && !head.compressed => {
-                if is_text && from_utf8(&payload).is_err() {
+                if is_text && !is_utf8(&payload) {
                     return Err(Broken::Text);
                 }
                 Received::Message { is_text, payload: payload.freeze() }
@@ -424,7 +425,7 @@ impl Socket {
 impl Partial {
     /// Checks the text as far as it goes: a character may be cut in two.
     fn check(&mut self, fin: bool) -> Result<(), Broken> {
-        match from_utf8(&self.bytes[self.checked..]) {
+        match simdutf8::compat::from_utf8(&self.bytes[self.checked..]) {
             Ok(_) => self.checked = self.bytes.len(),
             Err(error) if error.error_len().is_none() && !fin => {
                 self.checked += error.valid_up_to();
