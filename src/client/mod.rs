@@ -22,8 +22,8 @@
 //! And what all of them use, which imports none of them:
 //!
 //! * [`options`]: the table of connection options; [`request_options`]: those of requests.
-//! * [`runtime`]: the hidden threads. [`scope`]: whether a thread is inside a callback. `sync`:
-//!   locks.
+//! * [`runtime`]: the hidden threads; `io_thread`: one of them. [`scope`]: whether a thread is
+//!   inside a callback. `sync`: locks.
 //! * [`login`]: the answers to challenges. [`on_connect`]: the application's word before an
 //!   attempt.
 //! * [`retry`]: when to try again. `keepalive`: when to ping, and when a peer counts as lost.
@@ -32,6 +32,7 @@
 
 pub mod connection;
 pub mod delivery;
+mod io_thread;
 mod keepalive;
 pub mod log;
 pub mod login;

@@ -1,9 +1,9 @@
-//! The hidden tokio runtime: one per process, made when first needed.
+//! The hidden runtime: one per process, made when first needed.
 //!
-//! Two I/O threads serve all connections; callbacks of `thread` dispatch run on a pool that grows
-//! while they block and shrinks again. All threads are named `wamp-*`. They leave the signals of
-//! the process to the host's threads, but for callbacks of `thread` dispatch, which run with the
-//! mask of the thread that opened their connection.
+//! Two I/O threads serve all connections, each its own for as long as it is there; callbacks of
+//! `thread` dispatch run on a pool that grows while they block and shrinks again. All threads are
+//! named `wamp-*`. They leave the signals of the process to the host's threads, but for callbacks
+//! of `thread` dispatch, which run with the mask of the thread that opened their connection.
 //!
 //! `shutdown` joins them, unless a callback outlasts its time limit; a later use makes a new
 //! runtime.
@@ -11,6 +11,7 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::io;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -22,6 +23,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::os;
 
+use super::io_thread::IoThread;
 use super::status::{Failure, Status};
 use super::sync::{lock, wait_on};
 use super::{log, scope};
@@ -34,8 +36,10 @@ const MAX_CALLBACK_THREADS: usize = 16 * 1024;
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
 struct Hidden {
-    runtime: Runtime,
-    /// Its descriptors, and what else was opened while it was made.
+    io_threads: Vec<IoThread>,
+    /// The one that gets the next task.
+    next: usize,
+    /// Their descriptors, and what else was opened while they were made.
     descriptors: os::Descriptors,
     threads: Arc<Threads>,
     closers: Vec<Weak<dyn Closable>>,
@@ -128,12 +132,12 @@ static HIDDEN: Mutex<Option<Hidden>> = Mutex::new(None);
 /// The threads of runtimes that are no more, as far as they may be there still.
 static LEFT: Mutex<Vec<Arc<Threads>>> = Mutex::new(Vec::new());
 
-/// A handle of the runtime, on which `user` lives from now on.
+/// A handle of one of the I/O threads, on which `user` lives from now on.
 pub fn enter(user: Weak<dyn Closable>) -> Result<Handle, Failure> {
     with_runtime(user, Handle::clone)
 }
 
-/// Runs `task` on the runtime, on which `user` lives from now on.
+/// Runs `task` on one of the I/O threads, on which `user` lives from now on.
 pub fn spawn(
     user: Weak<dyn Closable>,
     task: impl Future<Output = ()> + Send + 'static,
@@ -168,7 +172,8 @@ fn with_runtime<T>(
     if !hidden.closers.iter().any(|closer| closer.ptr_eq(&user)) {
         hidden.closers.push(user);
     }
-    Ok(begin(hidden.runtime.handle()))
+    hidden.next = (hidden.next + 1) % hidden.io_threads.len();
+    Ok(begin(hidden.io_threads[hidden.next].handle()))
 }
 
 /// Runs what `make` makes on a thread that may block. Without a runtime nothing is made.
@@ -177,7 +182,7 @@ pub fn spawn_blocking<W: FnOnce() + Send + 'static>(
 ) -> Result<(), Status> {
     match &*lock(&HIDDEN) {
         Some(hidden) => {
-            hidden.runtime.spawn_blocking(make());
+            hidden.io_threads[0].handle().spawn_blocking(make());
             Ok(())
         }
         None => Err(Status::Closed),
@@ -215,7 +220,9 @@ pub fn shutdown(timeout: Option<Duration>) -> Result<(), Failure> {
     if let Some(hidden) = hidden {
         // Before they are waited for, so that whoever else shuts down waits for them too.
         lock(&LEFT).push(hidden.threads.clone());
-        hidden.runtime.shutdown_timeout(deadline.saturating_duration_since(Instant::now()));
+        let left = deadline.saturating_duration_since(Instant::now());
+        hidden.io_threads.into_iter().for_each(|thread| thread.stop(left));
+        hidden.threads.wait_ended(deadline);
         closers.iter().for_each(|closer| closer.finish());
     }
     // An earlier shutdown may have left some.
@@ -330,13 +337,15 @@ pub fn wait_for_look() {
 fn replace_if_broken(has_panicked: bool) {
     let parts = |hidden: &Hidden| {
         let has_all = hidden.descriptors.are_there();
-        (hidden.runtime.handle().clone(), hidden.threads.clone(), has_all)
+        let run = hidden.io_threads.iter().all(IoThread::is_running);
+        let handles: Vec<_> = hidden.io_threads.iter().map(|it| it.handle().clone()).collect();
+        (handles, hidden.threads.clone(), has_all, run)
     };
     let there = lock(&HIDDEN).as_ref().map(parts);
-    let Some((handle, threads, has_all)) = there else {
+    let Some((handles, threads, has_all, run)) = there else {
         return;
     };
-    if (has_all || !has_panicked) && works(&handle) {
+    if run && (has_all || !has_panicked) && handles.iter().all(works) {
         if let Some(hidden) = lock(&HIDDEN).as_mut() {
             hidden.descriptors.retain_there();
         }
@@ -352,16 +361,13 @@ fn replace_if_broken(has_panicked: bool) {
     log::write(log::Level::Error, || FAILED.to_owned());
     let why = Failure::new(Status::Internal, FAILED);
     broken.closers.iter().filter_map(Weak::upgrade).for_each(|closer| closer.fail(&why));
-    // Whatever of it is dropped closes descriptors under numbers that may be others' by now: the
-    // next runtime's, or the program's. So nothing of it is dropped.
-    mem::forget(broken.runtime);
 }
 
 /// Time for the I/O threads to show that they work, which may have much to do; where none is left,
 /// the task is dropped, or never begins.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Has a task run that needs the I/O threads' timer.
+/// Has a task run that needs the I/O thread's timer.
 fn works(handle: &Handle) -> bool {
     let (sender, done) = mpsc::channel();
     let task = async move {
@@ -401,24 +407,40 @@ fn start() -> Result<Hidden, Failure> {
     let given = thread::Builder::new().name("wamp-probe".to_owned()).spawn(|| {});
     given.map_err(|error| exhausted(&error))?.join().ok();
     let threads = Arc::new(Threads::default());
-    let begun = threads.clone();
-    let mut builder = Builder::new_multi_thread();
-    builder
-        .worker_threads(IO_THREADS)
-        .max_blocking_threads(MAX_CALLBACK_THREADS)
-        .thread_keep_alive(Duration::from_secs(5))
-        .thread_stack_size(stack_bytes())
-        .thread_name("wamp-worker")
-        .on_thread_start(move || {
+    let begin = {
+        let threads = threads.clone();
+        move || {
             signals.wear();
-            Presence::begin(begun.clone());
-        })
-        .enable_io()
-        .enable_time();
+            Presence::begin(threads.clone());
+        }
+    };
+    let build = || {
+        let mut builder = Builder::new_current_thread();
+        builder
+            .max_blocking_threads(MAX_CALLBACK_THREADS)
+            .thread_keep_alive(Duration::from_secs(5))
+            .thread_stack_size(stack_bytes())
+            .thread_name("wamp-worker")
+            .on_thread_start(begin.clone())
+            .enable_io()
+            .enable_time()
+            .build()
+    };
+    let build_all = || (0..IO_THREADS).map(|_| build()).collect::<io::Result<Vec<Runtime>>>();
     let before = os::descriptors();
-    let built = panic::catch_unwind(AssertUnwindSafe(|| os::made_above(|| builder.build())));
+    let built = panic::catch_unwind(AssertUnwindSafe(|| os::made_above(build_all)));
     let built = built.map_err(|_| exhausted(&"the system allows no more"))?;
-    let runtime = built.map_err(|error| exhausted(&error))?;
+    let runtimes = built.map_err(|error| exhausted(&error))?;
     let descriptors = os::descriptors().without(&before);
-    Ok(Hidden { runtime, descriptors, threads, closers: Vec::new(), closing: false })
+    let mut io_threads: Vec<IoThread> = Vec::new();
+    for runtime in runtimes {
+        match IoThread::start(runtime, stack_bytes(), begin.clone(), suspect) {
+            Ok(started) => io_threads.push(started),
+            Err(error) => {
+                io_threads.into_iter().for_each(|started| started.stop(Duration::ZERO));
+                return Err(exhausted(&error));
+            }
+        }
+    }
+    Ok(Hidden { io_threads, next: 0, descriptors, threads, closers: Vec::new(), closing: false })
 }

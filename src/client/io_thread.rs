@@ -1,0 +1,68 @@
+//! An I/O thread: a tokio runtime of its own, so that a task that is woken never moves to another
+//! thread, which would have to be woken, too.
+//!
+//! The runtime also has the pool of threads that may block. When and how many of these threads
+//! there are is left to [`super::runtime`].
+
+use std::io;
+use std::mem;
+use std::panic::{self, AssertUnwindSafe};
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::oneshot;
+
+/// A running I/O thread. When this is dropped the thread ends at once, and leaves everything as it
+/// is.
+pub(super) struct IoThread {
+    handle: Handle,
+    stop: oneshot::Sender<Duration>,
+}
+
+impl IoThread {
+    /// Starts a thread that runs `runtime`: it calls `begin` first, and `failed` if the runtime
+    /// panics, whose descriptors may be gone then.
+    pub(super) fn start(
+        runtime: Runtime,
+        stack_bytes: usize,
+        begin: impl FnOnce() + Send + 'static,
+        failed: impl FnOnce() + Send + 'static,
+    ) -> io::Result<IoThread> {
+        let (stop, stopped) = oneshot::channel();
+        let handle = runtime.handle().clone();
+        let run = move || {
+            begin();
+            let ended = panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(stopped)));
+            match ended {
+                Ok(Ok(patience)) => runtime.shutdown_timeout(patience),
+                // Whatever of it is dropped closes descriptors under numbers that may be others'
+                // by now: so nothing of it is dropped.
+                Ok(Err(_)) => mem::forget(runtime),
+                Err(_) => {
+                    mem::forget(runtime);
+                    failed();
+                }
+            }
+        };
+        let builder = thread::Builder::new().name("wamp-worker".to_owned());
+        builder.stack_size(stack_bytes).spawn(run)?;
+        Ok(IoThread { handle, stop })
+    }
+
+    /// The way to run something on it.
+    pub(super) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// False once it has failed.
+    pub(super) fn is_running(&self) -> bool {
+        !self.stop.is_closed()
+    }
+
+    /// Ends the thread, and its pool, for which it waits so long.
+    pub(super) fn stop(self, patience: Duration) {
+        // Refused only where it has failed.
+        let _ = self.stop.send(patience);
+    }
+}
