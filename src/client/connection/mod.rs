@@ -296,6 +296,11 @@ impl Connection {
         self.shared.queue.poll(&*self.shared, max, deadline)
     }
 
+    /// Takes back the room of events that were polled, for those to come.
+    pub fn recycle(&self, polled: Vec<Notice>) {
+        self.shared.queue.recycle(polled);
+    }
+
     /// The fd that is readable while events wait.
     pub fn fd(&self) -> Result<i32, Failure> {
         self.shared.queue.fd()

@@ -413,6 +413,7 @@ impl Pump {
 
     /// Pings a peer that is silent, or gives it up.
     fn check_silence(&mut self, now: Instant) {
+        self.shared.queue.shrink();
         if self.ping_timer.due().is_none_or(|due| now < due) {
             return;
         }

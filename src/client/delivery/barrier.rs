@@ -54,6 +54,11 @@ impl Barrier {
     /// over.
     #[inline]
     pub(in crate::client) fn enter(&self, id: u64) {
+        // Where the one before was for the same id that has been said: who waits for its end goes
+        // on waiting, and who begins to wait now does so for this one.
+        if self.running.load(Ordering::Relaxed) == id && self.waiting.load(Ordering::SeqCst) == 0 {
+            return;
+        }
         self.running.store(id, Ordering::SeqCst);
         self.tell();
     }

@@ -22,10 +22,11 @@ use crate::client::options::Mode;
 use crate::client::scope::{self, DeliveryScope};
 use crate::client::stats::HandlerTime;
 use crate::client::status::{Failure, Status};
-use crate::client::sync::{lock, wait_on};
+use crate::client::sync::{Changed, lock, wait_on};
 use crate::client::{log, runtime};
 use crate::os::{Flag, SignalMask};
 
+use super::backlog::Backlog;
 use super::barrier::Barrier;
 use super::fill::Fill;
 use super::owner::{Item, Owner, Wakeup};
@@ -35,9 +36,9 @@ use super::worker::Worker;
 pub struct EventQueue<E> {
     /// A [`Mode`], as a number.
     mode: AtomicU8,
-    queue: Mutex<Queue<E>>,
+    queue: Mutex<Backlog<E>>,
     /// Something came, or a turn has ended.
-    changed: Condvar,
+    changed: Changed,
     fill: Fill,
     /// Its owner is freed: nothing is delivered any more.
     discarding: AtomicBool,
@@ -49,24 +50,13 @@ pub struct EventQueue<E> {
     pub handlers: HandlerTime,
 }
 
-struct Queue<E> {
-    events: VecDeque<E>,
-    /// Somebody is delivering.
-    taken: bool,
-    /// The signals that workers block while they deliver.
-    signals: Option<SignalMask>,
-    /// Threads that have taken events out, but not yet given them to the host.
-    polls: usize,
-}
-
 impl<E: Item> EventQueue<E> {
     /// An empty queue, which is full beyond `limit` bytes.
     pub fn new(mode: Mode, limit: usize) -> EventQueue<E> {
-        let queue = Queue { events: VecDeque::new(), taken: false, signals: None, polls: 0 };
         EventQueue {
             mode: AtomicU8::new(mode as u8),
-            queue: Mutex::new(queue),
-            changed: Condvar::new(),
+            queue: Mutex::new(Backlog::default()),
+            changed: Changed::default(),
             fill: Fill::new(limit),
             discarding: AtomicBool::new(false),
             flag: OnceLock::new(),
@@ -78,8 +68,7 @@ impl<E: Item> EventQueue<E> {
 
     /// The mode in which events reach the application.
     pub fn mode(&self) -> Mode {
-        const MODES: [Mode; 3] = [Mode::Thread, Mode::Manual, Mode::Inline];
-        MODES[usize::from(self.mode.load(Ordering::Relaxed))]
+        [Mode::Thread, Mode::Manual, Mode::Inline][usize::from(self.mode.load(Ordering::Relaxed))]
     }
 
     /// Changes how events reach the application, while none is on its way.
@@ -151,7 +140,7 @@ impl<E: Item> EventQueue<E> {
                 if let Some(flag) = self.flag.get() {
                     flag.raise();
                 }
-                self.changed.notify_all();
+                self.changed.announce(queue);
                 return true;
             }
             Mode::Manual => {}
@@ -173,8 +162,7 @@ impl<E: Item> EventQueue<E> {
     /// Sets the host's wakeup; the former one is returned, to be dropped where no lock is held.
     pub fn set_wakeup(&self, wakeup: Option<Arc<dyn Wakeup>>) -> Option<Arc<dyn Wakeup>> {
         let former = std::mem::replace(&mut *lock(&self.wakeup), wakeup);
-        let waiting = !lock(&self.queue).events.is_empty();
-        if waiting {
+        if self.backlog().0 > 0 {
             self.wake();
         }
         former
@@ -207,9 +195,10 @@ impl<E: Item> EventQueue<E> {
             return Ok(0);
         }
         let begun = Instant::now();
-        let mut turn = Turn { queue: self, batch: batch.into_iter() };
+        let mut turn = Turn { queue: self, batch };
+        let _scope = DeliveryScope::enter(self.key());
         let mut delivered = 0;
-        for event in turn.batch.by_ref() {
+        while let Some(event) = turn.batch.pop_front() {
             delivered += usize::from(self.deliver(owner, event));
         }
         self.handlers.add(begun.elapsed(), delivered);
@@ -224,7 +213,7 @@ impl<E: Item> EventQueue<E> {
         deadline: Option<Instant>,
     ) -> Result<Vec<E>, Failure> {
         loop {
-            let mut taken = self.take(max, deadline, false)?;
+            let mut taken = Vec::from(self.take(max, deadline, false)?);
             if taken.is_empty() {
                 return Ok(taken);
             }
@@ -232,14 +221,13 @@ impl<E: Item> EventQueue<E> {
                 self.account(owner, event);
                 owner.prepare(event);
             }
-            let (untold, polled): (Vec<_>, Vec<_>) =
-                taken.into_iter().partition(|event| event.is_internal() || self.passes(event));
+            let is_untold = |event: &mut E| event.is_internal() || self.passes(event);
             let scope = DeliveryScope::enter(self.key());
-            drop(untold);
+            taken.extract_if(.., is_untold).for_each(drop);
             drop(scope);
             self.end_poll();
-            if !polled.is_empty() {
-                return Ok(polled);
+            if !taken.is_empty() {
+                return Ok(taken);
             }
         }
     }
@@ -255,12 +243,13 @@ impl<E: Item> EventQueue<E> {
                     return any;
                 }
                 queue.taken = true;
-                std::mem::take(&mut queue.events)
+                queue.take_all()
             };
             any = true;
             let (begun, count) = (Instant::now(), batch.len());
-            let mut turn = Turn { queue: self, batch: batch.into_iter() };
-            for event in turn.batch.by_ref() {
+            let mut turn = Turn { queue: self, batch };
+            let _scope = DeliveryScope::enter(self.key());
+            while let Some(event) = turn.batch.pop_front() {
                 self.deliver(owner, event);
             }
             self.handlers.add(begun.elapsed(), count);
@@ -284,6 +273,16 @@ impl<E: Item> EventQueue<E> {
         }
     }
 
+    /// Takes back the room of events that were polled.
+    pub(in crate::client) fn recycle(&self, polled: Vec<E>) {
+        lock(&self.queue).recycle(&mut VecDeque::from(polled));
+    }
+
+    /// Gives the room back that is kept for events to come.
+    pub(in crate::client) fn shrink(&self) {
+        lock(&self.queue).shrink();
+    }
+
     /// The events and bytes that wait.
     pub(in crate::client) fn backlog(&self) -> (usize, usize) {
         (lock(&self.queue).events.len(), self.fill.bytes())
@@ -293,7 +292,7 @@ impl<E: Item> EventQueue<E> {
     pub(in crate::client) fn wait_idle(&self, deadline: Instant) -> bool {
         let mut queue = lock(&self.queue);
         while queue.taken || !queue.events.is_empty() {
-            match wait_on(&self.changed, queue, Some(deadline)) {
+            match self.changed.wait(|changed| wait_on(changed, queue, Some(deadline))) {
                 Some(again) => queue = again,
                 None => return false,
             }
@@ -312,8 +311,7 @@ impl<E: Item> EventQueue<E> {
         let mut queue = lock(&self.queue);
         self.discarding.store(true, Ordering::Release);
         let discarded = std::mem::take(&mut queue.events);
-        drop(queue);
-        self.changed.notify_all();
+        self.changed.announce(queue);
         discarded
     }
 
@@ -335,14 +333,14 @@ impl<E: Item> EventQueue<E> {
     }
 
     fn check_manual(&self) -> Result<(), Failure> {
-        let text = "this needs the connection option \"dispatch\": \"manual\"";
-        match self.mode() {
-            Mode::Manual => Ok(()),
-            Mode::Thread | Mode::Inline => Err(Failure::new(Status::State, text)),
+        if self.mode() == Mode::Manual {
+            return Ok(());
         }
+        let text = "this needs the connection option \"dispatch\": \"manual\"";
+        Err(Failure::new(Status::State, text))
     }
 
-    fn start_worker<O>(&self, queue: &mut Queue<E>, owner: &Arc<O>)
+    fn start_worker<O>(&self, queue: &mut Backlog<E>, owner: &Arc<O>)
     where
         O: Owner<Event = E> + AsRef<EventQueue<E>>,
     {
@@ -367,19 +365,21 @@ impl<E: Item> EventQueue<E> {
             // signals for it, which must arrive while it is parked.
             signals.wear();
         }
+        let mut batch = VecDeque::new();
         loop {
-            let batch = {
+            {
                 let mut queue = lock(&self.queue);
-                self.end_turn(&queue);
+                self.end_turn(&mut queue, &mut batch);
                 if queue.events.is_empty() {
                     queue.taken = false;
-                    self.changed.notify_all();
+                    self.changed.announce(queue);
                     return;
                 }
-                std::mem::take(&mut queue.events)
-            };
+                batch = queue.take_all();
+            }
             let (begun, count) = (Instant::now(), batch.len());
-            for event in batch {
+            let _scope = DeliveryScope::enter(self.key());
+            while let Some(event) = batch.pop_front() {
                 self.deliver(owner, event);
             }
             self.handlers.add(begun.elapsed(), count);
@@ -388,8 +388,9 @@ impl<E: Item> EventQueue<E> {
 
     /// Ends the turn of a worker that never ran.
     fn give_back_turn(&self) {
-        lock(&self.queue).taken = false;
-        self.changed.notify_all();
+        let mut queue = lock(&self.queue);
+        queue.taken = false;
+        self.changed.announce(queue);
     }
 
     /// Waits for events and takes at most `max`; with `keep_turn` the caller is the one who
@@ -399,7 +400,7 @@ impl<E: Item> EventQueue<E> {
         max: usize,
         deadline: Option<Instant>,
         keep_turn: bool,
-    ) -> Result<Vec<E>, Failure> {
+    ) -> Result<VecDeque<E>, Failure> {
         self.check_manual()?;
         if self.is_inside() {
             let text = "dispatch and poll cannot be called inside a callback of their connection";
@@ -410,13 +411,13 @@ impl<E: Item> EventQueue<E> {
             if self.discarding.load(Ordering::Acquire) {
                 return Err(Failure::new(Status::Handle, "the connection was freed"));
             }
-            match runtime::wait_for_io(&self.changed, queue, deadline) {
+            let wait = |changed: &Condvar| runtime::wait_for_io(changed, queue, deadline);
+            match self.changed.wait(wait) {
                 Some(again) => queue = again,
-                None => return Ok(Vec::new()),
+                None => return Ok(VecDeque::new()),
             }
         }
-        let count = max.min(queue.events.len());
-        let taken: Vec<E> = queue.events.drain(..count).collect();
+        let taken = queue.take_up_to(max);
         queue.taken = keep_turn;
         queue.polls += usize::from(!keep_turn);
         if queue.events.is_empty()
@@ -434,13 +435,11 @@ impl<E: Item> EventQueue<E> {
         }
     }
 
-    /// Tells an event; false if there was nothing to tell.
-    fn deliver(&self, owner: &impl Owner<Event = E>, event: E) -> bool {
+    /// Tells an event; false if there was nothing to tell. Called in the scope of a delivery, as
+    /// what is freed with the event is still inside of it.
+    fn deliver(&self, owner: &impl Owner<Event = E>, mut event: E) -> bool {
         self.account(owner, &event);
-        let _scope = DeliveryScope::enter(self.key());
         self.barrier.enter(event.told_for());
-        // Dropped before the scope ends: what is freed with it is still inside the delivery.
-        let mut event = event;
         if self.discarding.load(Ordering::Acquire) || event.is_internal() || self.passes(&event) {
             return false;
         }
@@ -463,8 +462,10 @@ impl<E: Item> EventQueue<E> {
         silenced
     }
 
-    /// Ends a turn: all that had been taken out of the queue has been told.
-    fn end_turn(&self, queue: &Queue<E>) {
+    /// Ends a turn: all that had been taken out of the queue has been told. The batch is what is
+    /// left of it: room.
+    fn end_turn(&self, queue: &mut Backlog<E>, batch: &mut VecDeque<E>) {
+        queue.recycle(batch);
         self.barrier.leave();
         if queue.polls == 0 {
             self.barrier.forget();
@@ -482,17 +483,16 @@ impl<E: Item> EventQueue<E> {
 }
 
 /// The right to deliver, given back when dropped, also by a panic.
-struct Turn<'q, E: Item, I: Iterator<Item = E>> {
+struct Turn<'q, E: Item> {
     queue: &'q EventQueue<E>,
-    batch: I,
+    batch: VecDeque<E>,
 }
 
-impl<E: Item, I: Iterator<Item = E>> Drop for Turn<'_, E, I> {
+impl<E: Item> Drop for Turn<'_, E> {
     fn drop(&mut self) {
         let mut queue = lock(&self.queue.queue);
-        self.queue.end_turn(&queue);
+        self.queue.end_turn(&mut queue, &mut self.batch);
         queue.taken = false;
-        drop(queue);
-        self.queue.changed.notify_all();
+        self.queue.changed.announce(queue);
     }
 }

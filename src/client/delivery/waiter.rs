@@ -20,9 +20,13 @@ impl<T> Default for Waiter<T> {
 }
 
 impl<T> Waiter<T> {
-    /// Hands the outcome over.
+    /// Hands the outcome over. It is noticed at the latest after [`Waiter::wake`].
     pub fn tell(&self, outcome: T) {
         *lock(&self.outcome) = Some(outcome);
+    }
+
+    /// Wakes the thread. Better called where no lock is held that it may want.
+    pub fn wake(&self) {
         self.told.notify_one();
     }
 

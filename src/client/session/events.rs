@@ -19,7 +19,7 @@ use crate::protocol::{Cause, Event, EventKind, Phase, uri};
 
 use super::callbacks::Slot;
 use super::durable::{Durable, DurableKind};
-use super::handler::Receiver;
+use super::handler::{Receiver, Waiter};
 use super::notice::{Notice, NoticeKind};
 use super::shared::Shared;
 use super::{Core, Joined, Session, passthru};
@@ -29,6 +29,8 @@ use super::{Core, Joined, Session, passthru};
 #[derive(Default)]
 pub(in crate::client) struct Deferred {
     pub(super) wake: bool,
+    /// Threads that have been told what they wait for.
+    told: Vec<Arc<Waiter>>,
     /// References of which the last one frees what is the application's.
     spent: Vec<Receiver>,
     /// The same, of what has been placed: it may have been ended meanwhile.
@@ -42,7 +44,8 @@ pub(in crate::client) struct Deferred {
 impl Deferred {
     /// Does it. No lock may be held.
     pub(in crate::client) fn run(self, shared: &Shared) {
-        drop((self.spent, self.placed));
+        self.told.iter().for_each(|waiter| waiter.wake());
+        drop((self.told, self.spent, self.placed));
         if self.wake {
             shared.queue.wake();
         }
@@ -87,7 +90,7 @@ impl Session {
             me.welcomed(event);
         }
         let is_open = core.protocol.phase() == Phase::Open;
-        let Deferred { spent, challenge, conflicts, .. } = deferred;
+        let Deferred { told, spent, challenge, conflicts, .. } = deferred;
         let events = core.protocol.take_events();
         let notices = events.filter_map(|mut event| {
             // Its application has unsubscribed: events that wait in the queue are not for it any
@@ -124,7 +127,9 @@ impl Session {
             let waits = event.target.as_ref().is_some_and(|t| t.waiter(event.kind).is_some());
             // Past the queue: a thread that waits must not wait for the callbacks before it.
             if waits {
-                spent.extend(tell_waiter(event));
+                let (receiver, waiter) = tell_waiter(event);
+                spent.extend(receiver);
+                told.extend(waiter);
                 return None;
             }
             Some(me.notice(event))
@@ -283,17 +288,19 @@ impl Owner for Shared {
     }
 }
 
-/// Hands an event to the thread that waits for it. The waiter is not to keep what the event would
-/// bring back: that is returned.
-pub(super) fn tell_waiter(mut event: Event<Receiver>) -> Option<Receiver> {
-    let receiver = event.target.take()?;
+/// Hands an event to the thread that waits for it, which is to be woken. The waiter is not to keep
+/// what the event would bring back: that is returned.
+pub(super) fn tell_waiter(mut event: Event<Receiver>) -> (Option<Receiver>, Option<Arc<Waiter>>) {
+    let Some(receiver) = event.target.take() else {
+        return (None, None);
+    };
+    let waiter = receiver.waiter(event.kind).cloned();
     // Who waits for the outcome of a call is not interested in its progress.
-    if !event.progress
-        && let Some(waiter) = receiver.waiter(event.kind)
-    {
+    let waiter = waiter.filter(|_| !event.progress);
+    if let Some(waiter) = &waiter {
         waiter.tell(event);
     }
-    Some(receiver)
+    (Some(receiver), waiter)
 }
 
 /// The status of a failed request.

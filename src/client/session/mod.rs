@@ -220,7 +220,10 @@ impl Session {
         let (waiters, rest): (Vec<_>, Vec<_>) = events
             .into_iter()
             .partition(|e| e.target.as_ref().is_some_and(|t| t.waiter(e.kind).is_some()));
-        drop(waiters.into_iter().filter_map(tell_waiter).collect::<Vec<_>>());
+        for (receiver, waiter) in waiters.into_iter().map(tell_waiter) {
+            waiter.inspect(|waiter| waiter.wake());
+            drop(receiver);
+        }
         rest
     }
 
