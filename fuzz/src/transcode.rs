@@ -5,8 +5,9 @@ use serde_json::value::RawValue;
 use wamp::codec::check::check_payload;
 use wamp::codec::transcode::check;
 use wamp::codec::value::Node;
-use wamp::codec::{CodecError, Encoding, Rules, Tree, json, transcode};
+use wamp::codec::{CodecError, Encoding, Rules, json, transcode};
 
+use super::tree::Shown;
 use super::{encoding, tree};
 
 /// The first byte is the encoding, the rest a value.
@@ -37,7 +38,7 @@ fn strictly(bytes: &[u8], from: Encoding, to: Encoding) {
     assert_eq!(check(bytes, from), Ok(()));
     assert_eq!(over(bytes, from, to, Rules::Tolerant).as_ref(), Ok(&there));
     let shown = is_whole(&there, to);
-    let original = tree::within_limits(Tree::parse(from, bytes));
+    let original = tree::within_limits(Shown::parse(from, bytes));
     assert!(is_same(&original, &shown), "{original:?} has become {shown:?}");
     // What only one of both has a form for, such as a point in time, has become something else.
     let Ok(back) = over(&there, to, from, Rules::Strict) else {
@@ -60,8 +61,8 @@ fn tolerantly(bytes: &[u8], from: Encoding, to: Encoding) {
     }
 }
 
-/// Whether both are the same. What is beyond the limits of a tree is not compared.
-fn is_same(one: &Option<Tree>, other: &Option<Tree>) -> bool {
+/// True if both are the same. What is beyond the limits is not compared.
+fn is_same(one: &Option<Shown>, other: &Option<Shown>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => tree::same((one, 0), (other, 0)),
         _ => true,
@@ -69,7 +70,7 @@ fn is_same(one: &Option<Tree>, other: &Option<Tree>) -> bool {
 }
 
 /// Checks what we have written in all the ways that there are.
-fn is_whole(bytes: &[u8], encoding: Encoding) -> Option<Tree> {
+fn is_whole(bytes: &[u8], encoding: Encoding) -> Option<Shown> {
     if encoding != Encoding::Json {
         assert_eq!(check(bytes, encoding), Ok(()));
     } else {
@@ -79,8 +80,8 @@ fn is_whole(bytes: &[u8], encoding: Encoding) -> Option<Tree> {
     }
     let tree = tree::look(encoding, bytes)?;
     let (args, kwargs) = match tree.node(0) {
-        Some(Node::List(_)) => (Some(bytes), None),
-        Some(Node::Dict(_)) => (None, Some(bytes)),
+        Some(Node::List) => (Some(bytes), None),
+        Some(Node::Dict) => (None, Some(bytes)),
         _ => return Some(tree),
     };
     // A tag before a list is beyond the checker.

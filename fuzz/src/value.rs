@@ -4,8 +4,9 @@
 use wamp::codec::builder::BuildError;
 use wamp::codec::check::check_payload;
 use wamp::codec::value::Node;
-use wamp::codec::{Builder, Encoding, Rules, Tree};
+use wamp::codec::{Builder, Encoding, Rules};
 
+use super::tree::Shown;
 use super::{encoding, tree};
 
 /// The first byte is the encoding and what to do; the rest is a value, or steps of a builder.
@@ -22,14 +23,17 @@ pub fn run(data: &[u8]) {
 
 /// Builds in each encoding what the lens shows.
 fn rebuild(encoding: Encoding, bytes: &[u8]) {
-    let Ok(shown) = Tree::parse(encoding, bytes) else {
+    let Ok(shown) = Shown::parse(encoding, bytes) else {
         return;
     };
     tree::walk(&shown);
     for encoding in Encoding::ALL {
         let mut builder = Builder::new(encoding);
         let built = build(&shown, 0, &mut builder);
+        let mut appended = Builder::new(encoding);
+        assert_eq!(shown.append(0, &mut appended), built);
         let payload = built.and_then(|()| builder.payload());
+        assert_eq!(appended.payload(), payload);
         let args = match payload {
             Ok(payload) => payload.args.expect("args"),
             // One level more than the value, which may have all that there can be.
@@ -39,32 +43,31 @@ fn rebuild(encoding: Encoding, bytes: &[u8]) {
             }
             Err(error) => panic!("what is shown cannot be built: {error}"),
         };
-        let again = Tree::parse(encoding, args).expect("a payload");
+        let again = Shown::parse(encoding, args).expect("a payload");
         let value = again.entry(0, 0).expect("a value");
         assert_eq!(again.size(0), 1);
         assert!(tree::same((&shown, 0), (&again, value)), "{shown:?} has become {again:?}");
     }
 }
 
-fn build(shown: &Tree, node: u32, builder: &mut Builder) -> Result<(), BuildError> {
+fn build(shown: &Shown, node: u32, builder: &mut Builder) -> Result<(), BuildError> {
     match shown.node(node).expect("a node") {
         Node::Null => builder.null(),
         Node::Bool(value) => builder.bool(value),
         Node::Int(value) => builder.int(value),
         Node::Uint(value) => builder.uint(value),
         Node::Double(value) => builder.double(value),
-        Node::String(place) => builder.string(tree::text(shown, place)),
-        Node::Binary(place) => builder.binary(shown.bytes(place)),
-        kind => {
-            let is_dict = matches!(kind, Node::Dict(_));
-            if is_dict {
+        Node::String => builder.string(&shown.text(node).expect("a text")),
+        Node::Binary => builder.binary(&shown.binary(node).expect("a binary")),
+        kind @ (Node::List | Node::Dict) => {
+            if kind == Node::Dict {
                 builder.dict()?
             } else {
                 builder.list()?
             }
             for entry in 0..shown.size(node) {
                 if let Some(key) = shown.key(node, entry) {
-                    builder.key(tree::text(shown, key))?;
+                    builder.key(&key)?;
                 }
                 build(shown, shown.entry(node, entry).expect("a value"), builder)?;
             }

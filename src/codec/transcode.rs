@@ -73,7 +73,8 @@ impl<'a> Source<'a> {
         }
     }
 
-    fn at(&self) -> usize {
+    /// The offset of the next byte.
+    pub fn at(&self) -> usize {
         match self {
             Source::Json(source) => source.at(),
             Source::MsgPack(source) => source.at(),

@@ -1,18 +1,34 @@
-//! A read-only tree over one received value, made in one pass when somebody looks at it.
+//! A read-only tree over received values, which grows as far as somebody looks.
 //!
-//! The tree owns everything it shows: strings are unescaped and NUL-terminated once, so that they
-//! can be lent to C. Nodes are numbered; node 0 is the whole value. Kinds of numbers follow the
-//! text: whole numbers are [`Node::Int`] or, beyond `i64`, [`Node::Uint`]; all others, also whole
-//! numbers beyond `u64`, are [`Node::Double`]. What has no node is shown as it would be in JSON:
-//! see the table of [`super::transcode`](mod@super::transcode).
+//! Nothing is read before it is asked for: the first entry of a list costs a look at its first
+//! byte, and a string is copied when it is lent. Only where a program looks at more than the first
+//! entry of a list or dict the places of all its entries are noted. Who walks through all levels
+//! of a large value would step over the inner ones again and again: after some of that all that is
+//! in a container is noted at once.
+//!
+//! The tree does not have the bytes, which are given with each look ([`Documents`]), but owns the
+//! strings that it lends: they are unescaped and NUL-terminated, for C. Nodes are numbered in the
+//! order in which they are found. Kinds of numbers follow the text: whole numbers are [`Node::Int`]
+//! or, beyond `i64`, [`Node::Uint`]; all others, also whole numbers beyond `u64`, are
+//! [`Node::Double`]. What has no node is shown as it would be in JSON: see the table of
+//! [`super::transcode`](mod@super::transcode).
+
+mod arena;
+mod found;
+mod inside;
+
+#[cfg(test)]
+mod tests;
 
 use super::builder::{BuildError, Builder};
-use super::json::scan::{Rules, Scanner};
 use super::json::sink::key_text;
-use super::json::text::{binary, unescape};
-use super::token::{Token, decimal_text};
-use super::transcode::Source;
-use super::{CodecError, Encoding, MAX_DEPTH};
+use super::json::text::unescape;
+use super::transcode::{Source, transcode};
+use super::{Encoding, MAX_DEPTH, Rules, Token};
+
+use arena::{Arena, Place};
+use found::Found;
+use inside::Inside;
 
 /// One value of the tree.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,444 +44,381 @@ pub enum Node {
     /// Any other number.
     Double(f64),
     /// Text: see [`Tree::text`].
-    String(Place),
-    /// Bytes: see [`Tree::bytes`].
-    Binary(Place),
+    String,
+    /// Bytes: see [`Tree::binary`].
+    Binary,
     /// A list: see [`Tree::entry`].
-    List(Place),
+    List,
     /// A dict: see [`Tree::entry`] and [`Tree::get`].
-    Dict(Place),
+    Dict,
 }
 
-/// The place of a string's bytes or a container's entries, and their number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    start: u32,
-    len: u32,
+/// The encoded values that a tree shows. They must be the same at each look.
+pub trait Documents {
+    /// The value with this number, below [`DOCUMENTS`].
+    fn document(&self, which: u8) -> Option<(Encoding, &[u8])>;
 }
 
-/// A parsed value.
+/// The number of values that one tree can show.
+pub const DOCUMENTS: u8 = 3;
+
+/// The part of up to [`DOCUMENTS`] values that has been found so far.
 #[derive(Debug, Default)]
 pub struct Tree {
-    nodes: Vec<Node>,
-    /// Strings and binary values, each followed by a NUL.
-    text: Vec<u8>,
-    /// The entries of all containers: of a list its nodes, of a dict keys and nodes in turn.
+    roots: [Option<u32>; DOCUMENTS as usize],
+    branches: Vec<Branch>,
+    /// The entries of all containers that were looked into.
     links: Vec<Link>,
+    spare_links: Vec<Link>,
+    arena: Arena,
+    /// The bytes that were stepped over so far to find entries.
+    stepped: usize,
 }
 
+/// A value that was found.
 #[derive(Debug, Clone, Copy)]
-enum Link {
-    Node(u32),
-    Key(Place),
+struct Branch {
+    document: u8,
+    depth: u8,
+    /// The place in the document.
+    at: u32,
+    known: Known,
 }
 
-/// A list or dict that is being made.
-struct Open {
+/// The knowledge of a value beyond its place.
+#[derive(Debug, Clone, Copy)]
+enum Known {
+    Nothing,
+    /// The string or binary that was lent.
+    Lent(Place),
+    /// The node of the first entry.
+    First(u32),
+    /// All entries: where their links begin, and how many there are.
+    Entries(u32, u32),
+}
+
+/// An entry of a list or dict.
+#[derive(Debug, Clone, Copy)]
+struct Link {
+    /// The place of a key in the document.
+    key: u32,
     node: u32,
-    dict: bool,
-    entries: Vec<Link>,
-    /// The next token is a key's value.
-    keyed: bool,
+    /// The key, if it was lent.
+    lent: Option<Place>,
 }
 
 impl Tree {
-    /// Parses one value.
-    pub fn parse(encoding: Encoding, bytes: &[u8]) -> Result<Tree, CodecError> {
+    /// The node of a whole document; `None` if there is no such document.
+    pub fn root(&mut self, documents: &impl Documents, document: u8) -> Option<u32> {
+        if let Some(root) = self.roots.get(usize::from(document))? {
+            return Some(*root);
+        }
+        let (_, bytes) = documents.document(document)?;
         if bytes.len() > u32::MAX as usize / 2 {
-            return Err(CodecError { at: bytes.len(), what: "too large for a value lens" });
+            return None;
         }
-        match encoding {
-            Encoding::Json => Tree::parse_json(bytes),
-            encoding => Tree::parse_tokens(Source::new(encoding, bytes, Rules::Tolerant)),
-        }
+        let root = self.add(document, 0, 0);
+        self.roots[usize::from(document)] = Some(root);
+        Some(root)
     }
 
-    fn parse_tokens(mut source: Source<'_>) -> Result<Tree, CodecError> {
-        let mut tree = Tree::default();
-        let mut open: Vec<Open> = Vec::new();
-        while let Some(token) = source.next_token()? {
-            if let Token::Tag(_) = token {
-                continue;
-            }
-            if token == Token::End {
-                if let Some(Open { node, dict, entries, .. }) = open.pop() {
-                    let count = if dict { entries.len() / 2 } else { entries.len() };
-                    let place = tree.link(&entries, count);
-                    let made = if dict { Node::Dict(place) } else { Node::List(place) };
-                    tree.nodes[node as usize] = made;
-                }
-                continue;
-            }
-            if let Some(parent) = open.last_mut().filter(|parent| parent.dict && !parent.keyed) {
-                let Some(key) = key_text(&token) else {
-                    return Err(CodecError { at: 0, what: "a key that is a list or dict" });
-                };
-                parent.keyed = true;
-                parent.entries.push(Link::Key(tree.store(key.as_bytes())));
-                continue;
-            }
-            let node = tree.nodes.len() as u32;
-            if let Some(parent) = open.last_mut() {
-                parent.keyed = false;
-                parent.entries.push(Link::Node(node));
-            }
-            let begun = |dict| Open { node, dict, entries: Vec::new(), keyed: false };
-            let made = match token {
-                Token::List(_) => {
-                    open.push(begun(false));
-                    Node::Null
-                }
-                Token::Dict(_) => {
-                    open.push(begun(true));
-                    Node::Null
-                }
-                token => tree.scalar(token),
-            };
-            tree.nodes.push(made);
-        }
-        source.finish()?;
-        Ok(tree)
-    }
-
-    /// The node of a token that is no list or dict.
-    fn scalar(&mut self, token: Token<'_>) -> Node {
-        match token {
-            Token::Null | Token::Tag(_) | Token::End | Token::List(_) | Token::Dict(_) => {
-                Node::Null
-            }
-            Token::Bool(value) => Node::Bool(value),
-            Token::Uint(value) => i64::try_from(value).map_or(Node::Uint(value), Node::Int),
-            Token::Negative(value) => match i64::try_from(value) {
-                Ok(value) => Node::Int(-1 - value),
-                // Rounded once, as of its digits.
-                Err(_) => Node::Double((-1 - i128::from(value)) as f64),
-            },
-            Token::Big(big) => Node::Double(big.float()),
-            Token::Decimal(exponent, mantissa) => {
-                let text = decimal_text(exponent, &mantissa);
-                let nearest = text.and_then(|text| text.parse().ok());
-                Node::Double(nearest.unwrap_or_else(|| mantissa.float()))
-            }
-            Token::Float(value) => Node::Double(value),
-            Token::Text(text) => Node::String(self.store(text.as_bytes())),
-            Token::Binary(bytes) => Node::Binary(self.store(&bytes)),
-            Token::Ext(_, bytes) => Node::Binary(self.store(bytes)),
-            Token::Timestamp(timestamp) => match timestamp.text() {
-                Some(text) => Node::String(self.store(text.as_bytes())),
-                None => Node::Int(timestamp.seconds),
-            },
-        }
-    }
-
-    fn parse_json(json: &[u8]) -> Result<Tree, CodecError> {
-        let mut tree = Tree::default();
-        let mut scan = Scanner::new(json, Rules::Tolerant);
-        tree.value(&mut scan, 0)?;
-        scan.skip_space();
-        match scan.peek() {
-            None => Ok(tree),
-            Some(_) => Err(scan.error("text after the end of the value")),
-        }
-    }
-
-    /// The number of nodes.
+    /// The number of nodes so far.
     pub fn nodes(&self) -> u32 {
-        self.nodes.len() as u32
+        self.branches.len() as u32
     }
 
     /// The node with this number.
-    pub fn node(&self, index: u32) -> Option<Node> {
-        self.nodes.get(index as usize).copied()
+    pub fn node(&self, documents: &impl Documents, index: u32) -> Option<Node> {
+        Some(match self.find(documents, index)? {
+            Found::Node(node) => node,
+            Found::Escaped(_) | Found::Text(_) => Node::String,
+            Found::Binary(_) => Node::Binary,
+        })
     }
 
-    /// The string at `place`, with the NUL that follows it.
-    pub fn text(&self, place: Place) -> &[u8] {
-        let start = place.start as usize;
-        self.text.get(start..=start + place.len as usize).unwrap_or(b"\0")
+    /// A string, with the NUL that follows it; `None` for everything else.
+    pub fn text(&mut self, documents: &impl Documents, index: u32) -> Option<&[u8]> {
+        let place = match self.find(documents, index)? {
+            Found::Escaped(_) | Found::Text(_) if let Some(place) = self.lent(index) => place,
+            Found::Escaped(inner) => self.lend(index, unescape(inner).as_bytes()),
+            Found::Text(text) => self.lend(index, &text),
+            Found::Node(_) | Found::Binary(_) => return None,
+        };
+        Some(self.arena.text(place))
     }
 
-    /// The bytes at `place`.
-    pub fn bytes(&self, place: Place) -> &[u8] {
-        self.text(place).split_last().map_or(&[], |(_, bytes)| bytes)
+    /// The bytes of a binary value, with a NUL that follows them; `None` for everything else.
+    pub fn binary(&mut self, documents: &impl Documents, index: u32) -> Option<&[u8]> {
+        let place = match self.find(documents, index)? {
+            Found::Binary(_) if let Some(place) = self.lent(index) => place,
+            Found::Binary(bytes) => self.lend(index, &bytes),
+            Found::Node(_) | Found::Escaped(_) | Found::Text(_) => return None,
+        };
+        Some(self.arena.text(place))
     }
 
     /// The number of entries that the node has; 0 unless it is a list or dict.
-    pub fn size(&self, index: u32) -> usize {
-        match self.node(index) {
-            Some(Node::List(place) | Node::Dict(place)) => place.len as usize,
-            _ => 0,
-        }
+    pub fn size(&mut self, documents: &impl Documents, index: u32) -> usize {
+        self.entries(documents, index).map_or(0, |(_, count)| count as usize)
     }
 
     /// The `entry`-th value of a list or dict.
-    pub fn entry(&self, index: u32, entry: usize) -> Option<u32> {
-        let at = match self.node(index)? {
-            Node::List(place) if entry < place.len as usize => place.start as usize + entry,
-            Node::Dict(place) if entry < place.len as usize => place.start as usize + 2 * entry + 1,
-            _ => return None,
-        };
-        match self.links.get(at)? {
-            Link::Node(node) => Some(*node),
-            Link::Key(_) => None,
+    pub fn entry(&mut self, documents: &impl Documents, index: u32, entry: usize) -> Option<u32> {
+        if entry == 0 && !matches!(self.branch(index)?.known, Known::Entries(..)) {
+            return self.first(documents, index);
         }
+        Some(self.link(documents, index, entry)?.node)
     }
 
-    /// The `entry`-th key of a dict.
-    pub fn key(&self, index: u32, entry: usize) -> Option<Place> {
-        let Node::Dict(place) = self.node(index)? else {
+    /// The `entry`-th key of a dict, with the NUL that follows it.
+    pub fn key(&mut self, documents: &impl Documents, index: u32, entry: usize) -> Option<&[u8]> {
+        if self.node(documents, index)? != Node::Dict {
             return None;
+        }
+        let link = *self.link(documents, index, entry)?;
+        let place = match link.lent {
+            Some(place) => place,
+            None => {
+                let (encoding, bytes) = self.document(documents, index)?;
+                let place = self.arena.push(&key_at(encoding, bytes, link.key as usize)?);
+                self.link(documents, index, entry)?.lent = Some(place);
+                place
+            }
         };
-        if entry >= place.len as usize {
-            return None;
-        }
-        match self.links.get(place.start as usize + 2 * entry)? {
-            Link::Key(key) => Some(*key),
-            Link::Node(_) => None,
-        }
+        Some(self.arena.text(place))
     }
 
     /// The value at `key` of a dict; the last one where the key stands twice.
-    pub fn get(&self, index: u32, key: &[u8]) -> Option<u32> {
-        let entry = (0..self.size(index))
-            .rev()
-            .find(|entry| self.key(index, *entry).is_some_and(|place| self.bytes(place) == key))?;
-        self.entry(index, entry)
+    pub fn get(&mut self, documents: &impl Documents, index: u32, key: &[u8]) -> Option<u32> {
+        if self.node(documents, index)? != Node::Dict {
+            return None;
+        }
+        let (start, count) = self.entries(documents, index)?;
+        let (encoding, bytes) = self.document(documents, index)?;
+        let links = self.links.get(start as usize..(start + count) as usize)?;
+        let wanted = |link: &&Link| has_key(encoding, bytes, link.key as usize, key);
+        links.iter().rev().find(wanted).map(|link| link.node)
     }
 
     /// Appends a node, with all that is in it, to what a builder writes.
-    pub fn append(&self, index: u32, builder: &mut Builder) -> Result<(), BuildError> {
-        let entries = || (0..self.size(index)).filter_map(|at| Some((at, self.entry(index, at)?)));
-        match self.node(index).unwrap_or(Node::Null) {
+    pub fn append(
+        &mut self,
+        documents: &impl Documents,
+        index: u32,
+        builder: &mut Builder,
+    ) -> Result<(), BuildError> {
+        let text = |bytes: Option<&[u8]>| {
+            let bytes = bytes.and_then(<[u8]>::split_last).map_or(&[][..], |(_, bytes)| bytes);
+            String::from_utf8_lossy(bytes).into_owned()
+        };
+        let node = self.node(documents, index).unwrap_or(Node::Null);
+        match node {
             Node::Null => builder.null(),
             Node::Bool(value) => builder.bool(value),
             Node::Int(value) => builder.int(value),
             Node::Uint(value) => builder.uint(value),
             Node::Double(value) => builder.double(value),
-            Node::String(place) => builder.string(&String::from_utf8_lossy(self.bytes(place))),
-            Node::Binary(place) => builder.binary(self.bytes(place)),
-            Node::List(_) => {
-                builder.list()?;
-                entries().try_for_each(|(_, entry)| self.append(entry, builder))?;
-                builder.end()
+            Node::String => builder.string(&text(self.text(documents, index))),
+            Node::Binary => {
+                let bytes = self.binary(documents, index).and_then(<[u8]>::split_last);
+                builder.binary(bytes.map_or(&[], |(_, bytes)| bytes))
             }
-            Node::Dict(_) => {
-                builder.dict()?;
-                for (at, entry) in entries() {
-                    let key = self.key(index, at).map_or(&[][..], |key| self.bytes(key));
-                    builder.key(&String::from_utf8_lossy(key))?;
-                    self.append(entry, builder)?;
+            Node::List | Node::Dict => {
+                if node == Node::List {
+                    builder.list()?;
+                } else {
+                    builder.dict()?;
+                }
+                for entry in 0..self.size(documents, index) {
+                    if node == Node::Dict {
+                        builder.key(&text(self.key(documents, index, entry)))?;
+                    }
+                    if let Some(value) = self.entry(documents, index, entry) {
+                        self.append(documents, value, builder)?;
+                    }
                 }
                 builder.end()
             }
         }
     }
 
-    fn value(&mut self, scan: &mut Scanner<'_>, depth: usize) -> Result<u32, CodecError> {
-        scan.skip_space();
-        let number = self.nodes.len() as u32;
-        self.nodes.push(Node::Null);
-        let node = match scan.peek() {
-            Some(b'[') => self.list(scan, depth)?,
-            Some(b'{') => self.dict(scan, depth)?,
-            Some(b'"') => self.string(scan.skip_string()?),
-            _ => scalar(scan.skip_value()?),
+    /// Forgets everything, for other documents. Of the room that its texts had up to `kept` bytes
+    /// stay.
+    pub fn clear(&mut self, kept: usize) {
+        if self.branches.is_empty() {
+            return;
+        }
+        self.roots = [None; DOCUMENTS as usize];
+        self.stepped = 0;
+        clear(&mut self.branches);
+        clear(&mut self.links);
+        clear(&mut self.spare_links);
+        self.arena.clear(kept);
+    }
+
+    /// The bytes of room that its texts have.
+    pub fn room(&self) -> usize {
+        self.arena.room()
+    }
+
+    // ===== finding =====
+
+    fn branch(&self, index: u32) -> Option<Branch> {
+        self.branches.get(index as usize).copied()
+    }
+
+    fn document<'d>(
+        &self,
+        documents: &'d impl Documents,
+        index: u32,
+    ) -> Option<(Encoding, &'d [u8])> {
+        documents.document(self.branch(index)?.document)
+    }
+
+    fn find<'d>(&self, documents: &'d impl Documents, index: u32) -> Option<Found<'d>> {
+        let (encoding, bytes) = self.document(documents, index)?;
+        Found::at(encoding, bytes, self.branch(index)?.at as usize)
+    }
+
+    fn lent(&self, index: u32) -> Option<Place> {
+        match self.branch(index)?.known {
+            Known::Lent(place) => Some(place),
+            Known::Nothing | Known::First(_) | Known::Entries(..) => None,
+        }
+    }
+
+    fn lend(&mut self, index: u32, bytes: &[u8]) -> Place {
+        let place = self.arena.push(bytes);
+        self.branches[index as usize].known = Known::Lent(place);
+        place
+    }
+
+    fn add(&mut self, document: u8, depth: u8, at: usize) -> u32 {
+        let index = self.branches.len() as u32;
+        self.branches.push(Branch { document, depth, at: at as u32, known: Known::Nothing });
+        index
+    }
+
+    /// The first entry, without a look at the others.
+    fn first(&mut self, documents: &impl Documents, index: u32) -> Option<u32> {
+        let branch = self.branch(index)?;
+        if let Known::First(node) = branch.known {
+            return Some(node);
+        }
+        let (encoding, bytes) = self.document(documents, index)?;
+        let first = self.enter(encoding, bytes, branch)?.entry()?;
+        let node = self.add(branch.document, branch.depth + 1, first.value);
+        self.branches[index as usize].known = Known::First(node);
+        Some(node)
+    }
+
+    /// Enters a container, unless it lies too deep.
+    fn enter<'d>(&self, encoding: Encoding, bytes: &'d [u8], branch: Branch) -> Option<Inside<'d>> {
+        if usize::from(branch.depth) >= MAX_DEPTH {
+            return None;
+        }
+        Inside::enter(encoding, bytes, branch.at as usize)
+    }
+
+    fn link(&mut self, documents: &impl Documents, index: u32, entry: usize) -> Option<&mut Link> {
+        let (start, count) = self.entries(documents, index)?;
+        if entry >= count as usize {
+            return None;
+        }
+        self.links.get_mut(start as usize + entry)
+    }
+
+    /// The links of a container; `None` for everything else.
+    fn entries(&mut self, documents: &impl Documents, index: u32) -> Option<(u32, u32)> {
+        let branch = self.branch(index)?;
+        if let Known::Entries(start, count) = branch.known {
+            return Some((start, count));
+        }
+        let (encoding, bytes) = self.document(documents, index)?;
+        // Not much more than four looks at each byte, however deep a program goes.
+        let all = self.stepped > bytes.len().saturating_mul(4);
+        let end = self.note(encoding, bytes, index, all)?;
+        self.stepped = self.stepped.saturating_add(end.saturating_sub(branch.at as usize));
+        match self.branch(index)?.known {
+            Known::Entries(start, count) => Some((start, count)),
+            Known::Nothing | Known::Lent(_) | Known::First(_) => None,
+        }
+    }
+
+    /// Notes the entries of a container, with `all` also those of all containers in it. Returns
+    /// where it ends; `None` if it is no container, or noted already.
+    fn note(&mut self, encoding: Encoding, bytes: &[u8], index: u32, all: bool) -> Option<usize> {
+        let branch = self.branch(index)?;
+        let mut first = match branch.known {
+            Known::Nothing => None,
+            Known::First(node) => Some(node),
+            Known::Lent(_) | Known::Entries(..) => return None,
         };
-        self.nodes[number as usize] = node;
-        Ok(number)
-    }
-
-    fn list(&mut self, scan: &mut Scanner<'_>, depth: usize) -> Result<Node, CodecError> {
-        let mut entries = Vec::new();
-        self.entries(scan, depth, b']', |tree, scan| {
-            let node = tree.value(scan, depth + 1)?;
-            entries.push(Link::Node(node));
-            Ok(())
-        })?;
-        Ok(Node::List(self.link(&entries, entries.len())))
-    }
-
-    fn dict(&mut self, scan: &mut Scanner<'_>, depth: usize) -> Result<Node, CodecError> {
-        let mut entries = Vec::new();
-        self.entries(scan, depth, b'}', |tree, scan| {
-            let key = unescape(scan.skip_key()?);
-            entries.push(Link::Key(tree.store(key.as_bytes())));
-            let node = tree.value(scan, depth + 1)?;
-            entries.push(Link::Node(node));
-            Ok(())
-        })?;
-        Ok(Node::Dict(self.link(&entries, entries.len() / 2)))
-    }
-
-    /// Steps through the entries of a container, calling `entry` for each.
-    fn entries(
-        &mut self,
-        scan: &mut Scanner<'_>,
-        depth: usize,
-        closing: u8,
-        mut entry: impl FnMut(&mut Self, &mut Scanner<'_>) -> Result<(), CodecError>,
-    ) -> Result<(), CodecError> {
-        if depth == MAX_DEPTH {
-            return Err(scan.error("nested too deep (more than 128 levels)"));
-        }
-        scan.bump();
-        scan.skip_space();
-        if scan.peek() == Some(closing) {
-            scan.bump();
-            return Ok(());
-        }
-        loop {
-            entry(self, scan)?;
-            scan.skip_space();
-            if scan.peek() != Some(b',') {
-                return scan.expect(closing, "expected ',' or the closing bracket");
+        let mut inside = self.enter(encoding, bytes, branch)?;
+        let mut links = std::mem::take(&mut self.spare_links);
+        while let Some(entry) = inside.entry() {
+            let new = || self.add(branch.document, branch.depth + 1, entry.value);
+            let node = first.take().unwrap_or_else(new);
+            links.push(Link { key: entry.key as u32, node, lent: None });
+            match all.then(|| self.note(encoding, bytes, node, true)).flatten() {
+                Some(end) => inside.go_on(end),
+                None if inside.skip().is_none() => break,
+                None => {}
             }
-            scan.bump();
         }
-    }
-
-    fn string(&mut self, inner: &[u8]) -> Node {
-        let text = unescape(inner);
-        match binary(&text) {
-            Some(bytes) => Node::Binary(self.store(&bytes)),
-            None => Node::String(self.store(text.as_bytes())),
-        }
-    }
-
-    fn store(&mut self, bytes: &[u8]) -> Place {
-        let place = Place { start: self.text.len() as u32, len: bytes.len() as u32 };
-        self.text.extend_from_slice(bytes);
-        self.text.push(0);
-        place
-    }
-
-    fn link(&mut self, entries: &[Link], count: usize) -> Place {
-        let place = Place { start: self.links.len() as u32, len: count as u32 };
-        self.links.extend_from_slice(entries);
-        place
+        let known = Known::Entries(self.links.len() as u32, links.len() as u32);
+        self.links.append(&mut links);
+        self.spare_links = links;
+        self.branches[index as usize].known = known;
+        Some(inside.at())
     }
 }
 
-/// A number or word that has passed the scanner.
-fn scalar(text: &[u8]) -> Node {
-    match text {
-        b"null" => return Node::Null,
-        b"true" => return Node::Bool(true),
-        b"false" => return Node::Bool(false),
-        b"NaN" => return Node::Double(f64::NAN),
-        b"Infinity" => return Node::Double(f64::INFINITY),
-        b"-Infinity" => return Node::Double(f64::NEG_INFINITY),
-        _ => {}
+/// A key as text. What is none is shown as its value would be in JSON.
+fn key_at(encoding: Encoding, bytes: &[u8], at: usize) -> Option<Vec<u8>> {
+    if let Some(text) = found::plain_key(encoding, bytes, at) {
+        return Some(text.to_vec());
     }
-    let text = std::str::from_utf8(text).unwrap_or_default();
-    if let Ok(number) = text.parse::<i64>() {
-        return Node::Int(number);
+    let rest = bytes.get(at..)?;
+    if encoding == Encoding::Json {
+        let mut scan = super::json::scan::Scanner::new(rest, Rules::Tolerant);
+        return Some(unescape(scan.skip_string().ok()?).into_owned().into_bytes());
     }
-    if let Ok(number) = text.parse::<u64>() {
-        return Node::Uint(number);
+    let mut source = Source::new(encoding, rest, Rules::Tolerant);
+    let token = loop {
+        match source.next_token().ok()?? {
+            Token::Tag(_) => {}
+            token => break token,
+        }
+    };
+    if let Some(text) = key_text(&token) {
+        return Some(text.into_bytes());
     }
-    Node::Double(text.parse().unwrap_or(f64::NAN))
+    let mut end = Inside::enter(encoding, rest, 0)?;
+    while end.entry().is_some() {
+        end.skip()?;
+    }
+    let mut text = Vec::new();
+    let key = &rest[..end.at()];
+    match transcode(key, encoding, Encoding::Json, Rules::Tolerant, &mut text) {
+        Ok(()) => Some(text),
+        // Too deep, or with such keys itself: there is an entry all the same.
+        Err(_) => Some(Vec::new()),
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn string(tree: &Tree, node: u32) -> &str {
-        match tree.node(node) {
-            Some(Node::String(place)) => std::str::from_utf8(tree.bytes(place)).unwrap(),
-            other => panic!("not a string: {other:?}"),
-        }
+fn has_key(encoding: Encoding, bytes: &[u8], at: usize, key: &[u8]) -> bool {
+    match found::plain_key(encoding, bytes, at) {
+        Some(plain) => plain == key,
+        None => key_at(encoding, bytes, at).is_some_and(|text| text == key),
     }
+}
 
-    #[test]
-    fn shows_a_nested_value() {
-        let tree = Tree::parse(
-            Encoding::Json,
-            br#"[1, {"a": "x\u00e9", "b": [true, null], "a": "last"}, "\u0000AP8="]"#,
-        )
-        .unwrap();
-        assert_eq!(tree.size(0), 3);
-        assert_eq!(tree.node(tree.entry(0, 0).unwrap()), Some(Node::Int(1)));
-        let dict = tree.entry(0, 1).unwrap();
-        assert_eq!(tree.size(dict), 3);
-        assert_eq!(tree.bytes(tree.key(dict, 1).unwrap()), b"b");
-        assert_eq!(string(&tree, tree.entry(dict, 0).unwrap()), "x\u{e9}");
-        assert_eq!(string(&tree, tree.get(dict, b"a").unwrap()), "last");
-        assert_eq!(tree.size(tree.get(dict, b"b").unwrap()), 2);
-        let Some(Node::Binary(place)) = tree.node(tree.entry(0, 2).unwrap()) else { panic!() };
-        assert_eq!(tree.bytes(place), [0, 255]);
-        assert_eq!(tree.text(place), [0, 255, 0]);
-        assert_eq!((tree.entry(0, 3), tree.get(0, b"a")), (None, None));
-    }
-
-    #[test]
-    fn all_encodings_make_the_same_tree() {
-        let json =
-            br#"[1, -5, {"a": "x", "b": [true, null, 1.5]}, "\u0000AP8=", 18446744073709551615]"#;
-        let expected = format!("{:?}", Tree::parse(Encoding::Json, json).unwrap());
-        for encoding in [Encoding::MsgPack, Encoding::Cbor] {
-            let mut bytes = Vec::new();
-            crate::codec::transcode(json, Encoding::Json, encoding, Rules::Strict, &mut bytes)
-                .unwrap();
-            assert_eq!(format!("{:?}", Tree::parse(encoding, &bytes).unwrap()), expected);
-        }
-    }
-
-    #[test]
-    fn a_number_beyond_its_kind_is_the_nearest_double() {
-        let cbor = b"\x3b\xff\xff\xbf\xff\xff\xff\x3b\xff";
-        let shown = Tree::parse(Encoding::Cbor, cbor).unwrap().node(0);
-        let json = Tree::parse(Encoding::Json, b"-18446673704965323776").unwrap().node(0);
-        assert_eq!(shown, json);
-    }
-
-    #[test]
-    fn what_has_no_node_is_shown_as_in_json() {
-        let tree = Tree::parse(
-            Encoding::Cbor,
-            b"\x84\xa1\x07\xc1\x00\xd8\x20\x61u\xc2\x49\x01\0\0\0\0\0\0\0\0\xf7",
-        )
-        .unwrap();
-        let dict = tree.entry(0, 0).unwrap();
-        assert_eq!(string(&tree, tree.get(dict, b"7").unwrap()), "1970-01-01T00:00:00Z");
-        assert_eq!(string(&tree, tree.entry(0, 1).unwrap()), "u");
-        assert_eq!(
-            tree.node(tree.entry(0, 2).unwrap()),
-            Some(Node::Double(18446744073709551616.0))
-        );
-        assert_eq!(tree.node(tree.entry(0, 3).unwrap()), Some(Node::Null));
-    }
-
-    #[test]
-    fn numbers_keep_their_kind() {
-        let kind =
-            |text: &str| Tree::parse(Encoding::Json, text.as_bytes()).unwrap().node(0).unwrap();
-        assert_eq!(kind("-9223372036854775808"), Node::Int(i64::MIN));
-        assert_eq!(kind("18446744073709551615"), Node::Uint(u64::MAX));
-        assert_eq!(kind("18446744073709551616"), Node::Double(18446744073709551616.0));
-        assert_eq!(kind("1.0"), Node::Double(1.0));
-        assert_eq!(kind("-Infinity"), Node::Double(f64::NEG_INFINITY));
-        assert!(matches!(kind("NaN"), Node::Double(nan) if nan.is_nan()));
-    }
-
-    #[test]
-    fn refuses_what_is_too_deep() {
-        let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
-        assert!(Tree::parse(Encoding::Json, deep(MAX_DEPTH).as_bytes()).is_ok());
-        assert!(Tree::parse(Encoding::Json, deep(MAX_DEPTH + 1).as_bytes()).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            for encoding in Encoding::ALL {
-                if let Ok(tree) = Tree::parse(encoding, &bytes) {
-                    prop_assert!(tree.node(0).is_some());
-                }
-            }
-        }
+fn clear<T>(list: &mut Vec<T>) {
+    /// The most entries for which room is kept.
+    const KEPT: usize = 64;
+    list.clear();
+    if list.capacity() > KEPT {
+        *list = Vec::new();
     }
 }

@@ -9,9 +9,10 @@ use crate::codec::value::Node;
 
 use super::args::{Out, Text, from_c};
 use super::guard::guard;
+use super::lens::{Shown, Which};
 use super::types::*;
 use super::value::look;
-use super::view::{Seen, Which};
+use super::view::Seen;
 
 /// The place of the argument that is wanted.
 #[derive(Clone, Copy)]
@@ -26,7 +27,7 @@ fn get<T>(
     event: Seen<'_>,
     place: Place<'_>,
     wanted: &str,
-    read: impl Fn(&Tree, Node) -> Option<T>,
+    read: impl Fn(At<'_>, Node) -> Option<T>,
     out: Out<'_, T>,
 ) -> c_int {
     guard(|| {
@@ -40,25 +41,25 @@ fn find<T>(
     event: Seen<'_>,
     place: Place<'_>,
     wanted: &str,
-    read: impl Fn(&Tree, Node) -> Option<T>,
+    read: impl Fn(At<'_>, Node) -> Option<T>,
     unwanted: bool,
 ) -> Result<T, Failure> {
     if unwanted {
         return Err(Failure::new(Status::Argument, "the pointer to the value is NULL"));
     }
-    drop(event.notice()?);
+    event.check()?;
     let (which, name) = match place {
         Place::Arg(index) => (Which::Args, format!("args[{index}]")),
         Place::Kwarg(name) => (Which::Kwargs, format!("kwargs[\"{}\"]", name.required()?)),
     };
     // The argument that is there, or the name of its type.
-    let found = look(event.lens(which), None, |tree, whole, _| {
+    let found = look(event.lens(which), None, |tree, shown, whole| {
         let entry = match place {
-            Place::Arg(index) => tree.entry(whole, index)?,
-            Place::Kwarg(name) => tree.get(whole, name.raw()?.to_bytes())?,
+            Place::Arg(index) => tree.entry(shown, whole, index)?,
+            Place::Kwarg(name) => tree.get(shown, whole, name.raw()?.to_bytes())?,
         };
-        let node = tree.node(entry)?;
-        Some(Some(read(tree, node).ok_or(kind(node))))
+        let node = tree.node(shown, entry)?;
+        Some(Some(read(At { tree, shown, index: entry }, node).ok_or(kind(node))))
     });
     let wrong = |why: String| Err(Failure::new(Status::Payload, format!("{name} {why}")));
     match found {
@@ -68,20 +69,27 @@ fn find<T>(
     }
 }
 
+/// The place of a value.
+struct At<'t> {
+    tree: &'t mut Tree,
+    shown: &'t Shown,
+    index: u32,
+}
+
 fn kind(node: Node) -> &'static str {
     match node {
         Node::Null => "null",
         Node::Bool(_) => "true or false",
         Node::Int(_) | Node::Uint(_) | Node::Double(_) => "another number",
-        Node::String(_) => "a string",
-        Node::Binary(_) => "binary",
-        Node::List(_) => "a list",
-        Node::Dict(_) => "a dict",
+        Node::String => "a string",
+        Node::Binary => "binary",
+        Node::List => "a list",
+        Node::Dict => "a dict",
     }
 }
 
 /// Peers whose language has one kind of numbers write whole ones as floats.
-fn int(_: &Tree, node: Node) -> Option<i64> {
+fn int(_: At<'_>, node: Node) -> Option<i64> {
     match node {
         Node::Int(number) => Some(number),
         Node::Double(number) if number as i64 as f64 == number && number.abs() < 2f64.powi(63) => {
@@ -91,7 +99,7 @@ fn int(_: &Tree, node: Node) -> Option<i64> {
     }
 }
 
-fn double(_: &Tree, node: Node) -> Option<f64> {
+fn double(_: At<'_>, node: Node) -> Option<f64> {
     match node {
         Node::Int(number) => Some(number as f64),
         Node::Uint(number) => Some(number as f64),
@@ -100,7 +108,7 @@ fn double(_: &Tree, node: Node) -> Option<f64> {
     }
 }
 
-fn bool(_: &Tree, node: Node) -> Option<c_int> {
+fn bool(_: At<'_>, node: Node) -> Option<c_int> {
     match node {
         Node::Bool(value) => Some(c_int::from(value)),
         _ => None,
@@ -110,14 +118,9 @@ fn bool(_: &Tree, node: Node) -> Option<c_int> {
 /// A text, and its bytes without the NUL.
 struct Found(*const c_char, usize);
 
-fn string(tree: &Tree, node: Node) -> Option<Found> {
-    match node {
-        Node::String(place) => {
-            let text = tree.text(place);
-            Some(Found(text.as_ptr().cast(), text.len() - 1))
-        }
-        _ => None,
-    }
+fn string(at: At<'_>, _: Node) -> Option<Found> {
+    let text = at.tree.text(at.shown, at.index)?;
+    Some(Found(text.as_ptr().cast(), text.len() - 1))
 }
 
 /// Reads a text as [`get`] does; its size goes to `size`.

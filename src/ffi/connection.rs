@@ -11,9 +11,9 @@ use super::args::{self, Out, Text, from_c};
 use super::guard::guard;
 use super::handles::find;
 use super::loan;
+use super::polled::PolledEvents;
 use super::target::{CWakeup, UserData};
 use super::types::*;
-use super::view::KeptEvent;
 
 /// No wamp_event_t of a later header will be larger: what is, is no size of one.
 const MOST_EVENT_SIZE: usize = 64 * 1024;
@@ -56,7 +56,7 @@ pub unsafe extern "C" fn wamp_connection_close(
         if timeout_ms == 0 {
             return object.client.start_close(reason, message).map(|()| 0);
         }
-        drop(lock(&object.polled).take());
+        object.end_polled();
         let limit = args::timeout(timeout_ms).unwrap_or(args::NO_LIMIT);
         object.client.close(reason, message, Instant::now() + limit).map(|()| 0)
     })
@@ -143,7 +143,7 @@ pub unsafe extern "C" fn wamp_connection_dispatch(
 ) -> c_int {
     guard(|| {
         let object = find(connection)?;
-        drop(lock(&object.polled).take());
+        object.end_polled();
         let max = usize::try_from(max).ok().filter(|max| *max > 0).unwrap_or(usize::MAX);
         let client = &object.client;
         let count = client.dispatch(max, args::deadline(timeout_ms))?;
@@ -181,27 +181,26 @@ pub unsafe extern "C" fn wamp_connection_poll(
                         the wamp.h of this library?";
             return Err(Failure::new(Status::Argument, text));
         }
-        drop(lock(&object.polled).take());
+        object.end_polled();
         let client = &object.client;
         let notices = client.poll(max, args::deadline(timeout_ms))?;
-        let polled: Vec<KeptEvent> = notices.into_iter().map(KeptEvent::polled).collect();
-        for (index, polled) in polled.iter().enumerate() {
-            // SAFETY: by the caller's promise there is room for `max` elements of `event_size`
-            // bytes; there are at most `max`, and each is at least as large as the struct.
-            unsafe {
-                let place = events.cast::<u8>().add(index * event_size);
-                std::ptr::write_bytes(place, 0, event_size);
-                place.cast::<wamp_event_t>().write(polled.event());
+        let count = notices.len() as c_int;
+        if count > 0 {
+            let polled = PolledEvents::new(notices);
+            for (index, event) in polled.iter().enumerate() {
+                // SAFETY: by the caller's promise there is room for `max` elements of `event_size`
+                // bytes; there are at most `max`, and each is at least as large as the struct.
+                unsafe {
+                    let place = events.cast::<u8>().add(index * event_size);
+                    let more = event_size - size_of::<wamp_event_t>();
+                    std::ptr::write_bytes(place.add(size_of::<wamp_event_t>()), 0, more);
+                    place.cast::<wamp_event_t>().write(event);
+                }
             }
+            let former = lock(&object.polled).replace(Box::new(polled));
+            // What another thread's poll has shown is freed once the lock is not held.
+            drop(former);
         }
-        let count = polled.len() as c_int;
-        // What the former ones keep is freed once the lock is not held.
-        let polled: Option<Box<dyn Send + Sync>> = match count {
-            0 => None,
-            _ => Some(Box::new(polled)),
-        };
-        let former = std::mem::replace(&mut *lock(&object.polled), polled);
-        drop(former);
         Ok(count)
     })
 }

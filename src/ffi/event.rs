@@ -12,8 +12,9 @@ use super::args::{Text, from_c};
 use super::guard::guard;
 use super::handles;
 use super::invocation;
+use super::lens::Which;
 use super::types::*;
-use super::view::{self, Seen, Which};
+use super::view::{self, Seen};
 
 /// The args of an event as a lens on a list.
 ///

@@ -8,8 +8,8 @@ use std::sync::{Arc, OnceLock};
 
 use crate::client::{Failure, Notice, Session, Status, lock};
 
-use super::handles::{self, Handle, SessionObject};
-use super::objects::{Invocation, Lendable, Loan, Refs};
+use super::handles::{self, Handle};
+use super::objects::{Invocation, Lendable, Loan, Refs, SessionObject};
 use super::types::*;
 
 /// Lends a handle until [`end`]. NULL if there can be no more; then the object answers itself.

@@ -3,15 +3,17 @@
 //! The slabs that keep them are in [`super::handles`], which this file knows nothing of.
 
 use std::ffi::CStr;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::client::on_connect::Attempt;
-use crate::client::{Connection, Failure, Session, lock};
+use crate::client::{Connection, Failure, Notice, Session, lock};
 use crate::codec::{Builder, PayloadRef};
 use crate::protocol::{RequestError, uri};
 use crate::router::Router;
 
+use super::lens::View;
 use super::types::{wamp_event_t, wamp_payload_t};
 
 /// An object that events lend. Once nobody has a reference any more, unanswered, it answers itself.
@@ -70,9 +72,24 @@ pub(super) struct ConnectionObject {
     pub(super) client: Arc<Connection>,
     /// The keys of the sessions that it lends; `None` once it is freed.
     pub(super) lent: Mutex<Option<Vec<u64>>>,
-    /// The events that the last poll has shown. What they keep ends with them: nothing else is
-    /// wanted of them here.
-    pub(super) polled: Mutex<Option<Box<dyn Send + Sync>>>,
+    /// The events that the last poll has shown.
+    pub(super) polled: Mutex<Option<Box<dyn Polled>>>,
+}
+
+/// Events that a poll has shown. What they keep ends with them.
+pub(super) trait Polled: Send + Sync {
+    /// Ends them, and gives back the room that they had.
+    fn end(self: Box<Self>) -> Vec<Notice>;
+}
+
+impl ConnectionObject {
+    /// Ends what the last poll has shown.
+    pub(super) fn end_polled(&self) {
+        let polled = lock(&self.polled).take();
+        if let Some(polled) = polled {
+            self.client.recycle(polled.end());
+        }
+    }
 }
 
 /// An invocation that the program is to answer.
@@ -164,4 +181,12 @@ pub(super) struct RouterObject {
     pub(super) router: Arc<Router>,
     /// The URLs that it listens at, in the order in which it was told to.
     pub(super) urls: Mutex<Vec<Arc<CStr>>>,
+}
+
+/// A session of the program.
+pub(super) struct SessionObject {
+    pub(super) session: Arc<Session>,
+    pub(super) refs: Refs,
+    /// WELCOME.Details, once somebody has looked.
+    pub(super) details: OnceLock<Option<View>>,
 }

@@ -5,11 +5,11 @@ use std::ffi::{c_char, c_int};
 use std::ptr;
 
 use crate::client::Status;
-use crate::codec::{Encoding, Tree};
 
 use super::args::{Out, from_c};
 use super::guard::{guard, plain};
-use super::handles::{self, OpenTree, find};
+use super::handles::{self, find};
+use super::lens::{View, Which, lens};
 use super::loan;
 use super::types::*;
 
@@ -68,9 +68,8 @@ pub unsafe extern "C" fn wamp_session_details(session: *mut wamp_session_t) -> *
     plain(ptr::null(), || {
         let object = find(session).ok()?;
         let details = object.details.get_or_init(|| {
-            let joined = object.session.joined()?;
-            Tree::parse(Encoding::Json, &joined.details).ok().and_then(OpenTree::new)
+            object.session.joined().map(|joined| View::details(joined.details.clone()))
         });
-        details.as_ref().map(OpenTree::root)
+        Some(lens(details.as_ref(), Which::Details))
     })
 }

@@ -140,7 +140,7 @@ pub unsafe extern "C" fn wamp_connection_free(connection: *mut wamp_connection_t
         let object = handles::remove(connection)?;
         let lent = lock(&object.lent).take();
         object.client.free();
-        drop(lock(&object.polled).take());
+        object.end_polled();
         for key in lent.into_iter().flatten() {
             loan::end_session_of_freed(handles::from_key(key));
         }

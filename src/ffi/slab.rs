@@ -61,12 +61,6 @@ impl<T, const INDEX: u32, const GENERATION: u32, const MOST: u64> Slab<T, INDEX,
         Some(slot.0 << INDEX | u64::from(leased))
     }
 
-    /// Takes the value behind `key` out of a leased slot. From now on the key is stale. The slot
-    /// comes with it, still leased, unless that was its last value.
-    pub(super) fn empty(&self, key: u64) -> Option<(Option<u32>, T)> {
-        self.empty_of(key, |_| 1)
-    }
-
     /// Ends a lease.
     pub(super) fn give_back(&self, leased: u32) {
         lock(&self.free).push_back(leased);
@@ -74,18 +68,18 @@ impl<T, const INDEX: u32, const GENERATION: u32, const MOST: u64> Slab<T, INDEX,
 
     /// Shows the value behind `key` to `look`. The slot is locked meanwhile.
     #[inline]
-    pub(super) fn with<R>(&self, key: u64, look: impl FnOnce(&T) -> R) -> Option<R> {
+    pub(super) fn with<R>(&self, key: u64, look: impl FnOnce(&mut T) -> R) -> Option<R> {
         self.with_any(key, |value, which| (which == 0).then(|| look(value))).flatten()
     }
 
     /// Shows a value to `look`, and which of its keys this is: 0 for the first. There may be no
     /// such key, as only the value knows how many it has.
     #[inline]
-    pub(super) fn with_any<R>(&self, key: u64, look: impl FnOnce(&T, u64) -> R) -> Option<R> {
+    pub(super) fn with_any<R>(&self, key: u64, look: impl FnOnce(&mut T, u64) -> R) -> Option<R> {
         let (index, generation) = Self::split(key)?;
-        let slot = lock(&self.slot(index)?.0);
+        let mut slot = lock(&self.slot(index)?.0);
         let which = generation.checked_sub(slot.0)?;
-        slot.1.as_ref().map(|value| look(value, which))
+        slot.1.as_mut().map(|value| look(value, which))
     }
 
     /// The key that is `which` steps after the first.
@@ -108,7 +102,14 @@ impl<T, const INDEX: u32, const GENERATION: u32, const MOST: u64> Slab<T, INDEX,
         Some(value)
     }
 
-    fn empty_of(&self, key: u64, keys: impl FnOnce(&T) -> u64) -> Option<(Option<u32>, T)> {
+    /// Takes the value behind `key`, its first one, out of a leased slot; `keys` tells how many it
+    /// had. From now on all of them are stale. The slot comes with it, still leased, unless that
+    /// was its last value.
+    pub(super) fn empty_of(
+        &self,
+        key: u64,
+        keys: impl FnOnce(&T) -> u64,
+    ) -> Option<(Option<u32>, T)> {
         let (index, generation) = Self::split(key)?;
         let mut slot = lock(&self.slot(index)?.0);
         if slot.0 != generation {

@@ -10,8 +10,9 @@ use crate::client::{EventHandler, Notice, NoticeKind};
 use crate::protocol::EventKind;
 
 use super::event_handles::EventHandles;
+use super::lens::View;
 use super::types::{wamp_callback_t, wamp_free_t, wamp_log_t, wamp_wakeup_t};
-use super::view::{self, EventView};
+use super::view;
 
 /// A `user_data` with its free function, which is called exactly once: when this is dropped.
 pub(super) struct UserData {
@@ -99,7 +100,7 @@ impl EventHandler for CTarget {
         let Some(callback) = callback else {
             return false;
         };
-        let view = EventView::new(notice);
+        let view = View::event(notice);
         let event = view::to_c_event(notice, &handles, view.token(), self.user_data.pointer());
         // SAFETY: the function and its user_data are the host's; the event and all that it points
         // to live until the call returns.

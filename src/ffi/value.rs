@@ -10,48 +10,53 @@ use std::ptr;
 
 use crate::client::Status;
 use crate::codec::builder::BuildError;
-use crate::codec::value::{Node, Place};
+use crate::codec::value::Node;
 use crate::codec::{Builder, Encoding, Tree};
 
 use super::args::{Buffer, Out, Text, from_c};
 use super::guard::{guard, plain};
-use super::handles;
+use super::lens::{self, Shown};
 use super::types::*;
 
 /// Looks at the node behind a lens.
 pub(super) fn look<R>(
     value: *const wamp_value_t,
     otherwise: R,
-    look: impl FnOnce(&Tree, u32, Node) -> Option<R>,
+    look: impl FnOnce(&mut Tree, &Shown, u32) -> Option<R>,
 ) -> R {
-    plain(otherwise, || handles::with_node(value, look))
+    plain(otherwise, || lens::with_node(value, look))
+}
+
+/// The answer that `answer` has for the node behind a lens.
+fn read<R>(value: *const wamp_value_t, otherwise: R, answer: impl FnOnce(Node) -> Option<R>) -> R {
+    look(value, otherwise, |tree, shown, index| answer(tree.node(shown, index)?))
 }
 
 /// The lens on the node that `find` finds from the node behind a lens.
 fn go(
     value: *const wamp_value_t,
-    find: impl FnOnce(&Tree, u32) -> Option<u32>,
+    find: impl FnOnce(&mut Tree, &Shown, u32) -> Option<u32>,
 ) -> *const wamp_value_t {
-    look(value, ptr::null(), |tree, index, _| {
+    look(value, ptr::null(), |tree, shown, index| {
         // Keys are numbers, and what is in a node has a higher one: it is so many steps away.
-        handles::step(value, find(tree, index)?.checked_sub(index)?)
+        lens::step(value, find(tree, shown, index)?.checked_sub(index)?)
     })
 }
 
 /// The type: WAMP_TYPE_NULL ... WAMP_TYPE_DICT, WAMP_TYPE_NONE for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_value_type(value: *const wamp_value_t) -> c_int {
-    look(value, WAMP_TYPE_NONE, |_, _, node| {
+    read(value, WAMP_TYPE_NONE, |node| {
         Some(match node {
             Node::Null => WAMP_TYPE_NULL,
             Node::Bool(_) => WAMP_TYPE_BOOL,
             Node::Int(_) => WAMP_TYPE_INT,
             Node::Uint(_) => WAMP_TYPE_UINT,
             Node::Double(_) => WAMP_TYPE_DOUBLE,
-            Node::String(_) => WAMP_TYPE_STRING,
-            Node::Binary(_) => WAMP_TYPE_BINARY,
-            Node::List(_) => WAMP_TYPE_LIST,
-            Node::Dict(_) => WAMP_TYPE_DICT,
+            Node::String => WAMP_TYPE_STRING,
+            Node::Binary => WAMP_TYPE_BINARY,
+            Node::List => WAMP_TYPE_LIST,
+            Node::Dict => WAMP_TYPE_DICT,
         })
     })
 }
@@ -59,14 +64,14 @@ pub unsafe extern "C" fn wamp_value_type(value: *const wamp_value_t) -> c_int {
 /// 1 for true; 0 for everything else.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_value_bool(value: *const wamp_value_t) -> c_int {
-    look(value, 0, |_, _, node| Some(c_int::from(node == Node::Bool(true))))
+    read(value, 0, |node| Some(c_int::from(node == Node::Bool(true))))
 }
 
 /// A number as int64_t: floating point numbers lose their fraction, and a number out of range
 /// becomes the nearest in range. 0 for everything else.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_value_int(value: *const wamp_value_t) -> i64 {
-    look(value, 0, |_, _, node| match node {
+    read(value, 0, |node| match node {
         Node::Int(number) => Some(number),
         Node::Uint(number) => Some(i64::try_from(number).unwrap_or(i64::MAX)),
         Node::Double(number) => Some(number as i64),
@@ -77,7 +82,7 @@ pub unsafe extern "C" fn wamp_value_int(value: *const wamp_value_t) -> i64 {
 /// A number as uint64_t; otherwise as wamp_value_int().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_value_uint(value: *const wamp_value_t) -> u64 {
-    look(value, 0, |_, _, node| match node {
+    read(value, 0, |node| match node {
         Node::Int(number) => Some(u64::try_from(number).unwrap_or(0)),
         Node::Uint(number) => Some(number),
         Node::Double(number) => Some(number as u64),
@@ -88,7 +93,7 @@ pub unsafe extern "C" fn wamp_value_uint(value: *const wamp_value_t) -> u64 {
 /// A number as double; 0 for everything else.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_value_double(value: *const wamp_value_t) -> f64 {
-    look(value, 0.0, |_, _, node| match node {
+    read(value, 0.0, |node| match node {
         Node::Int(number) => Some(number as f64),
         Node::Uint(number) => Some(number as f64),
         Node::Double(number) => Some(number),
@@ -96,14 +101,14 @@ pub unsafe extern "C" fn wamp_value_double(value: *const wamp_value_t) -> f64 {
     })
 }
 
-/// The bytes of a string or binary value: their place in the tree, and their number to `*size`.
-fn stored(
+/// The bytes that the tree lends, and their number without the NUL to `*size`.
+fn lent(
     value: *const wamp_value_t,
     size: Out<'_, usize>,
-    place: impl FnOnce(&Tree, u32, Node) -> Option<Place>,
+    lend: impl for<'t> FnOnce(&'t mut Tree, &Shown, u32) -> Option<&'t [u8]>,
 ) -> *const u8 {
-    let (bytes, count) = look(value, (ptr::null(), 0), |tree, index, node| {
-        let text = tree.text(place(tree, index, node)?);
+    let (bytes, count) = look(value, (ptr::null(), 0), |tree, shown, index| {
+        let text = lend(tree, shown, index)?;
         Some((text.as_ptr(), text.len() - 1))
     });
     size.set(count);
@@ -119,11 +124,7 @@ pub unsafe extern "C" fn wamp_value_string(
     size: *mut usize,
 ) -> *const c_char {
     from_c!(size: Out);
-    let string = |_: &Tree, _, node| match node {
-        Node::String(place) => Some(place),
-        _ => None,
-    };
-    stored(value, size, string).cast()
+    lent(value, size, |tree, shown, index| tree.text(shown, index)).cast()
 }
 
 /// The bytes of a binary value; live as long as the value. `size` (may be NULL) receives their
@@ -134,17 +135,13 @@ pub unsafe extern "C" fn wamp_value_binary(
     size: *mut usize,
 ) -> *const u8 {
     from_c!(size: Out);
-    let binary = |_: &Tree, _, node| match node {
-        Node::Binary(place) => Some(place),
-        _ => None,
-    };
-    stored(value, size, binary)
+    lent(value, size, |tree, shown, index| tree.binary(shown, index))
 }
 
 /// The number of entries of a list or dict; 0 for everything else.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_value_size(value: *const wamp_value_t) -> usize {
-    look(value, 0, |tree, index, _| Some(tree.size(index)))
+    look(value, 0, |tree, shown, index| Some(tree.size(shown, index)))
 }
 
 /// The entry of a list, or the value of a dict's entry, at `index`; NULL if there is none.
@@ -153,7 +150,7 @@ pub unsafe extern "C" fn wamp_value_at(
     value: *const wamp_value_t,
     index: usize,
 ) -> *const wamp_value_t {
-    go(value, |tree, node| tree.entry(node, index))
+    go(value, |tree, shown, node| tree.entry(shown, node, index))
 }
 
 /// The key of a dict's entry at `index`, NUL-terminated; lives as long as the value. `size` (may be
@@ -165,7 +162,7 @@ pub unsafe extern "C" fn wamp_value_key(
     size: *mut usize,
 ) -> *const c_char {
     from_c!(size: Out);
-    stored(value, size, |tree, node, _| tree.key(node, index)).cast()
+    lent(value, size, |tree, shown, node| tree.key(shown, node, index)).cast()
 }
 
 /// The value at `key` of a dict; the last one if the key occurs twice; NULL if there is none.
@@ -178,7 +175,7 @@ pub unsafe extern "C" fn wamp_value_get(
     let Some(key) = key.raw() else {
         return ptr::null();
     };
-    go(value, |tree, node| tree.get(node, key.to_bytes()))
+    go(value, |tree, shown, node| tree.get(shown, node, key.to_bytes()))
 }
 
 /// Appends what a lens shows to what a builder writes; `None` for a lens that shows nothing.
@@ -186,7 +183,7 @@ pub(super) fn append(
     value: *const wamp_value_t,
     builder: &mut Builder,
 ) -> Option<Result<(), BuildError>> {
-    look(value, None, |tree, index, _| Some(Some(tree.append(index, builder))))
+    look(value, None, |tree, shown, index| Some(Some(tree.append(shown, index, builder))))
 }
 
 /// Writes a value as JSON text into `out`, NUL-terminated, in the form in which it would be sent.

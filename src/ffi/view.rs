@@ -1,132 +1,24 @@
 //! Views of notices: the struct that C sees, as long as it is seen, and the messages that outlive
 //! it.
 //!
-//! The struct points into a [`Notice`]. Its token leads to a slot that says where the notice is, as
-//! long as it is lent: so a stale view finds nothing.
+//! The struct points into a [`Notice`]. Its token leads to the notice's [`View`], as long as it is
+//! lent: so a stale one finds nothing.
 
-use std::cell::{OnceCell, RefCell};
 use std::ffi::{CStr, c_char, c_void};
 use std::marker::PhantomData;
 use std::ptr;
 use std::sync::Arc;
 
 use crate::client::{Failure, Notice, NoticeKind, Receiver, Status};
-use crate::codec::{Dict, DictWriter, Encoding, Tree};
 use crate::protocol::{Event, EventKind, INVOCATION_ID};
 
 use super::args;
 use super::event_handles::EventHandles;
 use super::guard::plain;
-use super::handles::{self, OpenTree, VIEWS, ViewSlot};
+use super::handles;
+use super::lens::{self, View, Which};
 use super::objects::Message;
 use super::types::*;
-
-/// A token that leads to a notice for as long as this lives; the notice must live at least as long.
-pub(super) struct EventView(u64);
-
-impl EventView {
-    /// Shows `notice`, which must not move or end before the view is dropped.
-    pub(super) fn new(notice: &Notice) -> EventView {
-        let lens = OnceCell::new;
-        let shown = ViewSlot { notice, args: lens(), kwargs: lens(), details: lens() };
-        let token = Leased::take().and_then(|slot| VIEWS.fill(slot, shown));
-        EventView(token.unwrap_or(0))
-    }
-
-    /// The token.
-    pub(super) fn token(&self) -> u64 {
-        self.0
-    }
-}
-
-impl Drop for EventView {
-    fn drop(&mut self) {
-        if let Some((slot, shown)) = VIEWS.empty(self.0) {
-            drop(shown);
-            slot.into_iter().for_each(Leased::keep);
-        }
-    }
-}
-
-/// Slots of [`VIEWS`] that this thread has leased: an event comes and goes without a look at the
-/// list that all threads share.
-struct Leased(RefCell<Vec<u32>>);
-
-impl Leased {
-    const MOST: usize = 512;
-
-    fn take() -> Option<u32> {
-        let own = LEASED.try_with(|leased| leased.0.borrow_mut().pop()).ok().flatten();
-        own.or_else(|| VIEWS.lease())
-    }
-
-    fn keep(slot: u32) {
-        let kept = LEASED.try_with(|leased| {
-            let mut slots = leased.0.borrow_mut();
-            let room = slots.len() < Leased::MOST;
-            if room {
-                slots.push(slot);
-            }
-            room
-        });
-        if !kept.unwrap_or(false) {
-            VIEWS.give_back(slot);
-        }
-    }
-}
-
-impl Drop for Leased {
-    fn drop(&mut self) {
-        self.0.borrow_mut().drain(..).for_each(|slot| VIEWS.give_back(slot));
-    }
-}
-
-thread_local! {
-    static LEASED: Leased = const { Leased(RefCell::new(Vec::new())) };
-}
-
-/// A notice that is shown beyond a callback: polled, or kept as a message.
-pub(super) struct KeptEvent {
-    // Dropped in this order: nobody sees the notice any more when it ends.
-    view: EventView,
-    handles: Option<EventHandles>,
-    notice: Box<Notice>,
-    user_data: *mut c_void,
-}
-
-// SAFETY: `handles` are handles, which are numbers, and `user_data` is never dereferenced.
-unsafe impl Send for KeptEvent {}
-// SAFETY: as above; nothing is changed through a shared reference.
-unsafe impl Sync for KeptEvent {}
-
-impl KeptEvent {
-    /// Shows a notice until the next poll.
-    pub(super) fn polled(notice: Notice) -> KeptEvent {
-        let notice = Box::new(notice);
-        let target = notice.event.target.as_ref().and_then(|receiver| receiver.handler());
-        let user_data = target.map_or(0, |target| target.user_data());
-        let user_data = ptr::with_exposed_provenance_mut(user_data);
-        KeptEvent {
-            view: EventView::new(&notice),
-            handles: Some(EventHandles::new(&notice)),
-            notice,
-            user_data,
-        }
-    }
-
-    /// Keeps a notice as long as the program likes. Its user_data is remembered, not kept alive.
-    pub(super) fn kept(notice: Notice, user_data: *mut c_void) -> KeptEvent {
-        let notice = Box::new(notice);
-        KeptEvent { view: EventView::new(&notice), handles: None, notice, user_data }
-    }
-
-    /// The view of it.
-    pub(super) fn event(&self) -> wamp_event_t {
-        let none = EventHandles::default();
-        let handles = self.handles.as_ref().unwrap_or(&none);
-        to_c_event(&self.notice, handles, self.view.token(), self.user_data)
-    }
-}
 
 /// The struct that C sees.
 pub(super) fn to_c_event(
@@ -239,53 +131,6 @@ pub(super) fn kind_name(kind: u32) -> &'static str {
     }
 }
 
-impl ViewSlot {
-    fn open(&self, which: Which) -> *const wamp_value_t {
-        let opened = match which {
-            Which::Args => &self.args,
-            Which::Kwargs => &self.kwargs,
-            Which::Details => &self.details,
-        };
-        if let Some(opened) = opened.get() {
-            return handles::root_of(opened.as_ref());
-        }
-        let tree = self.parse(which).and_then(OpenTree::new);
-        let root = handles::root_of(tree.as_ref());
-        let _ = opened.set(tree);
-        root
-    }
-
-    fn parse(&self, which: Which) -> Option<Tree> {
-        // SAFETY: the notice lives as long as this slot is filled, and the slot is locked.
-        let notice = unsafe { &*self.notice };
-        let payload = notice.event.payload.as_ref();
-        let tree = match which {
-            Which::Args => Tree::parse(payload.encoding, payload.args?),
-            Which::Kwargs => Tree::parse(payload.encoding, payload.kwargs?),
-            Which::Details => {
-                Tree::parse(Encoding::Json, &with_uri(notice.event.details()?, notice))
-            }
-        };
-        tree.ok()
-    }
-}
-
-/// The details with the topic or procedure that the router leaves out for exact matches.
-fn with_uri(details: &[u8], notice: &Notice) -> Vec<u8> {
-    let key = match notice.kind {
-        NoticeKind::Session(EventKind::Event) => "topic",
-        NoticeKind::Session(EventKind::Invocation) => "procedure",
-        _ => return details.to_vec(),
-    };
-    let dict = Dict::from_checked(details);
-    let (Some(uri), None) = (&notice.event.uri, dict.get(key)) else {
-        return details.to_vec();
-    };
-    let mut filled = DictWriter::default();
-    filled.text(key, &uri.to_string_lossy()).extend(dict);
-    filled.finish().into_bytes()
-}
-
 /// A pointer to an event: NULL, or to a wamp_event_t, which may be stale.
 #[derive(Clone, Copy)]
 pub(super) struct Seen<'c> {
@@ -306,18 +151,21 @@ impl<'c> Seen<'c> {
 
     /// The notice that the event shows, copied; a failure if it shows nothing any more.
     pub(super) fn notice(self) -> Result<Notice, Failure> {
-        let token =
-            self.token().ok_or_else(|| Failure::new(Status::Argument, "`event` is NULL"))?;
-        // SAFETY: the notice lives as long as this slot is filled, and the slot is locked.
-        let copy = |shown: &ViewSlot| unsafe { &*shown.notice }.copy();
-        VIEWS.with(token, copy).ok_or_else(|| {
-            Failure::new(Status::Argument, "the event is no longer valid: keep it in its callback")
-        })
+        lens::notice_of(self.required()?).ok_or_else(stale)
+    }
+
+    /// Checks that the event shows something.
+    pub(super) fn check(self) -> Result<(), Failure> {
+        if lens::is_shown(self.required()?) { Ok(()) } else { Err(stale()) }
+    }
+
+    fn required(self) -> Result<u64, Failure> {
+        self.token().ok_or_else(|| Failure::new(Status::Argument, "`event` is NULL"))
     }
 
     /// The lens on a part of the event; NULL if there is none.
     pub(super) fn lens(self, which: Which) -> *const wamp_value_t {
-        plain(ptr::null(), || VIEWS.with(self.token()?, |shown| shown.open(which)))
+        plain(ptr::null(), || lens::lens_of(self.token()?, which))
     }
 
     /// The user_data that it has; NULL if it is NULL itself.
@@ -339,15 +187,37 @@ impl<'c> Seen<'c> {
     }
 }
 
-/// The part of an event that a lens shows.
-#[derive(Clone, Copy)]
-pub(super) enum Which {
-    Args,
-    Kwargs,
-    Details,
+fn stale() -> Failure {
+    Failure::new(Status::Argument, "the event is no longer valid: keep it in its callback")
 }
 
 // ===== messages =====
+
+/// A notice that is kept as a message.
+struct KeptEvent {
+    // Dropped in this order: nobody sees the notice any more when it ends.
+    view: View,
+    notice: Box<Notice>,
+    /// Remembered, not kept alive.
+    user_data: *mut c_void,
+}
+
+// SAFETY: `user_data` is never dereferenced.
+unsafe impl Send for KeptEvent {}
+// SAFETY: as above; nothing is changed through a shared reference.
+unsafe impl Sync for KeptEvent {}
+
+impl KeptEvent {
+    fn new(notice: Notice, user_data: *mut c_void) -> KeptEvent {
+        let notice = Box::new(notice);
+        KeptEvent { view: View::event(&notice), notice, user_data }
+    }
+
+    fn event(&self) -> wamp_event_t {
+        let none = EventHandles::default();
+        to_c_event(&self.notice, &none, self.view.token(), self.user_data)
+    }
+}
 
 /// A kept event, with the view of it.
 struct MessageObject {
@@ -383,7 +253,7 @@ pub(super) fn keep(
     notice.event.target = None;
     // Nor keep what came together with it.
     notice.event.payload.detach(DETACHED);
-    let kept = KeptEvent::kept(notice, user_data);
+    let kept = KeptEvent::new(notice, user_data);
     let object: Arc<dyn Message> = Arc::new(MessageObject { event: kept.event(), _kept: kept });
     handles::insert(object).ok_or_else(|| Status::Internal.into())
 }

@@ -1,0 +1,51 @@
+//! Events that were polled, as they are shown until the next poll.
+
+use std::ptr;
+
+use crate::client::Notice;
+
+use super::event_handles::EventHandles;
+use super::lens::View;
+use super::objects::Polled;
+use super::types::wamp_event_t;
+use super::view;
+
+/// The events of one poll.
+pub(super) struct PolledEvents {
+    // Dropped in this order: nobody sees the notices any more when they end.
+    views: Vec<(View, EventHandles)>,
+    notices: Vec<Notice>,
+}
+
+// SAFETY: handles are numbers, and nothing else in it is bound to a thread.
+unsafe impl Send for PolledEvents {}
+// SAFETY: as above; nothing is changed through a shared reference.
+unsafe impl Sync for PolledEvents {}
+
+impl PolledEvents {
+    /// Shows notices.
+    pub(super) fn new(notices: Vec<Notice>) -> PolledEvents {
+        // The list is not changed any more until the views are gone: the notices do not move.
+        let show = |notice: &Notice| (View::event(notice), EventHandles::new(notice));
+        PolledEvents { views: notices.iter().map(show).collect(), notices }
+    }
+
+    /// The views of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = wamp_event_t> {
+        self.notices.iter().zip(&self.views).map(|(notice, (view, handles))| {
+            let handler = notice.event.target.as_ref().and_then(|receiver| receiver.handler());
+            let user_data = handler.map_or(0, |handler| handler.user_data());
+            let user_data = ptr::with_exposed_provenance_mut(user_data);
+            view::to_c_event(notice, handles, view.token(), user_data)
+        })
+    }
+}
+
+impl Polled for PolledEvents {
+    fn end(self: Box<Self>) -> Vec<Notice> {
+        let PolledEvents { views, mut notices } = *self;
+        drop(views);
+        notices.clear();
+        notices
+    }
+}
