@@ -26,7 +26,7 @@ use crate::transport::{ConnectError, ConnectOptions, Serializer, Stream};
 
 use super::deflate::Deflate;
 use super::extension::{self, DeflateOptions};
-use super::keys::Keys;
+use super::keys::{self, Keys};
 use super::{Socket, WebSocket};
 
 const VERSION: HeaderValue = HeaderValue::from_static("13");
@@ -56,10 +56,8 @@ pub async fn open(
         url: url(),
         reason: "the operating system provides no random numbers".to_owned(),
     };
-    let mut nonce = [0; 16];
-    getrandom::fill(&mut nonce).map_err(no_random)?;
+    let key = BASE64.encode(keys::random::<16>().map_err(no_random)?);
     let keys = Keys::new().map_err(no_random)?;
-    let key = BASE64.encode(nonce);
 
     let hints = stream.hints();
     let failed = |error: hyper::Error| http::failed(options, &error, &hints);
