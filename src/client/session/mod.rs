@@ -105,13 +105,13 @@ impl Session {
         options: &Arc<Options>,
         transport: usize,
         carrier: &dyn Transport,
-        login: Login,
+        mut login: Login,
         serial: u64,
         ids_above: u64,
     ) -> Arc<Session> {
         let config = protocol::Config {
             realm: options.realm.clone(),
-            hello: login.hello(),
+            hello: login.take_hello(),
             encoding: carrier.serializer().encoding,
             max_message_size: options.max_message_size.min(carrier.max_send()),
             ids_above,
