@@ -15,14 +15,14 @@ mod tests;
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use crate::client::options::Mode;
 use crate::client::scope::{self, DeliveryScope};
 use crate::client::stats::HandlerTime;
 use crate::client::status::{Failure, Status};
-use crate::client::sync::{lock, wait_on};
+use crate::client::sync::{Condvar, lock, wait_on};
 use crate::client::{log, runtime};
 use crate::os::{Flag, SignalMask};
 
