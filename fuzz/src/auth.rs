@@ -76,7 +76,7 @@ fn answer(method: &'static str, how: u8, text: &str) {
         channel_binding: how & 5 == 5,
         scram_raw: how & 8 == 8,
     };
-    let mut login = ClientAuth::new(Arc::new(credentials), channel(how)).expect("random bytes");
+    let mut login = ClientAuth::new(Arc::new(credentials), channel(how));
     let mut ours = Map::from_iter([("nonce".to_owned(), Value::from(NONCE))]);
     ours.insert("challenge".to_owned(), hex(&CHALLENGE).into());
     let hello = login.hello_extra(&[method], Some(&ours)).expect("what HELLO says");

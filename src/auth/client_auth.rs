@@ -41,10 +41,10 @@ pub struct ClientAuth {
     /// The id of the TLS channel, by `tls-exporter`.
     channel_id: Option<[u8; 32]>,
     offered: Vec<String>,
-    /// The nonce of SCRAM.
+    /// The nonce of SCRAM, where that is offered.
     nonce: String,
-    /// The challenge that the router has to sign.
-    challenge: [u8; 32],
+    /// The challenge that the router has to sign, where it has to.
+    challenge: Option<[u8; 32]>,
     /// The channel binding that HELLO asks for.
     channel_binding: Option<String>,
     /// The signature that a SCRAM login makes us expect of the router.
@@ -65,24 +65,19 @@ impl fmt::Debug for ClientAuth {
 impl ClientAuth {
     /// A new attempt. `channel_id` is what TLS exports of its channel for `tls-exporter` (RFC
     /// 9266), if there is TLS.
-    pub fn new(
-        credentials: Arc<Credentials>,
-        channel_id: Option<[u8; 32]>,
-    ) -> Result<ClientAuth, AuthError> {
-        Ok(ClientAuth {
+    pub fn new(credentials: Arc<Credentials>, channel_id: Option<[u8; 32]>) -> ClientAuth {
+        ClientAuth {
             credentials,
             channel_id,
             offered: Vec::new(),
-            // In base64 without padding, so that what a router appends continues it in both
-            // ways that routers have: text after text, or bytes after bytes.
-            nonce: base64(random::<24>()?),
-            challenge: random()?,
+            nonce: String::new(),
+            challenge: None,
             channel_binding: None,
             server_signature: None,
             is_proven: false,
             is_bound: false,
             stop: Stop::default(),
-        })
+        }
     }
 
     /// The stop that ends [`ClientAuth::answer`] before its time.
@@ -100,7 +95,10 @@ impl ClientAuth {
         self.offered = methods.iter().map(|method| method.as_ref().to_owned()).collect();
         let mut extra = authextra.cloned().unwrap_or_default();
         if self.offers(scram::is_method) {
-            let nonce = or_insert(&mut extra, "nonce", || self.nonce.clone());
+            // In base64 without padding, so that what a router appends continues it in both
+            // ways that routers have: text after text, or bytes after bytes.
+            let nonce = base64(random::<24>()?);
+            let nonce = or_insert(&mut extra, "nonce", || nonce);
             self.nonce = Fields::new("SCRAM", &extra).text(nonce)?.to_owned();
             if !scram::is_nonce(&self.nonce) {
                 return Err(Fields::new("SCRAM", &extra).wrong("nonce", "must be base64"));
@@ -151,6 +149,12 @@ impl ClientAuth {
             cryptosign::METHOD => self.cryptosign(extra),
             _ => Err(AuthError::UnknownMethod(quoted(method))),
         }
+    }
+
+    /// True if nothing was offered or asked for, so that any WELCOME is as good.
+    pub fn expects_nothing(&self) -> bool {
+        let Credentials { router_key, channel_binding, .. } = &*self.credentials;
+        router_key.is_none() && !channel_binding && self.offered.is_empty()
     }
 
     /// Checks the router's claim that we have joined, by the `authextra` of its WELCOME.
@@ -216,7 +220,7 @@ impl ClientAuth {
         let hello = HelloContext {
             channel_binding: self.channel_binding.as_deref(),
             channel_id: self.channel_id.as_ref(),
-            router: self.credentials.router_key.as_ref().map(|key| (key, &self.challenge)),
+            router: self.credentials.router_key.as_ref().zip(self.challenge.as_ref()),
         };
         let signature = cryptosign::answer(key, &hello, extra)?;
         self.is_proven = hello.router.is_some();
@@ -239,8 +243,9 @@ impl ClientAuth {
             ));
         }
         if self.credentials.router_key.is_some() {
-            let name = or_insert(extra, "challenge", || hex(&self.challenge));
-            self.challenge = Fields::new(cryptosign::METHOD, extra).hex(name)?;
+            let challenge: [u8; 32] = random()?;
+            let name = or_insert(extra, "challenge", || hex(&challenge));
+            self.challenge = Some(Fields::new(cryptosign::METHOD, extra).hex(name)?);
         }
         Ok(())
     }

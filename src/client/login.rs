@@ -16,6 +16,7 @@ use super::sync::lock;
 
 /// The login of one session.
 pub(super) struct Login {
+    /// HELLO.Details, until they are taken.
     hello: Vec<u8>,
     inner: Arc<Mutex<auth::ClientAuth>>,
     /// The application answers.
@@ -32,7 +33,7 @@ impl Login {
     ) -> Result<Login, Failure> {
         let failed = |error: AuthError| Failure::new(Status::Auth, error.to_string());
         let credentials = Arc::new(options.credentials.clone());
-        let mut inner = auth::ClientAuth::new(credentials, channel_id).map_err(failed)?;
+        let mut inner = auth::ClientAuth::new(credentials, channel_id);
         let methods = options.methods();
         let extra = inner.hello_extra(&methods, options.authextra.as_ref()).map_err(failed)?;
         let (hello, stop) = (options.hello(extra), inner.stop());
@@ -44,14 +45,19 @@ impl Login {
         self.stop.stop();
     }
 
-    /// HELLO.Details.
-    pub(super) fn hello(&self) -> Vec<u8> {
-        self.hello.clone()
+    /// The size of HELLO.Details.
+    pub(super) fn hello_size(&self) -> usize {
+        self.hello.len()
+    }
+
+    /// Takes HELLO.Details out, which are sent once.
+    pub(super) fn take_hello(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.hello)
     }
 
     /// Checks who the router says it is, where we know what to expect.
     pub(super) fn gate(&self) -> Option<Gate> {
-        if self.asks {
+        if self.asks || lock(&self.inner).expects_nothing() {
             return None;
         }
         let inner = self.inner.clone();

@@ -15,7 +15,7 @@ use std::io;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, Weak, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ use crate::os;
 
 use super::io_thread::IoThread;
 use super::status::{Failure, Status};
-use super::sync::{lock, wait_on};
+use super::sync::{Condvar, lock, wait_on};
 use super::{log, scope};
 
 /// I/O threads: more would only help hosts that saturate two cores with WAMP alone.

@@ -24,11 +24,25 @@ pub struct Traffic {
 #[derive(Debug, Clone)]
 struct Counts {
     bytes: u64,
-    /// By type code; 0 for extensions.
-    messages: [u64; CODES],
+    /// By the slot of their type code.
+    messages: [u64; SLOTS],
 }
 
-const CODES: usize = message::code::YIELD as usize + 1;
+const SLOTS: usize = 26;
+
+/// The place of a type code among the counts. The codes have gaps, and each connection has its
+/// counts. 0 is for extensions.
+#[inline]
+fn slot(code: usize) -> usize {
+    match code {
+        1..=8 => code,
+        16..=17 => code - 7,
+        32..=36 => code - 21,
+        48..=50 => code - 32,
+        64..=70 => code - 45,
+        _ => 0,
+    }
+}
 
 impl Default for Traffic {
     fn default() -> Self {
@@ -45,14 +59,13 @@ impl Traffic {
 
 impl Counts {
     fn new() -> Counts {
-        Counts { bytes: 0, messages: [0; CODES] }
+        Counts { bytes: 0, messages: [0; SLOTS] }
     }
 
     #[inline]
     fn count(&mut self, frame: &[u8], encoding: Encoding) {
         self.bytes += frame.len() as u64;
-        let code = message_code(frame, encoding).filter(|code| *code < CODES).unwrap_or(0);
-        self.messages[code] += 1;
+        self.messages[message_code(frame, encoding).map_or(0, slot)] += 1;
     }
 
     fn add(&mut self, other: &Counts) {
@@ -63,9 +76,10 @@ impl Counts {
     }
 
     fn json(&self) -> Value {
-        let by_type: Map<String, Value> = (self.messages.iter().enumerate())
-            .filter(|(_, count)| **count > 0)
-            .map(|(code, count)| (message::name(code as u64).to_owned(), (*count).into()))
+        let by_type: Map<String, Value> = (0..=message::code::YIELD)
+            .map(|code| (code, slot(code as usize)))
+            .filter(|(code, slot)| self.messages[*slot] > 0 && (*slot > 0 || *code == 0))
+            .map(|(code, slot)| (message::name(code).to_owned(), self.messages[slot].into()))
             .collect();
         json!({"bytes": self.bytes, "messages": by_type})
     }

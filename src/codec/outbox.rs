@@ -84,6 +84,14 @@ impl Outbox {
         }
     }
 
+    /// Gives the room back that is left of earlier messages.
+    pub fn trim(&mut self) {
+        self.spare = None;
+        if self.is_empty() {
+            (self.bytes, self.ends) = Default::default();
+        }
+    }
+
     /// Throws away what waits.
     pub fn clear(&mut self) {
         self.bytes.clear();
@@ -191,6 +199,22 @@ mod tests {
         outbox.push(10, |out| out.whole(b"three")).unwrap();
         assert_eq!(outbox.take().message(0), "three");
         assert!(outbox.is_empty() && outbox.bytes.capacity() >= 6, "the buffer came back");
+    }
+
+    #[test]
+    fn room_that_is_not_used_is_given_back() {
+        let mut outbox = Outbox::new(Encoding::Json, Rules::Strict);
+        for text in [&b"before"[..], b"after"] {
+            outbox.push(10, |out| out.whole(text)).unwrap();
+            outbox.trim();
+            assert_eq!(outbox.len(), text.len(), "what waits stays");
+            let batch = outbox.take();
+            assert_eq!(batch.message(0), text);
+            outbox.recycle(batch);
+            assert!(outbox.spare.is_some());
+            outbox.trim();
+            assert!(outbox.spare.is_none() && outbox.bytes.capacity() == 0);
+        }
     }
 
     #[test]

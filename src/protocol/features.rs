@@ -74,20 +74,15 @@ impl Features {
     /// Reads WELCOME.Details.roles.
     pub(super) fn from_roles(roles: Dict<'_>) -> Result<Features, CodecError> {
         let (broker, dealer) = (roles.dict("broker")?, roles.dict("dealer")?);
-        let features = |role: Option<Dict<'_>>| match role {
-            Some(role) => has_features(role),
-            None => Ok(Vec::new()),
-        };
-        let (of_broker, of_dealer) = (features(broker)?, features(dealer)?);
-        let has = |list: &[String], name: &str| list.iter().any(|feature| feature == name);
+        let of_broker = broker.map(Announced::from_role).transpose()?.unwrap_or_default();
+        let of_dealer = dealer.map(Announced::from_role).transpose()?.unwrap_or_default();
         Ok(Features {
             broker: broker.is_some(),
             dealer: dealer.is_some(),
-            // Both spellings stand in the specification.
-            call_canceling: has(&of_dealer, "call_canceling") || has(&of_dealer, "call_cancelling"),
-            progressive_calls: has(&of_dealer, "progressive_call_invocations"),
-            broker_passthru: Passthru::from_features(&of_broker),
-            dealer_passthru: Passthru::from_features(&of_dealer),
+            call_canceling: of_dealer.call_canceling,
+            progressive_calls: of_dealer.progressive_calls,
+            broker_passthru: of_broker.passthru,
+            dealer_passthru: of_dealer.passthru,
         })
     }
 
@@ -122,11 +117,6 @@ struct Passthru {
 }
 
 impl Passthru {
-    fn from_features(features: &[String]) -> Passthru {
-        let has = |name: &str| features.iter().any(|feature| feature == name);
-        Passthru { ppt: has("payload_passthru_mode"), enc: has("payload_transparency") }
-    }
-
     fn check(self, options: Dict<'_>) -> Result<(), RequestError> {
         if options.is_empty() {
             return Ok(());
@@ -139,9 +129,28 @@ impl Passthru {
     }
 }
 
-/// The features that a role's dict announces.
-fn has_features(role: Dict<'_>) -> Result<Vec<String>, CodecError> {
-    let features = role.dict("features")?.unwrap_or(Dict::EMPTY);
-    let announced = features.entries().filter(|(_, value)| *value == b"true");
-    Ok(announced.map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect())
+/// The announcement of one role, as far as it matters here.
+#[derive(Default)]
+struct Announced {
+    call_canceling: bool,
+    progressive_calls: bool,
+    passthru: Passthru,
+}
+
+impl Announced {
+    fn from_role(role: Dict<'_>) -> Result<Announced, CodecError> {
+        let mut announced = Announced::default();
+        let features = role.dict("features")?.unwrap_or(Dict::EMPTY);
+        for (name, _) in features.entries().filter(|(_, value)| *value == b"true") {
+            match name {
+                // Both spellings stand in the specification.
+                b"call_canceling" | b"call_cancelling" => announced.call_canceling = true,
+                b"progressive_call_invocations" => announced.progressive_calls = true,
+                b"payload_passthru_mode" => announced.passthru.ppt = true,
+                b"payload_transparency" => announced.passthru.enc = true,
+                _ => {}
+            }
+        }
+        Ok(announced)
+    }
 }

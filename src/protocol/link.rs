@@ -104,6 +104,12 @@ impl<H> Link<H> {
         self.outbox.take()
     }
 
+    /// Gives the room back that is left of earlier messages and events.
+    pub(super) fn trim(&mut self) {
+        self.outbox.trim();
+        self.events.shrink_to_fit();
+    }
+
     /// Counts all requests so far as given to the transport.
     pub(super) fn count_as_sent(&mut self) {
         self.sent_up_to = self.ids.last_request();

@@ -107,13 +107,13 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    not_ourselves(os::raised(socket).connect(address).await?)
+    not_ourselves(os::raised(socket).connect(address).await?, address)
 }
 
 /// Refuses a connection to ourselves. Where nobody listens at a port of this machine that the
 /// system also gives to clients, it may give us that very port.
-fn not_ourselves(stream: TcpStream) -> io::Result<TcpStream> {
-    if stream.local_addr()? == stream.peer_addr()? {
+fn not_ourselves(stream: TcpStream, peer: SocketAddr) -> io::Result<TcpStream> {
+    if stream.local_addr()? == peer {
         // Otherwise the port would be taken for a minute, when the router wants to have it.
         stream.set_zero_linger()?;
         return Err(io::ErrorKind::ConnectionRefused.into());
@@ -239,7 +239,7 @@ mod tests {
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = socket.local_addr().unwrap();
         let stream = socket.connect(address).await.unwrap();
-        let refused = not_ourselves(stream).unwrap_err();
+        let refused = not_ourselves(stream, address).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
         // The port is free for the router.
         TcpListener::bind(address).unwrap();

@@ -1,10 +1,11 @@
-//! HTTP/1.1 by hyper, over our own streams: what WebSocket begins with and what long-poll consists
-//! of.
+//! HTTP/1.1, over our own streams: what WebSocket begins with and what long-poll consists of. By
+//! hyper, but for a client's upgrade to WebSocket, which has no body to care for.
 //!
 //! For a client a [`Link`] is one connection. It has no task of its own: hyper's half of it runs
 //! while somebody waits for an answer.
 
 use std::any::Any;
+use std::borrow::Borrow;
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::{Future, poll_fn};
@@ -269,10 +270,34 @@ pub(super) fn refused(
     ConnectError::Http { url, status: status.as_u16(), hint, rest: retry_after(headers) }
 }
 
+/// The reason why there is no answer that can be understood; `E` is an [`io::Error`], or refers to
+/// one.
+#[derive(Debug)]
+pub(super) enum NoAnswer<E> {
+    /// The operating system, or TLS, has ended it.
+    Io(E),
+    /// This is wrong with what came.
+    Broken(String),
+    /// The server has closed the connection.
+    Closed,
+}
+
+impl<'a> From<&'a hyper::Error> for NoAnswer<&'a io::Error> {
+    fn from(error: &'a hyper::Error) -> Self {
+        let is_parse = |error: &&hyper::Error| error.is_parse();
+        let parse = || Some(error).filter(is_parse).or_else(|| source(error).filter(is_parse));
+        match (io_error(error), parse()) {
+            (Some(error), _) => NoAnswer::Io(error),
+            (None, Some(error)) => NoAnswer::Broken(error.to_string()),
+            (None, None) => NoAnswer::Closed,
+        }
+    }
+}
+
 /// The error where there is no answer that can be understood.
 pub(super) fn failed(
     options: &ConnectOptions,
-    error: &hyper::Error,
+    why: NoAnswer<impl Borrow<io::Error>>,
     hints: &HandshakeHints,
 ) -> ConnectError {
     let url = options.endpoint.to_string();
@@ -280,23 +305,23 @@ pub(super) fn failed(
         let scheme = options.endpoint.secure_scheme();
         return ConnectError::SpeaksTls { url, scheme };
     }
-    if let Some(error) = io_error(error) {
-        return match tls::explain(error, hints.certificate) {
-            Some(error) => ConnectError::Tls { url, error },
-            None if error.kind() == io::ErrorKind::InvalidData => {
-                no_handshake(options, &error.to_string())
+    match why {
+        NoAnswer::Io(error) => {
+            let error = error.borrow();
+            match tls::explain(error, hints.certificate) {
+                Some(error) => ConnectError::Tls { url, error },
+                None if error.kind() == io::ErrorKind::InvalidData => {
+                    no_handshake(options, &error.to_string())
+                }
+                None => unanswered(url, &error.to_string()),
             }
-            None => unanswered(url, &error.to_string()),
-        };
+        }
+        NoAnswer::Broken(why) => no_handshake(options, &why),
+        NoAnswer::Closed => match tls::explain_loss(hints.certificate) {
+            Some(error) => ConnectError::Tls { url, error },
+            None => unanswered(url, "it closed the connection before it answered"),
+        },
     }
-    let is_parse = |error: &&hyper::Error| error.is_parse();
-    if let Some(error) = Some(error).filter(is_parse).or_else(|| source(error).filter(is_parse)) {
-        return no_handshake(options, &error.to_string());
-    }
-    if let Some(error) = tls::explain_loss(hints.certificate) {
-        return ConnectError::Tls { url, error };
-    }
-    unanswered(url, "it closed the connection before it answered")
 }
 
 fn no_handshake(options: &ConnectOptions, why: &str) -> ConnectError {
@@ -386,7 +411,7 @@ mod tests {
         let options = ConnectOptions::plain(&format!("wss://{address}/ws"));
         let mut link = Link::new(client).await.unwrap();
         let unanswered = link.request(Request::new(Body::default())).await.err().unwrap();
-        let told = failed(&options, &unanswered.error, &hints).to_string();
+        let told = failed(&options, NoAnswer::from(&unanswered.error), &hints).to_string();
         assert!(told.contains("refuses our client certificate"), "{told}");
     }
 

@@ -2,14 +2,29 @@
 //!
 //! A read asks for a large block, and messages are slices of it: several messages come by one
 //! system call, and none is copied. What frames look like is left to the transports.
+//!
+//! A connection has a block only while something is in it: otherwise the thread keeps it for
+//! whichever connection reads next, so that ten thousand idle ones share one.
+
+use std::cell::Cell;
+use std::io;
+use std::mem;
+use std::pin::pin;
+use std::task::{Context, Poll};
 
 use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// The size that is asked for in one read, and thus how much is read of several messages at once.
 const BLOCK: usize = 32 * 1024;
 
 /// Less room than this at the end of a block is left unused.
 const LEAST: usize = 4 * 1024;
+
+thread_local! {
+    /// The rest of a block, for the next connection that reads on this thread.
+    static SPARE: Cell<BytesMut> = Cell::default();
+}
 
 /// The received bytes that are not yet taken out. The messages share them; a new block is begun
 /// when the old one is full, so that nobody waits for those who still hold a part of it.
@@ -44,10 +59,29 @@ impl RecvBuffer {
         Some(self.bytes.split_to(size))
     }
 
-    /// The buffer to read to. There is room for the rest of a frame that needs `frame` bytes as a
+    /// Reads more, as much as there is room for; see [`RecvBuffer::room`]. The number of bytes is
+    /// 0 at the end of the stream.
+    pub(super) fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut (impl AsyncRead + Unpin),
+        frame: usize,
+    ) -> Poll<io::Result<usize>> {
+        let read = pin!(stream.read_buf(self.room(frame))).poll(cx);
+        if read.is_pending() {
+            self.rest();
+        }
+        read
+    }
+
+    /// The block to read to. There is room for the rest of a frame that needs `frame` bytes as a
     /// whole (0 where that is not known), and otherwise for a good deal.
     pub(super) fn room(&mut self, frame: usize) -> &mut BytesMut {
         let needed = frame.max(self.bytes.len() + if frame == 0 { LEAST } else { 1 });
+        if self.bytes.capacity() < needed && self.bytes.is_empty() {
+            // A thread that is about to end has none.
+            self.bytes = SPARE.try_with(Cell::take).unwrap_or_default();
+        }
         if self.bytes.capacity() < needed {
             let mut block = BytesMut::with_capacity(needed.max(BLOCK));
             block.extend_from_slice(&self.bytes);
@@ -55,10 +89,24 @@ impl RecvBuffer {
         }
         &mut self.bytes
     }
+
+    /// Leaves the block to others while nothing is in it.
+    fn rest(&mut self) {
+        if self.bytes.is_empty() {
+            let block = mem::take(&mut self.bytes);
+            if (LEAST..=BLOCK).contains(&block.capacity()) {
+                let _ = SPARE.try_with(|spare| spare.set(block));
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
+
+    use tokio::io::{AsyncWriteExt, DuplexStream};
+
     use super::*;
 
     #[test]
@@ -86,5 +134,51 @@ mod tests {
         let message = buffer.take(4, 100_000).unwrap();
         assert_eq!(message.as_ptr().addr(), begin.addr() + 4);
         assert!(buffer.is_empty());
+    }
+
+    /// Polls for more once.
+    fn poll(buffer: &mut RecvBuffer, stream: &mut DuplexStream) -> Poll<io::Result<usize>> {
+        buffer.poll_fill(&mut Context::from_waker(Waker::noop()), stream, 0)
+    }
+
+    #[test]
+    fn idle_connections_share_one_block() {
+        let pairs = || tokio::io::duplex(1000);
+        let [(mut one, mut one_peer), (mut other, mut other_peer)] = [pairs(), pairs()];
+        let [mut buffer, mut other_buffer] = [RecvBuffer::default(), RecvBuffer::default()];
+        let put = |peer: &mut DuplexStream, bytes: &[u8]| {
+            let sent = pin!(peer.write_all(bytes)).poll(&mut Context::from_waker(Waker::noop()));
+            assert!(sent.is_ready());
+        };
+        assert!(poll(&mut buffer, &mut one).is_pending());
+        assert_eq!(buffer.bytes.capacity(), 0, "nothing came, and nothing is kept");
+
+        // Again and again: a connection that was idle reads as it did before.
+        let mut ends = Vec::new();
+        for _ in 0..3 {
+            put(&mut one_peer, b"4:one");
+            assert!(matches!(poll(&mut buffer, &mut one), Poll::Ready(Ok(5))));
+            let message = buffer.take(2, 3).unwrap();
+            assert!(poll(&mut buffer, &mut one).is_pending());
+            assert_eq!((&message[..], buffer.bytes.capacity()), (&b"one"[..], 0));
+            ends.push(message.as_ptr().addr() + message.len());
+
+            put(&mut other_peer, b"5:other");
+            assert!(matches!(poll(&mut other_buffer, &mut other), Poll::Ready(Ok(7))));
+            assert_eq!(other_buffer.bytes.as_ptr().addr(), *ends.last().unwrap(), "one block");
+            // What is not complete stays, and its block with it.
+            assert!(poll(&mut other_buffer, &mut other).is_pending());
+            assert_eq!(other_buffer.take(2, 5).unwrap(), "other");
+            assert!(poll(&mut other_buffer, &mut other).is_pending());
+        }
+        assert!(ends.is_sorted() && ends[2] - ends[0] < BLOCK, "and the same one");
+    }
+
+    #[test]
+    fn the_block_of_a_large_message_is_not_shared() {
+        let mut buffer = RecvBuffer::default();
+        buffer.room(10 * BLOCK);
+        buffer.rest();
+        assert!(buffer.room(0).capacity() <= BLOCK);
     }
 }

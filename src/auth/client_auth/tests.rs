@@ -23,7 +23,7 @@ fn credentials() -> Credentials {
 }
 
 fn login(credentials: Credentials, channel_id: Option<[u8; 32]>) -> ClientAuth {
-    ClientAuth::new(Arc::new(credentials), channel_id).unwrap()
+    ClientAuth::new(Arc::new(credentials), channel_id)
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -57,6 +57,18 @@ fn hello_has_what_the_methods_need() {
 }
 
 #[test]
+fn only_an_anonymous_login_expects_nothing() {
+    let expects_nothing =
+        |credentials, methods: &[&str]| offering(credentials, methods).expects_nothing();
+    assert!(expects_nothing(Credentials::default(), &[]));
+    for method in ALL {
+        assert!(!expects_nothing(credentials(), &[method]), "{method}");
+    }
+    let signed = Credentials { router_key: Some([1; 32]), ..Credentials::default() };
+    assert!(!expects_nothing(signed, &[]));
+}
+
+#[test]
 fn no_two_logins_are_alike() {
     let extra = || {
         let credentials = Credentials { router_key: Some([1; 32]), ..credentials() };
@@ -76,7 +88,7 @@ fn the_applications_keys_win_and_are_used() {
     assert_eq!(extra["nonce"], "b3Vycw==");
     assert_eq!(extra["x"], json!([1]));
     assert_eq!(login.nonce, "b3Vycw==");
-    assert_eq!(login.challenge, [0xab; 32]);
+    assert_eq!(login.challenge, Some([0xab; 32]));
     for wrong in [
         json!({"nonce": 7}),
         json!({"nonce": "a,b"}),

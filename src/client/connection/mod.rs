@@ -16,7 +16,7 @@ mod state;
 mod task;
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Instant;
 
 use futures_util::FutureExt;
@@ -35,7 +35,7 @@ use super::scope;
 use super::session::callbacks::Slot;
 use super::session::{EventHandler, Host, Notice, Session, Shared};
 use super::status::{Failure, Status};
-use super::sync::{lock, notify};
+use super::sync::{Condvar, lock, notify};
 
 use state::{Opening, State};
 

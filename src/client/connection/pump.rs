@@ -102,7 +102,7 @@ impl Pump {
             shared: connection.shared().clone(),
             session,
             transport,
-            frames: Vec::with_capacity(READ_AHEAD),
+            frames: Vec::new(),
             taken: 0,
             heard: 0,
             skipped: false,
@@ -407,6 +407,7 @@ impl Pump {
             let text = "closed; the router did not answer the GOODBYE in time";
             self.part(CloseReason::closed(text), TRANSPORT_CLOSE);
         } else {
+            self.frames.shrink_to_fit();
             self.check_silence(now);
         }
     }

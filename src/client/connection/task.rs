@@ -198,7 +198,8 @@ async fn carry(
     let connected = tokio::select! {
         biased;
         () = connection.stop.notified() => return Outcome::Over(closed_early()),
-        connected = timeout_at(until, connect(connection, options, chosen)) => connected,
+        // On the heap, since all that the handshakes need is of no use any more once they are made.
+        connected = timeout_at(until, Box::pin(connect(connection, options, chosen))) => connected,
     };
     let transport = match connected {
         Ok(Ok(transport)) => transport,
@@ -350,7 +351,7 @@ impl Connection {
     ) -> Result<Option<Arc<Session>>, Failure> {
         let asks = self.shared.callbacks.receiver(Slot::Challenge).is_some();
         let login = Login::new(options, carrier.channel_id(), asks)?;
-        let needed = login.hello().len() + options.realm.len();
+        let needed = login.hello_size() + options.realm.len();
         // Of our own limit HELLO is free.
         if let Some(most) = carrier.announced().filter(|most| needed > *most) {
             let text = format!("accepts messages of {most} bytes, but HELLO alone has {needed}");

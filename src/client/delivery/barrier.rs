@@ -5,12 +5,12 @@
 //! two sees the other, without a lock per event. What marks ids is in
 //! [`crate::client::connection::quiesce`].
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex};
 use std::time::Instant;
 
 use crate::client::scope::FlagScope;
-use crate::client::sync::{lock, wait_on};
+use crate::client::sync::{Condvar, lock, wait_on};
 
 /// Of callbacks that run, and threads that wait for their end.
 #[derive(Debug)]

@@ -15,14 +15,14 @@ mod tests;
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use crate::client::options::Mode;
 use crate::client::scope::{self, DeliveryScope};
 use crate::client::stats::HandlerTime;
 use crate::client::status::{Failure, Status};
-use crate::client::sync::{Changed, lock, wait_on};
+use crate::client::sync::{Condvar, lock, wait_on};
 use crate::client::{log, runtime};
 use crate::os::{Flag, SignalMask};
 
@@ -38,7 +38,7 @@ pub struct EventQueue<E> {
     mode: AtomicU8,
     queue: Mutex<Backlog<E>>,
     /// Something came, or a turn has ended.
-    changed: Changed,
+    changed: Condvar,
     fill: Fill,
     /// Its owner is freed: nothing is delivered any more.
     discarding: AtomicBool,
@@ -56,7 +56,7 @@ impl<E: Item> EventQueue<E> {
         EventQueue {
             mode: AtomicU8::new(mode as u8),
             queue: Mutex::new(Backlog::default()),
-            changed: Changed::default(),
+            changed: Condvar::new(),
             fill: Fill::new(limit),
             discarding: AtomicBool::new(false),
             flag: OnceLock::new(),
@@ -292,7 +292,7 @@ impl<E: Item> EventQueue<E> {
     pub(in crate::client) fn wait_idle(&self, deadline: Instant) -> bool {
         let mut queue = lock(&self.queue);
         while queue.taken || !queue.events.is_empty() {
-            match self.changed.wait(|changed| wait_on(changed, queue, Some(deadline))) {
+            match wait_on(&self.changed, queue, Some(deadline)) {
                 Some(again) => queue = again,
                 None => return false,
             }
@@ -411,8 +411,7 @@ impl<E: Item> EventQueue<E> {
             if self.discarding.load(Ordering::Acquire) {
                 return Err(Failure::new(Status::Handle, "the connection was freed"));
             }
-            let wait = |changed: &Condvar| runtime::wait_for_io(changed, queue, deadline);
-            match self.changed.wait(wait) {
+            match runtime::wait_for_io(&self.changed, queue, deadline) {
                 Some(again) => queue = again,
                 None => return Ok(VecDeque::new()),
             }

@@ -1,10 +1,10 @@
 //! A thread that waits for one outcome.
 
-use std::sync::{Condvar, Mutex};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::client::runtime::wait_for_io;
-use crate::client::sync::lock;
+use crate::client::sync::{Condvar, lock};
 
 /// A thread that waits for one outcome. It is woken by the I/O thread itself.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -228,17 +228,18 @@ impl Options {
     /// first.
     fn set_all(&mut self, given: &Map<String, Value>) -> Result<(), Failure> {
         let wrong = |text: String| Failure::new(Status::Option, text);
-        for name in given.keys() {
-            if !TABLE.iter().any(|spec| spec.name == name) {
-                return Err(wrong(unknown(name, TABLE.iter().map(|spec| spec.name))));
+        let mut settings = Vec::with_capacity(given.len());
+        for (name, value) in given {
+            match TABLE.iter().position(|spec| spec.name == name) {
+                Some(row) => settings.push((row, value)),
+                None => return Err(wrong(unknown(name, TABLE.iter().map(|spec| spec.name)))),
             }
         }
-        for spec in TABLE {
-            if let Some(value) = given.get(spec.name) {
-                let name = spec.name;
-                (spec.set)(self, value)
-                    .map_err(|error| wrong(format!("option `{name}`: {error}")))?;
-            }
+        settings.sort_unstable_by_key(|(row, _)| *row);
+        for (row, value) in settings {
+            let spec = &TABLE[row];
+            (spec.set)(self, value)
+                .map_err(|error| wrong(format!("option `{}`: {error}", spec.name)))?;
         }
         Ok(())
     }
@@ -261,27 +262,36 @@ impl Options {
 
     /// HELLO.Details: what we are and can do, with this `authextra`.
     pub fn hello(&self, authextra: Map<String, Value>) -> Vec<u8> {
-        let roles = features::OURS.iter().map(|(role, features)| {
-            let features: Map<String, Value> =
-                features.iter().map(|feature| ((*feature).to_owned(), true.into())).collect();
-            ((*role).to_owned(), serde_json::json!({ "features": features }))
-        });
-        let mut details = serde_json::json!({
-            "agent": concat!("libwamp/", env!("CARGO_PKG_VERSION")),
-            "roles": roles.collect::<Map<_, _>>(),
-        });
+        static OURS: LazyLock<String> = LazyLock::new(announcement);
+        let mut details = OURS.clone();
+        let mut add = |name: &str, value: Value| {
+            details.pop();
+            details.push_str(&format!(",\"{name}\":{value}}}"));
+        };
         if let Some(authid) = &self.credentials.authid {
-            details["authid"] = authid.as_str().into();
+            add("authid", authid.as_str().into());
         }
         let methods = self.methods();
         if !methods.is_empty() {
-            details["authmethods"] = methods.into();
+            add("authmethods", methods.into());
         }
         if !authextra.is_empty() || self.authextra.is_some() {
-            details["authextra"] = authextra.into();
+            add("authextra", authextra.into());
         }
-        details.to_string().into_bytes()
+        details.into_bytes()
     }
+}
+
+/// The part of HELLO.Details that is always the same, a JSON object.
+fn announcement() -> String {
+    let roles = features::OURS.iter().map(|(role, features)| {
+        let features: Map<String, Value> =
+            features.iter().map(|feature| ((*feature).to_owned(), true.into())).collect();
+        ((*role).to_owned(), serde_json::json!({ "features": features }))
+    });
+    let agent = concat!("libwamp/", env!("CARGO_PKG_VERSION"));
+    let roles = roles.collect::<Map<_, _>>();
+    serde_json::json!({ "agent": agent, "roles": roles }).to_string()
 }
 
 /// The application's text. The secrets in it are wiped when they have been taken.

@@ -23,7 +23,7 @@ pub mod shared;
 
 use std::ffi::CStr;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -33,7 +33,7 @@ use crate::client::options::Options;
 use crate::client::runtime::wait_for_io;
 use crate::client::stats::Traffic;
 use crate::client::status::{Failure, Status};
-use crate::client::sync::lock;
+use crate::client::sync::{Condvar, lock};
 use crate::codec::{Batch, Encoding};
 use crate::protocol::{self, Event, Phase};
 use crate::transport::{Serializer, Transport};
@@ -105,13 +105,13 @@ impl Session {
         options: &Arc<Options>,
         transport: usize,
         carrier: &dyn Transport,
-        login: Login,
+        mut login: Login,
         serial: u64,
         ids_above: u64,
     ) -> Arc<Session> {
         let config = protocol::Config {
             realm: options.realm.clone(),
-            hello: login.hello(),
+            hello: login.take_hello(),
             encoding: carrier.serializer().encoding,
             max_message_size: options.max_message_size.min(carrier.max_send()),
             ids_above,

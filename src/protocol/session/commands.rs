@@ -149,8 +149,10 @@ impl<H: Clone> Session<H> {
         self.calls.next_timeout()
     }
 
-    /// Fails the calls whose time is up.
+    /// Fails the calls whose time is up. Also gives the room back that is left of busier times, so
+    /// that it is worth a call now and then where no time is up.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.link.trim();
         self.calls.handle_timeout(&mut self.link, now);
     }
 }

@@ -271,9 +271,12 @@ impl<H: Clone> Session<H> {
         self.link.take_outbox()
     }
 
-    /// Gives the buffers of a written batch back.
+    /// Gives the buffers of a written batch back. Those of HELLO are not kept: what a session sends
+    /// is seldom as large.
     pub fn recycle(&mut self, batch: Batch) {
-        self.link.outbox.recycle(batch);
+        if self.phase != Phase::Joining {
+            self.link.outbox.recycle(batch);
+        }
     }
 
     /// The number of requests that wait for their answers.

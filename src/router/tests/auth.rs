@@ -48,7 +48,7 @@ fn log_in(
 ) -> (Result<Identity, Denial>, u32) {
     let config = Config::parse(Some(&json!({"auth": auth}).to_string())).unwrap();
     let authid = credentials.authid.clone();
-    let mut client = ClientAuth::new(Arc::new(credentials), None).unwrap();
+    let mut client = ClientAuth::new(Arc::new(credentials), None);
     let extra = client.hello_extra(methods, None).unwrap();
     let mut hello = json!({"roles": {}, "authmethods": methods, "authextra": extra});
     if let Some(authid) = authid {

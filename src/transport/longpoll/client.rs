@@ -93,7 +93,7 @@ pub(in crate::transport) async fn connect(
         Ok(answer) => answer,
         Err(RequestError::Connect(error)) => return Err(error),
         Err(RequestError::Http(error, hints)) => {
-            return Err(http::failed(&options, &error, &hints));
+            return Err(http::failed(&options, (&error).into(), &hints));
         }
         Err(error @ (RequestError::TooLarge | RequestError::Late)) => {
             let what = if matches!(error, RequestError::Late) { "too late" } else { "too large" };

@@ -1,9 +1,12 @@
 //! Frames: their heads, and how they are cut out of what was received.
 
-use bytes::{Bytes, BytesMut};
+use std::io;
+use std::task::{Context, Poll};
 
-use crate::transport::TransportError;
+use bytes::Bytes;
+
 use crate::transport::recv_buffer::RecvBuffer;
+use crate::transport::{Stream, TransportError};
 
 /// The bytes before a payload.
 pub(super) const HEAD: usize = 4;
@@ -78,13 +81,17 @@ impl Frames {
         Ok(self.buffer.take(HEAD, size).map(|payload| (kind, payload.freeze())))
     }
 
-    /// The buffer to read to.
-    pub(super) fn room(&mut self) -> &mut BytesMut {
+    /// Reads more; see [`RecvBuffer::poll_fill`].
+    pub(super) fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut Stream,
+    ) -> Poll<io::Result<usize>> {
         let needed = match self.peek() {
             Ok(Some((_, size))) => HEAD + size,
             _ => 0,
         };
-        self.buffer.room(needed)
+        self.buffer.poll_fill(cx, stream, needed)
     }
 
     fn peek(&self) -> Result<Option<(Kind, usize)>, TransportError> {
@@ -120,7 +127,7 @@ mod tests {
     fn frames_come_out_one_by_one() {
         let mut frames = Frames::new(1000);
         let bytes = [0, 0, 0, 3, b'o', b'n', b'e', 0, 0, 0, 0, 1, 0, 0, 1, b'x', 0];
-        frames.room().extend_from_slice(&bytes);
+        frames.buffer.room(0).extend_from_slice(&bytes);
         assert_eq!(frames.next(), Ok(Some((Kind::Message, Bytes::from_static(b"one")))));
         assert_eq!(frames.next(), Ok(Some((Kind::Message, Bytes::new()))));
         assert_eq!(frames.next(), Ok(Some((Kind::Ping, Bytes::from_static(b"x")))));
@@ -131,11 +138,11 @@ mod tests {
     #[test]
     fn what_is_too_large_is_refused_when_it_is_announced() {
         let mut frames = Frames::new(1000);
-        frames.room().extend_from_slice(&head(Kind::Message, 1000));
+        frames.buffer.room(0).extend_from_slice(&head(Kind::Message, 1000));
         assert_eq!(frames.next(), Ok(None));
         let mut frames = Frames::new(1000);
-        frames.room().extend_from_slice(&head(Kind::Message, 1001));
+        frames.buffer.room(0).extend_from_slice(&head(Kind::Message, 1001));
         assert!(matches!(frames.next(), Err(TransportError::TooLarge(_))));
-        assert!(frames.room().capacity() < 100_000);
+        assert!(frames.buffer.room(0).capacity() < 100_000);
     }
 }

@@ -18,13 +18,12 @@ mod handshake;
 #[cfg(test)]
 mod tests;
 
-use std::future::Future;
 use std::io::{self, IoSlice};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::AsyncWrite;
 
 use crate::codec::{Batch, Encoding, is_utf8};
 
@@ -159,9 +158,7 @@ impl Transport for RawSocket {
                     }
                 }));
             }
-            let room = self.frames.room();
-            let read = ready!(pin!(self.stream.read_buf(room)).poll(cx));
-            match read {
+            match ready!(self.frames.poll_fill(cx, &mut self.stream)) {
                 Ok(0) => break,
                 Ok(_) => {}
                 // TLS without its "close_notify", which many peers leave out.

@@ -1,4 +1,4 @@
-//! The upgrade from HTTP (RFC 6455, section 4), both sides of it, by hyper.
+//! The upgrade from HTTP (RFC 6455, section 4), both sides of it; the server's by hyper.
 
 use std::convert::Infallible;
 use std::sync::Mutex;
@@ -13,21 +13,21 @@ use hyper::header::{
 };
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::upgrade::{self, Upgraded};
+use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use sha1::{Digest, Sha1};
 
 use crate::os::{lock, unpoisoned};
 use crate::transport::framing::Framing;
-use crate::transport::http::{self, Body, Link};
+use crate::transport::http::{self, Body};
 use crate::transport::recv_buffer::RecvBuffer;
 use crate::transport::{ConnectError, ConnectOptions, Serializer, Stream};
 
 use super::deflate::Deflate;
 use super::extension::{self, DeflateOptions};
-use super::keys::Keys;
-use super::{Socket, WebSocket};
+use super::keys::{self, Keys};
+use super::{Socket, WebSocket, upgrade};
 
 const VERSION: HeaderValue = HeaderValue::from_static("13");
 
@@ -50,26 +50,21 @@ pub async fn open(
     options: &ConnectOptions,
     subprotocols: &str,
 ) -> Result<(Socket, Option<String>), ConnectError> {
-    let stream = stream.into();
+    let mut stream = stream.into();
     let url = || options.endpoint.to_string();
     let no_random = |_| ConnectError::Unreachable {
         url: url(),
         reason: "the operating system provides no random numbers".to_owned(),
     };
-    let mut nonce = [0; 16];
-    getrandom::fill(&mut nonce).map_err(no_random)?;
+    let key = BASE64.encode(keys::random::<16>().map_err(no_random)?);
     let keys = Keys::new().map_err(no_random)?;
-    let key = BASE64.encode(nonce);
 
-    let hints = stream.hints();
-    let failed = |error: hyper::Error| http::failed(options, &error, &hints);
-    let mut link = Link::new(stream).await.map_err(failed)?;
-    let request = request(options, &key, subprotocols)?;
-    let response = link.request(request).await;
-    let mut response = response.map_err(|unanswered| failed(unanswered.error))?;
-    let (status, headers) = (response.status(), response.headers());
+    let (path, hints) = (options.endpoint.path(), stream.hints());
+    let asked = upgrade::ask(&mut stream, path, &asked_headers(options, &key, subprotocols)).await;
+    let (answer, buffer) = asked.map_err(|why| http::failed(options, why, &hints))?;
+    let (status, headers) = (answer.status, &answer.headers);
     if let Some(cookies) = &options.cookies {
-        cookies.take(&options.endpoint, options.endpoint.path(), headers);
+        cookies.take(&options.endpoint, path, headers);
     }
     if status != StatusCode::SWITCHING_PROTOCOLS {
         let hint = "is this a WAMP router, and that path its WebSocket endpoint?";
@@ -91,8 +86,6 @@ pub async fn open(
             return Err(handshake(why));
         }
     };
-    let upgraded = link.wait(upgrade::on(&mut response)).await.map_err(failed)?;
-    let (stream, buffer) = parts(upgraded).ok_or_else(|| handshake("no upgrade".to_owned()))?;
     Ok((Socket::new(stream, buffer, options.max_message_size, Some(keys), deflate), agreed))
 }
 
@@ -145,7 +138,7 @@ pub async fn answer(
         let (agreed, extensions) = deflate.unzip();
         let response = switch(&accept, subprotocol, extensions.as_deref());
         let mut accepted = lock(&accepted);
-        *accepted = Some((upgrade::on(&mut request), subprotocol, agreed));
+        *accepted = Some((hyper::upgrade::on(&mut request), subprotocol, agreed));
         std::future::ready(Ok(response))
     });
     let mut builder = http1::Builder::new();
@@ -164,11 +157,7 @@ pub async fn answer(
 
 // ===== the client =====
 
-fn request(
-    options: &ConnectOptions,
-    key: &str,
-    subprotocols: &str,
-) -> Result<Request<Body>, ConnectError> {
+fn asked_headers(options: &ConnectOptions, key: &str, subprotocols: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -185,14 +174,7 @@ fn request(
         }
     }
     http::add_headers(&mut headers, options, options.endpoint.path());
-    let mut request = Request::get(options.endpoint.path());
-    if let Some(all) = request.headers_mut() {
-        *all = headers;
-    }
-    request.body(Body::default()).map_err(|error| ConnectError::Unreachable {
-        url: options.endpoint.to_string(),
-        reason: error.to_string(),
-    })
+    headers
 }
 
 fn check_upgrade(headers: &HeaderMap, key: &str) -> Result<(), &'static str> {

@@ -4,7 +4,7 @@
 //! Subprotocol `wamp.2.json` has text messages, `wamp.2.msgpack` and `wamp.2.cbor` have binary
 //! ones. The client's and the server's side share the open connection; only the handshakes differ.
 //!
-//! * `handshake`: the upgrade from HTTP.
+//! * `handshake`: the upgrade from HTTP; `upgrade`: what a client says and hears in it.
 //! * `socket`: messages over frames; `frame`: the heads of frames; `keys`: their masks.
 //! * `extension`: the parameters of compression; `deflate`: compression itself.
 
@@ -14,6 +14,7 @@ mod frame;
 mod handshake;
 mod keys;
 mod socket;
+mod upgrade;
 
 #[cfg(test)]
 mod tests;

@@ -10,15 +10,15 @@
 //! It knows nothing of WAMP. Whole frames gather in `out`, so that whatever is put there may follow
 //! at any time, and everything is written by few system calls.
 
-use std::future::Future;
+use std::cell::Cell;
 use std::io;
 use std::mem;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::str::from_utf8;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::AsyncWrite;
 
 use crate::codec::is_utf8;
 use crate::transport::Stream;
@@ -36,6 +36,11 @@ const GATHERED: usize = 64 * 1024;
 /// must not fill our memory. What else waits stops nothing, or two peers that send much at once
 /// would wait for each other.
 const PONG_BYTES: usize = 1024 * 1024;
+
+thread_local! {
+    /// Room for frames, for the next connection that writes on this thread: an idle one keeps none.
+    static SPARE: Cell<Vec<u8>> = Cell::default();
+}
 
 /// An open WebSocket connection.
 #[derive(Debug)]
@@ -207,9 +212,8 @@ impl Socket {
                 return Poll::Pending;
             }
             // What is checked is below the limit.
-            let room = self.buffer.room(head.map_or(0, |head| head.len + head.size as usize));
-            let read = ready!(pin!(self.stream.read_buf(room)).poll(cx));
-            match read {
+            let frame = head.map_or(0, |head| head.len + head.size as usize);
+            match ready!(self.buffer.poll_fill(cx, &mut self.stream, frame)) {
                 Ok(0) => {
                     return Poll::Ready(Err(Broken::Lost(io::ErrorKind::UnexpectedEof.into())));
                 }
@@ -393,9 +397,10 @@ impl Socket {
             self.unflushed = true;
         }
         (self.written, self.pongs) = (0, 0);
-        match self.out.capacity() {
-            0..=super::KEPT => self.out.clear(),
-            _ => self.out = Vec::new(),
+        let mut out = mem::take(&mut self.out);
+        if (1..=super::KEPT).contains(&out.capacity()) {
+            out.clear();
+            let _ = SPARE.try_with(|spare| spare.set(out));
         }
         Poll::Ready(Ok(()))
     }
@@ -417,6 +422,10 @@ impl Socket {
 
     #[inline]
     fn put_frame(&mut self, opcode: Opcode, compressed: bool, payload: &[u8]) {
+        if self.out.capacity() == 0 {
+            // A thread that is about to end has none.
+            self.out = SPARE.try_with(Cell::take).unwrap_or_default();
+        }
         let mask = self.keys.as_mut().map(Keys::next);
         frame::put(&mut self.out, opcode, compressed, mask, payload);
     }
@@ -433,5 +442,41 @@ impl Partial {
             Err(_) => return Err(Broken::Text),
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use tokio::io::AsyncReadExt;
+    use tokio::net::UnixStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn room_for_frames_is_kept_by_nobody() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let (ours, mut peer) = UnixStream::pair().unwrap();
+        let mut socket = Socket::new(ours.into(), RecvBuffer::default(), 100, None, None);
+        let mut begin = None;
+        for text in ["what comes first", "later"] {
+            socket.send(true, text.as_bytes());
+            assert_eq!(*begin.get_or_insert(socket.out.as_ptr()), socket.out.as_ptr());
+            assert!(socket.waiting() > text.len());
+            assert!(socket.poll_flush(&mut cx).is_ready());
+            assert_eq!((socket.waiting(), socket.out.capacity()), (0, 0));
+            let mut frame = vec![0; 2 + text.len()];
+            peer.read_exact(&mut frame).await.unwrap();
+            assert_eq!(&frame[2..], text.as_bytes());
+        }
+        socket.send(false, &vec![0; 2 * super::super::KEPT]);
+        let (large, waiting) = (socket.out.capacity(), socket.waiting());
+        let mut frame = vec![0; waiting];
+        let flush = std::future::poll_fn(|cx| socket.poll_flush(cx));
+        let (flushed, read) = tokio::join!(flush, peer.read_exact(&mut frame));
+        assert!(flushed.is_ok() && read.is_ok());
+        socket.ping(b"small");
+        assert!(socket.out.capacity() < large, "what is large is not kept at all");
     }
 }
