@@ -109,6 +109,11 @@ pub trait Transport: Send {
         false
     }
 
+    /// True if any thread may send, in the context of the task's runtime, and not only its task.
+    fn writes_anywhere(&self) -> bool {
+        false
+    }
+
     /// Asks the peer for a sign of life, which comes as [`Incoming::Pong`]; to be flushed. Does
     /// nothing where there are no pings.
     fn ping(&mut self, _payload: &[u8]) {}

@@ -12,6 +12,7 @@ mod durables;
 mod figures;
 mod pump;
 pub(super) mod quiesce;
+mod shared_pump;
 mod state;
 mod task;
 

@@ -9,6 +9,7 @@
 //!      +--the transport fails, or the time is up--> Parting <-----+--> over
 //! ```
 
+mod phases;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +27,7 @@ use crate::client::scope::FlagScope;
 use crate::client::session::{Session, Shared};
 use crate::client::stats;
 use crate::codec::Batch;
-use crate::protocol::{self, SessionEnd};
+use crate::protocol;
 use crate::transport::{Incoming, Transport, TransportError};
 
 use super::Connection;
@@ -291,6 +292,21 @@ impl Pump {
         }
     }
 
+    /// Writes what has gathered, on a thread that waits for an answer to it; false if that, or
+    /// anything else, is left to the task. The context is the task's.
+    pub(super) fn write_now(&mut self, cx: &mut Context<'_>) -> bool {
+        let is_idle = self.is_running() && self.sending.is_none() && !self.unflushed;
+        if !is_idle || !self.transport.writes_anywhere() {
+            return false;
+        }
+        // The task has no timer for it yet.
+        if self.session.lock_core().protocol.next_timeout().is_some() {
+            return false;
+        }
+        self.write(cx);
+        self.is_running() && self.sending.is_none()
+    }
+
     /// Ready once the session is over and the transport is closed too, or the time is up.
     fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         self.notice_end();
@@ -441,59 +457,6 @@ impl Pump {
     fn end_late_calls(&mut self, now: Instant) {
         let mut core = self.session.lock_core();
         core.protocol.handle_timeout(now.into_std());
-        let deferred = self.session.hand_over(&mut core);
-        drop(core);
-        deferred.run(&self.shared);
-    }
-
-    // ===== phases =====
-
-    fn is_running(&self) -> bool {
-        matches!(self.phase, Phase::Running)
-    }
-
-    /// True once the transport takes and gives no more.
-    fn is_parting(&self) -> bool {
-        matches!(self.phase, Phase::Parting { .. })
-    }
-
-    /// Running to Draining: the session has ended by itself.
-    fn session_ended(&mut self, ended: SessionEnd) {
-        if self.is_running() {
-            let end = CloseReason::from_session(ended, self.session.joined().is_some());
-            let until = Instant::now() + TRANSPORT_CLOSE;
-            self.phase = Phase::Draining { end, until, close_sent: false };
-        }
-    }
-
-    /// To Parting: the transport takes and gives no more.
-    fn transport_failed(&mut self, error: TransportError) {
-        match std::mem::replace(&mut self.phase, Phase::Running) {
-            Phase::Running => {}
-            Phase::Draining { end, .. } | Phase::Parting { end, .. } => {
-                self.phase = Phase::Parting { end, until: Instant::now() };
-                return;
-            }
-        }
-        let mut end = CloseReason::from_transport(error, self.session.joined().is_some());
-        // A transport that is not lost may take a word that says that it is closed.
-        let patience = match end.class {
-            CloseClass::Closed => TRANSPORT_CLOSE,
-            CloseClass::Lost | CloseClass::Unreachable => Duration::ZERO,
-        };
-        if self.leave_until.is_some() {
-            // Many routers just close after our GOODBYE.
-            end = CloseReason::closed("closed by the application");
-        }
-        self.part(end, patience);
-    }
-
-    /// Running to Parting: ends the session without another message to the router.
-    fn part(&mut self, end: CloseReason, patience: Duration) {
-        self.phase = Phase::Parting { end, until: Instant::now() + patience };
-        let mut core = self.session.lock_core();
-        core.protocol.lost();
-        drop(core.protocol.take_ended());
         let deferred = self.session.hand_over(&mut core);
         drop(core);
         deferred.run(&self.shared);

@@ -7,7 +7,7 @@
 use std::any::Any;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -19,7 +19,7 @@ use crate::client::on_connect::{Attempt, Decision};
 use crate::client::options::{Options, TransportOptions};
 use crate::client::retry::{Next, Retry, normal};
 use crate::client::session::callbacks::Slot;
-use crate::client::session::{Notice, NoticeKind, Session};
+use crate::client::session::{Notice, NoticeKind, Session, Writer};
 use crate::client::status::{Failure, Status};
 use crate::client::sync::{lock, notify};
 use crate::client::{log, runtime};
@@ -31,6 +31,7 @@ use crate::transport::{self, ConnectError, ConnectOptions, Keepalive, Transport}
 use super::Connection;
 use super::close_reason::{CloseClass, CloseReason, slow_connect};
 use super::pump::Pump;
+use super::shared_pump::SharedPump;
 use super::state::Remains;
 
 /// Runs a connection from its open to its end: an attempt, and as many more as its options want.
@@ -220,7 +221,10 @@ async fn carry(
             return Outcome::Useless(CloseReason::failed(CloseClass::Closed, failure));
         }
     };
-    let mut pump = Pump::new(connection, session, transport, until);
+    let pump = Pump::new(connection, session.clone(), transport, until);
+    let pump = Arc::new(SharedPump::new(pump));
+    let writer: Weak<dyn Writer> = Arc::downgrade(&pump) as _;
+    let _ = session.writer.set(writer);
     let end = poll_fn(|cx| pump.poll(cx)).await;
     connection.end_session();
     connection.drop_unopened();

@@ -65,8 +65,16 @@ pub struct Session {
     /// The outbox has been written.
     written: Condvar,
     joined: OnceLock<Joined>,
+    /// Writes what is in the outbox, on the thread that asks for it.
+    pub(super) writer: OnceLock<Weak<dyn Writer>>,
     /// Free for the use of [`crate::ffi`]: the handle under which C knows this session.
     pub handle: AtomicU64,
+}
+
+/// The task of a session, as far as others may do its work.
+pub(in crate::client) trait Writer: Send + Sync {
+    /// Writes what waits to be written; false if that is for the task, which must be woken.
+    fn write_now(&self) -> bool;
 }
 
 /// Contents of WELCOME.
@@ -136,6 +144,7 @@ impl Session {
             }),
             written: Condvar::new(),
             joined: OnceLock::new(),
+            writer: OnceLock::new(),
             handle: AtomicU64::new(0),
         })
     }

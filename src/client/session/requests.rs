@@ -1,7 +1,7 @@
 //! The requests of a session, of any thread: checked, numbered and encoded into the outbox under
 //! one short lock; then the I/O task is told, if it sleeps.
 
-use std::sync::MutexGuard;
+use std::sync::{MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use crate::client::scope;
@@ -37,7 +37,10 @@ impl Session {
     ) -> Result<u64, Failure> {
         let topic = &self.shared.prefixes.resolve(topic);
         let payload = passthru::encode_payload(&self.shared, options, payload, self.encoding())?;
-        self.request(|core| core.publish_ack(topic, options, payload.as_ref(), receiver))
+        let next = Next::after(&receiver);
+        let run =
+            |core: &mut Protocol| core.publish_ack(topic, options, payload.as_ref(), receiver);
+        self.request_and(next, run)
     }
 
     /// SUBSCRIBE.
@@ -92,7 +95,11 @@ impl Session {
     ) -> Result<u64, Failure> {
         let procedure = &self.shared.prefixes.resolve(procedure);
         let payload = passthru::encode_payload(&self.shared, options, payload, self.encoding())?;
-        self.request(|core| core.call(procedure, options, payload.as_ref(), receiver, Instant::now))
+        let next = Next::after(&receiver);
+        let payload = payload.as_ref();
+        let run =
+            |core: &mut Protocol| core.call(procedure, options, payload, receiver, Instant::now);
+        self.request_and(next, run)
     }
 
     /// More input of a call.
@@ -247,18 +254,36 @@ impl Session {
     /// Waits for an outcome; `None` when the time is up.
     pub fn wait(&self, waiter: &Waiter, timeout: Option<Duration>) -> Option<Event<Receiver>> {
         let queue = &self.shared.queue;
-        queue.begin_wait();
         // The task may have stopped reading because the queue is full.
-        self.shared.doorbell.ring();
+        let is_reading = !queue.is_full();
+        queue.begin_wait();
+        if !is_reading || !self.write_now() {
+            self.shared.doorbell.ring();
+        }
         let outcome = waiter.wait(timeout);
         queue.end_wait();
         outcome
     }
 
+    /// Writes what waits to be written on this thread, which spares waking the task; false if the
+    /// task has to be woken for it.
+    fn write_now(&self) -> bool {
+        let writer = self.writer.get().and_then(Weak::upgrade);
+        writer.is_some_and(|writer| writer.write_now())
+    }
+
     /// Runs a request, unless too much waits to be sent.
     fn request<T>(
         &self,
-        run: impl FnOnce(&mut protocol::Session<Receiver>) -> Result<T, RequestError>,
+        run: impl FnOnce(&mut Protocol) -> Result<T, RequestError>,
+    ) -> Result<T, Failure> {
+        self.request_and(Next::Ring, run)
+    }
+
+    fn request_and<T>(
+        &self,
+        next: Next,
+        run: impl FnOnce(&mut Protocol) -> Result<T, RequestError>,
     ) -> Result<T, Failure> {
         let mut core = lock(&self.core);
         if core.backlog() >= self.options().send_queue_bytes {
@@ -268,27 +293,50 @@ impl Session {
             core.want_writable = true;
             return Err(Status::Again.into());
         }
-        self.run(core, run)
+        self.run(core, next, run)
     }
 
     /// Runs a request of those that are never put off.
     pub(in crate::client) fn command<T>(
         &self,
-        run: impl FnOnce(&mut protocol::Session<Receiver>) -> Result<T, RequestError>,
+        run: impl FnOnce(&mut Protocol) -> Result<T, RequestError>,
     ) -> Result<T, Failure> {
-        self.run(lock(&self.core), run)
+        self.run(lock(&self.core), Next::Ring, run)
     }
 
     fn run<T>(
         &self,
         mut core: MutexGuard<'_, Core>,
-        run: impl FnOnce(&mut protocol::Session<Receiver>) -> Result<T, RequestError>,
+        next: Next,
+        run: impl FnOnce(&mut Protocol) -> Result<T, RequestError>,
     ) -> Result<T, Failure> {
         let result = run(&mut core.protocol);
         let deferred = self.hand_over(&mut core);
         drop(core);
         deferred.run(&self.shared);
-        self.shared.doorbell.ring();
+        if next == Next::Ring || result.is_err() {
+            self.shared.doorbell.ring();
+        }
         result.map_err(Failure::from)
+    }
+}
+
+type Protocol = protocol::Session<Receiver>;
+
+/// The step after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// The task is woken, if it sleeps.
+    Ring,
+    /// The thread waits for the outcome, see [`Session::wait`], which sees to the writing.
+    Wait,
+}
+
+impl Next {
+    fn after(receiver: &Receiver) -> Next {
+        match receiver {
+            Receiver::Waiter(_) => Next::Wait,
+            _ => Next::Ring,
+        }
     }
 }

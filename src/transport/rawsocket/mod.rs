@@ -215,6 +215,10 @@ impl Transport for RawSocket {
         self.pings
     }
 
+    fn writes_anywhere(&self) -> bool {
+        true
+    }
+
     fn ping(&mut self, payload: &[u8]) {
         self.push_control(Kind::Ping, payload);
     }

@@ -139,6 +139,10 @@ impl Transport for WebSocket {
         true
     }
 
+    fn writes_anywhere(&self) -> bool {
+        true
+    }
+
     fn ping(&mut self, payload: &[u8]) {
         self.socket.ping(payload);
     }
