@@ -3,7 +3,8 @@
 # make test       what each landing needs; what could not be tested here is listed at its end
 # make test-long  matrices, soaks and storms (PARTS names some of them)
 # make shake      the tests once more, with system calls delayed at random
-# make bench      measures
+# make bench      measures, beside a floor and other clients, for a quarter of an hour (ROUNDS, ONLY); bench-full: everything;
+#                 bench-scale: how cost grows; bench-smoke: whether it works; performance: docs/PERFORMANCE.md anew
 # make count      counts instructions per message, and compares them with their budget
 # make budget     counts them, and writes the budget anew
 # make wheel      makes a wheel of the Python binding
@@ -49,7 +50,8 @@ EXAMPLES  := $(patsubst examples-c/%.c,$(EXAMPLES_BIN)/%,$(wildcard examples-c/*
 SCENARIOS := $(patsubst tests/c/%.c,$(SCENARIOS_BIN)/%,$(wildcard tests/c/*.c))
 
 .PHONY: all demo check test test-long shake bench fuzz audit install install-strip uninstall clean
-.PHONY: lib examples scenarios counted count budget venv python python-tools python-lints wheel javascript shaker
+.PHONY: bench-full bench-scale bench-smoke bench-peers performance count budget
+.PHONY: lib examples scenarios counted venv python python-tools python-lints wheel javascript shaker
 .DELETE_ON_ERROR:
 # Cargo uses all processors by itself; tests/runner runs the parts of the tests side by side.
 .NOTPARALLEL:
@@ -165,8 +167,29 @@ $(NODE_MODULES)/ready: tests/interop/package.json tests/interop/package-lock.jso
 	npm install --prefix $(TARGET) --no-save --ignore-scripts --no-audit --no-fund --loglevel error
 	touch $@
 
-bench: lib
-	WAMP_LIB=$(RELEASE) sh benches/run.sh
+# ROUNDS says how often each row is measured, ONLY keeps the rows whose names contain it, such as call/ws/json/16.
+MEASURE := $(PYTHON) benches/run.py
+MEASURED := $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only $(ONLY))
+
+bench: bench-peers
+	$(MEASURE) bench $(MEASURED)
+
+bench-full: bench-peers
+	$(MEASURE) full $(MEASURED)
+
+bench-scale: lib
+	$(MEASURE) scale $(MEASURED)
+
+bench-smoke: lib
+	$(MEASURE) smoke $(MEASURED)
+
+# What of the peers comes from registries. The benchmark says which it does without.
+bench-peers: lib
+	-$(MAKE) --no-print-directory venv
+	-$(MAKE) --no-print-directory javascript
+
+performance: bench bench-scale
+	$(PYTHON) benches/report.py
 
 # As the build of libFuzzer has it; make's own default is g++.
 ifeq ($(origin CXX),default)
@@ -213,7 +236,7 @@ install:
 	@test -f $(RELEASE)/libwamp.so -a -f $(RELEASE)/libwamp.a -a -f $(NOTICES) || \
 		{ echo "make install: there is no library to install; run 'make' first" >&2; exit 1; }
 	install -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)/.debug" "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(CMAKE)"
-	install -d "$(DESTDIR)$(DOCDIR)/examples" "$(DESTDIR)$(DATADIR)"
+	install -d "$(DESTDIR)$(DOCDIR)/examples" "$(DESTDIR)$(DOCDIR)/performance" "$(DESTDIR)$(DATADIR)"
 	install -m 644 include/wamp.h "$(DESTDIR)$(INCLUDEDIR)/wamp.h"
 	install -m 644 include/wamp.json "$(DESTDIR)$(DATADIR)/wamp.json"
 	install -m 755 $(RELEASE)/libwamp.so "$(SHARED)"
@@ -228,6 +251,7 @@ install:
 	$(FILL) packaging/wamp-config.cmake.in > "$(CMAKE)/wamp-config.cmake"
 	$(FILL) packaging/wamp-config-version.cmake.in > "$(CMAKE)/wamp-config-version.cmake"
 	install -m 644 README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE $(NOTICES) docs/*.md "$(DESTDIR)$(DOCDIR)"
+	install -m 644 docs/performance/*.svg "$(DESTDIR)$(DOCDIR)/performance"
 	install -m 644 examples-c/*.c "$(DESTDIR)$(DOCDIR)/examples"
 
 # Without what debuggers read.

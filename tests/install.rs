@@ -33,7 +33,12 @@ fn everything_is_in_its_place_and_goes_again() {
     let documents =
         ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "THIRD-PARTY.md"];
     wanted.extend(documents.map(|name| format!("share/doc/libwamp/{name}")));
-    for (folder, extension, place) in [("docs", "md", ""), ("examples-c", "c", "examples/")] {
+    let folders = [
+        ("docs", "md", ""),
+        ("docs/performance", "svg", "performance/"),
+        ("examples-c", "c", "examples/"),
+    ];
+    for (folder, extension, place) in folders {
         let files = fs::read_dir(source(folder)).unwrap().map(|entry| entry.unwrap().file_name());
         let files = files.map(|name| name.into_string().unwrap());
         let files =

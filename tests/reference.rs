@@ -94,7 +94,9 @@ fn every_function_is_in_the_documentation() {
     let mut pages = read("README.md");
     for entry in fs::read_dir(source("docs")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        pages.push_str(&read(&format!("docs/{name}")));
+        if name.ends_with(".md") {
+            pages.push_str(&read(&format!("docs/{name}")));
+        }
     }
     let known: BTreeSet<&str> = words(&pages).collect();
     let forgotten: Vec<String> =
@@ -109,6 +111,7 @@ fn links_lead_somewhere() {
         "docs/RECIPES.md",
         "docs/OPTIONS.md",
         "docs/TRANSPORTS.md",
+        "docs/PERFORMANCE.md",
         "README.md",
         "ARCHITECTURE.md",
         "CONTRIBUTING.md",

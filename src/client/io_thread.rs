@@ -13,8 +13,7 @@ use std::time::Duration;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::oneshot;
 
-/// A running I/O thread. When this is dropped the thread ends at once, and leaves everything as it
-/// is.
+/// A running I/O thread.
 pub(super) struct IoThread {
     handle: Handle,
     stop: oneshot::Sender<Duration>,
@@ -35,11 +34,10 @@ impl IoThread {
             begin();
             let ended = panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(stopped)));
             match ended {
-                Ok(Ok(patience)) => runtime.shutdown_timeout(patience),
-                // Whatever of it is dropped closes descriptors under numbers that may be others'
-                // by now: so nothing of it is dropped.
-                Ok(Err(_)) => mem::forget(runtime),
+                Ok(patience) => runtime.shutdown_timeout(patience.unwrap_or_default()),
                 Err(_) => {
+                    // Whatever of it is dropped closes descriptors under numbers that may be
+                    // others' by now: so nothing of it is dropped.
                     mem::forget(runtime);
                     failed();
                 }
@@ -62,7 +60,13 @@ impl IoThread {
 
     /// Ends the thread, and its pool, for which it waits so long.
     pub(super) fn stop(self, patience: Duration) {
-        // Refused only where it has failed.
-        let _ = self.stop.send(patience);
+        // Where its descriptors are gone it cannot be woken, and this panics.
+        let stop = AssertUnwindSafe(|| self.stop.send(patience).is_ok());
+        let _ = panic::catch_unwind(stop);
+    }
+
+    /// Leaves a thread alone that may never end, as its descriptors are gone.
+    pub(super) fn abandon(self) {
+        mem::forget(self);
     }
 }

@@ -361,6 +361,7 @@ fn replace_if_broken(has_panicked: bool) {
     log::write(log::Level::Error, || FAILED.to_owned());
     let why = Failure::new(Status::Internal, FAILED);
     broken.closers.iter().filter_map(Weak::upgrade).for_each(|closer| closer.fail(&why));
+    broken.io_threads.into_iter().for_each(IoThread::abandon);
 }
 
 /// Time for the I/O threads to show that they work, which may have much to do; where none is left,

@@ -131,6 +131,8 @@ PARTS = (
          excused=True),
     Part("readme", "all that README and docs tell to do", 10, tests("readme"),
          needs=("rust", "binding"), silence=300, excused=True),
+    Part("benchmark", "the benchmark, for a moment: each role gives a figure", 10, make("bench-smoke"),
+         needs=("library",), silence=300),
 
     # ---- long: what is seen before a subject is called done ----
     Part("long-valgrind", "C scenarios under valgrind, each mode with each wire", 480,
