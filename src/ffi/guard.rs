@@ -10,7 +10,7 @@ use crate::os;
 use super::last_error;
 
 thread_local! {
-    /// This thread is inside [`contain`].
+    /// This thread is inside [`catch`].
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -66,13 +66,21 @@ pub(super) fn guard<T: Outcome>(body: impl FnOnce() -> Result<T, Failure>) -> T 
     }
 }
 
-/// For functions that answer a plain value whatever happens, such as the getters of values.
+/// For functions that answer a plain value whatever happens, such as the getters of values. They
+/// make no system call that could be a cancellation point, so that none has to be kept away.
 #[inline]
 pub(super) fn plain<T>(otherwise: T, body: impl FnOnce() -> Option<T>) -> T {
     if os::forked() {
         return otherwise;
     }
-    contain(body).flatten().unwrap_or(otherwise)
+    catch(body).flatten().unwrap_or(otherwise)
+}
+
+/// As [`plain`], for what writes to the log.
+pub(super) fn plain_io(body: impl FnOnce()) {
+    if !os::forked() {
+        contain(body);
+    }
 }
 
 /// Runs `body`; a panic in it becomes `None` and a line in the log. The thread is not canceled in
@@ -80,6 +88,11 @@ pub(super) fn plain<T>(otherwise: T, body: impl FnOnce() -> Option<T>) -> T {
 #[inline]
 fn contain<T>(body: impl FnOnce() -> T) -> Option<T> {
     let _whole = os::NoCancel::begin();
+    catch(body)
+}
+
+#[inline]
+fn catch<T>(body: impl FnOnce() -> T) -> Option<T> {
     let outer = GUARDED.replace(true);
     let result = std::panic::catch_unwind(AssertUnwindSafe(body)).ok();
     GUARDED.set(outer);

@@ -12,7 +12,7 @@ use crate::codec::{Payload, PayloadRef};
 use crate::protocol::{Event, EventKind, SubscriptionInfo, features};
 
 use super::args::{Buffer, Text, from_c};
-use super::guard::{guard, plain};
+use super::guard::{guard, plain_io};
 use super::handles::{self, find};
 use super::types::*;
 use super::view::{self, Seen};
@@ -223,12 +223,12 @@ pub unsafe extern "C" fn wamp_log_event(event: *const wamp_event_t, user_data: *
     from_c!(event: Seen);
     // As every callback has one.
     let _ = user_data;
-    plain((), || {
+    plain_io(|| {
         let notice = match event.notice() {
             Ok(notice) => notice,
             Err(failure) => {
                 log::write(log::Level::Warn, || format!("wamp_log_event: {}", failure.text));
-                return None;
+                return;
             }
         };
         let text = |text: &Option<Arc<CStr>>| {
@@ -249,6 +249,5 @@ pub unsafe extern "C" fn wamp_log_event(event: *const wamp_event_t, user_data: *
             Some(session) => say(session, &line),
             None => log::tell(log::Level::Info, &format!("WAMP session: {line}")),
         }
-        Some(())
     });
 }

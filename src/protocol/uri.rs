@@ -53,23 +53,48 @@ pub enum UriError {
     Component,
 }
 
+/// The class of a byte in a URI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Plain,
+    Dot,
+    Forbidden,
+    Unicode,
+}
+
+/// The classes of all bytes: every URI that is sent is looked at byte by byte.
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Plain; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        classes[byte] = match byte as u8 {
+            b'.' => Class::Dot,
+            b'#' | b'\t'..=b'\r' | b' ' => Class::Forbidden,
+            0x80.. => Class::Unicode,
+            _ => Class::Plain,
+        };
+        byte += 1;
+    }
+    classes
+};
+
 /// Checks `uri` for use with `matching`.
 pub fn check(uri: &str, matching: Match) -> Result<(), UriError> {
     let bytes = uri.as_bytes();
-    let mut empty_component = false;
-    let mut component_len = 0;
-    for byte in bytes {
-        match byte {
-            b'.' => {
-                empty_component |= component_len == 0;
-                component_len = 0;
+    let (mut component, mut empty_component) = (0, false);
+    for (at, byte) in bytes.iter().enumerate() {
+        match CLASSES[usize::from(*byte)] {
+            Class::Plain => {}
+            Class::Dot => {
+                empty_component |= at == component;
+                component = at + 1;
             }
-            b'#' | b'\t'..=b'\r' | b' ' => return Err(UriError::Character),
-            0x80.. => return check_unicode(uri, matching),
-            _ => component_len += 1,
+            Class::Forbidden => return Err(UriError::Character),
+            Class::Unicode => return check_unicode(uri, matching),
         }
     }
-    conclude(bytes.is_empty(), empty_component, component_len == 0, matching)
+    let last_is_empty = component == bytes.len();
+    conclude(bytes.is_empty(), empty_component, last_is_empty, matching)
 }
 
 fn check_unicode(uri: &str, matching: Match) -> Result<(), UriError> {

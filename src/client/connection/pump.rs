@@ -11,7 +11,7 @@
 
 mod phases;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
 use std::task::{Context, Poll, Waker};
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, TryCurrentError};
 
 use crate::client::session::Writer;
 
@@ -62,6 +62,11 @@ impl Writer for SharedPump {
         let Some(waker) = self.waker.get() else {
             return false;
         };
+        // A thread in its last destructors has no room for the runtime's context any more.
+        let is_ending = |error: TryCurrentError| error.is_thread_local_destroyed();
+        if Handle::try_current().is_err_and(is_ending) {
+            return false;
+        }
         let Some(mut pump) = self.try_lock() else {
             return false;
         };
@@ -73,5 +78,61 @@ impl Writer for SharedPump {
             waker.wake_by_ref();
         }
         written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
+
+    use super::super::pump::tests::{Scripted, WELCOME, message, pump};
+    use super::*;
+    use crate::codec::{Dict, PayloadRef};
+
+    /// Counts how often a task is woken.
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// An open session whose task sleeps, and that task.
+    fn asleep(router: &Scripted) -> (Arc<crate::client::Session>, SharedPump, Arc<Woken>) {
+        let (connection, pump) = pump(router);
+        let session = connection.current_session().unwrap();
+        let (shared, woken) = (SharedPump::new(pump), Arc::new(Woken::default()));
+        let waker = Waker::from(woken.clone());
+        assert!(shared.poll(&mut Context::from_waker(&waker)).is_pending());
+        assert!(session.is_open());
+        woken.0.store(0, Ordering::SeqCst);
+        (session, shared, woken)
+    }
+
+    #[tokio::test]
+    async fn another_thread_writes_while_the_task_sleeps() {
+        let router = Scripted::new(true, [message(WELCOME)]);
+        let (session, shared, _) = asleep(&router);
+        session.lock_core().protocol.publish("a.b", Dict::EMPTY, PayloadRef::NONE).unwrap();
+        assert!(shared.write_now());
+        assert_eq!(router.sent().last().unwrap(), "[16");
+        assert!(shared.write_now(), "there is nothing to do");
+    }
+
+    #[tokio::test]
+    async fn who_finds_the_lock_taken_leaves_it_to_the_other() {
+        let router = Scripted::new(true, [message(WELCOME)]);
+        let (_session, shared, woken) = asleep(&router);
+        let held = shared.try_lock().unwrap();
+        assert!(!shared.write_now());
+        let waker = Waker::from(woken.clone());
+        assert!(shared.poll(&mut Context::from_waker(&waker)).is_pending());
+        drop(held);
+        assert!(shared.write_now());
+        assert_eq!(woken.0.load(Ordering::SeqCst), 1, "the task has wanted it meanwhile");
     }
 }

@@ -27,7 +27,7 @@ impl<E> Default for Backlog<E> {
 
 impl<E> Backlog<E> {
     /// The number of events for which room is kept.
-    const KEPT: usize = 128;
+    const KEPT: usize = 512;
 
     /// Takes all events out.
     pub(super) fn take_all(&mut self) -> VecDeque<E> {

@@ -4,7 +4,7 @@
 //! bracket would forge the rest of a message; what we receive may hold what real peers emit
 //! ([`Rules::Tolerant`]): bare `NaN` and `Infinity`, control characters in strings, any depth.
 
-use super::super::utf8::check_utf8;
+use super::super::utf8::{check_utf8, is_utf8};
 use super::super::{CodecError, MAX_DEPTH};
 use super::swar;
 
@@ -29,7 +29,9 @@ pub fn check_dict(text: &[u8], rules: Rules) -> Result<&[u8], CodecError> {
 
 /// Checks that `text` is one JSON value and returns it without the space around it.
 pub fn check_value(text: &[u8], rules: Rules) -> Result<&[u8], CodecError> {
-    check_utf8(text, 0)?;
+    if !is_utf8(text) {
+        check_utf8(text, 0)?;
+    }
     let mut scanner = Scanner::new(text, rules);
     let value = scanner.skip_value()?;
     scanner.skip_space();

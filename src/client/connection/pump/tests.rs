@@ -11,9 +11,9 @@ use crate::client::sync::lock;
 use crate::codec::Encoding;
 use crate::transport::Serializer;
 
-type Step = Result<Incoming, TransportError>;
+pub(in super::super) type Step = Result<Incoming, TransportError>;
 
-const WELCOME: &str = r#"[2,7,{"roles":{"broker":{}}}]"#;
+pub(in super::super) const WELCOME: &str = r#"[2,7,{"roles":{"broker":{}}}]"#;
 const GOODBYE: &str = r#"[6,{},"wamp.close.system_shutdown"]"#;
 
 /// A router that says what it is told to, once it has HELLO.
@@ -27,10 +27,10 @@ struct Script {
 }
 
 #[derive(Clone, Default)]
-struct Scripted(Arc<Mutex<Script>>);
+pub(in super::super) struct Scripted(Arc<Mutex<Script>>);
 
 impl Scripted {
-    fn new(closes: bool, steps: impl IntoIterator<Item = Step>) -> Scripted {
+    pub(in super::super) fn new(closes: bool, steps: impl IntoIterator<Item = Step>) -> Scripted {
         let script = Scripted::default();
         lock(&script.0).closes = closes;
         steps.into_iter().for_each(|step| script.says(step));
@@ -42,7 +42,7 @@ impl Scripted {
     }
 
     /// The beginnings of what was sent.
-    fn sent(&self) -> Vec<String> {
+    pub(in super::super) fn sent(&self) -> Vec<String> {
         lock(&self.0).sent.iter().map(|text| text[..3].to_owned()).collect()
     }
 }
@@ -84,9 +84,13 @@ impl Transport for Scripted {
     fn serializer(&self) -> Serializer {
         Encoding::Json.into()
     }
+
+    fn writes_anywhere(&self) -> bool {
+        true
+    }
 }
 
-fn message(text: &'static str) -> Step {
+pub(in super::super) fn message(text: &'static str) -> Step {
     Ok(Incoming::Message(Bytes::from_static(text.as_bytes())))
 }
 
@@ -95,7 +99,7 @@ fn lost() -> Step {
 }
 
 /// A connection whose attempt has come to this transport.
-fn pump(router: &Scripted) -> (Arc<Connection>, Pump) {
+pub(in super::super) fn pump(router: &Scripted) -> (Arc<Connection>, Pump) {
     let options = r#"{"url": "ws://h", "realm": "r", "dispatch": "manual"}"#;
     let options = Arc::new(Options::parse(options).unwrap());
     let connection = Connection::new((*options).clone());
