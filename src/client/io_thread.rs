@@ -7,11 +7,14 @@
 use std::io;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::oneshot;
+
+use super::sync::{Condvar, lock, wait_on};
 
 /// A running I/O thread.
 pub(super) struct IoThread {
@@ -19,21 +22,35 @@ pub(super) struct IoThread {
     stop: oneshot::Sender<Duration>,
 }
 
+/// The runtime of a thread that starts, once it has one.
+type Made = (Mutex<Option<io::Result<Handle>>>, Condvar);
+
 impl IoThread {
-    /// Starts a thread that runs `runtime`: it calls `begin` first, and `failed` if the runtime
-    /// panics, whose descriptors may be gone then.
+    /// Starts a thread that makes a runtime by `build`, not to leave anything of it on the host's,
+    /// and runs it. The thread calls `begin` first, and `failed` if the runtime panics, whose
+    /// descriptors may be gone then.
     pub(super) fn start(
-        runtime: Runtime,
         stack_bytes: usize,
         begin: impl FnOnce() + Send + 'static,
+        build: impl FnOnce() -> io::Result<Runtime> + Send + 'static,
         failed: impl FnOnce() + Send + 'static,
     ) -> io::Result<IoThread> {
+        let made = Arc::new(Made::default());
         let (stop, stopped) = oneshot::channel();
-        let handle = runtime.handle().clone();
+        let maker = made.clone();
         let run = move || {
             begin();
-            let ended = panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(stopped)));
-            match ended {
+            let tell = |handle| {
+                *lock(&maker.0) = Some(handle);
+                maker.1.notify_all();
+            };
+            let runtime = match panic::catch_unwind(AssertUnwindSafe(build)) {
+                Ok(Ok(runtime)) => runtime,
+                Ok(Err(error)) => return tell(Err(error)),
+                Err(_) => return tell(Err(io::Error::other("the system allows no more"))),
+            };
+            tell(Ok(runtime.handle().clone()));
+            match panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(stopped))) {
                 Ok(patience) => runtime.shutdown_timeout(patience.unwrap_or_default()),
                 Err(_) => {
                     // Whatever of it is dropped closes descriptors under numbers that may be
@@ -45,7 +62,16 @@ impl IoThread {
         };
         let builder = thread::Builder::new().name("wamp-worker".to_owned());
         builder.stack_size(stack_bytes).spawn(run)?;
-        Ok(IoThread { handle, stop })
+        let mut handle = lock(&made.0);
+        loop {
+            if let Some(handle) = handle.take() {
+                return Ok(IoThread { handle: handle?, stop });
+            }
+            match wait_on(&made.1, handle, None) {
+                Some(again) => handle = again,
+                None => return Err(io::ErrorKind::TimedOut.into()),
+            }
+        }
     }
 
     /// The way to run something on it.

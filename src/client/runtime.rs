@@ -11,7 +11,6 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::io;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -19,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Handle};
 
 use crate::os;
 
@@ -415,33 +414,30 @@ fn start() -> Result<Hidden, Failure> {
             Presence::begin(threads.clone());
         }
     };
-    let build = || {
-        let mut builder = Builder::new_current_thread();
-        builder
-            .max_blocking_threads(MAX_CALLBACK_THREADS)
-            .thread_keep_alive(Duration::from_secs(5))
-            .thread_stack_size(stack_bytes())
-            .thread_name("wamp-worker")
-            .on_thread_start(begin.clone())
-            .enable_io()
-            .enable_time()
-            .build()
-    };
-    let build_all = || (0..IO_THREADS).map(|_| build()).collect::<io::Result<Vec<Runtime>>>();
-    let before = os::descriptors();
-    let built = panic::catch_unwind(AssertUnwindSafe(|| os::made_above(build_all)));
-    let built = built.map_err(|_| exhausted(&"the system allows no more"))?;
-    let runtimes = built.map_err(|error| exhausted(&error))?;
-    let descriptors = os::descriptors().without(&before);
-    let mut io_threads: Vec<IoThread> = Vec::new();
-    for runtime in runtimes {
-        match IoThread::start(runtime, stack_bytes(), begin.clone(), suspect) {
-            Ok(started) => io_threads.push(started),
-            Err(error) => {
-                io_threads.into_iter().for_each(|started| started.stop(Duration::ZERO));
-                return Err(exhausted(&error));
-            }
+    let build = {
+        let begin = begin.clone();
+        move || {
+            Builder::new_current_thread()
+                .max_blocking_threads(MAX_CALLBACK_THREADS)
+                .thread_keep_alive(Duration::from_secs(5))
+                .thread_stack_size(stack_bytes())
+                .thread_name("wamp-worker")
+                .on_thread_start(begin)
+                .enable_io()
+                .enable_time()
+                .build()
         }
+    };
+    let start_one = || IoThread::start(stack_bytes(), begin.clone(), build.clone(), suspect);
+    let before = os::descriptors();
+    let mut io_threads = Vec::new();
+    let started = os::made_above(|| {
+        (0..IO_THREADS).try_for_each(|_| start_one().map(|thread| io_threads.push(thread)))
+    });
+    if let Err(error) = started {
+        io_threads.into_iter().for_each(|thread| thread.stop(Duration::ZERO));
+        return Err(exhausted(&error));
     }
+    let descriptors = os::descriptors().without(&before);
     Ok(Hidden { io_threads, next: 0, descriptors, threads, closers: Vec::new(), closing: false })
 }

@@ -354,10 +354,11 @@ pub(super) fn plain_run(text: &[u8], rules: Rules) -> usize {
 
 /// The number of bytes before the first control character.
 fn before_control(text: &[u8]) -> usize {
-    // The blocks have a fixed size so that the compiler checks all their bytes at once.
-    const BLOCK: usize = 64;
-    let is_plain = |block: &&[u8]| block.iter().fold(true, |plain, byte| plain & (*byte >= 0x20));
-    let run = BLOCK * text.chunks_exact(BLOCK).take_while(is_plain).count();
+    // The blocks have a fixed size so that the compiler looks for the least byte of each at once.
+    const BLOCK: usize = 256;
+    let least = |block: &[u8]| block.iter().fold(u8::MAX, |least, byte| least.min(*byte));
+    let blocks = text.chunks_exact(BLOCK).take_while(|block| least(block) >= 0x20);
+    let run = BLOCK * blocks.count();
     let rest = &text[run..];
     run + rest.iter().position(|byte| *byte < 0x20).unwrap_or(rest.len())
 }
