@@ -251,7 +251,7 @@ def _show(value: Any) -> Any:
         case list():
             return [_show(entry) for entry in value]
         case Dict():
-            return Dict((_whole(_key(key, strict=False)), _show(entry)) for key, entry in value)
+            return Dict((_whole(_shown_key(key)), _show(entry)) for key, entry in value)
         case Tag():
             return _show(value.value)
         case bool():
@@ -269,3 +269,36 @@ def _show(value: Any) -> Any:
         case Moment():
             return _text_of_moment(value) or value.seconds
     return value
+
+
+def _shown_key(key: Any) -> str:
+    """A key as a lens shows it; one that is a list or dict is its JSON text."""
+    if isinstance(key, Tag):
+        return _shown_key(key.value)
+    if not isinstance(key, list | Dict):
+        return _key(key, strict=False)
+    try:
+        return _text(key)
+    except Refused:  # a key of it is a list or dict itself
+        return ""
+
+
+def _text(value: Any) -> str:
+    match value:
+        case list():
+            return f"[{','.join(map(_text, value))}]"
+        case Dict():
+            pairs = (f"{_quoted(_key(key, strict=False))}:{_text(entry)}" for key, entry in value)
+            return f"{{{','.join(pairs)}}}"
+        case Tag():
+            return _text(value.value)
+        case str() | bytes() | Moment() | Ext():
+            written = _to_json(value, "json", strict=False)
+            return _quoted(written) if isinstance(written, str) else str(written)
+    return _key(value, strict=False)
+
+
+def _quoted(text: str) -> str:
+    short = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+    escaped = (short.get(char) or (f"\\u{ord(char):04x}" if char < " " else char) for char in text)
+    return f'"{"".join(escaped)}"'
