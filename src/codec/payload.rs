@@ -70,6 +70,7 @@ impl Span {
     const EMPTY_DICT: Span = Span { start: u32::MAX, end: 0 };
 
     /// The bytes of this span in `frame`; `None` for an absent one.
+    #[inline]
     pub fn slice(self, frame: &[u8]) -> Option<&[u8]> {
         if self.start >= self.end {
             return (self == Span::EMPTY_DICT).then_some(Dict::EMPTY.as_bytes());
@@ -172,11 +173,19 @@ impl Payload {
 
     /// Lends args and kwargs.
     pub fn as_ref(&self) -> PayloadRef<'_> {
-        PayloadRef {
-            args: self.args.slice(&self.frame),
-            kwargs: self.kwargs.span().slice(&self.frame),
-            encoding: self.encoding(),
-        }
+        PayloadRef { args: self.args(), kwargs: self.kwargs(), encoding: self.encoding() }
+    }
+
+    /// The args.
+    #[inline]
+    pub fn args(&self) -> Option<&[u8]> {
+        self.args.slice(&self.frame)
+    }
+
+    /// The kwargs.
+    #[inline]
+    pub fn kwargs(&self) -> Option<&[u8]> {
+        self.kwargs.span().slice(&self.frame)
     }
 
     /// The frame that this payload keeps alive.

@@ -157,10 +157,10 @@ impl Documents for Shown {
             Shown::Details(_) => return None,
         };
         // SAFETY: as above.
-        let payload = unsafe { &*notice }.event.payload.as_ref();
+        let payload = unsafe { &(*notice).event.payload };
         match which {
-            ARGS => Some((payload.encoding, payload.args?)),
-            KWARGS => Some((payload.encoding, payload.kwargs?)),
+            ARGS => Some((payload.encoding(), payload.args()?)),
+            KWARGS => Some((payload.encoding(), payload.kwargs()?)),
             _ => Some((Encoding::Json, details?)),
         }
     }

@@ -21,6 +21,7 @@ use super::objects::Message;
 use super::types::*;
 
 /// The struct that C sees.
+#[inline]
 pub(super) fn to_c_event(
     notice: &Notice,
     handles: &EventHandles,

@@ -27,7 +27,7 @@ use super::link::Link;
 use super::message::{self, code};
 use super::options::{CallOptions, CancelMode, more_input};
 use super::requests::{PendingCall, Request};
-use super::uri::{self, Match};
+use super::uri;
 
 /// The calls of a session. They wait among the requests of the link; their time limits are here.
 #[derive(Debug, Default)]
@@ -47,7 +47,7 @@ impl Calls {
         now: impl FnOnce() -> Instant,
     ) -> Result<u64, RequestError> {
         link.features.check_dealer()?;
-        uri::check(procedure, Match::Exact)?;
+        link.check_uri(procedure)?;
         let CallOptions { receive_progress, more_input, timeout } = CallOptions::read(options)?;
         if more_input && !link.features.progressive_calls {
             return Err(RequestError::NotAnnounced("progressive_call_invocations"));

@@ -13,7 +13,7 @@ use super::event::{Cause, Event};
 use super::features::Features;
 use super::ids::{IdMap, Ids};
 use super::requests::{Request, is_request};
-use super::uri;
+use super::uri::{self, Match};
 
 /// The side of a session that faces the router and the application.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(super) struct Link<H> {
     /// The router's announcement.
     pub(super) features: Features,
     max_message_size: usize,
+    /// The URI that was found good last: most requests have the same again.
+    good_uri: String,
     /// The last request that has been given to the transport.
     sent_up_to: u64,
     /// The last word is written: nothing may follow it.
@@ -44,9 +46,25 @@ impl<H> Link<H> {
             ids,
             features: Features::default(),
             max_message_size,
+            good_uri: String::new(),
             sent_up_to: 0,
             sealed: false,
         }
+    }
+
+    /// Checks the topic or procedure of a request.
+    pub(super) fn check_uri(&mut self, uri: &str) -> Result<(), RequestError> {
+        /// The longest that is remembered.
+        const SHORT: usize = 256;
+        if uri == self.good_uri && !uri.is_empty() {
+            return Ok(());
+        }
+        uri::check(uri, Match::Exact)?;
+        if uri.len() <= SHORT {
+            self.good_uri.clear();
+            self.good_uri.push_str(uri);
+        }
+        Ok(())
     }
 
     /// Tells the application.
@@ -179,6 +197,16 @@ mod tests {
         let refused = link.send_request(|_, out| out.whole(b"more than ten"));
         assert!(matches!(refused, Err(RequestError::TooLarge(_))));
         assert_eq!((publish(&mut link, "a"), publish(&mut link, "b")), (1, 2));
+    }
+
+    #[test]
+    fn each_uri_is_checked() {
+        let mut link = link();
+        for (uri, good) in
+            [("", false), ("a.b", true), ("a.b", true), ("a..b", false), ("a.b", true)]
+        {
+            assert_eq!(link.check_uri(uri).is_ok(), good, "{uri}");
+        }
     }
 
     #[test]

@@ -9,7 +9,6 @@ use super::event::{Event, EventKind};
 use super::link::Link;
 use super::message::{self, code};
 use super::requests::Request;
-use super::uri::{self, Match};
 
 /// Sends a PUBLISH, and returns its request id.
 pub(super) fn publish<H>(
@@ -19,7 +18,7 @@ pub(super) fn publish<H>(
     payload: PayloadRef<'_>,
 ) -> Result<u64, RequestError> {
     link.features.check_broker()?;
-    uri::check(topic, Match::Exact)?;
+    link.check_uri(topic)?;
     link.features.check_broker_passthru(options)?;
     link.send_request(|request, out| {
         message::Publish { request, options, topic: topic.into(), payload }.write(out);

@@ -339,6 +339,9 @@ impl Connection {
 impl Host for Connection {
     fn session_opened(&self, transport: usize) {
         lock(&self.state).session_opened(transport);
+    }
+
+    fn announce_opened(&self) {
         self.changed.notify_all();
     }
 }

@@ -106,6 +106,7 @@ impl Drop for Task {
             false => Failure::new(Status::Lost, "the library was shut down"),
         };
         self.connection.ended(self.opens, CloseReason::failed(CloseClass::Closed, failure), None);
+        self.connection.changed.notify_all();
         // Nobody else is left to deliver it.
         self.connection.shared.deliver_last();
     }
@@ -285,6 +286,7 @@ impl Connection {
         let opens = lock(&self.state).opens();
         self.end_session();
         self.ended(opens, CloseReason::failed(CloseClass::Closed, why), None);
+        self.changed.notify_all();
         self.shared.deliver_rest();
     }
 
@@ -372,7 +374,9 @@ impl Connection {
 
     fn tell_end(&self, opens: u64, end: CloseReason, next: Option<Next>) {
         self.ended(opens, end, next);
+        // First, so that who waits for both finds nothing to do.
         self.shared.deliver_inline();
+        self.changed.notify_all();
     }
 
     /// Tells on_close that an attempt of this open has ended. Without a further attempt (`next`)
@@ -406,7 +410,6 @@ impl Connection {
             notify(&self.stop);
         }
         drop(state);
-        self.changed.notify_all();
         drop(notices);
         if wake {
             self.shared.queue.wake();

@@ -43,7 +43,7 @@ impl Fill {
     /// True when things are taken out more slowly than they come.
     #[inline]
     pub(super) fn lags(&self) -> bool {
-        const MUCH: usize = 256 * 1024;
+        const MUCH: usize = 128 * 1024;
         self.bytes() > MUCH
     }
 

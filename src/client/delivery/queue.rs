@@ -199,6 +199,7 @@ impl<E: Item> EventQueue<E> {
         let _scope = DeliveryScope::enter(self.key());
         let mut delivered = 0;
         while let Some(event) = turn.batch.pop_front() {
+            self.account(owner, event.cost());
             delivered += usize::from(self.deliver(owner, event));
         }
         self.handlers.add(begun.elapsed(), delivered);
@@ -217,10 +218,8 @@ impl<E: Item> EventQueue<E> {
             if taken.is_empty() {
                 return Ok(taken);
             }
-            for event in &mut taken {
-                self.account(owner, event);
-                owner.prepare(event);
-            }
+            self.account(owner, taken.iter().map(E::cost).sum());
+            taken.iter_mut().for_each(|event| owner.prepare(event));
             let is_untold = |event: &mut E| event.is_internal() || self.passes(event);
             let scope = DeliveryScope::enter(self.key());
             taken.extract_if(.., is_untold).for_each(drop);
@@ -247,6 +246,8 @@ impl<E: Item> EventQueue<E> {
             };
             any = true;
             let (begun, count) = (Instant::now(), batch.len());
+            // At once: while this thread delivers it reads nothing.
+            self.account(owner, batch.iter().map(E::cost).sum());
             let mut turn = Turn { queue: self, batch };
             let _scope = DeliveryScope::enter(self.key());
             while let Some(event) = turn.batch.pop_front() {
@@ -380,6 +381,7 @@ impl<E: Item> EventQueue<E> {
             let (begun, count) = (Instant::now(), batch.len());
             let _scope = DeliveryScope::enter(self.key());
             while let Some(event) = batch.pop_front() {
+                self.account(owner, event.cost());
                 self.deliver(owner, event);
             }
             self.handlers.add(begun.elapsed(), count);
@@ -427,9 +429,9 @@ impl<E: Item> EventQueue<E> {
         Ok(taken)
     }
 
-    fn account(&self, owner: &impl Owner<Event = E>, event: &E) {
+    fn account(&self, owner: &impl Owner<Event = E>, cost: usize) {
         // The I/O task sleeps while the queue is full.
-        if self.fill.take(event.cost()) {
+        if self.fill.take(cost) {
             owner.wake_io();
         }
     }
@@ -437,7 +439,6 @@ impl<E: Item> EventQueue<E> {
     /// Tells an event; false if there was nothing to tell. Called in the scope of a delivery, as
     /// what is freed with the event is still inside of it.
     fn deliver(&self, owner: &impl Owner<Event = E>, mut event: E) -> bool {
-        self.account(owner, &event);
         self.barrier.enter(event.told_for());
         if self.discarding.load(Ordering::Acquire) || event.is_internal() || self.passes(&event) {
             return false;

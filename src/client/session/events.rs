@@ -29,6 +29,8 @@ use super::{Core, Joined, Session, passthru};
 #[derive(Default)]
 pub(in crate::client) struct Deferred {
     pub(super) wake: bool,
+    /// The session has been opened, which threads may wait for.
+    opened: bool,
     /// Threads that have been told what they wait for.
     told: Vec<Arc<Waiter>>,
     /// References of which the last one frees what is the application's.
@@ -46,6 +48,11 @@ impl Deferred {
     pub(in crate::client) fn run(self, shared: &Shared) {
         self.told.iter().for_each(|waiter| waiter.wake());
         drop((self.told, self.spent, self.placed));
+        if self.opened
+            && let Some(host) = shared.host.upgrade()
+        {
+            host.announce_opened();
+        }
         if self.wake {
             shared.queue.wake();
         }
@@ -88,6 +95,7 @@ impl Session {
         {
             // Here, as the state's lock comes before the queue's.
             me.welcomed(event);
+            deferred.opened = true;
         }
         let is_open = core.protocol.phase() == Phase::Open;
         let Deferred { told, spent, challenge, conflicts, .. } = deferred;

@@ -311,9 +311,13 @@ impl Session {
         run: impl FnOnce(&mut Protocol) -> Result<T, RequestError>,
     ) -> Result<T, Failure> {
         let result = run(&mut core.protocol);
-        let deferred = self.hand_over(&mut core);
-        drop(core);
-        deferred.run(&self.shared);
+        if core.protocol.has_events() {
+            let deferred = self.hand_over(&mut core);
+            drop(core);
+            deferred.run(&self.shared);
+        } else {
+            drop(core);
+        }
         if next == Next::Ring || result.is_err() {
             self.shared.doorbell.ring();
         }

@@ -26,6 +26,9 @@ pub(in crate::client) trait Host: Closable {
     /// Takes note of a WELCOME that is about to be told, over the transport with this index. Called
     /// under the session's lock, so it may take the state's and not the queue's.
     fn session_opened(&self, transport: usize);
+
+    /// Wakes those who wait for that. Called once no lock is held.
+    fn announce_opened(&self);
 }
 
 /// See the module's text.
@@ -75,6 +78,7 @@ impl Shared {
         }
         impl Host for Nobody {
             fn session_opened(&self, _transport: usize) {}
+            fn announce_opened(&self) {}
         }
         Shared::new(Weak::<Nobody>::new(), Arc::new(options))
     }

@@ -134,6 +134,10 @@ impl<'a> Read<'a> for Reader<'a> {
 /// The type code of a message, without a look at the rest; `None` where it has none.
 #[inline]
 pub fn message_code(frame: &[u8]) -> Option<usize> {
+    // As all write it.
+    if let [b'[', tens @ b'0'..=b'9', ones @ b'0'..=b'9', b',', ..] = frame {
+        return Some(usize::from(tens - b'0') * 10 + usize::from(ones - b'0'));
+    }
     let is_digit = |byte: &&u8| byte.is_ascii_digit();
     let head = frame.iter().skip_while(|byte| matches!(byte, b'[' | b' ' | b'\t' | b'\n' | b'\r'));
     let mut code = None;

@@ -221,21 +221,32 @@ impl<'a> Scanner<'a> {
     }
 
     /// Steps over a string; returns what stands between its quotes, escapes as they are.
+    #[inline]
     pub fn skip_string(&mut self) -> Result<&'a [u8], CodecError> {
+        self.skip_text().map(|(inner, _)| inner)
+    }
+
+    /// Steps over a string; returns what stands between its quotes, and whether there are escapes
+    /// in it.
+    pub fn skip_text(&mut self) -> Result<(&'a [u8], bool), CodecError> {
         if self.peek() != Some(b'"') {
             return Err(self.error("expected a string"));
         }
         self.at += 1;
         let start = self.at;
+        let mut has_escapes = false;
         loop {
             self.at += plain_run(&self.text[self.at..], self.rules);
             match self.peek() {
                 Some(b'"') => {
                     let inner = &self.text[start..self.at];
                     self.at += 1;
-                    return Ok(inner);
+                    return Ok((inner, has_escapes));
                 }
-                Some(b'\\') => self.skip_escape()?,
+                Some(b'\\') => {
+                    has_escapes = true;
+                    self.skip_escape()?;
+                }
                 Some(_) if self.rules == Rules::Tolerant => self.at += 1,
                 Some(_) => return Err(self.error("a control character must be escaped")),
                 None => return Err(self.error("the string has no closing quote")),

@@ -43,8 +43,8 @@ pub(super) fn plain_key(encoding: Encoding, bytes: &[u8], at: usize) -> Option<&
         Encoding::Json => {
             let mut scan = Scanner::new(bytes, Rules::Tolerant);
             scan.seek(at);
-            let inner = scan.skip_string().ok()?;
-            (!inner.contains(&b'\\')).then_some(inner)
+            let (inner, has_escapes) = scan.skip_text().ok()?;
+            (!has_escapes).then_some(inner)
         }
         Encoding::MsgPack => plain_text::<MsgPack>(bytes, at),
         Encoding::Cbor => plain_text::<Cbor>(bytes, at),
@@ -66,20 +66,23 @@ fn json(text: &[u8], at: usize) -> Option<Found<'_>> {
     Some(match scan.peek()? {
         b'[' => Found::Node(Node::List),
         b'{' => Found::Node(Node::Dict),
-        b'"' => string(scan.skip_string().ok()?),
+        b'"' => {
+            let (inner, has_escapes) = scan.skip_text().ok()?;
+            string(inner, has_escapes)
+        }
         _ => Found::Node(scalar(scan.skip_value().ok()?)),
     })
 }
 
 #[inline]
-fn string(inner: &[u8]) -> Found<'_> {
+fn string(inner: &[u8], has_escapes: bool) -> Found<'_> {
     let may_be_binary = matches!(inner, [0, ..] | [b'\\', b'u', b'0', b'0', b'0', b'0', ..]);
     if may_be_binary && let Some(bytes) = binary(&unescape(inner)) {
         return Found::Binary(Cow::Owned(bytes));
     }
-    match memchr::memchr(b'\\', inner) {
-        Some(_) => Found::Escaped(inner),
-        None => Found::Text(Cow::Borrowed(inner)),
+    match has_escapes {
+        true => Found::Escaped(inner),
+        false => Found::Text(Cow::Borrowed(inner)),
     }
 }
 
