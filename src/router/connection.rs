@@ -34,7 +34,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::codec::{Batch, CodecError, Dict, DictWriter, Encoding, PayloadRef, Received};
 use crate::protocol::message::{Abort, Challenge, Goodbye, Hello, Message};
 use crate::protocol::uri;
-use crate::transport::{Incoming, Transport, TransportError};
+use crate::transport::{Incoming, Transport, TransportError, yield_turn};
 
 use super::Shared;
 use super::auth::{AuthExchange, Step};
@@ -123,7 +123,7 @@ impl<'a> Connection<'a> {
             };
             if more {
                 // Others have their turn first.
-                cx.waker().wake_by_ref();
+                yield_turn(cx);
                 return Poll::Pending;
             }
             self.peer.bell().fall_asleep(cx);

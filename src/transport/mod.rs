@@ -51,7 +51,7 @@ use crate::codec::{Batch, Encoding};
 use crate::os;
 
 pub use cookies::Jar;
-pub use doorbell::Doorbell;
+pub use doorbell::{Doorbell, yield_turn};
 pub use endpoint::{Address, Endpoint, Protocol};
 pub use error::{ConnectError, Refusal, TransportError};
 pub use framing::{CROSSBAR_SEPARATOR, SEPARATOR};

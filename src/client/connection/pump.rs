@@ -28,7 +28,7 @@ use crate::client::session::{Session, Shared};
 use crate::client::stats;
 use crate::codec::Batch;
 use crate::protocol;
-use crate::transport::{Incoming, Transport, TransportError};
+use crate::transport::{Incoming, Transport, TransportError, yield_turn};
 
 use super::Connection;
 use super::close_reason::{CloseClass, CloseReason, closed_by_peer, slow_connect};
@@ -154,7 +154,7 @@ impl Pump {
             }
             return Poll::Pending;
         }
-        cx.waker().wake_by_ref();
+        yield_turn(cx);
         Poll::Pending
     }
 
