@@ -14,12 +14,39 @@ HERE = Path(__file__).resolve().parent
 CRATE = HERE / "crate" if (HERE / "crate").is_dir() else HERE.parents[1]  # an sdist brings it along
 HEADER = CRATE / "include" / "wamp.h"
 
-# What the header has not as an integer, and what the library calls in Python.
+# What the header has not as an integer, what the library calls in Python, and what is below.
 MORE = """
 static char *const WAMP_VERSION;
 extern "Python" void wamp_python_log(int level, const char *line, void *user_data);
 extern "Python" void wamp_python_log_free(void *user_data);
 """
+
+# Requests whose payload is given in parts. To make a `wamp_payload_t` in Python takes several objects for each
+# message, and longer than all that the library does.
+_PAYLOAD = "uint32_t encoding, const char *args, size_t args_size, const char *kwargs, size_t kwargs_size"
+_REQUESTS = {
+    "int wamp_python_publish(wamp_session_t *session, const char *topic, PAYLOAD, const char *options)": (
+        "wamp_session_publish(session, topic, &payload, options)"
+    ),
+    "int64_t wamp_python_publish_ack(wamp_session_t *session, const char *topic, PAYLOAD, const char *options)": (
+        "wamp_session_publish_ack(session, topic, &payload, options, NULL, NULL, NULL)"
+    ),
+    "int64_t wamp_python_call(wamp_session_t *session, const char *procedure, PAYLOAD, const char *options)": (
+        "wamp_session_call(session, procedure, &payload, options, NULL, NULL, NULL)"
+    ),
+    "int wamp_python_call_more(wamp_session_t *session, int64_t call, PAYLOAD, const char *options)": (
+        "wamp_session_call_more(session, call, &payload, options)"
+    ),
+    "int wamp_python_yield(wamp_invocation_t *invocation, PAYLOAD, const char *options)": (
+        "wamp_invocation_yield_with(invocation, &payload, options)"
+    ),
+    "int wamp_python_progress(wamp_invocation_t *invocation, PAYLOAD)": (
+        "wamp_invocation_progress(invocation, &payload)"
+    ),
+    "int wamp_python_error(wamp_invocation_t *invocation, const char *uri, PAYLOAD)": (
+        "wamp_invocation_error(invocation, uri, &payload)"
+    ),
+}
 
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _CONTINUED = re.compile(r"\\\n")
@@ -58,14 +85,23 @@ def _preprocessed(text: str) -> Iterator[str]:
                 yield f"#define {macro[1]} {int(macro[2], 0)}"
 
 
+def requests() -> tuple[str, str]:
+    """The declarations and the definitions of the requests that take payloads in parts."""
+    heads = {head.replace("PAYLOAD", _PAYLOAD): call for head, call in _REQUESTS.items()}
+    filled = "wamp_payload_t payload = {args, args_size, kwargs, kwargs_size, encoding, 0};"
+    bodies = [f"static {head} {{ {filled} return {call}; }}" for head, call in heads.items()]
+    return "\n".join(f"{head};" for head in heads), "\n".join(bodies)
+
+
 def builder() -> FFI:
     """Makes what cffi compiles."""
     made = FFI()
-    made.cdef(declarations(HEADER.read_text(encoding="utf-8")) + MORE)
+    declared, defined = requests()
+    made.cdef(declarations(HEADER.read_text(encoding="utf-8")) + MORE + declared)
     # The library lies beside the module.
     made.set_source(
         "libwamp._wamp",
-        "#include <wamp.h>",
+        f"#include <wamp.h>\n{defined}\n",
         include_dirs=[str(HEADER.parent)],
         extra_link_args=[f"-Wl,-rpath,{'@loader_path' if sys.platform == 'darwin' else '$ORIGIN'}"],
     )

@@ -9,7 +9,7 @@ from . import passthru
 from .errors import Error, WampError, local_error
 from .ffi import from_c, lib
 from .passthru import Codec
-from .payload import details_of, encoded, payload, received
+from .payload import Payload, details_of, encoded, payload, received
 
 
 class Coding:
@@ -45,8 +45,8 @@ class Coding:
 
     def outgoing(
         self, args: Iterable[Any], kwargs: Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None
-    ) -> Any:
-        """Arguments as a `wamp_payload_t *`, made as the options of their request want it."""
+    ) -> Payload:
+        """Arguments as the library takes them, made as the options of their request want it."""
         if options and passthru.needs_codec(options):
             return payload(passthru.encode(self._codec, options, list(args), kwargs or {}))
         return payload(args, kwargs)

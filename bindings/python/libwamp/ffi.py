@@ -59,4 +59,3 @@ ffi, lib = _load()
 
 CHARS = ffi.typeof("char[]")
 EVENTS = ffi.typeof("wamp_event_t[]")
-PAYLOAD = ffi.typeof("wamp_payload_t *")

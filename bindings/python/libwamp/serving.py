@@ -23,7 +23,7 @@ CONCURRENCY = 1024
 
 _MOST_UNFINISHED = 1024  # as many as the library remembers itself
 
-_Answer = Callable[[], int]
+_Answer = tuple[Callable[..., int], tuple[Any, ...]]  # a function of the library, and its arguments
 
 
 class Call(NamedTuple):
@@ -182,7 +182,7 @@ class Callee:
                 result, options = payload([value]), ffi.NULL
         except Exception as error:  # a value that JSON does not know
             return self._failure(handle, call.procedure, None, error)
-        return lambda: lib.wamp_invocation_yield_with(handle, result, options)
+        return lib.wamp_python_yield, (handle, *result, options)
 
     def _failure(self, handle: Any, procedure: Procedure, call: Call | None, error: BaseException) -> _Answer:
         if call is not None and call.is_fault_of(error):
@@ -197,9 +197,11 @@ class Callee:
 
 def _send(handle: Any, answer: _Answer) -> None:
     """Sends an answer; one that cannot be sent as it is (too large) becomes an ERROR that says so."""
-    status = answer()
+    function, arguments = answer
+    status = function(*arguments)
     if status in _UNSENDABLE:
-        _refusal(handle, local_error(status, from_c(lib.wamp_last_error())))()
+        function, arguments = _refusal(handle, local_error(status, from_c(lib.wamp_last_error())))
+        function(*arguments)
 
 
 def _refusal(handle: Any, error: BaseException) -> _Answer:
@@ -212,7 +214,7 @@ def _refusal(handle: Any, error: BaseException) -> _Answer:
         name = to_c(uri)
     except Exception as unsendable:
         name, told = to_c("wamp.error.runtime_error"), payload([f"{uri}: {unsendable!r}"])
-    return lambda: lib.wamp_invocation_error(handle, name, told)
+    return lib.wamp_python_error, (handle, name, *told)
 
 
 _UNSENDABLE = (

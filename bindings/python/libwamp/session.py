@@ -23,7 +23,7 @@ from .errors import LocalError, check
 from .ffi import CHARS, ffi, from_c, lib, to_c
 from .invocation import Endpoint, Registration
 from .joined import Joined
-from .payload import Result, dumps, options_of, options_to_c, report
+from .payload import Payload, Result, dumps, options_of, options_to_c, report
 from .reports import Closed, Transport
 from .serving import CONCURRENCY
 from .subscription import Subscription
@@ -115,13 +115,10 @@ class Session:
         if wamp_input is not None:
             options["progress"] = True
         number = await self._send(
-            lib.wamp_session_call,
+            lib.wamp_python_call,
             uri_to_c("procedure", procedure),
-            self._wire.coding.outgoing(args, kwargs, options),
+            *self._wire.coding.outgoing(args, kwargs, options),
             options_to_c(options),
-            ffi.NULL,
-            ffi.NULL,
-            ffi.NULL,
         )
         feeding = None if wamp_input is None else asyncio.ensure_future(self._feed(number, wamp_input, options))
         try:
@@ -215,10 +212,10 @@ class Session:
         """Publishes an event and returns at once. Raises `QueueFull` if the send queue has no room."""
         if kwargs:
             check_keywords(kwargs)
-        status = lib.wamp_session_publish(
+        status = lib.wamp_python_publish(
             self._pointer,
             uri_to_c("topic", topic),
-            self._wire.coding.outgoing(args, kwargs, wamp_options),
+            *self._wire.coding.outgoing(args, kwargs, wamp_options),
             options_to_c(wamp_options),
         )
         if status == lib.WAMP_ERR_AGAIN:
@@ -230,13 +227,10 @@ class Session:
         if kwargs:
             check_keywords(kwargs)
         number = await self._send(
-            lib.wamp_session_publish_ack,
+            lib.wamp_python_publish_ack,
             uri_to_c("topic", topic),
-            self._wire.coding.outgoing(args, kwargs, wamp_options),
+            *self._wire.coding.outgoing(args, kwargs, wamp_options),
             options_to_c(wamp_options),
-            ffi.NULL,
-            ffi.NULL,
-            ffi.NULL,
         )
         publication: int = await self._wire.outcome(number)
         return publication
@@ -300,10 +294,10 @@ class Session:
         try:
             if isinstance(pieces, AsyncIterable):
                 async for piece in pieces:
-                    await self._send(lib.wamp_session_call_more, call, self._piece(piece, form), more)
+                    await self._send(lib.wamp_python_call_more, call, *self._piece(piece, form), more)
             else:
                 for piece in pieces:
-                    await self._send(lib.wamp_session_call_more, call, self._piece(piece, form), more)
+                    await self._send(lib.wamp_python_call_more, call, *self._piece(piece, form), more)
             await self._send(lib.wamp_session_call_more, call, ffi.NULL, ffi.NULL)
         except BaseException as error:
             if is_cancelled(error):
@@ -312,7 +306,7 @@ class Session:
                 self._wire.fail(call, error)
                 self._cancel(call, "killnowait")
 
-    def _piece(self, piece: Any, options: Options) -> Any:
+    def _piece(self, piece: Any, options: Options) -> Payload:
         args, kwargs = (piece.args, piece.kwargs) if isinstance(piece, Result) else ([piece], {})
         return self._wire.coding.outgoing(args, kwargs, options)
 
