@@ -121,16 +121,18 @@ def details_of(event: Any) -> dict[str, Any]:
 def options_to_c(options: Mapping[str, Any] | None) -> Any:
     """Options as the library takes them: JSON text, or NULL for none."""
     if options is None:
-        return ffi.NULL
+        return _NULL
     given = options_of(options)
-    return to_c(json.dumps(given, allow_nan=False)) if given else ffi.NULL
+    return to_c(json.dumps(given, allow_nan=False)) if given else _NULL
 
 
 def options_of(options: Mapping[str, Any] | None) -> dict[str, Any]:
     """Options as a dict of our own."""
-    if options is not None and not isinstance(options, Mapping):
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
         raise TypeError(f"options are a mapping, and not {options!r}")
-    return dict(options or {})
+    return dict(options)
 
 
 def connection_options(options: Mapping[str, Any]) -> dict[str, Any]:

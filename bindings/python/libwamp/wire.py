@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from asyncio import _get_running_loop
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from .payload import Result, connection_options_to_c, details_of, unwrap
 
 _log = logging.getLogger("libwamp")
 _BATCH = 256
+_PROGRESS = lib.WAMP_FLAG_PROGRESS
 _STANDSTILL = 1.0  # seconds after which handlers that have made no progress may be waiting for what is not taken
 _EVENT_SIZE = ffi.sizeof(EVENTS.item)
 
@@ -51,13 +53,12 @@ def settle(future: asyncio.Future[Any], value: Any) -> None:
         future.set_result(value)
 
 
-class Request(NamedTuple):
-    """Somebody waits for what the library will tell under an id."""
+class Wishes(NamedTuple):
+    """What few requests want beside their outcome."""
 
-    outcome: asyncio.Future[Any]
     on_progress: Callable[[Any], Any] | None
     lane: Lane | None  # for on_progress
-    wants_details: bool
+    details: bool
 
 
 class Wire:
@@ -68,11 +69,11 @@ class Wire:
         self.coding = Coding(options.get("payload_encoding") == "wire")
         self._receivers: Receivers = {}  # while it listens, so that nothing holds itself when it is closed
         self.writable = asyncio.Event()
-        self._requests: dict[int, Request] = {}
+        self._requests: dict[int, asyncio.Future[Any]] = {}  # their outcomes, by the ids under which they will be told
+        self._wishes: dict[int, Wishes] = {}  # of some of them
         self._tasks: set[asyncio.Future[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None  # that listens
         self._thread = threading.current_thread()  # of the loop
-        self._parting = False  # nothing but the end is heard any more
         self._reading = False
         self._full: set[Lane] = set()  # lanes that want no more events
         self._needed: set[object] = set()  # one for each handler that waits for an event itself
@@ -119,7 +120,6 @@ class Wire:
             self._watch = None
         self._reading = False
         self._loop = None
-        self._parting = False
         self._receivers = {}
 
     @property
@@ -135,7 +135,7 @@ class Wire:
     def check_loop(self) -> None:
         """Raises RuntimeError on another thread, in another loop, or after the end of the loop that listens."""
         loop = self._loop
-        running = asyncio._get_running_loop()
+        running = _get_running_loop()
         if loop is None or loop is running:
             return
         if loop.is_closed():
@@ -158,21 +158,24 @@ class Wire:
     def part(self, receivers: Receivers) -> None:
         """Takes over, in the running loop, what an ended one has left: only to hear of the end."""
         self._requests.clear()
+        self._wishes.clear()
         self._tasks.clear()
         self._full, self._needed = set(), set()
         self._next = self._count = 0
         self._reading = False
         self._watch = None
         self.listen(receivers)
-        self._parting = True
+        self._receivers = {kind: receivers[kind] for kind in (lib.WAMP_CLOSE, BROKEN)}
 
     async def outcome(
         self, number: int, on_progress: Callable[[Any], Any] | None = None, wants_details: bool = False
     ) -> Any:
         """Waits for what the library will tell under a local id."""
-        outcome = asyncio.get_running_loop().create_future()
-        lane = None if on_progress is None else Lane(self, "the handler of progressive results")
-        self._requests[number] = Request(outcome, on_progress, lane, wants_details)
+        outcome = self._requests[number] = asyncio.get_running_loop().create_future()
+        lane = None
+        if on_progress is not None or wants_details:
+            lane = None if on_progress is None else Lane(self, "the handler of progressive results")
+            self._wishes[number] = Wishes(on_progress, lane, wants_details)
         try:
             if inside.get() is not self and lane is None:
                 return await outcome
@@ -189,18 +192,19 @@ class Wire:
             raise
         finally:
             self._requests.pop(number, None)
+            self._wishes.pop(number, None)
 
     def resolve(self, number: int, value: Any) -> None:
         """Tells the outcome of a request, if anybody waits for it."""
-        request = self._requests.get(number)
-        if request is not None and not request.outcome.done():
-            request.outcome.set_result(value)
+        outcome = self._requests.get(number)
+        if outcome is not None and not outcome.done():
+            outcome.set_result(value)
 
     def fail(self, number: int, error: BaseException) -> None:
         """Tells the failure of a request, if anybody waits for it."""
-        request = self._requests.get(number)
-        if request is not None and not request.outcome.done():
-            request.outcome.set_exception(error)
+        outcome = self._requests.get(number)
+        if outcome is not None and not outcome.done():
+            outcome.set_exception(error)
 
     def fail_all(self, error: Callable[[], BaseException]) -> None:
         """Ends everything that is still waited for. The library has told most of it already."""
@@ -228,7 +232,7 @@ class Wire:
             self.complain(error, f"exception in {what}")
             self.leave_by(error)
             return None
-        return answer if isinstance(answer, Awaitable) else None
+        return answer if answer is not None and isinstance(answer, Awaitable) else None
 
     def fill(self, lane: Lane) -> None:
         """A lane has as much as it can bear."""
@@ -330,15 +334,15 @@ class Wire:
             attend()
         if self._next == self._count:
             self._take()
-        receivers = self._receivers
+        receivers, events = self._receivers, self._events
         self._handling = True
         try:
             while self._next < self._count:
-                event = self._events[self._next]
+                event = events[self._next]
                 self._next += 1
                 try:
                     receiver = receivers.get(event.kind)
-                    if receiver is not None and (not self._parting or event.kind == lib.WAMP_CLOSE):
+                    if receiver is not None:
                         receiver(event)
                 except BaseException as error:
                     self.complain(error, "exception while an event was handled")
@@ -370,26 +374,28 @@ class Wire:
 
     def _on_result(self, event: Any) -> None:
         """WAMP_RESULT, the last one or one on the way."""
-        request = self._requests.get(event.id)
-        if request is None or request.outcome.done():
+        number = event.id
+        outcome = self._requests.get(number)
+        if outcome is None or outcome.done():
             return
+        wishes = self._wishes.get(number)
         try:
             args, kwargs = self.coding.arguments(event)
-            value = Result(args, kwargs) if request.wants_details else unwrap(args, kwargs)
+            value = Result(args, kwargs) if wishes is not None and wishes.details else unwrap(args, kwargs)
             if isinstance(value, Result):
                 value.details = details_of(event)
         except Exception as error:
-            if event.flags & lib.WAMP_FLAG_PROGRESS:  # the call goes on
+            if event.flags & _PROGRESS:  # the call goes on
                 self.complain(error, "a progressive result that cannot be read")
             else:
-                request.outcome.set_exception(error)
+                outcome.set_exception(error)
             return
-        if not event.flags & lib.WAMP_FLAG_PROGRESS:
-            request.outcome.set_result(value)
-        elif request.on_progress is not None and request.lane is not None:
-            work = self.begin("the handler of progressive results", request.on_progress, (value,), {})
+        if not event.flags & _PROGRESS:
+            outcome.set_result(value)
+        elif wishes is not None and wishes.on_progress is not None and wishes.lane is not None:
+            work = self.begin("the handler of progressive results", wishes.on_progress, (value,), {})
             if work is not None:
-                request.lane.add(work)
+                wishes.lane.add(work)
 
     def on_error(self, event: Any) -> None:
         """WAMP_ERROR."""
