@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from asyncio import _get_running_loop
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from types import CoroutineType
 from typing import Any, NamedTuple
 
 from .afterwards import add_loop, attend, discard, garbage, lines
@@ -135,8 +135,11 @@ class Wire:
     def check_loop(self) -> None:
         """Raises RuntimeError on another thread, in another loop, or after the end of the loop that listens."""
         loop = self._loop
-        running = _get_running_loop()
-        if loop is None or loop is running:
+        # The first is what the second tells, but without the system call that Python 3.11 makes for it.
+        if loop is None or getattr(loop, "_thread_id", None) == threading.get_ident():
+            return
+        running = asyncio._get_running_loop()
+        if loop is running:
             return
         if loop.is_closed():
             raise RuntimeError(f"the connection was left open by a loop that has ended, {loop!r}: close it first")
@@ -171,7 +174,7 @@ class Wire:
         self, number: int, on_progress: Callable[[Any], Any] | None = None, wants_details: bool = False
     ) -> Any:
         """Waits for what the library will tell under a local id."""
-        outcome = self._requests[number] = asyncio.get_running_loop().create_future()
+        outcome = self._requests[number] = (self._loop or asyncio.get_running_loop()).create_future()
         lane = None
         if on_progress is not None or wants_details:
             lane = None if on_progress is None else Lane(self, "the handler of progressive results")
@@ -288,11 +291,25 @@ class Wire:
         if moves == self._moves and self._requests:
             self._on_readable()
 
-    def spawn(self, work: Awaitable[Any], what: str) -> asyncio.Future[Any]:
-        """Lets a handler's coroutine run, as `run` does."""
-        task = asyncio.ensure_future(work)
+    def spawn(
+        self, work: Awaitable[Any], what: str, then: Callable[[asyncio.Future[Any]], None] | None = None
+    ) -> asyncio.Future[Any]:
+        """Lets a handler's coroutine run, as `run` does, and calls a function when it has ended."""
+        task: asyncio.Future[Any]
+        if type(work) is CoroutineType and self._loop is not None:
+            task = self._loop.create_task(work)
+        else:
+            task = asyncio.ensure_future(work)
         self._tasks.add(task)
-        task.add_done_callback(lambda done: self._on_task_done(done, what))
+
+        def done(task: asyncio.Future[Any]) -> None:  # one for both, as the loop makes much of each
+            try:
+                self._on_task_done(task, what)
+            finally:
+                if then is not None:
+                    then(task)
+
+        task.add_done_callback(done)
         return task
 
     def leave_by(self, error: BaseException) -> None:
