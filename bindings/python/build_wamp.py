@@ -55,6 +55,51 @@ _INTEGER_MACRO = re.compile(r"(\w+)\s+\(*(?:\w+\)\s*)?(-?(?:0[xX][0-9a-fA-F]+|\d
 _DECORATION = re.compile(r"\bWAMP_API\b|__attribute__\s*\(\(.*?\)\)|\b_Static_assert\s*\(.*?\)\s*;", re.DOTALL)
 
 
+# Polls, and gathers the payloads as one JSON text, which is read at once: a list with [args, kwargs] for each event,
+# or 0 where that is too long, or of another encoding.
+_POLL = """int wamp_python_poll(
+    wamp_connection_t *connection, wamp_event_t *events, int max, char *text, size_t room, size_t *size)"""
+_POLLING = """
+static char *wamp_python_add(char *to, const char *text, size_t size)
+{
+    memcpy(to, text, size);
+    return to + size;
+}
+
+static char *wamp_python_add_payload(char *to, const char *end, const wamp_payload_t *payload)
+{
+    size_t room = (size_t)(end - to), around = sizeof "[[],{}]";
+    if (!payload->args && !payload->kwargs && around <= room)
+        return wamp_python_add(to, "[[],{}]", around - 1);
+    if (payload->encoding != WAMP_JSON || room < around || payload->args_size > room - around
+        || payload->kwargs_size > room - around - payload->args_size)
+        return wamp_python_add(to, "0", 1);
+    *to++ = '[';
+    to = payload->args ? wamp_python_add(to, payload->args, payload->args_size) : wamp_python_add(to, "[]", 2);
+    *to++ = ',';
+    to = payload->kwargs ? wamp_python_add(to, payload->kwargs, payload->kwargs_size) : wamp_python_add(to, "{}", 2);
+    *to++ = ']';
+    return to;
+}
+
+static POLL
+{
+    char *to = text;
+    const char *end = text + room - 2 * (size_t)max - 2; /* "0," for each, and the brackets */
+    int count = wamp_connection_poll(connection, events, sizeof *events, max, 0);
+    *to++ = '[';
+    for (int number = 0; number < count; number++) {
+        if (number)
+            *to++ = ',';
+        to = wamp_python_add_payload(to, end > to ? end : to, &events[number].payload);
+    }
+    *to++ = ']';
+    *size = (size_t)(to - text);
+    return count;
+}
+""".replace("POLL", _POLL)
+
+
 def declarations(header: str) -> str:
     """The declarations of a C header, in the form that cffi takes: no preprocessor lines but integer macros."""
     text = _CONTINUED.sub(" ", _COMMENT.sub(" ", header))
@@ -86,11 +131,11 @@ def _preprocessed(text: str) -> Iterator[str]:
 
 
 def requests() -> tuple[str, str]:
-    """The declarations and the definitions of the requests that take payloads in parts."""
+    """The declarations and the definitions of what is in C beside the library."""
     heads = {head.replace("PAYLOAD", _PAYLOAD): call for head, call in _REQUESTS.items()}
     filled = "wamp_payload_t payload = {args, args_size, kwargs, kwargs_size, encoding, 0};"
     bodies = [f"static {head} {{ {filled} return {call}; }}" for head, call in heads.items()]
-    return "\n".join(f"{head};" for head in heads), "\n".join(bodies)
+    return "\n".join(f"{head};" for head in (*heads, _POLL)), "\n".join((*bodies, _POLLING))
 
 
 def builder() -> FFI:
@@ -101,7 +146,7 @@ def builder() -> FFI:
     # The library lies beside the module.
     made.set_source(
         "libwamp._wamp",
-        f"#include <wamp.h>\n{defined}\n",
+        f"#include <string.h>\n#include <wamp.h>\n{defined}\n",
         include_dirs=[str(HEADER.parent)],
         extra_link_args=[f"-Wl,-rpath,{'@loader_path' if sys.platform == 'darwin' else '$ORIGIN'}"],
     )

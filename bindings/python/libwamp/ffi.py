@@ -59,3 +59,4 @@ ffi, lib = _load()
 
 CHARS = ffi.typeof("char[]")
 EVENTS = ffi.typeof("wamp_event_t[]")
+SIZE = ffi.typeof("size_t *")

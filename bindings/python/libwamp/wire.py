@@ -18,16 +18,16 @@ from typing import Any, NamedTuple
 from .afterwards import add_loop, attend, discard, garbage, lines
 from .coding import Coding
 from .errors import check, last_error, making_failed
-from .ffi import EVENTS, ffi, lib
+from .ffi import CHARS, EVENTS, SIZE, ffi, lib
 from .lane import Lane, inside
 from .logs import follow_logging
-from .payload import Result, connection_options_to_c, details_of, unwrap
+from .payload import Result, connection_options_to_c, details_of, loads_all, unwrap
 
 _log = logging.getLogger("libwamp")
 _BATCH = 256
+_ROOM = 32 * 1024  # for the payloads of a batch
 _PROGRESS = lib.WAMP_FLAG_PROGRESS
 _STANDSTILL = 1.0  # seconds after which handlers that have made no progress may be waiting for what is not taken
-_EVENT_SIZE = ffi.sizeof(EVENTS.item)
 
 Receivers = Mapping[int, Callable[[Any], None]]
 """Functions for each kind of event, and for the error when no more can be had: BROKEN."""
@@ -81,6 +81,9 @@ class Wire:
         self._watch: asyncio.TimerHandle | None = None  # for a standstill, from when it stops reading
         self._fd = -1
         self._events = ffi.new(EVENTS, _BATCH)
+        self._text = ffi.new(CHARS, _ROOM)  # their payloads, but for long ones
+        self._text_size = ffi.new(SIZE)
+        self._payloads: list[Any] | None = None  # the same as values, if they could be read together
         self._count = 0  # of the events that were taken together
         self._next = 0  # of them to be handled
         self._handling = False
@@ -351,12 +354,14 @@ class Wire:
             attend()
         if self._next == self._count:
             self._take()
-        receivers, events = self._receivers, self._events
+        receivers, events, coding, payloads = self._receivers, self._events, self.coding, self._payloads
         self._handling = True
         try:
             while self._next < self._count:
-                event = events[self._next]
-                self._next += 1
+                at = self._next
+                event = events[at]
+                self._next = at + 1
+                coding.ready = None if payloads is None else payloads[at]
                 try:
                     receiver = receivers.get(event.kind)
                     if receiver is not None:
@@ -365,8 +370,11 @@ class Wire:
                     self.complain(error, "exception while an event was handled")
                     self.leave_by(error)
         finally:
+            coding.ready = None
             self._handling = False
-            if self._next < self._count and self._loop is not None:  # a signal's handler has raised between two
+            if self._next == self._count:
+                self._payloads = None
+            elif self._loop is not None:  # a signal's handler has raised between two
                 self._loop.call_soon(self._on_readable)
             self._read_or_rest()
         way_out, self._exit = self._exit, None
@@ -375,11 +383,14 @@ class Wire:
 
     def _take(self) -> None:
         self._next = self._count = 0
-        count = lib.wamp_connection_poll(self.pointer, self._events, _EVENT_SIZE, _BATCH, 0)
+        self._payloads = None
+        count = lib.wamp_python_poll(self.pointer, self._events, _BATCH, self._text, _ROOM, self._text_size)
         if count < 0:
             self._receivers[BROKEN](last_error(count))
         else:
             self._count = count
+            if self.coding.reads and count:
+                self._payloads = loads_all(ffi.unpack(self._text, self._text_size[0]), count)
 
     def _on_writable(self, event: Any) -> None:
         """WAMP_WRITABLE."""
