@@ -14,7 +14,7 @@ from .errors import Error, check, local_error
 from .ffi import ffi, from_c, lib, to_c
 from .invocation import Invocation
 from .payload import Result, options_to_c, payload, unwrap
-from .wire import EXITS, Wire, is_cancelled
+from .wire import EXITS, Wire, is_awaitable, is_cancelled
 
 _log = logging.getLogger("libwamp")
 
@@ -122,7 +122,7 @@ class Callee:
             _send(handle, self._failure(handle, procedure, call, error))
             self._wire.leave_by(error)
         else:
-            if type(value) not in _PLAIN and isinstance(value, Awaitable):
+            if is_awaitable(value):
                 self._serve_later(Call(procedure, args, kwargs), event, read, value)
             else:
                 _send(handle, self._reply(handle, procedure, value))
@@ -235,7 +235,6 @@ def _refusal(handle: Any, error: BaseException) -> _Answer:
 
 _NULL = ffi.NULL
 _MORE = lib.WAMP_FLAG_MORE
-_PLAIN = frozenset((type(None), bool, int, float, str, bytes, list, dict, Result))  # kinds that nobody awaits
 _UNSENDABLE = (
     lib.WAMP_ERR_TOO_LARGE,
     lib.WAMP_ERR_PAYLOAD,

@@ -24,7 +24,7 @@ from .errors import LocalError, check
 from .ffi import CHARS, ffi, from_c, lib, to_c
 from .invocation import Endpoint, Registration
 from .joined import Joined
-from .payload import Payload, Result, dumps, options_of, options_to_c, report
+from .payload import Payload, Result, dumps, options_of, options_to_c, payload, report
 from .reports import Closed, Transport
 from .serving import CONCURRENCY
 from .subscription import Subscription
@@ -119,7 +119,7 @@ class Session:
         wire = self._core.wire
         given = (
             uri_to_c("procedure", procedure),
-            *wire.coding.outgoing(args, kwargs, options),
+            *(wire.coding.outgoing(args, kwargs, options) if options else payload(args, kwargs)),
             options_to_c(options) if options else _NULL,
         )
         number = lib.wamp_python_call(self._joined.pointer, *given)
@@ -223,12 +223,13 @@ class Session:
         status = lib.wamp_python_publish(
             self._joined.pointer,
             uri_to_c("topic", topic),
-            *wire.coding.outgoing(args, kwargs, wamp_options),
+            *(wire.coding.outgoing(args, kwargs, wamp_options) if wamp_options else payload(args, kwargs)),
             _NULL if wamp_options is None else options_to_c(wamp_options),
         )
         if status == _AGAIN:
             wire.block()
-        check(status)
+        if status < 0 or garbage or lines:
+            check(status)
 
     async def publish_ack(self, topic: str, /, *args: Any, wamp_options: Options | None = None, **kwargs: Any) -> int:
         """Publishes an event and waits until the router has it. Returns the publication's id."""
