@@ -213,13 +213,14 @@ def _binary(value: Any) -> str:
     raise TypeError(f"{type(value).__name__} cannot be sent in a payload")
 
 
-def _pieces_maker() -> Callable[[Any, int], Iterable[str]]:
+def pieces_maker() -> Callable[[Any, int], Iterable[str]]:
     """What `_write` makes for each text, made once: from its C part, where this Python has it."""
-    make = getattr(json.encoder, "c_make_encoder", None)
-    if make is None:
+    try:
+        make = getattr(json.encoder, "c_make_encoder")  # noqa: B009 - typeshed has it not
+        quote = json.encoder.encode_basestring
+        pieces: Callable[[Any, int], Iterable[str]] = make(None, _binary, quote, None, ":", ",", False, False, False)
+    except (AttributeError, TypeError):
         return lambda value, _: (_write(value),)
-    quote = json.encoder.encode_basestring
-    pieces: Callable[[Any, int], Iterable[str]] = make(None, _binary, quote, None, ":", ",", False, False, False)
     return pieces
 
 
@@ -243,4 +244,4 @@ _NULL = ffi.NULL
 _unpack = ffi.unpack
 _write = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_binary).encode
 _scan = getattr(json.JSONDecoder(), "scan_once")  # noqa: B009 - typeshed has it not
-_pieces = _pieces_maker()
+_pieces = pieces_maker()

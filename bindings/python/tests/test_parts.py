@@ -12,7 +12,7 @@ from samples import SAMPLES
 import libwamp
 from libwamp.errors import local_error
 from libwamp.ffi import ffi, lib
-from libwamp.payload import Result, dumps, loads, loads_all, payload, received, unwrap
+from libwamp.payload import Result, dumps, loads, loads_all, payload, pieces_maker, received, unwrap
 
 declarations = runpy.run_path(str(BINDING / "build_wamp.py"))["declarations"]
 
@@ -133,6 +133,11 @@ def test_texts_are_read_together_or_each_alone():
     assert loads_all(b"[[[1],{}],0]", 2) == [[[1], {}], 0]
     for text in (b"[[[1],{}],0] ", b"[[[1],{}]]", b"[[[1 2],{}],0]", b'[[["\\u0000EAM="],{}],0]', b"[" * 99_999, b""):
         assert loads_all(text, 2) is None
+
+
+def test_texts_where_python_has_no_encoder_in_c(monkeypatch):
+    monkeypatch.setattr(json.encoder, "c_make_encoder", None)
+    assert "".join(pieces_maker()([b"\3", "é"], 0)) == '["\\u0000Aw==","é"]'
 
 
 def test_what_holds_itself_is_refused_and_then_forgotten():
