@@ -7,11 +7,13 @@ import inspect
 import math
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from .ffi import to_c
 
 CANCEL_MODES = ("skip", "killnowait", "kill")
+_known_to_c = lru_cache(256)(to_c)  # a program uses the same few again and again
 _KEYWORDS = ("wamp_options", "wamp_timeout", "wamp_on_progress", "wamp_input", "wamp_cancel_mode", "wamp_details")
 
 
@@ -19,7 +21,7 @@ def uri_to_c(what: str, uri: Any) -> bytes:
     """A topic or procedure as the library takes it."""
     if not isinstance(uri, str):
         raise TypeError(f"the {what} is a string and comes first; this is {uri!r}")
-    return to_c(uri)
+    return _known_to_c(uri)
 
 
 def check_callable(what: str, function: Any, optional: bool = False) -> None:

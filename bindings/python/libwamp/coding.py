@@ -9,20 +9,21 @@ from . import passthru
 from .errors import Error, WampError, local_error
 from .ffi import from_c, lib
 from .passthru import Codec
-from .payload import details_of, encoded, payload, received
+from .payload import Payload, details_of, encoded, payload, received
 
 
 class Coding:
     """The arguments of one connection's events and requests."""
 
     def __init__(self, takes_encoded: bool) -> None:
-        self._takes_encoded = takes_encoded
         self._codec: Codec | None = None
+        self.reads = not takes_encoded  # whether payloads are looked into
+        self.ready: Any = None  # [args, kwargs] of the event that is being handled, if they are read already
 
     def set_codec(self, codec: Codec | None) -> None:
         """Sets what makes and reads payloads that routers carry without a look inside."""
         if codec is not None:
-            if self._takes_encoded:
+            if not self.reads:
                 raise ValueError('with payload_encoding="wire" payloads are not looked into')
             for name in ("encode", "decode"):
                 if not callable(getattr(codec, name, None)):
@@ -34,9 +35,13 @@ class Coding:
 
         `first` are the details that came with the first input of a call: a router need not repeat them.
         """
-        if self._takes_encoded:
+        if not self.reads:
             return [encoded(event.payload)], {}
-        args, kwargs = received(event.payload)
+        ready = self.ready
+        if type(ready) is list and type(ready[0]) is list and type(ready[1]) is dict:
+            args, kwargs = ready
+        else:
+            args, kwargs = received(event.payload)
         if self._codec is not None and (first or event.details_size > 2):
             details = {**(first or {}), **details_of(event)}
             if passthru.needs_codec(details):
@@ -45,8 +50,8 @@ class Coding:
 
     def outgoing(
         self, args: Iterable[Any], kwargs: Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None
-    ) -> Any:
-        """Arguments as a `wamp_payload_t *`, made as the options of their request want it."""
+    ) -> Payload:
+        """Arguments as the library takes them, made as the options of their request want it."""
         if options and passthru.needs_codec(options):
             return payload(passthru.encode(self._codec, options, list(args), kwargs or {}))
         return payload(args, kwargs)

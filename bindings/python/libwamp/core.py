@@ -316,13 +316,14 @@ class Core:
         entry = self.subscriptions.get(event.id)
         if entry is None:
             return
-        args, kwargs = self.wire.coding.arguments(event)
+        wire = self.wire
+        args, kwargs = wire.coding.arguments(event)
         if entry.details_arg is not None:
             kwargs[entry.details_arg] = Event(event)
-        work = self.wire.begin(entry.what, entry.function, args, kwargs)
+        work = wire.begin(entry.what, entry.function, args, kwargs)
         if work is not None:
             if entry.lane is None:
-                entry.lane = Lane(self.wire, entry.what)
+                entry.lane = Lane(wire, entry.what)
             entry.lane.add(work)
 
     def _found(self, number: int) -> Entry | None:

@@ -59,4 +59,4 @@ ffi, lib = _load()
 
 CHARS = ffi.typeof("char[]")
 EVENTS = ffi.typeof("wamp_event_t[]")
-PAYLOAD = ffi.typeof("wamp_payload_t *")
+SIZE = ffi.typeof("size_t *")

@@ -94,9 +94,9 @@ class Invocation:
         told = self._coding.outgoing(args, kwargs, wamp_options)
         if wamp_options:
             options = options_to_c({**wamp_options, "progress": True})
-            check(lib.wamp_invocation_yield_with(self._pointer, told, options))
+            check(lib.wamp_python_yield(self._pointer, *told, options))
         else:
-            check(lib.wamp_invocation_progress(self._pointer, told))
+            check(lib.wamp_python_progress(self._pointer, *told))
 
     async def input(self) -> AsyncIterator[Any]:
         """Yields what the caller sends after the arguments: each piece is None, the single value, or a `Result`."""

@@ -32,7 +32,7 @@ class Joined:
     @property
     def pointer(self) -> Any:
         """The handle, for a request: raises where the session has ended, or in another loop or thread."""
-        if self.handle == ffi.NULL:
+        if not self.handle:
             raise local_error(lib.WAMP_ERR_CLOSED)
         self._wire.check_loop()
         return self.handle

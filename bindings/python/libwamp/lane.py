@@ -72,9 +72,8 @@ class Lane:
 
     def _start(self, work: Awaitable[Any]) -> None:
         token = inside.set(self._wire)
-        self._running = self._wire.spawn(work, self._what)
+        self._running = self._wire.spawn(work, self._what, self._on_done)
         inside.reset(token)
-        self._running.add_done_callback(self._on_done)
 
     def _on_done(self, _: asyncio.Future[Any]) -> None:
         self._running = None

@@ -10,14 +10,13 @@ import binascii
 import json
 import os
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from .afterwards import attend, garbage, lines
 from .errors import local_error, making_failed
-from .ffi import PAYLOAD, ffi, lib, to_c
+from .ffi import ffi, lib, to_c
 
 
 class Result:
@@ -63,6 +62,10 @@ class Encoded:
             raise ValueError(f"the encoding is one of {', '.join(_ENCODINGS)}, and not {self.encoding!r}")
 
 
+Payload = tuple[int, Any, int, Any, int]
+"""The fields of a `wamp_payload_t`, which are arguments of the functions wamp_python_*."""
+
+
 def unwrap(args: list[Any], kwargs: dict[str, Any]) -> Any:
     """The value that a call gives: nothing, the one value, or all of it."""
     if kwargs or len(args) > 1:
@@ -70,32 +73,32 @@ def unwrap(args: list[Any], kwargs: dict[str, Any]) -> Any:
     return args[0] if args else None
 
 
-def payload(args: Iterable[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Any:
-    """Arguments as a `wamp_payload_t *`. What it points to lives as long as it does."""
-    args = list(args)
+def payload(args: Iterable[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Payload:
+    """Arguments as the library takes them."""
+    if not isinstance(args, (list, tuple)):
+        args = list(args)
     if len(args) == 1 and not kwargs and isinstance(args[0], Encoded):
         given = args[0]
-    else:
-        given = Encoded("json", dumps(args).encode() if args else None, dumps(kwargs).encode() if kwargs else None)
-    pointer = ffi.new(PAYLOAD)
-    pointer.encoding = _ENCODINGS[given.encoding]
-    parts = []
-    if given.args is not None:
-        parts.append(ffi.from_buffer(given.args))
-        pointer.args, pointer.args_size = parts[-1], len(parts[-1])
-    if given.kwargs is not None:
-        parts.append(ffi.from_buffer(given.kwargs))
-        pointer.kwargs, pointer.kwargs_size = parts[-1], len(parts[-1])
-    _parts[pointer] = parts
-    return pointer
+        return _ENCODINGS[given.encoding], *_part(given.args), *_part(given.kwargs)
+    positional = _text(args) if args else b""
+    named = _text(kwargs) if kwargs else b""
+    return _JSON, positional or _NULL, len(positional), named or _NULL, len(named)
+
+
+def _part(text: bytes | None) -> tuple[Any, int]:
+    if text is None:
+        return _NULL, 0
+    view = ffi.from_buffer(text)  # of whatever holds bytes
+    return view, len(view)
 
 
 def received(given: Any) -> tuple[list[Any], dict[str, Any]]:
     """The arguments of a received `wamp_payload_t`."""
-    if given.encoding != lib.WAMP_JSON and (given.args or given.kwargs):
+    positional, named = given.args, given.kwargs
+    if given.encoding != _JSON and (positional or named):
         raise local_error(lib.WAMP_ERR_PAYLOAD, f"encoding {given.encoding} is not read here")
-    args = loads(ffi.unpack(given.args, given.args_size)) if given.args else []
-    kwargs = loads(ffi.unpack(given.kwargs, given.kwargs_size)) if given.kwargs else {}
+    args = loads(_unpack(positional, given.args_size)) if positional else []
+    kwargs = loads(_unpack(named, given.kwargs_size)) if named else {}
     if isinstance(args, bytes):  # one binary in place of the list: Autobahn's payload transparency
         args = [args]
     return args or [], kwargs or {}
@@ -118,16 +121,18 @@ def details_of(event: Any) -> dict[str, Any]:
 def options_to_c(options: Mapping[str, Any] | None) -> Any:
     """Options as the library takes them: JSON text, or NULL for none."""
     if options is None:
-        return ffi.NULL
+        return _NULL
     given = options_of(options)
-    return to_c(json.dumps(given, allow_nan=False)) if given else ffi.NULL
+    return to_c(json.dumps(given, allow_nan=False)) if given else _NULL
 
 
 def options_of(options: Mapping[str, Any] | None) -> dict[str, Any]:
     """Options as a dict of our own."""
-    if options is not None and not isinstance(options, Mapping):
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
         raise TypeError(f"options are a mapping, and not {options!r}")
-    return dict(options or {})
+    return dict(options)
 
 
 def connection_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,17 +172,56 @@ def dumps(value: Any) -> str:
     return _write(value)
 
 
+def _text(value: Any) -> bytes:
+    """A value as JSON text in UTF-8. With one encoder for all, as `json` makes another for each text."""
+    try:
+        return "".join(_pieces(value, 0)).encode()
+    except Exception:  # the slow way has better words for it
+        return _write(value).encode()
+
+
 def loads(text: bytes) -> Any:
     """The value of a JSON text."""
-    value = json.loads(text)
     # Only an escape can bring a NUL into a JSON string, so most texts need no second look.
-    return _with_bytes(value) if b"\\u0000" in text else value
+    if b"\\u0000" in text:
+        return _with_bytes(json.loads(text))
+    try:
+        written = text.decode()
+        value, end = _scan(written, 0)
+        if end == len(written):
+            return value
+    except (StopIteration, ValueError):
+        pass
+    return json.loads(text)  # which knows white space around a value, and has words for what is wrong
+
+
+def loads_all(text: bytes, count: int) -> list[Any] | None:
+    """The values of a list, where it has so many. None where each is better read alone."""
+    if b"\\u0000" in text:
+        return None
+    try:
+        written = text.decode()
+        values, end = _scan(written, 0)
+    except (StopIteration, ValueError, RecursionError):
+        return None
+    return values if end == len(written) and len(values) == count else None
 
 
 def _binary(value: Any) -> str:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return "\0" + b64encode(value).decode()
     raise TypeError(f"{type(value).__name__} cannot be sent in a payload")
+
+
+def pieces_maker() -> Callable[[Any, int], Iterable[str]]:
+    """What `_write` makes for each text, made once: from its C part, where this Python has it."""
+    try:
+        make = getattr(json.encoder, "c_make_encoder")  # noqa: B009 - typeshed has it not
+        quote = json.encoder.encode_basestring
+        pieces: Callable[[Any, int], Iterable[str]] = make(None, _binary, quote, None, ":", ",", False, False, False)
+    except (AttributeError, TypeError):
+        return lambda value, _: (_write(value),)
+    return pieces
 
 
 def _with_bytes(value: Any) -> Any:
@@ -195,5 +239,9 @@ def _with_bytes(value: Any) -> Any:
 
 _ENCODINGS = {"json": lib.WAMP_JSON, "msgpack": lib.WAMP_MSGPACK, "cbor": lib.WAMP_CBOR}
 _NAMES = {number: name for name, number in _ENCODINGS.items()}
-_parts: WeakKeyDictionary[Any, list[Any]] = WeakKeyDictionary()  # a pointer in a struct keeps nothing alive
+_JSON = lib.WAMP_JSON
+_NULL = ffi.NULL
+_unpack = ffi.unpack
 _write = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_binary).encode
+_scan = getattr(json.JSONDecoder(), "scan_once")  # noqa: B009 - typeshed has it not
+_pieces = pieces_maker()

@@ -14,7 +14,7 @@ from .errors import Error, check, local_error
 from .ffi import ffi, from_c, lib, to_c
 from .invocation import Invocation
 from .payload import Result, options_to_c, payload, unwrap
-from .wire import EXITS, Wire, is_cancelled
+from .wire import EXITS, Wire, is_awaitable, is_cancelled
 
 _log = logging.getLogger("libwamp")
 
@@ -23,7 +23,7 @@ CONCURRENCY = 1024
 
 _MOST_UNFINISHED = 1024  # as many as the library remembers itself
 
-_Answer = Callable[[], int]
+_Answer = tuple[Callable[..., int], tuple[Any, ...]]  # a function of the library, and its arguments
 
 
 class Call(NamedTuple):
@@ -60,11 +60,13 @@ class Callee:
         self._wire = wire
         self._serving: dict[int, Serving] = {}  # by the router's id
         self._unfinished: deque[int] = deque(maxlen=_MOST_UNFINISHED)  # invocations whose input goes on
+        self._begun: list[tuple[Serving, Any]] = []  # those before their first turn, with their handles
 
     def forget(self) -> None:
         """The invocations of an earlier session are no longer told apart from those to come."""
         self._serving.clear()
         self._unfinished.clear()
+        self._begun.clear()
 
     def tasks(self) -> list[asyncio.Future[Any]]:
         """The coroutines that run, but for the one that asks."""
@@ -80,7 +82,7 @@ class Callee:
     def serve(self, procedure: Procedure | None, event: Any) -> None:
         """Runs the endpoint of an INVOCATION event and answers, now or when its coroutine ends."""
         handle, number = event.invocation, event.wamp_id
-        more = bool(event.flags & lib.WAMP_FLAG_MORE)
+        more = bool(event.flags & _MORE)
         if number in self._serving or number in self._unfinished:
             self._add_input(event, more)
             return
@@ -98,7 +100,9 @@ class Callee:
     def _begin(self, procedure: Procedure, event: Any, more: bool) -> None:
         handle = event.invocation
         read: Input | None = None
-        call: Call | None = None
+        begun = False
+        args: list[Any] = []
+        kwargs: dict[str, Any] = {}
         try:
             if more and procedure.details_arg is None:
                 raise Error("wamp.error.invalid_argument", ["this procedure takes no input beside its arguments"])
@@ -111,16 +115,17 @@ class Callee:
                 pieces: asyncio.Queue[tuple[bool, Any]] = asyncio.Queue()
                 invocation = kwargs[procedure.details_arg] = Invocation(self._wire.coding, event, pieces)
                 read = Input(invocation.details, pieces)
-            call = Call(procedure, args, kwargs)
+            begun = True
             value = procedure.function(*args, **kwargs)
         except BaseException as error:
+            call = Call(procedure, args, kwargs) if begun else None
             _send(handle, self._failure(handle, procedure, call, error))
             self._wire.leave_by(error)
         else:
-            if isinstance(value, Awaitable):
-                self._serve_later(call, event, read, value)
+            if is_awaitable(value):
+                self._serve_later(Call(procedure, args, kwargs), event, read, value)
             else:
-                _send(handle, self._reply(handle, call, value))
+                _send(handle, self._reply(handle, procedure, value))
 
     def _add_input(self, event: Any, more: bool) -> None:
         number, serving = event.wamp_id, self._serving.get(event.wamp_id)
@@ -143,11 +148,7 @@ class Callee:
     def _serve_later(self, call: Call, event: Any, read: Input | None, value: Awaitable[Any]) -> None:
         handle, number, procedure = event.invocation, event.wamp_id, call.procedure
         check(lib.wamp_invocation_retain(handle))
-        lib.wamp_invocation_on_interrupt(handle, ffi.NULL, ffi.NULL, ffi.NULL)  # if it fails, nobody will interrupt it
         work = self._answer_later(call, handle, value)
-        serving = Serving(self._wire.spawn(work, procedure.what), procedure.uri, read)
-        self._serving[number] = serving
-        procedure.running += 1
 
         def done(task: asyncio.Future[Any]) -> None:
             procedure.running -= 1
@@ -158,11 +159,26 @@ class Callee:
             # Then there was no answer either, and this gives one.
             lib.wamp_invocation_release(handle)
 
-        serving.task.add_done_callback(done)
+        serving = self._serving[number] = Serving(self._wire.spawn(work, procedure.what, done), procedure.uri, read)
+        procedure.running += 1
+        if not self._begun:  # the tasks of this batch have had a turn after the next one
+            loop = serving.task.get_loop()
+            loop.call_soon(loop.call_soon, self._hear_interrupts)
+        self._begun.append((serving, handle))
+
+    def _hear_interrupts(self) -> None:
+        """Has the library tell of interrupts, and of those that have come already.
+
+        This wakes a thread of the library, and most coroutines have ended before: so it is done for the others only.
+        """
+        begun, self._begun = self._begun, []
+        for serving, handle in begun:
+            if not serving.task.done():  # if it fails, nobody will interrupt it
+                lib.wamp_invocation_on_interrupt(handle, _NULL, _NULL, _NULL)
 
     async def _answer_later(self, call: Call, handle: Any, value: Awaitable[Any]) -> None:
         try:
-            answer = self._reply(handle, call, await value)
+            answer = self._reply(handle, call.procedure, await value)
         except BaseException as error:
             if is_cancelled(error):
                 _send(handle, _refusal(handle, Error("wamp.error.canceled")))
@@ -173,16 +189,16 @@ class Callee:
             answer = self._failure(handle, call.procedure, call, error)
         _send(handle, answer)
 
-    def _reply(self, handle: Any, call: Call, value: Any) -> _Answer:
+    def _reply(self, handle: Any, procedure: Procedure, value: Any) -> _Answer:
         try:
             if isinstance(value, Result):
                 result = self._wire.coding.outgoing(value.args, value.kwargs, value.options)
                 options = options_to_c(value.options)
             else:
-                result, options = payload([value]), ffi.NULL
+                result, options = payload((value,)), _NULL
         except Exception as error:  # a value that JSON does not know
-            return self._failure(handle, call.procedure, None, error)
-        return lambda: lib.wamp_invocation_yield_with(handle, result, options)
+            return self._failure(handle, procedure, None, error)
+        return lib.wamp_python_yield, (handle, *result, options)
 
     def _failure(self, handle: Any, procedure: Procedure, call: Call | None, error: BaseException) -> _Answer:
         if call is not None and call.is_fault_of(error):
@@ -197,9 +213,11 @@ class Callee:
 
 def _send(handle: Any, answer: _Answer) -> None:
     """Sends an answer; one that cannot be sent as it is (too large) becomes an ERROR that says so."""
-    status = answer()
+    function, arguments = answer
+    status = function(*arguments)
     if status in _UNSENDABLE:
-        _refusal(handle, local_error(status, from_c(lib.wamp_last_error())))()
+        function, arguments = _refusal(handle, local_error(status, from_c(lib.wamp_last_error())))
+        function(*arguments)
 
 
 def _refusal(handle: Any, error: BaseException) -> _Answer:
@@ -212,9 +230,11 @@ def _refusal(handle: Any, error: BaseException) -> _Answer:
         name = to_c(uri)
     except Exception as unsendable:
         name, told = to_c("wamp.error.runtime_error"), payload([f"{uri}: {unsendable!r}"])
-    return lambda: lib.wamp_invocation_error(handle, name, told)
+    return lib.wamp_python_error, (handle, name, *told)
 
 
+_NULL = ffi.NULL
+_MORE = lib.WAMP_FLAG_MORE
 _UNSENDABLE = (
     lib.WAMP_ERR_TOO_LARGE,
     lib.WAMP_ERR_PAYLOAD,

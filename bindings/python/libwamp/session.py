@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .afterwards import attend, garbage, lines
 from .checks import (
     check_callable,
     check_cancel_mode,
@@ -23,7 +24,7 @@ from .errors import LocalError, check
 from .ffi import CHARS, ffi, from_c, lib, to_c
 from .invocation import Endpoint, Registration
 from .joined import Joined
-from .payload import Result, dumps, options_of, options_to_c, report
+from .payload import Payload, Result, dumps, options_of, options_to_c, payload, report
 from .reports import Closed, Transport
 from .serving import CONCURRENCY
 from .subscription import Subscription
@@ -104,7 +105,8 @@ class Session:
         if kwargs:
             check_keywords(kwargs)
         check_cancel_mode(wamp_cancel_mode)
-        check_callable("wamp_on_progress", wamp_on_progress, optional=True)
+        if wamp_on_progress is not None:
+            check_callable("wamp_on_progress", wamp_on_progress)
         if wamp_input is not None and not isinstance(wamp_input, (Iterable, AsyncIterable)):
             raise TypeError(f"wamp_input is something to iterate over, and not {wamp_input!r}")
         options = options_of(wamp_options)
@@ -114,18 +116,20 @@ class Session:
             options["receive_progress"] = True
         if wamp_input is not None:
             options["progress"] = True
-        number = await self._send(
-            lib.wamp_session_call,
+        wire = self._core.wire
+        given = (
             uri_to_c("procedure", procedure),
-            self._wire.coding.outgoing(args, kwargs, options),
-            options_to_c(options),
-            ffi.NULL,
-            ffi.NULL,
-            ffi.NULL,
+            *(wire.coding.outgoing(args, kwargs, options) if options else payload(args, kwargs)),
+            options_to_c(options) if options else _NULL,
         )
+        number = lib.wamp_python_call(self._joined.pointer, *given)
+        if number < 0:
+            number = await self._send_again(number, lib.wamp_python_call, *given)
+        elif garbage or lines:
+            attend()
         feeding = None if wamp_input is None else asyncio.ensure_future(self._feed(number, wamp_input, options))
         try:
-            return await self._wire.outcome(number, wamp_on_progress, wamp_details)
+            return await wire.outcome(number, wamp_on_progress, wamp_details)
         except asyncio.CancelledError:
             self._cancel(number, wamp_cancel_mode)
             raise
@@ -215,28 +219,27 @@ class Session:
         """Publishes an event and returns at once. Raises `QueueFull` if the send queue has no room."""
         if kwargs:
             check_keywords(kwargs)
-        status = lib.wamp_session_publish(
-            self._pointer,
+        wire = self._core.wire
+        status = lib.wamp_python_publish(
+            self._joined.pointer,
             uri_to_c("topic", topic),
-            self._wire.coding.outgoing(args, kwargs, wamp_options),
-            options_to_c(wamp_options),
+            *(wire.coding.outgoing(args, kwargs, wamp_options) if wamp_options else payload(args, kwargs)),
+            _NULL if wamp_options is None else options_to_c(wamp_options),
         )
-        if status == lib.WAMP_ERR_AGAIN:
-            self._wire.block()
-        check(status)
+        if status == _AGAIN:
+            wire.block()
+        if status < 0 or garbage or lines:
+            check(status)
 
     async def publish_ack(self, topic: str, /, *args: Any, wamp_options: Options | None = None, **kwargs: Any) -> int:
         """Publishes an event and waits until the router has it. Returns the publication's id."""
         if kwargs:
             check_keywords(kwargs)
         number = await self._send(
-            lib.wamp_session_publish_ack,
+            lib.wamp_python_publish_ack,
             uri_to_c("topic", topic),
-            self._wire.coding.outgoing(args, kwargs, wamp_options),
+            *self._wire.coding.outgoing(args, kwargs, wamp_options),
             options_to_c(wamp_options),
-            ffi.NULL,
-            ffi.NULL,
-            ffi.NULL,
         )
         publication: int = await self._wire.outcome(number)
         return publication
@@ -288,9 +291,14 @@ class Session:
 
     async def _send(self, function: Callable[..., int], *arguments: Any) -> int:
         """Calls a function of the library; where the queue is full, waits for room and calls it again."""
-        while (status := function(self._pointer, *arguments)) == lib.WAMP_ERR_AGAIN:
+        return await self._send_again(function(self._pointer, *arguments), function, *arguments)
+
+    async def _send_again(self, status: int, function: Callable[..., int], *arguments: Any) -> int:
+        """Takes the status of a first attempt, and goes on as `_send`."""
+        while status == _AGAIN:
             self._wire.block()
             await self.drain()
+            status = function(self._pointer, *arguments)
         return check(status)
 
     async def _feed(self, call: int, pieces: Iterable[Any] | AsyncIterable[Any], options: Options) -> None:
@@ -300,10 +308,10 @@ class Session:
         try:
             if isinstance(pieces, AsyncIterable):
                 async for piece in pieces:
-                    await self._send(lib.wamp_session_call_more, call, self._piece(piece, form), more)
+                    await self._send(lib.wamp_python_call_more, call, *self._piece(piece, form), more)
             else:
                 for piece in pieces:
-                    await self._send(lib.wamp_session_call_more, call, self._piece(piece, form), more)
+                    await self._send(lib.wamp_python_call_more, call, *self._piece(piece, form), more)
             await self._send(lib.wamp_session_call_more, call, ffi.NULL, ffi.NULL)
         except BaseException as error:
             if is_cancelled(error):
@@ -312,7 +320,7 @@ class Session:
                 self._wire.fail(call, error)
                 self._cancel(call, "killnowait")
 
-    def _piece(self, piece: Any, options: Options) -> Any:
+    def _piece(self, piece: Any, options: Options) -> Payload:
         args, kwargs = (piece.args, piece.kwargs) if isinstance(piece, Result) else ([piece], {})
         return self._wire.coding.outgoing(args, kwargs, options)
 
@@ -328,4 +336,6 @@ def _shown(value: Any) -> str:
         return repr(value)
 
 
+_AGAIN = lib.WAMP_ERR_AGAIN
+_NULL = ffi.NULL
 _CALL_HAS_ENDED = (lib.WAMP_ERR_NO_SUCH_ID, lib.WAMP_ERR_CLOSED, lib.WAMP_ERR_STATE)

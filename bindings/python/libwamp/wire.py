@@ -12,20 +12,22 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from types import CoroutineType
 from typing import Any, NamedTuple
 
 from .afterwards import add_loop, attend, discard, garbage, lines
 from .coding import Coding
 from .errors import check, last_error, making_failed
-from .ffi import EVENTS, ffi, lib
+from .ffi import CHARS, EVENTS, SIZE, ffi, lib
 from .lane import Lane, inside
 from .logs import follow_logging
-from .payload import Result, connection_options_to_c, details_of, unwrap
+from .payload import Result, connection_options_to_c, details_of, loads_all, unwrap
 
 _log = logging.getLogger("libwamp")
 _BATCH = 256
+_ROOM = 32 * 1024  # for the payloads of a batch
+_PROGRESS = lib.WAMP_FLAG_PROGRESS
 _STANDSTILL = 1.0  # seconds after which handlers that have made no progress may be waiting for what is not taken
-_EVENT_SIZE = ffi.sizeof(EVENTS.item)
 
 Receivers = Mapping[int, Callable[[Any], None]]
 """Functions for each kind of event, and for the error when no more can be had: BROKEN."""
@@ -34,6 +36,7 @@ BROKEN = -1
 
 ErrorHandler = Callable[[BaseException, str], Any]
 
+_VALUES = frozenset((type(None), bool, int, float, str, bytes, list, dict, Result))
 EXITS = (SystemExit, KeyboardInterrupt)  # raised out of the loop, as asyncio does
 
 
@@ -45,19 +48,24 @@ def is_cancelled(error: BaseException) -> bool:
     return task is not None and task.cancelling() > 0
 
 
+def is_awaitable(value: Any) -> bool:
+    """Whether something is to be awaited. What comes most often is known by its type, which takes less time."""
+    kind = type(value)
+    return kind is CoroutineType or (kind not in _VALUES and isinstance(value, Awaitable))
+
+
 def settle(future: asyncio.Future[Any], value: Any) -> None:
     """Gives a future its result, if anybody can still hear it: its loop may have ended."""
     if not future.done() and not future.get_loop().is_closed():
         future.set_result(value)
 
 
-class Request(NamedTuple):
-    """Somebody waits for what the library will tell under an id."""
+class Wishes(NamedTuple):
+    """What few requests want beside their outcome."""
 
-    outcome: asyncio.Future[Any]
     on_progress: Callable[[Any], Any] | None
     lane: Lane | None  # for on_progress
-    wants_details: bool
+    details: bool
 
 
 class Wire:
@@ -68,11 +76,11 @@ class Wire:
         self.coding = Coding(options.get("payload_encoding") == "wire")
         self._receivers: Receivers = {}  # while it listens, so that nothing holds itself when it is closed
         self.writable = asyncio.Event()
-        self._requests: dict[int, Request] = {}
+        self._requests: dict[int, asyncio.Future[Any]] = {}  # their outcomes, by the ids under which they will be told
+        self._wishes: dict[int, Wishes] = {}  # of some of them
         self._tasks: set[asyncio.Future[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None  # that listens
         self._thread = threading.current_thread()  # of the loop
-        self._parting = False  # nothing but the end is heard any more
         self._reading = False
         self._full: set[Lane] = set()  # lanes that want no more events
         self._needed: set[object] = set()  # one for each handler that waits for an event itself
@@ -80,6 +88,9 @@ class Wire:
         self._watch: asyncio.TimerHandle | None = None  # for a standstill, from when it stops reading
         self._fd = -1
         self._events = ffi.new(EVENTS, _BATCH)
+        self._text = ffi.new(CHARS, _ROOM)  # their payloads, but for long ones
+        self._text_size = ffi.new(SIZE)
+        self._payloads: list[Any] | None = None  # the same as values, if they could be read together
         self._count = 0  # of the events that were taken together
         self._next = 0  # of them to be handled
         self._handling = False
@@ -119,7 +130,6 @@ class Wire:
             self._watch = None
         self._reading = False
         self._loop = None
-        self._parting = False
         self._receivers = {}
 
     @property
@@ -135,8 +145,11 @@ class Wire:
     def check_loop(self) -> None:
         """Raises RuntimeError on another thread, in another loop, or after the end of the loop that listens."""
         loop = self._loop
+        # The first tells what the second does, but without the system call that Python 3.11 makes for it.
+        if loop is None or getattr(loop, "_thread_id", None) == threading.get_ident():
+            return
         running = asyncio._get_running_loop()
-        if loop is None or loop is running:
+        if loop is running:
             return
         if loop.is_closed():
             raise RuntimeError(f"the connection was left open by a loop that has ended, {loop!r}: close it first")
@@ -158,21 +171,24 @@ class Wire:
     def part(self, receivers: Receivers) -> None:
         """Takes over, in the running loop, what an ended one has left: only to hear of the end."""
         self._requests.clear()
+        self._wishes.clear()
         self._tasks.clear()
         self._full, self._needed = set(), set()
         self._next = self._count = 0
         self._reading = False
         self._watch = None
         self.listen(receivers)
-        self._parting = True
+        self._receivers = {kind: receivers[kind] for kind in (lib.WAMP_CLOSE, BROKEN)}
 
     async def outcome(
         self, number: int, on_progress: Callable[[Any], Any] | None = None, wants_details: bool = False
     ) -> Any:
         """Waits for what the library will tell under a local id."""
-        outcome = asyncio.get_running_loop().create_future()
-        lane = None if on_progress is None else Lane(self, "the handler of progressive results")
-        self._requests[number] = Request(outcome, on_progress, lane, wants_details)
+        outcome = self._requests[number] = (self._loop or asyncio.get_running_loop()).create_future()
+        lane = None
+        if on_progress is not None or wants_details:
+            lane = None if on_progress is None else Lane(self, "the handler of progressive results")
+            self._wishes[number] = Wishes(on_progress, lane, wants_details)
         try:
             if inside.get() is not self and lane is None:
                 return await outcome
@@ -189,18 +205,19 @@ class Wire:
             raise
         finally:
             self._requests.pop(number, None)
+            self._wishes.pop(number, None)
 
     def resolve(self, number: int, value: Any) -> None:
         """Tells the outcome of a request, if anybody waits for it."""
-        request = self._requests.get(number)
-        if request is not None and not request.outcome.done():
-            request.outcome.set_result(value)
+        outcome = self._requests.get(number)
+        if outcome is not None and not outcome.done():
+            outcome.set_result(value)
 
     def fail(self, number: int, error: BaseException) -> None:
         """Tells the failure of a request, if anybody waits for it."""
-        request = self._requests.get(number)
-        if request is not None and not request.outcome.done():
-            request.outcome.set_exception(error)
+        outcome = self._requests.get(number)
+        if outcome is not None and not outcome.done():
+            outcome.set_exception(error)
 
     def fail_all(self, error: Callable[[], BaseException]) -> None:
         """Ends everything that is still waited for. The library has told most of it already."""
@@ -228,7 +245,7 @@ class Wire:
             self.complain(error, f"exception in {what}")
             self.leave_by(error)
             return None
-        return answer if isinstance(answer, Awaitable) else None
+        return answer if answer is not None and is_awaitable(answer) else None
 
     def fill(self, lane: Lane) -> None:
         """A lane has as much as it can bear."""
@@ -284,11 +301,25 @@ class Wire:
         if moves == self._moves and self._requests:
             self._on_readable()
 
-    def spawn(self, work: Awaitable[Any], what: str) -> asyncio.Future[Any]:
-        """Lets a handler's coroutine run, as `run` does."""
-        task = asyncio.ensure_future(work)
+    def spawn(
+        self, work: Awaitable[Any], what: str, then: Callable[[asyncio.Future[Any]], None] | None = None
+    ) -> asyncio.Future[Any]:
+        """Lets a handler's coroutine run, as `run` does, and calls a function when it has ended."""
+        task: asyncio.Future[Any]
+        if type(work) is CoroutineType and self._loop is not None:
+            task = self._loop.create_task(work)
+        else:
+            task = asyncio.ensure_future(work)
         self._tasks.add(task)
-        task.add_done_callback(lambda done: self._on_task_done(done, what))
+
+        def done(task: asyncio.Future[Any]) -> None:  # one for both, as the loop makes much of each
+            try:
+                self._on_task_done(task, what)
+            finally:
+                if then is not None:
+                    then(task)
+
+        task.add_done_callback(done)
         return task
 
     def leave_by(self, error: BaseException) -> None:
@@ -330,22 +361,27 @@ class Wire:
             attend()
         if self._next == self._count:
             self._take()
-        receivers = self._receivers
+        receivers, events, coding, payloads = self._receivers, self._events, self.coding, self._payloads
         self._handling = True
         try:
             while self._next < self._count:
-                event = self._events[self._next]
-                self._next += 1
+                at = self._next
+                event = events[at]
+                self._next = at + 1
+                coding.ready = None if payloads is None else payloads[at]
                 try:
                     receiver = receivers.get(event.kind)
-                    if receiver is not None and (not self._parting or event.kind == lib.WAMP_CLOSE):
+                    if receiver is not None:
                         receiver(event)
                 except BaseException as error:
                     self.complain(error, "exception while an event was handled")
                     self.leave_by(error)
         finally:
+            coding.ready = None
             self._handling = False
-            if self._next < self._count and self._loop is not None:  # a signal's handler has raised between two
+            if self._next == self._count:
+                self._payloads = None
+            elif self._loop is not None:  # a signal's handler has raised between two
                 self._loop.call_soon(self._on_readable)
             self._read_or_rest()
         way_out, self._exit = self._exit, None
@@ -354,11 +390,14 @@ class Wire:
 
     def _take(self) -> None:
         self._next = self._count = 0
-        count = lib.wamp_connection_poll(self.pointer, self._events, _EVENT_SIZE, _BATCH, 0)
+        self._payloads = None
+        count = lib.wamp_python_poll(self.pointer, self._events, _BATCH, self._text, _ROOM, self._text_size)
         if count < 0:
             self._receivers[BROKEN](last_error(count))
         else:
             self._count = count
+            if self.coding.reads and count:
+                self._payloads = loads_all(ffi.unpack(self._text, self._text_size[0]), count)
 
     def _on_writable(self, event: Any) -> None:
         """WAMP_WRITABLE."""
@@ -370,26 +409,28 @@ class Wire:
 
     def _on_result(self, event: Any) -> None:
         """WAMP_RESULT, the last one or one on the way."""
-        request = self._requests.get(event.id)
-        if request is None or request.outcome.done():
+        number = event.id
+        outcome = self._requests.get(number)
+        if outcome is None or outcome.done():
             return
+        wishes = self._wishes.get(number)
         try:
             args, kwargs = self.coding.arguments(event)
-            value = Result(args, kwargs) if request.wants_details else unwrap(args, kwargs)
+            value = Result(args, kwargs) if wishes is not None and wishes.details else unwrap(args, kwargs)
             if isinstance(value, Result):
                 value.details = details_of(event)
         except Exception as error:
-            if event.flags & lib.WAMP_FLAG_PROGRESS:  # the call goes on
+            if event.flags & _PROGRESS:  # the call goes on
                 self.complain(error, "a progressive result that cannot be read")
             else:
-                request.outcome.set_exception(error)
+                outcome.set_exception(error)
             return
-        if not event.flags & lib.WAMP_FLAG_PROGRESS:
-            request.outcome.set_result(value)
-        elif request.on_progress is not None and request.lane is not None:
-            work = self.begin("the handler of progressive results", request.on_progress, (value,), {})
+        if not event.flags & _PROGRESS:
+            outcome.set_result(value)
+        elif wishes is not None and wishes.on_progress is not None and wishes.lane is not None:
+            work = self.begin("the handler of progressive results", wishes.on_progress, (value,), {})
             if work is not None:
-                request.lane.add(work)
+                wishes.lane.add(work)
 
     def on_error(self, event: Any) -> None:
         """WAMP_ERROR."""

@@ -1,6 +1,7 @@
 """Publish and subscribe: values of every shape, order, several handlers, a full send queue."""
 
 import asyncio
+import time
 
 import pytest
 from samples import SAMPLES
@@ -64,6 +65,34 @@ def test_own_events_only_where_asked_for(url, realm):
             await session.publish_ack(topic, 1)
             await session.publish_ack(topic, 2, wamp_options={"exclude_me": False})
             assert await inbox.received(1) == [((2,), {})]
+
+    run(main())
+
+
+ROOM = 32 * 1024  # for the payloads that are read together
+MIXTURES = {
+    "small": list(range(300)),
+    "bytes": [1, b"\0\1", "\0 no base64", {"k": b""}],
+    "some long": [0, "x" * ROOM, 1, "y" * (ROOM - 100), [], "z" * (2 * ROOM), {}],
+    "nearly too long": ["x" * size for size in range(ROOM - 560, ROOM + 10)],
+    "nested": [1, [[[[[[[[[[{"a": [None]}]]]]]]]]]], None],
+}
+
+
+@pytest.mark.parametrize("values", MIXTURES.values(), ids=MIXTURES.keys())
+def test_events_that_come_together(url, realm, values):
+    async def main():
+        async with libwamp.connect(url, realm) as publisher, libwamp.connect(url, realm) as subscriber:
+            topic, inbox = uri("together"), Inbox()
+            await subscriber.subscribe(topic, inbox)
+            for value in values:
+                publisher.publish(topic, value)
+                publisher.publish(topic)
+                publisher.publish(topic, 1, named=value)
+            time.sleep(0.2)  # so that many wait
+            events = await inbox.received(3 * len(values))
+            each = ([((value,), {}), ((), {}), ((1,), {"named": value})] for value in values)
+            assert events == [event for three in each for event in three]
 
     run(main())
 

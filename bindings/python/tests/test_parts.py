@@ -1,6 +1,7 @@
 """The parts that need no router: the header's declarations, payloads, exceptions."""
 
 import copy
+import json
 import pickle
 import runpy
 
@@ -11,7 +12,7 @@ from samples import SAMPLES
 import libwamp
 from libwamp.errors import local_error
 from libwamp.ffi import ffi, lib
-from libwamp.payload import Result, dumps, loads, payload, received, unwrap
+from libwamp.payload import Result, dumps, loads, loads_all, payload, pieces_maker, received, unwrap
 
 declarations = runpy.run_path(str(BINDING / "build_wamp.py"))["declarations"]
 
@@ -70,14 +71,23 @@ def test_the_header_is_the_librarys():
 
 @pytest.mark.parametrize("value", SAMPLES.values(), ids=SAMPLES.keys())
 def test_payloads_keep_values(value):
-    assert received(payload([value], {"k": value})) == ([value], {"k": value})
+    parts = payload([value], {"k": value})
+    assert received(given(parts)) == ([value], {"k": value})
 
 
 def test_an_empty_payload_carries_nothing():
-    pointer = payload()
+    parts = payload()
+    pointer = given(parts)
     assert pointer.args == ffi.NULL
     assert pointer.kwargs == ffi.NULL
     assert received(pointer) == ([], {})
+
+
+def given(parts):
+    """A `wamp_payload_t *` of what is given to the library; the parts must live as long."""
+    encoding, args, args_size, kwargs, kwargs_size = parts
+    held = [part if part == ffi.NULL else ffi.from_buffer(part) for part in (args, kwargs)]
+    return ffi.new("wamp_payload_t *", [held[0], args_size, held[1], kwargs_size, encoding, 0])
 
 
 def test_bytes_in_json():
@@ -90,6 +100,55 @@ def test_bytes_in_json():
 def test_what_json_does_not_know(value):
     with pytest.raises((TypeError, ValueError)):
         payload([value])
+
+
+TEXTS = [
+    b' \n[1, "\\u00e9", {"a": 1, "a": 2}] ',
+    b"\xef\xbb\xbf[1]",
+    b'"\\ud800"',
+    b'"\xed\xa0\x80"',
+    b"[123456789012345678901234567890, -0.0, 1e400, NaN]",
+    b"1 2",
+    b"[1",
+    b"",
+    b'"\xff"',
+    b'["\n"]',
+    b"1\0",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=repr)
+def test_texts_are_read_as_the_standard_library_reads_them(text):
+    assert outcome(loads, text) == outcome(json.loads, text)
+
+
+def outcome(function, argument):
+    try:
+        return repr(function(argument))
+    except ValueError as error:
+        return type(error), str(error)
+
+
+def test_texts_are_read_together_or_each_alone():
+    assert loads_all(b"[[[1],{}],0]", 2) == [[[1], {}], 0]
+    for text in (b"[[[1],{}],0] ", b"[[[1],{}]]", b"[[[1 2],{}],0]", b'[[["\\u0000EAM="],{}],0]', b"[" * 99_999, b""):
+        assert loads_all(text, 2) is None
+
+
+def test_texts_where_python_has_no_encoder_in_c(monkeypatch):
+    monkeypatch.setattr(json.encoder, "c_make_encoder", None)
+    assert "".join(pieces_maker()([b"\3", "é"], 0)) == '["\\u0000Aw==","é"]'
+
+
+def test_what_holds_itself_is_refused_and_then_forgotten():
+    ring = [1]
+    ring.append(ring)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="Circular"):
+            payload(ring)
+    ring.pop()
+    parts = payload(ring)
+    assert received(given(parts)) == ([1], {})
 
 
 def test_unwrap():
