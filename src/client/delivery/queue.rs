@@ -108,8 +108,7 @@ impl<E: Item> EventQueue<E> {
         std::ptr::from_ref(self).addr()
     }
 
-    /// Appends events. True if the host's wakeup must be called, by [`EventQueue::wake`], once no
-    /// lock is held.
+    /// Appends events. True if the host must be told by [`EventQueue::wake`], once no lock is held.
     #[must_use]
     pub fn push(
         &self,
@@ -136,26 +135,22 @@ impl<E: Item> EventQueue<E> {
             Mode::Thread if !queue.taken => self.start_worker(&mut queue, owner),
             Mode::Thread => {}
             Mode::Inline => owner.wake_io(),
-            Mode::Manual if before == 0 => {
-                if let Some(flag) = self.flag.get() {
-                    flag.raise();
-                }
-                self.changed.announce(queue);
-                return true;
-            }
-            Mode::Manual => {}
+            Mode::Manual => return before == 0,
         }
         false
     }
 
-    /// Calls the host's wakeup. No lock may be held.
+    /// Tells the host of events: who waits in a poll, its fd and its wakeup. No lock may be held,
+    /// which it would only wait for.
     pub fn wake(&self) {
+        self.changed.notify_all();
+        if let Some(flag) = self.flag.get() {
+            flag.raise();
+        }
         // Taken inside: who waits for the barrier waits for the end of what it owns, too.
         self.barrier.wake(|| {
             let wakeup = lock(&self.wakeup).clone();
-            if let Some(wakeup) = wakeup {
-                wakeup.wake();
-            }
+            wakeup.into_iter().for_each(|wakeup| wakeup.wake());
         });
     }
 
@@ -415,18 +410,24 @@ impl<E: Item> EventQueue<E> {
             }
             match runtime::wait_for_io(&self.changed, queue, deadline) {
                 Some(again) => queue = again,
-                None => return Ok(VecDeque::new()),
+                None => {
+                    // It may have been raised after somebody had taken the events already.
+                    self.lower_flag(&lock(&self.queue));
+                    return Ok(VecDeque::new());
+                }
             }
         }
         let taken = queue.take_up_to(max);
         queue.taken = keep_turn;
         queue.polls += usize::from(!keep_turn);
-        if queue.events.is_empty()
-            && let Some(flag) = self.flag.get()
-        {
+        self.lower_flag(&queue);
+        Ok(taken)
+    }
+
+    fn lower_flag(&self, queue: &Backlog<E>) {
+        if let Some(flag) = self.flag.get().filter(|_| queue.events.is_empty()) {
             flag.lower();
         }
-        Ok(taken)
     }
 
     fn account(&self, owner: &impl Owner<Event = E>, cost: usize) {
