@@ -23,7 +23,7 @@ impl Fill {
 
     #[inline]
     pub(super) fn add(&self, cost: usize) {
-        self.bytes.fetch_add(cost, Ordering::Relaxed);
+        self.bytes.fetch_add(cost, Ordering::SeqCst);
     }
 
     /// Takes out. True if half of the room is free again by this.
@@ -37,7 +37,7 @@ impl Fill {
     #[inline]
     pub(super) fn is_full(&self) -> bool {
         self.bytes() > self.limit.load(Ordering::Relaxed)
-            && self.waiting.load(Ordering::Acquire) == 0
+            && self.waiting.load(Ordering::SeqCst) == 0
     }
 
     /// True when things are taken out more slowly than they come.
@@ -51,11 +51,32 @@ impl Fill {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    pub(super) fn begin_wait(&self) {
-        self.waiting.fetch_add(1, Ordering::AcqRel);
+    /// Announces a thread that waits. True if who fills the queue may have stopped before it knew
+    /// of that: of an announcement and a last look at the bytes one sees the other.
+    pub(super) fn begin_wait(&self) -> bool {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        self.bytes.load(Ordering::SeqCst) > self.limit.load(Ordering::Relaxed)
     }
 
     pub(super) fn end_wait(&self) {
         self.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_learns_whether_reading_may_have_stopped() {
+        let fill = Fill::new(100);
+        fill.add(100);
+        assert!(!fill.begin_wait() && !fill.is_full());
+        fill.end_wait();
+        fill.add(1);
+        assert!(fill.is_full());
+        assert!(fill.begin_wait() && !fill.is_full());
+        fill.end_wait();
+        assert!(fill.take(60), "there is room again");
     }
 }

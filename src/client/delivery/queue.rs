@@ -318,9 +318,10 @@ impl<E: Item> EventQueue<E> {
         queue.events.iter().filter(|event| event.told_for() == id).for_each(E::silence);
     }
 
-    /// Announces a thread that waits for an answer; see [`EventQueue::is_full`].
-    pub(in crate::client) fn begin_wait(&self) {
-        self.fill.begin_wait();
+    /// Announces a thread that waits for an answer; see [`EventQueue::is_full`]. True if the I/O
+    /// task may have stopped reading before, and must be woken.
+    pub(in crate::client) fn begin_wait(&self) -> bool {
+        self.fill.begin_wait()
     }
 
     /// The end of [`EventQueue::begin_wait`].

@@ -254,10 +254,8 @@ impl Session {
     /// Waits for an outcome; `None` when the time is up.
     pub fn wait(&self, waiter: &Waiter, timeout: Option<Duration>) -> Option<Event<Receiver>> {
         let queue = &self.shared.queue;
-        // The task may have stopped reading because the queue is full.
-        let is_reading = !queue.is_full();
-        queue.begin_wait();
-        if !is_reading || !self.write_now() {
+        let must_wake = queue.begin_wait();
+        if must_wake || !self.write_now() {
             self.shared.doorbell.ring();
         }
         let outcome = waiter.wait(timeout);
