@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from libwamp.ffi import ffi, from_c, lib, to_c
 from libwamp.payload import details_of, payload, received, report
@@ -201,20 +202,20 @@ class Client:
         """Publishes and waits for the acknowledgement; gives the publication's id."""
         id = good(
             lib.wamp_session_publish_ack(
-                self._session, to_c(topic), payload(args, kwargs), _options(options), ffi.NULL, ffi.NULL, ffi.NULL
+                self._session, to_c(topic), _payload(args, kwargs), _options(options), ffi.NULL, ffi.NULL, ffi.NULL
             )
         )
         return self._granted("PUBLISHED", id).wamp_id
 
     def send(self, topic: str, args: list) -> None:
         """Publishes without an acknowledgement."""
-        good(lib.wamp_session_publish(self._session, to_c(topic), payload(args), ffi.NULL))
+        good(lib.wamp_session_publish(self._session, to_c(topic), _payload(args), ffi.NULL))
 
     def call(self, procedure: str, args: list = (), kwargs: dict | None = None, options: dict | None = None) -> int:
         """Calls, and gives the call's id: its RESULT or ERROR is to be waited for."""
         return good(
             lib.wamp_session_call(
-                self._session, to_c(procedure), payload(args, kwargs), _options(options), ffi.NULL, ffi.NULL, ffi.NULL
+                self._session, to_c(procedure), _payload(args, kwargs), _options(options), ffi.NULL, ffi.NULL, ffi.NULL
             )
         )
 
@@ -228,14 +229,14 @@ class Client:
     # ---- invocations ----
 
     def progress(self, invocation: Event, *args) -> None:
-        good(lib.wamp_invocation_progress(invocation.handle, payload(args)))
+        good(lib.wamp_invocation_progress(invocation.handle, _payload(args)))
 
     def result(self, invocation: Event, *args) -> None:
-        good(lib.wamp_invocation_yield(invocation.handle, payload(args)))
+        good(lib.wamp_invocation_yield(invocation.handle, _payload(args)))
         good(lib.wamp_invocation_release(invocation.handle))
 
     def error(self, invocation: Event, uri: str, *args) -> None:
-        good(lib.wamp_invocation_error(invocation.handle, to_c(uri), payload(args)))
+        good(lib.wamp_invocation_error(invocation.handle, to_c(uri), _payload(args)))
         good(lib.wamp_invocation_release(invocation.handle))
 
     def watch(self, invocation: Event) -> None:
@@ -262,6 +263,18 @@ class Client:
         return from_c(lib.wamp_value_string(
             lib.wamp_value_get(lib.wamp_session_details(self._session), to_c(key)), ffi.NULL
         ))
+
+
+_KEPT: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+
+def _payload(args: list = (), kwargs: dict | None = None) -> Any:
+    """Arguments as the public functions take them, with what they point to."""
+    encoding, *parts = payload(args, kwargs)
+    kept = [ffi.from_buffer(part) if isinstance(part, bytes) else part for part in parts]
+    whole = ffi.new("wamp_payload_t *", [kept[0], kept[1], kept[2], kept[3], encoding, 0])
+    _KEPT[whole] = kept
+    return whole
 
 
 def _options(options: dict | None) -> Any:
