@@ -7,7 +7,7 @@ use super::descriptors::raised;
 
 /// A file descriptor that is readable while a flag is up.
 #[derive(Debug)]
-pub(crate) struct Flag {
+pub struct Flag {
     fd: OwnedFd,
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     far_end: std::os::unix::net::UnixStream,

@@ -20,6 +20,8 @@ pub(crate) use descriptors::{Descriptors, descriptors, made_above, raised};
 pub(crate) use flag::Flag;
 pub(crate) use fork::{forked, watch_fork};
 pub(crate) use signals::{NO_SIGPIPE, NoSigpipe, SignalMask, is_own_thread};
-pub(crate) use sockets::{Ours, is_closed, is_exhausted, tcp_silence, unacknowledged};
+pub(crate) use sockets::{
+    Ours, is_closed, is_exhausted, receive, tcp_silence, unacknowledged, wait_readable, watch_reads,
+};
 pub(crate) use sync::{lock, unpoisoned};
 pub(crate) use threads::{NoCancel, ThreadId};

@@ -4,8 +4,11 @@ use std::ffi::c_int;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
+
+use tokio::io::unix::AsyncFd;
+use tokio::io::{Interest, ReadBuf};
 
 use super::descriptors::{FileId, file_id};
 
@@ -56,6 +59,45 @@ pub(crate) fn tcp_silence(_socket: RawFd) -> Option<Duration> {
     None
 }
 
+/// Reads what is there; 0 bytes are the end of the stream.
+pub(crate) fn receive(socket: RawFd, buffer: &mut ReadBuf<'_>) -> io::Result<usize> {
+    // SAFETY: nothing but initialized bytes is written to it, by the system.
+    let room = unsafe { buffer.unfilled_mut() };
+    // SAFETY: the system writes at most as many bytes as there is room for.
+    let read = unsafe { libc::recv(socket, room.as_mut_ptr().cast(), room.len(), 0) };
+    let Ok(read) = usize::try_from(read) else {
+        return Err(io::Error::last_os_error());
+    };
+    // SAFETY: the system has written so many.
+    unsafe { buffer.assume_init(read) };
+    buffer.advance(read);
+    Ok(read)
+}
+
+/// Has the runtime in whose context this is called watch for what can be read.
+pub(crate) fn watch_reads(socket: Ours<OwnedFd>) -> io::Result<AsyncFd<Ours<OwnedFd>>> {
+    // SAFETY: the socket owns its descriptor, always the same, and stays open until it is dropped.
+    let watched = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) };
+    watched.map_err(io::Error::from)
+}
+
+/// Waits until one of them can be read, or has failed, or the time is up; tells which. A signal may
+/// end it early.
+pub(crate) fn wait_readable(fds: [RawFd; 2], timeout: Duration) -> io::Result<[bool; 2]> {
+    let mut polled = fds.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
+    // Rounded up, not to wake for nothing at the end.
+    let timeout = timeout.as_nanos().div_ceil(1_000_000);
+    let timeout = c_int::try_from(timeout).unwrap_or(c_int::MAX);
+    // SAFETY: there are two of them.
+    match unsafe { libc::poll(polled.as_mut_ptr(), 2, timeout) } {
+        ..0 => match io::Error::last_os_error() {
+            error if error.kind() == io::ErrorKind::Interrupted => Ok([false; 2]),
+            error => Err(error),
+        },
+        _ => Ok(polled.map(|polled| polled.revents != 0)),
+    }
+}
+
 /// True for what a system says that has nothing left to give: that is nobody else's fault, and no
 /// bug of ours.
 pub(crate) fn is_exhausted(error: &io::Error) -> bool {
@@ -83,6 +125,28 @@ impl<T: AsRawFd> Ours<T> {
     pub(crate) fn new(socket: T) -> Ours<T> {
         let id = file_id(socket.as_raw_fd());
         Ours { socket: ManuallyDrop::new(socket), id }
+    }
+}
+
+impl<T: AsRawFd> Ours<T> {
+    /// The same socket as another type, as long as it is our own.
+    pub(crate) fn try_map<U: AsRawFd>(
+        self,
+        turn: impl FnOnce(T) -> io::Result<U>,
+    ) -> io::Result<Ours<U>> {
+        let mut this = ManuallyDrop::new(self);
+        if file_id(this.socket.as_raw_fd()) != this.id {
+            return Err(io::Error::from_raw_os_error(libc::EBADF));
+        }
+        // SAFETY: it is taken once, here, and never dropped with `this`.
+        let socket = unsafe { ManuallyDrop::take(&mut this.socket) };
+        Ok(Ours { socket: ManuallyDrop::new(turn(socket)?), id: this.id })
+    }
+}
+
+impl<T: AsRawFd> AsRawFd for Ours<T> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
     }
 }
 

@@ -49,6 +49,11 @@ impl Doorbell {
         }
     }
 
+    /// True if ringing would wake the task.
+    pub fn is_asleep(&self) -> bool {
+        !self.awake.load(Ordering::Relaxed)
+    }
+
     /// Called by the task before it returns `Pending`. It must look for work once more afterwards,
     /// and call [`Doorbell::stay_awake`] if it found some.
     pub fn fall_asleep(&self, cx: &Context<'_>) {

@@ -12,8 +12,8 @@
 //! * `tcp_keepalive`: a watch over connections without pings; `write_timeout`: an end to those
 //!   whose peer takes nothing.
 //! * [`tls`]: what is below `wss://`, `rss://` and `https://`.
-//! * [`endpoint`]: URLs; `dial`: connections to them; `stream`, `read_after_reset`, `socket`: the
-//!   layers that these are made of.
+//! * [`endpoint`]: URLs; `dial`: connections to them; `stream`, `read_after_reset`, `socket`,
+//!   `watch`: the layers that these are made of.
 //! * [`proxy`]: what may stand between us and the router.
 //! * [`error`]: what goes wrong with all this.
 //! * [`doorbell`]: how other threads tell the owning task that there is something to write.
@@ -37,10 +37,12 @@ mod tcp_keepalive;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tls;
+mod watch;
 pub mod websocket;
 mod write_timeout;
 
 use std::io;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -112,6 +114,19 @@ pub trait Transport: Send {
     /// True if any thread may send, in the context of the task's runtime, and not only its task.
     fn writes_anywhere(&self) -> bool {
         false
+    }
+
+    /// Takes the socket from the runtime, for a thread that watches it by itself: until
+    /// [`Transport::attach`] nobody is woken for it. Returns its descriptor; `None` where it has
+    /// to stay with the runtime.
+    fn detach(&mut self) -> Option<io::Result<RawFd>> {
+        None
+    }
+
+    /// Gives the socket back to the runtime in whose context this is called. Its task is woken for
+    /// it once it has been polled in the task's context.
+    fn attach(&mut self) -> io::Result<()> {
+        Ok(())
     }
 
     /// Asks the peer for a sign of life, which comes as [`Incoming::Pong`]; to be flushed. Does

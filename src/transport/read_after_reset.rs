@@ -37,6 +37,10 @@ impl ReadAfterReset {
         &self.socket
     }
 
+    pub(super) fn socket_mut(&mut self) -> &mut Socket {
+        &mut self.socket
+    }
+
     /// Makes it fail once the peer has shown nothing for too long.
     pub(super) fn set_write_timeout(&mut self, write_timeout: WriteTimeout) {
         self.write_timeout = Some(write_timeout);

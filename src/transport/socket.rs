@@ -5,23 +5,25 @@
 //! here is a `sendmsg` that asks for the error alone.
 
 use std::io::{self, ErrorKind, IoSlice};
-use std::os::fd::{AsRawFd, RawFd};
+use std::mem;
+use std::os::fd::RawFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
 use crate::os;
 
+use super::watch::{Detached, Returned, Watched};
+
 /// See the module's text.
 #[derive(Debug)]
 pub struct Socket {
-    kind: Kind,
+    state: State,
     byte_counts: ByteCounts,
 }
 
@@ -35,24 +37,55 @@ pub struct ByteCounts {
 }
 
 #[derive(Debug)]
-enum Kind {
-    Tcp(os::Ours<TcpStream>),
-    #[cfg(unix)]
-    Unix(os::Ours<UnixStream>),
+enum State {
+    Watched(Watched),
+    Detached(Detached),
+    Returned(Returned),
+    /// It could not go from one to the other.
+    Gone,
 }
 
 impl Socket {
-    fn new(kind: Kind) -> Socket {
-        Socket { kind, byte_counts: ByteCounts::default() }
+    fn new(socket: Watched) -> Socket {
+        Socket { state: State::Watched(socket), byte_counts: ByteCounts::default() }
     }
 
-    /// The TCP connection, if it is one.
+    /// The TCP connection, if it is one that has not been detached yet.
     pub(super) fn tcp(&self) -> Option<&TcpStream> {
-        match &self.kind {
-            Kind::Tcp(tcp) => Some(tcp),
-            #[cfg(unix)]
-            Kind::Unix(_) => None,
+        match &self.state {
+            State::Watched(socket) => socket.tcp(),
+            State::Detached(_) | State::Returned(_) | State::Gone => None,
         }
+    }
+
+    /// See [`super::Transport::detach`].
+    pub(super) fn detach(&mut self) -> io::Result<RawFd> {
+        self.state = match mem::replace(&mut self.state, State::Gone) {
+            State::Watched(socket) => State::Detached(socket.detach()?),
+            State::Returned(socket) => State::Detached(socket.detach()),
+            state => state,
+        };
+        Ok(self.fd())
+    }
+
+    /// See [`super::Transport::attach`].
+    pub(super) fn attach(&mut self) -> io::Result<()> {
+        self.state = match mem::replace(&mut self.state, State::Gone) {
+            State::Detached(socket) => State::Returned(socket.attach()?),
+            state => state,
+        };
+        Ok(())
+    }
+
+    /// Has a socket that was returned watched for when it can be written, too.
+    #[cold]
+    fn watch_writes(&mut self, cx: &Context<'_>) -> io::Result<()> {
+        if let State::Returned(socket) = mem::replace(&mut self.state, State::Gone) {
+            self.state = State::Watched(socket.watch()?);
+        }
+        // Whoever waits to read has said so where it is no longer heard.
+        cx.waker().wake_by_ref();
+        Ok(())
     }
 
     /// See [`ByteCounts`].
@@ -77,8 +110,14 @@ impl Socket {
         os::tcp_silence(self.fd())
     }
 
+    /// -1 once it is gone.
     fn fd(&self) -> RawFd {
-        self.kind.fd()
+        match &self.state {
+            State::Watched(socket) => socket.fd(),
+            State::Detached(socket) => socket.fd(),
+            State::Returned(socket) => socket.fd(),
+            State::Gone => -1,
+        }
     }
 
     /// Gives bytes to the system as soon as it takes some; tells how many.
@@ -87,60 +126,33 @@ impl Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        loop {
-            let sent = match &self.kind {
-                Kind::Tcp(tcp) => {
-                    ready!(tcp.poll_write_ready(cx))?;
-                    tcp.try_io(Interest::WRITABLE, || send(SockRef::from(&**tcp), slices))
-                }
-                #[cfg(unix)]
-                Kind::Unix(unix) => {
-                    ready!(unix.poll_write_ready(cx))?;
-                    unix.try_io(Interest::WRITABLE, || send(SockRef::from(&**unix), slices))
-                }
-            };
-            match sent {
-                // It was writable when somebody looked last, and no longer is.
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                sent => {
-                    self.byte_counts.written += *sent.as_ref().unwrap_or(&0) as u64;
-                    return Poll::Ready(sent);
-                }
+        if let State::Returned(socket) = &self.state {
+            if let Poll::Ready(sent) = socket.send(slices) {
+                self.byte_counts.written += *sent.as_ref().unwrap_or(&0) as u64;
+                return Poll::Ready(sent);
             }
+            self.watch_writes(cx)?;
         }
-    }
-}
-
-impl Kind {
-    fn fd(&self) -> RawFd {
-        match self {
-            Kind::Tcp(tcp) => tcp.as_raw_fd(),
-            #[cfg(unix)]
-            Kind::Unix(unix) => unix.as_raw_fd(),
-        }
-    }
-}
-
-/// Writes to a socket without SIGPIPE.
-fn send(socket: SockRef<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    loop {
-        match socket.send_vectored_with_flags(slices, os::NO_SIGPIPE) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            sent => return sent,
-        }
+        let sent = ready!(match &self.state {
+            State::Watched(socket) => socket.poll_send(cx, slices),
+            State::Detached(socket) => socket.send(slices),
+            State::Returned(_) | State::Gone => Poll::Ready(Err(ErrorKind::NotConnected.into())),
+        });
+        self.byte_counts.written += *sent.as_ref().unwrap_or(&0) as u64;
+        Poll::Ready(sent)
     }
 }
 
 impl From<TcpStream> for Socket {
     fn from(tcp: TcpStream) -> Socket {
-        Socket::new(Kind::Tcp(os::Ours::new(tcp)))
+        Socket::new(Watched::Tcp(os::Ours::new(tcp)))
     }
 }
 
 #[cfg(unix)]
 impl From<UnixStream> for Socket {
     fn from(unix: UnixStream) -> Socket {
-        Socket::new(Kind::Unix(os::Ours::new(unix)))
+        Socket::new(Watched::Unix(os::Ours::new(unix)))
     }
 }
 
@@ -151,10 +163,11 @@ impl AsyncRead for Socket {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(match &mut self.kind {
-            Kind::Tcp(tcp) => Pin::new(&mut **tcp).poll_read(cx, buffer),
-            #[cfg(unix)]
-            Kind::Unix(unix) => Pin::new(&mut **unix).poll_read(cx, buffer),
+        ready!(match &mut self.state {
+            State::Watched(socket) => socket.poll_read(cx, buffer),
+            State::Detached(socket) => socket.read(buffer),
+            State::Returned(socket) => socket.poll_read(cx, buffer),
+            State::Gone => Poll::Ready(Err(ErrorKind::NotConnected.into())),
         })?;
         self.byte_counts.read += (buffer.filled().len() - before) as u64;
         Poll::Ready(Ok(()))
@@ -187,10 +200,12 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.kind {
-            Kind::Tcp(tcp) => Pin::new(&mut **tcp).poll_shutdown(cx),
-            #[cfg(unix)]
-            Kind::Unix(unix) => Pin::new(&mut **unix).poll_shutdown(cx),
+        if matches!(self.state, State::Returned(_)) {
+            self.watch_writes(cx)?;
+        }
+        match &mut self.state {
+            State::Watched(socket) => socket.poll_shutdown(cx),
+            _ => Poll::Ready(Err(ErrorKind::NotConnected.into())),
         }
     }
 }
@@ -198,28 +213,14 @@ impl AsyncWrite for Socket {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
 
     use super::*;
-
-    /// Both kinds, each with its peer.
-    async fn pairs() -> Vec<(Socket, Socket)> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (peer, _) = listener.accept().await.unwrap();
-        let mut pairs = vec![(tcp.into(), peer.into())];
-        #[cfg(unix)]
-        {
-            let (unix, peer) = UnixStream::pair().unwrap();
-            pairs.push((unix.into(), peer.into()));
-        }
-        pairs
-    }
+    use crate::transport::testing::socket_pairs;
 
     #[tokio::test]
     async fn what_does_not_fit_waits_until_the_peer_has_read() {
         const SIZE: usize = 32 * 1024 * 1024;
-        for (mut socket, mut peer) in pairs().await {
+        for (mut socket, mut peer) in socket_pairs().await {
             let writing = async {
                 let half = vec![7; SIZE / 2];
                 socket.write_all(&half).await.unwrap();
@@ -243,7 +244,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_peer_takes_is_known_and_what_it_has_not() {
-        for (mut socket, mut peer) in pairs().await {
+        for (mut socket, mut peer) in socket_pairs().await {
             assert_eq!((socket.taken(), socket.unacknowledged()), (0, 0));
             // More than both systems keep.
             let mut given = 0;
@@ -273,7 +274,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_write_to_nobody_is_an_error_and_no_signal() {
-        for (mut socket, peer) in pairs().await {
+        for (mut socket, peer) in socket_pairs().await {
             let held = os::NoSigpipe::begin();
             drop(peer);
             for vectored in [false, true] {

@@ -127,6 +127,13 @@ impl Stream {
         }
     }
 
+    pub(super) fn socket_mut(&mut self) -> &mut Socket {
+        match &mut self.kind {
+            Kind::Clear(socket) => socket.socket_mut(),
+            Kind::Tls(tls) => tls.get_mut().0.socket_mut(),
+        }
+    }
+
     /// The socket, if it is TCP in clear.
     pub(super) fn into_tcp(self) -> Option<Socket> {
         match self.kind {

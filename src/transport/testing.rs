@@ -3,8 +3,11 @@
 use std::future::{Future, poll_fn};
 use std::time::Duration;
 
+use tokio::net::{TcpListener, TcpStream};
+
 use crate::codec::{Batch, Encoding, Outbox, Rules};
 
+use super::socket::Socket;
 use super::{Incoming, Transport, TransportError};
 
 /// The outcome of what comes in time, also on a slow machine.
@@ -61,4 +64,18 @@ pub(crate) async fn carry<M: AsRef<[u8]>>(
     };
     let (sent, ()) = tokio::join!(send(sender, messages), take);
     sent.unwrap();
+}
+
+/// A socket of each kind, with its peer.
+pub(super) async fn socket_pairs() -> Vec<(Socket, Socket)> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (peer, _) = listener.accept().await.unwrap();
+    let mut pairs = vec![(tcp.into(), peer.into())];
+    #[cfg(unix)]
+    {
+        let (unix, peer) = tokio::net::UnixStream::pair().unwrap();
+        pairs.push((unix.into(), peer.into()));
+    }
+    pairs
 }

@@ -19,6 +19,7 @@ mod handshake;
 mod tests;
 
 use std::io::{self, IoSlice};
+use std::os::fd::RawFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -217,6 +218,14 @@ impl Transport for RawSocket {
 
     fn writes_anywhere(&self) -> bool {
         true
+    }
+
+    fn detach(&mut self) -> Option<io::Result<RawFd>> {
+        Some(self.stream.socket_mut().detach())
+    }
+
+    fn attach(&mut self) -> io::Result<()> {
+        self.stream.socket_mut().attach()
     }
 
     fn ping(&mut self, payload: &[u8]) {

@@ -20,6 +20,7 @@ mod upgrade;
 mod tests;
 
 use std::io;
+use std::os::fd::RawFd;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -141,6 +142,14 @@ impl Transport for WebSocket {
 
     fn writes_anywhere(&self) -> bool {
         true
+    }
+
+    fn detach(&mut self) -> Option<io::Result<RawFd>> {
+        Some(self.socket.stream_mut().socket_mut().detach())
+    }
+
+    fn attach(&mut self) -> io::Result<()> {
+        self.socket.stream_mut().socket_mut().attach()
     }
 
     fn ping(&mut self, payload: &[u8]) {

@@ -133,6 +133,10 @@ impl Socket {
         &self.stream
     }
 
+    pub(super) fn stream_mut(&mut self) -> &mut Stream {
+        &mut self.stream
+    }
+
     /// True where messages may be compressed.
     pub fn is_compressing(&self) -> bool {
         self.deflate.is_some()
