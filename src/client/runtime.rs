@@ -12,6 +12,7 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::mem;
+use std::os::fd::RawFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak, mpsc};
@@ -291,6 +292,26 @@ pub(super) fn wait_for_io<'m, T>(
         check_descriptors();
     }
     Some(again)
+}
+
+/// Waits until one of these descriptors can be read, or failed, and tells which; `None` when the
+/// deadline has passed. As [`wait_for_io`] does, it has an eye on those of the runtime.
+pub(super) fn wait_readable(fds: [RawFd; 2], deadline: Option<Instant>) -> Option<[bool; 2]> {
+    loop {
+        let now = Instant::now();
+        let rest = deadline.map_or(CHECKS, |deadline| deadline.saturating_duration_since(now));
+        if rest.is_zero() {
+            return None;
+        }
+        match os::wait_readable(fds, rest.min(CHECKS)) {
+            Ok([false, false]) if now.elapsed() < CHECKS => {}
+            Ok([false, false]) => {
+                check_descriptors();
+            }
+            Ok(ready) => return Some(ready),
+            Err(_) => return None,
+        }
+    }
 }
 
 /// Has a look taken where descriptors of the runtime are gone; true if they are.

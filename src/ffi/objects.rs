@@ -2,6 +2,7 @@
 //!
 //! The slabs that keep them are in [`super::handles`], which this file knows nothing of.
 
+use std::collections::VecDeque;
 use std::ffi::CStr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,7 +80,7 @@ pub(super) struct ConnectionObject {
 /// Events that a poll has shown. What they keep ends with them.
 pub(super) trait Polled: Send + Sync {
     /// Ends them, and gives back the room that they had.
-    fn end(self: Box<Self>) -> Vec<Notice>;
+    fn end(self: Box<Self>) -> VecDeque<Notice>;
 }
 
 impl ConnectionObject {

@@ -1,5 +1,6 @@
 //! Events that were polled, as they are shown until the next poll.
 
+use std::collections::VecDeque;
 use std::ptr;
 
 use crate::client::Notice;
@@ -14,7 +15,7 @@ use super::view;
 pub(super) struct PolledEvents {
     // Dropped in this order: nobody sees the notices any more when they end.
     views: Vec<(View, EventHandles)>,
-    notices: Vec<Notice>,
+    notices: VecDeque<Notice>,
 }
 
 // SAFETY: handles are numbers, and nothing else in it is bound to a thread.
@@ -24,7 +25,7 @@ unsafe impl Sync for PolledEvents {}
 
 impl PolledEvents {
     /// Shows notices.
-    pub(super) fn new(notices: Vec<Notice>) -> PolledEvents {
+    pub(super) fn new(notices: VecDeque<Notice>) -> PolledEvents {
         // The list is not changed any more until the views are gone: the notices do not move.
         let show = |notice: &Notice| (View::event(notice), EventHandles::new(notice));
         PolledEvents { views: notices.iter().map(show).collect(), notices }
@@ -42,7 +43,7 @@ impl PolledEvents {
 }
 
 impl Polled for PolledEvents {
-    fn end(self: Box<Self>) -> Vec<Notice> {
+    fn end(self: Box<Self>) -> VecDeque<Notice> {
         let PolledEvents { views, mut notices } = *self;
         drop(views);
         notices.clear();

@@ -93,6 +93,8 @@ PARTS = (
     # ---- test: what each landing needs ----
     Part("surface", "header, description, symbols, ABI, reference, environment", 10,
          tests("abi", "header", "description", "symbols", "reference", "environment"), needs=("rust", "library"), silence=300),
+    Part("hand-over", "the steps between threads that read one socket, in all their orders", 10, tests("hand_over"),
+         needs=("rust",)),
     Part("decoders", "the bodies of the fuzz targets, on seeds and mutations", 30, tests("fuzz_bodies"),
          needs=("rust",), silence=600),
     Part("hostile", "routers that break every rule", 80, tests("hostile"), needs=("rust",), silence=300, excused=True),
@@ -138,6 +140,8 @@ PARTS = (
     Part("long-valgrind", "C scenarios under valgrind, each mode with each wire", 480,
          tests("c_scenarios", filters=("valgrind",)), tier="long", needs=("rust", "programs"), silence=3000,
          variables=LONG),
+    Part("long-hand-over", "the same, with one more turn cut short", 300, tests("hand_over"), tier="long",
+         needs=("rust",), silence=3000, variables=LONG),
     Part("long-order", "100,000 messages in order through Crossbar.io", 490,
          interop("c_scenarios", more=("-k", "order")), tier="long", needs=PEERS, silence=3000, variables=LONG),
     Part("long-storm", "50 rounds of a Crossbar.io killed, frozen, restarted under load", 380, interop("reconnect"),

@@ -1,7 +1,8 @@
 //! A connection: what the application has in hand, and what survives its sessions.
 //!
 //! * `state`: every transition that it makes. `task`: the attempts, one after the other. `pump`:
-//!   the I/O while a session lasts.
+//!   the I/O while a session lasts; `shared_pump`: by its task, or by threads that wait;
+//!   `hand_over`: the steps between these.
 //! * [`close_reason`]: why an attempt or a session ended, and whether to try again.
 //! * `durables`, `quiesce`, `figures`: what else can be asked of it.
 //!
@@ -10,12 +11,20 @@
 pub mod close_reason;
 mod durables;
 mod figures;
+mod hand_over;
 mod pump;
 pub(super) mod quiesce;
 mod shared_pump;
 mod state;
 mod task;
 
+/// The primitives of `hand_over`; the test of its steps has others.
+mod primitives {
+    pub(super) use std::sync::atomic::{AtomicBool, Ordering};
+    pub(super) use std::sync::{Mutex, MutexGuard, TryLockError};
+}
+
+use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Instant;
@@ -293,12 +302,12 @@ impl Connection {
     }
 
     /// Takes at most `max` events out without delivering them.
-    pub fn poll(&self, max: usize, deadline: Option<Instant>) -> Result<Vec<Notice>, Failure> {
+    pub fn poll(&self, max: usize, deadline: Option<Instant>) -> Result<VecDeque<Notice>, Failure> {
         self.shared.queue.poll(&*self.shared, max, deadline)
     }
 
     /// Takes back the room of events that were polled, for those to come.
-    pub fn recycle(&self, polled: Vec<Notice>) {
+    pub fn recycle(&self, polled: VecDeque<Notice>) {
         self.shared.queue.recycle(polled);
     }
 

@@ -9,6 +9,7 @@
 //!      +--the transport fails, or the time is up--> Parting <-----+--> over
 //! ```
 
+mod borrowed;
 mod phases;
 #[cfg(test)]
 pub(super) mod tests;
@@ -24,6 +25,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::client::keepalive::{Observation, PingTimer, Verdict};
 use crate::client::options::Mode;
 use crate::client::scope::FlagScope;
+use crate::client::session::events::Deferred;
 use crate::client::session::{Session, Shared};
 use crate::client::stats;
 use crate::codec::Batch;
@@ -33,6 +35,10 @@ use crate::transport::{Incoming, Transport, TransportError, yield_turn};
 use super::Connection;
 use super::close_reason::{CloseClass, CloseReason, closed_by_peer, slow_connect};
 
+use borrowed::Borrowed;
+
+pub(super) use borrowed::Read;
+
 /// Number of messages that are taken in before they are handled.
 const READ_AHEAD: usize = 128;
 /// And how many bytes of them, but for the last. After so much other connections get their turn: a
@@ -41,6 +47,9 @@ const TURN_BYTES: usize = 1024 * 1024;
 /// While the application lags, messages of up to this size are copied out of the blocks that they
 /// were read into, which are large and shared with what is long gone.
 const COPIED: usize = 32 * 1024;
+/// Number of rounds in which events gather for a thread that waits for them: it is woken once for
+/// all.
+const UNTOLD: usize = 4;
 /// Number of rounds before other connections get their turn.
 const ROUNDS: usize = 64;
 /// Time for the closing handshake of the transport after the session has ended.
@@ -67,6 +76,8 @@ pub(super) struct Pump {
     session: Arc<Session>,
     transport: Box<dyn Transport>,
     frames: Vec<Bytes>,
+    /// The rounds since there are events of which the host was not told.
+    untold: usize,
     /// The bytes that were taken in in this turn.
     taken: usize,
     /// The bytes that the transport had read at the last look.
@@ -85,6 +96,7 @@ pub(super) struct Pump {
     ping_timer: PingTimer,
     /// Every message goes to the log.
     trace: bool,
+    borrowed: Borrowed,
 }
 
 impl Pump {
@@ -104,6 +116,7 @@ impl Pump {
             session,
             transport,
             frames: Vec::new(),
+            untold: 0,
             taken: 0,
             heard: 0,
             skipped: false,
@@ -114,12 +127,14 @@ impl Pump {
             join_until: Some(join_until),
             leave_until: None,
             ping_timer,
+            borrowed: Borrowed::default(),
         }
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         let _scope = FlagScope::io();
         self.shared.doorbell.stay_awake();
+        self.take_over();
         self.taken = 0;
         for _ in 0..ROUNDS {
             // A peer that never falls silent must not keep time from passing.
@@ -139,6 +154,7 @@ impl Pump {
             }
             progress |= self.write(cx);
             if let Poll::Ready(end) = self.poll_closed(cx) {
+                self.tell_host();
                 return Poll::Ready(end);
             }
             if progress && self.taken >= TURN_BYTES {
@@ -154,15 +170,53 @@ impl Pump {
             }
             return Poll::Pending;
         }
+        self.tell_host();
         yield_turn(cx);
         Poll::Pending
     }
 
     /// Reads and handles what is ready.
     fn read(&mut self, cx: &mut Context<'_>) -> bool {
+        let (received, trouble) = self.receive(cx);
+        let is_all = self.frames.len() < READ_AHEAD;
+        if received {
+            let mut deferred = self.handle_frames();
+            self.untold += usize::from(deferred.take_wake() || self.untold > 0);
+            deferred.run(&self.shared);
+        }
+        if is_all || self.untold >= UNTOLD {
+            self.tell_host();
+        }
+        let Some(trouble) = trouble else {
+            return received;
+        };
+        self.give_up(trouble);
+        true
+    }
+
+    /// Tells the host of the events that have come.
+    fn tell_host(&mut self) {
+        if std::mem::take(&mut self.untold) > 0 {
+            self.shared.queue.wake();
+        }
+    }
+
+    /// Ends the session for what the transport says.
+    fn give_up(&mut self, trouble: TransportError) {
+        match trouble {
+            TransportError::Message(what) => {
+                self.session.lock_core().protocol.violated(what);
+                self.handle_frames().run(&self.shared);
+            }
+            error => self.transport_failed(error),
+        }
+    }
+
+    /// Takes in what is ready, for [`Pump::handle_frames`]; true if there is something.
+    fn receive(&mut self, cx: &mut Context<'_>) -> (bool, Option<TransportError>) {
         self.skipped = self.shared.queue.is_full();
         if self.is_parting() || self.skipped || self.is_clogged() {
-            return false;
+            return (false, None);
         }
         let mut trouble = None;
         let (mut alive, mut pong) = (false, false);
@@ -195,21 +249,7 @@ impl Pump {
         if heard && let Some(round_trip) = self.ping_timer.heard(Instant::now(), pong) {
             self.session.lock_core().traffic.round_trip = Some(round_trip);
         }
-        if received {
-            self.handle_frames();
-        }
-        match trouble {
-            Some(TransportError::Message(what)) => {
-                self.session.lock_core().protocol.violated(what);
-                self.handle_frames();
-                true
-            }
-            Some(error) => {
-                self.transport_failed(error);
-                true
-            }
-            None => received,
-        }
+        (received, trouble)
     }
 
     /// True if the peer takes so little that what it makes us answer would fill our memory.
@@ -218,7 +258,8 @@ impl Pump {
         self.sending.is_some() && self.session.lock_core().backlog() > limit.saturating_mul(2)
     }
 
-    fn handle_frames(&mut self) {
+    /// Hands what came to the protocol. What is left to do is for a time when no lock is held.
+    fn handle_frames(&mut self) -> Deferred {
         let encoding = self.session.encoding();
         let lags = self.shared.queue.lags();
         let mut core = self.session.lock_core();
@@ -236,31 +277,37 @@ impl Pump {
         let phase = core.protocol.phase();
         let ended = core.protocol.take_ended();
         drop(core);
-        deferred.run(&self.shared);
         if phase != protocol::Phase::Joining {
             self.join_until = None;
         }
         if let Some(ended) = ended {
             self.session_ended(ended);
         }
+        deferred
     }
 
     /// Writes what has gathered.
     fn write(&mut self, cx: &mut Context<'_>) -> bool {
+        let written = self.write_all(cx);
+        if std::mem::take(&mut self.borrowed.wakes_host) {
+            self.shared.queue.wake();
+        }
+        written.unwrap_or_else(|error| {
+            self.transport_failed(error);
+            true
+        })
+    }
+
+    /// Writes what has gathered, and leaves it to the caller to tell the host of it.
+    fn write_all(&mut self, cx: &mut Context<'_>) -> Result<bool, TransportError> {
         let mut progress = false;
-        if self.unflushed && !self.is_parting() {
-            match self.transport.poll_flush(cx) {
-                Poll::Pending => {}
-                Poll::Ready(Ok(())) => {
-                    self.unflushed = false;
-                    self.ping_end = Some(self.transport.byte_counts().written);
-                }
-                Poll::Ready(Err(error)) => self.transport_failed(error),
-            }
+        if self.unflushed && !self.is_parting() && self.transport.poll_flush(cx)?.is_ready() {
+            self.unflushed = false;
+            self.ping_end = Some(self.transport.byte_counts().written);
         }
         loop {
             if self.is_parting() {
-                return progress;
+                return Ok(progress);
             }
             if self.sending.is_none() {
                 let batch = self.session.lock_core().next_batch();
@@ -272,39 +319,18 @@ impl Pump {
                 self.sending = batch.map(|batch| (batch, 0));
             }
             let Some((batch, next)) = &mut self.sending else {
-                return progress;
+                return Ok(progress);
             };
-            match self.transport.poll_send(cx, batch, next) {
-                Poll::Pending => return progress,
-                Poll::Ready(Ok(())) => progress = true,
-                Poll::Ready(Err(error)) => {
-                    self.transport_failed(error);
-                    return true;
-                }
+            if self.transport.poll_send(cx, batch, next)?.is_pending() {
+                return Ok(progress);
             }
+            progress = true;
             let Some((batch, _)) = self.sending.take() else {
-                return progress;
+                return Ok(progress);
             };
             let mut core = self.session.lock_core();
-            let deferred = self.session.batch_written(&mut core, batch);
-            drop(core);
-            deferred.run(&self.shared);
+            self.borrowed.wakes_host |= self.session.batch_written(&mut core, batch);
         }
-    }
-
-    /// Writes what has gathered, on a thread that waits for an answer to it; false if that, or
-    /// anything else, is left to the task. The context is the task's.
-    pub(super) fn write_now(&mut self, cx: &mut Context<'_>) -> bool {
-        let is_idle = self.is_running() && self.sending.is_none() && !self.unflushed;
-        if !is_idle || !self.transport.writes_anywhere() {
-            return false;
-        }
-        // The task has no timer for it yet.
-        if self.session.lock_core().protocol.next_timeout().is_some() {
-            return false;
-        }
-        self.write(cx);
-        self.is_running() && self.sending.is_none()
     }
 
     /// Ready once the session is over and the transport is closed too, or the time is up.

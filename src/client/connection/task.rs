@@ -19,7 +19,7 @@ use crate::client::on_connect::{Attempt, Decision};
 use crate::client::options::{Options, TransportOptions};
 use crate::client::retry::{Next, Retry, normal};
 use crate::client::session::callbacks::Slot;
-use crate::client::session::{Notice, NoticeKind, Session, Writer};
+use crate::client::session::{Driver, Notice, NoticeKind, Session};
 use crate::client::status::{Failure, Status};
 use crate::client::sync::{lock, notify};
 use crate::client::{log, runtime};
@@ -223,9 +223,10 @@ async fn carry(
         }
     };
     let pump = Pump::new(connection, session.clone(), transport, until);
-    let pump = Arc::new(SharedPump::new(pump));
-    let writer: Weak<dyn Writer> = Arc::downgrade(&pump) as _;
-    let _ = session.writer.set(writer);
+    let pump = Arc::new(SharedPump::new(pump, connection.shared.clone()));
+    let driver: Weak<dyn Driver> = Arc::downgrade(&pump) as _;
+    connection.shared.set_driver(driver.clone());
+    let _ = session.driver.set(driver);
     let end = poll_fn(|cx| pump.poll(cx)).await;
     connection.end_session();
     connection.drop_unopened();

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::sync::Arc;
 
-use crate::os::SignalMask;
+use crate::os::{Flag, SignalMask};
 
 /// The part of a queue that its lock guards.
 pub(super) struct Backlog<E> {
@@ -12,6 +13,10 @@ pub(super) struct Backlog<E> {
     spare: VecDeque<E>,
     /// Somebody is delivering.
     pub(super) taken: bool,
+    /// A worker waits for more, without delivering.
+    pub(super) has_resting: bool,
+    /// Ends the sleep of a thread that waits for more, where it does not wait for the condition.
+    pub(super) sleeper: Option<Arc<Flag>>,
     /// The signals that workers block while they deliver.
     pub(super) signals: Option<SignalMask>,
     /// Threads that have taken events out, but not yet given them to the host.
@@ -21,7 +26,15 @@ pub(super) struct Backlog<E> {
 impl<E> Default for Backlog<E> {
     fn default() -> Backlog<E> {
         let [events, spare] = [VecDeque::new(), VecDeque::new()];
-        Backlog { events, spare, taken: false, signals: None, polls: 0 }
+        Backlog {
+            events,
+            spare,
+            taken: false,
+            has_resting: false,
+            sleeper: None,
+            signals: None,
+            polls: 0,
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Delivery: how what happens reaches the application's code, whatever it is.
 //!
-//! * [`queue`]: events on their way, and the three modes in which they are delivered; `worker`: a
-//!   turn of `thread` mode; `fill`: its bytes; `backlog`: the part that its lock guards. [`owner`]:
-//!   what a queue asks of its owner, and of what is queued.
+//! * [`queue`]: events on their way, and the three modes in which they are delivered; `work`: the
+//!   mode `thread`; `worker`: a turn of it; `fill`: its bytes; `backlog`: the part that its lock
+//!   guards. [`owner`]: what a queue asks of its owner, and of what is queued.
 //! * `barrier`: which callback runs, and which must not begin any more.
 //! * [`waiter`]: a thread that waits for one outcome.
 //!
@@ -15,8 +15,9 @@ mod fill;
 pub mod owner;
 pub mod queue;
 pub mod waiter;
+mod work;
 mod worker;
 
-pub use owner::{Item, Owner, Wakeup};
+pub use owner::{Item, Owner, Sleeper, Wakeup};
 pub use queue::EventQueue;
 pub use waiter::Waiter;

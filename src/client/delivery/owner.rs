@@ -1,4 +1,9 @@
-//! The contract of a queue with its owner, and with what is queued.
+//! The contract of a queue with its owner, with what is queued, and with who waits for it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::os::Flag;
 
 /// An event on its way.
 pub trait Item: Send + 'static {
@@ -35,6 +40,19 @@ pub trait Owner: Send + Sync + 'static {
 
     /// Wakes the I/O task: there is room again, or something that it is to deliver itself.
     fn wake_io(&self);
+
+    /// Watches for what is to come on this thread, in place of the I/O task, as long as `waits`
+    /// sleeps. Returns early, or at once, where the task is better at it. True if events have come
+    /// of which nobody was told.
+    fn drive(&self, _waits: &dyn Sleeper, _deadline: Option<Instant>) -> bool {
+        false
+    }
+}
+
+/// A thread that waits, and may do so by other means than a condition.
+pub trait Sleeper {
+    /// Sleeps by `sleep`, which the flag ends, as long as there is nothing; false if there is.
+    fn sleep(&self, flag: &Arc<Flag>, sleep: &mut dyn FnMut()) -> bool;
 }
 
 /// Called when events begin to wait in `manual` mode, on the thread that makes them wait.

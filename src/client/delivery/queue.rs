@@ -13,9 +13,10 @@
 mod tests;
 
 use std::collections::VecDeque;
+use std::mem;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
 
 use crate::client::options::Mode;
@@ -29,19 +30,18 @@ use crate::os::{Flag, SignalMask};
 use super::backlog::Backlog;
 use super::barrier::Barrier;
 use super::fill::Fill;
-use super::owner::{Item, Owner, Wakeup};
-use super::worker::Worker;
+use super::owner::{Item, Owner, Sleeper, Wakeup};
 
 /// See the module's text.
 pub struct EventQueue<E> {
     /// A [`Mode`], as a number.
     mode: AtomicU8,
-    queue: Mutex<Backlog<E>>,
+    pub(super) queue: Mutex<Backlog<E>>,
     /// Something came, or a turn has ended.
-    changed: Condvar,
+    pub(super) changed: Condvar,
     fill: Fill,
     /// Its owner is freed: nothing is delivered any more.
-    discarding: AtomicBool,
+    pub(super) discarding: AtomicBool,
     flag: OnceLock<Flag>,
     wakeup: Mutex<Option<Arc<dyn Wakeup>>>,
     /// The callback that runs.
@@ -104,11 +104,11 @@ impl<E: Item> EventQueue<E> {
     }
 
     /// The address, by which deliveries are known.
-    fn key(&self) -> usize {
+    pub(super) fn key(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
 
-    /// Appends events. True if the host must be told by [`EventQueue::wake`], once no lock is held.
+    /// Appends events. True if [`EventQueue::wake`] must tell of them, once no lock is held.
     #[must_use]
     pub fn push(
         &self,
@@ -132,18 +132,19 @@ impl<E: Item> EventQueue<E> {
         }
         self.fill.add(cost);
         match self.mode() {
-            Mode::Thread if !queue.taken => self.start_worker(&mut queue, owner),
-            Mode::Thread => {}
-            Mode::Inline => owner.wake_io(),
-            Mode::Manual => return before == 0,
+            Mode::Thread => self.want_worker(&mut queue, owner),
+            Mode::Inline => {
+                owner.wake_io();
+                false
+            }
+            Mode::Manual => before == 0,
         }
-        false
     }
 
-    /// Tells the host of events: who waits in a poll, its fd and its wakeup. No lock may be held,
-    /// which it would only wait for.
+    /// Tells of events who waits for some: a worker, or the host, in a poll, by its fd and by its
+    /// wakeup. No lock may be held, which it would only wait for.
     pub fn wake(&self) {
-        self.changed.notify_all();
+        self.announce(lock(&self.queue));
         if let Some(flag) = self.flag.get() {
             flag.raise();
         }
@@ -156,7 +157,7 @@ impl<E: Item> EventQueue<E> {
 
     /// Sets the host's wakeup; the former one is returned, to be dropped where no lock is held.
     pub fn set_wakeup(&self, wakeup: Option<Arc<dyn Wakeup>>) -> Option<Arc<dyn Wakeup>> {
-        let former = std::mem::replace(&mut *lock(&self.wakeup), wakeup);
+        let former = mem::replace(&mut *lock(&self.wakeup), wakeup);
         if self.backlog().0 > 0 {
             self.wake();
         }
@@ -185,17 +186,18 @@ impl<E: Item> EventQueue<E> {
         max: usize,
         deadline: Option<Instant>,
     ) -> Result<usize, Failure> {
-        let batch = self.take(max, deadline, true)?;
+        let batch = self.take(owner, max, deadline, true)?;
         if batch.is_empty() {
             return Ok(0);
         }
         let begun = Instant::now();
-        let mut turn = Turn { queue: self, batch };
         let _scope = DeliveryScope::enter(self.key());
+        let mut turn = Turn { queue: self, batch };
         let mut delivered = 0;
-        while let Some(event) = turn.batch.pop_front() {
+        while let Some(event) = turn.batch.front_mut() {
             self.account(owner, event.cost());
             delivered += usize::from(self.deliver(owner, event));
+            drop(turn.batch.pop_front());
         }
         self.handlers.add(begun.elapsed(), delivered);
         Ok(delivered)
@@ -207,17 +209,16 @@ impl<E: Item> EventQueue<E> {
         owner: &impl Owner<Event = E>,
         max: usize,
         deadline: Option<Instant>,
-    ) -> Result<Vec<E>, Failure> {
+    ) -> Result<VecDeque<E>, Failure> {
         loop {
-            let mut taken = Vec::from(self.take(max, deadline, false)?);
+            let mut taken = self.take(owner, max, deadline, false)?;
             if taken.is_empty() {
                 return Ok(taken);
             }
             self.account(owner, taken.iter().map(E::cost).sum());
             taken.iter_mut().for_each(|event| owner.prepare(event));
-            let is_untold = |event: &mut E| event.is_internal() || self.passes(event);
             let scope = DeliveryScope::enter(self.key());
-            taken.extract_if(.., is_untold).for_each(drop);
+            taken.retain(|event| !event.is_internal() && !self.passes(event));
             drop(scope);
             self.end_poll();
             if !taken.is_empty() {
@@ -243,10 +244,11 @@ impl<E: Item> EventQueue<E> {
             let (begun, count) = (Instant::now(), batch.len());
             // At once: while this thread delivers it reads nothing.
             self.account(owner, batch.iter().map(E::cost).sum());
-            let mut turn = Turn { queue: self, batch };
             let _scope = DeliveryScope::enter(self.key());
-            while let Some(event) = turn.batch.pop_front() {
+            let mut turn = Turn { queue: self, batch };
+            while let Some(event) = turn.batch.front_mut() {
                 self.deliver(owner, event);
+                drop(turn.batch.pop_front());
             }
             self.handlers.add(begun.elapsed(), count);
         }
@@ -264,14 +266,15 @@ impl<E: Item> EventQueue<E> {
         owner: &Arc<impl Owner<Event = E> + AsRef<EventQueue<E>>>,
     ) {
         let mut queue = lock(&self.queue);
-        if !queue.taken && !queue.events.is_empty() {
-            self.start_worker(&mut queue, owner);
+        if !queue.events.is_empty() && self.want_worker(&mut queue, owner) {
+            drop(queue);
+            self.wake();
         }
     }
 
     /// Takes back the room of events that were polled.
-    pub(in crate::client) fn recycle(&self, polled: Vec<E>) {
-        lock(&self.queue).recycle(&mut VecDeque::from(polled));
+    pub(in crate::client) fn recycle(&self, mut polled: VecDeque<E>) {
+        lock(&self.queue).recycle(&mut polled);
     }
 
     /// Gives the room back that is kept for events to come.
@@ -298,16 +301,17 @@ impl<E: Item> EventQueue<E> {
 
     /// From now on no delivery begins.
     pub(in crate::client) fn stop_delivering(&self) {
-        let _queue = lock(&self.queue);
+        let queue = lock(&self.queue);
         self.discarding.store(true, Ordering::Release);
+        self.announce(queue);
     }
 
     /// From now on nothing is delivered. Returns what waited, to be dropped where no lock is held.
     pub(in crate::client) fn discard(&self) -> VecDeque<E> {
         let mut queue = lock(&self.queue);
         self.discarding.store(true, Ordering::Release);
-        let discarded = std::mem::take(&mut queue.events);
-        self.changed.announce(queue);
+        let discarded = mem::take(&mut queue.events);
+        self.announce(queue);
         discarded
     }
 
@@ -329,6 +333,13 @@ impl<E: Item> EventQueue<E> {
         self.fill.end_wait();
     }
 
+    /// Frees the lock under which something was changed, and wakes all that wait for it.
+    pub(super) fn announce(&self, queue: MutexGuard<'_, Backlog<E>>) {
+        let sleeper = queue.sleeper.clone();
+        self.changed.announce(queue);
+        sleeper.inspect(|flag| flag.raise());
+    }
+
     fn check_manual(&self) -> Result<(), Failure> {
         if self.mode() == Mode::Manual {
             return Ok(());
@@ -337,64 +348,11 @@ impl<E: Item> EventQueue<E> {
         Err(Failure::new(Status::State, text))
     }
 
-    fn start_worker<O>(&self, queue: &mut Backlog<E>, owner: &Arc<O>)
-    where
-        O: Owner<Event = E> + AsRef<EventQueue<E>>,
-    {
-        queue.taken = true;
-        let work = || {
-            let run = |owner: &Arc<O>| (**owner).as_ref().work(&**owner);
-            let skip = |owner: &Arc<O>| (**owner).as_ref().give_back_turn();
-            let mut worker = Worker::new(owner.clone(), run, skip);
-            move || worker.run()
-        };
-        if runtime::spawn_blocking(work).is_err() {
-            queue.taken = false;
-            log::write(log::Level::Warn, || "events after wamp_shutdown are not delivered".into());
-        }
-    }
-
-    /// Delivers in `thread` mode, as long as there is something.
-    fn work(&self, owner: &impl Owner<Event = E>) {
-        let signals = lock(&self.queue).signals;
-        if let Some(signals) = signals {
-            // Worn also when the turn is over: a runtime that knows this thread by now has its own
-            // signals for it, which must arrive while it is parked.
-            signals.wear();
-        }
-        let mut batch = VecDeque::new();
-        loop {
-            {
-                let mut queue = lock(&self.queue);
-                self.end_turn(&mut queue, &mut batch);
-                if queue.events.is_empty() {
-                    queue.taken = false;
-                    self.changed.announce(queue);
-                    return;
-                }
-                batch = queue.take_all();
-            }
-            let (begun, count) = (Instant::now(), batch.len());
-            let _scope = DeliveryScope::enter(self.key());
-            while let Some(event) = batch.pop_front() {
-                self.account(owner, event.cost());
-                self.deliver(owner, event);
-            }
-            self.handlers.add(begun.elapsed(), count);
-        }
-    }
-
-    /// Ends the turn of a worker that never ran.
-    fn give_back_turn(&self) {
-        let mut queue = lock(&self.queue);
-        queue.taken = false;
-        self.changed.announce(queue);
-    }
-
     /// Waits for events and takes at most `max`; with `keep_turn` the caller is the one who
     /// delivers until its [`Turn`] ends.
     fn take(
         &self,
+        owner: &impl Owner<Event = E>,
         max: usize,
         deadline: Option<Instant>,
         keep_turn: bool,
@@ -404,16 +362,25 @@ impl<E: Item> EventQueue<E> {
             let text = "dispatch and poll cannot be called inside a callback of their connection";
             return Err(Failure::new(Status::Deadlock, text));
         }
+        let (mut may_drive, mut untold) = (true, false);
         let mut queue = lock(&self.queue);
         while queue.taken || queue.events.is_empty() {
             if self.discarding.load(Ordering::Acquire) {
                 return Err(Failure::new(Status::Handle, "the connection was freed"));
             }
+            if mem::take(&mut may_drive) && deadline.is_none_or(|until| until > Instant::now()) {
+                drop(queue);
+                untold = owner.drive(self, deadline);
+                queue = lock(&self.queue);
+                continue;
+            }
             match runtime::wait_for_io(&self.changed, queue, deadline) {
                 Some(again) => queue = again,
                 None => {
+                    let queue = lock(&self.queue);
                     // It may have been raised after somebody had taken the events already.
-                    self.lower_flag(&lock(&self.queue));
+                    self.lower_flag(&queue);
+                    self.leave(queue, untold);
                     return Ok(VecDeque::new());
                 }
             }
@@ -422,7 +389,17 @@ impl<E: Item> EventQueue<E> {
         queue.taken = keep_turn;
         queue.polls += usize::from(!keep_turn);
         self.lower_flag(&queue);
+        self.leave(queue, untold);
         Ok(taken)
+    }
+
+    /// Frees the lock, and tells of events that are left, where nobody was told that they came.
+    fn leave(&self, queue: MutexGuard<'_, Backlog<E>>, untold: bool) {
+        let must_wake = untold && !queue.events.is_empty();
+        drop(queue);
+        if must_wake {
+            self.wake();
+        }
     }
 
     fn lower_flag(&self, queue: &Backlog<E>) {
@@ -431,7 +408,7 @@ impl<E: Item> EventQueue<E> {
         }
     }
 
-    fn account(&self, owner: &impl Owner<Event = E>, cost: usize) {
+    pub(super) fn account(&self, owner: &impl Owner<Event = E>, cost: usize) {
         // The I/O task sleeps while the queue is full.
         if self.fill.take(cost) {
             owner.wake_io();
@@ -440,13 +417,13 @@ impl<E: Item> EventQueue<E> {
 
     /// Tells an event; false if there was nothing to tell. Called in the scope of a delivery, as
     /// what is freed with the event is still inside of it.
-    fn deliver(&self, owner: &impl Owner<Event = E>, mut event: E) -> bool {
+    pub(super) fn deliver(&self, owner: &impl Owner<Event = E>, event: &mut E) -> bool {
         self.barrier.enter(event.told_for());
-        if self.discarding.load(Ordering::Acquire) || event.is_internal() || self.passes(&event) {
+        if self.discarding.load(Ordering::Acquire) || event.is_internal() || self.passes(event) {
             return false;
         }
-        owner.prepare(&mut event);
-        if std::panic::catch_unwind(AssertUnwindSafe(|| owner.deliver(&event))).is_err() {
+        owner.prepare(event);
+        if std::panic::catch_unwind(AssertUnwindSafe(|| owner.deliver(event))).is_err() {
             log::write(log::Level::Error, || "a panic in the delivery of an event".into());
         }
         true
@@ -466,7 +443,7 @@ impl<E: Item> EventQueue<E> {
 
     /// Ends a turn: all that had been taken out of the queue has been told. The batch is what is
     /// left of it: room.
-    fn end_turn(&self, queue: &mut Backlog<E>, batch: &mut VecDeque<E>) {
+    pub(super) fn end_turn(&self, queue: &mut Backlog<E>, batch: &mut VecDeque<E>) {
         queue.recycle(batch);
         self.barrier.leave();
         if queue.polls == 0 {
@@ -495,6 +472,21 @@ impl<E: Item> Drop for Turn<'_, E> {
         let mut queue = lock(&self.queue.queue);
         self.queue.end_turn(&mut queue, &mut self.batch);
         queue.taken = false;
-        self.queue.changed.announce(queue);
+        self.queue.announce(queue);
+    }
+}
+
+impl<E: Item> Sleeper for EventQueue<E> {
+    fn sleep(&self, flag: &Arc<Flag>, sleep: &mut dyn FnMut()) -> bool {
+        let mut queue = lock(&self.queue);
+        let is_over = self.discarding.load(Ordering::Acquire);
+        if is_over || queue.taken || !queue.events.is_empty() {
+            return false;
+        }
+        queue.sleeper = Some(flag.clone());
+        drop(queue);
+        sleep();
+        lock(&self.queue).sleeper = None;
+        true
     }
 }

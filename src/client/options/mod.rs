@@ -30,6 +30,8 @@ use super::status::{Failure, Status};
 
 pub use mode::Mode;
 pub use table::{Spec, TABLE};
+
+use table::HIDDEN;
 pub use transports::{Kind, TransportOptions};
 
 /// The options of a connection, checked.
@@ -64,6 +66,7 @@ pub struct Options {
     pub authextra: Option<Map<String, Value>>,
     /// Options of requests are checked, and not only passed on.
     pub strict_options: bool,
+    pub drive: bool,
     pub trace: bool,
     /// The best first; at least one.
     pub serializers: Vec<Serializer>,
@@ -105,6 +108,7 @@ impl Default for Options {
             authmethods: None,
             authextra: None,
             strict_options: true,
+            drive: true,
             trace: false,
             serializers: vec![Encoding::Json.into()],
             json_batch_separator: SEPARATOR,
@@ -230,14 +234,13 @@ impl Options {
         let wrong = |text: String| Failure::new(Status::Option, text);
         let mut settings = Vec::with_capacity(given.len());
         for (name, value) in given {
-            match TABLE.iter().position(|spec| spec.name == name) {
-                Some(row) => settings.push((row, value)),
+            match TABLE.iter().chain(HIDDEN).enumerate().find(|(_, spec)| spec.name == name) {
+                Some((row, spec)) => settings.push((row, spec, value)),
                 None => return Err(wrong(unknown(name, TABLE.iter().map(|spec| spec.name)))),
             }
         }
-        settings.sort_unstable_by_key(|(row, _)| *row);
-        for (row, value) in settings {
-            let spec = &TABLE[row];
+        settings.sort_unstable_by_key(|(row, ..)| *row);
+        for (_, spec, value) in settings {
             (spec.set)(self, value)
                 .map_err(|error| wrong(format!("option `{}`: {error}", spec.name)))?;
         }

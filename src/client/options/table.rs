@@ -461,3 +461,12 @@ pub const TABLE: &[Spec] = &[
         set: |options, value| flag(value).map(|wanted| options.trace = wanted),
     },
 ];
+
+/// Options that nobody needs: they are there to find out what is at fault.
+pub(super) const HIDDEN: &[Spec] = &[Spec {
+    name: "drive",
+    kind: "boolean",
+    default: "true",
+    text: "A thread that waits in a _sync function watches the socket by itself.",
+    set: |options, value| flag(value).map(|drive| options.drive = drive),
+}];

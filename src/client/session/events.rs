@@ -3,12 +3,12 @@
 
 use std::ffi::CStr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::client::delivery::{EventQueue, Owner};
+use crate::client::delivery::{EventQueue, Owner, Sleeper};
 use crate::client::runtime;
 use crate::client::status::{Failure, Status};
 use crate::client::sync::lock;
@@ -44,6 +44,22 @@ pub(in crate::client) struct Deferred {
 }
 
 impl Deferred {
+    /// Leaves it to the caller to tell the host of events, if there are some.
+    pub(in crate::client) fn take_wake(&mut self) -> bool {
+        std::mem::take(&mut self.wake)
+    }
+
+    /// True if it runs what is the application's, or takes its time.
+    pub(in crate::client) fn is_for_task(&self) -> bool {
+        let is_free = |receiver: &Receiver| !matches!(receiver, Receiver::Waiter(_));
+        self.wake
+            || self.opened
+            || self.spent.iter().any(is_free)
+            || !self.placed.is_empty()
+            || self.challenge.is_some()
+            || !self.conflicts.is_empty()
+    }
+
     /// Does it. No lock may be held.
     pub(in crate::client) fn run(self, shared: &Shared) {
         self.told.iter().for_each(|waiter| waiter.wake());
@@ -100,7 +116,9 @@ impl Session {
         let is_open = core.protocol.phase() == Phase::Open;
         let Deferred { told, spent, challenge, conflicts, .. } = deferred;
         let events = core.protocol.take_events();
+        let mut count = 0;
         let notices = events.filter_map(|mut event| {
+            count += 1;
             // Its application has unsubscribed: events that wait in the queue are not for it any
             // more. At the end of a session they still are.
             if event.kind == EventKind::Released
@@ -132,9 +150,8 @@ impl Session {
                     return None;
                 }
             }
-            let waits = event.target.as_ref().is_some_and(|t| t.waiter(event.kind).is_some());
             // Past the queue: a thread that waits must not wait for the callbacks before it.
-            if waits {
+            if event.target.as_ref().is_some_and(|t| t.waiter(event.kind).is_some()) {
                 let (receiver, waiter) = tell_waiter(event);
                 spent.extend(receiver);
                 told.extend(waiter);
@@ -143,6 +160,7 @@ impl Session {
             Some(me.notice(event))
         });
         deferred.wake |= self.shared.queue.push(&self.shared, notices);
+        me.pace.heard(count);
         joined
     }
 
@@ -293,6 +311,10 @@ impl Owner for Shared {
 
     fn wake_io(&self) {
         self.doorbell.ring();
+    }
+
+    fn drive(&self, waits: &dyn Sleeper, deadline: Option<Instant>) -> bool {
+        self.idle_driver().is_some_and(|driver| driver.drive(waits, true, deadline))
     }
 }
 

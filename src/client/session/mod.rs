@@ -5,7 +5,7 @@
 //!
 //! * [`requests`]: what the application asks for. [`events`]: the way of what the router says.
 //! * [`handler`], [`callbacks`]: the application's side of a request, and of a connection.
-//!   [`notice`]: what is queued for it.
+//!   [`notice`]: what is queued for it. `pace`: whether messages come one by one.
 //! * [`shared`]: what sessions need of their connection, which they do not know otherwise.
 //! * [`durable`]: what is placed again after every join. [`passthru`]: payloads that routers carry
 //!   without a look inside.
@@ -17,6 +17,7 @@ pub mod durable;
 pub mod events;
 pub mod handler;
 pub mod notice;
+mod pace;
 pub mod passthru;
 pub mod requests;
 pub mod shared;
@@ -28,6 +29,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use crate::client::delivery::Sleeper;
 use crate::client::login::Login;
 use crate::client::options::Options;
 use crate::client::runtime::wait_for_io;
@@ -39,7 +41,8 @@ use crate::protocol::{self, Event, Phase};
 use crate::transport::{Serializer, Transport};
 
 use callbacks::Slot;
-use events::{Deferred, tell_waiter};
+use events::tell_waiter;
+use pace::Pace;
 
 pub use handler::{EventHandler, Receiver, Waiter};
 pub use notice::{Notice, NoticeKind};
@@ -65,16 +68,22 @@ pub struct Session {
     /// The outbox has been written.
     written: Condvar,
     joined: OnceLock<Joined>,
-    /// Writes what is in the outbox, on the thread that asks for it.
-    pub(super) writer: OnceLock<Weak<dyn Writer>>,
+    /// Its task, for threads that do the work of one.
+    pub(super) driver: OnceLock<Weak<dyn Driver>>,
+    pace: Pace,
     /// Free for the use of [`crate::ffi`]: the handle under which C knows this session.
     pub handle: AtomicU64,
 }
 
 /// The task of a session, as far as others may do its work.
-pub(in crate::client) trait Writer: Send + Sync {
+pub(in crate::client) trait Driver: Send + Sync {
     /// Writes what waits to be written; false if that is for the task, which must be woken.
     fn write_now(&self) -> bool;
+
+    /// Watches the socket on this thread as long as `waits` sleeps. It may return early, or at
+    /// once, where the task is better at it. `takes` says that this thread takes events: then it
+    /// is returned whether some came of which nobody was told.
+    fn drive(&self, waits: &dyn Sleeper, takes: bool, deadline: Option<Instant>) -> bool;
 }
 
 /// Contents of WELCOME.
@@ -144,7 +153,8 @@ impl Session {
             }),
             written: Condvar::new(),
             joined: OnceLock::new(),
-            writer: OnceLock::new(),
+            driver: OnceLock::new(),
+            pace: Pace::default(),
             handle: AtomicU64::new(0),
         })
     }
@@ -242,9 +252,9 @@ impl Session {
         lock(&self.core)
     }
 
-    /// Takes a written batch back. As [`Session::hand_over`].
-    pub(super) fn batch_written(self: &Arc<Self>, core: &mut Core, batch: Batch) -> Deferred {
-        let mut deferred = Deferred::default();
+    /// Takes a written batch back. True if the host must be told by [`EventQueue::wake`], once no
+    /// lock is held.
+    pub(super) fn batch_written(self: &Arc<Self>, core: &mut Core, batch: Batch) -> bool {
         core.in_flight = 0;
         core.protocol.recycle(batch);
         if core.flushing > 0 {
@@ -252,14 +262,13 @@ impl Session {
         }
         let limit = self.options.send_queue_bytes;
         if !core.want_writable || core.backlog() > limit / 2 {
-            return deferred;
+            return false;
         }
         core.want_writable = false;
         let event = self.shared.plain_event(Slot::Writable);
         let writable = self.shared.notice(NoticeKind::Writable, event);
         let notice = Notice { session: Some(self.clone()), ..writable };
-        deferred.wake = self.shared.queue.push(&self.shared, std::iter::once(notice));
-        deferred
+        self.shared.queue.push(&self.shared, std::iter::once(notice))
     }
 
     /// Ends what still waits: its task ends, in whatever way.

@@ -253,21 +253,29 @@ impl Session {
 
     /// Waits for an outcome; `None` when the time is up.
     pub fn wait(&self, waiter: &Waiter, timeout: Option<Duration>) -> Option<Event<Receiver>> {
+        let deadline = timeout.map(|timeout| Instant::now() + timeout);
         let queue = &self.shared.queue;
+        let driver = self.driver.get().and_then(Weak::upgrade);
         let must_wake = queue.begin_wait();
-        if must_wake || !self.write_now() {
-            self.shared.doorbell.ring();
+        match driver.filter(|driver| !must_wake && driver.write_now()) {
+            Some(driver) if self.options.drive => drop(driver.drive(waiter, false, deadline)),
+            Some(_) => {}
+            None => self.shared.doorbell.ring(),
         }
-        let outcome = waiter.wait(timeout);
+        let outcome = waiter.wait(deadline);
         queue.end_wait();
         outcome
     }
 
-    /// Writes what waits to be written on this thread, which spares waking the task; false if the
-    /// task has to be woken for it.
-    fn write_now(&self) -> bool {
-        let writer = self.writer.get().and_then(Weak::upgrade);
-        writer.is_some_and(|writer| writer.write_now())
+    /// Sees to it that what waits is written: by the task, which gathers what comes meanwhile; or
+    /// here, where nothing else seems to come, which spares waking the task.
+    fn send(&self) {
+        let is_sent = self.shared.doorbell.is_asleep()
+            && self.pace.is_lone(self.begun.elapsed())
+            && self.driver.get().and_then(Weak::upgrade).is_some_and(|driver| driver.write_now());
+        if !is_sent {
+            self.shared.doorbell.ring();
+        }
     }
 
     /// Runs a request, unless too much waits to be sent.
@@ -317,7 +325,7 @@ impl Session {
             drop(core);
         }
         if next == Next::Ring || result.is_err() {
-            self.shared.doorbell.ring();
+            self.send();
         }
         result.map_err(Failure::from)
     }

@@ -16,6 +16,7 @@ use crate::protocol::event::c_text;
 use crate::protocol::{Event, EventKind};
 use crate::transport::Doorbell;
 
+use super::Driver;
 use super::callbacks::{Callbacks, Slot};
 use super::durable::Durables;
 use super::handler::Receiver;
@@ -39,6 +40,8 @@ pub struct Shared {
     pub(in crate::client) queue: EventQueue<Notice>,
     /// Wakes the connection's I/O task.
     pub(in crate::client) doorbell: Doorbell,
+    /// The task of its session, for threads that do the work of one.
+    driver: Mutex<Option<Weak<dyn Driver>>>,
     /// Its callbacks.
     pub callbacks: Callbacks,
     /// Its URI shortcuts.
@@ -56,6 +59,7 @@ impl Shared {
             queue: EventQueue::new(options.dispatch, options.receive_queue_bytes),
             options: Mutex::new(options),
             doorbell: Doorbell::default(),
+            driver: Mutex::new(None),
             callbacks: Callbacks::default(),
             prefixes: Prefixes::default(),
             durables: Durables::default(),
@@ -90,6 +94,18 @@ impl Shared {
 
     pub(in crate::client) fn set_options(&self, options: Arc<Options>) {
         *lock(&self.options) = options;
+    }
+
+    pub(in crate::client) fn set_driver(&self, driver: Weak<dyn Driver>) {
+        *lock(&self.driver) = Some(driver);
+    }
+
+    /// The task of its session, where threads may do its work and it sleeps.
+    pub(super) fn idle_driver(&self) -> Option<Arc<dyn Driver>> {
+        if !self.doorbell.is_asleep() || !self.options().drive {
+            return None;
+        }
+        lock(&self.driver).as_ref().and_then(Weak::upgrade)
     }
 
     /// The mode in which events reach the application.

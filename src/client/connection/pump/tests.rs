@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::io;
+use std::os::fd::RawFd;
 use std::sync::Mutex;
 
 use super::*;
@@ -9,6 +11,7 @@ use crate::client::options::Options;
 use crate::client::status::Status;
 use crate::client::sync::lock;
 use crate::codec::Encoding;
+use crate::os::Flag;
 use crate::transport::Serializer;
 
 pub(in super::super) type Step = Result<Incoming, TransportError>;
@@ -24,6 +27,9 @@ struct Script {
     sent: Vec<String>,
     /// The router answers the closing handshake.
     closes: bool,
+    /// What can be read while a step is there, once the socket is detached.
+    socket: Option<Flag>,
+    is_detached: bool,
 }
 
 #[derive(Clone, Default)]
@@ -37,8 +43,24 @@ impl Scripted {
         script
     }
 
-    fn says(&self, step: Step) {
-        lock(&self.0).steps.push_back(step);
+    /// With a socket that a thread may watch.
+    pub(in super::super) fn with_socket(self) -> Scripted {
+        lock(&self.0).socket = Some(Flag::new().unwrap());
+        self
+    }
+
+    pub(in super::super) fn says(&self, step: Step) {
+        self.say_together([step]);
+    }
+
+    pub(in super::super) fn say_together(&self, steps: impl IntoIterator<Item = Step>) {
+        let mut script = lock(&self.0);
+        script.steps.extend(steps);
+        script.socket.iter().for_each(Flag::raise);
+    }
+
+    pub(in super::super) fn is_detached(&self) -> bool {
+        lock(&self.0).is_detached
     }
 
     /// The beginnings of what was sent.
@@ -50,6 +72,9 @@ impl Scripted {
 impl Transport for Scripted {
     fn poll_receive(&mut self, _cx: &mut Context<'_>) -> Poll<Step> {
         let mut script = lock(&self.0);
+        if script.steps.is_empty() {
+            script.socket.iter().for_each(Flag::lower);
+        }
         match script.sent.is_empty() {
             true => Poll::Pending,
             false => script.steps.pop_front().map_or(Poll::Pending, Poll::Ready),
@@ -87,6 +112,17 @@ impl Transport for Scripted {
 
     fn writes_anywhere(&self) -> bool {
         true
+    }
+
+    fn detach(&mut self) -> Option<io::Result<RawFd>> {
+        let mut script = lock(&self.0);
+        script.is_detached = script.socket.is_some();
+        script.socket.as_ref().map(|socket| Ok(socket.fd()))
+    }
+
+    fn attach(&mut self) -> io::Result<()> {
+        lock(&self.0).is_detached = false;
+        Ok(())
     }
 }
 

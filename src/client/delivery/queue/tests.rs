@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use super::super::worker::Worker;
 use super::*;
 use crate::client::runtime::Closable;
 
