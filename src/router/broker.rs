@@ -92,7 +92,8 @@ impl Broker {
     ) -> Result<(), Fault> {
         let options = SubscribeOptions::read(message.options)?;
         check_pattern(&message.topic, options.matching)?;
-        from.identity().permissions.check(Action::Subscribe, &message.topic)?;
+        let permissions = &from.identity().permissions;
+        permissions.check_all(Action::Subscribe, &message.topic, options.matching)?;
         let (entry, created) = match self.subscriptions.find(&message.topic, options.matching) {
             Some(entry) => (entry.id, false),
             None => {

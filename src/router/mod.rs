@@ -8,7 +8,8 @@
 //! * `listener`: where clients come in.
 //! * `accept`: the way in, from a connection's first byte to a client that is served.
 //! * `connection`: the task of one client, and the states of its session.
-//! * `auth`: how clients prove who they are; `roles`: what they may do then.
+//! * `auth`: how clients prove who they are; `roles`: what they may do then, with `rights`: what
+//!   that means for a URI and for all that a pattern matches, by its `typical` URIs.
 //! * `peer`: a client as the others see it: a place for its messages; `identity`: who it is.
 //! * `realm`: realms and sessions; `deadlines` of their calls, `testament`s at their end.
 //! * `broker`, with `publication` (whom an event is for) and `event_store` (what is kept of it).
@@ -41,8 +42,10 @@ mod peer;
 mod publication;
 mod realm;
 mod request;
+mod rights;
 mod roles;
 mod testament;
+mod typical;
 
 #[cfg(test)]
 mod tests;

@@ -98,6 +98,20 @@ pub(super) fn check_own_uri(uri: &str, matching: Match) -> Result<(), Fault> {
     Ok(())
 }
 
+/// The topics of the router itself: all that begin with "wamp." and have events.
+pub(super) const META_TOPICS: [&str; 10] = [
+    "wamp.session.on_join",
+    "wamp.session.on_leave",
+    "wamp.subscription.on_create",
+    "wamp.subscription.on_subscribe",
+    "wamp.subscription.on_unsubscribe",
+    "wamp.subscription.on_delete",
+    "wamp.registration.on_create",
+    "wamp.registration.on_register",
+    "wamp.registration.on_unregister",
+    "wamp.registration.on_delete",
+];
+
 /// True for the URIs that the router defines itself.
 #[inline]
 pub(super) fn is_reserved(uri: &str) -> bool {

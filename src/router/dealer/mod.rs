@@ -142,7 +142,8 @@ impl Dealer {
     ) -> Result<(), Fault> {
         let options = RegisterOptions::read(message.options)?;
         check_own_uri(&message.procedure, options.matching)?;
-        from.identity().permissions.check(Action::Register, &message.procedure)?;
+        let permissions = &from.identity().permissions;
+        permissions.check_all(Action::Register, &message.procedure, options.matching)?;
         if options.force_reregister {
             self.evict(&message.procedure, &options, wakes);
         }

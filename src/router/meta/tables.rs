@@ -81,7 +81,8 @@ impl State {
             "wamp.subscription.get_events" => {
                 let query = Query::read(&question.kwargs)?;
                 let entry = named()?;
-                question.from.identity().permissions.check(Action::Subscribe, &entry.uri)?;
+                let permissions = &question.from.identity().permissions;
+                permissions.check_all(Action::Subscribe, &entry.uri, entry.matching)?;
                 let events = self.broker.events().events(entry, &query, question.from);
                 Ok(Some(Answer::List(events)))
             }

@@ -10,6 +10,7 @@ mod pair;
 mod parts;
 mod patterns;
 mod pubsub;
+mod rights;
 mod shared;
 mod sockets;
 mod transports;
