@@ -100,7 +100,9 @@ impl From<RouterError> for Failure {
 /// there are `register`, `publish`, `subscribe`. The most specific entry counts: an exact one
 /// before the longest prefix, that before any wildcard. This applies to the router's own procedures
 /// and topics too. Subscribing to a pattern, or registering one, needs the right to everything that
-/// the pattern matches. docs/RECIPES.md has examples.
+/// the pattern matches; and the router's own procedures and topics tell a client only of
+/// subscriptions to what it may subscribe to or publish, and of registrations of what it may call
+/// or register. docs/RECIPES.md has examples.
 ///
 /// Returns NULL on failure, with the reason in wamp_last_error(). Free it with wamp_router_free().
 #[unsafe(no_mangle)]

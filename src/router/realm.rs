@@ -376,7 +376,8 @@ impl State {
     fn tell(&mut self, event: MetaEvent, wakes: &mut WakeList) {
         if self.broker.is_heard(event.topic) {
             let args = event.args();
-            let publication = Publication::by_router(event.topic, PayloadRef::args(&args));
+            let publication =
+                Publication::by_router(event.topic, PayloadRef::args(&args), event.about);
             // Who publishes it hears nothing of it.
             let _ = self.broker.deliver(&publication, wakes);
         }

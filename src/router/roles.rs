@@ -28,6 +28,21 @@ pub(super) struct Roles(HashMap<String, Permissions>);
 #[derive(Debug, Clone, Default)]
 pub(super) struct Permissions(Option<Arc<Rights>>);
 
+/// A topic or procedure, or a pattern of them, that the router can tell of.
+#[derive(Debug, Clone)]
+pub(super) struct Subject {
+    pub(super) kind: Kind,
+    pub(super) uri: Arc<str>,
+    pub(super) matching: Match,
+}
+
+/// The kind of a URI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Procedure,
+    Topic,
+}
+
 impl Roles {
     /// Reads the value of `roles`.
     pub(super) fn parse(value: &Value) -> Result<Roles, String> {
@@ -70,6 +85,26 @@ impl Permissions {
                 .check_all(action, uri, matching)
                 .map_err(|denied| refused(action, uri, matching, denied)),
         }
+    }
+
+    /// True if the role may know of a topic or procedure: it may do one of the two things that
+    /// can be done with it. A pattern is seen by the right to what it matches in general: it tells
+    /// nothing of the names that a narrower entry denies.
+    pub(super) fn sees(&self, kind: Kind, uri: &str, matching: Match) -> bool {
+        let actions = match kind {
+            Kind::Procedure => [Action::Call, Action::Register],
+            Kind::Topic => [Action::Subscribe, Action::Publish],
+        };
+        self.0.as_ref().is_none_or(|rights| {
+            actions.into_iter().any(|action| rights.allow_typical(action, uri, matching))
+        })
+    }
+}
+
+impl Subject {
+    /// True if somebody with these rights may know of it.
+    pub(super) fn is_seen_with(&self, permissions: &Permissions) -> bool {
+        permissions.sees(self.kind, &self.uri, self.matching)
     }
 }
 

@@ -38,7 +38,7 @@ use super::meta_event::{MetaEvent, registration_details};
 use super::pattern::{Entry, Table};
 use super::peer::{Peer, WakeList};
 use super::request::{Fault, Refusal, check_own_uri};
-use super::roles::Action;
+use super::roles::{Action, Kind};
 
 pub(super) use options::Invoke;
 use options::RegisterOptions;
@@ -154,32 +154,33 @@ impl Dealer {
             disclose_caller: options.disclose_caller,
             forward_timeout: options.forward_timeout,
         };
-        let (id, created) = match self.registrations.find_mut(&message.procedure, options.matching)
-        {
-            Some(entry) => {
-                entry.value.admit(callee, options.invoke).map_err(|why| {
-                    let why = format!("\"{}\" is registered already{why}", message.procedure);
-                    Fault::refused(uri::PROCEDURE_ALREADY_EXISTS, why)
-                })?;
-                (entry.id, None)
-            }
-            None => {
-                let value = Registration { invoke: options.invoke, callees: vec![callee], turn: 0 };
-                let entry = self.registrations.insert(&message.procedure, options.matching, value);
-                (entry.id, Some(registration_details(entry, entry.value.invoke.name())))
-            }
-        };
-        peer_calls(&mut self.peers, from).registrations.insert(id, ());
-        let answer = Registered { request: message.request, registration: id };
+        let (entry, created) =
+            match self.registrations.find_mut(&message.procedure, options.matching) {
+                Some(entry) => {
+                    entry.value.admit(callee, options.invoke).map_err(|why| {
+                        let why = format!("\"{}\" is registered already{why}", message.procedure);
+                        Fault::refused(uri::PROCEDURE_ALREADY_EXISTS, why)
+                    })?;
+                    (entry, false)
+                }
+                None => {
+                    let value =
+                        Registration { invoke: options.invoke, callees: vec![callee], turn: 0 };
+                    (self.registrations.insert(&message.procedure, options.matching, value), true)
+                }
+            };
+        peer_calls(&mut self.peers, from).registrations.insert(entry.id, ());
+        let answer = Registered { request: message.request, registration: entry.id };
         from.send(wakes, |out| answer.write(out));
-        if let Some(details) = created {
-            self.meta_events.push(MetaEvent::created(
-                "wamp.registration.on_create",
-                from.id(),
-                &details,
-            ));
+        if created {
+            let details = registration_details(entry, entry.value.invoke.name());
+            let topic = "wamp.registration.on_create";
+            let event = MetaEvent::created(topic, from.id(), &details);
+            self.meta_events.push(event.about(Kind::Procedure, entry));
         }
-        self.meta_events.push(MetaEvent::changed("wamp.registration.on_register", from.id(), id));
+        let topic = "wamp.registration.on_register";
+        let event = MetaEvent::changed(topic, from.id(), entry.id);
+        self.meta_events.push(event.about(Kind::Procedure, entry));
         Ok(())
     }
 
@@ -280,10 +281,14 @@ impl Dealer {
         let callees = &mut entry.value.callees;
         callees.retain(|other| other.peer.id() != callee);
         let deserted = callees.is_empty();
-        self.meta_events.push(MetaEvent::changed("wamp.registration.on_unregister", callee, id));
+        let mut tell = |topic| {
+            let event = MetaEvent::changed(topic, callee, id);
+            self.meta_events.push(event.about(Kind::Procedure, entry));
+        };
+        tell("wamp.registration.on_unregister");
         if deserted {
+            tell("wamp.registration.on_delete");
             self.registrations.remove(id);
-            self.meta_events.push(MetaEvent::changed("wamp.registration.on_delete", callee, id));
         }
     }
 

@@ -18,9 +18,11 @@ use crate::codec::{Dict, Encoding, PayloadRef, Rules, transcode};
 use crate::protocol::message::{Call, CallResult};
 use crate::protocol::uri;
 
+use super::pattern::Entry;
 use super::peer::{Peer, WakeList};
 use super::realm::State;
 use super::request::{Fault, Refusal};
+use super::roles::Kind;
 
 pub(super) use sessions::session_details;
 
@@ -95,6 +97,11 @@ impl<'a> Question<'a> {
             let why = format!("argument {} must be {wanted}", index + 1);
             Fault::refused(uri::INVALID_ARGUMENT, why)
         })
+    }
+
+    /// True if the client may know of this registration or subscription.
+    fn sees<T>(&self, kind: Kind, entry: &Entry<T>) -> bool {
+        self.from.identity().permissions.sees(kind, &entry.uri, entry.matching)
     }
 
     fn id(&self, index: usize, wanted: &str) -> Result<u64, Fault> {

@@ -1,5 +1,5 @@
 //! The rights of roles, tried in every way that leads past them: patterns, what is kept of events,
-//! testaments.
+//! the meta API and its events, testaments.
 
 use std::sync::Arc;
 
@@ -176,12 +176,94 @@ fn what_is_kept_of_events_is_kept_from_the_others() {
 
     let id = admin.may(r#"[32,#,{"match":"prefix"},"com.app.news"]"#)[2].clone();
     let history = "wamp.subscription.get_events";
-    assert_eq!(guest.fails(history, json!([id])), DENIED);
+    assert_eq!(guest.fails(history, json!([id])), "wamp.error.no_such_subscription");
     admin.says(&format!(r#"[48,#,{{}},"{history}",[{id}]]"#));
     assert_eq!(admin.client.hears_one()[3].as_array().map(Vec::len), Some(2));
     // A wider right does not help where a part is denied.
     let id = admin.may(r#"[32,#,{"match":"prefix"},"com.app.log."]"#)[2].clone();
     assert_eq!(guest.fails(history, json!([id])), DENIED);
+    let id = admin.may(r#"[32,#,{},"com.app.log.secret"]"#)[2].clone();
+    assert_eq!(guest.fails(history, json!([id])), "wamp.error.no_such_subscription");
+}
+
+#[test]
+fn the_meta_api_shows_what_one_may_see() {
+    let (_realms, mut guest, mut admin) = pair();
+    for (options, uri) in [
+        ("{}", "com.app.news"),
+        ("{}", "com.app.secret"),
+        ("{}", "com.app.log.secret"),
+        (r#"{"match":"prefix"}"#, "com.app.log."),
+        (r#"{"match":"prefix"}"#, "com.app."),
+        (r#"{"match":"wildcard"}"#, "com.shop..sold"),
+        (r#"{"match":"wildcard"}"#, "com...sold"),
+    ] {
+        admin.may(&format!(r#"[32,#,{options},"{uri}"]"#));
+        admin.may(&format!(r#"[64,#,{options},"{uri}"]"#));
+    }
+    let all = json!({"exact": [1, 2, 3], "prefix": [4, 5], "wildcard": [6, 7]});
+    assert_eq!(admin.asks("wamp.subscription.list", json!([])), all);
+    assert_eq!(admin.asks("wamp.registration.list", json!([])), all);
+    let seen = json!({"exact": [1], "prefix": [4], "wildcard": [6]});
+    assert_eq!(guest.asks("wamp.subscription.list", json!([])), seen);
+    let seen = json!({"exact": [], "prefix": [4], "wildcard": []});
+    assert_eq!(guest.asks("wamp.registration.list", json!([])), seen);
+
+    let lookup = "wamp.subscription.lookup";
+    assert_eq!(guest.asks(lookup, json!(["com.app.news"])), 1);
+    assert_eq!(guest.asks(lookup, json!(["com.app.secret"])), Value::Null);
+    assert_eq!(guest.asks(lookup, json!(["com.app.", {"match": "prefix"}])), Value::Null);
+    assert_eq!(guest.asks("wamp.registration.lookup", json!(["com.app.secret"])), Value::Null);
+
+    let matching = "wamp.subscription.match";
+    assert_eq!(guest.asks(matching, json!(["com.app.news"])), json!([1]));
+    assert_eq!(admin.asks(matching, json!(["com.app.news"])), json!([1, 5]));
+    assert_eq!(guest.asks(matching, json!(["com.app.log.x"])), json!([4]));
+    assert_eq!(guest.asks(matching, json!(["com.app.log.secret"])), Value::Null);
+    assert_eq!(guest.asks("wamp.registration.match", json!(["com.app.log.x"])), 4);
+    assert_eq!(guest.asks("wamp.registration.match", json!(["com.app.log.secret"])), Value::Null);
+    assert_eq!(guest.asks("wamp.registration.match", json!(["com.app.secret"])), Value::Null);
+
+    for (kind, holders) in [("subscription", "subscribers"), ("registration", "callees")] {
+        let missing = format!("wamp.error.no_such_{kind}");
+        for what in ["get", &format!("list_{holders}"), &format!("count_{holders}")] {
+            let procedure = format!("wamp.{kind}.{what}");
+            guest.asks(&procedure, json!([4]));
+            for hidden in [2, 3, 5, 7, 99] {
+                assert_eq!(guest.fails(&procedure, json!([hidden])), missing);
+            }
+        }
+        let holder = holders.trim_end_matches('s');
+        let procedure = format!("wamp.{kind}.remove_{holder}");
+        assert_eq!(guest.fails(&procedure, json!([2, 2])), missing);
+        admin.client.hears_nothing();
+        guest.asks(&procedure, json!([4, 2]));
+        assert_eq!(admin.client.hears().len(), 1);
+    }
+}
+
+#[test]
+fn the_meta_topics_tell_of_what_one_may_see() {
+    let (_realms, mut guest, mut admin) = pair();
+    guest.may(r#"[32,#,{"match":"prefix"},"wamp.subscription."]"#);
+    guest.may(r#"[32,#,{"match":"prefix"},"wamp.registration."]"#);
+    for (options, uri) in [
+        ("{}", "com.app.secret"),
+        ("{}", "com.app.log.secret"),
+        (r#"{"match":"prefix"}"#, "com.app.news"),
+        (r#"{"match":"wildcard"}"#, "com.app..x"),
+    ] {
+        for (begin, end) in [(32, 34), (64, 66)] {
+            let id = admin.may(&format!(r#"[{begin},#,{options},"{uri}"]"#))[2].clone();
+            admin.may(&format!("[{end},#,{id}]"));
+        }
+    }
+    guest.client.hears_nothing();
+    for (begin, end) in [(32, 34), (64, 66)] {
+        let id = admin.may(&format!(r#"[{begin},#,{{}},"com.app.log.x"]"#))[2].clone();
+        admin.may(&format!("[{end},#,{id}]"));
+        assert_eq!(guest.client.hears().len(), 4);
+    }
 }
 
 #[test]
