@@ -237,6 +237,11 @@ impl Broker {
         }
     }
 
+    /// True if publishers are disclosed always.
+    pub(super) fn discloses(&self) -> bool {
+        self.disclose
+    }
+
     /// The subscriptions, for the meta API.
     pub(super) fn subscriptions(&self) -> &Table<Subscribers> {
         &self.subscriptions

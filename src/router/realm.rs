@@ -351,7 +351,8 @@ impl State {
         self.broker.leave(peer);
         self.dealer.leave(peer, wakes);
         self.tell_all(wakes);
-        for publication in member.testaments.publications() {
+        let discloses = self.broker.discloses();
+        for publication in member.testaments.publications(peer, discloses) {
             // Who publishes it hears nothing of it.
             let _ = self.broker.deliver(&publication, wakes);
         }

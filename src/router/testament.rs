@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use crate::codec::{Dict, Encoding, PayloadRef};
 use crate::protocol::uri::{self, Match};
 
+use super::peer::Peer;
 use super::publication::{Publication, PublishOptions};
 use super::request::{Fault, check_own_uri};
 
@@ -79,9 +80,13 @@ impl Testaments {
         Ok(before - self.0.len())
     }
 
-    /// The publications to make, in order.
-    pub(super) fn publications(&self) -> impl Iterator<Item = Publication<'_>> {
-        self.0.iter().filter_map(|testament| {
+    /// The publications to make for `author`, in order.
+    pub(super) fn publications(
+        &self,
+        author: &Peer,
+        discloses: bool,
+    ) -> impl Iterator<Item = Publication<'_>> {
+        self.0.iter().filter_map(move |testament| {
             let options = Dict::from_checked(testament.options.as_bytes());
             let options = PublishOptions::read(options).ok()?;
             let payload = PayloadRef {
@@ -89,7 +94,8 @@ impl Testaments {
                 kwargs: testament.kwargs.as_deref().map(str::as_bytes),
                 encoding: Encoding::Json,
             };
-            Some(Publication::new(&testament.topic, payload, options, None, None))
+            let publisher = (discloses || options.disclose_me).then_some(author);
+            Some(Publication::new(&testament.topic, payload, options, None, publisher))
         })
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::super::options;
 use super::super::peer::{Peer, WakeList};
 use super::super::realm::State;
-use super::super::request::{Fault, check_uri};
+use super::super::request::{Fault, check_length, check_uri};
 use super::super::roles::Action;
 use super::{Answer, Question, one};
 use crate::protocol::uri;
@@ -53,6 +53,7 @@ impl State {
             }
             "wamp.session.add_testament" => {
                 if let Some(topic) = question.args.first().and_then(Value::as_str) {
+                    check_length(topic)?;
                     question.from.identity().permissions.check(Action::Publish, topic)?;
                 }
                 if let Some(member) = self.sessions.get_mut(&question.from.id()) {

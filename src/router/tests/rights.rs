@@ -316,6 +316,27 @@ fn a_testament_needs_the_right_to_publish() {
 }
 
 #[test]
+fn the_author_of_a_testament_is_disclosed_as_any_publisher() {
+    let author =
+        json!({"publisher": 2, "publisher_authid": "admin", "publisher_authrole": "admin"});
+    for (config, options, expected) in [
+        ("{}", json!({}), json!({})),
+        ("{}", json!({"disclose_me": true}), author.clone()),
+        (r#"{"disclose": {"publisher": true}}"#, json!({}), author),
+    ] {
+        let realms = realms_with(config);
+        let mut heir = Asker::join(&realms, 1, "guest");
+        heir.may(r#"[32,#,{},"com.topic"]"#);
+        let mut testator = Asker::join(&realms, 2, "admin");
+        let kwargs = json!({"publish_options": options});
+        let args = r#"["com.topic", [], {}]"#;
+        testator.may(&format!(r#"[48,#,{{}},"wamp.session.add_testament",{args},{kwargs}]"#));
+        drop(testator);
+        assert_eq!(heir.client.hears_one()[3], expected, "{config} {options}");
+    }
+}
+
+#[test]
 fn a_call_needs_the_right_to_what_is_called() {
     let realms = realms_with(
         r#"{"roles": {
