@@ -11,7 +11,8 @@
 //! * `auth`: how clients prove who they are; `roles`: what they may do then, with `rights`: what
 //!   that means for a URI and for all that a pattern matches, by its `typical` URIs.
 //! * `peer`: a client as the others see it: a place for its messages; `identity`: who it is.
-//! * `realm`: realms and sessions; `deadlines` of their calls, `testament`s at their end.
+//! * `realm`: realms and sessions; `request_ids` that they use, `deadlines` of their calls,
+//!   `testament`s at their end.
 //! * `broker`, with `publication` (whom an event is for) and `event_store` (what is kept of it).
 //! * `dealer`: registrations, calls and their answers.
 //! * `meta`: the router's own procedures; `meta_event`: what its own topics tell.
@@ -42,6 +43,7 @@ mod peer;
 mod publication;
 mod realm;
 mod request;
+mod request_ids;
 mod rights;
 mod roles;
 mod testament;

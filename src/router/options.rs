@@ -11,7 +11,7 @@ use crate::codec::json::text::unescape;
 use crate::codec::{Dict, DictWriter, MAX_ID};
 use crate::protocol::uri::{self, Match};
 
-use super::request::Fault;
+use super::request::{Fault, Refusal};
 
 /// The items of a list, which may be long, and is looked through for each receiver. Sorted, they
 /// take no more room than the list.
@@ -70,7 +70,7 @@ pub(super) fn passthru(options: Dict<'_>) -> DictWriter {
 }
 
 /// A bool; `null` is as good as absent.
-pub(super) fn flag(key: &[u8], value: &[u8]) -> Result<Option<bool>, Fault> {
+pub(super) fn flag(key: &[u8], value: &[u8]) -> Result<Option<bool>, Refusal> {
     match value {
         b"true" => Ok(Some(true)),
         b"false" => Ok(Some(false)),
@@ -80,7 +80,7 @@ pub(super) fn flag(key: &[u8], value: &[u8]) -> Result<Option<bool>, Fault> {
 }
 
 /// A string; `null` is as good as absent.
-pub(super) fn text<'a>(key: &[u8], value: &'a [u8]) -> Result<Option<Cow<'a, str>>, Fault> {
+pub(super) fn text<'a>(key: &[u8], value: &'a [u8]) -> Result<Option<Cow<'a, str>>, Refusal> {
     match value {
         [b'"', inner @ .., b'"'] => Ok(Some(unescape(inner))),
         b"null" => Ok(None),
@@ -89,7 +89,7 @@ pub(super) fn text<'a>(key: &[u8], value: &'a [u8]) -> Result<Option<Cow<'a, str
 }
 
 /// A whole number that is not negative; `null` is as good as absent.
-pub(super) fn number(key: &[u8], value: &[u8]) -> Result<Option<u64>, Fault> {
+pub(super) fn number(key: &[u8], value: &[u8]) -> Result<Option<u64>, Refusal> {
     if value == b"null" {
         return Ok(None);
     }
@@ -103,12 +103,12 @@ pub(super) fn number(key: &[u8], value: &[u8]) -> Result<Option<u64>, Fault> {
 }
 
 /// A list of session ids; `null` is as good as absent.
-pub(super) fn ids(key: &[u8], value: &[u8]) -> Result<Option<Set<u64>>, Fault> {
+pub(super) fn ids(key: &[u8], value: &[u8]) -> Result<Option<Set<u64>>, Refusal> {
     set(key, value, "a list of session ids")
 }
 
 /// A list of strings; `null` is as good as absent.
-pub(super) fn texts(key: &[u8], value: &[u8]) -> Result<Option<Set<String>>, Fault> {
+pub(super) fn texts(key: &[u8], value: &[u8]) -> Result<Option<Set<String>>, Refusal> {
     set(key, value, "a list of strings")
 }
 
@@ -116,7 +116,7 @@ fn set<T: DeserializeOwned + Ord>(
     key: &[u8],
     value: &[u8],
     wanted: &str,
-) -> Result<Option<Set<T>>, Fault> {
+) -> Result<Option<Set<T>>, Refusal> {
     if value == b"null" {
         return Ok(None);
     }
@@ -124,9 +124,9 @@ fn set<T: DeserializeOwned + Ord>(
     items.map(|items| Some(items.into())).map_err(|_| mistyped(key, wanted))
 }
 
-fn mistyped(key: &[u8], wanted: &str) -> Fault {
+fn mistyped(key: &[u8], wanted: &str) -> Refusal {
     let why = format!("option \"{}\" must be {wanted}", String::from_utf8_lossy(key));
-    Fault::refused(uri::INVALID_ARGUMENT, why)
+    Refusal::new(uri::INVALID_ARGUMENT, why)
 }
 
 /// Reads the option `match`.

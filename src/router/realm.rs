@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::codec::{CodecError, Dict, MAX_ID, PayloadRef};
+use crate::codec::{CodecError, Dict, PayloadRef};
 use crate::os::lock;
 use crate::protocol::ids::IdMap;
 use crate::protocol::message::{Call, Message, Welcome, code};
@@ -26,6 +26,7 @@ use super::meta_event::MetaEvent;
 use super::peer::{Peer, WakeList};
 use super::publication::Publication;
 use super::request::{Fault, check_length, is_reserved};
+use super::request_ids::RequestIds;
 use super::roles::Action;
 use super::testament::Testaments;
 
@@ -71,7 +72,7 @@ pub(super) struct RealmSession {
 /// The requests of one session.
 #[derive(Debug, Default)]
 struct Requests {
-    last: u64,
+    ids: RequestIds,
     deadlines: Deadlines,
 }
 
@@ -251,7 +252,7 @@ impl State {
         message: &Message<'_>,
         wakes: &mut WakeList,
     ) -> Result<(), LeaveReason> {
-        let mut count = |request| requests.count(request);
+        let mut count = |request| requests.ids.count(request);
         let (kind, request, outcome) = match message {
             Message::Call(m) => {
                 (code::CALL, m.request, self.call_or_more(peer, m, requests, wakes))
@@ -302,7 +303,8 @@ impl State {
         Ok(())
     }
 
-    /// A call, or, where its request id has been used already, a further part of one.
+    /// A call, or, where its request id has been used already, a further part of one. That one may
+    /// have ended.
     fn call_or_more(
         &mut self,
         peer: &Arc<Peer>,
@@ -310,16 +312,19 @@ impl State {
         requests: &mut Requests,
         wakes: &mut WakeList,
     ) -> Result<(), Fault> {
-        match requests.count(message.request) {
+        match requests.ids.count(message.request) {
             Ok(()) => self.call(peer, message, requests, wakes).inspect_err(|fault| {
                 if matches!(fault, Fault::Refused(_)) {
                     self.dealer.ignore_rest(peer, message);
                 }
             }),
-            Err(fault) => self
-                .dealer
-                .call_more(peer, message, wakes)
-                .and_then(|taken| if taken { Ok(()) } else { Err(fault) }),
+            Err(_)
+                if requests.ids.has_used(message.request)
+                    && self.dealer.call_more(peer, message, wakes) =>
+            {
+                Ok(())
+            }
+            Err(fault) => Err(fault),
         }
     }
 
@@ -409,20 +414,6 @@ impl Drop for RealmSession {
 impl From<CodecError> for LeaveReason {
     fn from(error: CodecError) -> Self {
         LeaveReason::Violation(error.to_string())
-    }
-}
-
-impl Requests {
-    /// Request ids count from 1 without a gap, and after 2^53 from 1 again.
-    fn count(&mut self, request: u64) -> Result<(), Fault> {
-        let due = self.last % MAX_ID + 1;
-        if request != due {
-            return Err(Fault::Violation(format!(
-                "request id {request} where {due} is due; request ids count from 1 without a gap"
-            )));
-        }
-        self.last = request;
-        Ok(())
     }
 }
 

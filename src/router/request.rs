@@ -31,6 +31,12 @@ impl Fault {
     }
 }
 
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        Fault::Refused(refusal)
+    }
+}
+
 impl Refusal {
     /// An ERROR with a text for people.
     pub(super) fn new(error: &'static str, why: String) -> Refusal {

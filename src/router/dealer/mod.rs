@@ -6,6 +6,7 @@
 //! * here: registrations, and what a session that leaves leaves behind.
 //! * [`calls`]: CALL on its way to a callee, CANCEL, and time limits.
 //! * [`answers`]: YIELD and ERROR on their way back.
+//! * `ended_inputs`: the calls that have ended while more of their input may be on its way.
 //! * [`options`]: the options of CALL and REGISTER.
 //!
 //! ```text
@@ -22,9 +23,10 @@
 
 mod answers;
 mod calls;
+mod ended_inputs;
 mod options;
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,6 +42,7 @@ use super::peer::{Peer, WakeList};
 use super::request::{Fault, Refusal, check_own_uri};
 use super::roles::{Action, Kind};
 
+use ended_inputs::EndedInputs;
 pub(super) use options::Invoke;
 use options::RegisterOptions;
 
@@ -88,11 +91,11 @@ struct PeerCalls {
     /// The invocations that it has not yet answered.
     invocations: IdMap<Pending>,
     last_invocation: u64,
-    /// The calls it waits for, by request.
-    calls: IdMap<InvocationKey>,
-    /// Calls in several parts that ended before their last part came, which is to be ignored. Of a
-    /// client that never sends the last parts the newest [`MOST_CUT_SHORT`] are remembered.
-    cut_short: BTreeSet<u64>,
+    /// The calls it waits for, by request: a number that the client may choose, so that its hash
+    /// has to be a secret.
+    calls: HashMap<u64, InvocationKey>,
+    /// Its calls in several parts that ended before their last part came.
+    ended_inputs: EndedInputs,
 }
 
 /// A call that waits for the callee's answer.
@@ -121,7 +124,7 @@ struct Extra {
 }
 
 /// The callee that a call went to, and its invocation there.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct InvocationKey {
     callee: u64,
     invocation: u64,
@@ -342,8 +345,8 @@ impl PeerCalls {
             registrations: IdMap::default(),
             invocations: IdMap::default(),
             last_invocation: 0,
-            calls: IdMap::default(),
-            cut_short: BTreeSet::new(),
+            calls: HashMap::new(),
+            ended_inputs: EndedInputs::default(),
         }
     }
 
@@ -370,20 +373,10 @@ impl PeerCalls {
     fn remove_call(&mut self, pending: &Pending) {
         self.calls.remove(&pending.request);
         if pending.extra.as_ref().is_some_and(|extra| extra.open) {
-            self.cut_short(pending.request);
-        }
-    }
-
-    /// More parts of this call may come, and are to be ignored.
-    fn cut_short(&mut self, request: u64) {
-        self.cut_short.insert(request);
-        if self.cut_short.len() > MOST_CUT_SHORT {
-            self.cut_short.pop_first();
+            self.ended_inputs.add(pending.request);
         }
     }
 }
-
-const MOST_CUT_SHORT: usize = 1024;
 
 /// The session of a client, made at its first use.
 #[inline]

@@ -26,9 +26,9 @@ impl State {
         let table = self.dealer.registrations();
         let permissions = &question.from.identity().permissions;
         let named = || found(table, question, Kind::Procedure);
-        let callees = || {
+        let callees = || -> Result<Vec<u64>, Fault> {
             let callees = &named()?.value.callees;
-            Ok(callees.iter().map(|callee| callee.peer.id()).collect::<Vec<u64>>())
+            Ok(callees.iter().map(|callee| callee.peer.id()).collect())
         };
         match procedure {
             "wamp.registration.list" => one(list(table, question, Kind::Procedure)),

@@ -4,6 +4,7 @@
 mod auth;
 mod calls;
 mod client;
+mod late_input;
 mod memory;
 mod meta;
 mod pair;
