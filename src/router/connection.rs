@@ -445,7 +445,7 @@ fn message(received: &Result<Received, CodecError>) -> Result<Message<'_>, Codec
 }
 
 /// Decodes messages, and carries out all up to the first that is none.
-fn route_chunk(
+pub(super) fn route_chunk(
     session: &mut RealmSession,
     frames: &[Bytes],
     encoding: Encoding,

@@ -6,9 +6,10 @@
 use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
+use serde_json::Number;
 
-use crate::codec::json::text::unescape;
-use crate::codec::{Dict, DictWriter, MAX_ID};
+use crate::codec::json::{self, text::unescape};
+use crate::codec::{self, Dict, DictWriter};
 use crate::protocol::uri::{self, Match};
 
 use super::request::{Fault, Refusal};
@@ -93,35 +94,39 @@ pub(super) fn number(key: &[u8], value: &[u8]) -> Result<Option<u64>, Refusal> {
     if value == b"null" {
         return Ok(None);
     }
-    let number = std::str::from_utf8(value).ok().and_then(|text| text.parse::<f64>().ok());
-    match number {
-        Some(number) if number.fract() == 0.0 && (0.0..=MAX_ID as f64).contains(&number) => {
-            Ok(Some(number as u64))
-        }
-        _ => Err(mistyped(key, "a whole number that is not negative")),
-    }
+    let wrong = || mistyped(key, "a whole number that is not negative");
+    json::whole(value).map(Some).ok_or_else(wrong)
 }
 
 /// A list of session ids; `null` is as good as absent.
 pub(super) fn ids(key: &[u8], value: &[u8]) -> Result<Option<Set<u64>>, Refusal> {
-    set(key, value, "a list of session ids")
+    const WANTED: &str = "a list of session ids";
+    let Some(numbers) = list::<Number>(key, value, WANTED)? else {
+        return Ok(None);
+    };
+    let ids: Option<Vec<u64>> = numbers.iter().map(whole).collect();
+    ids.map(|ids| Some(ids.into())).ok_or_else(|| mistyped(key, WANTED))
 }
 
 /// A list of strings; `null` is as good as absent.
 pub(super) fn texts(key: &[u8], value: &[u8]) -> Result<Option<Set<String>>, Refusal> {
-    set(key, value, "a list of strings")
+    list(key, value, "a list of strings").map(|items| items.map(Set::from))
 }
 
-fn set<T: DeserializeOwned + Ord>(
+/// The whole number that is not negative, also where it was written as a float.
+pub(super) fn whole(number: &Number) -> Option<u64> {
+    number.as_u64().or_else(|| number.as_f64().and_then(codec::whole))
+}
+
+fn list<T: DeserializeOwned>(
     key: &[u8],
     value: &[u8],
     wanted: &str,
-) -> Result<Option<Set<T>>, Refusal> {
+) -> Result<Option<Vec<T>>, Refusal> {
     if value == b"null" {
         return Ok(None);
     }
-    let items: Result<Vec<T>, _> = serde_json::from_slice(value);
-    items.map(|items| Some(items.into())).map_err(|_| mistyped(key, wanted))
+    serde_json::from_slice(value).map(Some).map_err(|_| mistyped(key, wanted))
 }
 
 fn mistyped(key: &[u8], wanted: &str) -> Refusal {
@@ -155,7 +160,7 @@ mod tests {
         for bad in ["-1", "1.5", "\"1\"", "true"] {
             assert!(number(b"k", bad.as_bytes()).is_err(), "{bad}");
         }
-        assert_eq!(ids(b"k", b"[2, 1, 2]"), Ok(Some(Set(vec![1, 2]))));
+        assert_eq!(ids(b"k", b"[2, 1.0, 2e0]"), Ok(Some(Set(vec![1, 2]))));
         assert_eq!(ids(b"k", b"null"), Ok(None));
         for bad in ["[\"1\"]", "1", "[-1]", "[1.5]", "[1e400]", "[null]", "[[1]]", "{}"] {
             assert!(ids(b"k", bad.as_bytes()).is_err(), "{bad}");

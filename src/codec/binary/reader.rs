@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::super::{CodecError, Dict, MAX_ID, PayloadRef, Read};
+use super::super::{CodecError, Dict, PayloadRef, Read, whole};
 use super::cbor::tag;
 use super::{Format, Head, Scanner};
 
@@ -73,10 +73,8 @@ impl<'a, F: Format> Read<'a> for Reader<'a, F> {
     fn uint(&mut self) -> Result<u64, CodecError> {
         match self.element()? {
             Head::Uint(number) => Ok(number),
-            Head::Float(number)
-                if number.fract() == 0.0 && (0.0..=MAX_ID as f64).contains(&number) =>
-            {
-                Ok(number as u64)
+            Head::Float(number) => {
+                whole(number).ok_or_else(|| self.scan.error("expected a whole number"))
             }
             _ => Err(self.scan.error("expected a whole number")),
         }

@@ -18,6 +18,7 @@ use crate::codec::{Dict, Encoding, PayloadRef, Rules, transcode};
 use crate::protocol::message::{Call, CallResult};
 use crate::protocol::uri;
 
+use super::options::whole;
 use super::pattern::Entry;
 use super::peer::{Peer, WakeList};
 use super::realm::State;
@@ -105,7 +106,7 @@ impl<'a> Question<'a> {
     }
 
     fn id(&self, index: usize, wanted: &str) -> Result<u64, Fault> {
-        self.arg(index, wanted, Value::as_u64)
+        self.arg(index, wanted, |value| value.as_number().and_then(whole))
     }
 
     fn text(&self, index: usize, wanted: &str) -> Result<&str, Fault> {
