@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
-use serde_json::Number;
+use serde_json::{Map, Number, Value};
 
 use crate::codec::json::{self, text::unescape};
 use crate::codec::{self, Dict, DictWriter};
@@ -54,20 +54,36 @@ impl<T> Default for Set<T> {
 }
 
 /// True for the options that pass through the router, as they speak of the payload (advanced
-/// profile, "Payload Passthru Mode"; and the older form of Autobahn).
-pub(super) fn passes_through(key: &[u8]) -> bool {
-    key.starts_with(b"ppt_") || matches!(key, b"enc_algo" | b"enc_key" | b"enc_serializer")
+/// profile, "Payload Passthru Mode"; and the older form of Autobahn), where they are there.
+pub(super) fn passes_through(key: &[u8], value: &[u8]) -> bool {
+    let is_known =
+        key.starts_with(b"ppt_") || matches!(key, b"enc_algo" | b"enc_key" | b"enc_serializer");
+    is_known && value != b"null"
 }
 
 /// The entries of `options` that pass through.
 pub(super) fn passthru(options: Dict<'_>) -> DictWriter {
     let mut details = DictWriter::default();
     if !options.is_empty() {
-        for (key, value) in options.entries().filter(|(key, _)| passes_through(key)) {
+        for (key, value) in options.entries().filter(|(key, value)| passes_through(key, value)) {
             details.raw(key, value);
         }
     }
     details
+}
+
+/// A dict among the arguments of the meta API. `null` is as good as absent, and so is an empty
+/// list: in some languages it is the same as an empty dict.
+pub(super) fn dict<'v>(
+    value: Option<&'v Value>,
+    wanted: &str,
+) -> Result<Option<&'v Map<String, Value>>, Refusal> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Array(list)) if list.is_empty() => Ok(None),
+        Some(Value::Object(entries)) => Ok(Some(entries)),
+        Some(_) => Err(Refusal::new(uri::INVALID_ARGUMENT, wanted.to_owned())),
+    }
 }
 
 /// A bool; `null` is as good as absent.

@@ -164,7 +164,7 @@ impl PublishOptions {
             b"eligible" => self.audience().eligible = ids(key, value)?,
             b"eligible_authid" => self.audience().eligible_authid = texts(key, value)?,
             b"eligible_authrole" => self.audience().eligible_authrole = texts(key, value)?,
-            _ if passes_through(key) => drop(self.passthru.raw(key, value)),
+            _ if passes_through(key, value) => drop(self.passthru.raw(key, value)),
             _ => {}
         }
         Ok(())

@@ -1,11 +1,12 @@
 //! Testaments: what the router publishes for a session when it has ended (advanced profile,
 //! "Testament").
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::codec::{Dict, Encoding, PayloadRef};
 use crate::protocol::uri::{self, Match};
 
+use super::options::dict;
 use super::peer::Peer;
 use super::publication::{Publication, PublishOptions};
 use super::request::{Fault, check_own_uri};
@@ -39,11 +40,8 @@ impl Testaments {
             return Err(wrong("the first argument must be the topic of the testament"));
         };
         check_own_uri(topic, Match::Exact)?;
-        let options = match kwargs.get("publish_options") {
-            None | Some(Value::Null) => "{}".to_owned(),
-            Some(options @ Value::Object(_)) => options.to_string(),
-            Some(_) => return Err(wrong("\"publish_options\" must be a dict")),
-        };
+        let options = dict(kwargs.get("publish_options"), "\"publish_options\" must be a dict")?;
+        let options = json!(options.unwrap_or(&Map::new())).to_string();
         if PublishOptions::read(Dict::from_checked(options.as_bytes())).is_err() {
             return Err(wrong("\"publish_options\" holds an option of the wrong type"));
         }
@@ -54,20 +52,15 @@ impl Testaments {
                 return Err(wrong("the second argument must be the testament's args, a list"));
             }
         };
-        let kwargs_of = match args.get(2) {
-            None | Some(Value::Null) => None,
-            Some(Value::Object(kwargs)) if kwargs.is_empty() => None,
-            Some(kwargs @ Value::Object(_)) => Some(kwargs.to_string()),
-            Some(_) => {
-                return Err(wrong("the third argument must be the testament's kwargs, a dict"));
-            }
-        };
+        let kwargs_of =
+            dict(args.get(2), "the third argument must be the testament's kwargs, a dict")?;
+        let kwargs_of = kwargs_of.filter(|kwargs| !kwargs.is_empty());
         self.0.push(Testament {
             scope: scope(kwargs)?,
             topic: topic.to_owned(),
             options,
             args: args_of,
-            kwargs: kwargs_of,
+            kwargs: kwargs_of.map(|kwargs| json!(kwargs).to_string()),
         });
         Ok(())
     }

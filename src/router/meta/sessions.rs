@@ -7,7 +7,7 @@ use super::super::peer::{Peer, WakeList};
 use super::super::realm::State;
 use super::super::request::{Fault, check_length, check_uri};
 use super::super::roles::Action;
-use super::{Answer, Question, one};
+use super::{ADD_TESTAMENT, Answer, Question, one};
 use crate::protocol::uri;
 
 impl State {
@@ -51,7 +51,7 @@ impl State {
                 self.kill(&others, question, wakes)?;
                 one(others.len())
             }
-            "wamp.session.add_testament" => {
+            ADD_TESTAMENT => {
                 if let Some(topic) = question.args.first().and_then(Value::as_str) {
                     check_length(topic)?;
                     question.from.identity().permissions.check(Action::Publish, topic)?;

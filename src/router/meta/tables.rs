@@ -8,7 +8,7 @@ use crate::protocol::uri::{self, Match};
 
 use super::super::event_store::Query;
 use super::super::meta_event::{registration_details, subscription_details};
-use super::super::options::read_match;
+use super::super::options;
 use super::super::pattern::{Entry, Table};
 use super::super::peer::WakeList;
 use super::super::realm::State;
@@ -132,16 +132,10 @@ fn list<T>(table: &Table<T>, question: &Question<'_>, kind: Kind) -> Value {
 /// `[uri, {"match": ...}]`: the id of what was registered or subscribed in just this way.
 fn lookup<T>(table: &Table<T>, question: &Question<'_>, kind: Kind) -> Result<Option<u64>, Fault> {
     let uri = question.text(0, "a URI")?;
-    let matching = match question.args.get(1) {
-        None | Some(Value::Null) => Match::Exact,
-        Some(Value::Object(options)) => match options.get("match") {
-            Some(name) => read_match(b"match", name.to_string().as_bytes())?,
-            None => Match::Exact,
-        },
-        Some(_) => {
-            let why = "argument 2 must be a dict of options".to_owned();
-            return Err(Fault::refused(uri::INVALID_ARGUMENT, why));
-        }
+    let options = options::dict(question.args.get(1), "argument 2 must be a dict of options")?;
+    let matching = match options.and_then(|options| options.get("match")) {
+        Some(name) => options::read_match(b"match", name.to_string().as_bytes())?,
+        None => Match::Exact,
     };
     let found = table.find(uri, matching).filter(|entry| question.sees(kind, entry));
     Ok(found.map(|entry| entry.id))

@@ -7,6 +7,7 @@ mod client;
 mod late_input;
 mod memory;
 mod meta;
+mod nothing;
 mod numbers;
 mod pair;
 mod parts;
