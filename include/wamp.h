@@ -2224,6 +2224,8 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
  * | `permessage_deflate` | bool or object | compression on WebSocket for clients that offer it,  |
  * |                      |                | off; the object is that of the connection option     |
  * | `event_history`      | number, 0      | how many past events each realm keeps                |
+ * | `strict_request_ids` | bool, true     | request ids count from 1 without a gap; with false   |
+ * |                      |                | a client may use any that no call of its own has     |
  * | `auth`               | object         | who may join: see below                              |
  * | `roles`              | object         | what they may do: see below                          |
  *

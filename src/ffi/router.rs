@@ -72,6 +72,8 @@ impl From<RouterError> for Failure {
 /// | `permessage_deflate` | bool or object | compression on WebSocket for clients that offer it,  |
 /// |                      |                | off; the object is that of the connection option     |
 /// | `event_history`      | number, 0      | how many past events each realm keeps                |
+/// | `strict_request_ids` | bool, true     | request ids count from 1 without a gap; with false   |
+/// |                      |                | a client may use any that no call of its own has     |
 /// | `auth`               | object         | who may join: see below                              |
 /// | `roles`              | object         | what they may do: see below                          |
 ///

@@ -176,8 +176,8 @@ impl Router {
     /// list of names; without it realms are made on demand), `hello_timeout` (seconds),
     /// `max_message_size` and `send_queue_bytes` (bytes), `disclose` (who is told to the other
     /// side), `tls` (certificate and key), `permessage_deflate` (compression), `event_history` (how
-    /// many past publications are kept), `auth` (who is known, and by which secrets) and `roles`
-    /// (what they may do).
+    /// many past publications are kept), `strict_request_ids` (whether they count), `auth` (who is
+    /// known, and by which secrets) and `roles` (what they may do).
     pub fn new(config: Option<&str>) -> Result<Arc<Router>, RouterError> {
         Config::parse(config).map(Router::with)
     }

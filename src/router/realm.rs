@@ -70,7 +70,7 @@ pub(super) struct RealmSession {
 }
 
 /// The requests of one session.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Requests {
     ids: RequestIds,
     deadlines: Deadlines,
@@ -146,7 +146,10 @@ impl Realms {
             realm,
             name: name.to_owned(),
             peer: peer.clone(),
-            requests: Requests::default(),
+            requests: Requests {
+                ids: RequestIds::new(self.config.strict_request_ids),
+                deadlines: Deadlines::default(),
+            },
         })
     }
 
@@ -312,7 +315,8 @@ impl State {
         requests: &mut Requests,
         wakes: &mut WakeList,
     ) -> Result<(), Fault> {
-        match requests.ids.count(message.request) {
+        let is_in_use = || self.dealer.is_in_use(peer.id(), message.request);
+        match requests.ids.count_call(message.request, is_in_use) {
             Ok(()) => self.call(peer, message, requests, wakes).inspect_err(|fault| {
                 if matches!(fault, Fault::Refused(_)) {
                     self.dealer.ignore_rest(peer, message);

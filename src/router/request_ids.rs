@@ -5,26 +5,57 @@ use crate::codec::MAX_ID;
 use super::request::Fault;
 
 /// The request ids that a client has used.
-#[derive(Debug, Default)]
-pub(super) struct RequestIds {
-    last: u64,
+#[derive(Debug)]
+pub(super) enum RequestIds {
+    /// They count from 1, and this was the last one.
+    Counted(u64),
+    /// The client may take any that is not in use.
+    Any,
 }
 
 impl RequestIds {
-    /// Request ids count from 1 without a gap, and after 2^53 from 1 again.
+    /// Ids of which none has been used. `strict` ones count.
+    pub(super) fn new(strict: bool) -> RequestIds {
+        if strict { RequestIds::Counted(0) } else { RequestIds::Any }
+    }
+
+    /// Takes the id of a new request. Request ids count from 1 without a gap, and after 2^53 from 1
+    /// again, unless they may be any: then each kind of request may have its own, and all but calls
+    /// are answered before the next one comes.
     pub(super) fn count(&mut self, request: u64) -> Result<(), Fault> {
-        let due = self.last % MAX_ID + 1;
+        let RequestIds::Counted(last) = self else {
+            return Ok(());
+        };
+        let due = *last % MAX_ID + 1;
         if request != due {
             return Err(Fault::Violation(format!(
                 "request id {request} where {due} is due; request ids count from 1 without a gap"
             )));
         }
-        self.last = request;
+        *last = request;
         Ok(())
     }
 
-    /// True if there has been a request with this id.
+    /// Takes the id of a new call. `is_in_use` tells whether it is that of a call whose answer or
+    /// input is still to come; nobody asks it where ids count.
+    pub(super) fn count_call(
+        &mut self,
+        request: u64,
+        is_in_use: impl FnOnce() -> bool,
+    ) -> Result<(), Fault> {
+        match self {
+            RequestIds::Any if is_in_use() => Err(Fault::Violation(format!(
+                "request id {request} is in use: its call has not been answered"
+            ))),
+            _ => self.count(request),
+        }
+    }
+
+    /// True if there has been a request with this id, which has been refused as a new one.
     pub(super) fn has_used(&self, request: u64) -> bool {
-        request <= self.last
+        match self {
+            RequestIds::Counted(last) => request <= *last,
+            RequestIds::Any => true,
+        }
     }
 }

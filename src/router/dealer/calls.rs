@@ -196,6 +196,12 @@ impl Dealer {
         self.peers.get(&caller).is_some_and(|caller| caller.calls.contains_key(&request))
     }
 
+    /// True if a call still waits for its answer, or for the rest of its input though it has ended.
+    pub(in crate::router) fn is_in_use(&self, caller: u64, request: u64) -> bool {
+        let is_late = |caller: &PeerCalls| caller.ended_inputs.contains(request);
+        self.waits(caller, request) || self.peers.get(&caller).is_some_and(is_late)
+    }
+
     /// Asks the callee to give up; false if it would not understand.
     fn kill(&mut self, key: &InvocationKey, wakes: &mut WakeList) -> bool {
         let Some(callee) = self.peers.get_mut(&key.callee) else {
