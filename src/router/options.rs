@@ -177,6 +177,8 @@ mod tests {
             assert!(number(b"k", bad.as_bytes()).is_err(), "{bad}");
         }
         assert_eq!(ids(b"k", b"[2, 1.0, 2e0]"), Ok(Some(Set(vec![1, 2]))));
+        // The nearest double is that very number.
+        assert_eq!(ids(b"k", b"[8261585404950865.0]"), Ok(Some(Set(vec![8261585404950865]))));
         assert_eq!(ids(b"k", b"null"), Ok(None));
         for bad in ["[\"1\"]", "1", "[-1]", "[1.5]", "[1e400]", "[null]", "[[1]]", "{}"] {
             assert!(ids(b"k", bad.as_bytes()).is_err(), "{bad}");
