@@ -16,6 +16,7 @@
 //! * `broker`, with `publication` (whom an event is for) and `event_store` (what is kept of it).
 //! * `dealer`: registrations, calls and their answers.
 //! * `meta`: the router's own procedures; `meta_event`: what its own topics tell.
+//! * `random`: ids and names that nobody may foresee.
 //! * `pattern`: finds what matches a URI; `options` and `request`: options that clients send, and
 //!   refusals.
 //!
@@ -41,6 +42,7 @@ mod options;
 mod pattern;
 mod peer;
 mod publication;
+mod random;
 mod realm;
 mod request;
 mod request_ids;
@@ -60,7 +62,6 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use crate::codec::MAX_ID;
 use crate::os::{lock, unpoisoned};
 use crate::protocol::ids::IdMap;
 use crate::protocol::uri;
@@ -317,14 +318,15 @@ impl Drop for Router {
 }
 
 impl Shared {
-    /// Puts a new client on the list; `None` once the router is closed.
+    /// Puts a new client on the list; `None` once the router is closed, and where the system has no
+    /// random numbers.
     fn admit(&self) -> Option<Arc<Peer>> {
         let mut clients = lock(&self.clients);
         if clients.closed {
             return None;
         }
         let id = loop {
-            let id = fastrand::u64(1..=MAX_ID);
+            let id = random::id().ok()?;
             if !clients.by_id.contains_key(&id) {
                 break id;
             }

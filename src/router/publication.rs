@@ -8,6 +8,7 @@ use crate::protocol::uri::Match;
 
 use super::options::{Set, flag, ids, passes_through, texts};
 use super::peer::Peer;
+use super::random;
 use super::request::Fault;
 use super::roles::Subject;
 
@@ -71,7 +72,8 @@ impl<'a> Publication<'a> {
                 .text("publisher_authrole", &identity.authrole);
         }
         Publication {
-            id: fastrand::u64(1..=MAX_ID),
+            // If the system has no random numbers any more, the event is worth more than its id.
+            id: random::id().unwrap_or_else(|_| fastrand::u64(1..=MAX_ID)),
             topic,
             payload,
             details,

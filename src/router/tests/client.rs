@@ -47,14 +47,14 @@ impl Client {
     /// As [`Client::join`], with these Details of HELLO.
     pub(super) fn announcing(realms: &Arc<Realms>, id: u64, hello: &str) -> Client {
         let features = Features::read(Dict::from_checked(hello.as_bytes())).unwrap();
-        Client::known_as(realms, id, Identity::anonymous(features))
+        Client::known_as(realms, id, Identity::anonymous(features).unwrap())
     }
 
     /// As [`Client::able`], under this authid and authrole.
     pub(super) fn named(realms: &Arc<Realms>, id: u64, authid: &str, authrole: &str) -> Client {
         let features = Features::read(Dict::from_checked(ALL.as_bytes())).unwrap();
         let (authid, authrole) = (authid.to_owned(), authrole.to_owned());
-        let identity = Identity { authid, authrole, ..Identity::anonymous(features) };
+        let identity = Identity { authid, authrole, ..Identity::anonymous(features).unwrap() };
         Client::known_as(realms, id, identity)
     }
 

@@ -13,6 +13,7 @@ mod pair;
 mod parts;
 mod patterns;
 mod pubsub;
+mod random;
 mod request_ids;
 mod rights;
 mod shared;
