@@ -76,6 +76,12 @@ impl Encoding {
 /// The largest WAMP id, 2^53 inclusive (basic profile, "IDs").
 pub const MAX_ID: u64 = 1 << 53;
 
+/// The whole number from 0 to 2^53 that a float stands for: some peers write all numbers as floats.
+pub fn whole(float: f64) -> Option<u64> {
+    let fits = float.fract() == 0.0 && (0.0..=MAX_ID as f64).contains(&float);
+    fits.then_some(float as u64)
+}
+
 /// The depth to which lists and dicts may nest in what we send, and in what a value lens shows.
 pub const MAX_DEPTH: usize = 128;
 

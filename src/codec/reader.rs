@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::binary::Cbor;
 use super::binary::Format;
 use super::binary::MsgPack;
+use super::transcode::to_json_without_ext;
 use super::{CodecError, Dict, Encoding, MAX_ID, PayloadRef, Rules, binary, json, transcode};
 
 /// A received message with its dict as JSON text.
@@ -31,6 +32,25 @@ impl Received {
     /// Prepares a frame.
     #[inline]
     pub fn new(frame: &Bytes, encoding: Encoding) -> Result<Received, CodecError> {
+        Received::with_dict(frame, encoding, |dict, text| {
+            transcode(dict, encoding, Encoding::Json, Rules::Tolerant, text)
+        })
+    }
+
+    /// Prepares a frame of a client, in whose dict MsgPack's extension types mean nothing.
+    #[inline]
+    pub fn from_client(frame: &Bytes, encoding: Encoding) -> Result<Received, CodecError> {
+        Received::with_dict(frame, encoding, |dict, text| {
+            to_json_without_ext(dict, encoding, usize::MAX, text)
+        })
+    }
+
+    #[inline]
+    fn with_dict(
+        frame: &Bytes,
+        encoding: Encoding,
+        to_json: impl FnOnce(&[u8], &mut Vec<u8>) -> Result<(), CodecError>,
+    ) -> Result<Received, CodecError> {
         let dict = match encoding {
             Encoding::Json => None,
             Encoding::MsgPack => binary::reader::head_dict::<MsgPack>(frame)?,
@@ -40,7 +60,7 @@ impl Received {
             return Ok(Received { frame: frame.clone(), text: 0, encoding });
         };
         let mut all = Vec::with_capacity(frame.len() + 2 * dict.len());
-        transcode(dict, encoding, Encoding::Json, Rules::Tolerant, &mut all)?;
+        to_json(dict, &mut all)?;
         let text = all.len();
         all.extend_from_slice(frame);
         Ok(Received { frame: all.into(), text, encoding })

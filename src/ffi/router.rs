@@ -72,6 +72,8 @@ impl From<RouterError> for Failure {
 /// | `permessage_deflate` | bool or object | compression on WebSocket for clients that offer it,  |
 /// |                      |                | off; the object is that of the connection option     |
 /// | `event_history`      | number, 0      | how many past events each realm keeps                |
+/// | `strict_request_ids` | bool, true     | request ids count from 1 without a gap; with false   |
+/// |                      |                | a client may use any that no call of its own has     |
 /// | `auth`               | object         | who may join: see below                              |
 /// | `roles`              | object         | what they may do: see below                          |
 ///
@@ -95,10 +97,14 @@ impl From<RouterError> for Failure {
 /// seed with which the router proves its identity in cryptosign, and `factors` lists methods that
 /// all have to succeed.
 ///
-/// `roles` lists for each role what it may do; without this key everything is allowed. The most
-/// specific entry counts: {"roles": {"user": [{"uri": "com.app.", "match": "prefix", "allow":
-/// {"call": true}}]}}, besides `call` there are `register`, `publish`, `subscribe`. This applies to
-/// the router's own procedures too.
+/// `roles` lists for each role what it may do; without this key everything is allowed: {"roles":
+/// {"user": [{"uri": "com.app.", "match": "prefix", "allow": {"call": true}}]}}, besides `call`
+/// there are `register`, `publish`, `subscribe`. The most specific entry counts: an exact one
+/// before the longest prefix, that before any wildcard. This applies to the router's own procedures
+/// and topics too. Subscribing to a pattern, or registering one, needs the right to everything that
+/// the pattern matches; and the router's own procedures and topics tell a client only of
+/// subscriptions to what it may subscribe to or publish, and of registrations of what it may call
+/// or register. docs/RECIPES.md has examples.
 ///
 /// Returns NULL on failure, with the reason in wamp_last_error(). Free it with wamp_router_free().
 #[unsafe(no_mangle)]

@@ -20,7 +20,7 @@ use super::pattern::{Entry, Table};
 use super::peer::{Peer, Subscribers, WakeList};
 use super::publication::{Publication, PublishOptions};
 use super::request::{Fault, Refusal, check_own_uri, check_pattern, is_reserved};
-use super::roles::Action;
+use super::roles::{Action, Kind};
 
 /// All subscriptions of a realm.
 #[derive(Debug, Default)]
@@ -92,7 +92,8 @@ impl Broker {
     ) -> Result<(), Fault> {
         let options = SubscribeOptions::read(message.options)?;
         check_pattern(&message.topic, options.matching)?;
-        from.identity().permissions.check(Action::Subscribe, &message.topic)?;
+        let permissions = &from.identity().permissions;
+        permissions.check_all(Action::Subscribe, &message.topic, options.matching)?;
         let (entry, created) = match self.subscriptions.find(&message.topic, options.matching) {
             Some(entry) => (entry.id, false),
             None => {
@@ -117,10 +118,12 @@ impl Broker {
             if created {
                 let details = subscription_details(entry);
                 let topic = "wamp.subscription.on_create";
-                self.meta_events.push(MetaEvent::created(topic, from.id(), &details));
+                let event = MetaEvent::created(topic, from.id(), &details);
+                self.meta_events.push(event.about(Kind::Topic, entry));
             }
             let topic = "wamp.subscription.on_subscribe";
-            self.meta_events.push(MetaEvent::changed(topic, from.id(), entry.id));
+            let event = MetaEvent::changed(topic, from.id(), entry.id);
+            self.meta_events.push(event.about(Kind::Topic, entry));
         }
         Ok(())
     }
@@ -234,6 +237,11 @@ impl Broker {
         }
     }
 
+    /// True if publishers are disclosed always.
+    pub(super) fn discloses(&self) -> bool {
+        self.disclose
+    }
+
     /// The subscriptions, for the meta API.
     pub(super) fn subscriptions(&self) -> &Table<Subscribers> {
         &self.subscriptions
@@ -248,17 +256,19 @@ impl Broker {
     fn remove(&mut self, subscriber: u64, id: u64) -> Option<Arc<Peer>> {
         let entry = self.subscriptions.by_id_mut(id)?;
         let peer = entry.value.remove(&subscriber);
-        let (reserved, deserted) = (is_reserved(&entry.uri), entry.value.is_empty());
+        let deserted = entry.value.is_empty();
+        if !is_reserved(&entry.uri) {
+            let mut tell = |topic| {
+                let event = MetaEvent::changed(topic, subscriber, id);
+                self.meta_events.push(event.about(Kind::Topic, entry));
+            };
+            tell("wamp.subscription.on_unsubscribe");
+            if deserted {
+                tell("wamp.subscription.on_delete");
+            }
+        }
         if deserted {
             self.subscriptions.remove(id);
-        }
-        if !reserved {
-            let topic = "wamp.subscription.on_unsubscribe";
-            self.meta_events.push(MetaEvent::changed(topic, subscriber, id));
-            if deserted {
-                let topic = "wamp.subscription.on_delete";
-                self.meta_events.push(MetaEvent::changed(topic, subscriber, id));
-            }
         }
         peer
     }

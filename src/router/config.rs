@@ -11,6 +11,7 @@
 //! | `roles` | what each role may do: see [`super::roles`] | everything |
 //! | `tls` | `cert`, `key` (PEM, or paths of PEM files) for `wss://`, `rss://` and `https://`; `client_ca`: clients must have a certificate that it signed | no TLS |
 //! | `permessage_deflate` | compression of WebSocket messages for clients that offer it: `true`, or its settings as a client's option has them | `false` |
+//! | `strict_request_ids` | request ids count from 1 without a gap; `false`: clients may take any that are not in use | `true` |
 //! | `event_history` | how many past publications each realm keeps, up to 64 MiB of them | 0 |
 //!
 //! Beside these limits, a client that takes no byte for 60 s while something waits for it is
@@ -67,6 +68,8 @@ pub(super) struct Config {
     pub(super) deflate: Option<DeflateOptions>,
     /// The number of past publications that each realm keeps.
     pub(super) event_history: usize,
+    /// The request ids of clients count.
+    pub(super) strict_request_ids: bool,
     /// The users known; `None` lets everybody in.
     pub(super) auth: Option<Arc<Store>>,
     /// The rights of the roles; `None` allows everything.
@@ -86,13 +89,14 @@ impl Default for Config {
             tls: None,
             deflate: None,
             event_history: 0,
+            strict_request_ids: true,
             auth: None,
             roles: None,
         }
     }
 }
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "realms",
     "hello_timeout",
     "max_message_size",
@@ -101,6 +105,7 @@ const KEYS: [&str; 10] = [
     "tls",
     "permessage_deflate",
     "event_history",
+    "strict_request_ids",
     "auth",
     "roles",
 ];
@@ -132,6 +137,9 @@ impl Config {
             "tls" => self.tls = Some(tls(value)?),
             "permessage_deflate" => self.deflate = DeflateOptions::parse(value)?,
             "event_history" => self.event_history = count(value)?,
+            "strict_request_ids" => {
+                self.strict_request_ids = value.as_bool().ok_or("must be true or false")?;
+            }
             "auth" => self.auth = Some(Arc::new(Store::parse(value)?)),
             "roles" => self.roles = Some(Arc::new(Roles::parse(value)?)),
             unknown => return Err(unknown_key(unknown)),
@@ -233,7 +241,8 @@ mod tests {
         let config = Config::parse(Some(
             r#"{"realms": ["realm1"], "hello_timeout": 0.5, "max_message_size": 2048,
                 "send_queue_bytes": 4096, "disclose": {"caller": true, "publisher": false},
-                "permessage_deflate": {"level": 1}, "event_history": 10}"#,
+                "permessage_deflate": {"level": 1}, "event_history": 10,
+                "strict_request_ids": false}"#,
         ));
         let expected = Config {
             realms: Some(vec!["realm1".to_owned()]),
@@ -246,6 +255,7 @@ mod tests {
             tls: None,
             deflate: Some(DeflateOptions { level: 1, ..DeflateOptions::default() }),
             event_history: 10,
+            strict_request_ids: false,
             auth: None,
             roles: None,
         };
@@ -279,6 +289,7 @@ mod tests {
             (r#"{"permessage_deflate": 1}"#, "true, false or an object"),
             (r#"{"permessage_deflate": {"level": 0}}"#, "`level`: must be a number from 1 to 9"),
             (r#"{"event_history": -1}"#, "0 or more"),
+            (r#"{"strict_request_ids": 0}"#, "true or false"),
             (r#"{"auth": {"kerberos": {}}}"#, "the keys are ticket, wampcra"),
             (r#"{"auth": {"ticket": {"joe": {"tickt": "x"}}}}"#, "\"joe\": \"tickt\" is unknown"),
             (r#"{"auth": {"ticket": {"joe": {}}}}"#, "\"ticket\" is missing"),

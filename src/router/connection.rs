@@ -293,7 +293,7 @@ impl<'a> Connection<'a> {
     }
 
     fn open(&mut self, frame: &Bytes) {
-        let received = Received::new(frame, self.peer.encoding());
+        let received = Received::from_client(frame, self.peer.encoding());
         let hello = match message(&received) {
             Ok(Message::Hello(hello)) => hello,
             Ok(Message::Abort(_)) => return self.end(),
@@ -349,7 +349,7 @@ impl<'a> Connection<'a> {
 
     /// While it is challenged a client can say AUTHENTICATE, or give up.
     fn authenticate(&mut self, frame: &Bytes) {
-        let received = Received::new(frame, self.peer.encoding());
+        let received = Received::from_client(frame, self.peer.encoding());
         let answer = match message(&received) {
             Ok(Message::Authenticate(answer)) => answer,
             Ok(Message::Abort(_)) => return self.end(),
@@ -381,7 +381,7 @@ impl<'a> Connection<'a> {
 
     /// After our GOODBYE everything but the answer is ignored.
     fn await_goodbye(&mut self, frame: &Bytes) {
-        let received = Received::new(frame, self.peer.encoding());
+        let received = Received::from_client(frame, self.peer.encoding());
         if let Ok(Message::Goodbye(_) | Message::Abort(_)) = message(&received) {
             self.end();
         }
@@ -445,7 +445,7 @@ fn message(received: &Result<Received, CodecError>) -> Result<Message<'_>, Codec
 }
 
 /// Decodes messages, and carries out all up to the first that is none.
-fn route_chunk(
+pub(super) fn route_chunk(
     session: &mut RealmSession,
     frames: &[Bytes],
     encoding: Encoding,
@@ -455,7 +455,7 @@ fn route_chunk(
     let mut broken = Ok(());
     let mut received = Vec::new();
     if encoding != Encoding::Json {
-        received.extend(frames.iter().map(|frame| Received::new(frame, encoding)));
+        received.extend(frames.iter().map(|frame| Received::from_client(frame, encoding)));
     }
     for (index, frame) in frames.iter().enumerate() {
         let decoded = match encoding {

@@ -1,7 +1,7 @@
 //! Until when the calls of a session have to be answered.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
 use std::time::Instant;
 
 /// The time limits of one session's calls, of which some may have ended already.
@@ -23,10 +23,15 @@ impl Default for Deadlines {
 
 impl Deadlines {
     /// Adds the limit of a call. `waits` tells whether a call is still running: most limits are
-    /// never reached, and would pile up.
+    /// never reached, and would pile up. An id may be used again: the earliest limit that it ever
+    /// had is kept, at which somebody will look when it is due.
     pub(super) fn add(&mut self, due: Instant, request: u64, waits: impl Fn(u64) -> bool) {
         if self.heap.len() >= self.crowded {
-            self.heap.retain(|Reverse((_, request))| waits(*request));
+            let mut all = std::mem::take(&mut self.heap).into_vec();
+            all.sort_unstable_by_key(|Reverse((due, _))| *due);
+            let mut seen = HashSet::new();
+            all.retain(|Reverse((_, request))| waits(*request) && seen.insert(*request));
+            self.heap = all.into();
             self.crowded = FEW.max(self.heap.len() * 2);
         }
         self.heap.push(Reverse((due, request)));
@@ -65,5 +70,17 @@ mod tests {
             deadlines.add(after(request), request, |other| other + 10 > request);
         }
         assert!(deadlines.heap.len() <= FEW + 20);
+    }
+
+    #[test]
+    fn an_id_that_is_used_again_keeps_its_earliest_limit() {
+        let mut deadlines = Deadlines::default();
+        let start = Instant::now();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        for round in 0..10_000 {
+            deadlines.add(after(100 + round * 7919 % 10_000), round % 3, |_| true);
+        }
+        assert!(deadlines.heap.len() <= FEW + 3);
+        assert_eq!(deadlines.next(), Some(after(100)));
     }
 }

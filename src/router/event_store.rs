@@ -14,6 +14,7 @@ use crate::codec::{DictWriter, Encoding, PayloadRef, Rules, Timestamp, transcode
 use crate::protocol::message::Event;
 use crate::protocol::uri::{self, Match};
 
+use super::options::whole;
 use super::pattern::{Entry, matches};
 use super::peer::{Peer, Subscribers, WakeList};
 use super::publication::{Audience, Publication};
@@ -249,7 +250,7 @@ impl Query {
             };
             match key.as_str() {
                 "limit" => {
-                    let limit = value.as_u64().filter(|limit| *limit > 0);
+                    let limit = value.as_number().and_then(whole).filter(|limit| *limit > 0);
                     let limit = limit.ok_or_else(|| wrong("a whole number above 0"))?;
                     query.limit = Some(usize::try_from(limit).unwrap_or(usize::MAX));
                 }
@@ -270,8 +271,8 @@ impl Query {
                         let time = time.ok_or_else(|| wrong("a time as of RFC 3339"))?;
                         query.times[at] = Some(time);
                     } else if kind == "publication" {
-                        let id = value.as_u64().ok_or_else(|| wrong("a publication id"))?;
-                        query.publications[at] = Some(id);
+                        let id = value.as_number().and_then(whole);
+                        query.publications[at] = Some(id.ok_or_else(|| wrong("a publication id"))?);
                     }
                 }
             }

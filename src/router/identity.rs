@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::auth::AuthError;
 use crate::codec::{CodecError, Dict};
 
+use super::random;
 use super::roles::Permissions;
 
 /// The identity of a client, from the moment that it has joined.
@@ -42,15 +44,15 @@ pub(super) struct Features {
 
 impl Identity {
     /// Somebody who need not say who it is.
-    pub(super) fn anonymous(features: Features) -> Identity {
-        Identity {
-            authid: format!("{:016x}", fastrand::u64(..)),
+    pub(super) fn anonymous(features: Features) -> Result<Identity, AuthError> {
+        Ok(Identity {
+            authid: random::name()?,
             authrole: "anonymous".to_owned(),
             authmethod: "anonymous".to_owned(),
             authextra: None,
             features,
             permissions: Permissions::default(),
-        }
+        })
     }
 
     /// The entries of WELCOME.Details and of the session meta API that tell who a client is.

@@ -8,11 +8,15 @@ use crate::codec::Timestamp;
 
 use super::pattern::Entry;
 use super::peer::Subscribers;
+use super::request::META_TOPICS;
+use super::roles::{Kind, Subject};
 
 /// One event of a meta topic, to be published when the message that caused it is carried out.
 #[derive(Debug)]
 pub(super) struct MetaEvent {
     pub(super) topic: &'static str,
+    /// Nobody is told who may not know of this.
+    pub(super) about: Option<Subject>,
     args: MetaArgs,
 }
 
@@ -26,7 +30,7 @@ enum MetaArgs {
 impl MetaEvent {
     /// `[session, id]`
     pub(super) fn changed(topic: &'static str, session: u64, id: u64) -> MetaEvent {
-        MetaEvent { topic, args: MetaArgs::Changed(session, id) }
+        MetaEvent::with_args(topic, MetaArgs::Changed(session, id))
     }
 
     /// `[session, details]`
@@ -36,7 +40,13 @@ impl MetaEvent {
 
     /// `args` must be a list.
     pub(super) fn new(topic: &'static str, args: Value) -> MetaEvent {
-        MetaEvent { topic, args: MetaArgs::Json(args) }
+        MetaEvent::with_args(topic, MetaArgs::Json(args))
+    }
+
+    /// Keeps it from those who may not know of this registration or subscription.
+    pub(super) fn about<T>(self, kind: Kind, entry: &Entry<T>) -> MetaEvent {
+        let subject = Subject { kind, uri: entry.uri.clone(), matching: entry.matching };
+        MetaEvent { about: Some(subject), ..self }
     }
 
     /// The encoded args.
@@ -45,6 +55,11 @@ impl MetaEvent {
             MetaArgs::Changed(session, id) => format!("[{session},{id}]"),
             MetaArgs::Json(args) => args.to_string(),
         }
+    }
+
+    fn with_args(topic: &'static str, args: MetaArgs) -> MetaEvent {
+        debug_assert!(META_TOPICS.contains(&topic), "{topic}");
+        MetaEvent { topic, about: None, args }
     }
 }
 

@@ -8,12 +8,15 @@
 //! * `listener`: where clients come in.
 //! * `accept`: the way in, from a connection's first byte to a client that is served.
 //! * `connection`: the task of one client, and the states of its session.
-//! * `auth`: how clients prove who they are; `roles`: what they may do then.
+//! * `auth`: how clients prove who they are; `roles`: what they may do then, with `rights`: what
+//!   that means for a URI and for all that a pattern matches, by its `typical` URIs.
 //! * `peer`: a client as the others see it: a place for its messages; `identity`: who it is.
-//! * `realm`: realms and sessions; `deadlines` of their calls, `testament`s at their end.
+//! * `realm`: realms and sessions; `request_ids` that they use, `deadlines` of their calls,
+//!   `testament`s at their end.
 //! * `broker`, with `publication` (whom an event is for) and `event_store` (what is kept of it).
 //! * `dealer`: registrations, calls and their answers.
 //! * `meta`: the router's own procedures; `meta_event`: what its own topics tell.
+//! * `random`: ids and names that nobody may foresee.
 //! * `pattern`: finds what matches a URI; `options` and `request`: options that clients send, and
 //!   refusals.
 //!
@@ -39,10 +42,14 @@ mod options;
 mod pattern;
 mod peer;
 mod publication;
+mod random;
 mod realm;
 mod request;
+mod request_ids;
+mod rights;
 mod roles;
 mod testament;
+mod typical;
 
 #[cfg(test)]
 mod tests;
@@ -55,7 +62,6 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use crate::codec::MAX_ID;
 use crate::os::{lock, unpoisoned};
 use crate::protocol::ids::IdMap;
 use crate::protocol::uri;
@@ -171,8 +177,8 @@ impl Router {
     /// list of names; without it realms are made on demand), `hello_timeout` (seconds),
     /// `max_message_size` and `send_queue_bytes` (bytes), `disclose` (who is told to the other
     /// side), `tls` (certificate and key), `permessage_deflate` (compression), `event_history` (how
-    /// many past publications are kept), `auth` (who is known, and by which secrets) and `roles`
-    /// (what they may do).
+    /// many past publications are kept), `strict_request_ids` (whether they count), `auth` (who is
+    /// known, and by which secrets) and `roles` (what they may do).
     pub fn new(config: Option<&str>) -> Result<Arc<Router>, RouterError> {
         Config::parse(config).map(Router::with)
     }
@@ -312,14 +318,15 @@ impl Drop for Router {
 }
 
 impl Shared {
-    /// Puts a new client on the list; `None` once the router is closed.
+    /// Puts a new client on the list; `None` once the router is closed, and where the system has no
+    /// random numbers.
     fn admit(&self) -> Option<Arc<Peer>> {
         let mut clients = lock(&self.clients);
         if clients.closed {
             return None;
         }
         let id = loop {
-            let id = fastrand::u64(1..=MAX_ID);
+            let id = random::id().ok()?;
             if !clients.by_id.contains_key(&id) {
                 break id;
             }

@@ -6,12 +6,13 @@
 use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Number, Value};
 
-use crate::codec::json::text::unescape;
-use crate::codec::{Dict, DictWriter, MAX_ID};
+use crate::codec::json::{self, text::unescape};
+use crate::codec::{self, Dict, DictWriter};
 use crate::protocol::uri::{self, Match};
 
-use super::request::Fault;
+use super::request::{Fault, Refusal};
 
 /// The items of a list, which may be long, and is looked through for each receiver. Sorted, they
 /// take no more room than the list.
@@ -53,24 +54,40 @@ impl<T> Default for Set<T> {
 }
 
 /// True for the options that pass through the router, as they speak of the payload (advanced
-/// profile, "Payload Passthru Mode"; and the older form of Autobahn).
-pub(super) fn passes_through(key: &[u8]) -> bool {
-    key.starts_with(b"ppt_") || matches!(key, b"enc_algo" | b"enc_key" | b"enc_serializer")
+/// profile, "Payload Passthru Mode"; and the older form of Autobahn), where they are there.
+pub(super) fn passes_through(key: &[u8], value: &[u8]) -> bool {
+    let is_known =
+        key.starts_with(b"ppt_") || matches!(key, b"enc_algo" | b"enc_key" | b"enc_serializer");
+    is_known && value != b"null"
 }
 
 /// The entries of `options` that pass through.
 pub(super) fn passthru(options: Dict<'_>) -> DictWriter {
     let mut details = DictWriter::default();
     if !options.is_empty() {
-        for (key, value) in options.entries().filter(|(key, _)| passes_through(key)) {
+        for (key, value) in options.entries().filter(|(key, value)| passes_through(key, value)) {
             details.raw(key, value);
         }
     }
     details
 }
 
+/// A dict among the arguments of the meta API. `null` is as good as absent, and so is an empty
+/// list: in some languages it is the same as an empty dict.
+pub(super) fn dict<'v>(
+    value: Option<&'v Value>,
+    wanted: &str,
+) -> Result<Option<&'v Map<String, Value>>, Refusal> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Array(list)) if list.is_empty() => Ok(None),
+        Some(Value::Object(entries)) => Ok(Some(entries)),
+        Some(_) => Err(Refusal::new(uri::INVALID_ARGUMENT, wanted.to_owned())),
+    }
+}
+
 /// A bool; `null` is as good as absent.
-pub(super) fn flag(key: &[u8], value: &[u8]) -> Result<Option<bool>, Fault> {
+pub(super) fn flag(key: &[u8], value: &[u8]) -> Result<Option<bool>, Refusal> {
     match value {
         b"true" => Ok(Some(true)),
         b"false" => Ok(Some(false)),
@@ -80,7 +97,7 @@ pub(super) fn flag(key: &[u8], value: &[u8]) -> Result<Option<bool>, Fault> {
 }
 
 /// A string; `null` is as good as absent.
-pub(super) fn text<'a>(key: &[u8], value: &'a [u8]) -> Result<Option<Cow<'a, str>>, Fault> {
+pub(super) fn text<'a>(key: &[u8], value: &'a [u8]) -> Result<Option<Cow<'a, str>>, Refusal> {
     match value {
         [b'"', inner @ .., b'"'] => Ok(Some(unescape(inner))),
         b"null" => Ok(None),
@@ -89,44 +106,48 @@ pub(super) fn text<'a>(key: &[u8], value: &'a [u8]) -> Result<Option<Cow<'a, str
 }
 
 /// A whole number that is not negative; `null` is as good as absent.
-pub(super) fn number(key: &[u8], value: &[u8]) -> Result<Option<u64>, Fault> {
+pub(super) fn number(key: &[u8], value: &[u8]) -> Result<Option<u64>, Refusal> {
     if value == b"null" {
         return Ok(None);
     }
-    let number = std::str::from_utf8(value).ok().and_then(|text| text.parse::<f64>().ok());
-    match number {
-        Some(number) if number.fract() == 0.0 && (0.0..=MAX_ID as f64).contains(&number) => {
-            Ok(Some(number as u64))
-        }
-        _ => Err(mistyped(key, "a whole number that is not negative")),
-    }
+    let wrong = || mistyped(key, "a whole number that is not negative");
+    json::whole(value).map(Some).ok_or_else(wrong)
 }
 
 /// A list of session ids; `null` is as good as absent.
-pub(super) fn ids(key: &[u8], value: &[u8]) -> Result<Option<Set<u64>>, Fault> {
-    set(key, value, "a list of session ids")
+pub(super) fn ids(key: &[u8], value: &[u8]) -> Result<Option<Set<u64>>, Refusal> {
+    const WANTED: &str = "a list of session ids";
+    let Some(numbers) = list::<Number>(key, value, WANTED)? else {
+        return Ok(None);
+    };
+    let ids: Option<Vec<u64>> = numbers.iter().map(whole).collect();
+    ids.map(|ids| Some(ids.into())).ok_or_else(|| mistyped(key, WANTED))
 }
 
 /// A list of strings; `null` is as good as absent.
-pub(super) fn texts(key: &[u8], value: &[u8]) -> Result<Option<Set<String>>, Fault> {
-    set(key, value, "a list of strings")
+pub(super) fn texts(key: &[u8], value: &[u8]) -> Result<Option<Set<String>>, Refusal> {
+    list(key, value, "a list of strings").map(|items| items.map(Set::from))
 }
 
-fn set<T: DeserializeOwned + Ord>(
+/// The whole number that is not negative, also where it was written as a float.
+pub(super) fn whole(number: &Number) -> Option<u64> {
+    number.as_u64().or_else(|| number.as_f64().and_then(codec::whole))
+}
+
+fn list<T: DeserializeOwned>(
     key: &[u8],
     value: &[u8],
     wanted: &str,
-) -> Result<Option<Set<T>>, Fault> {
+) -> Result<Option<Vec<T>>, Refusal> {
     if value == b"null" {
         return Ok(None);
     }
-    let items: Result<Vec<T>, _> = serde_json::from_slice(value);
-    items.map(|items| Some(items.into())).map_err(|_| mistyped(key, wanted))
+    serde_json::from_slice(value).map(Some).map_err(|_| mistyped(key, wanted))
 }
 
-fn mistyped(key: &[u8], wanted: &str) -> Fault {
+fn mistyped(key: &[u8], wanted: &str) -> Refusal {
     let why = format!("option \"{}\" must be {wanted}", String::from_utf8_lossy(key));
-    Fault::refused(uri::INVALID_ARGUMENT, why)
+    Refusal::new(uri::INVALID_ARGUMENT, why)
 }
 
 /// Reads the option `match`.
@@ -155,7 +176,9 @@ mod tests {
         for bad in ["-1", "1.5", "\"1\"", "true"] {
             assert!(number(b"k", bad.as_bytes()).is_err(), "{bad}");
         }
-        assert_eq!(ids(b"k", b"[2, 1, 2]"), Ok(Some(Set(vec![1, 2]))));
+        assert_eq!(ids(b"k", b"[2, 1.0, 2e0]"), Ok(Some(Set(vec![1, 2]))));
+        // The nearest double is that very number.
+        assert_eq!(ids(b"k", b"[8261585404950865.0]"), Ok(Some(Set(vec![8261585404950865]))));
         assert_eq!(ids(b"k", b"null"), Ok(None));
         for bad in ["[\"1\"]", "1", "[-1]", "[1.5]", "[1e400]", "[null]", "[[1]]", "{}"] {
             assert!(ids(b"k", bad.as_bytes()).is_err(), "{bad}");

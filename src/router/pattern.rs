@@ -130,7 +130,7 @@ impl<T> Table<T> {
     }
 
     /// The entry that a call goes to: the exact one, else the longest prefix, else the wildcard
-    /// with the longest run of given components.
+    /// that has a component where the others first leave it open.
     pub(super) fn best_mut(&mut self, uri: &str) -> Option<&mut Entry<T>> {
         if !self.has_patterns() {
             return self.exact.get_mut(uri);
@@ -145,6 +145,16 @@ impl<T> Table<T> {
             .get(uri)
             .or_else(|| self.prefixes(uri).next())
             .or_else(|| self.wildcards(uri).next())
+    }
+
+    /// The longest prefix of `text`.
+    pub(super) fn longest_prefix(&self, text: &str) -> Option<&Entry<T>> {
+        self.prefixes(text).next()
+    }
+
+    /// The most look-ups that [`Table::best`] takes.
+    pub(super) fn lookups(&self) -> usize {
+        1 + self.lengths.len() + self.shapes.len()
     }
 
     /// All patterns that match `uri`, prefixes first.

@@ -8,7 +8,9 @@ use crate::protocol::uri::Match;
 
 use super::options::{Set, flag, ids, passes_through, texts};
 use super::peer::Peer;
+use super::random;
 use super::request::Fault;
+use super::roles::Subject;
 
 /// One publication on its way to its receivers.
 #[derive(Debug)]
@@ -47,6 +49,8 @@ pub(super) struct Audience {
     eligible: Option<Set<u64>>,
     eligible_authid: Option<Set<String>>,
     eligible_authrole: Option<Set<String>>,
+    /// Those who may not know of this get no event about it.
+    about: Option<Subject>,
 }
 
 impl<'a> Publication<'a> {
@@ -68,7 +72,8 @@ impl<'a> Publication<'a> {
                 .text("publisher_authrole", &identity.authrole);
         }
         Publication {
-            id: fastrand::u64(1..=MAX_ID),
+            // If the system has no random numbers any more, the event is worth more than its id.
+            id: random::id().unwrap_or_else(|_| fastrand::u64(1..=MAX_ID)),
             topic,
             payload,
             details,
@@ -78,9 +83,15 @@ impl<'a> Publication<'a> {
         }
     }
 
-    /// A publication of the router itself.
-    pub(super) fn by_router(topic: &'a str, payload: PayloadRef<'a>) -> Publication<'a> {
-        Publication::new(topic, payload, PublishOptions::default(), None, None)
+    /// A publication of the router itself, for those who may know of what it is about.
+    pub(super) fn by_router(
+        topic: &'a str,
+        payload: PayloadRef<'a>,
+        about: Option<Subject>,
+    ) -> Publication<'a> {
+        let audience = about.map(|about| Audience { about: Some(about), ..Audience::default() });
+        let options = PublishOptions { audience, ..PublishOptions::default() };
+        Publication::new(topic, payload, options, None, None)
     }
 
     /// True if `peer` may get it.
@@ -155,7 +166,7 @@ impl PublishOptions {
             b"eligible" => self.audience().eligible = ids(key, value)?,
             b"eligible_authid" => self.audience().eligible_authid = texts(key, value)?,
             b"eligible_authrole" => self.audience().eligible_authrole = texts(key, value)?,
-            _ if passes_through(key) => drop(self.passthru.raw(key, value)),
+            _ if passes_through(key, value) => drop(self.passthru.raw(key, value)),
             _ => {}
         }
         Ok(())
@@ -179,6 +190,7 @@ impl Audience {
             && self.eligible.as_ref().is_none_or(|list| list.contains(&peer.id()))
             && listed(&self.eligible_authid, &identity.authid)
             && listed(&self.eligible_authrole, &identity.authrole)
+            && self.about.as_ref().is_none_or(|about| about.is_seen_with(&identity.permissions))
     }
 
     /// About how many bytes it takes.

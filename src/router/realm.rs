@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::codec::{CodecError, Dict, MAX_ID, PayloadRef};
+use crate::codec::{CodecError, Dict, PayloadRef};
 use crate::os::lock;
 use crate::protocol::ids::IdMap;
 use crate::protocol::message::{Call, Message, Welcome, code};
@@ -26,6 +26,7 @@ use super::meta_event::MetaEvent;
 use super::peer::{Peer, WakeList};
 use super::publication::Publication;
 use super::request::{Fault, check_length, is_reserved};
+use super::request_ids::RequestIds;
 use super::roles::Action;
 use super::testament::Testaments;
 
@@ -69,9 +70,9 @@ pub(super) struct RealmSession {
 }
 
 /// The requests of one session.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Requests {
-    last: u64,
+    ids: RequestIds,
     deadlines: Deadlines,
 }
 
@@ -145,7 +146,10 @@ impl Realms {
             realm,
             name: name.to_owned(),
             peer: peer.clone(),
-            requests: Requests::default(),
+            requests: Requests {
+                ids: RequestIds::new(self.config.strict_request_ids),
+                deadlines: Deadlines::default(),
+            },
         })
     }
 
@@ -251,7 +255,7 @@ impl State {
         message: &Message<'_>,
         wakes: &mut WakeList,
     ) -> Result<(), LeaveReason> {
-        let mut count = |request| requests.count(request);
+        let mut count = |request| requests.ids.count(request);
         let (kind, request, outcome) = match message {
             Message::Call(m) => {
                 (code::CALL, m.request, self.call_or_more(peer, m, requests, wakes))
@@ -302,7 +306,8 @@ impl State {
         Ok(())
     }
 
-    /// A call, or, where its request id has been used already, a further part of one.
+    /// A call, or, where its request id has been used already, a further part of one. That one may
+    /// have ended.
     fn call_or_more(
         &mut self,
         peer: &Arc<Peer>,
@@ -310,16 +315,20 @@ impl State {
         requests: &mut Requests,
         wakes: &mut WakeList,
     ) -> Result<(), Fault> {
-        match requests.count(message.request) {
+        let is_in_use = || self.dealer.is_in_use(peer.id(), message.request);
+        match requests.ids.count_call(message.request, is_in_use) {
             Ok(()) => self.call(peer, message, requests, wakes).inspect_err(|fault| {
                 if matches!(fault, Fault::Refused(_)) {
                     self.dealer.ignore_rest(peer, message);
                 }
             }),
-            Err(fault) => self
-                .dealer
-                .call_more(peer, message, wakes)
-                .and_then(|taken| if taken { Ok(()) } else { Err(fault) }),
+            Err(_)
+                if requests.ids.has_used(message.request)
+                    && self.dealer.call_more(peer, message, wakes) =>
+            {
+                Ok(())
+            }
+            Err(fault) => Err(fault),
         }
     }
 
@@ -351,7 +360,8 @@ impl State {
         self.broker.leave(peer);
         self.dealer.leave(peer, wakes);
         self.tell_all(wakes);
-        for publication in member.testaments.publications() {
+        let discloses = self.broker.discloses();
+        for publication in member.testaments.publications(peer, discloses) {
             // Who publishes it hears nothing of it.
             let _ = self.broker.deliver(&publication, wakes);
         }
@@ -376,7 +386,8 @@ impl State {
     fn tell(&mut self, event: MetaEvent, wakes: &mut WakeList) {
         if self.broker.is_heard(event.topic) {
             let args = event.args();
-            let publication = Publication::by_router(event.topic, PayloadRef::args(&args));
+            let publication =
+                Publication::by_router(event.topic, PayloadRef::args(&args), event.about);
             // Who publishes it hears nothing of it.
             let _ = self.broker.deliver(&publication, wakes);
         }
@@ -407,20 +418,6 @@ impl Drop for RealmSession {
 impl From<CodecError> for LeaveReason {
     fn from(error: CodecError) -> Self {
         LeaveReason::Violation(error.to_string())
-    }
-}
-
-impl Requests {
-    /// Request ids count from 1 without a gap, and after 2^53 from 1 again.
-    fn count(&mut self, request: u64) -> Result<(), Fault> {
-        let due = self.last % MAX_ID + 1;
-        if request != due {
-            return Err(Fault::Violation(format!(
-                "request id {request} where {due} is due; request ids count from 1 without a gap"
-            )));
-        }
-        self.last = request;
-        Ok(())
     }
 }
 

@@ -31,6 +31,12 @@ impl Fault {
     }
 }
 
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Self {
+        Fault::Refused(refusal)
+    }
+}
+
 impl Refusal {
     /// An ERROR with a text for people.
     pub(super) fn new(error: &'static str, why: String) -> Refusal {
@@ -97,6 +103,20 @@ pub(super) fn check_own_uri(uri: &str, matching: Match) -> Result<(), Fault> {
     }
     Ok(())
 }
+
+/// The topics of the router itself: all that begin with "wamp." and have events.
+pub(super) const META_TOPICS: [&str; 10] = [
+    "wamp.session.on_join",
+    "wamp.session.on_leave",
+    "wamp.subscription.on_create",
+    "wamp.subscription.on_subscribe",
+    "wamp.subscription.on_unsubscribe",
+    "wamp.subscription.on_delete",
+    "wamp.registration.on_create",
+    "wamp.registration.on_register",
+    "wamp.registration.on_unregister",
+    "wamp.registration.on_delete",
+];
 
 /// True for the URIs that the router defines itself.
 #[inline]

@@ -2,7 +2,10 @@
 //!
 //! `{"user": [{"uri": "com.myapp.", "match": "prefix", "allow": {"call": true}}]}` lets users call
 //! those procedures and do nothing else. The most specific entry counts: an exact one before the
-//! longest prefix, that before a wildcard. Without the key everybody may do everything.
+//! longest prefix, that before a wildcard. A pattern needs the right to everything that it matches.
+//! Without the key everybody may do everything.
+//!
+//! The meaning of entries for URIs and patterns is left to [`super::rights`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,6 +16,9 @@ use crate::protocol::uri::{self, Match};
 
 use super::pattern::Table;
 use super::request::Fault;
+use super::rights::{ACTIONS, Allowed, Denied, Rights};
+
+pub(super) use super::rights::Action;
 
 /// The rights of all roles.
 #[derive(Debug)]
@@ -20,31 +26,21 @@ pub(super) struct Roles(HashMap<String, Permissions>);
 
 /// The rights of one role.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Permissions(Option<Arc<Table<Allowed>>>);
+pub(super) struct Permissions(Option<Arc<Rights>>);
 
-/// An action that can be allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action {
-    Call,
-    Register,
-    Publish,
-    Subscribe,
+/// A topic or procedure, or a pattern of them, that the router can tell of.
+#[derive(Debug, Clone)]
+pub(super) struct Subject {
+    pub(super) kind: Kind,
+    pub(super) uri: Arc<str>,
+    pub(super) matching: Match,
 }
 
-const ACTIONS: [Action; 4] = [Action::Call, Action::Register, Action::Publish, Action::Subscribe];
-
-/// In the order of [`ACTIONS`].
-type Allowed = [bool; 4];
-
-impl Action {
-    fn name(self) -> &'static str {
-        match self {
-            Action::Call => "call",
-            Action::Register => "register",
-            Action::Publish => "publish",
-            Action::Subscribe => "subscribe",
-        }
-    }
+/// The kind of a URI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Procedure,
+    Topic,
 }
 
 impl Roles {
@@ -53,7 +49,7 @@ impl Roles {
         let roles = value.as_object().ok_or("must be an object of roles")?;
         let read = |(name, list): (&String, &Value)| {
             let permissions = table(list).map_err(|why| format!("\"{name}\": {why}"))?;
-            Ok((name.clone(), Permissions(Some(Arc::new(permissions)))))
+            Ok((name.clone(), Permissions(Some(Arc::new(permissions.into())))))
         };
         roles.iter().map(read).collect::<Result<_, String>>().map(Roles)
     }
@@ -71,18 +67,70 @@ impl Permissions {
     pub(super) fn check(&self, action: Action, uri: &str) -> Result<(), Fault> {
         match &self.0 {
             None => Ok(()),
-            Some(table) => check(table, action, uri),
+            Some(rights) => check(rights, action, uri),
         }
+    }
+
+    /// Refuses a pattern unless everything that it matches is allowed.
+    pub(super) fn check_all(
+        &self,
+        action: Action,
+        uri: &str,
+        matching: Match,
+    ) -> Result<(), Fault> {
+        match &self.0 {
+            None => Ok(()),
+            Some(rights) if matching == Match::Exact => check(rights, action, uri),
+            Some(rights) => rights
+                .check_all(action, uri, matching)
+                .map_err(|denied| refused(action, uri, matching, denied)),
+        }
+    }
+
+    /// True if the role may know of a topic or procedure: it may do one of the two things that
+    /// can be done with it. A pattern is seen by the right to what it matches in general: it tells
+    /// nothing of the names that a narrower entry denies.
+    pub(super) fn sees(&self, kind: Kind, uri: &str, matching: Match) -> bool {
+        let actions = match kind {
+            Kind::Procedure => [Action::Call, Action::Register],
+            Kind::Topic => [Action::Subscribe, Action::Publish],
+        };
+        self.0.as_ref().is_none_or(|rights| {
+            actions.into_iter().any(|action| rights.allow_typical(action, uri, matching))
+        })
     }
 }
 
-fn check(table: &Table<Allowed>, action: Action, uri: &str) -> Result<(), Fault> {
-    let allowed = table.best(uri).is_some_and(|entry| entry.value[action as usize]);
-    if allowed {
+impl Subject {
+    /// True if somebody with these rights may know of it.
+    pub(super) fn is_seen_with(&self, permissions: &Permissions) -> bool {
+        permissions.sees(self.kind, &self.uri, self.matching)
+    }
+}
+
+fn check(rights: &Rights, action: Action, uri: &str) -> Result<(), Fault> {
+    if rights.allow(action, uri) {
         return Ok(());
     }
     let why = format!("this role may not {} \"{uri}\"", action.name());
     Err(Fault::refused(uri::NOT_AUTHORIZED, why))
+}
+
+/// Names nothing but the pattern itself, for other names may be what is to be kept secret.
+fn refused(action: Action, uri: &str, matching: Match, denied: Denied) -> Fault {
+    let verb = match action {
+        Action::Subscribe => "subscribe to",
+        other => other.name(),
+    };
+    let why = match denied {
+        Denied::Some => "choose a narrower pattern, or have the role allowed all of it",
+        Denied::TooMuchWork => {
+            "it meets too many entries of the role to tell; choose a narrower or shorter pattern"
+        }
+    };
+    let pattern = format!("\"{uri}\" (match {})", matching.name());
+    let why = format!("this role may not {verb} everything that {pattern} matches: {why}");
+    Fault::refused(uri::NOT_AUTHORIZED, why)
 }
 
 fn table(list: &Value) -> Result<Table<Allowed>, String> {

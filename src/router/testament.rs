@@ -1,11 +1,13 @@
 //! Testaments: what the router publishes for a session when it has ended (advanced profile,
 //! "Testament").
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::codec::{Dict, Encoding, PayloadRef};
 use crate::protocol::uri::{self, Match};
 
+use super::options::dict;
+use super::peer::Peer;
 use super::publication::{Publication, PublishOptions};
 use super::request::{Fault, check_own_uri};
 
@@ -38,11 +40,8 @@ impl Testaments {
             return Err(wrong("the first argument must be the topic of the testament"));
         };
         check_own_uri(topic, Match::Exact)?;
-        let options = match kwargs.get("publish_options") {
-            None | Some(Value::Null) => "{}".to_owned(),
-            Some(options @ Value::Object(_)) => options.to_string(),
-            Some(_) => return Err(wrong("\"publish_options\" must be a dict")),
-        };
+        let options = dict(kwargs.get("publish_options"), "\"publish_options\" must be a dict")?;
+        let options = json!(options.unwrap_or(&Map::new())).to_string();
         if PublishOptions::read(Dict::from_checked(options.as_bytes())).is_err() {
             return Err(wrong("\"publish_options\" holds an option of the wrong type"));
         }
@@ -53,20 +52,15 @@ impl Testaments {
                 return Err(wrong("the second argument must be the testament's args, a list"));
             }
         };
-        let kwargs_of = match args.get(2) {
-            None | Some(Value::Null) => None,
-            Some(Value::Object(kwargs)) if kwargs.is_empty() => None,
-            Some(kwargs @ Value::Object(_)) => Some(kwargs.to_string()),
-            Some(_) => {
-                return Err(wrong("the third argument must be the testament's kwargs, a dict"));
-            }
-        };
+        let kwargs_of =
+            dict(args.get(2), "the third argument must be the testament's kwargs, a dict")?;
+        let kwargs_of = kwargs_of.filter(|kwargs| !kwargs.is_empty());
         self.0.push(Testament {
             scope: scope(kwargs)?,
             topic: topic.to_owned(),
             options,
             args: args_of,
-            kwargs: kwargs_of,
+            kwargs: kwargs_of.map(|kwargs| json!(kwargs).to_string()),
         });
         Ok(())
     }
@@ -79,9 +73,13 @@ impl Testaments {
         Ok(before - self.0.len())
     }
 
-    /// The publications to make, in order.
-    pub(super) fn publications(&self) -> impl Iterator<Item = Publication<'_>> {
-        self.0.iter().filter_map(|testament| {
+    /// The publications to make for `author`, in order.
+    pub(super) fn publications(
+        &self,
+        author: &Peer,
+        discloses: bool,
+    ) -> impl Iterator<Item = Publication<'_>> {
+        self.0.iter().filter_map(move |testament| {
             let options = Dict::from_checked(testament.options.as_bytes());
             let options = PublishOptions::read(options).ok()?;
             let payload = PayloadRef {
@@ -89,7 +87,8 @@ impl Testaments {
                 kwargs: testament.kwargs.as_deref().map(str::as_bytes),
                 encoding: Encoding::Json,
             };
-            Some(Publication::new(&testament.topic, payload, options, None, None))
+            let publisher = (discloses || options.disclose_me).then_some(author);
+            Some(Publication::new(&testament.topic, payload, options, None, publisher))
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::super::{CodecError, Dict, MAX_ID, PayloadRef, Read};
+use super::super::{CodecError, Dict, PayloadRef, Read, whole};
 use super::cbor::tag;
 use super::{Format, Head, Scanner};
 
@@ -40,7 +40,7 @@ impl<'a, F: Format> Reader<'a, F> {
     #[inline]
     fn part(
         &mut self,
-        check: impl FnOnce(Head) -> Result<Part, &'static str>,
+        check: impl FnOnce(Head, &Scanner<'a, F>) -> Result<Part, &'static str>,
     ) -> Result<Option<&'a [u8]>, CodecError> {
         if !self.has_more() {
             return Ok(None);
@@ -49,8 +49,9 @@ impl<'a, F: Format> Reader<'a, F> {
         match self.element()? {
             Head::Null => Ok(None),
             head => {
+                let part = check(head, &self.scan);
                 self.scan.seek(start);
-                let part = check(head).map_err(|what| self.scan.error(what))?;
+                let part = part.map_err(|what| self.scan.error(what))?;
                 let value = self.scan.skip_value()?;
                 Ok(Some(value).filter(|_| part == Part::There))
             }
@@ -73,10 +74,8 @@ impl<'a, F: Format> Read<'a> for Reader<'a, F> {
     fn uint(&mut self) -> Result<u64, CodecError> {
         match self.element()? {
             Head::Uint(number) => Ok(number),
-            Head::Float(number)
-                if number.fract() == 0.0 && (0.0..=MAX_ID as f64).contains(&number) =>
-            {
-                Ok(number as u64)
+            Head::Float(number) => {
+                whole(number).ok_or_else(|| self.scan.error("expected a whole number"))
             }
             _ => Err(self.scan.error("expected a whole number")),
         }
@@ -93,12 +92,16 @@ impl<'a, F: Format> Read<'a> for Reader<'a, F> {
     fn dict(&mut self) -> Result<Dict<'a>, CodecError> {
         let start = self.scan.at();
         match self.element()? {
-            // Some peers write an empty list, or nil, for an empty dict.
-            Head::Dict(Some(0)) | Head::List(Some(0)) | Head::Null => Ok(Dict::EMPTY),
+            Head::Dict(Some(0)) | Head::Null => Ok(Dict::EMPTY),
             Head::Dict(_) => {
                 self.scan.seek(start);
                 self.scan.skip_value()?;
                 Ok(self.dict)
+            }
+            head if stands_for_nothing(head, &self.scan) => {
+                self.scan.seek(start);
+                self.scan.skip_value()?;
+                Ok(Dict::EMPTY)
             }
             _ => Err(self.scan.error("expected a dict")),
         }
@@ -114,19 +117,19 @@ impl<'a, F: Format> Read<'a> for Reader<'a, F> {
     fn payload(&mut self) -> Result<PayloadRef<'a>, CodecError> {
         let mut payload = PayloadRef { encoding: F::ENCODING, ..PayloadRef::NONE };
         let mut bare = false;
-        payload.args = self.part(|head| match head {
+        payload.args = self.part(|head, _| match head {
             Head::Binary(_) => {
                 bare = true;
                 Ok(Part::There)
             }
             Head::List(_) => Ok(Part::There),
+            Head::Ext(..) => Ok(Part::Absent),
             _ => Err("args must be a list"),
         })?;
         if !bare {
-            payload.kwargs = self.part(|head| match head {
+            payload.kwargs = self.part(|head, scan| match head {
                 Head::Dict(_) => Ok(Part::There),
-                // As in `dict`.
-                Head::List(Some(0)) => Ok(Part::Absent),
+                _ if stands_for_nothing(head, scan) => Ok(Part::Absent),
                 _ => Err("kwargs must be a dict"),
             })?;
         }
@@ -151,6 +154,17 @@ impl<'a, F: Format> Read<'a> for Reader<'a, F> {
 
     fn error(&self, what: &'static str) -> CodecError {
         self.scan.error(what)
+    }
+}
+
+/// True for what some peers write, beside nil, where a dict is meant that has nothing in it: an
+/// empty list, as their lists and dicts are the same then, or `undefined`, which is an extension in
+/// MsgPack.
+fn stands_for_nothing<F: Format>(head: Head, scan: &Scanner<'_, F>) -> bool {
+    match head {
+        Head::List(Some(0)) | Head::Ext(..) => true,
+        Head::List(None) => scan.peek() == Ok(Head::Break),
+        _ => false,
     }
 }
 

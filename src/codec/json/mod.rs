@@ -15,7 +15,7 @@ mod swar;
 pub mod text;
 
 pub use dict::{DictWriter, WrittenDict};
-pub use reader::{Dict, Reader, is_binary, message_code};
+pub use reader::{Dict, Reader, is_binary, message_code, whole};
 pub use scan::{Rules, check_dict, check_list, check_value};
 pub use sink::Sink;
 pub use source::Source;

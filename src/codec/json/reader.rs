@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::super::{CodecError, Encoding, MAX_ID, PayloadRef, Read};
+use super::super::{self as codec, CodecError, Encoding, MAX_ID, PayloadRef, Read};
 use super::scan::{Rules, Scanner};
 use super::text::{binary, unescape};
 
@@ -155,10 +155,12 @@ pub fn is_binary(text: &[u8]) -> bool {
 }
 
 /// A whole number up to 2^53, also one that is written as a float.
-fn whole(text: &[u8]) -> Option<u64> {
-    let float: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
-    let fits = float.fract() == 0.0 && (0.0..=MAX_ID as f64).contains(&float);
-    fits.then_some(float as u64)
+pub fn whole(text: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(text).ok()?;
+    match text.parse() {
+        Ok(number) => Some(number).filter(|number| *number <= MAX_ID),
+        Err(_) => text.parse().ok().and_then(codec::whole),
+    }
 }
 
 /// A Details or Options dict, kept as text and looked into on demand.
@@ -341,6 +343,25 @@ mod tests {
         for bad in ["0", "-1", "9007199254740993", "1.5", "true", "\"1\"", "99999999999999999999"] {
             let frame = format!("[{bad}]");
             assert!(Reader::new(frame.as_bytes()).unwrap().id().is_err(), "{bad} was accepted");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_in_details_are_exact() {
+        for (text, number) in [
+            ("0", Some(0)),
+            ("1500.0", Some(1500)),
+            ("15e2", Some(1500)),
+            ("9007199254740992", Some(MAX_ID)),
+            ("9007199254740992.0", Some(MAX_ID)),
+            ("9007199254740993", None),
+            ("1.5", None),
+            ("-1", None),
+            ("NaN", None),
+            ("inf", None),
+            ("\"1\"", None),
+        ] {
+            assert_eq!(whole(text.as_bytes()), number, "{text}");
         }
     }
 

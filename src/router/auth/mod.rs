@@ -25,6 +25,7 @@ use crate::codec::{CodecError, Dict, Timestamp};
 use crate::protocol::uri;
 
 use super::identity::{Features, Identity};
+use super::roles::Permissions;
 
 pub(super) use store::Store;
 use store::{Key, Method};
@@ -98,7 +99,7 @@ impl AuthExchange {
         let features = Features::read(hello)?;
         let claim = Claim::read(hello)?;
         let Some(store) = store else {
-            return Ok(Step::LetIn(Identity::anonymous(features)));
+            return Ok(Step::stranger(features, None));
         };
         let methods = match store.choose(claim.methods.as_deref()) {
             Ok(methods) => methods,
@@ -106,8 +107,7 @@ impl AuthExchange {
         };
         let mut factors = VecDeque::from(methods);
         let Some(method) = factors.pop_front() else {
-            let authrole = store.anonymous_role().to_owned();
-            return Ok(Step::LetIn(Identity { authrole, ..Identity::anonymous(features) }));
+            return Ok(Step::stranger(features, Some(store.anonymous_role())));
         };
         let login = AuthExchange {
             store: store.clone(),
@@ -154,7 +154,8 @@ impl AuthExchange {
                 authrole: self.authrole.unwrap_or_default(),
                 authmethod: self.authmethod.to_owned(),
                 authextra: Some(self.told).filter(|told| !told.is_empty()).map(Value::Object),
-                ..Identity::anonymous(self.features)
+                features: self.features,
+                permissions: Permissions::default(),
             }),
         }
     }
@@ -236,6 +237,17 @@ impl AuthExchange {
 }
 
 impl Step {
+    /// Somebody who need not say who it is, with the role of such.
+    fn stranger(features: Features, role: Option<&str>) -> Step {
+        match Identity::anonymous(features) {
+            Ok(identity) => {
+                let authrole = role.map_or(identity.authrole, str::to_owned);
+                Step::LetIn(Identity { authrole, ..identity })
+            }
+            Err(error) => Step::failed(&error),
+        }
+    }
+
     fn denied(reason: &'static str, why: String) -> Step {
         Step::Denied(Denial { reason, why })
     }

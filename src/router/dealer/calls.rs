@@ -77,58 +77,57 @@ impl Dealer {
 
     /// A CALL was answered by its first part. If more were announced, they may be on their way.
     pub(in crate::router) fn ignore_rest(&mut self, from: &Arc<Peer>, message: &Call<'_>) {
-        if let Ok(Some(true)) = message.options.bool("progress") {
-            peer_calls(&mut self.peers, from).cut_short(message.request);
+        if announces_more(message).unwrap_or(true) {
+            peer_calls(&mut self.peers, from).ended_inputs.add(message.request);
         }
     }
 
-    /// A further part of a call; false if there is no such call that waits for one.
+    /// Takes a CALL whose request id has been used as a further part of that call, or as a late one
+    /// of a call that has ended, of which nobody hears; false if it is neither.
     pub(in crate::router) fn call_more(
         &mut self,
         from: &Arc<Peer>,
         message: &Call<'_>,
         wakes: &mut WakeList,
-    ) -> Result<bool, Fault> {
+    ) -> bool {
+        let more = announces_more(message);
+        let is_late = more != Ok(false) && from.identity().features.sends_progress;
         let Some(own) = self.peers.get_mut(&from.id()) else {
-            return Ok(false);
+            return is_late;
         };
-        let mut progress = false;
-        for (key, value) in message.options.entries().filter(|(key, _)| *key == b"progress") {
-            progress = flag(key, value)?.unwrap_or(false);
-        }
-        if own.cut_short.contains(&message.request) {
-            if !progress {
-                own.cut_short.remove(&message.request);
+        if own.ended_inputs.contains(message.request) {
+            if more == Ok(false) {
+                own.ended_inputs.remove(message.request);
             }
-            return Ok(true);
+            return true;
         }
-        let Some(InvocationKey { callee, invocation }) = own.calls.get(&message.request) else {
-            return Ok(false);
+        let Some(&key) = own.calls.get(&message.request) else {
+            return is_late || own.ended_inputs.may_have_forgotten(message.request);
         };
-        let (callee, invocation) = (*callee, *invocation);
-        let Some(callee) = self.peers.get_mut(&callee) else {
-            return Ok(false);
+        let Some(callee) = self.peers.get_mut(&key.callee) else {
+            return is_late;
         };
-        let pending = callee.invocations.get_mut(&invocation);
-        let Some(extra) = pending.and_then(|pending| pending.extra.as_mut()) else {
-            return Ok(false);
+        let pending = callee.invocations.get_mut(&key.invocation);
+        let extra = pending.and_then(|pending| pending.extra.as_mut());
+        let Some(extra) = extra.filter(|extra| extra.open) else {
+            return is_late;
         };
-        if !extra.open {
-            return Ok(false);
+        let sent = more.and_then(|more| {
+            extra.open = more;
+            let part = Invocation {
+                request: key.invocation,
+                registration: extra.registration,
+                details: if more { Dict::from_checked(PROGRESS) } else { Dict::EMPTY },
+                payload: message.payload,
+            };
+            let sent = callee.peer.try_send(wakes, |out| part.write(out));
+            sent.map_err(Refusal::unsendable)
+        });
+        if let Err(why) = sent {
+            callee.interrupt(key.invocation, CancelMode::KillNoWait, uri::CANCELED, wakes);
+            self.fail_call(&key, &why, wakes);
         }
-        extra.open = progress;
-        let part = Invocation {
-            request: invocation,
-            registration: extra.registration,
-            details: if progress { Dict::from_checked(PROGRESS) } else { Dict::EMPTY },
-            payload: message.payload,
-        };
-        if let Err(error) = callee.peer.try_send(wakes, |out| part.write(out)) {
-            let key = InvocationKey { callee: callee.peer.id(), invocation };
-            callee.interrupt(invocation, CancelMode::KillNoWait, uri::CANCELED, wakes);
-            self.fail_call(&key, &Refusal::unsendable(error), wakes);
-        }
-        Ok(true)
+        true
     }
 
     /// CANCEL: one for a call that has ended already is late, and is ignored.
@@ -140,12 +139,9 @@ impl Dealer {
     ) -> Result<(), Fault> {
         let mode = cancel_mode(message.options)?;
         let own = self.peers.get(&from.id());
-        let Some(InvocationKey { callee, invocation }) =
-            own.and_then(|own| own.calls.get(&message.request))
-        else {
+        let Some(&key) = own.and_then(|own| own.calls.get(&message.request)) else {
             return Ok(());
         };
-        let key = InvocationKey { callee: *callee, invocation: *invocation };
         if matches!(mode, CancelMode::Kill) && self.kill(&key, wakes) {
             return Ok(());
         }
@@ -164,9 +160,7 @@ impl Dealer {
         let Some(own) = self.peers.get(&from.id()) else {
             return;
         };
-        let copy =
-            |key: &InvocationKey| InvocationKey { callee: key.callee, invocation: key.invocation };
-        let calls: Vec<InvocationKey> = own.calls.values().map(copy).collect();
+        let calls: Vec<InvocationKey> = own.calls.values().copied().collect();
         let why = Refusal::new(uri::CANCELED, "the router has ended the session".to_owned());
         for key in calls {
             if let Some(callee) = self.peers.get(&key.callee) {
@@ -185,8 +179,7 @@ impl Dealer {
         now: Instant,
         wakes: &mut WakeList,
     ) -> Option<Instant> {
-        let InvocationKey { callee, invocation } = self.peers.get(&caller)?.calls.get(&request)?;
-        let key = InvocationKey { callee: *callee, invocation: *invocation };
+        let key = *self.peers.get(&caller)?.calls.get(&request)?;
         let callee = self.peers.get(&key.callee)?;
         let (limit, due) = callee.invocations.get(&key.invocation)?.extra.as_ref()?.limit?;
         if due > now {
@@ -201,6 +194,12 @@ impl Dealer {
     /// True if a call still waits for its answer.
     pub(in crate::router) fn waits(&self, caller: u64, request: u64) -> bool {
         self.peers.get(&caller).is_some_and(|caller| caller.calls.contains_key(&request))
+    }
+
+    /// True if a call still waits for its answer, or for the rest of its input though it has ended.
+    pub(in crate::router) fn is_in_use(&self, caller: u64, request: u64) -> bool {
+        let is_late = |caller: &PeerCalls| caller.ended_inputs.contains(request);
+        self.waits(caller, request) || self.peers.get(&caller).is_some_and(is_late)
     }
 
     /// Asks the callee to give up; false if it would not understand.
@@ -405,6 +404,14 @@ impl Question {
             },
         }
     }
+}
+
+/// True if the CALL says that more parts of it follow.
+fn announces_more(message: &Call<'_>) -> Result<bool, Refusal> {
+    let Some(value) = message.options.get("progress") else {
+        return Ok(false);
+    };
+    flag(b"progress", value).map(|more| more.unwrap_or(false))
 }
 
 /// The mode in the options of a CANCEL; without one `killnowait`, as with other routers.

@@ -6,6 +6,7 @@
 //! * here: registrations, and what a session that leaves leaves behind.
 //! * [`calls`]: CALL on its way to a callee, CANCEL, and time limits.
 //! * [`answers`]: YIELD and ERROR on their way back.
+//! * `ended_inputs`: the calls that have ended while more of their input may be on its way.
 //! * [`options`]: the options of CALL and REGISTER.
 //!
 //! ```text
@@ -22,9 +23,10 @@
 
 mod answers;
 mod calls;
+mod ended_inputs;
 mod options;
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,8 +40,9 @@ use super::meta_event::{MetaEvent, registration_details};
 use super::pattern::{Entry, Table};
 use super::peer::{Peer, WakeList};
 use super::request::{Fault, Refusal, check_own_uri};
-use super::roles::Action;
+use super::roles::{Action, Kind};
 
+use ended_inputs::EndedInputs;
 pub(super) use options::Invoke;
 use options::RegisterOptions;
 
@@ -88,11 +91,11 @@ struct PeerCalls {
     /// The invocations that it has not yet answered.
     invocations: IdMap<Pending>,
     last_invocation: u64,
-    /// The calls it waits for, by request.
-    calls: IdMap<InvocationKey>,
-    /// Calls in several parts that ended before their last part came, which is to be ignored. Of a
-    /// client that never sends the last parts the newest [`MOST_CUT_SHORT`] are remembered.
-    cut_short: BTreeSet<u64>,
+    /// The calls it waits for, by request: a number that the client may choose, so that its hash
+    /// has to be a secret.
+    calls: HashMap<u64, InvocationKey>,
+    /// Its calls in several parts that ended before their last part came.
+    ended_inputs: EndedInputs,
 }
 
 /// A call that waits for the callee's answer.
@@ -121,7 +124,7 @@ struct Extra {
 }
 
 /// The callee that a call went to, and its invocation there.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct InvocationKey {
     callee: u64,
     invocation: u64,
@@ -142,7 +145,8 @@ impl Dealer {
     ) -> Result<(), Fault> {
         let options = RegisterOptions::read(message.options)?;
         check_own_uri(&message.procedure, options.matching)?;
-        from.identity().permissions.check(Action::Register, &message.procedure)?;
+        let permissions = &from.identity().permissions;
+        permissions.check_all(Action::Register, &message.procedure, options.matching)?;
         if options.force_reregister {
             self.evict(&message.procedure, &options, wakes);
         }
@@ -153,32 +157,33 @@ impl Dealer {
             disclose_caller: options.disclose_caller,
             forward_timeout: options.forward_timeout,
         };
-        let (id, created) = match self.registrations.find_mut(&message.procedure, options.matching)
-        {
-            Some(entry) => {
-                entry.value.admit(callee, options.invoke).map_err(|why| {
-                    let why = format!("\"{}\" is registered already{why}", message.procedure);
-                    Fault::refused(uri::PROCEDURE_ALREADY_EXISTS, why)
-                })?;
-                (entry.id, None)
-            }
-            None => {
-                let value = Registration { invoke: options.invoke, callees: vec![callee], turn: 0 };
-                let entry = self.registrations.insert(&message.procedure, options.matching, value);
-                (entry.id, Some(registration_details(entry, entry.value.invoke.name())))
-            }
-        };
-        peer_calls(&mut self.peers, from).registrations.insert(id, ());
-        let answer = Registered { request: message.request, registration: id };
+        let (entry, created) =
+            match self.registrations.find_mut(&message.procedure, options.matching) {
+                Some(entry) => {
+                    entry.value.admit(callee, options.invoke).map_err(|why| {
+                        let why = format!("\"{}\" is registered already{why}", message.procedure);
+                        Fault::refused(uri::PROCEDURE_ALREADY_EXISTS, why)
+                    })?;
+                    (entry, false)
+                }
+                None => {
+                    let value =
+                        Registration { invoke: options.invoke, callees: vec![callee], turn: 0 };
+                    (self.registrations.insert(&message.procedure, options.matching, value), true)
+                }
+            };
+        peer_calls(&mut self.peers, from).registrations.insert(entry.id, ());
+        let answer = Registered { request: message.request, registration: entry.id };
         from.send(wakes, |out| answer.write(out));
-        if let Some(details) = created {
-            self.meta_events.push(MetaEvent::created(
-                "wamp.registration.on_create",
-                from.id(),
-                &details,
-            ));
+        if created {
+            let details = registration_details(entry, entry.value.invoke.name());
+            let topic = "wamp.registration.on_create";
+            let event = MetaEvent::created(topic, from.id(), &details);
+            self.meta_events.push(event.about(Kind::Procedure, entry));
         }
-        self.meta_events.push(MetaEvent::changed("wamp.registration.on_register", from.id(), id));
+        let topic = "wamp.registration.on_register";
+        let event = MetaEvent::changed(topic, from.id(), entry.id);
+        self.meta_events.push(event.about(Kind::Procedure, entry));
         Ok(())
     }
 
@@ -279,10 +284,14 @@ impl Dealer {
         let callees = &mut entry.value.callees;
         callees.retain(|other| other.peer.id() != callee);
         let deserted = callees.is_empty();
-        self.meta_events.push(MetaEvent::changed("wamp.registration.on_unregister", callee, id));
+        let mut tell = |topic| {
+            let event = MetaEvent::changed(topic, callee, id);
+            self.meta_events.push(event.about(Kind::Procedure, entry));
+        };
+        tell("wamp.registration.on_unregister");
         if deserted {
+            tell("wamp.registration.on_delete");
             self.registrations.remove(id);
-            self.meta_events.push(MetaEvent::changed("wamp.registration.on_delete", callee, id));
         }
     }
 
@@ -336,8 +345,8 @@ impl PeerCalls {
             registrations: IdMap::default(),
             invocations: IdMap::default(),
             last_invocation: 0,
-            calls: IdMap::default(),
-            cut_short: BTreeSet::new(),
+            calls: HashMap::new(),
+            ended_inputs: EndedInputs::default(),
         }
     }
 
@@ -364,20 +373,10 @@ impl PeerCalls {
     fn remove_call(&mut self, pending: &Pending) {
         self.calls.remove(&pending.request);
         if pending.extra.as_ref().is_some_and(|extra| extra.open) {
-            self.cut_short(pending.request);
-        }
-    }
-
-    /// More parts of this call may come, and are to be ignored.
-    fn cut_short(&mut self, request: u64) {
-        self.cut_short.insert(request);
-        if self.cut_short.len() > MOST_CUT_SHORT {
-            self.cut_short.pop_first();
+            self.ended_inputs.add(pending.request);
         }
     }
 }
-
-const MOST_CUT_SHORT: usize = 1024;
 
 /// The session of a client, made at its first use.
 #[inline]

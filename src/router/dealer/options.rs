@@ -116,7 +116,7 @@ impl CallOptions {
                 b"progress" => options.progress = flag(key, value)?.unwrap_or(false),
                 b"disclose_me" => options.disclose_me = flag(key, value)?.unwrap_or(false),
                 b"timeout" => options.timeout = number(key, value)?.unwrap_or(0),
-                _ if passes_through(key) => drop(options.passthru.raw(key, value)),
+                _ if passes_through(key, value) => drop(options.passthru.raw(key, value)),
                 _ => {}
             }
         }

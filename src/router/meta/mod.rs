@@ -14,15 +14,22 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::codec::{Dict, Encoding, PayloadRef, Rules, transcode};
+use crate::codec::transcode::to_json_without_ext;
+use crate::codec::{Dict, Encoding, PayloadRef};
 use crate::protocol::message::{Call, CallResult};
 use crate::protocol::uri;
 
+use super::options::whole;
+use super::pattern::Entry;
 use super::peer::{Peer, WakeList};
 use super::realm::State;
 use super::request::{Fault, Refusal};
+use super::roles::Kind;
 
 pub(super) use sessions::session_details;
+
+/// The procedure whose arguments are for others than the router.
+const ADD_TESTAMENT: &str = "wamp.session.add_testament";
 
 /// The question of a client.
 struct Question<'a> {
@@ -45,7 +52,7 @@ impl State {
         message: &Call<'_>,
         wakes: &mut WakeList,
     ) -> Result<(), Fault> {
-        let question = Question::read(from, message.payload)?;
+        let question = Question::read(from, message)?;
         let answer = match message.procedure.split('.').nth(1) {
             Some("session") => self.session_meta(&message.procedure, &question, wakes)?,
             Some("registration") => self.registration_meta(&message.procedure, &question, wakes)?,
@@ -71,13 +78,18 @@ impl State {
 }
 
 impl<'a> Question<'a> {
-    fn read(from: &'a Arc<Peer>, payload: PayloadRef<'_>) -> Result<Question<'a>, Fault> {
-        let part = |part: Option<&[u8]>| part.map(|part| json(part, payload.encoding)).transpose();
-        let args = match part(payload.args)? {
+    fn read(from: &'a Arc<Peer>, message: &Call<'_>) -> Result<Question<'a>, Fault> {
+        let PayloadRef { args, kwargs, encoding } = message.payload;
+        let read = |part: Option<&[u8]>, levels: usize| {
+            part.map(|part| json(part, encoding, levels)).transpose()
+        };
+        // Inside the arguments of a testament is what others will get.
+        let levels = if message.procedure == ADD_TESTAMENT { 1 } else { usize::MAX };
+        let args = match read(args, levels)? {
             Some(Value::Array(args)) => args,
             _ => Vec::new(),
         };
-        let kwargs = match part(payload.kwargs)? {
+        let kwargs = match read(kwargs, usize::MAX)? {
             Some(Value::Object(kwargs)) => kwargs,
             _ => Map::new(),
         };
@@ -97,8 +109,13 @@ impl<'a> Question<'a> {
         })
     }
 
+    /// True if the client may know of this registration or subscription.
+    fn sees<T>(&self, kind: Kind, entry: &Entry<T>) -> bool {
+        self.from.identity().permissions.sees(kind, &entry.uri, entry.matching)
+    }
+
     fn id(&self, index: usize, wanted: &str) -> Result<u64, Fault> {
-        self.arg(index, wanted, Value::as_u64)
+        self.arg(index, wanted, |value| value.as_number().and_then(whole))
     }
 
     fn text(&self, index: usize, wanted: &str) -> Result<&str, Fault> {
@@ -118,14 +135,14 @@ impl<'a> Question<'a> {
     }
 }
 
-fn json(part: &[u8], encoding: Encoding) -> Result<Value, Fault> {
+/// The arguments as JSON. Values of MsgPack's extension types in their outer `levels` are null.
+fn json(part: &[u8], encoding: Encoding, levels: usize) -> Result<Value, Fault> {
     let broken = |error: &dyn std::fmt::Display| {
         let why = format!("the arguments cannot be read: {error}");
         Fault::refused(uri::INVALID_ARGUMENT, why)
     };
     let mut text = Vec::new();
-    transcode(part, encoding, Encoding::Json, Rules::Tolerant, &mut text)
-        .map_err(|error| broken(&error))?;
+    to_json_without_ext(part, encoding, levels, &mut text).map_err(|error| broken(&error))?;
     serde_json::from_slice(&text).map_err(|error| broken(&error))
 }
 

@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use super::super::options;
 use super::super::peer::{Peer, WakeList};
 use super::super::realm::State;
-use super::super::request::{Fault, check_uri};
+use super::super::request::{Fault, check_length, check_uri};
 use super::super::roles::Action;
-use super::{Answer, Question, one};
+use super::{ADD_TESTAMENT, Answer, Question, one};
 use crate::protocol::uri;
 
 impl State {
@@ -51,8 +51,9 @@ impl State {
                 self.kill(&others, question, wakes)?;
                 one(others.len())
             }
-            "wamp.session.add_testament" => {
+            ADD_TESTAMENT => {
                 if let Some(topic) = question.args.first().and_then(Value::as_str) {
+                    check_length(topic)?;
                     question.from.identity().permissions.check(Action::Publish, topic)?;
                 }
                 if let Some(member) = self.sessions.get_mut(&question.from.id()) {

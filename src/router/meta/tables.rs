@@ -1,4 +1,6 @@
 //! `wamp.registration.*` and `wamp.subscription.*`: what is registered and subscribed, and by whom.
+//!
+//! Entries that a client may not know of do not exist for it.
 
 use serde_json::{Value, json};
 
@@ -6,12 +8,12 @@ use crate::protocol::uri::{self, Match};
 
 use super::super::event_store::Query;
 use super::super::meta_event::{registration_details, subscription_details};
-use super::super::options::read_match;
+use super::super::options;
 use super::super::pattern::{Entry, Table};
 use super::super::peer::WakeList;
 use super::super::realm::State;
 use super::super::request::{Fault, check_uri};
-use super::super::roles::Action;
+use super::super::roles::{Action, Kind};
 use super::{Answer, Question, one};
 
 impl State {
@@ -22,17 +24,22 @@ impl State {
         wakes: &mut WakeList,
     ) -> Result<Option<Answer>, Fault> {
         let table = self.dealer.registrations();
-        let named = || found(table, question, "registration", uri::NO_SUCH_REGISTRATION);
-        let callees = || {
+        let permissions = &question.from.identity().permissions;
+        let named = || found(table, question, Kind::Procedure);
+        let callees = || -> Result<Vec<u64>, Fault> {
             let callees = &named()?.value.callees;
-            Ok(callees.iter().map(|callee| callee.peer.id()).collect::<Vec<u64>>())
+            Ok(callees.iter().map(|callee| callee.peer.id()).collect())
         };
         match procedure {
-            "wamp.registration.list" => one(list(table)),
-            "wamp.registration.lookup" => one(lookup(table, question)?),
+            "wamp.registration.list" => one(list(table, question, Kind::Procedure)),
+            "wamp.registration.lookup" => one(lookup(table, question, Kind::Procedure)?),
             "wamp.registration.match" => {
                 let uri = question.text(0, "a procedure")?;
-                one(table.best(uri).map(|entry| entry.id))
+                check_uri(uri)?;
+                let known = permissions.sees(Kind::Procedure, uri, Match::Exact);
+                let best = table.best(uri).filter(|_| known);
+                let best = best.filter(|entry| question.sees(Kind::Procedure, entry));
+                one(best.map(|entry| entry.id))
             }
             "wamp.registration.get" => one({
                 let entry = named()?;
@@ -42,7 +49,9 @@ impl State {
             "wamp.registration.count_callees" => one(callees()?.len()),
             "wamp.registration.remove_callee" => {
                 let (id, session, reason) = revocation(question, uri::UNREGISTERED)?;
-                if !self.dealer.revoke(session, id, reason, wakes) {
+                let entry = table.by_id(id);
+                let known = entry.is_some_and(|entry| question.sees(Kind::Procedure, entry));
+                if !known || !self.dealer.revoke(session, id, reason, wakes) {
                     let why = format!("session {session} has no registration {id}");
                     return Err(Fault::refused(uri::NO_SUCH_REGISTRATION, why));
                 }
@@ -59,16 +68,20 @@ impl State {
         wakes: &mut WakeList,
     ) -> Result<Option<Answer>, Fault> {
         let table = self.broker.subscriptions();
-        let named = || found(table, question, "subscription", uri::NO_SUCH_SUBSCRIPTION);
+        let permissions = &question.from.identity().permissions;
+        let named = || found(table, question, Kind::Topic);
         match procedure {
-            "wamp.subscription.list" => one(list(table)),
-            "wamp.subscription.lookup" => one(lookup(table, question)?),
+            "wamp.subscription.list" => one(list(table, question, Kind::Topic)),
+            "wamp.subscription.lookup" => one(lookup(table, question, Kind::Topic)?),
             "wamp.subscription.match" => {
                 let uri = question.text(0, "a topic")?;
                 check_uri(uri)?;
-                let exact = table.exact(uri).into_iter();
-                let ids: Vec<u64> =
-                    exact.chain(table.patterns(uri)).map(|entry| entry.id).collect();
+                if !permissions.sees(Kind::Topic, uri, Match::Exact) {
+                    return one(Value::Null);
+                }
+                let all = table.exact(uri).into_iter().chain(table.patterns(uri));
+                let known = all.filter(|entry| question.sees(Kind::Topic, entry));
+                let ids: Vec<u64> = known.map(|entry| entry.id).collect();
                 one(if ids.is_empty() { Value::Null } else { json!(ids) })
             }
             "wamp.subscription.get" => one(subscription_details(named()?)),
@@ -81,13 +94,15 @@ impl State {
             "wamp.subscription.get_events" => {
                 let query = Query::read(&question.kwargs)?;
                 let entry = named()?;
-                question.from.identity().permissions.check(Action::Subscribe, &entry.uri)?;
+                permissions.check_all(Action::Subscribe, &entry.uri, entry.matching)?;
                 let events = self.broker.events().events(entry, &query, question.from);
                 Ok(Some(Answer::List(events)))
             }
             "wamp.subscription.remove_subscriber" => {
                 let (id, session, reason) = revocation(question, uri::UNSUBSCRIBED)?;
-                if !self.broker.revoke(session, id, reason, wakes) {
+                let entry = table.by_id(id);
+                let known = entry.is_some_and(|entry| question.sees(Kind::Topic, entry));
+                if !known || !self.broker.revoke(session, id, reason, wakes) {
                     let why = format!("session {session} has no subscription {id}");
                     return Err(Fault::refused(uri::NO_SUCH_SUBSCRIPTION, why));
                 }
@@ -99,10 +114,11 @@ impl State {
 }
 
 /// The ids of all entries, by how they match.
-fn list<T>(table: &Table<T>) -> Value {
+fn list<T>(table: &Table<T>, question: &Question<'_>, kind: Kind) -> Value {
     let ids = |matching: Match| {
         let entries = table.entries().filter(|entry| entry.matching == matching);
-        let mut ids: Vec<u64> = entries.map(|entry| entry.id).collect();
+        let known = entries.filter(|entry| question.sees(kind, entry));
+        let mut ids: Vec<u64> = known.map(|entry| entry.id).collect();
         ids.sort_unstable();
         ids
     };
@@ -114,32 +130,30 @@ fn list<T>(table: &Table<T>) -> Value {
 }
 
 /// `[uri, {"match": ...}]`: the id of what was registered or subscribed in just this way.
-fn lookup<T>(table: &Table<T>, question: &Question<'_>) -> Result<Option<u64>, Fault> {
+fn lookup<T>(table: &Table<T>, question: &Question<'_>, kind: Kind) -> Result<Option<u64>, Fault> {
     let uri = question.text(0, "a URI")?;
-    let matching = match question.args.get(1) {
-        None | Some(Value::Null) => Match::Exact,
-        Some(Value::Object(options)) => match options.get("match") {
-            Some(name) => read_match(b"match", name.to_string().as_bytes())?,
-            None => Match::Exact,
-        },
-        Some(_) => {
-            let why = "argument 2 must be a dict of options".to_owned();
-            return Err(Fault::refused(uri::INVALID_ARGUMENT, why));
-        }
+    let options = options::dict(question.args.get(1), "argument 2 must be a dict of options")?;
+    let matching = match options.and_then(|options| options.get("match")) {
+        Some(name) => options::read_match(b"match", name.to_string().as_bytes())?,
+        None => Match::Exact,
     };
-    Ok(table.find(uri, matching).map(|entry| entry.id))
+    let found = table.find(uri, matching).filter(|entry| question.sees(kind, entry));
+    Ok(found.map(|entry| entry.id))
 }
 
 /// The entry with the id that is the first argument.
 fn found<'t, T>(
     table: &'t Table<T>,
     question: &Question<'_>,
-    what: &str,
-    error: &'static str,
+    kind: Kind,
 ) -> Result<&'t Entry<T>, Fault> {
+    let (what, error) = match kind {
+        Kind::Procedure => ("registration", uri::NO_SUCH_REGISTRATION),
+        Kind::Topic => ("subscription", uri::NO_SUCH_SUBSCRIPTION),
+    };
     let id = question.id(0, &format!("the id of a {what}"))?;
     let missing = || Fault::refused(error, format!("there is no {what} {id}"));
-    table.by_id(id).ok_or_else(missing)
+    table.by_id(id).filter(|entry| question.sees(kind, entry)).ok_or_else(missing)
 }
 
 /// `[id, session]`, and keyword `reason`: whose registration or subscription is to end, and why.

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::codec::Dict;
+use crate::codec::{Dict, Encoding};
 use crate::protocol::message::Message;
 use crate::router::config::Config;
+use crate::router::connection::route_chunk;
 use crate::router::identity::{Features, Identity};
 use crate::router::peer::{Peer, WakeList};
 use crate::router::realm::{LeaveReason, RealmSession, Realms};
@@ -46,14 +47,14 @@ impl Client {
     /// As [`Client::join`], with these Details of HELLO.
     pub(super) fn announcing(realms: &Arc<Realms>, id: u64, hello: &str) -> Client {
         let features = Features::read(Dict::from_checked(hello.as_bytes())).unwrap();
-        Client::known_as(realms, id, Identity::anonymous(features))
+        Client::known_as(realms, id, Identity::anonymous(features).unwrap())
     }
 
     /// As [`Client::able`], under this authid and authrole.
     pub(super) fn named(realms: &Arc<Realms>, id: u64, authid: &str, authrole: &str) -> Client {
         let features = Features::read(Dict::from_checked(ALL.as_bytes())).unwrap();
         let (authid, authrole) = (authid.to_owned(), authrole.to_owned());
-        let identity = Identity { authid, authrole, ..Identity::anonymous(features) };
+        let identity = Identity { authid, authrole, ..Identity::anonymous(features).unwrap() };
         Client::known_as(realms, id, identity)
     }
 
@@ -68,6 +69,15 @@ impl Client {
     pub(super) fn tries(&mut self, frame: &str) -> Result<(), LeaveReason> {
         let message = Message::decode(frame.as_bytes()).expect("the test sends WAMP messages");
         self.session.route(&[message], &mut WakeList::default())
+    }
+
+    /// As [`Client::tries`], with a frame in this encoding, as it comes out of a socket.
+    pub(super) fn tries_in(
+        &mut self,
+        encoding: Encoding,
+        frame: Vec<u8>,
+    ) -> Result<(), LeaveReason> {
+        route_chunk(&mut self.session, &[frame.into()], encoding, &mut WakeList::default())
     }
 
     pub(super) fn says(&mut self, frame: &str) {

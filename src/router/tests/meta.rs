@@ -311,7 +311,7 @@ fn testaments_are_published_when_the_session_ends() {
         (json!(["a b"]), json!({}), "wamp.error.invalid_uri"),
         (json!(["wamp.x"]), json!({}), "wamp.error.invalid_uri"),
         (json!(["com.x", 1]), json!({}), "wamp.error.invalid_argument"),
-        (json!(["com.x", [], []]), json!({}), "wamp.error.invalid_argument"),
+        (json!(["com.x", [], [1]]), json!({}), "wamp.error.invalid_argument"),
         (json!(["com.x"]), json!({"scope": "never"}), "wamp.error.invalid_argument"),
         (
             json!(["com.x"]),

@@ -8,13 +8,16 @@ use std::time::Instant;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::client::realms;
+use super::client::{ALL, realms};
 use crate::codec::{Dict, PayloadRef};
 use crate::protocol::message::Message;
-use crate::protocol::{self, Cause, Config, EventKind, Phase};
-use crate::router::identity::Identity;
+use crate::protocol::{self, CancelMode, Cause, Config, EventKind, Phase, RequestError};
+use crate::router::identity::{Features, Identity};
 use crate::router::peer::{Peer, WakeList};
 use crate::router::realm::{RealmSession, Realms};
+
+/// Options that say that more input follows.
+const MORE: Dict<'_> = Dict::from_checked(br#"{"progress":true}"#);
 
 /// The kind of a request, with a number that only it has.
 type Target = (&'static str, u64);
@@ -31,15 +34,18 @@ struct Side {
     invocations: Vec<u64>,
     subscriptions: Vec<u64>,
     registrations: Vec<u64>,
+    /// Calls whose last part has not been sent.
+    calls_in_parts: Vec<u64>,
     made: u64,
 }
 
 impl Side {
     fn join(realms: &Arc<Realms>, id: u64) -> Side {
         let peer = Peer::new(id, 1 << 20);
-        let session = realms
-            .join("realm1", &peer, Identity::default(), &mut WakeList::default())
-            .expect("on demand");
+        let features = Features::read(Dict::from_checked(ALL.as_bytes())).unwrap();
+        let identity = Identity { features, ..Identity::default() };
+        let session =
+            realms.join("realm1", &peer, identity, &mut WakeList::default()).expect("on demand");
         let mut client = protocol::Session::new(Config {
             realm: "realm1".to_owned(),
             hello: b"{}".to_vec(),
@@ -60,6 +66,7 @@ impl Side {
             invocations: Vec::new(),
             subscriptions: Vec::new(),
             registrations: Vec::new(),
+            calls_in_parts: Vec::new(),
             made: 0,
         };
         side.hear();
@@ -102,8 +109,10 @@ impl Side {
             let args = event.payload.as_ref().args.map(|args| String::from_utf8_lossy(args).into());
             let args: String = args.unwrap_or_default();
             match event.kind {
-                EventKind::Joined | EventKind::Released => continue,
+                EventKind::Joined | EventKind::Released | EventKind::Interrupt => continue,
                 EventKind::Event => self.events.push(args),
+                // It may be a further part of one.
+                EventKind::Invocation if self.invocations.contains(&event.wamp_id) => {}
                 EventKind::Invocation => self.invocations.push(event.wamp_id),
                 kind => {
                     if kind == EventKind::Result {
@@ -120,7 +129,7 @@ impl Side {
     /// Does one of the things that a client can do.
     fn act(&mut self, action: u8) {
         let target = |side: &mut Side, kind| side.target(kind);
-        match action % 8 {
+        match action % 12 {
             0 => {
                 let told = target(self, "subscribe");
                 let id = self.client.subscribe("com.t", Dict::EMPTY, told);
@@ -148,9 +157,9 @@ impl Side {
             }
             5 => {
                 if let Some(invocation) = self.invocations.pop() {
-                    self.client
-                        .answer(invocation, Dict::EMPTY, PayloadRef::args("[3]"))
-                        .expect("answered");
+                    let payload = PayloadRef::args("[3]");
+                    let answered = self.client.answer(invocation, Dict::EMPTY, payload);
+                    assert!(matches!(answered, Ok(()) | Err(RequestError::Interrupted)));
                 }
             }
             6 => {
@@ -159,10 +168,32 @@ impl Side {
                     self.client.unsubscribe(id, None).expect("unsubscribed");
                 }
             }
-            _ => {
+            7 => {
                 if let Some(id) = self.registrations.pop() {
                     // It has ended if the procedure was somebody else's.
                     let _ = self.client.unregister(id, None);
+                }
+            }
+            8 => {
+                let told = target(self, "call in parts");
+                let procedure = if action & 16 == 0 { "com.p" } else { "no.such" };
+                let payload = PayloadRef::args("[4]");
+                let called = self.client.call(procedure, MORE, payload, told, Instant::now);
+                self.calls_in_parts.push(called.expect("called"));
+            }
+            9 | 10 => {
+                for call in std::mem::take(&mut self.calls_in_parts) {
+                    let options = if action & 16 == 0 { MORE } else { Dict::EMPTY };
+                    let sent = self.client.call_more(call, options, PayloadRef::args("[5]"));
+                    // It may have ended.
+                    if sent.is_ok() && options == MORE {
+                        self.calls_in_parts.push(call);
+                    }
+                }
+            }
+            _ => {
+                if let Some(call) = self.calls_in_parts.pop() {
+                    let _ = self.client.cancel(call, CancelMode::KillNoWait);
                 }
             }
         }

@@ -1,4 +1,5 @@
-//! Calls in several parts, and payloads that pass through.
+//! Calls in several parts, and payloads that pass through. Parts that come too late are the subject
+//! of [`super::late_input`].
 
 use serde_json::json;
 
@@ -34,58 +35,6 @@ fn all_parts_go_to_one_invocation() {
     // The last part was the last.
     let again = caller.tries(r#"[48,1,{},"com.sum",[4]]"#);
     assert!(matches!(again, Err(LeaveReason::Violation(_))), "{again:?}");
-}
-
-#[test]
-fn parts_that_come_too_late_are_ignored() {
-    for ended in ["[70,1,{}]", r#"[8,68,1,{},"com.no"]"#] {
-        let (mut callee, mut caller) = pair();
-        caller.says(r#"[48,1,{"progress":true},"com.sum",[1]]"#);
-        callee.says(ended);
-        callee.hears();
-        caller.hears_one();
-        caller.says(r#"[48,1,{"progress":true},"com.sum",[2]]"#);
-        caller.says(r#"[48,1,{},"com.sum",[3]]"#);
-        callee.hears_nothing();
-        let again = caller.tries(r#"[48,1,{},"com.sum",[4]]"#);
-        assert!(matches!(again, Err(LeaveReason::Violation(_))), "{again:?}");
-    }
-}
-
-/// The rest of a call that its first part has ended already, in whatever way: the caller could not
-/// know.
-#[test]
-fn parts_of_what_was_answered_at_once_are_ignored() {
-    for (options, procedure) in [
-        (r#""progress":true"#, "no.such"),
-        (r#""progress":true"#, "not a uri"),
-        (r#""progress":true"#, "wamp.session.count"),
-        (r#""progress":true"#, "wamp.no.such"),
-        (r#""progress":true,"timeout":"soon""#, "com.sum"),
-        (r#""progress":true,"disclose_me":1"#, "com.sum"),
-    ] {
-        let (callee, mut caller) = pair();
-        caller.says(&format!(r#"[48,1,{{{options}}},"{procedure}",[1]]"#));
-        assert!(matches!(caller.hears_one()[0].as_u64(), Some(8 | 50)));
-        caller.says(&format!(r#"[48,1,{{"progress":true}},"{procedure}",[2]]"#));
-        caller.says(&format!(r#"[48,1,{{}},"{procedure}",[3]]"#));
-        caller.hears_nothing();
-        callee.hears_nothing();
-        let again = caller.tries(&format!(r#"[48,1,{{}},"{procedure}",[4]]"#));
-        assert!(matches!(again, Err(LeaveReason::Violation(_))), "{again:?}");
-    }
-}
-
-#[test]
-fn a_client_that_never_ends_its_calls_fills_nothing() {
-    let (_callee, mut caller) = pair();
-    for request in 1..=2000 {
-        caller.says(&format!(r#"[48,{request},{{"progress":true}},"no.such"]"#));
-    }
-    // The newest are remembered, the oldest not.
-    caller.says(r#"[48,2000,{},"no.such"]"#);
-    let oldest = caller.tries(r#"[48,1,{},"no.such"]"#);
-    assert!(matches!(oldest, Err(LeaveReason::Violation(_))), "{oldest:?}");
 }
 
 #[test]

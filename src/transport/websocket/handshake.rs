@@ -18,7 +18,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use sha1::{Digest, Sha1};
 
-use crate::os::{lock, unpoisoned};
+use crate::os::{lock, random, unpoisoned};
 use crate::transport::framing::Framing;
 use crate::transport::http::{self, Body};
 use crate::transport::recv_buffer::RecvBuffer;
@@ -26,7 +26,7 @@ use crate::transport::{ConnectError, ConnectOptions, Serializer, Stream};
 
 use super::deflate::Deflate;
 use super::extension::{self, DeflateOptions};
-use super::keys::{self, Keys};
+use super::keys::Keys;
 use super::{Socket, WebSocket, upgrade};
 
 const VERSION: HeaderValue = HeaderValue::from_static("13");
@@ -56,7 +56,7 @@ pub async fn open(
         url: url(),
         reason: "the operating system provides no random numbers".to_owned(),
     };
-    let key = BASE64.encode(keys::random::<16>().map_err(no_random)?);
+    let key = BASE64.encode(random::<16>().map_err(no_random)?);
     let keys = Keys::new().map_err(no_random)?;
 
     let (path, hints) = (options.endpoint.path(), stream.hints());

@@ -1,47 +1,7 @@
 //! The keys that a client masks its frames with: nobody may foresee them (RFC 6455, section 10.3),
-//! so they come from the operating system, many keys at a time, for all connections of a thread.
+//! so they come from the operating system.
 
-use std::cell::RefCell;
-
-/// The number of bytes that are asked for at a time.
-const POOL: usize = 1024;
-
-thread_local! {
-    // Without a destructor, so that it is there as long as the thread is.
-    static BYTES: RefCell<Pool> = const { RefCell::new(Pool { bytes: [0; POOL], next: POOL }) };
-}
-
-/// Random bytes, each of which is used once.
-struct Pool {
-    bytes: [u8; POOL],
-    next: usize,
-}
-
-impl Pool {
-    #[inline]
-    fn take<const SIZE: usize>(&mut self) -> Result<[u8; SIZE], getrandom::Error> {
-        if self.next + SIZE > POOL {
-            self.refill()?;
-        }
-        let mut taken = [0; SIZE];
-        taken.copy_from_slice(&self.bytes[self.next..self.next + SIZE]);
-        self.next += SIZE;
-        Ok(taken)
-    }
-
-    #[cold]
-    fn refill(&mut self) -> Result<(), getrandom::Error> {
-        getrandom::fill(&mut self.bytes)?;
-        self.next = 0;
-        Ok(())
-    }
-}
-
-/// Random bytes that nobody can foresee.
-#[inline]
-pub(super) fn random<const SIZE: usize>() -> Result<[u8; SIZE], getrandom::Error> {
-    BYTES.with_borrow_mut(Pool::take)
-}
+use crate::os::random;
 
 /// The keys of a client, each of which is used once.
 #[derive(Debug)]
@@ -75,16 +35,5 @@ mod tests {
         let seen: HashSet<_> = (0..2000).map(|turn| several[turn % 2].next()).collect();
         // Two of 2000 numbers of 32 bits are equal once in two thousand runs.
         assert!(seen.len() >= 1998, "{}", seen.len());
-    }
-
-    #[test]
-    fn sizes_of_any_kind_come_out_of_one_pool() {
-        let seen: HashSet<[u8; 16]> = (0..500)
-            .map(|_| {
-                let _odd: [u8; 7] = random().unwrap();
-                random().unwrap()
-            })
-            .collect();
-        assert_eq!(seen.len(), 500);
     }
 }
