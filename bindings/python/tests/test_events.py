@@ -90,7 +90,9 @@ def test_events_that_come_together(router, values):
                 publisher.publish(topic, value)
                 publisher.publish(topic)
                 publisher.publish(topic, 1, named=value)
-            time.sleep(0.2)  # so that many wait
+            deadline = time.monotonic() + 60
+            while subscriber.stats["receive_queue_events"] < 3 * len(values):  # before the loop takes any
+                assert time.monotonic() < deadline
             events = await inbox.received(3 * len(values))
             each = ([((value,), {}), ((), {}), ((1,), {"named": value})] for value in values)
             assert events == [event for three in each for event in three]

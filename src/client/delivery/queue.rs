@@ -145,6 +145,9 @@ impl<E: Item> EventQueue<E> {
     /// wakeup. No lock may be held, which it would only wait for.
     pub fn wake(&self) {
         self.announce(lock(&self.queue));
+        if self.mode() != Mode::Manual {
+            return;
+        }
         if let Some(flag) = self.flag.get() {
             flag.raise();
         }

@@ -4,6 +4,7 @@
 use std::sync::Weak;
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
 use std::time::Duration;
 
 use super::super::worker::Worker;
@@ -109,8 +110,14 @@ fn events(ids: impl IntoIterator<Item = u64>) -> impl Iterator<Item = Event> {
 }
 
 impl Program {
+    /// True if the host is to be told.
     fn push(self: &Arc<Self>, ids: impl IntoIterator<Item = u64>) -> bool {
-        self.queue.push(self, events(ids))
+        let must_wake = self.queue.push(self, events(ids));
+        if must_wake && self.queue.mode() == Mode::Thread {
+            self.queue.wake();
+            return false;
+        }
+        must_wake
     }
 
     fn told(&self) -> Vec<u64> {
@@ -141,6 +148,33 @@ fn a_worker_delivers_in_order() {
     assert!(program.waits_idle());
     assert_eq!(program.told(), (1..31).collect::<Vec<_>>());
     assert!(!program.queue.is_inside());
+}
+
+#[test]
+fn a_worker_rests_for_a_moment_and_is_told_of_more() {
+    let threads = Arc::new(Mutex::new(Vec::new()));
+    let seen = threads.clone();
+    let callback = move |_: &Program, _| lock(&seen).push(thread::current().id());
+    let program = program(Mode::Thread, callback);
+    // On a slow machine it may have gone back to the pool each time.
+    let was_resting = (0..1000).any(|id| {
+        lock(&threads).clear();
+        assert!(!program.push([2 * id + 1]) && program.waits_idle());
+        let is_resting = program.queue.push(&program, events([2 * id + 2]));
+        program.queue.wake();
+        assert!(program.waits_idle());
+        let threads = lock(&threads);
+        assert_eq!(threads.len(), 2);
+        is_resting && threads[0] == threads[1]
+    });
+    assert!(was_resting && program.told().is_sorted());
+    let until = Instant::now() + LIMIT;
+    while lock(&program.queue.queue).has_resting {
+        assert!(Instant::now() < until, "it goes back");
+        thread::yield_now();
+    }
+    assert!(!program.push([5000]) && program.waits_idle());
+    assert_eq!(program.told().last(), Some(&5000));
 }
 
 #[test]
