@@ -2244,10 +2244,16 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
  * | `cryptosign`  | `pubkey`, or a list of `authorized_keys`: 64 hexadecimal digits           |
  *
  * each with the `role` that the client gets (`user`), as in {"auth": {"ticket": {"joe": {"ticket":
- * "secret", "role": "admin"}}}}. The first method in the client's `authmethods` that is a key here
- * is used. In addition, `anonymous` ({"role": ...}) admits unknown clients, `router_key` is the
- * seed with which the router proves its identity in cryptosign, and `factors` lists methods that
- * all have to succeed.
+ * "secret", "role": "admin"}}}}. The first of the client's `authmethods` that its authid has is
+ * used. In addition, `anonymous` ({"role": ...}) admits unknown clients, `router_key` is the seed
+ * with which the router proves its identity in cryptosign, and `factors` lists methods that all
+ * have to succeed.
+ *
+ * A client cannot find out which authids exist: an unknown one is challenged like a known one, by
+ * a method and with a salt that are always the same, and fails as with a wrong secret. These are
+ * made with `decoy_key`, 64 hexadecimal digits, and so are the salts of `wamp-scram` and `scram`.
+ * Without this key a random one is used, and a restart of the router shows which authids exist:
+ * only the challenges of unknown ones change.
  *
  * `roles` lists for each role what it may do; without this key everything is allowed: {"roles":
  * {"user": [{"uri": "com.app.", "match": "prefix", "allow": {"call": true}}]}}, besides `call`

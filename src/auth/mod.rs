@@ -11,6 +11,7 @@
 mod client_auth;
 pub mod cra;
 pub mod cryptosign;
+mod decoy;
 mod derive;
 mod error;
 mod fields;
@@ -21,6 +22,7 @@ mod secret;
 
 pub use client_auth::{Answer, ClientAuth};
 pub use cryptosign::PrivateKey;
+pub use decoy::DecoyKey;
 pub use derive::Stop;
 pub use error::AuthError;
 pub use fields::{hex, unhex};

@@ -29,7 +29,10 @@
 //!
 //! and each authid may have a `role` (`user`). `"anonymous": {"role": ...}` lets in those who are
 //! unknown, too; `router_key` is the seed of the key with which the router proves itself to clients
-//! of cryptosign; `factors` lists methods that all have to pass, one after the other.
+//! of cryptosign; `factors` lists methods that all have to pass, one after the other. Of several
+//! methods that a client offers, the first that its authid has is taken. Names that nobody has are
+//! challenged in the same way, with methods and salts that follow from `decoy_key` (64 hexadecimal
+//! digits; drawn at random without it), so that they cannot be told from those with a wrong secret.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -301,6 +304,7 @@ mod tests {
             (r#"{"auth": {"scram": {"joe": {}}}}"#, "\"password\" is missing"),
             (r#"{"auth": {"cryptosign": {"joe": {"pubkey": "00"}}}}"#, "64 hexadecimal digits"),
             (r#"{"auth": {"factors": ["ticket"]}}"#, "ticket is not configured"),
+            (r#"{"auth": {"decoy_key": "00"}}"#, "\"decoy_key\": must be a key of 64"),
             (r#"{"roles": {"user": [{"uri": "a..b", "allow": {}}]}}"#, "\"a..b\""),
             (r#"{"roles": {"user": [{"uri": "a", "allow": {"cal": true}}]}}"#, "\"allow\" must be"),
         ] {

@@ -393,7 +393,7 @@ async fn clients_are_challenged() {
     assert_eq!(is("authprovider"), "static");
 
     for (frame, reason, told) in [
-        (r#"[5,"wrong",{}]"#, "wamp.error.authentication_failed", "its ticket is wrong"),
+        (r#"[5,"wrong",{}]"#, "wamp.error.authentication_failed", "its secret is wrong"),
         (r#"[32,1,{},"a.b"]"#, "wamp.error.protocol_violation", "SUBSCRIBE instead of"),
         ("[5]", "wamp.error.protocol_violation", "too short"),
     ] {
