@@ -2255,6 +2255,13 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
  * Without this key a random one is used, and a restart of the router shows which authids exist:
  * only the challenges of unknown ones change.
  *
+ * Failed logins of one authid from one address (of IPv6: from one /64 network; of Unix sockets:
+ * from one listener) are slowed: the first three are answered after 0.1 s, then it doubles up to
+ * 5 s, and ten minutes without a failure set it back. `failure_delay` ({"first": seconds, "most":
+ * seconds}) changes that, zero turns it off. Logins with the right secret are answered at once,
+ * unless they come while an answer to a failure of the same authid from the same address is being
+ * held back: then they wait for their turn, and are refused where that takes longer than `most`.
+ *
  * `roles` lists for each role what it may do; without this key everything is allowed: {"roles":
  * {"user": [{"uri": "com.app.", "match": "prefix", "allow": {"call": true}}]}}, besides `call`
  * there are `register`, `publish`, `subscribe`. The most specific entry counts: an exact one

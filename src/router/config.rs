@@ -33,6 +33,8 @@
 //! methods that a client offers, the first that its authid has is taken. Names that nobody has are
 //! challenged in the same way, with methods and salts that follow from `decoy_key` (64 hexadecimal
 //! digits; drawn at random without it), so that they cannot be told from those with a wrong secret.
+//! `failure_delay` (`first`: 0.1, `most`: 5, in seconds) slows failures under one name from one
+//! address: the first three have the first delay, and then it doubles.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -304,6 +306,7 @@ mod tests {
             (r#"{"auth": {"scram": {"joe": {}}}}"#, "\"password\" is missing"),
             (r#"{"auth": {"cryptosign": {"joe": {"pubkey": "00"}}}}"#, "64 hexadecimal digits"),
             (r#"{"auth": {"factors": ["ticket"]}}"#, "ticket is not configured"),
+            (r#"{"auth": {"failure_delay": 1}}"#, "must be {\"first\": seconds"),
             (r#"{"auth": {"decoy_key": "00"}}"#, "\"decoy_key\": must be a key of 64"),
             (r#"{"roles": {"user": [{"uri": "a..b", "allow": {}}]}}"#, "\"a..b\""),
             (r#"{"roles": {"user": [{"uri": "a", "allow": {"cal": true}}]}}"#, "\"allow\" must be"),

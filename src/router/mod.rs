@@ -7,7 +7,7 @@
 //! * `config`: what the user can set.
 //! * `listener`: where clients come in.
 //! * `accept`: the way in, from a connection's first byte to a client that is served.
-//! * `connection`: the task of one client, and the states of its session.
+//! * `connection`: the task of one client, and the states of its session; `frames`: what it reads.
 //! * `auth`: how clients prove who they are; `roles`: what they may do then, with `rights`: what
 //!   that means for a URI and for all that a pattern matches, by its `typical` URIs.
 //! * `peer`: a client as the others see it: a place for its messages; `identity`: who it is.
@@ -33,6 +33,7 @@ mod connection;
 mod deadlines;
 mod dealer;
 mod event_store;
+mod frames;
 mod greeting;
 mod identity;
 mod listener;

@@ -11,17 +11,20 @@
 //! Nobody outside can tell a name that nobody has from a wrong secret: [`decoys`] stand in for such
 //! names, are challenged as users are, and fail in the end, with the same words.
 //!
+//! Those who guess are slowed by [`failures`].
+//!
 //! [`store`] knows the users, each a [`principal`] by its methods; the methods themselves are in
 //! [`crate::auth`]; messages and time limits are left to [`super::connection`].
 
 mod decoys;
 mod entries;
+mod failures;
 mod principal;
 mod store;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use serde_json::{Map, Value};
 
@@ -32,6 +35,8 @@ use crate::protocol::uri;
 use super::identity::{Features, Identity};
 use super::roles::Permissions;
 
+pub(super) use failures::Origin;
+use failures::Turn;
 use principal::{Key, Method};
 use store::Candidate;
 pub(super) use store::Store;
@@ -44,6 +49,9 @@ pub(super) struct AuthExchange {
     /// The TLS channel that a login can be bound to.
     channel_id: Option<[u8; 32]>,
     features: Features,
+    /// The name under which its failures are counted, from this origin.
+    claimed: String,
+    origin: Origin,
     authid: String,
     authrole: Option<String>,
     authmethod: &'static str,
@@ -103,6 +111,7 @@ impl AuthExchange {
         hello: Dict<'_>,
         session: u64,
         channel_id: Option<[u8; 32]>,
+        origin: Origin,
     ) -> Result<Step, CodecError> {
         let features = Features::read(hello)?;
         let claim = Claim::read(hello)?;
@@ -123,6 +132,8 @@ impl AuthExchange {
             session,
             channel_id,
             features,
+            claimed: claimed(&authid, &claim.authextra),
+            origin,
             authid,
             authrole: None,
             authmethod: method.name(),
@@ -148,8 +159,30 @@ impl AuthExchange {
         (self.method.name(), Value::Object(extra).to_string())
     }
 
-    /// AUTHENTICATE has come.
-    pub(super) fn answered(mut self: Box<Self>, signature: &str, extra: Dict<'_>) -> Step {
+    /// AUTHENTICATE has come. The client may hear of the next step at the given time, not before.
+    pub(super) fn answered(
+        self: Box<Self>,
+        signature: &str,
+        extra: Dict<'_>,
+        now: Instant,
+    ) -> (Step, Instant) {
+        let (store, origin, claimed) = (self.store.clone(), self.origin, self.claimed.clone());
+        let step = self.judged(signature, extra);
+        let failed = matches!(step, Step::Denied(_));
+        match store.failures().judged(&claimed, origin, failed, now) {
+            Turn::At(turn) => (step, turn),
+            Turn::Refused(wait) => {
+                let seconds = wait.as_secs() + 1;
+                let why = format!(
+                    "too many logins under that name have failed from there; try again in \
+                     {seconds} s"
+                );
+                (Step::denied(uri::AUTHENTICATION_FAILED, why), now)
+            }
+        }
+    }
+
+    fn judged(mut self: Box<Self>, signature: &str, extra: Dict<'_>) -> Step {
         let extra = serde_json::from_slice(extra.as_bytes()).unwrap_or_default();
         let wrong = AuthError::ClientNotAuthentic("nobody has that name or key");
         match self.judge(signature, &extra) {
@@ -279,6 +312,14 @@ impl Step {
             error => error.to_string(),
         };
         Step::denied(uri::AUTHENTICATION_FAILED, why)
+    }
+}
+
+/// The name under which failures are counted: the authid, or the key that stands for it.
+fn claimed(authid: &str, authextra: &Map<String, Value>) -> String {
+    match authid {
+        "" => authextra.get("pubkey").and_then(Value::as_str).unwrap_or_default().to_lowercase(),
+        authid => authid.to_owned(),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::auth::{DecoyKey, PrivateKey, unhex};
 
 use super::decoys::{Decoys, Users};
 use super::entries::optional_text;
+use super::failures::{Delays, Failures};
 use super::principal::{Key, METHODS, Method, Principal};
 
 /// See the module's text.
@@ -23,6 +24,7 @@ pub(in crate::router) struct Store {
     router_key: Option<PrivateKey>,
     /// The methods that everybody has to pass, one after the other.
     factors: Vec<Method>,
+    failures: Failures,
 }
 
 /// A principal that a client may be.
@@ -40,6 +42,7 @@ struct Draft {
     anonymous: Option<String>,
     router_key: Option<PrivateKey>,
     factors: Vec<Method>,
+    delays: Delays,
 }
 
 impl Draft {
@@ -55,6 +58,7 @@ impl Draft {
                 let seed = seed.ok_or("must be a seed of 64 hexadecimal digits")?;
                 self.router_key = Some(PrivateKey::from_seed(&seed));
             }
+            "failure_delay" => self.delays = Delays::parse(value)?,
             // Read before all others.
             "decoy_key" => {}
             "factors" => {
@@ -67,7 +71,7 @@ impl Draft {
             name => {
                 let Some(method) = Method::parse(name) else {
                     let names = METHODS.map(Method::name).join(", ");
-                    let more = "anonymous, router_key, decoy_key, factors";
+                    let more = "anonymous, router_key, decoy_key, factors, failure_delay";
                     return Err(format!("unknown; the keys are {names}, {more}"));
                 };
                 self.add_users(method, value)?;
@@ -104,16 +108,18 @@ impl Store {
             anonymous: None,
             router_key: None,
             factors: Vec::new(),
+            delays: Delays::default(),
         };
         for (key, value) in entries {
             draft.set(key, value).map_err(|why| format!("\"{key}\": {why}"))?;
         }
-        let Draft { decoy_key, users, owners, anonymous, router_key, factors } = draft;
+        let Draft { decoy_key, users, owners, anonymous, router_key, factors, delays } = draft;
         if let Some(method) = factors.iter().find(|method| !users.contains_key(*method)) {
             return Err(format!("\"factors\": {} is not configured", method.name()));
         }
         let decoys = Decoys::new(decoy_key, &users);
-        Ok(Store { users, decoys, owners, anonymous, router_key, factors })
+        let failures = Failures::new(delays);
+        Ok(Store { users, decoys, owners, anonymous, router_key, factors, failures })
     }
 
     /// The methods to go through for a client that goes by `authid` and offers `offered`; none for
@@ -166,6 +172,11 @@ impl Store {
 
     pub(super) fn anonymous_role(&self) -> &str {
         self.anonymous.as_deref().unwrap_or("anonymous")
+    }
+
+    /// The failed logins.
+    pub(super) fn failures(&self) -> &Failures {
+        &self.failures
     }
 
     pub(super) fn router_key(&self) -> Option<&PrivateKey> {

@@ -2,13 +2,14 @@
 //! roles may do.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
 use super::client::{Client, error, realms_with};
 use crate::auth::{ClientAuth, Credentials, PrivateKey, hex};
 use crate::codec::Dict;
-use crate::router::auth::{AuthExchange, Denial, Step};
+use crate::router::auth::{AuthExchange, Denial, Origin, Step};
 use crate::router::config::Config;
 use crate::router::identity::Identity;
 
@@ -56,7 +57,8 @@ fn log_in(
     }
     let hello = hello.to_string();
     let hello = Dict::from_checked(hello.as_bytes());
-    let mut step = AuthExchange::begin(config.auth.as_ref(), hello, 1, None).unwrap();
+    let mut step =
+        AuthExchange::begin(config.auth.as_ref(), hello, 1, None, Origin::Listener(1)).unwrap();
     let mut rounds = 0;
     loop {
         match step {
@@ -73,7 +75,8 @@ fn log_in(
                 let answer = client.answer(method, &extra).expect("an answer");
                 let extra = Value::Object(answer.extra).to_string();
                 let signature = answer.signature.expose().to_owned();
-                step = login.answered(&signature, Dict::from_checked(extra.as_bytes()));
+                let extra = Dict::from_checked(extra.as_bytes());
+                step = login.answered(&signature, extra, Instant::now()).0;
             }
         }
     }

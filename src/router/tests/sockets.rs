@@ -1,6 +1,7 @@
 //! The router as a client sees it, over real sockets.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -431,4 +432,46 @@ async fn the_time_for_hello_is_that_for_the_whole_login() {
     assert_eq!(client.hears().await[0], 4);
     let end = soon(client.stream.next()).await;
     assert!(matches!(end, Some(Err(_))), "{end:?}");
+}
+
+/// The delay is long enough for the others to come first in any case.
+#[tokio::test]
+async fn only_failed_logins_are_slow() {
+    let router = router(
+        r#"{"hello_timeout": 1.5, "auth": {"failure_delay": {"first": 2},
+            "ticket": {"joe": {"ticket": "t"}, "ann": {"ticket": "t"}}}}"#,
+    );
+    let url = router.url().unwrap();
+    let challenged = async |authid: &str| {
+        let mut client = Client::connect(&url).await.unwrap();
+        let details = format!(
+            r#"{{"roles":{{"caller":{{}}}},"authmethods":["ticket"],"authid":"{authid}"}}"#
+        );
+        client.says(&format!(r#"[1,"realm1",{details}]"#)).await;
+        assert_eq!(client.hears().await[0], 4);
+        client
+    };
+    let begin = Instant::now();
+    let mut wrong = challenged("joe").await;
+    wrong.says(r#"[5,"wrong",{}]"#).await;
+    let mut hasty = challenged("nobody").await;
+    hasty.says(r#"[5,"wrong",{}]"#).await;
+    hasty.says(r#"[5,"t",{}]"#).await;
+    hasty.hears_abort("wamp.error.protocol_violation", "without CHALLENGE").await;
+    let mut other = challenged("ann").await;
+    other.says(r#"[5,"t",{}]"#).await;
+    assert_eq!(other.hears().await[0], 2);
+    assert!(begin.elapsed() < Duration::from_secs(2));
+
+    // The right ticket comes while the wrong one is held, and waits for its turn.
+    let mut right = challenged("joe").await;
+    right.says(r#"[5,"t",{}]"#).await;
+    wrong.hears_abort("wamp.error.authentication_failed", "its secret is wrong").await;
+    assert!(begin.elapsed() >= Duration::from_secs(2));
+    assert_eq!(right.hears().await[0], 2);
+    let mut again = challenged("joe").await;
+    let begin = Instant::now();
+    again.says(r#"[5,"t",{}]"#).await;
+    assert_eq!(again.hears().await[0], 2);
+    assert!(begin.elapsed() < Duration::from_secs(2));
 }

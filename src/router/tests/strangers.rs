@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
 use crate::auth::{ClientAuth, Credentials, PrivateKey, hex};
 use crate::codec::Dict;
-use crate::router::auth::{AuthExchange, Step, Store};
+use crate::router::auth::{AuthExchange, Origin, Step, Store};
 
 const DECOY_KEY: &str = "abababababababababababababababababababababababababababababababab";
 
@@ -75,7 +76,7 @@ fn fail(store: &Arc<Store>, authid: &str, methods: &[&str]) -> Transcript {
     let extra = client.hello_extra(methods, None).unwrap();
     let hello = json!({"authid": authid, "authmethods": methods, "authextra": extra}).to_string();
     let hello = Dict::from_checked(hello.as_bytes());
-    let mut step = AuthExchange::begin(Some(store), hello, 1, None).unwrap();
+    let mut step = AuthExchange::begin(Some(store), hello, 1, None, Origin::Listener(1)).unwrap();
     let mut challenges = Vec::new();
     loop {
         match step {
@@ -90,7 +91,8 @@ fn fail(store: &Arc<Store>, authid: &str, methods: &[&str]) -> Transcript {
                 challenges.push((method.to_owned(), extra));
                 let extra = Value::Object(answer.extra).to_string();
                 let signature = answer.signature.expose().to_owned();
-                step = login.answered(&signature, Dict::from_checked(extra.as_bytes()));
+                let extra = Dict::from_checked(extra.as_bytes());
+                step = login.answered(&signature, extra, Instant::now()).0;
             }
         }
     }
