@@ -22,10 +22,12 @@
 //!
 //! | method | of each authid |
 //! |---|---|
-//! | `ticket` | `ticket` |
-//! | `wampcra` | `secret`; for a salted one `salt`, `iterations` (1000), `keylen` (32) |
-//! | `wamp-scram`, `scram` | `password`, `kdf` (`pbkdf2` or `argon2id13`), `iterations`, `memory` (KiB) |
+//! | `ticket` | `ticket`; or `ticket_hash`, `salt` and costs as SCRAM has them |
+//! | `wampcra` | `secret`, or `derived_key`; for a salted one `salt`, `iterations` (1000), `keylen` (32) |
+//! | `wamp-scram`, `scram` | `password`, or `stored_key`, `server_key` and `salt`; `kdf` (`pbkdf2` or `argon2id13`), `iterations`, `memory` (KiB) |
 //! | `cryptosign` | `pubkey`, or `authorized_keys`: a list |
+//!
+//! or only `{"file": path}`: the path of a JSON file with the same object, read at once;
 //!
 //! and each authid may have a `role` (`user`). `"anonymous": {"role": ...}` lets in those who are
 //! unknown, too; `router_key` is the seed of the key with which the router proves itself to clients
@@ -46,7 +48,7 @@ use crate::transport::DeflateOptions;
 use crate::transport::tls::Acceptor;
 
 use super::RouterError;
-use super::auth::Store;
+use super::auth::{SecretValue, Store};
 use super::roles::Roles;
 
 /// The settings of a router.
@@ -124,7 +126,8 @@ impl Config {
         };
         let entries: Map<String, Value> = serde_json::from_str(json)
             .map_err(|error| RouterError::Config(format!("not a JSON object: {error}")))?;
-        for (key, value) in &entries {
+        let entries = SecretValue(Value::Object(entries));
+        for (key, value) in entries.0.as_object().into_iter().flatten() {
             config
                 .set(key, value)
                 .map_err(|why| RouterError::Config(format!("\"{key}\": {why}")))?;
@@ -296,7 +299,23 @@ mod tests {
             (r#"{"event_history": -1}"#, "0 or more"),
             (r#"{"strict_request_ids": 0}"#, "true or false"),
             (r#"{"auth": {"kerberos": {}}}"#, "the keys are ticket, wampcra"),
-            (r#"{"auth": {"ticket": {"joe": {"tickt": "x"}}}}"#, "\"joe\": \"tickt\" is unknown"),
+            (
+                r#"{"auth": {"ticket": {"joe": {"tickt": "x"}}}}"#,
+                "\"joe\": \"tickt\" is unknown; did you mean \"ticket\"?",
+            ),
+            (r#"{"auth": {"ticket": {"file": "/nowhere"}}}"#, "cannot read the file \"/nowhere\""),
+            (r#"{"auth": {"ticket": {"file": "/nowhere", "joe": {}}}}"#, "stands alone"),
+            (
+                r#"{"auth": {"ticket": {"joe": {"ticket": "x", "ticket_hash": "x"}}}}"#,
+                "\"ticket_hash\" replaces \"ticket\"",
+            ),
+            (r#"{"auth": {"ticket": {"joe": {"ticket": "x", "salt": "x"}}}}"#, "only for those"),
+            (r#"{"auth": {"ticket": {"joe": {"ticket_hash": "x"}}}}"#, "must be 32 bytes"),
+            (r#"{"auth": {"wampcra": {"joe": {"derived_key": "x"}}}}"#, "only for those"),
+            (
+                r#"{"auth": {"wampcra": {"joe": {"derived_key": "AAAA", "salt": "s"}}}}"#,
+                "base64 of \"keylen\" (32) bytes",
+            ),
             (r#"{"auth": {"ticket": {"joe": {}}}}"#, "\"ticket\" is missing"),
             (r#"{"auth": {"wampcra": {"joe": {"secret": 1}}}}"#, "must be a string"),
             (

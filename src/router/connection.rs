@@ -42,6 +42,7 @@ use super::frames::{message, route_chunk};
 use super::identity::check_roles;
 use super::peer::{Peer, PeerCommand, Sizes, WakeList};
 use super::realm::{LeaveReason, RealmSession};
+use super::verdict::{Verdict, verdict};
 
 /// The most messages, and about the most bytes, that one turn reads.
 const TURN_MESSAGES: usize = 256;
@@ -81,9 +82,6 @@ enum Phase {
     Leaving,
     Ending,
 }
-
-/// The next step of a login, when it is time for it.
-type Verdict = Pin<Box<dyn Future<Output = Step> + Send>>;
 
 /// The connection can carry nothing more.
 struct Gone;
@@ -375,17 +373,10 @@ impl<'a> Connection<'a> {
         };
         match std::mem::replace(&mut self.phase, Phase::Opening) {
             Phase::Challenged(realm, login) => {
-                let now = Instant::now();
-                let (step, turn) = login.answered(&answer.signature, answer.extra, now.into_std());
-                let turn = Instant::from_std(turn);
-                if turn <= now {
-                    return self.go_on(realm, step);
+                match verdict(login, &answer, &self.shared.hashers) {
+                    Ok(step) => self.go_on(realm, step),
+                    Err(verdict) => self.phase = Phase::Held(realm, verdict),
                 }
-                let verdict = async move {
-                    sleep_until(turn).await;
-                    step
-                };
-                self.phase = Phase::Held(realm, Box::pin(verdict));
             }
             // A second answer, before the first is judged.
             _ => self.abort(uri::PROTOCOL_VIOLATION, "AUTHENTICATE without CHALLENGE"),

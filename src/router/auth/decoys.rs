@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::auth::scram_router::Stored;
+use crate::auth::ticket::{Ticket, TicketHash};
 use crate::auth::{DecoyKey, cra};
 
 use super::principal::{Key, Method, Principal, scram_salt};
@@ -81,7 +82,14 @@ impl Decoys {
     /// need no decoys, since only answers of their owners are judged.
     fn like(&self, model: &Principal, authid: &str) -> Principal {
         let key = match &model.key {
-            Key::Ticket(_) => Key::Ticket(self.key.secret("ticket", authid)),
+            Key::Ticket(Ticket::Plain(_)) => {
+                Key::Ticket(Ticket::Plain(self.key.secret("ticket", authid)))
+            }
+            Key::Ticket(Ticket::Hashed(ticket)) => {
+                let (salt, hash) = (ticket.salt.clone(), self.key.key("ticket hash", authid));
+                let decoy = TicketHash { kdf: ticket.kdf, salt, hash };
+                Key::Ticket(Ticket::Hashed(Box::new(decoy)))
+            }
             Key::Cra(_, salt) => {
                 let salt = salt.as_ref().map(|salt| self.cra_salt(salt, authid));
                 Key::Cra(self.key.secret("wampcra", authid), salt)

@@ -28,6 +28,7 @@ use std::time::{Instant, SystemTime};
 
 use serde_json::{Map, Value};
 
+use crate::auth::ticket::Ticket;
 use crate::auth::{AuthError, Secret, cra, cryptosign, scram_router};
 use crate::codec::{CodecError, Dict, Timestamp};
 use crate::protocol::uri;
@@ -35,6 +36,7 @@ use crate::protocol::uri;
 use super::identity::{Features, Identity};
 use super::roles::Permissions;
 
+pub(super) use entries::SecretValue;
 pub(super) use failures::Origin;
 use failures::Turn;
 use principal::{Key, Method};
@@ -90,7 +92,7 @@ pub(super) struct Denial {
 
 #[derive(Debug)]
 enum Challenge {
-    Ticket(Secret),
+    Ticket(Ticket),
     Cra(cra::Challenger),
     Scram(Box<scram_router::Challenger>),
     Cryptosign(Box<cryptosign::Challenger>),
@@ -140,7 +142,7 @@ impl AuthExchange {
             said: claim.authextra,
             told: Map::new(),
             // Taken the place of at once.
-            challenge: Challenge::Ticket(Secret::default()),
+            challenge: Challenge::Ticket(Ticket::Plain(Secret::default())),
             is_known: false,
             method,
             factors,
@@ -157,6 +159,11 @@ impl AuthExchange {
             Challenge::Cryptosign(challenger) => challenger.extra(),
         };
         (self.method.name(), Value::Object(extra).to_string())
+    }
+
+    /// True if judging an answer takes so long that it is not for a thread that others wait for.
+    pub(super) fn is_slow(&self) -> bool {
+        matches!(self.challenge, Challenge::Ticket(Ticket::Hashed(_)))
     }
 
     /// AUTHENTICATE has come. The client may hear of the next step at the given time, not before.
@@ -207,8 +214,7 @@ impl AuthExchange {
 
     fn judge(&mut self, signature: &str, extra: &Map<String, Value>) -> Result<(), AuthError> {
         match &self.challenge {
-            Challenge::Ticket(ticket) if ticket.matches(signature) => Ok(()),
-            Challenge::Ticket(_) => Err(AuthError::ClientNotAuthentic("its ticket is wrong")),
+            Challenge::Ticket(ticket) => ticket.verify(signature),
             Challenge::Cra(challenger) => challenger.verify(signature),
             Challenge::Scram(challenger) => {
                 let mut proof = challenger.verify(signature, extra)?;
@@ -299,7 +305,7 @@ impl Step {
         }
     }
 
-    fn denied(reason: &'static str, why: String) -> Step {
+    pub(super) fn denied(reason: &'static str, why: String) -> Step {
         Step::Denied(Denial { reason, why })
     }
 

@@ -1,12 +1,18 @@
 //! Somebody who is known to the router by one method, with its secret made ready.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use crate::auth::scram::{Kdf, Profile};
 use crate::auth::scram_router::Stored;
+use crate::auth::ticket::{Ticket, TicketHash};
 use crate::auth::{DecoyKey, Secret, Stop, cra, unhex};
 
-use super::entries::{number, optional_text, text};
+use super::entries::{
+    check_keys, either, key_bytes, needs, number, optional_text, salt_bytes, text,
+};
 
 /// Somebody who is known by one method.
 #[derive(Debug, Clone)]
@@ -18,7 +24,7 @@ pub(super) struct Principal {
 /// By what it is known.
 #[derive(Debug, Clone)]
 pub(super) enum Key {
-    Ticket(Secret),
+    Ticket(Ticket),
     Cra(Secret, Option<cra::Salt>),
     Scram(Profile, Box<Stored>),
     Public(Vec<[u8; 32]>),
@@ -71,18 +77,25 @@ impl Principal {
     ) -> Result<Principal, String> {
         let entries = value.as_object().ok_or("must be an object")?;
         let known: &[&str] = match method {
-            Method::Ticket => &["ticket", "role"],
-            Method::Cra => &["secret", "role", "salt", "iterations", "keylen"],
-            Method::WampScram | Method::Scram => {
-                &["password", "role", "kdf", "iterations", "memory"]
+            Method::Ticket => {
+                &["ticket", "ticket_hash", "role", "salt", "kdf", "iterations", "memory"]
             }
+            Method::Cra => &["secret", "derived_key", "role", "salt", "iterations", "keylen"],
+            Method::WampScram | Method::Scram => &[
+                "password",
+                "stored_key",
+                "server_key",
+                "role",
+                "salt",
+                "kdf",
+                "iterations",
+                "memory",
+            ],
             Method::Cryptosign => &["pubkey", "authorized_keys", "role"],
         };
-        if let Some(key) = entries.keys().find(|key| !known.contains(&key.as_str())) {
-            return Err(format!("\"{key}\" is unknown; the keys are {}", known.join(", ")));
-        }
+        check_keys(entries, known)?;
         let key = match method {
-            Method::Ticket => Key::Ticket(text(entries, "ticket")?.into()),
+            Method::Ticket => Key::Ticket(ticket(entries)?),
             Method::Cra => cra_key(entries)?,
             Method::WampScram => scram_key(Profile::Wamp, authid, entries, decoys)?,
             Method::Scram => scram_key(Profile::Crossbar, authid, entries, decoys)?,
@@ -96,7 +109,8 @@ impl Principal {
     pub(super) fn shape(&self) -> String {
         let role = &self.role;
         match &self.key {
-            Key::Ticket(_) | Key::Public(_) | Key::Cra(_, None) => role.clone(),
+            Key::Ticket(Ticket::Hashed(ticket)) => format!("{role} {:?}", ticket.kdf),
+            Key::Ticket(Ticket::Plain(_)) | Key::Public(_) | Key::Cra(_, None) => role.clone(),
             Key::Cra(_, Some(cra::Salt { salt, iterations, keylen })) => {
                 format!("{role} {} {iterations} {keylen}", salt.len())
             }
@@ -105,18 +119,41 @@ impl Principal {
     }
 }
 
-fn cra_key(entries: &Map<String, Value>) -> Result<Key, String> {
-    let secret = text(entries, "secret")?;
-    let iterations = number(entries, "iterations")?;
-    let keylen = number(entries, "keylen")?;
-    let Some(salt) = optional_text(entries, "salt")? else {
-        return Ok(Key::Cra(secret.into(), None));
+fn ticket(entries: &Map<String, Value>) -> Result<Ticket, String> {
+    let Some(hash) = either(entries, "ticket", "ticket_hash")? else {
+        for key in ["salt", "kdf", "iterations", "memory"] {
+            needs(entries, key, "ticket_hash")?;
+        }
+        return Ok(Ticket::Plain(text(entries, "ticket")?.into()));
     };
-    let iterations = iterations.unwrap_or(u64::from(cra::ITERATIONS));
-    let keylen = keylen.unwrap_or(u64::from(cra::KEY_BYTES));
-    let key =
-        cra::derive_key(secret.as_bytes(), salt.as_bytes(), iterations, keylen, &Stop::default())
-            .map_err(|error| error.to_string())?;
+    let (hash, kdf, salt) = (key_bytes(hash, "ticket_hash")?, kdf(entries)?, salt_bytes(entries)?);
+    Ok(Ticket::Hashed(Box::new(TicketHash { kdf, salt, hash })))
+}
+
+fn cra_key(entries: &Map<String, Value>) -> Result<Key, String> {
+    let derived = either(entries, "secret", "derived_key")?;
+    let iterations = number(entries, "iterations")?.unwrap_or(u64::from(cra::ITERATIONS));
+    let keylen = number(entries, "keylen")?.unwrap_or(u64::from(cra::KEY_BYTES));
+    let Some(salt) = optional_text(entries, "salt")? else {
+        needs(entries, "derived_key", "salt")?;
+        return Ok(Key::Cra(text(entries, "secret")?.into(), None));
+    };
+    let key = match derived {
+        Some(key) => {
+            let bytes = STANDARD.decode(key).map(Zeroizing::new);
+            if !bytes.is_ok_and(|bytes| bytes.len() as u64 == keylen) {
+                return Err(format!(
+                    "\"derived_key\" must be base64 of \"keylen\" ({keylen}) bytes"
+                ));
+            }
+            Secret::from(key)
+        }
+        None => {
+            let secret = text(entries, "secret")?.as_bytes();
+            cra::derive_key(secret, salt.as_bytes(), iterations, keylen, &Stop::default())
+                .map_err(|error| error.to_string())?
+        }
+    };
     let fits = |number: u64| u32::try_from(number).map_err(|_| "a number is too large".to_owned());
     let (iterations, keylen) = (fits(iterations)?, fits(keylen)?);
     Ok(Key::Cra(key, Some(cra::Salt { salt: salt.to_owned(), iterations, keylen })))
@@ -128,17 +165,31 @@ fn scram_key(
     entries: &Map<String, Value>,
     decoys: &DecoyKey,
 ) -> Result<Key, String> {
+    let kdf = kdf(entries)?;
+    let Some(stored_key) = either(entries, "password", "stored_key")? else {
+        for key in ["salt", "server_key"] {
+            needs(entries, key, "stored_key")?;
+        }
+        // As a decoy's: a salt that changes when the router starts again would tell them apart.
+        let salt = decoys.bytes(scram_salt(profile), authid, SALT_BYTES).to_vec();
+        let stored = Stored::new(profile, kdf, text(entries, "password")?, salt);
+        return Ok(Key::Scram(profile, Box::new(stored.map_err(|error| error.to_string())?)));
+    };
+    let stored = Stored {
+        kdf,
+        salt: salt_bytes(entries)?,
+        stored_key: *key_bytes(stored_key, "stored_key")?,
+        server_key: key_bytes(text(entries, "server_key")?, "server_key")?,
+    };
+    Ok(Key::Scram(profile, Box::new(stored)))
+}
+
+fn kdf(entries: &Map<String, Value>) -> Result<Kdf, String> {
     let kdf = optional_text(entries, "kdf")?.unwrap_or("pbkdf2");
     let usual = if kdf == "pbkdf2" { 4096 } else { 3 };
     let iterations = number(entries, "iterations")?.unwrap_or(usual);
     let memory = number(entries, "memory")?.or(Some(4096));
-    let password = text(entries, "password")?;
-    // As a decoy's: a salt that changes when the router starts again would tell them apart.
-    let salt = decoys.bytes(scram_salt(profile), authid, SALT_BYTES).to_vec();
-    let stored = Kdf::new(kdf, iterations, memory)
-        .and_then(|kdf| Stored::new(profile, kdf, password, salt))
-        .map_err(|error| error.to_string())?;
-    Ok(Key::Scram(profile, Box::new(stored)))
+    Kdf::new(kdf, iterations, memory).map_err(|error| error.to_string())
 }
 
 fn public_keys(entries: &Map<String, Value>) -> Result<Vec<[u8; 32]>, String> {

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::auth::{DecoyKey, PrivateKey, unhex};
 
 use super::decoys::{Decoys, Users};
-use super::entries::optional_text;
+use super::entries::{optional_text, users_file};
 use super::failures::{Delays, Failures};
 use super::principal::{Key, METHODS, Method, Principal};
 
@@ -81,8 +81,26 @@ impl Draft {
     }
 
     fn add_users(&mut self, method: Method, value: &Value) -> Result<(), String> {
+        let entries = value.as_object().ok_or("must be an object of authids")?;
+        match entries.get("file") {
+            Some(Value::String(path)) if entries.len() == 1 => {
+                let file = users_file(path)?;
+                let entries = file.0.as_object().ok_or("must be an object of authids");
+                entries
+                    .map_err(str::to_owned)
+                    .and_then(|entries| self.add_entries(method, entries))
+                    .map_err(|why| format!("the file \"{path}\": {why}"))
+            }
+            Some(Value::String(_)) => {
+                Err("\"file\" stands alone: all users of the method are in the file".to_owned())
+            }
+            _ => self.add_entries(method, entries),
+        }
+    }
+
+    fn add_entries(&mut self, method: Method, entries: &Map<String, Value>) -> Result<(), String> {
         let mut users = HashMap::new();
-        for (authid, entries) in value.as_object().ok_or("must be an object of authids")? {
+        for (authid, entries) in entries {
             let principal = Principal::parse(method, authid, entries, &self.decoy_key)
                 .map_err(|why| format!("\"{authid}\": {why}"))?;
             if let Key::Public(keys) = &principal.key {

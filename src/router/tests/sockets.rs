@@ -475,3 +475,23 @@ async fn only_failed_logins_are_slow() {
     assert_eq!(again.hears().await[0], 2);
     assert!(begin.elapsed() < Duration::from_secs(2));
 }
+
+/// Its hash is made elsewhere: the thread that serves the clients goes on meanwhile.
+#[tokio::test]
+async fn a_hashed_ticket_holds_up_nobody() {
+    let hash = "c4a49510323ab4f952cac1fa99441939e78ea74d6be81ddf7096e87513dc615d";
+    let ticket = json!({"ticket_hash": hash, "salt": "W22ZaJ0SNY7soEsUEjb6gQ=="});
+    let router = router(&json!({"auth": {"ticket": {"joe": ticket}}}).to_string());
+    for (ticket, lets_in) in [("pencil", true), ("wrong", false)] {
+        let mut client = Client::connect(&router.url().unwrap()).await.unwrap();
+        let hello =
+            r#"[1,"realm1",{"roles":{"caller":{}},"authmethods":["ticket"],"authid":"joe"}]"#;
+        client.says(hello).await;
+        assert_eq!(client.hears().await, json!([4, "ticket", {}]));
+        client.says(&format!(r#"[5,"{ticket}",{{}}]"#)).await;
+        match lets_in {
+            true => assert_eq!(client.hears().await[0], 2),
+            false => client.hears_abort("wamp.error.authentication_failed", "its secret").await,
+        }
+    }
+}

@@ -105,6 +105,7 @@ fn configurations() -> Vec<(&'static str, Value)> {
     let hashed = json!({"password": "x", "kdf": "argon2id13", "iterations": 2, "memory": 600});
     vec![
         ("ticket", json!({"joe": {"ticket": "x", "role": "admin"}})),
+        ("ticket", json!({"joe": {"ticket_hash": pubkey, "salt": "AAECAwQFBgc="}})),
         ("wampcra", json!({"joe": {"secret": "x", "role": "admin"}})),
         ("wampcra", json!({"joe": salted("3q2+7wAB"), "ann": salted("AAECAwQF")})),
         ("wampcra", json!({"joe": salted("the same"), "ann": salted("the same")})),
