@@ -476,17 +476,17 @@ async fn only_failed_logins_are_slow() {
     assert!(begin.elapsed() < Duration::from_secs(2));
 }
 
-/// Its hash is made elsewhere: the thread that serves the clients goes on meanwhile.
+const HELLO_JOE: &str =
+    r#"[1,"realm1",{"roles":{"caller":{}},"authmethods":["ticket"],"authid":"joe"}]"#;
+
 #[tokio::test]
-async fn a_hashed_ticket_holds_up_nobody() {
+async fn a_hashed_ticket_lets_in() {
     let hash = "c4a49510323ab4f952cac1fa99441939e78ea74d6be81ddf7096e87513dc615d";
     let ticket = json!({"ticket_hash": hash, "salt": "W22ZaJ0SNY7soEsUEjb6gQ=="});
     let router = router(&json!({"auth": {"ticket": {"joe": ticket}}}).to_string());
     for (ticket, lets_in) in [("pencil", true), ("wrong", false)] {
         let mut client = Client::connect(&router.url().unwrap()).await.unwrap();
-        let hello =
-            r#"[1,"realm1",{"roles":{"caller":{}},"authmethods":["ticket"],"authid":"joe"}]"#;
-        client.says(hello).await;
+        client.says(HELLO_JOE).await;
         assert_eq!(client.hears().await, json!([4, "ticket", {}]));
         client.says(&format!(r#"[5,"{ticket}",{{}}]"#)).await;
         match lets_in {
@@ -494,4 +494,23 @@ async fn a_hashed_ticket_holds_up_nobody() {
             false => client.hears_abort("wamp.error.authentication_failed", "its secret").await,
         }
     }
+}
+
+/// The hash takes a second, and is not made on the one thread that serves the clients.
+#[tokio::test]
+async fn a_hashed_ticket_holds_up_nobody() {
+    let ticket = json!({"ticket_hash": "00".repeat(32), "salt": "W22ZaJ0SNY7soEsUEjb6gQ==",
+        "iterations": 400_000});
+    let auth = json!({"anonymous": {}, "ticket": {"joe": ticket}});
+    let router = router(&json!({ "auth": auth }).to_string());
+    let mut slow = Client::connect(&router.url().unwrap()).await.unwrap();
+    slow.says(HELLO_JOE).await;
+    assert_eq!(slow.hears().await[0], 4);
+    slow.says(r#"[5,"wrong",{}]"#).await;
+    let mut other = Client::join(&router).await;
+    other.says(r#"[32,1,{},"com.topic"]"#).await;
+    assert_eq!(other.hears().await[0], 33);
+    let verdict = tokio::time::timeout(Duration::ZERO, slow.stream.next()).await;
+    assert!(verdict.is_err(), "it came first: {verdict:?}");
+    slow.hears_abort("wamp.error.authentication_failed", "its secret").await;
 }
