@@ -2244,10 +2244,32 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
  * | `cryptosign`  | `pubkey`, or a list of `authorized_keys`: 64 hexadecimal digits           |
  *
  * each with the `role` that the client gets (`user`), as in {"auth": {"ticket": {"joe": {"ticket":
- * "secret", "role": "admin"}}}}. The first method in the client's `authmethods` that is a key here
- * is used. In addition, `anonymous` ({"role": ...}) admits unknown clients, `router_key` is the
- * seed with which the router proves its identity in cryptosign, and `factors` lists methods that
- * all have to succeed.
+ * "secret", "role": "admin"}}}}. The first of the client's `authmethods` that its authid has is
+ * used. In addition, `anonymous` ({"role": ...}) admits unknown clients, `router_key` is the seed
+ * with which the router proves its identity in cryptosign, and `factors` lists methods that all
+ * have to succeed.
+ *
+ * Instead of a secret, what was made of it can be stored: for `ticket` a `ticket_hash` with `salt`
+ * (base64), `kdf`, `iterations` and `memory`, as wamp_auth_scram_salted_password() makes it of the
+ * ticket with "pbkdf2" or "argon2id13"; for `wampcra` the `derived_key` of
+ * wamp_auth_cra_derive_key(), with `salt`, `iterations` (1000; clients refuse less) and `keylen`
+ * (32); for `wamp-scram` and `scram` the `stored_key` and `server_key` of RFC 5802, with `salt`
+ * (base64), `kdf`, `iterations` and `memory`. Keys of 32 bytes are in base64 or hexadecimal
+ * digits. And instead of the authids, a method may have {"file": path}: a JSON file with that
+ * object, which is read now.
+ *
+ * A client cannot find out which authids exist: an unknown one is challenged like a known one, by
+ * a method and with a salt that are always the same, and fails as with a wrong secret. These are
+ * made with `decoy_key`, 64 hexadecimal digits, and so are the salts of `wamp-scram` and `scram`.
+ * Without this key a random one is used, and a restart of the router can show which authids exist:
+ * the challenges of unknown ones change, and stored salts do not.
+ *
+ * Failed logins of one authid from one address (of IPv6: from one /64 network; of Unix sockets:
+ * from one listener) are slowed: the first three are answered after 0.1 s, then it doubles up to
+ * 5 s, and ten minutes without a failure set it back. `failure_delay` ({"first": seconds, "most":
+ * seconds}) changes that, zero turns it off. Logins with the right secret are answered at once,
+ * unless they come while an answer to a failure of the same authid from the same address is being
+ * held back: then they wait for their turn, and are refused where that takes longer than `most`.
  *
  * `roles` lists for each role what it may do; without this key everything is allowed: {"roles":
  * {"user": [{"uri": "com.app.", "match": "prefix", "allow": {"call": true}}]}}, besides `call`

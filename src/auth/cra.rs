@@ -21,8 +21,10 @@ pub const ITERATIONS: u32 = 1000;
 pub const KEY_BYTES: u32 = 32;
 /// The longest key that is derived: longer ones cost time and protect nothing.
 pub const MOST_KEY_BYTES: u32 = 256;
-/// The most iterations that are made for one login: seconds of work. There is no lower limit, since
-/// a router can as well ask for no derivation at all.
+/// The fewest iterations that a client makes of a salted challenge: those of all implementations
+/// unless they are told otherwise. Fewer would help a false router to guess the secret.
+pub const LEAST_ITERATIONS: u32 = ITERATIONS;
+/// The most iterations that are made for one login: seconds of work.
 pub const MOST_ITERATIONS: u32 = 10_000_000;
 
 /// The key that a salted secret stands for.
@@ -75,6 +77,10 @@ pub(super) fn answer(
         return Ok(sign(secret, challenge).into());
     };
     let iterations = fields.optional_number("iterations")?.unwrap_or(u64::from(ITERATIONS));
+    let least = u64::from(LEAST_ITERATIONS);
+    if iterations < least {
+        return Err(AuthError::TooCheap { what: "iterations", given: iterations, least });
+    }
     let bytes = fields.optional_number("keylen")?.unwrap_or(u64::from(KEY_BYTES));
     let key = derive_key(secret, salt.as_bytes(), iterations, bytes, stop)?;
     Ok(sign(key.expose().as_bytes(), challenge).into())
@@ -183,9 +189,11 @@ mod tests {
         let plain = answered("secret", json!({"challenge": CHALLENGE})).unwrap();
         assert_eq!(plain, "QWYC1U3kb/0cT7rlGe4sHNLwolSxZz3UylMQNMpFCog=");
         let salted =
-            json!({"challenge": CHALLENGE, "salt": "salt123", "iterations": 100, "keylen": 16});
+            json!({"challenge": CHALLENGE, "salt": "salt123", "iterations": 1000, "keylen": 32});
+        let signature = sign(long.as_bytes(), CHALLENGE.as_bytes());
+        assert_eq!(answered("secret", salted).unwrap(), signature);
         assert_eq!(
-            answered("secret", salted).unwrap(),
+            sign(b"EX1Y3Q9BMM2oGLxsGqDgFQ==", CHALLENGE.as_bytes()),
             "ZlEzhp9X//WeUbLzzl/TAIN+4BtFAhffyP9CGeKzqpo="
         );
         assert_eq!(sign(b"secret", b""), "+eZuF5tnR65UEI+C+K3os8Jddv0wr95sOVgixTAZYWk=");
@@ -208,7 +216,11 @@ mod tests {
             (json!({"challenge": "x", "salt": 7}), "`salt` must be a string"),
             (json!({"challenge": "x", "salt": "s", "iterations": "7"}), "`iterations` must"),
             (json!({"challenge": "x", "salt": "s", "iterations": -7}), "`iterations` must"),
-            (json!({"challenge": "x", "salt": "s", "iterations": 0}), "at least 1"),
+            (json!({"challenge": "x", "salt": "s", "iterations": 0}), "at least 1000"),
+            (
+                json!({"challenge": "x", "salt": "s", "iterations": 999}),
+                "iterations is 999 and must be at least 1000: store it on the router with a higher",
+            ),
             (json!({"challenge": "x", "salt": "s", "iterations": 10000001}), "at most 10000000"),
             (json!({"challenge": "x", "salt": "s", "iterations": 1u64 << 40}), "at most"),
             (json!({"challenge": "x", "salt": "s", "keylen": 0}), "`keylen` must be from 1"),
@@ -233,8 +245,8 @@ mod tests {
             authprovider: "static",
             timestamp: "2024-01-01T00:00:00.000Z",
         };
-        let salt = Salt { salt: "s".to_owned(), iterations: 10, keylen: 16 };
-        let salted = derive_key(b"secret", b"s", 10, 16, &Stop::default()).unwrap();
+        let salt = Salt { salt: "s".to_owned(), iterations: 1000, keylen: 16 };
+        let salted = derive_key(b"secret", b"s", 1000, 16, &Stop::default()).unwrap();
         for (key, salt) in [("secret".into(), None), (salted, Some(salt))] {
             let challenger = Challenger::new(key, salt, candidate).unwrap();
             let extra = Value::Object(challenger.extra());

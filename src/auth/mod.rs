@@ -1,9 +1,10 @@
 //! Authentication as pure functions: a challenge in, an answer out.
 //!
 //! A client gives its [`Credentials`] to a [`ClientAuth`] for each attempt to join; a router has a
-//! `Challenger` for each method: [`cra`], [`scram_router`], [`cryptosign`]. No socket, no clock and
-//! no thread is in here, only random bytes come from the operating system. When messages are sent,
-//! what a failure does to a session, and who may become what is left to clients and routers.
+//! `Challenger` for each method: [`cra`], [`scram_router`], [`cryptosign`]; and for tickets
+//! [`ticket`]. No socket, no clock and no thread is in here, only random bytes come from the
+//! operating system. When messages are sent, what a failure does to a session, and who may become
+//! what is left to clients and routers.
 //!
 //! Two rules hold everywhere: what the peer says is doubted until it is checked, and no secret
 //! appears in an error text or in `Debug` output.
@@ -11,6 +12,7 @@
 mod client_auth;
 pub mod cra;
 pub mod cryptosign;
+mod decoy;
 mod derive;
 mod error;
 mod fields;
@@ -18,9 +20,11 @@ pub mod key_file;
 pub mod scram;
 pub mod scram_router;
 mod secret;
+pub mod ticket;
 
 pub use client_auth::{Answer, ClientAuth};
 pub use cryptosign::PrivateKey;
+pub use decoy::DecoyKey;
 pub use derive::Stop;
 pub use error::AuthError;
 pub use fields::{hex, unhex};

@@ -14,6 +14,7 @@ use crate::transport::longpoll::{Server, ServerTransport};
 use crate::transport::{ConnectError, Sign, Stream, Transport, rawsocket, websocket};
 
 use super::Shared;
+use super::auth::Origin;
 use super::connection::Connection;
 use super::greeting::{Greeting, ListenerKind};
 use super::peer::{CLOSE_TIMEOUT, Peer};
@@ -22,16 +23,21 @@ use super::peer::{CLOSE_TIMEOUT, Peer};
 const UNJOINED_SIZE: usize = 64 * 1024;
 
 /// Serves a client from its first byte to its end.
-pub(super) async fn serve(shared: Arc<Shared>, stream: Stream, greeting: Arc<Greeting>) {
+pub(super) async fn serve(
+    shared: Arc<Shared>,
+    stream: Stream,
+    origin: Origin,
+    greeting: Arc<Greeting>,
+) {
     let due = Instant::now() + shared.config.hello_timeout;
     if let ListenerKind::LongPoll(server) = &greeting.kind {
         if let Ok(Ok(stream)) = timeout_at(due, greeting.secure(stream)).await {
             let stream = stream.with_write_timeout(shared.config.write_timeout, Sign::Takes);
-            serve_requests(&shared, stream, server).await;
+            serve_requests(&shared, stream, origin, server).await;
         }
         return;
     }
-    let Some(accepted) = Accepted::enter(&shared) else {
+    let Some(accepted) = Accepted::enter(&shared, origin) else {
         return;
     };
     let limit = shared.config.max_message_size;
@@ -56,10 +62,15 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: Stream, greeting: Arc<Gre
 }
 
 /// Serves the requests of HTTP clients: each transport that they open is a client of its own.
-async fn serve_requests(shared: &Arc<Shared>, stream: Stream, server: &Arc<Server>) {
+async fn serve_requests(
+    shared: &Arc<Shared>,
+    stream: Stream,
+    origin: Origin,
+    server: &Arc<Server>,
+) {
     let opened = |mut transport: ServerTransport| {
         transport.limit(UNJOINED_SIZE);
-        let Some(accepted) = Accepted::enter(shared) else {
+        let Some(accepted) = Accepted::enter(shared, origin) else {
             return;
         };
         let due = Instant::now() + shared.config.hello_timeout;
@@ -96,7 +107,8 @@ async fn in_time<T>(
 }
 
 async fn carry(accepted: &Accepted, transport: Box<dyn Transport>, hello_due: Instant) {
-    let mut connection = Connection::new(&accepted.shared, &accepted.peer, transport, hello_due);
+    let Accepted { shared, peer, origin } = accepted;
+    let mut connection = Connection::new(shared, peer, *origin, transport, hello_due);
     poll_fn(|cx| connection.poll(cx)).await;
 }
 
@@ -104,12 +116,13 @@ async fn carry(accepted: &Accepted, transport: Box<dyn Transport>, hello_due: In
 struct Accepted {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
+    origin: Origin,
 }
 
 impl Accepted {
-    fn enter(shared: &Arc<Shared>) -> Option<Accepted> {
+    fn enter(shared: &Arc<Shared>, origin: Origin) -> Option<Accepted> {
         let peer = shared.admit()?;
-        Some(Accepted { shared: shared.clone(), peer })
+        Some(Accepted { shared: shared.clone(), peer, origin })
     }
 }
 

@@ -22,14 +22,21 @@
 //!
 //! | method | of each authid |
 //! |---|---|
-//! | `ticket` | `ticket` |
-//! | `wampcra` | `secret`; for a salted one `salt`, `iterations` (1000), `keylen` (32) |
-//! | `wamp-scram`, `scram` | `password`, `kdf` (`pbkdf2` or `argon2id13`), `iterations`, `memory` (KiB) |
+//! | `ticket` | `ticket`; or `ticket_hash`, `salt` and costs as SCRAM has them |
+//! | `wampcra` | `secret`, or `derived_key`; for a salted one `salt`, `iterations` (1000), `keylen` (32) |
+//! | `wamp-scram`, `scram` | `password`, or `stored_key`, `server_key` and `salt`; `kdf` (`pbkdf2` or `argon2id13`), `iterations`, `memory` (KiB) |
 //! | `cryptosign` | `pubkey`, or `authorized_keys`: a list |
+//!
+//! or only `{"file": path}`: the path of a JSON file with the same object, read at once;
 //!
 //! and each authid may have a `role` (`user`). `"anonymous": {"role": ...}` lets in those who are
 //! unknown, too; `router_key` is the seed of the key with which the router proves itself to clients
-//! of cryptosign; `factors` lists methods that all have to pass, one after the other.
+//! of cryptosign; `factors` lists methods that all have to pass, one after the other. Of several
+//! methods that a client offers, the first that its authid has is taken. Names that nobody has are
+//! challenged in the same way, with methods and salts that follow from `decoy_key` (64 hexadecimal
+//! digits; drawn at random without it), so that they cannot be told from those with a wrong secret.
+//! `failure_delay` (`first`: 0.1, `most`: 5, in seconds) slows failures under one name from one
+//! address: the first three have the first delay, and then it doubles.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +48,7 @@ use crate::transport::DeflateOptions;
 use crate::transport::tls::Acceptor;
 
 use super::RouterError;
-use super::auth::Store;
+use super::auth::{SecretValue, Store};
 use super::roles::Roles;
 
 /// The settings of a router.
@@ -119,7 +126,8 @@ impl Config {
         };
         let entries: Map<String, Value> = serde_json::from_str(json)
             .map_err(|error| RouterError::Config(format!("not a JSON object: {error}")))?;
-        for (key, value) in &entries {
+        let entries = SecretValue(Value::Object(entries));
+        for (key, value) in entries.0.as_object().into_iter().flatten() {
             config
                 .set(key, value)
                 .map_err(|why| RouterError::Config(format!("\"{key}\": {why}")))?;
@@ -291,7 +299,23 @@ mod tests {
             (r#"{"event_history": -1}"#, "0 or more"),
             (r#"{"strict_request_ids": 0}"#, "true or false"),
             (r#"{"auth": {"kerberos": {}}}"#, "the keys are ticket, wampcra"),
-            (r#"{"auth": {"ticket": {"joe": {"tickt": "x"}}}}"#, "\"joe\": \"tickt\" is unknown"),
+            (
+                r#"{"auth": {"ticket": {"joe": {"tickt": "x"}}}}"#,
+                "\"joe\": \"tickt\" is unknown; did you mean \"ticket\"?",
+            ),
+            (r#"{"auth": {"ticket": {"file": "/nowhere"}}}"#, "cannot read the file \"/nowhere\""),
+            (r#"{"auth": {"ticket": {"file": "/nowhere", "joe": {}}}}"#, "stands alone"),
+            (
+                r#"{"auth": {"ticket": {"joe": {"ticket": "x", "ticket_hash": "x"}}}}"#,
+                "\"ticket_hash\" replaces \"ticket\"",
+            ),
+            (r#"{"auth": {"ticket": {"joe": {"ticket": "x", "salt": "x"}}}}"#, "only for those"),
+            (r#"{"auth": {"ticket": {"joe": {"ticket_hash": "x"}}}}"#, "must be 32 bytes"),
+            (r#"{"auth": {"wampcra": {"joe": {"derived_key": "x"}}}}"#, "only for those"),
+            (
+                r#"{"auth": {"wampcra": {"joe": {"derived_key": "AAAA", "salt": "s"}}}}"#,
+                "base64 of \"keylen\" (32) bytes",
+            ),
             (r#"{"auth": {"ticket": {"joe": {}}}}"#, "\"ticket\" is missing"),
             (r#"{"auth": {"wampcra": {"joe": {"secret": 1}}}}"#, "must be a string"),
             (
@@ -301,6 +325,8 @@ mod tests {
             (r#"{"auth": {"scram": {"joe": {}}}}"#, "\"password\" is missing"),
             (r#"{"auth": {"cryptosign": {"joe": {"pubkey": "00"}}}}"#, "64 hexadecimal digits"),
             (r#"{"auth": {"factors": ["ticket"]}}"#, "ticket is not configured"),
+            (r#"{"auth": {"failure_delay": 1}}"#, "must be {\"first\": seconds"),
+            (r#"{"auth": {"decoy_key": "00"}}"#, "\"decoy_key\": must be a key of 64"),
             (r#"{"roles": {"user": [{"uri": "a..b", "allow": {}}]}}"#, "\"a..b\""),
             (r#"{"roles": {"user": [{"uri": "a", "allow": {"cal": true}}]}}"#, "\"allow\" must be"),
         ] {

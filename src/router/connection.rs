@@ -7,7 +7,7 @@
 //! ```text
 //!     HELLO: CHALLENGE               AUTHENTICATE: the next CHALLENGE
 //!      +-----------------> Challenged ---+
-//!      |                       |  ^------+
+//!      |                       |  ^------+  (held until a delay is over)
 //!      |       HELLO: WELCOME  v  AUTHENTICATE: WELCOME
 //!   Opening -------------------> Joined --------------------------> Ending
 //!      |                           |   GOODBYE: the answer           ^ |
@@ -31,15 +31,18 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::codec::{Batch, CodecError, Dict, DictWriter, Encoding, PayloadRef, Received};
-use crate::protocol::message::{Abort, Challenge, Goodbye, Hello, Message};
+use crate::codec::{Batch, Dict, DictWriter, PayloadRef, Received};
+use crate::protocol::message::{Abort, Challenge, Goodbye, Message};
 use crate::protocol::uri;
 use crate::transport::{Incoming, Transport, TransportError, yield_turn};
 
 use super::Shared;
-use super::auth::{AuthExchange, Step};
+use super::auth::{AuthExchange, Origin, Step};
+use super::frames::{message, route_chunk};
+use super::identity::check_roles;
 use super::peer::{Peer, PeerCommand, Sizes, WakeList};
 use super::realm::{LeaveReason, RealmSession};
+use super::verdict::{Verdict, verdict};
 
 /// The most messages, and about the most bytes, that one turn reads.
 const TURN_MESSAGES: usize = 256;
@@ -52,6 +55,7 @@ const CHUNK: usize = 64;
 pub(super) struct Connection<'a> {
     shared: &'a Shared,
     peer: &'a Arc<Peer>,
+    origin: Origin,
     transport: Box<dyn Transport>,
     phase: Phase,
     /// Until when the present phase may last.
@@ -72,6 +76,8 @@ enum Phase {
     Opening,
     /// Under this realm's name.
     Challenged(String, Box<AuthExchange>),
+    /// The same, until it may be told what came of its answer.
+    Held(String, Verdict),
     Joined(RealmSession),
     Leaving,
     Ending,
@@ -91,6 +97,7 @@ impl<'a> Connection<'a> {
     pub(super) fn new(
         shared: &'a Shared,
         peer: &'a Arc<Peer>,
+        origin: Origin,
         transport: Box<dyn Transport>,
         hello_due: Instant,
     ) -> Self {
@@ -103,6 +110,7 @@ impl<'a> Connection<'a> {
         Connection {
             shared,
             peer,
+            origin,
             transport,
             phase: Phase::Opening,
             deadline: Some(Box::pin(sleep_until(hello_due))),
@@ -137,6 +145,7 @@ impl<'a> Connection<'a> {
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
         self.obey()?;
         let more = self.read(cx)?;
+        self.release(cx);
         self.expire_calls(cx);
         self.wakes.wake();
         let all_written = self.write(cx)?;
@@ -148,7 +157,8 @@ impl<'a> Connection<'a> {
         if all_written && matches!(self.phase, Phase::Ending) {
             self.close(cx)?;
         }
-        let deadline = self.deadline.as_mut();
+        let is_held = matches!(self.phase, Phase::Held(..));
+        let deadline = self.deadline.as_mut().filter(|_| !is_held);
         if deadline.is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
             return Err(Gone);
         }
@@ -159,9 +169,10 @@ impl<'a> Connection<'a> {
         match (self.peer.take_command(), &self.phase) {
             (None, _) | (Some(PeerCommand::Goodbye(..)), Phase::Leaving | Phase::Ending) => {}
             (Some(PeerCommand::Drop), _)
-            | (Some(PeerCommand::Goodbye(..)), Phase::Opening | Phase::Challenged(..)) => {
-                return Err(Gone);
-            }
+            | (
+                Some(PeerCommand::Goodbye(..)),
+                Phase::Opening | Phase::Challenged(..) | Phase::Held(..),
+            ) => return Err(Gone),
             (Some(PeerCommand::Goodbye(reason, message)), Phase::Joined(session)) => {
                 // Behind the GOODBYE nobody would hear of them.
                 session.cancel_calls(&mut self.wakes);
@@ -202,7 +213,7 @@ impl<'a> Connection<'a> {
                     bytes += frame.len();
                     self.frames.push(frame);
                     // How large the next one may be is up to what becomes of this one.
-                    if let Phase::Opening | Phase::Challenged(..) = self.phase {
+                    if let Phase::Opening | Phase::Challenged(..) | Phase::Held(..) = self.phase {
                         self.route();
                     }
                 }
@@ -270,7 +281,7 @@ impl<'a> Connection<'a> {
                     self.open(&frames[at]);
                     1
                 }
-                Phase::Challenged(..) => {
+                Phase::Challenged(..) | Phase::Held(..) => {
                     self.authenticate(&frames[at]);
                     1
                 }
@@ -306,7 +317,7 @@ impl<'a> Connection<'a> {
             }
             Err(error) => return self.abort(uri::PROTOCOL_VIOLATION, &error.to_string()),
         };
-        if let Err(why) = check_roles(&hello) {
+        if let Err(why) = check_roles(hello.details) {
             return self.abort(uri::PROTOCOL_VIOLATION, &why);
         }
         if let Err(error) = uri::check(&hello.realm, uri::Match::Exact) {
@@ -317,7 +328,8 @@ impl<'a> Connection<'a> {
             return self.abort(uri::NO_SUCH_REALM, &why);
         }
         let (store, id) = (self.shared.config.auth.as_ref(), self.peer.id());
-        match AuthExchange::begin(store, hello.details, id, self.transport.channel_id()) {
+        let channel_id = self.transport.channel_id();
+        match AuthExchange::begin(store, hello.details, id, channel_id, self.origin) {
             Ok(step) => self.go_on(hello.realm.into_owned(), step),
             Err(error) => self.abort(uri::PROTOCOL_VIOLATION, &error.to_string()),
         }
@@ -361,10 +373,24 @@ impl<'a> Connection<'a> {
         };
         match std::mem::replace(&mut self.phase, Phase::Opening) {
             Phase::Challenged(realm, login) => {
-                let step = login.answered(&answer.signature, answer.extra);
-                self.go_on(realm, step);
+                match verdict(login, &answer, &self.shared.hashers) {
+                    Ok(step) => self.go_on(realm, step),
+                    Err(verdict) => self.phase = Phase::Held(realm, verdict),
+                }
             }
-            other => self.phase = other,
+            // A second answer, before the first is judged.
+            _ => self.abort(uri::PROTOCOL_VIOLATION, "AUTHENTICATE without CHALLENGE"),
+        }
+    }
+
+    /// Goes on with a login that was held, when it is time.
+    fn release(&mut self, cx: &mut Context<'_>) {
+        let Phase::Held(realm, verdict) = &mut self.phase else {
+            return;
+        };
+        if let Poll::Ready(step) = verdict.as_mut().poll(cx) {
+            let realm = std::mem::take(realm);
+            self.go_on(realm, step);
         }
     }
 
@@ -411,7 +437,7 @@ impl<'a> Connection<'a> {
         self.deadline = match (&phase, &self.phase) {
             (Phase::Opening | Phase::Joined(_), _) => None,
             // The time for HELLO is that for the whole login.
-            (Phase::Challenged(..), _) => self.deadline.take(),
+            (Phase::Challenged(..) | Phase::Held(..), _) => self.deadline.take(),
             (Phase::Ending, Phase::Leaving | Phase::Ending) => self.deadline.take(),
             _ => Some(Box::pin(sleep_until(Instant::now() + self.peer.goodbye_timeout()))),
         };
@@ -438,49 +464,4 @@ impl<'a> Connection<'a> {
             Abort { details: details.dict(), reason: reason.into(), payload: PayloadRef::NONE };
         self.peer.send(&mut self.wakes, |out| abort.write(out));
     }
-}
-
-fn message(received: &Result<Received, CodecError>) -> Result<Message<'_>, CodecError> {
-    Message::from_received(received.as_ref().map_err(|error| *error)?)
-}
-
-/// Decodes messages, and carries out all up to the first that is none.
-pub(super) fn route_chunk(
-    session: &mut RealmSession,
-    frames: &[Bytes],
-    encoding: Encoding,
-    wakes: &mut WakeList,
-) -> Result<(), LeaveReason> {
-    let mut messages = Vec::with_capacity(frames.len());
-    let mut broken = Ok(());
-    let mut received = Vec::new();
-    if encoding != Encoding::Json {
-        received.extend(frames.iter().map(|frame| Received::from_client(frame, encoding)));
-    }
-    for (index, frame) in frames.iter().enumerate() {
-        let decoded = match encoding {
-            Encoding::Json => Message::decode(frame),
-            _ => message(&received[index]),
-        };
-        match decoded {
-            Ok(message) => messages.push(message),
-            Err(error) => {
-                broken = Err(LeaveReason::Violation(error.to_string()));
-                break;
-            }
-        }
-    }
-    session.route(&messages, wakes)?;
-    broken
-}
-
-/// A client says in HELLO which roles it plays.
-fn check_roles(hello: &Hello<'_>) -> Result<(), String> {
-    let roles = hello.details.dict("roles").map_err(|error| error.to_string())?;
-    let roles = roles.ok_or("HELLO without Details.roles")?;
-    let known = |role: &[u8]| matches!(role, b"publisher" | b"subscriber" | b"caller" | b"callee");
-    if roles.entries().any(|(role, _)| known(role)) {
-        return Ok(());
-    }
-    Err("HELLO.Details.roles names none of publisher, subscriber, caller, callee".to_owned())
 }

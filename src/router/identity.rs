@@ -90,3 +90,14 @@ impl Features {
         })
     }
 }
+
+/// Checks that HELLO.Details says which roles the client plays.
+pub(super) fn check_roles(details: Dict<'_>) -> Result<(), String> {
+    let roles = details.dict("roles").map_err(|error| error.to_string())?;
+    let roles = roles.ok_or("HELLO without Details.roles")?;
+    let known = |role: &[u8]| matches!(role, b"publisher" | b"subscriber" | b"caller" | b"callee");
+    if roles.entries().any(|(role, _)| known(role)) {
+        return Ok(());
+    }
+    Err("HELLO.Details.roles names none of publisher, subscriber, caller, callee".to_owned())
+}

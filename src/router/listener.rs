@@ -2,11 +2,12 @@
 //! HTTP long-poll, over TCP, TLS or a Unix socket.
 
 use std::io;
-use std::net::TcpListener as StdListener;
+use std::net::{IpAddr, TcpListener as StdListener};
 #[cfg(unix)]
 use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 #[cfg(unix)]
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::os;
 use crate::transport::longpoll::{Server, Times};
 use crate::transport::{Address, Endpoint, Keepalive, Protocol, Stream};
 
+use super::auth::Origin;
 use super::config::Config;
 use super::greeting::{Greeting, ListenerKind};
 use super::{RouterError, Shared, accept};
@@ -33,6 +35,8 @@ const KEEPALIVE: Keepalive =
 pub(super) struct Listener {
     /// For clients, with the port that was really bound.
     pub(super) url: String,
+    /// No other listener has it.
+    number: u64,
     socket: Socket,
     greeting: Arc<Greeting>,
 }
@@ -102,7 +106,9 @@ impl Listener {
             }
         };
         let greeting = Arc::new(Greeting { kind, tls });
-        Ok(Listener { url, socket, greeting })
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Ok(Listener { url, number, socket, greeting })
     }
 
     /// Takes clients, for ever.
@@ -110,12 +116,13 @@ impl Listener {
         /// The time to wait when the process has no file descriptor left for another client.
         const PAUSE: Duration = Duration::from_millis(50);
         loop {
-            let Ok(stream) = self.socket.accept().await else {
+            let Ok((stream, address)) = self.socket.accept().await else {
                 tokio::time::sleep(PAUSE).await;
                 continue;
             };
             let (shared, greeting) = (shared.clone(), self.greeting.clone());
-            tokio::spawn(accept::serve(shared, stream, greeting));
+            let origin = address.map_or(Origin::Listener(self.number), Origin::of);
+            tokio::spawn(accept::serve(shared, stream, origin, greeting));
         }
     }
 }
@@ -137,20 +144,21 @@ fn adopt<T: Send + 'static>(
 }
 
 impl Socket {
-    async fn accept(&self) -> io::Result<Stream> {
+    /// A client, and its address if it has one.
+    async fn accept(&self) -> io::Result<(Stream, Option<IpAddr>)> {
         match self {
             Socket::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
+                let (stream, address) = listener.accept().await?;
                 // Messages are gathered here already; the kernel need not wait for more. A failure
                 // only makes the connection slower.
                 let _ = stream.set_nodelay(true);
                 let stream = stream.into();
                 // Without it a loss is noticed later, or never.
                 let _ = KEEPALIVE.ask(&stream);
-                Ok(stream)
+                Ok((stream, Some(address.ip())))
             }
             #[cfg(unix)]
-            Socket::Unix(listener, _) => Ok(listener.accept().await?.0.into()),
+            Socket::Unix(listener, _) => Ok((listener.accept().await?.0.into(), None)),
         }
     }
 }
@@ -197,7 +205,8 @@ mod tests {
         let listener = Listener::bind("rs://127.0.0.1:0", &config, &Handle::current()).unwrap();
         let address = listener.url.trim_start_matches("rs://").trim_end_matches('/');
         let _client = TcpStream::connect(address).await.unwrap();
-        let stream = listener.socket.accept().await.unwrap();
+        let (stream, client) = listener.socket.accept().await.unwrap();
+        assert!(client.unwrap().is_loopback());
         let socket = SockRef::from(stream.tcp().unwrap());
         assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
         assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE.idle);

@@ -7,9 +7,10 @@
 //! * `config`: what the user can set.
 //! * `listener`: where clients come in.
 //! * `accept`: the way in, from a connection's first byte to a client that is served.
-//! * `connection`: the task of one client, and the states of its session.
-//! * `auth`: how clients prove who they are; `roles`: what they may do then, with `rights`: what
-//!   that means for a URI and for all that a pattern matches, by its `typical` URIs.
+//! * `connection`: the task of one client, and the states of its session; `frames`: what it reads.
+//! * `auth`: how clients prove who they are, with the `verdict` in due time; `roles`: what they may
+//!   do then, with `rights`: what that means for a URI and for all that a pattern matches, by its
+//!   `typical` URIs.
 //! * `peer`: a client as the others see it: a place for its messages; `identity`: who it is.
 //! * `realm`: realms and sessions; `request_ids` that they use, `deadlines` of their calls,
 //!   `testament`s at their end.
@@ -33,6 +34,7 @@ mod connection;
 mod deadlines;
 mod dealer;
 mod event_store;
+mod frames;
 mod greeting;
 mod identity;
 mod listener;
@@ -50,6 +52,7 @@ mod rights;
 mod roles;
 mod testament;
 mod typical;
+mod verdict;
 
 #[cfg(test)]
 mod tests;
@@ -59,7 +62,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 
 use crate::os::{lock, unpoisoned};
@@ -71,6 +74,9 @@ use listener::Listener;
 use peer::CLOSE_TIMEOUT;
 use peer::Peer;
 use realm::{Counts, Realms};
+
+/// So many threads may hash tickets at the same time, whoever gives them: there is other work.
+const HASHERS: usize = 2;
 
 /// A router. It runs until [`Router::close`], or until it is dropped.
 #[derive(Debug)]
@@ -153,6 +159,8 @@ struct Shared {
     config: Config,
     realms: Arc<Realms>,
     clients: Mutex<Clients>,
+    /// The threads that may hash tickets at the same time.
+    hashers: Arc<Semaphore>,
     /// Tells the connections of HTTP clients that the router is closed.
     closed: watch::Sender<bool>,
     /// The clients that there are.
@@ -188,6 +196,7 @@ impl Router {
             realms: Arc::new(Realms::new(&config)),
             config,
             clients: Mutex::default(),
+            hashers: Arc::new(Semaphore::new(HASHERS)),
             closed: watch::Sender::new(false),
             present: Count::default(),
             bound: Count::default(),

@@ -9,7 +9,7 @@
 static const char config[] =
     "{\"auth\": {"
     "\"ticket\": {\"joe\": {\"ticket\": \"t1\", \"role\": \"admin\"}},"
-    "\"wampcra\": {\"joe\": {\"secret\": \"s1\"}, \"salty\": {\"secret\": \"s1\", \"salt\": \"xyz\", \"iterations\": 100,"
+    "\"wampcra\": {\"joe\": {\"secret\": \"s1\"}, \"salty\": {\"secret\": \"s1\", \"salt\": \"xyz\", \"iterations\": 1001,"
     " \"keylen\": 16}},"
     "\"wamp-scram\": {\"joe\": {\"password\": \"s1\", \"kdf\": \"pbkdf2\", \"iterations\": 4096}},"
     "\"scram\": {\"joe\": {\"password\": \"s1\", \"kdf\": \"pbkdf2\", \"iterations\": 4096}},"

@@ -33,7 +33,7 @@ def auth() -> dict:
             "users": {
                 "plain": {"secret": PASSWORD, "role": ROLE},
                 "salted": {**salted, "iterations": 1000, "keylen": 32},
-                "salted otherwise": {**salted, "iterations": 77, "keylen": 20},
+                "salted otherwise": {**salted, "iterations": 1077, "keylen": 20},
             },
         },
         "scram": {

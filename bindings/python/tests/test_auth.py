@@ -11,7 +11,7 @@ from libwamp import auth
 SEED = "4ffddd896a530ce5ee8c86b83b0d31835490a97a9cd718cb2f09c9fd31c4a7d7"
 USERS = {
     "ticket": {"joe": {"ticket": "tick", "role": "user"}},
-    "wampcra": {"ann": {"secret": "hush"}, "eve": {"secret": "hush", "salt": "salt", "iterations": 100, "keylen": 32}},
+    "wampcra": {"ann": {"secret": "hush"}, "eve": {"secret": "hush", "salt": "salt", "iterations": 1001, "keylen": 32}},
     "wamp-scram": {"sam": {"password": "pencil", "kdf": "pbkdf2", "iterations": 4096}},
     "cryptosign": {"kim": {"pubkey": auth.cryptosign_public_key(SEED)}},
 }

@@ -8,18 +8,27 @@
 //!                   +-------------------------------+   for each further factor
 //! ```
 //!
-//! [`store`] knows the users and their secrets; the methods themselves are in [`crate::auth`];
-//! messages and time limits are left to [`super::connection`].
+//! Nobody outside can tell a name that nobody has from a wrong secret: [`decoys`] stand in for such
+//! names, are challenged as users are, and fail in the end, with the same words.
+//!
+//! Those who guess are slowed by [`failures`].
+//!
+//! [`store`] knows the users, each a [`principal`] by its methods; the methods themselves are in
+//! [`crate::auth`]; messages and time limits are left to [`super::connection`].
 
+mod decoys;
+mod entries;
+mod failures;
+mod principal;
 mod store;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use serde_json::{Map, Value};
 
-use crate::auth::cra::Candidate;
+use crate::auth::ticket::Ticket;
 use crate::auth::{AuthError, Secret, cra, cryptosign, scram_router};
 use crate::codec::{CodecError, Dict, Timestamp};
 use crate::protocol::uri;
@@ -27,8 +36,12 @@ use crate::protocol::uri;
 use super::identity::{Features, Identity};
 use super::roles::Permissions;
 
+pub(super) use entries::SecretValue;
+pub(super) use failures::Origin;
+use failures::Turn;
+use principal::{Key, Method};
+use store::Candidate;
 pub(super) use store::Store;
-use store::{Key, Method};
 
 /// Somebody who has said HELLO and must prove who it is.
 #[derive(Debug)]
@@ -38,6 +51,9 @@ pub(super) struct AuthExchange {
     /// The TLS channel that a login can be bound to.
     channel_id: Option<[u8; 32]>,
     features: Features,
+    /// The name under which its failures are counted, from this origin.
+    claimed: String,
+    origin: Origin,
     authid: String,
     authrole: Option<String>,
     authmethod: &'static str,
@@ -47,6 +63,8 @@ pub(super) struct AuthExchange {
     told: Map<String, Value>,
     /// The challenge that it has to answer now.
     challenge: Challenge,
+    /// Whoever is challenged is known; otherwise no answer is right.
+    is_known: bool,
     method: Method,
     /// The methods that follow.
     factors: VecDeque<Method>,
@@ -74,7 +92,7 @@ pub(super) struct Denial {
 
 #[derive(Debug)]
 enum Challenge {
-    Ticket(Secret),
+    Ticket(Ticket),
     Cra(cra::Challenger),
     Scram(Box<scram_router::Challenger>),
     Cryptosign(Box<cryptosign::Challenger>),
@@ -95,13 +113,15 @@ impl AuthExchange {
         hello: Dict<'_>,
         session: u64,
         channel_id: Option<[u8; 32]>,
+        origin: Origin,
     ) -> Result<Step, CodecError> {
         let features = Features::read(hello)?;
         let claim = Claim::read(hello)?;
         let Some(store) = store else {
             return Ok(Step::stranger(features, None));
         };
-        let methods = match store.choose(claim.methods.as_deref()) {
+        let authid = claim.authid.unwrap_or_default();
+        let methods = match store.choose(claim.methods.as_deref(), &authid) {
             Ok(methods) => methods,
             Err(why) => return Ok(Step::denied(uri::NO_MATCHING_AUTH_METHOD, why)),
         };
@@ -114,13 +134,16 @@ impl AuthExchange {
             session,
             channel_id,
             features,
-            authid: claim.authid.unwrap_or_default(),
+            claimed: claimed(&authid, &claim.authextra),
+            origin,
+            authid,
             authrole: None,
             authmethod: method.name(),
             said: claim.authextra,
             told: Map::new(),
             // Taken the place of at once.
-            challenge: Challenge::Ticket(Secret::default()),
+            challenge: Challenge::Ticket(Ticket::Plain(Secret::default())),
+            is_known: false,
             method,
             factors,
         };
@@ -138,11 +161,40 @@ impl AuthExchange {
         (self.method.name(), Value::Object(extra).to_string())
     }
 
-    /// AUTHENTICATE has come.
-    pub(super) fn answered(mut self: Box<Self>, signature: &str, extra: Dict<'_>) -> Step {
+    /// True if judging an answer takes so long that it is not for a thread that others wait for.
+    pub(super) fn is_slow(&self) -> bool {
+        matches!(self.challenge, Challenge::Ticket(Ticket::Hashed(_)))
+    }
+
+    /// AUTHENTICATE has come. The client may hear of the next step at the given time, not before.
+    pub(super) fn answered(
+        self: Box<Self>,
+        signature: &str,
+        extra: Dict<'_>,
+        now: Instant,
+    ) -> (Step, Instant) {
+        let (store, origin, claimed) = (self.store.clone(), self.origin, self.claimed.clone());
+        let step = self.judged(signature, extra);
+        let failed = matches!(step, Step::Denied(_));
+        match store.failures().judged(&claimed, origin, failed, now) {
+            Turn::At(turn) => (step, turn),
+            Turn::Refused(wait) => {
+                let seconds = wait.as_secs() + 1;
+                let why = format!(
+                    "too many logins under that name have failed from there; try again in \
+                     {seconds} s"
+                );
+                (Step::denied(uri::AUTHENTICATION_FAILED, why), now)
+            }
+        }
+    }
+
+    fn judged(mut self: Box<Self>, signature: &str, extra: Dict<'_>) -> Step {
         let extra = serde_json::from_slice(extra.as_bytes()).unwrap_or_default();
-        if let Err(error) = self.judge(signature, &extra) {
-            return Step::failed(&error);
+        let wrong = AuthError::ClientNotAuthentic("nobody has that name or key");
+        match self.judge(signature, &extra) {
+            Ok(()) if self.is_known => {}
+            verdict => return Step::failed(&verdict.err().unwrap_or(wrong)),
         }
         match self.factors.pop_front() {
             Some(method) => {
@@ -162,8 +214,7 @@ impl AuthExchange {
 
     fn judge(&mut self, signature: &str, extra: &Map<String, Value>) -> Result<(), AuthError> {
         match &self.challenge {
-            Challenge::Ticket(ticket) if ticket.matches(signature) => Ok(()),
-            Challenge::Ticket(_) => Err(AuthError::ClientNotAuthentic("its ticket is wrong")),
+            Challenge::Ticket(ticket) => ticket.verify(signature),
             Challenge::Cra(challenger) => challenger.verify(signature),
             Challenge::Scram(challenger) => {
                 let mut proof = challenger.verify(signature, extra)?;
@@ -184,8 +235,8 @@ impl AuthExchange {
             Ok(None) => {
                 let method = self.method.name();
                 let why = match self.authid.as_str() {
-                    "" => format!("no user is known here by that key; for {method} send an authid"),
-                    authid => format!("{method} is not configured here for \"{authid}\""),
+                    "" => format!("for {method} send an authid"),
+                    _ => format!("{method} is configured for nobody here"),
                 };
                 Step::denied(uri::NO_SUCH_PRINCIPAL, why)
             }
@@ -193,28 +244,34 @@ impl AuthExchange {
         }
     }
 
-    /// `None` where nobody of that name, or with that key, is known.
+    /// `None` where nobody can be meant: there is no name, or nobody has the method.
     fn next_challenge(&mut self) -> Result<Option<Challenge>, AuthError> {
         let store = self.store.clone();
         if let Method::Cryptosign = self.method {
             let router_key = store.router_key();
             let challenger = cryptosign::Challenger::new(&self.said, self.channel_id, router_key)?;
             let authid = Some(self.authid.as_str()).filter(|authid| !authid.is_empty());
-            let Some((authid, role)) = store.owner_of(challenger.public_key(), authid) else {
-                return Ok(None);
-            };
-            self.authid = authid.to_owned();
-            self.authrole.get_or_insert_with(|| role.to_owned());
+            let owner = store.owner_of(challenger.public_key(), authid);
+            self.is_known = owner.is_some();
+            if let Some((authid, role)) = owner {
+                self.authid = authid.to_owned();
+                self.authrole.get_or_insert_with(|| role.to_owned());
+            }
             return Ok(Some(Challenge::Cryptosign(Box::new(challenger))));
         }
-        let Some(principal) = store.principal(self.method, &self.authid) else {
+        if self.authid.is_empty() {
+            return Ok(None);
+        }
+        let Some(candidate) = store.candidate(self.method, &self.authid) else {
             return Ok(None);
         };
+        let Candidate { principal, is_known } = candidate;
+        self.is_known = is_known;
         self.authrole.get_or_insert_with(|| principal.role.clone());
         let challenge = match &principal.key {
             Key::Ticket(ticket) => Challenge::Ticket(ticket.clone()),
             Key::Cra(key, salt) => {
-                let candidate = Candidate {
+                let candidate = cra::Candidate {
                     session: self.session,
                     authid: &self.authid,
                     authrole: &principal.role,
@@ -248,12 +305,27 @@ impl Step {
         }
     }
 
-    fn denied(reason: &'static str, why: String) -> Step {
+    pub(super) fn denied(reason: &'static str, why: String) -> Step {
         Step::Denied(Denial { reason, why })
     }
 
+    /// A wrong secret is told in the same words whoever it is for, and whatever it is.
     fn failed(error: &AuthError) -> Step {
-        Step::denied(uri::AUTHENTICATION_FAILED, error.to_string())
+        let why = match error {
+            AuthError::ClientNotAuthentic(_) => {
+                "the authid is not known for this method, or its secret is wrong".to_owned()
+            }
+            error => error.to_string(),
+        };
+        Step::denied(uri::AUTHENTICATION_FAILED, why)
+    }
+}
+
+/// The name under which failures are counted: the authid, or the key that stands for it.
+fn claimed(authid: &str, authextra: &Map<String, Value>) -> String {
+    match authid {
+        "" => authextra.get("pubkey").and_then(Value::as_str).unwrap_or_default().to_lowercase(),
+        authid => authid.to_owned(),
     }
 }
 

@@ -2,13 +2,17 @@
 //! roles may do.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use base64::Engine;
 use serde_json::{Map, Value, json};
 
 use super::client::{Client, error, realms_with};
-use crate::auth::{ClientAuth, Credentials, PrivateKey, hex};
+use crate::auth::scram::{Kdf, Profile, salted_password};
+use crate::auth::scram_router::Stored;
+use crate::auth::{ClientAuth, Credentials, PrivateKey, Stop, cra, hex};
 use crate::codec::Dict;
-use crate::router::auth::{AuthExchange, Denial, Step};
+use crate::router::auth::{AuthExchange, Denial, Origin, Step};
 use crate::router::config::Config;
 use crate::router::identity::Identity;
 
@@ -21,7 +25,7 @@ fn config() -> Value {
         "ticket": {"joe": {"ticket": "t-secret", "role": "admin"}},
         "wampcra": {
             "joe": {"secret": "c-secret"},
-            "salty": {"secret": "c-secret", "salt": "s", "iterations": 10, "keylen": 16},
+            "salty": {"secret": "c-secret", "salt": "s", "iterations": 1000, "keylen": 16},
         },
         "wamp-scram": {"joe": {"password": "s-secret"}},
         "scram": {"joe": {"password": "s-secret", "kdf": "argon2id13", "iterations": 1, "memory": 512}},
@@ -56,7 +60,8 @@ fn log_in(
     }
     let hello = hello.to_string();
     let hello = Dict::from_checked(hello.as_bytes());
-    let mut step = AuthExchange::begin(config.auth.as_ref(), hello, 1, None).unwrap();
+    let mut step =
+        AuthExchange::begin(config.auth.as_ref(), hello, 1, None, Origin::Listener(1)).unwrap();
     let mut rounds = 0;
     loop {
         match step {
@@ -73,7 +78,8 @@ fn log_in(
                 let answer = client.answer(method, &extra).expect("an answer");
                 let extra = Value::Object(answer.extra).to_string();
                 let signature = answer.signature.expose().to_owned();
-                step = login.answered(&signature, Dict::from_checked(extra.as_bytes()));
+                let extra = Dict::from_checked(extra.as_bytes());
+                step = login.answered(&signature, extra, Instant::now()).0;
             }
         }
     }
@@ -96,10 +102,84 @@ fn each_method_lets_in_those_who_know_the_secret_and_nobody_else() {
         assert_eq!(denied.unwrap_err().reason, "wamp.error.authentication_failed", "{method}");
         let stranger = Credentials { authid: Some("ann".to_owned()), ..credentials(secret) };
         let (denied, _) = log_in(&config(), stranger, &[method]);
-        assert_eq!(denied.unwrap_err().reason, "wamp.error.no_such_principal", "{method}");
+        assert_eq!(denied.unwrap_err().reason, "wamp.error.authentication_failed", "{method}");
+        let nobody = Credentials { authid: Some(String::new()), ..credentials(secret) };
+        let (denied, rounds) = log_in(&config(), nobody, &[method]);
+        assert_eq!((denied.unwrap_err().reason, rounds), ("wamp.error.no_such_principal", 0));
     }
     let salty = Credentials { authid: Some("salty".to_owned()), ..credentials("c-secret") };
     assert!(log_in(&config(), salty, &["wampcra"]).0.is_ok());
+}
+
+/// What is stored of the secret "pencil", as `wamp_auth_...` and RFC 5802 make it.
+fn hashed() -> Value {
+    let salt = "W22ZaJ0SNY7soEsUEjb6gQ==";
+    let salt_bytes = base64::engine::general_purpose::STANDARD.decode(salt).unwrap();
+    let stop = Stop::default();
+    let argon2 = Kdf::new("argon2id13", 1, Some(512)).unwrap();
+    let ticket = salted_password(Profile::Wamp, argon2, "pencil", &salt_bytes, &stop).unwrap();
+    let derived = cra::derive_key(b"pencil", b"s", 1001, 20, &stop).unwrap();
+    let pbkdf2 = Kdf::new("pbkdf2", 4096, None).unwrap();
+    let stored = Stored::new(Profile::Wamp, pbkdf2, "pencil", salt_bytes).unwrap();
+    let verifier = json!({
+        "stored_key": hex(&stored.stored_key),
+        "server_key": hex(&*stored.server_key),
+        "salt": salt,
+    });
+    json!({
+        "ticket": {"joe": {"ticket_hash": hex(&ticket), "salt": salt, "kdf": "argon2id13",
+            "iterations": 1, "memory": 512}},
+        "wampcra": {"joe": {"derived_key": derived.expose(), "salt": "s", "iterations": 1001,
+            "keylen": 20}},
+        "wamp-scram": {"joe": verifier},
+        "scram": {"joe": verifier},
+    })
+}
+
+#[test]
+fn hashes_of_secrets_do_as_well() {
+    for method in ["ticket", "wampcra", "wamp-scram", "scram"] {
+        let (identity, rounds) = log_in(&hashed(), credentials("pencil"), &[method]);
+        let identity = identity.unwrap_or_else(|denial| panic!("{method}: {denial:?}"));
+        assert_eq!((&*identity.authid, &*identity.authmethod, rounds), ("joe", method, 1));
+        let (denied, _) = log_in(&hashed(), credentials("wrong"), &[method]);
+        assert_eq!(denied.unwrap_err().reason, "wamp.error.authentication_failed", "{method}");
+    }
+    let shown = format!("{:?}", Config::parse(Some(&json!({"auth": hashed()}).to_string())));
+    for entries in hashed().as_object().unwrap().values() {
+        for key in ["ticket_hash", "derived_key", "stored_key", "server_key"] {
+            let secret = entries["joe"].get(key).and_then(Value::as_str);
+            assert!(secret.is_none_or(|secret| !shown.contains(secret)), "{key}");
+        }
+    }
+}
+
+#[test]
+fn users_come_from_a_file() {
+    let file = std::env::temp_dir().join(format!("libwamp-users-{}", std::process::id()));
+    let path = file.to_str().unwrap();
+    let auth = json!({"wampcra": {"file": path}});
+    let parse = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        Config::parse(Some(&json!({"auth": auth}).to_string())).map_err(|error| error.to_string())
+    };
+    parse(r#"{"joe": {"secret": "c-secret"}}"#).unwrap();
+    assert!(log_in(&auth, credentials("c-secret"), &["wampcra"]).0.is_ok());
+    for (text, told) in [
+        ("{\n\"joe\": {\"secret\": pencil}}", "is not JSON: a syntax error in line 2, column"),
+        ("{\n\"joe\": {", "it ends too early in line 2"),
+        ("[\"pencil\"]", "must be an object of authids"),
+        (
+            r#"{"joe": {"secrte": "pencil"}}"#,
+            "\"joe\": \"secrte\" is unknown; did you mean \"secret\"?",
+        ),
+        (r#"{"joe": "pencil"}"#, "\"joe\": must be an object"),
+    ] {
+        let error = parse(text).unwrap_err();
+        assert!(error.contains(told) && error.contains(path), "{error}");
+        assert!(!error.contains("pencil"), "{error}");
+    }
+    std::fs::remove_file(&file).unwrap();
 }
 
 #[test]
@@ -114,10 +194,10 @@ fn a_key_lets_in_its_owner() {
     let other_key = PrivateKey::from_seed(&[8; 32]);
     let stranger = Credentials { privkey: Some(other_key), ..credentials("") };
     let (denied, _) = log_in(&config(), stranger, &["cryptosign"]);
-    assert_eq!(denied.unwrap_err().reason, "wamp.error.no_such_principal");
+    assert_eq!(denied.unwrap_err().reason, "wamp.error.authentication_failed");
     let somebody_else = Credentials { authid: Some("ann".to_owned()), ..credentials("") };
     let (denied, _) = log_in(&config(), somebody_else, &["cryptosign"]);
-    assert_eq!(denied.unwrap_err().reason, "wamp.error.no_such_principal");
+    assert_eq!(denied.unwrap_err().reason, "wamp.error.authentication_failed");
 }
 
 #[test]

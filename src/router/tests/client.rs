@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::codec::{Dict, Encoding};
 use crate::protocol::message::Message;
 use crate::router::config::Config;
-use crate::router::connection::route_chunk;
+use crate::router::frames::route_chunk;
 use crate::router::identity::{Features, Identity};
 use crate::router::peer::{Peer, WakeList};
 use crate::router::realm::{LeaveReason, RealmSession, Realms};

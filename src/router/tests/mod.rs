@@ -18,6 +18,7 @@ mod request_ids;
 mod rights;
 mod shared;
 mod sockets;
+mod strangers;
 mod transports;
 
 /// The HELLO of a client of all roles.

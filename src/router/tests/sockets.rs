@@ -1,6 +1,7 @@
 //! The router as a client sees it, over real sockets.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -393,7 +394,7 @@ async fn clients_are_challenged() {
     assert_eq!(is("authprovider"), "static");
 
     for (frame, reason, told) in [
-        (r#"[5,"wrong",{}]"#, "wamp.error.authentication_failed", "its ticket is wrong"),
+        (r#"[5,"wrong",{}]"#, "wamp.error.authentication_failed", "its secret is wrong"),
         (r#"[32,1,{},"a.b"]"#, "wamp.error.protocol_violation", "SUBSCRIBE instead of"),
         ("[5]", "wamp.error.protocol_violation", "too short"),
     ] {
@@ -431,4 +432,85 @@ async fn the_time_for_hello_is_that_for_the_whole_login() {
     assert_eq!(client.hears().await[0], 4);
     let end = soon(client.stream.next()).await;
     assert!(matches!(end, Some(Err(_))), "{end:?}");
+}
+
+/// The delay is long enough for the others to come first in any case.
+#[tokio::test]
+async fn only_failed_logins_are_slow() {
+    let router = router(
+        r#"{"hello_timeout": 1.5, "auth": {"failure_delay": {"first": 2},
+            "ticket": {"joe": {"ticket": "t"}, "ann": {"ticket": "t"}}}}"#,
+    );
+    let url = router.url().unwrap();
+    let challenged = async |authid: &str| {
+        let mut client = Client::connect(&url).await.unwrap();
+        let details = format!(
+            r#"{{"roles":{{"caller":{{}}}},"authmethods":["ticket"],"authid":"{authid}"}}"#
+        );
+        client.says(&format!(r#"[1,"realm1",{details}]"#)).await;
+        assert_eq!(client.hears().await[0], 4);
+        client
+    };
+    let begin = Instant::now();
+    let mut wrong = challenged("joe").await;
+    wrong.says(r#"[5,"wrong",{}]"#).await;
+    let mut hasty = challenged("nobody").await;
+    hasty.says(r#"[5,"wrong",{}]"#).await;
+    hasty.says(r#"[5,"t",{}]"#).await;
+    hasty.hears_abort("wamp.error.protocol_violation", "without CHALLENGE").await;
+    let mut other = challenged("ann").await;
+    other.says(r#"[5,"t",{}]"#).await;
+    assert_eq!(other.hears().await[0], 2);
+    assert!(begin.elapsed() < Duration::from_secs(2));
+
+    // The right ticket comes while the wrong one is held, and waits for its turn.
+    let mut right = challenged("joe").await;
+    right.says(r#"[5,"t",{}]"#).await;
+    wrong.hears_abort("wamp.error.authentication_failed", "its secret is wrong").await;
+    assert!(begin.elapsed() >= Duration::from_secs(2));
+    assert_eq!(right.hears().await[0], 2);
+    let mut again = challenged("joe").await;
+    let begin = Instant::now();
+    again.says(r#"[5,"t",{}]"#).await;
+    assert_eq!(again.hears().await[0], 2);
+    assert!(begin.elapsed() < Duration::from_secs(2));
+}
+
+const HELLO_JOE: &str =
+    r#"[1,"realm1",{"roles":{"caller":{}},"authmethods":["ticket"],"authid":"joe"}]"#;
+
+#[tokio::test]
+async fn a_hashed_ticket_lets_in() {
+    let hash = "c4a49510323ab4f952cac1fa99441939e78ea74d6be81ddf7096e87513dc615d";
+    let ticket = json!({"ticket_hash": hash, "salt": "W22ZaJ0SNY7soEsUEjb6gQ=="});
+    let router = router(&json!({"auth": {"ticket": {"joe": ticket}}}).to_string());
+    for (ticket, lets_in) in [("pencil", true), ("wrong", false)] {
+        let mut client = Client::connect(&router.url().unwrap()).await.unwrap();
+        client.says(HELLO_JOE).await;
+        assert_eq!(client.hears().await, json!([4, "ticket", {}]));
+        client.says(&format!(r#"[5,"{ticket}",{{}}]"#)).await;
+        match lets_in {
+            true => assert_eq!(client.hears().await[0], 2),
+            false => client.hears_abort("wamp.error.authentication_failed", "its secret").await,
+        }
+    }
+}
+
+/// The hash takes a second, and is not made on the one thread that serves the clients.
+#[tokio::test]
+async fn a_hashed_ticket_holds_up_nobody() {
+    let ticket = json!({"ticket_hash": "00".repeat(32), "salt": "W22ZaJ0SNY7soEsUEjb6gQ==",
+        "iterations": 400_000});
+    let auth = json!({"anonymous": {}, "ticket": {"joe": ticket}});
+    let router = router(&json!({ "auth": auth }).to_string());
+    let mut slow = Client::connect(&router.url().unwrap()).await.unwrap();
+    slow.says(HELLO_JOE).await;
+    assert_eq!(slow.hears().await[0], 4);
+    slow.says(r#"[5,"wrong",{}]"#).await;
+    let mut other = Client::join(&router).await;
+    other.says(r#"[32,1,{},"com.topic"]"#).await;
+    assert_eq!(other.hears().await[0], 33);
+    let verdict = tokio::time::timeout(Duration::ZERO, slow.stream.next()).await;
+    assert!(verdict.is_err(), "it came first: {verdict:?}");
+    slow.hears_abort("wamp.error.authentication_failed", "its secret").await;
 }
