@@ -2069,19 +2069,17 @@ WAMP_API const uint8_t *wamp_value_binary(const struct wamp_value_t *value, size
 WAMP_API size_t wamp_value_size(const struct wamp_value_t *value);
 
 /**
- * The entry of a list, or the value of a dict's entry, at `index`; NULL if there is none, and below
- * the 128th level of nesting.
+ * The entry of a list, or the value of a dict's entry, at `index`; NULL if there is none, and
+ * below the 128th level of nesting.
  */
 WAMP_API const struct wamp_value_t *wamp_value_at(const struct wamp_value_t *value, size_t index);
 
 /**
  * The key of a dict's entry at `index`, NUL-terminated; lives as long as the value. `size` (may be
- * NULL) receives its length in bytes. NULL if there is none. A key that is a list or a dict, as CBOR
- * and MsgPack may have, is shown as its JSON text.
+ * NULL) receives its length in bytes. NULL if there is none. A key that is a list or a dict, as
+ * CBOR and MsgPack may have, is shown as its JSON text.
  */
-WAMP_API const char *wamp_value_key(const struct wamp_value_t *value,
-                                    size_t index,
-                                    size_t *size);
+WAMP_API const char *wamp_value_key(const struct wamp_value_t *value, size_t index, size_t *size);
 
 /**
  * The value at `key` of a dict; the last one if the key occurs twice; NULL if there is none.

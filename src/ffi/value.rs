@@ -144,8 +144,8 @@ pub unsafe extern "C" fn wamp_value_size(value: *const wamp_value_t) -> usize {
     look(value, 0, |tree, shown, index| Some(tree.size(shown, index)))
 }
 
-/// The entry of a list, or the value of a dict's entry, at `index`; NULL if there is none, and below
-/// the 128th level of nesting.
+/// The entry of a list, or the value of a dict's entry, at `index`; NULL if there is none, and
+/// below the 128th level of nesting.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_value_at(
     value: *const wamp_value_t,
@@ -155,8 +155,8 @@ pub unsafe extern "C" fn wamp_value_at(
 }
 
 /// The key of a dict's entry at `index`, NUL-terminated; lives as long as the value. `size` (may be
-/// NULL) receives its length in bytes. NULL if there is none. A key that is a list or a dict, as CBOR
-/// and MsgPack may have, is shown as its JSON text.
+/// NULL) receives its length in bytes. NULL if there is none. A key that is a list or a dict, as
+/// CBOR and MsgPack may have, is shown as its JSON text.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_value_key(
     value: *const wamp_value_t,

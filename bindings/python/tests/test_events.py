@@ -83,19 +83,21 @@ MIXTURES = {
 def test_events_that_come_together(router, values):
     async def main():
         to = (router.url, "realm1")  # our own, as its speed makes no difference to this
-        async with libwamp.connect(*to) as publisher, libwamp.connect(*to) as subscriber:
+        connection = libwamp.Connection(*to)
+        async with libwamp.connect(*to) as publisher:
             topic, inbox = uri("together"), Inbox()
-            await subscriber.subscribe(topic, inbox)
+            await (await connection.open()).subscribe(topic, inbox)
             for value in values:
                 publisher.publish(topic, value)
                 publisher.publish(topic)
                 publisher.publish(topic, 1, named=value)
             deadline = time.monotonic() + 60
-            while subscriber.stats["receive_queue_events"] < 3 * len(values):  # before the loop takes any
+            while connection.stats["receive_queue_events"] < 3 * len(values):  # before the loop takes any
                 assert time.monotonic() < deadline
             events = await inbox.received(3 * len(values))
             each = ([((value,), {}), ((), {}), ((1,), {"named": value})] for value in values)
             assert events == [event for three in each for event in three]
+        await connection.close()
 
     run(main())
 

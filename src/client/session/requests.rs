@@ -269,9 +269,9 @@ impl Session {
 
     /// Sees to it that what waits is written: by the task, which gathers what comes meanwhile; or
     /// here, where nothing else seems to come, which spares waking the task.
-    fn send(&self) {
+    fn send(&self, unsent: usize) {
         let is_sent = self.shared.doorbell.is_asleep()
-            && self.pace.is_lone(self.begun.elapsed())
+            && self.pace.is_lone(unsent, self.begun.elapsed())
             && self.driver.get().and_then(Weak::upgrade).is_some_and(|driver| driver.write_now());
         if !is_sent {
             self.shared.doorbell.ring();
@@ -317,6 +317,7 @@ impl Session {
         run: impl FnOnce(&mut Protocol) -> Result<T, RequestError>,
     ) -> Result<T, Failure> {
         let result = run(&mut core.protocol);
+        let unsent = core.protocol.outbox().len();
         if core.protocol.has_events() {
             let deferred = self.hand_over(&mut core);
             drop(core);
@@ -325,7 +326,7 @@ impl Session {
             drop(core);
         }
         if next == Next::Ring || result.is_err() {
-            self.send();
+            self.send(unsent);
         }
         result.map_err(Failure::from)
     }
