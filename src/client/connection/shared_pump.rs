@@ -376,6 +376,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_left_in_the_transport_is_read_by_the_task() {
+        let router = Scripted::new(true, [message(WELCOME)]).with_socket();
+        let (session, shared, woken) = asleep(&router);
+        assert_eq!(polled(&session, 1).len(), 1);
+        session.subscribe("a.b", Dict::EMPTY, Receiver::App(Arc::new(Polls))).unwrap();
+        router.says(message("[33,1,7]"));
+        assert!(poll(&shared, &woken).is_pending());
+        assert_eq!(polled(&session, 1).len(), 1);
+        woken.0.store(0, Ordering::SeqCst);
+        // As many as one read and the one after it take in; the socket has no more to tell.
+        let mut heard = thread::scope(|scope| {
+            let polls = scope.spawn(|| polled(&session, 1000));
+            until(|| router.is_detached());
+            router.say_together((0..300).map(|_| message("[36,7,8,{}]")));
+            polls.join().unwrap().len()
+        });
+        assert!(heard < 300 && woken.0.load(Ordering::SeqCst) > 0, "{heard}");
+        while heard < 300 {
+            let _ = poll(&shared, &woken);
+            heard += polled(&session, 1000).len();
+        }
+        assert_eq!(heard, 300);
+    }
+
+    #[tokio::test]
     async fn an_outcome_that_comes_by_another_way_ends_the_wait() {
         let router = Scripted::new(true, [message(WELCOME)]).with_socket();
         let (session, _shared, _woken) = asleep(&router);

@@ -11,7 +11,7 @@ use crate::client::session::events::Deferred;
 use crate::protocol::Phase;
 use crate::transport::TransportError;
 
-use super::Pump;
+use super::{Pump, READ_AHEAD, TURN_BYTES};
 
 /// The traces that other threads have left for the task.
 #[derive(Default)]
@@ -91,6 +91,8 @@ impl Pump {
     pub(in super::super) fn read_now(&mut self, cx: &mut Context<'_>, takes: bool) -> Read {
         self.taken = 0;
         let (received, trouble) = self.receive(cx);
+        // Otherwise there may be more in the transport's buffers, of which no socket tells.
+        let is_all = self.frames.len() < READ_AHEAD && self.taken < TURN_BYTES;
         self.borrowed.trouble = self.borrowed.trouble.take().or(trouble);
         let mut read = Read::default();
         if received {
@@ -101,7 +103,7 @@ impl Pump {
             self.borrowed.deferred.push(std::mem::take(&mut read.deferred));
         }
         let is_read = received || !self.skipped && !self.is_clogged();
-        read.goes_on = is_read && self.is_idle() && self.finish(cx);
+        read.goes_on = is_read && is_all && self.is_idle() && self.finish(cx);
         read
     }
 
