@@ -18,8 +18,8 @@ mod primitives {
     pub(super) use loom::sync::{Mutex, MutexGuard};
 }
 
-/// What the threads of a model see of each other but for the hand-over: sockets, wake-ups, and who
-/// waits.
+/// All that the threads of a model see of each other but for the hand-over: sockets, wake-ups, and
+/// who waits.
 #[derive(Default)]
 struct World {
     /// Messages in the socket.

@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 CRATE = HERE / "crate" if (HERE / "crate").is_dir() else HERE.parents[1]  # an sdist brings it along
 HEADER = CRATE / "include" / "wamp.h"
 
-# What the header has not as an integer, what the library calls in Python, and what is below.
+# Names that the header has not as integers, that the library calls in Python, and that are below.
 MORE = """
 static char *const WAMP_VERSION;
 extern "Python" void wamp_python_log(int level, const char *line, void *user_data);

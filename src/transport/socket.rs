@@ -79,13 +79,16 @@ impl Socket {
 
     /// Has a socket that was returned watched for when it can be written, too.
     #[cold]
-    fn watch_writes(&mut self, cx: &Context<'_>) -> io::Result<()> {
+    fn watch_writes(&mut self, cx: &Context<'_>) -> io::Result<&mut Watched> {
         if let State::Returned(socket) = mem::replace(&mut self.state, State::Gone) {
             self.state = State::Watched(socket.watch()?);
         }
         // Whoever waits to read has said so where it is no longer heard.
         cx.waker().wake_by_ref();
-        Ok(())
+        match &mut self.state {
+            State::Watched(socket) => Ok(socket),
+            _ => Err(ErrorKind::NotConnected.into()),
+        }
     }
 
     /// See [`ByteCounts`].
@@ -126,18 +129,16 @@ impl Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if let State::Returned(socket) = &self.state {
-            if let Poll::Ready(sent) = socket.send(slices) {
-                self.byte_counts.written += *sent.as_ref().unwrap_or(&0) as u64;
-                return Poll::Ready(sent);
-            }
-            self.watch_writes(cx)?;
-        }
-        let sent = ready!(match &self.state {
+        let mut sent = match &self.state {
             State::Watched(socket) => socket.poll_send(cx, slices),
             State::Detached(socket) => socket.send(slices),
-            State::Returned(_) | State::Gone => Poll::Ready(Err(ErrorKind::NotConnected.into())),
-        });
+            State::Returned(socket) => socket.send(slices),
+            State::Gone => Poll::Ready(Err(ErrorKind::NotConnected.into())),
+        };
+        if sent.is_pending() && matches!(self.state, State::Returned(_)) {
+            sent = self.watch_writes(cx)?.poll_send(cx, slices);
+        }
+        let sent = ready!(sent);
         self.byte_counts.written += *sent.as_ref().unwrap_or(&0) as u64;
         Poll::Ready(sent)
     }
@@ -200,12 +201,10 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if matches!(self.state, State::Returned(_)) {
-            self.watch_writes(cx)?;
-        }
         match &mut self.state {
             State::Watched(socket) => socket.poll_shutdown(cx),
-            _ => Poll::Ready(Err(ErrorKind::NotConnected.into())),
+            State::Returned(_) => self.watch_writes(cx)?.poll_shutdown(cx),
+            State::Detached(_) | State::Gone => Poll::Ready(Err(ErrorKind::NotConnected.into())),
         }
     }
 }

@@ -214,7 +214,7 @@ def _binary(value: Any) -> str:
 
 
 def pieces_maker() -> Callable[[Any, int], Iterable[str]]:
-    """What `_write` makes for each text, made once: from its C part, where this Python has it."""
+    """The results of `_write` for texts, each made once: from its C part, where this Python has it."""
     try:
         make = getattr(json.encoder, "c_make_encoder")  # noqa: B009 - typeshed has it not
         quote = json.encoder.encode_basestring

@@ -61,7 +61,7 @@ def settle(future: asyncio.Future[Any], value: Any) -> None:
 
 
 class Wishes(NamedTuple):
-    """What few requests want beside their outcome."""
+    """Wishes that few requests have beside their outcome."""
 
     on_progress: Callable[[Any], Any] | None
     lane: Lane | None  # for on_progress

@@ -289,8 +289,8 @@ impl Pump {
     /// Writes what has gathered.
     fn write(&mut self, cx: &mut Context<'_>) -> bool {
         let written = self.write_all(cx);
-        if std::mem::take(&mut self.borrowed.wakes_host) {
-            self.shared.queue.wake();
+        if self.untold >= UNTOLD {
+            self.tell_host();
         }
         written.unwrap_or_else(|error| {
             self.transport_failed(error);
@@ -329,7 +329,10 @@ impl Pump {
                 return Ok(progress);
             };
             let mut core = self.session.lock_core();
-            self.borrowed.wakes_host |= self.session.batch_written(&mut core, batch);
+            if self.session.batch_written(&mut core, batch) {
+                // At once: it waits for this in order to send more.
+                self.untold = UNTOLD;
+            }
         }
     }
 

@@ -109,7 +109,11 @@ impl SharedPump {
                 self.flag.get_or_init(|| flag)
             }
         };
-        let socket = self.borrow(self.pump.try_take()?, |pump, _| (pump.detach(), false))??;
+        let detach = |pump: &mut Pump, _: &mut Context<'_>| {
+            let socket = pump.detach();
+            (socket, socket.is_none() && pump.is_left())
+        };
+        let socket = self.borrow(self.pump.try_take()?, detach)??;
         Some(([socket, flag.fd()], flag))
     }
 
@@ -174,7 +178,7 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    use super::super::pump::tests::{Scripted, message, pump};
+    use super::super::pump::tests::{Scripted, message, pump_with};
     use super::*;
     use crate::client::session::Waiter;
     use crate::client::{EventHandler, Notice, Receiver, Session};
@@ -196,7 +200,11 @@ mod tests {
 
     /// An open session whose task sleeps, and that task.
     fn asleep(router: &Scripted) -> (Arc<Session>, Arc<SharedPump>, Arc<Woken>) {
-        let (connection, pump) = pump(router);
+        asleep_with(router, "")
+    }
+
+    fn asleep_with(router: &Scripted, more: &str) -> (Arc<Session>, Arc<SharedPump>, Arc<Woken>) {
+        let (connection, pump) = pump_with(router, more);
         let session = connection.current_session().unwrap();
         let shared = Arc::new(SharedPump::new(pump, connection.shared().clone()));
         let driver: Weak<dyn Driver> = Arc::downgrade(&shared) as _;
@@ -398,6 +406,33 @@ mod tests {
             heard += polled(&session, 1000).len();
         }
         assert_eq!(heard, 300);
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_is_lost_on_its_way_is_told_to_the_task() {
+        let router = Scripted::new(true, [message(WELCOME)]).with_socket();
+        let (session, shared, woken) = asleep(&router);
+        router.lose_socket();
+        thread::scope(|scope| {
+            let calls = scope.spawn(|| call(&session));
+            until(|| woken.0.load(Ordering::SeqCst) > 0);
+            until(|| poll(&shared, &woken).is_ready());
+            assert_eq!(calls.join().unwrap(), Some(EventKind::Error));
+        });
+    }
+
+    #[tokio::test]
+    async fn the_option_leaves_all_reading_to_the_task() {
+        let router = Scripted::new(true, [message(WELCOME)]).with_socket();
+        let (session, shared, woken) = asleep_with(&router, r#", "drive": false"#);
+        thread::scope(|scope| {
+            let calls = scope.spawn(|| call(&session));
+            until(|| router.sent().len() == 2);
+            router.says(message("[50,1,{}]"));
+            until(|| poll(&shared, &woken).is_pending() && calls.is_finished());
+            assert_eq!(calls.join().unwrap(), Some(EventKind::Result));
+        });
+        assert!(!router.was_detached());
     }
 
     #[tokio::test]

@@ -111,7 +111,7 @@ fn each_method_lets_in_those_who_know_the_secret_and_nobody_else() {
     assert!(log_in(&config(), salty, &["wampcra"]).0.is_ok());
 }
 
-/// What is stored of the secret "pencil", as `wamp_auth_...` and RFC 5802 make it.
+/// Entry of the secret "pencil", as `wamp_auth_...` and RFC 5802 make it.
 fn hashed() -> Value {
     let salt = "W22ZaJ0SNY7soEsUEjb6gQ==";
     let salt_bytes = base64::engine::general_purpose::STANDARD.decode(salt).unwrap();

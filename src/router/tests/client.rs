@@ -84,6 +84,14 @@ impl Client {
         assert_eq!(self.tries(frame), Ok(()), "{frame}");
     }
 
+    /// A client without any feature that has registered a procedure.
+    pub(super) fn serving(realms: &Arc<Realms>, id: u64, procedure: &str) -> Client {
+        let mut callee = Client::join(realms, id);
+        callee.says(&format!(r#"[64,1,{{}},"{procedure}"]"#));
+        assert_eq!(callee.hears_one()[0], 65);
+        callee
+    }
+
     /// The messages that have come since the last time.
     pub(super) fn hears(&self) -> Vec<Value> {
         let Some(batch) = self.peer.take() else {

@@ -90,9 +90,7 @@ fn of_calls_that_are_not_allowed() {
 #[test]
 fn of_calls_that_no_callee_takes() {
     let realms = realms();
-    let mut plain = Client::join(&realms, 1);
-    plain.says(r#"[64,1,{},"com.sum"]"#);
-    plain.hears();
+    let plain = Client::serving(&realms, 1, "com.sum");
     let mut caller = Client::able(&realms, 2);
     caller.says(r#"[48,1,{"progress":true},"com.sum"]"#);
     assert_eq!(error(&caller).2, "wamp.error.feature_not_supported");
@@ -166,7 +164,7 @@ fn of_calls_whose_callee_has_gone() {
     callee.hears_nothing();
 }
 
-/// What runs goes on without its registration, and so does its input.
+/// Calls that run go on without their registration, and so does their input.
 #[test]
 fn of_calls_whose_procedure_has_gone() {
     let (mut callee, mut caller) = begun("");

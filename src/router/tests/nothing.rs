@@ -1,5 +1,5 @@
-//! What clients write where they mean nothing: null, an empty list for an empty dict, and the many
-//! forms of JavaScript's `undefined`.
+//! Values that clients write where they mean nothing: null, an empty list for an empty dict, and
+//! the many forms of JavaScript's `undefined`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -70,7 +70,7 @@ fn frames(message: &str) -> impl Iterator<Item = (Encoding, Vec<u8>, String)> {
     })
 }
 
-/// What a message with nothing in it comes to for a client of its own: what another one, which
+/// Answers to a message with nothing in it, for a client of its own: what another one, which
 /// subscribes to and has registered everything, hears as well.
 fn outcome(
     realms: &Arc<Realms>,

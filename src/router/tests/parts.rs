@@ -40,9 +40,7 @@ fn all_parts_go_to_one_invocation() {
 #[test]
 fn a_call_in_parts_needs_all_three() {
     let realms = realms();
-    let mut callee = Client::join(&realms, 1);
-    callee.says(r#"[64,1,{},"com.sum"]"#);
-    callee.hears();
+    let callee = Client::serving(&realms, 1, "com.sum");
     let mut caller = Client::able(&realms, 2);
     caller.says(r#"[48,1,{"progress":true},"com.sum"]"#);
     assert_eq!(error(&caller).2, "wamp.error.feature_not_supported");

@@ -182,9 +182,7 @@ fn force_reregister_takes_the_place_of_all() {
 #[test]
 fn a_callee_that_knows_no_revocation_is_not_told() {
     let realms = realms();
-    let mut plain = Client::join(&realms, 1);
-    plain.says(r#"[64,1,{},"com.work"]"#);
-    plain.hears();
+    let mut plain = Client::serving(&realms, 1, "com.work");
     let mut newcomer = Client::join(&realms, 2);
     newcomer.says(r#"[64,1,{"force_reregister":true},"com.work"]"#);
     assert_eq!(newcomer.hears_one()[0], 65);

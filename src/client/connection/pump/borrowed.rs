@@ -18,8 +18,6 @@ use super::{Pump, READ_AHEAD, TURN_BYTES};
 pub(super) struct Borrowed {
     /// The socket is watched by a thread, and not by the runtime.
     is_detached: bool,
-    /// The host is to be told of what came.
-    pub(super) wakes_host: bool,
     /// Left to the task.
     deferred: Vec<Deferred>,
     /// The end of the transport, for the task to see to.
@@ -37,21 +35,22 @@ pub(in super::super) struct Read {
     pub(in super::super) goes_on: bool,
 }
 
-impl Borrowed {
-    fn has_work(&self) -> bool {
-        self.wakes_host || !self.deferred.is_empty() || self.trouble.is_some()
-    }
-}
-
 impl Pump {
     /// Does what other threads have left, on the task.
     pub(super) fn take_over(&mut self) {
+        self.tell_host();
         for deferred in std::mem::take(&mut self.borrowed.deferred) {
             deferred.run(&self.shared);
         }
         if let Some(trouble) = self.borrowed.trouble.take() {
             self.give_up(trouble);
         }
+    }
+
+    /// True if something is left for the task.
+    pub(in super::super) fn is_left(&self) -> bool {
+        let Borrowed { deferred, trouble, .. } = &self.borrowed;
+        self.untold > 0 || !deferred.is_empty() || trouble.is_some()
     }
 
     /// Writes what has gathered; false if that, or anything else, is left to the task, which is to
@@ -69,7 +68,8 @@ impl Pump {
         self.finish(cx)
     }
 
-    /// Takes the socket from the runtime. `None`: it stays there.
+    /// Takes the socket from the runtime. `None`: it stays there, or is lost, which is left to the
+    /// task.
     pub(in super::super) fn detach(&mut self) -> Option<RawFd> {
         if !self.is_idle() || self.borrowed.is_detached {
             return None;
@@ -109,7 +109,7 @@ impl Pump {
 
     /// True if the pump does nothing but wait.
     fn is_idle(&self) -> bool {
-        self.is_running() && self.sending.is_none() && !self.unflushed && !self.borrowed.has_work()
+        self.is_running() && self.sending.is_none() && !self.unflushed && !self.is_left()
     }
 
     /// Writes what has gathered; true if the pump does nothing but wait again.

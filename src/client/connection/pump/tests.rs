@@ -23,13 +23,16 @@ const GOODBYE: &str = r#"[6,{},"wamp.close.system_shutdown"]"#;
 #[derive(Default)]
 struct Script {
     steps: VecDeque<Step>,
-    /// What the client has sent, and where it closed the transport.
+    /// Messages of the client, and where it closed the transport.
     sent: Vec<String>,
     /// The router answers the closing handshake.
     closes: bool,
-    /// What can be read while a step is there, once the socket is detached.
+    /// Readable while a step is there, once the socket is detached.
     socket: Option<Flag>,
     is_detached: bool,
+    was_detached: bool,
+    /// The socket cannot be detached, nor used after that.
+    is_lost: bool,
 }
 
 #[derive(Clone, Default)]
@@ -61,6 +64,14 @@ impl Scripted {
 
     pub(in super::super) fn is_detached(&self) -> bool {
         lock(&self.0).is_detached
+    }
+
+    pub(in super::super) fn was_detached(&self) -> bool {
+        lock(&self.0).was_detached
+    }
+
+    pub(in super::super) fn lose_socket(&self) {
+        lock(&self.0).is_lost = true;
     }
 
     /// The beginnings of what was sent.
@@ -116,7 +127,11 @@ impl Transport for Scripted {
 
     fn detach(&mut self) -> Option<io::Result<RawFd>> {
         let mut script = lock(&self.0);
+        if script.is_lost {
+            return Some(Err(io::ErrorKind::NotConnected.into()));
+        }
         script.is_detached = script.socket.is_some();
+        script.was_detached |= script.is_detached;
         script.socket.as_ref().map(|socket| Ok(socket.fd()))
     }
 
@@ -135,9 +150,14 @@ fn lost() -> Step {
 }
 
 /// A connection whose attempt has come to this transport.
-pub(in super::super) fn pump(router: &Scripted) -> (Arc<Connection>, Pump) {
-    let options = r#"{"url": "ws://h", "realm": "r", "dispatch": "manual"}"#;
-    let options = Arc::new(Options::parse(options).unwrap());
+fn pump(router: &Scripted) -> (Arc<Connection>, Pump) {
+    pump_with(router, "")
+}
+
+/// The same, with more options.
+pub(in super::super) fn pump_with(router: &Scripted, more: &str) -> (Arc<Connection>, Pump) {
+    let options = format!(r#"{{"url": "ws://h", "realm": "r", "dispatch": "manual"{more}}}"#);
+    let options = Arc::new(Options::parse(&options).unwrap());
     let connection = Connection::new((*options).clone());
     lock(&connection.state).open().unwrap();
     let session = connection.begin_session(&options, 0, router).unwrap().unwrap();
