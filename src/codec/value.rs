@@ -245,24 +245,27 @@ impl Tree {
     }
 
     /// Forgets everything, for other documents. Of its room up to `kept` bytes for texts stay, and
-    /// as much for each kind of what else it has.
+    /// with 0 nothing but a little.
     pub fn clear(&mut self, kept: usize) {
+        /// The most entries of a list for which room is kept.
+        const ENTRIES: usize = 4096;
+        const FEW: usize = 64;
         if self.branches.is_empty() {
             return;
         }
         self.stepped = 0;
-        clear(&mut self.roots, kept);
-        clear(&mut self.branches, kept);
-        clear(&mut self.links, kept);
-        clear(&mut self.spare_links, kept);
+        let entries = if kept == 0 { FEW } else { ENTRIES };
+        clear(&mut self.roots, entries);
+        clear(&mut self.branches, entries);
+        clear(&mut self.links, entries);
+        clear(&mut self.spare_links, entries);
         self.arena.clear(kept);
     }
 
-    /// The bytes of room that it has.
+    /// About the bytes of room that it has.
     pub fn room(&self) -> usize {
-        let Tree { roots, branches, links, spare_links, arena, .. } = self;
-        let links = bytes(links) + bytes(spare_links);
-        arena.room() + bytes(roots) + bytes(branches) + links
+        let entries = self.branches.capacity() + self.links.capacity();
+        self.arena.room() + entries * (size_of::<Branch>() + size_of::<Link>())
     }
 
     // ===== finding =====
@@ -420,12 +423,7 @@ fn has_key(encoding: Encoding, bytes: &[u8], at: usize, key: &[u8]) -> bool {
 
 fn clear<T>(list: &mut Vec<T>, kept: usize) {
     list.clear();
-    if bytes(list) > kept {
+    if list.capacity() > kept {
         *list = Vec::new();
     }
-}
-
-/// The bytes of room that a list has.
-fn bytes<T>(list: &Vec<T>) -> usize {
-    list.capacity() * size_of::<T>()
 }
