@@ -66,6 +66,9 @@ impl From<RouterError> for Failure {
 /// | `hello_timeout`      | seconds, 10    | from the connection to HELLO                         |
 /// | `max_message_size`   | bytes, 16 MiB  | the largest message that is accepted and passed on   |
 /// | `send_queue_bytes`   | bytes, 256 MiB | how much may wait for a client until it is dropped   |
+/// | `memory_limit`       | bytes, 1 GiB   | the memory that clients may make the router use, all |
+/// |                      |                | together: see below                                  |
+/// | `message_timeout`    | seconds, 60    | how long a message may take to come                  |
 /// | `disclose`           | object         | `caller`, `publisher`: if true, always disclosed     |
 /// | `tls`                | object         | `cert`, `key`, for wss://, rss:// and https://;      |
 /// |                      |                | `client_ca` signs the certificates that clients must |
@@ -81,6 +84,10 @@ impl From<RouterError> for Failure {
 /// A client that reads nothing for 60 s while data is waiting for it is dropped, and so is one that
 /// has silently disappeared, after 90 s. Until it has joined, its messages are limited to 64 KiB. A
 /// URI in a request may have at most 8192 bytes.
+///
+/// Above three quarters of `memory_limit`, clients that send much are not read until less is in
+/// use, and of the clients that take nothing for half a second the one with the most waiting is
+/// dropped. At the limit, large messages are refused, with WAMP_URI_UNAVAILABLE.
 ///
 /// Without `auth` every client may join, as `anonymous`; with it, those that its keys name:
 ///
@@ -192,7 +199,9 @@ pub unsafe extern "C" fn wamp_router_url(router: *mut wamp_router_t) -> *const c
 
 /// The router's counters, as the kwargs of a message: `clients` (connected, joined or not),
 /// `sessions`, `subscriptions`, `registrations`, `pending_calls`, `messages_in`, `messages_out`,
-/// `dropped` (clients that did not read; see `send_queue_bytes`). To be freed by
+/// `dropped` (clients that did not read; see `send_queue_bytes`), `memory` (bytes that count
+/// against `memory_limit`), `refused_messages` and `dropped_stalled` (because of `memory_limit`),
+/// `dropped_late` (clients whose messages took longer than `message_timeout`). To be freed by
 /// wamp_message_free(). NULL on failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_stats(router: *mut wamp_router_t) -> *mut wamp_message_t {
@@ -207,6 +216,10 @@ pub unsafe extern "C" fn wamp_router_stats(router: *mut wamp_router_t) -> *mut w
             "messages_in": stats.messages_in,
             "messages_out": stats.messages_out,
             "dropped": stats.dropped,
+            "memory": stats.memory,
+            "refused_messages": stats.refused_messages,
+            "dropped_stalled": stats.dropped_stalled,
+            "dropped_late": stats.dropped_late,
         }))
     })
 }

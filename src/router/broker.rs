@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::codec::{Dict, DictWriter, Encoding, Out, Rules, Unsendable};
 use crate::protocol::ids::IdMap;
 use crate::protocol::message::{
@@ -13,13 +15,16 @@ use crate::protocol::message::{
 };
 use crate::protocol::uri::{self, Match};
 
+use super::budget;
 use super::event_store::EventStore;
 use super::meta_event::{MetaEvent, subscription_details};
 use super::options::{flag, read_match};
 use super::pattern::{Entry, Table};
 use super::peer::{Peer, Subscribers, WakeList};
 use super::publication::{Publication, PublishOptions};
-use super::request::{Fault, Refusal, check_own_uri, check_pattern, is_reserved};
+use super::request::{
+    Fault, Refusal, check_memory, check_own_uri, check_pattern, is_large, is_reserved,
+};
 use super::roles::{Action, Kind};
 
 /// All subscriptions of a realm.
@@ -43,6 +48,8 @@ pub(super) struct Broker {
 #[derive(Debug, Default)]
 struct Encoded {
     bytes: Vec<u8>,
+    /// The same, where it is so large that the queues of its receivers share it.
+    shared: Option<Bytes>,
     state: State,
 }
 
@@ -57,6 +64,18 @@ enum State {
     Ready,
     /// This encoding cannot carry it.
     Impossible,
+}
+
+impl Encoded {
+    /// Encodes it, unless the encoding cannot carry it, or there is no memory for it.
+    fn encode(&mut self, event: &Event<'_>, encoding: Encoding) {
+        self.state = State::Impossible;
+        let mut out = Out::new(&mut self.bytes, encoding, Rules::Tolerant);
+        event.write(&mut out);
+        if out.finish().is_ok() {
+            self.state = State::Ready;
+        }
+    }
 }
 
 /// The reach of an event.
@@ -180,7 +199,8 @@ impl Broker {
         let options = PublishOptions::read(message.options)?;
         let permissions = &from.identity().permissions;
         let checked = check_own_uri(&message.topic, Match::Exact)
-            .and_then(|()| permissions.check(Action::Publish, &message.topic));
+            .and_then(|()| permissions.check(Action::Publish, &message.topic))
+            .and_then(|()| check_memory(from.budget(), message.payload));
         if let Err(refused) = checked {
             return if options.acknowledge { Err(refused) } else { Err(Fault::Unheard) };
         }
@@ -296,23 +316,29 @@ fn deliver_to(
     for receiver in receivers {
         let encoding = receiver.encoding();
         let own = &mut encoded[encoding as usize];
-        if own.state == State::Unwanted && encoding == publication.payload.encoding {
+        let is_large = is_large(publication.payload);
+        if own.state == State::Unwanted && encoding == publication.payload.encoding && !is_large {
             own.state = State::SentOnce;
             reach.note(receiver.try_send(wakes, |out| event.write(out)));
             continue;
         }
         if matches!(own.state, State::Unwanted | State::SentOnce) {
-            let mut out = Out::new(&mut own.bytes, encoding, Rules::Tolerant);
-            event.write(&mut out);
-            own.state = out.finish().map_or(State::Impossible, |()| State::Ready);
+            own.encode(&event, encoding);
+            if is_large && own.state == State::Ready {
+                let message = std::mem::take(&mut own.bytes);
+                own.shared = Some(budget::shared(message, receiver.budget()));
+            }
         }
-        match own.state {
-            State::Ready => reach.note(receiver.try_send(wakes, |out| out.whole(&own.bytes))),
+        match (own.state, &own.shared) {
+            (State::Ready, Some(message)) => reach.note(receiver.try_share(wakes, message)),
+            (State::Ready, None) => {
+                reach.note(receiver.try_send(wakes, |out| out.whole(&own.bytes)));
+            }
             _ => reach.reached = true,
         }
     }
     for used in encoded {
-        used.state = State::Unwanted;
+        (used.state, used.shared) = (State::Unwanted, None);
         // One large event is no reason to keep a large buffer.
         used.bytes.clear();
         used.bytes.shrink_to(64 * 1024);

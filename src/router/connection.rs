@@ -42,6 +42,8 @@ use super::frames::{message, route_chunk};
 use super::identity::check_roles;
 use super::peer::{Peer, PeerCommand, Sizes, WakeList};
 use super::realm::{LeaveReason, RealmSession};
+use super::receiving::Receiving;
+use super::throttle::{HEAVY, Throttle};
 use super::verdict::{Verdict, verdict};
 
 /// The most messages, and about the most bytes, that one turn reads.
@@ -64,10 +66,16 @@ pub(super) struct Connection<'a> {
     call_timer: Option<Pin<Box<Sleep>>>,
     /// The frames that were read and are not yet routed.
     frames: Vec<Bytes>,
+    /// The messages that have come, and the one that has begun to.
+    received: u64,
+    receiving: Receiving,
+    throttle: Throttle,
     /// Nothing more can be read.
     hung_up: bool,
     /// The batch that is being written, and the number of its messages that are.
     writing: Option<(Batch, usize)>,
+    /// The number of messages that were written.
+    written: u64,
     wakes: WakeList,
 }
 
@@ -116,8 +124,12 @@ impl<'a> Connection<'a> {
             deadline: Some(Box::pin(sleep_until(hello_due))),
             call_timer: None,
             frames: Vec::new(),
+            received: 0,
+            receiving: Receiving::default(),
+            throttle: Throttle::default(),
             hung_up: false,
             writing: None,
+            written: 0,
             wakes: WakeList::default(),
         }
     }
@@ -144,7 +156,7 @@ impl<'a> Connection<'a> {
     /// Tells whether there may be more to read.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
         self.obey()?;
-        let more = self.read(cx)?;
+        let more = !self.throttle.is_paused(self.shared, self.peer, cx) && self.read(cx)?;
         self.release(cx);
         self.expire_calls(cx);
         self.wakes.wake();
@@ -211,6 +223,7 @@ impl<'a> Connection<'a> {
             match self.transport.poll_receive(cx) {
                 Poll::Ready(Ok(Incoming::Message(frame))) => {
                     bytes += frame.len();
+                    self.received += 1;
                     self.frames.push(frame);
                     // How large the next one may be is up to what becomes of this one.
                     if let Phase::Opening | Phase::Challenged(..) | Phase::Held(..) = self.phase {
@@ -220,7 +233,8 @@ impl<'a> Connection<'a> {
                 Poll::Ready(Ok(Incoming::Alive | Incoming::Pong)) => {}
                 Poll::Pending => {
                     self.route();
-                    return Ok(false);
+                    self.receive_rest(cx);
+                    return Ok(self.throttle.has_read(bytes, self.shared, self.peer));
                 }
                 Poll::Ready(Ok(Incoming::Closed { .. })) => {
                     self.hung_up = true;
@@ -235,7 +249,21 @@ impl<'a> Connection<'a> {
             }
         }
         self.route();
+        self.throttle.has_read(HEAVY + 1, self.shared, self.peer);
         Ok(!self.hung_up)
+    }
+
+    /// Looks at a message of which a part has come.
+    fn receive_rest(&mut self, cx: &mut Context<'_>) {
+        if let Phase::Joined(_) = self.phase {
+            let limit = self.shared.config.message_timeout;
+            let (transport, peer) = (&*self.transport, &**self.peer);
+            let part = self.receiving.look(transport, self.received, (peer, limit), cx);
+            if let Err(why) = part {
+                self.shared.late.fetch_add(1, Ordering::Relaxed);
+                self.abort(uri::PAYLOAD_SIZE_EXCEEDED, &why);
+            }
+        }
     }
 
     /// Writes what waits. Tells whether that is all.
@@ -250,9 +278,14 @@ impl<'a> Connection<'a> {
             return Ok(true);
         };
         if self.transport.poll_send(cx, batch, next)?.is_pending() {
+            if self.shared.config.budget.is_tight() {
+                let taken = self.transport.taken();
+                self.peer.has_taken(taken + (self.written + *next as u64) as i64);
+            }
             return Ok(false);
         }
         if let Some((batch, _)) = self.writing.take() {
+            self.written += batch.count() as u64;
             self.peer.written(batch);
         }
         Ok(!self.peer.has_work(false))

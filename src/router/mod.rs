@@ -12,6 +12,9 @@
 //!   do then, with `rights`: what that means for a URI and for all that a pattern matches, by its
 //!   `typical` URIs.
 //! * `peer`: a client as the others see it: a place for its messages; `identity`: who it is.
+//! * `budget`: the memory that clients make the router use; `relief`: who is dropped where it is
+//!   tight; `throttle`: who is not read meanwhile; `receiving`: messages that have not come as a
+//!   whole.
 //! * `realm`: realms and sessions; `request_ids` that they use, `deadlines` of their calls,
 //!   `testament`s at their end.
 //! * `broker`, with `publication` (whom an event is for) and `event_store` (what is kept of it).
@@ -29,6 +32,7 @@
 mod accept;
 mod auth;
 mod broker;
+mod budget;
 mod config;
 mod connection;
 mod deadlines;
@@ -47,11 +51,14 @@ mod peer;
 mod publication;
 mod random;
 mod realm;
+mod receiving;
+mod relief;
 mod request;
 mod request_ids;
 mod rights;
 mod roles;
 mod testament;
+mod throttle;
 mod typical;
 mod verdict;
 
@@ -75,6 +82,7 @@ use listener::Listener;
 use peer::CLOSE_TIMEOUT;
 use peer::Peer;
 use realm::{Counts, Realms};
+use relief::Relief;
 
 /// So many threads may hash tickets at the same time, whoever gives them: there is other work.
 const HASHERS: usize = 2;
@@ -142,8 +150,17 @@ pub struct RouterStats {
     pub messages_in: u64,
     /// WAMP messages that went out, or are about to.
     pub messages_out: u64,
-    /// Clients that were dropped because more than `send_queue_bytes` waited for them.
+    /// Clients that were dropped because more than `send_queue_bytes` waited for them, or because
+    /// memory was tight and they took nothing.
     pub dropped: u64,
+    /// The bytes that count against `memory_limit`.
+    pub memory: usize,
+    /// Large messages that were refused because of `memory_limit`.
+    pub refused_messages: usize,
+    /// Clients that were dropped because memory was tight and they took nothing.
+    pub dropped_stalled: u64,
+    /// Clients that were dropped because of `message_timeout`.
+    pub dropped_late: u64,
 }
 
 #[derive(Debug, Default)]
@@ -170,9 +187,12 @@ struct Shared {
     bound: Count,
     /// The GOODBYEs of a closing router that are not in their sockets yet.
     unsaid: Count,
+    relief: Relief,
     received: AtomicU64,
     sent: AtomicU64,
     dropped: AtomicU64,
+    /// Clients that were dropped because a message did not come to its end.
+    late: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -198,9 +218,11 @@ impl Router {
             present: Count::default(),
             bound: Count::default(),
             unsaid: Count::default(),
+            relief: Relief::default(),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
+            late: AtomicU64::new(0),
         };
         Arc::new(Router { shared: Arc::new(shared), listeners: Mutex::default() })
     }
@@ -246,6 +268,10 @@ impl Router {
             messages_in: self.shared.received.load(Ordering::Relaxed),
             messages_out: self.shared.sent.load(Ordering::Relaxed),
             dropped: self.shared.dropped.load(Ordering::Relaxed),
+            memory: self.shared.config.budget.used(),
+            refused_messages: self.shared.config.budget.refused(),
+            dropped_stalled: self.shared.relief.dropped(),
+            dropped_late: self.shared.late.load(Ordering::Relaxed),
         }
     }
 
@@ -337,10 +363,17 @@ impl Shared {
                 break id;
             }
         };
-        let peer = Peer::new(id, self.config.send_queue_bytes);
+        let peer = Peer::new(id, self.config.send_queue_bytes, &self.config.budget);
         clients.by_id.insert(id, peer.clone());
         self.present.add();
         Some(peer)
+    }
+
+    /// Drops those who take nothing, where memory is tight.
+    #[cold]
+    fn relieve(&self) {
+        let peers = || lock(&self.clients).by_id.values().cloned().collect();
+        self.relief.look(&self.config.budget, Instant::now(), peers);
     }
 
     /// The GOODBYE to a client is as far as it goes.

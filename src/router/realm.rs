@@ -25,7 +25,7 @@ use super::meta::session_details;
 use super::meta_event::MetaEvent;
 use super::peer::{Peer, WakeList};
 use super::publication::Publication;
-use super::request::{Fault, check_length, is_reserved};
+use super::request::{Fault, check_length, check_memory, is_reserved};
 use super::request_ids::RequestIds;
 use super::roles::Action;
 use super::testament::Testaments;
@@ -340,6 +340,7 @@ impl State {
         wakes: &mut WakeList,
     ) -> Result<(), Fault> {
         check_length(&message.procedure)?;
+        check_memory(peer.budget(), message.payload)?;
         peer.identity().permissions.check(Action::Call, &message.procedure)?;
         if is_reserved(&message.procedure) {
             self.dealer.ignore_rest(peer, message);

@@ -4,6 +4,8 @@ use crate::codec::{Dict, Out, PayloadRef, Unsendable, json::text::write_string};
 use crate::protocol::message::Error;
 use crate::protocol::uri::{self, Match};
 
+use super::budget::{Budget, FLAT};
+
 /// The reason why a message of a client is not carried out.
 #[derive(Debug, PartialEq)]
 pub(super) enum Fault {
@@ -66,6 +68,22 @@ impl Refusal {
         };
         error.write(out);
     }
+}
+
+/// True for a payload that is counted by itself.
+#[inline]
+pub(super) fn is_large(payload: PayloadRef<'_>) -> bool {
+    payload.len() > FLAT
+}
+
+/// Refuses a large payload for which the router has no memory left.
+#[inline]
+pub(super) fn check_memory(budget: &Budget, payload: PayloadRef<'_>) -> Result<(), Fault> {
+    if is_large(payload) && !budget.admits(payload.len()) {
+        let why = "the router has no memory left for this (memory_limit); try again later";
+        return Err(Fault::refused(uri::UNAVAILABLE, why.to_owned()));
+    }
+    Ok(())
 }
 
 /// The limit of a URI in a request, in bytes.

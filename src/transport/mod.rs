@@ -99,6 +99,16 @@ pub trait Transport: Send {
         ByteCounts::default()
     }
 
+    /// The bytes that are kept here of a message that has not come as a whole.
+    fn partial(&self) -> usize {
+        0
+    }
+
+    /// The bytes of answers to pings that wait to be written.
+    fn answers(&self) -> usize {
+        0
+    }
+
     /// The progress of the peer's system with the bytes that are written: it may have acknowledged
     /// them although the peer itself is frozen. Asks the operating system.
     fn taken(&self) -> i64 {

@@ -18,6 +18,7 @@ use crate::transport::tls::Acceptor;
 
 use super::RouterError;
 use super::auth::{SecretValue, Store};
+use super::budget::Budget;
 use super::mistake::{Mistake, unknown};
 use super::roles::Roles;
 use table::TABLE;
@@ -33,6 +34,10 @@ pub(super) struct Config {
     pub(super) max_message_size: usize,
     /// The number of bytes that may wait for one client.
     pub(super) send_queue_bytes: usize,
+    /// The memory that clients may make the router use, all together.
+    pub(super) budget: Arc<Budget>,
+    /// The time that one message may take to come.
+    pub(super) message_timeout: Duration,
     /// The time after which a client is dropped that takes nothing of what waits for it. No key
     /// sets it: tests do.
     pub(super) write_timeout: Duration,
@@ -61,6 +66,8 @@ impl Default for Config {
             hello_timeout: Duration::from_secs(10),
             max_message_size: 16 << 20,
             send_queue_bytes: 256 << 20,
+            budget: Budget::new(1 << 30),
+            message_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(60),
             disclose_caller: false,
             disclose_publisher: false,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::router::auth::Store;
+use crate::router::budget::Budget;
 use crate::router::mistake::Mistake;
 use crate::router::roles::Roles;
 use crate::transport::DeflateOptions;
@@ -59,6 +60,31 @@ pub(super) const TABLE: &[Spec] = &[
         text: "The number of bytes that may wait for one client. One that lets more gather, because \
                it does not read, is dropped.",
         set: |config, value| size(value).map(|size| config.send_queue_bytes = size),
+    },
+    Spec {
+        name: "memory_limit",
+        kind: "integer (bytes)",
+        default: "1024 MiB",
+        text: "The memory that clients may make the router use, all together: messages that wait \
+               for them, parts of messages that come in, what realms keep, and 16 KiB for each \
+               connection. Above three quarters of it, clients that send much are not read until \
+               it is less, and of the clients that take nothing for half a second the one with \
+               the most waiting is dropped. At the limit, large messages are refused, those \
+               without `acknowledge` silently. 1048576 or more.",
+        set: |config, value| {
+            let least = 1 << 20;
+            let bytes = count(value, least, "bytes")?;
+            config.budget = Budget::new(bytes);
+            Ok(())
+        },
+    },
+    Spec {
+        name: "message_timeout",
+        kind: "number (seconds)",
+        default: "60",
+        text: "The time that one message may take to come, from its first byte to its last. \
+               Longer ones have to come with at least 1024 bytes a second.",
+        set: |config, value| seconds(value).map(|time| config.message_timeout = time),
     },
     Spec {
         name: "disclose",

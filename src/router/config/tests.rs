@@ -11,7 +11,7 @@ fn every_key_is_read() {
     let config = Config::parse(Some(
         r#"{"realms": ["realm1"], "hello_timeout": 0.5, "max_message_size": 2048,
             "send_queue_bytes": 4096, "disclose": {"caller": true, "publisher": false},
-            "permessage_deflate": {"level": 1}, "event_history": 10,
+            "permessage_deflate": {"level": 1}, "event_history": 10, "memory_limit": 2097152, "message_timeout": 7,
             "strict_request_ids": false}"#,
     ));
     let expected = Config {
@@ -19,6 +19,8 @@ fn every_key_is_read() {
         hello_timeout: Duration::from_millis(500),
         max_message_size: 2048,
         send_queue_bytes: 4096,
+        budget: Budget::new(2_097_152),
+        message_timeout: Duration::from_secs(7),
         write_timeout: Duration::from_secs(60),
         disclose_caller: true,
         disclose_publisher: false,

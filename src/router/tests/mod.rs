@@ -5,6 +5,7 @@ mod auth;
 mod calls;
 mod client;
 mod late_input;
+mod limits;
 mod memory;
 mod meta;
 mod nothing;

@@ -208,6 +208,14 @@ impl Transport for RawSocket {
         self.stream.byte_counts()
     }
 
+    fn partial(&self) -> usize {
+        self.frames.waiting()
+    }
+
+    fn answers(&self) -> usize {
+        self.control.len()
+    }
+
     fn taken(&self) -> i64 {
         self.stream.taken()
     }

@@ -132,6 +132,14 @@ impl Transport for WebSocket {
         self.socket.stream().byte_counts()
     }
 
+    fn partial(&self) -> usize {
+        self.socket.partial()
+    }
+
+    fn answers(&self) -> usize {
+        self.socket.answers()
+    }
+
     fn taken(&self) -> i64 {
         self.socket.stream().taken()
     }

@@ -147,6 +147,18 @@ impl Socket {
         self.out.len() - self.written
     }
 
+    /// The memory of a message that has not come as a whole; at least 1 where one has
+    /// begun.
+    pub(super) fn partial(&self) -> usize {
+        let collected = self.partial.as_ref().map_or(0, |partial| partial.bytes.capacity() + 1);
+        collected + self.buffer.held()
+    }
+
+    /// The number of bytes of pongs that wait.
+    pub(super) fn answers(&self) -> usize {
+        self.pongs
+    }
+
     // ===== receiving =====
 
     /// The next thing that comes in. After an error or a close nothing does; after an error there
