@@ -69,6 +69,14 @@ impl From<RouterError> for Failure {
 /// | `memory_limit`       | bytes, 1 GiB   | the memory that clients may make the router use, all |
 /// |                      |                | together: see below                                  |
 /// | `message_timeout`    | seconds, 60    | how long a message may take to come                  |
+/// | `max_unjoined_size`  | bytes, 64 KiB  | the largest message of a client that has not joined  |
+/// | `max_connections`    | number, 20000  | connections, joined or not                           |
+/// | `max_connections_per_address` | number, 1000 | those of one address (of IPv6: of one /64     |
+/// |                      |                | network), except this machine's and Unix sockets     |
+/// | `max_handshakes`     | number, 4096   | connections that have not joined yet; beyond it the  |
+/// |                      |                | oldest is dropped of the address that has the most   |
+/// | `trusted_proxies`    | list, []       | addresses and networks of proxies that tell for whom |
+/// |                      |                | they speak: X-Forwarded-For, PROXY protocol          |
 /// | `disclose`           | object         | `caller`, `publisher`: if true, always disclosed     |
 /// | `tls`                | object         | `cert`, `key`, for wss://, rss:// and https://;      |
 /// |                      |                | `client_ca` signs the certificates that clients must |
@@ -201,7 +209,9 @@ pub unsafe extern "C" fn wamp_router_url(router: *mut wamp_router_t) -> *const c
 /// `sessions`, `subscriptions`, `registrations`, `pending_calls`, `messages_in`, `messages_out`,
 /// `dropped` (clients that did not read; see `send_queue_bytes`), `memory` (bytes that count
 /// against `memory_limit`), `refused_messages` and `dropped_stalled` (because of `memory_limit`),
-/// `dropped_late` (clients whose messages took longer than `message_timeout`). To be freed by
+/// `dropped_late` (clients whose messages took longer than `message_timeout`),
+/// `refused_connections`, `refused_addresses` and `dropped_handshakes` (because of
+/// `max_connections`, `max_connections_per_address` and `max_handshakes`). To be freed by
 /// wamp_message_free(). NULL on failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_stats(router: *mut wamp_router_t) -> *mut wamp_message_t {
@@ -220,6 +230,9 @@ pub unsafe extern "C" fn wamp_router_stats(router: *mut wamp_router_t) -> *mut w
             "refused_messages": stats.refused_messages,
             "dropped_stalled": stats.dropped_stalled,
             "dropped_late": stats.dropped_late,
+            "refused_connections": stats.refused_connections,
+            "refused_addresses": stats.refused_addresses,
+            "dropped_handshakes": stats.dropped_handshakes,
         }))
     })
 }

@@ -37,8 +37,9 @@ use crate::protocol::uri;
 use crate::transport::{Incoming, Transport, TransportError, yield_turn};
 
 use super::Shared;
-use super::auth::{AuthExchange, Origin, Step};
+use super::auth::{AuthExchange, Step};
 use super::frames::{message, route_chunk};
+use super::gate::Pass;
 use super::identity::check_roles;
 use super::peer::{Peer, PeerCommand, Sizes, WakeList};
 use super::realm::{LeaveReason, RealmSession};
@@ -57,7 +58,7 @@ const CHUNK: usize = 64;
 pub(super) struct Connection<'a> {
     shared: &'a Shared,
     peer: &'a Arc<Peer>,
-    origin: Origin,
+    pass: &'a Pass,
     transport: Box<dyn Transport>,
     phase: Phase,
     /// Until when the present phase may last.
@@ -74,8 +75,6 @@ pub(super) struct Connection<'a> {
     hung_up: bool,
     /// The batch that is being written, and the number of its messages that are.
     writing: Option<(Batch, usize)>,
-    /// The number of messages that were written.
-    written: u64,
     wakes: WakeList,
 }
 
@@ -105,7 +104,7 @@ impl<'a> Connection<'a> {
     pub(super) fn new(
         shared: &'a Shared,
         peer: &'a Arc<Peer>,
-        origin: Origin,
+        pass: &'a Pass,
         transport: Box<dyn Transport>,
         hello_due: Instant,
     ) -> Self {
@@ -118,7 +117,7 @@ impl<'a> Connection<'a> {
         Connection {
             shared,
             peer,
-            origin,
+            pass,
             transport,
             phase: Phase::Opening,
             deadline: Some(Box::pin(sleep_until(hello_due))),
@@ -129,7 +128,6 @@ impl<'a> Connection<'a> {
             throttle: Throttle::default(),
             hung_up: false,
             writing: None,
-            written: 0,
             wakes: WakeList::default(),
         }
     }
@@ -280,12 +278,11 @@ impl<'a> Connection<'a> {
         if self.transport.poll_send(cx, batch, next)?.is_pending() {
             if self.shared.config.budget.is_tight() {
                 let taken = self.transport.taken();
-                self.peer.has_taken(taken + (self.written + *next as u64) as i64);
+                self.peer.has_taken(taken + *next as i64);
             }
             return Ok(false);
         }
         if let Some((batch, _)) = self.writing.take() {
-            self.written += batch.count() as u64;
             self.peer.written(batch);
         }
         Ok(!self.peer.has_work(false))
@@ -362,7 +359,7 @@ impl<'a> Connection<'a> {
         }
         let (store, id) = (self.shared.config.auth.as_ref(), self.peer.id());
         let channel_id = self.transport.channel_id();
-        match AuthExchange::begin(store, hello.details, id, channel_id, self.origin) {
+        match AuthExchange::begin(store, hello.details, id, channel_id, self.pass.origin()) {
             Ok(step) => self.go_on(hello.realm.into_owned(), step),
             Err(error) => self.abort(uri::PROTOCOL_VIOLATION, &error.to_string()),
         }
@@ -383,6 +380,7 @@ impl<'a> Connection<'a> {
                 match realms.join(&realm, self.peer, identity, &mut self.wakes) {
                     Some(session) => {
                         self.enter(Phase::Joined(session));
+                        self.pass.is_in();
                         self.transport.limit(usize::MAX);
                     }
                     None => self.abort(uri::NO_SUCH_REALM, "the realm no longer exists"),
@@ -406,7 +404,8 @@ impl<'a> Connection<'a> {
         };
         match std::mem::replace(&mut self.phase, Phase::Opening) {
             Phase::Challenged(realm, login) => {
-                match verdict(login, &answer, &self.shared.hashers) {
+                let due = self.deadline.as_ref().map_or_else(Instant::now, |time| time.deadline());
+                match verdict(login, &answer, &self.shared.hashers, due) {
                     Ok(step) => self.go_on(realm, step),
                     Err(verdict) => self.phase = Phase::Held(realm, verdict),
                 }

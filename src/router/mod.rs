@@ -6,7 +6,9 @@
 //!
 //! * `config`: the options, in a table that documents them; `mistake`: what is wrong with them.
 //! * `listener`: where clients come in.
-//! * `accept`: the way in, from a connection's first byte to a client that is served.
+//! * `gate`: how many may come in, and from where; `refusal`: what the others are told.
+//! * `accept`: the way in, from a connection's first byte to a client that is served; `visitor`:
+//!   for whom it speaks, by the `networks` of trusted proxies and the `proxy_protocol`.
 //! * `connection`: the task of one client, and the states of its session; `frames`: what it reads.
 //! * `auth`: how clients prove who they are, with the `verdict` in due time; `roles`: what they may
 //!   do then, with `rights`: what that means for a URI and for all that a pattern matches, by its
@@ -39,19 +41,23 @@ mod deadlines;
 mod dealer;
 mod event_store;
 mod frames;
+mod gate;
 mod greeting;
 mod identity;
 mod listener;
 mod meta;
 mod meta_event;
 mod mistake;
+mod networks;
 mod options;
 mod pattern;
 mod peer;
+mod proxy_protocol;
 mod publication;
 mod random;
 mod realm;
 mod receiving;
+mod refusal;
 mod relief;
 mod request;
 mod request_ids;
@@ -61,6 +67,7 @@ mod testament;
 mod throttle;
 mod typical;
 mod verdict;
+mod visitor;
 
 #[cfg(test)]
 mod tests;
@@ -78,6 +85,7 @@ use crate::protocol::ids::IdMap;
 use crate::protocol::uri;
 
 use config::Config;
+use gate::Gate;
 use listener::Listener;
 use peer::CLOSE_TIMEOUT;
 use peer::Peer;
@@ -161,6 +169,12 @@ pub struct RouterStats {
     pub dropped_stalled: u64,
     /// Clients that were dropped because of `message_timeout`.
     pub dropped_late: u64,
+    /// Connections that were turned away because of `max_connections`.
+    pub refused_connections: u64,
+    /// Those because of `max_connections_per_address`.
+    pub refused_addresses: u64,
+    /// Handshakes that were ended because of `max_handshakes`.
+    pub dropped_handshakes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -181,6 +195,7 @@ struct Shared {
     hashers: Arc<Semaphore>,
     /// Tells the connections of HTTP clients that the router is closed.
     closed: watch::Sender<bool>,
+    gate: Arc<Gate>,
     /// The clients that there are.
     present: Count,
     /// The addresses that are bound.
@@ -211,6 +226,7 @@ impl Router {
     fn with(config: Config) -> Arc<Router> {
         let shared = Shared {
             realms: Arc::new(Realms::new(&config)),
+            gate: Gate::new(config.limits),
             config,
             clients: Mutex::default(),
             hashers: Arc::new(Semaphore::new(HASHERS)),
@@ -259,6 +275,7 @@ impl Router {
     pub fn stats(&self) -> RouterStats {
         let Counts { sessions, subscriptions, registrations, pending_calls } =
             self.shared.realms.counts();
+        let refused = self.shared.gate.refused();
         RouterStats {
             clients: lock(&self.shared.clients).by_id.len(),
             sessions,
@@ -272,6 +289,9 @@ impl Router {
             refused_messages: self.shared.config.budget.refused(),
             dropped_stalled: self.shared.relief.dropped(),
             dropped_late: self.shared.late.load(Ordering::Relaxed),
+            refused_connections: refused.connections,
+            refused_addresses: refused.per_address,
+            dropped_handshakes: refused.handshakes,
         }
     }
 

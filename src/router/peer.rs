@@ -85,7 +85,7 @@ struct Queue {
 struct Progress {
     /// The count of bytes that it has taken, as the task has last told it.
     taken: i64,
-    /// The count of bytes that it has sent of a large message.
+    /// Grows as it sends bytes of a large message, and with each batch that is written.
     read: i64,
     /// The sum of both at the time of the first look that found it.
     seen: i64,
@@ -353,6 +353,7 @@ impl Peer {
     pub(super) fn written(&self, batch: Batch) {
         let mut queue = lock(&self.queue);
         (queue.in_flight, queue.in_flight_room) = (0, 0);
+        queue.progress.read += 1;
         queue.outbox.recycle(batch);
         if queue.lease.bytes() > FLAT {
             queue.count();

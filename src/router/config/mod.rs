@@ -19,7 +19,9 @@ use crate::transport::tls::Acceptor;
 use super::RouterError;
 use super::auth::{SecretValue, Store};
 use super::budget::Budget;
+use super::gate::Limits;
 use super::mistake::{Mistake, unknown};
+use super::networks::Networks;
 use super::roles::Roles;
 use table::TABLE;
 
@@ -38,6 +40,12 @@ pub(super) struct Config {
     pub(super) budget: Arc<Budget>,
     /// The time that one message may take to come.
     pub(super) message_timeout: Duration,
+    /// The largest message before a session is joined, where nobody knows yet who speaks.
+    pub(super) max_unjoined_size: usize,
+    /// The numbers of connections.
+    pub(super) limits: Limits,
+    /// The proxies that are believed.
+    pub(super) trusted_proxies: Networks,
     /// The time after which a client is dropped that takes nothing of what waits for it. No key
     /// sets it: tests do.
     pub(super) write_timeout: Duration,
@@ -68,6 +76,9 @@ impl Default for Config {
             send_queue_bytes: 256 << 20,
             budget: Budget::new(1 << 30),
             message_timeout: Duration::from_secs(60),
+            max_unjoined_size: 64 * 1024,
+            limits: Limits::default(),
+            trusted_proxies: Networks::default(),
             write_timeout: Duration::from_secs(60),
             disclose_caller: false,
             disclose_publisher: false,

@@ -11,7 +11,7 @@ use crate::router::roles::Roles;
 use crate::transport::DeflateOptions;
 
 use super::Config;
-use super::values::{count, disclose, flag, realms, seconds, size, tls};
+use super::values::{count, disclose, flag, networks, realms, seconds, size, tls};
 
 /// One option: how it is written, what it means, and how it is taken.
 pub(super) struct Spec {
@@ -75,6 +75,59 @@ pub(super) const TABLE: &[Spec] = &[
             let least = 1 << 20;
             let bytes = count(value, least, "bytes")?;
             config.budget = Budget::new(bytes);
+            Ok(())
+        },
+    },
+    Spec {
+        name: "max_unjoined_size",
+        kind: "integer (bytes)",
+        default: "65536",
+        text: "The largest message of a client that has not joined a realm.",
+        set: |config, value| size(value).map(|size| config.max_unjoined_size = size),
+    },
+    Spec {
+        name: "max_connections",
+        kind: "integer",
+        default: "20000",
+        text: "The number of connections, joined or not; on long-poll each transport and each \
+               connection counts. Others are turned away: with HTTP status 503, or RawSocket's \
+               error 4.",
+        set: |config, value| {
+            count(value, 1, "connections").map(|number| config.limits.connections = number)
+        },
+    },
+    Spec {
+        name: "max_connections_per_address",
+        kind: "integer",
+        default: "1000",
+        text: "The number of connections of one address, of IPv6 of one /64 network. Unix sockets, \
+               the addresses of this machine (127.0.0.0/8, ::1) and trusted proxies themselves \
+               are exempt.",
+        set: |config, value| {
+            count(value, 1, "connections").map(|number| config.limits.per_address = number)
+        },
+    },
+    Spec {
+        name: "max_handshakes",
+        kind: "integer",
+        default: "4096",
+        text: "The number of connections that have not joined a realm yet, of which one address \
+               may have a quarter. Beyond it nobody is turned away: instead, the oldest one is \
+               dropped of the address that has the most.",
+        set: |config, value| {
+            count(value, 1, "connections").map(|number| config.limits.handshakes = number)
+        },
+    },
+    Spec {
+        name: "trusted_proxies",
+        kind: "list of strings",
+        default: "[]",
+        text: "Addresses and networks (`10.0.0.0/8`) of proxies. They are believed for whom they \
+               speak: by `X-Forwarded-For` on WebSocket and long-poll, of which the last address \
+               counts that is no trusted proxy's, and by the PROXY protocol, version 1 or 2, at \
+               the begin of any TCP connection. That address is what limits and delays are for.",
+        set: |config, value| {
+            config.trusted_proxies = networks(value)?;
             Ok(())
         },
     },

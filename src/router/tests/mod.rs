@@ -4,6 +4,7 @@
 mod auth;
 mod calls;
 mod client;
+mod crowds;
 mod late_input;
 mod limits;
 mod memory;
