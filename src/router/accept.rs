@@ -62,7 +62,7 @@ async fn greet(shared: &Arc<Shared>, stream: Stream, mut visitor: Visitor, greet
             }
         }
         ListenerKind::WebSocket(path) => {
-            serve_one(shared, stream, visitor, greeting, Some(path), due).await
+            serve_one(shared, stream, visitor, greeting, Some(path), due).await;
         }
         ListenerKind::RawSocket => serve_one(shared, stream, visitor, greeting, None, due).await,
     }
