@@ -313,11 +313,12 @@ fn deliver_to(
         payload: publication.payload,
     };
     // Who cannot be sent it, for its encoding or its size, goes without.
-    for receiver in receivers {
+    let is_large = is_large(publication.payload);
+    while let Some(receiver) = receivers.next() {
         let encoding = receiver.encoding();
         let own = &mut encoded[encoding as usize];
-        let is_large = is_large(publication.payload);
-        if own.state == State::Unwanted && encoding == publication.payload.encoding && !is_large {
+        let is_direct = own.state == State::Unwanted && encoding == publication.payload.encoding;
+        if is_direct && (!is_large || receivers.peek().is_none()) {
             own.state = State::SentOnce;
             reach.note(receiver.try_send(wakes, |out| event.write(out)));
             continue;
