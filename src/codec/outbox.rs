@@ -129,8 +129,13 @@ impl Outbox {
         self.bytes.len() + self.shared.size
     }
 
-    /// The room that it takes, without what it shares.
+    /// The room of the messages that wait, without what they share.
     #[inline]
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// The room that it takes, without what it shares.
     pub fn room(&self) -> usize {
         self.bytes.capacity() + self.spare.as_ref().map_or(0, |(bytes, _)| bytes.capacity())
     }

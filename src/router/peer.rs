@@ -70,6 +70,8 @@ struct Queue {
     partial: usize,
     /// The part of the router's memory that all this has.
     lease: Lease,
+    /// The room of the outbox that is counted.
+    counted: usize,
     progress: Progress,
     command: Option<PeerCommand>,
     /// The time that it may take to answer the GOODBYE.
@@ -109,6 +111,7 @@ impl Peer {
                 in_flight_room: 0,
                 partial: 0,
                 lease: budget.connection(),
+                counted: FLAT,
                 progress: Progress { taken: 0, read: 0, seen: -1, since: Instant::now() },
                 command: None,
                 goodbye_timeout: CLOSE_TIMEOUT,
@@ -343,9 +346,7 @@ impl Peer {
         queue.in_flight = batch.len();
         // A transport may copy a message that is shared.
         queue.in_flight_room = spare - queue.outbox.room() + batch.largest_shared();
-        if queue.in_flight_room > FLAT {
-            queue.count();
-        }
+        queue.count();
         Some(batch)
     }
 
@@ -355,9 +356,7 @@ impl Peer {
         (queue.in_flight, queue.in_flight_room) = (0, 0);
         queue.progress.read += 1;
         queue.outbox.recycle(batch);
-        if queue.lease.bytes() > FLAT {
-            queue.count();
-        }
+        queue.count();
     }
 
     /// True if the client was dropped because too much waited for it.
@@ -379,16 +378,17 @@ impl Queue {
         self.outbox.len() + self.in_flight
     }
 
-    /// True if it takes more room than is counted.
+    /// True if the outbox takes more room than is counted.
     #[inline]
     fn has_grown(&self) -> bool {
-        self.outbox.room() + self.in_flight_room + self.partial > self.lease.bytes()
+        self.outbox.capacity() > self.counted
     }
 
-    /// Counts the room that it takes.
+    /// Counts the room that all takes.
     fn count(&mut self) {
         let room = self.outbox.room() + self.in_flight_room + self.partial;
         self.lease.resize(room.max(FLAT));
+        self.counted = self.outbox.capacity() + (self.lease.bytes() - room);
     }
 
     /// Counts the room that it takes; true if the router's memory is full and this is more than

@@ -22,9 +22,9 @@ const LEAST_RATE: f64 = 1024.0;
 pub(super) struct Receiving {
     /// The time of the next look.
     clock: Option<Pin<Box<Sleep>>>,
-    /// The messages that had come as a whole by the last look, and the bytes.
+    /// The messages that had come as a whole by the last look, and the bytes of the next one.
     messages: u64,
-    bytes: u64,
+    partial: usize,
     /// It takes more than a connection counts for anyhow.
     is_counted: bool,
 }
@@ -41,7 +41,7 @@ impl Receiving {
         cx: &mut Context<'_>,
     ) -> Result<(), String> {
         let partial = transport.partial();
-        let held = partial + transport.answers();
+        let held = transport.held();
         if held > FLAT || self.is_counted {
             self.is_counted = held > FLAT;
             let held = if self.is_counted { held } else { 0 };
@@ -50,7 +50,7 @@ impl Receiving {
         match &mut self.clock {
             None if partial == 0 => Ok(()),
             Some(clock) if !clock.is_elapsed() => Ok(()),
-            _ => self.look_at_clock(partial, messages, transport.byte_counts().read, limit, cx),
+            _ => self.look_at_clock(partial, messages, limit, cx),
         }
     }
 
@@ -59,7 +59,6 @@ impl Receiving {
         &mut self,
         partial: usize,
         messages: u64,
-        bytes: u64,
         limit: Duration,
         cx: &mut Context<'_>,
     ) -> Result<(), String> {
@@ -67,15 +66,15 @@ impl Receiving {
         if partial == 0 {
             return Ok(());
         }
-        let come = bytes.saturating_sub(self.bytes);
-        let enough = (limit.as_secs_f64() * LEAST_RATE) as u64;
+        let come = partial.saturating_sub(self.partial);
+        let enough = (limit.as_secs_f64() * LEAST_RATE) as usize;
         if had_begun && self.messages == messages && come <= enough {
             let seconds = limit.as_secs_f64();
             return Err(format!(
                 "a message did not come to its end within {seconds} s (message_timeout)"
             ));
         }
-        (self.messages, self.bytes) = (messages, bytes);
+        (self.messages, self.partial) = (messages, partial);
         let mut clock = Box::pin(sleep_until(Instant::now() + limit));
         // Whoever polls this is woken for it.
         let _pending = clock.as_mut().poll(cx);

@@ -99,13 +99,14 @@ pub trait Transport: Send {
         ByteCounts::default()
     }
 
-    /// The bytes that are kept here of a message that has not come as a whole.
+    /// The number of bytes that have come of a message that is not there as a whole; at least 1
+    /// where one has begun.
     fn partial(&self) -> usize {
         0
     }
 
-    /// The bytes of answers to pings that wait to be written.
-    fn answers(&self) -> usize {
+    /// The memory that such a message takes, with the answers to pings that wait to be written.
+    fn held(&self) -> usize {
         0
     }
 

@@ -14,7 +14,7 @@ use crate::transport::testing::soon;
 /// The first bytes of RawSocket with JSON.
 const GREETING: [u8; 4] = [0x7f, 0xf1, 0, 0];
 
-fn host(url: &str) -> &str {
+pub(super) fn host(url: &str) -> &str {
     url.split("//").nth(1).and_then(|rest| rest.split('/').next()).unwrap()
 }
 
@@ -37,7 +37,7 @@ async fn hears_all(url: &str, bytes: &[u8]) -> String {
 }
 
 /// The request that opens a WebSocket.
-fn upgrade(forwarded: &str) -> Vec<u8> {
+pub(super) fn upgrade(forwarded: &str) -> Vec<u8> {
     format!(
         "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\

@@ -60,7 +60,7 @@ fn head(size: usize) -> [u8; 4] {
     [0, a, b, c]
 }
 
-async fn hears_raw(stream: &mut (impl AsyncRead + Unpin)) -> Value {
+pub(super) async fn hears_raw(stream: &mut (impl AsyncRead + Unpin)) -> Value {
     let mut head = [0; 4];
     soon(stream.read_exact(&mut head)).await.unwrap();
     let mut message = vec![0; u32::from_be_bytes(head) as usize];
@@ -68,9 +68,15 @@ async fn hears_raw(stream: &mut (impl AsyncRead + Unpin)) -> Value {
     serde_json::from_slice(&message).unwrap()
 }
 
-async fn join_raw(url: &str) -> TcpStream {
+/// Sends a message over a plain connection.
+pub(super) async fn says_raw(stream: &mut TcpStream, message: &str) {
+    let frame = [&head(message.len())[..], message.as_bytes()].concat();
+    stream.write_all(&frame).await.unwrap();
+}
+
+pub(super) async fn join_raw(url: &str) -> TcpStream {
     let mut stream = raw(url).await;
-    stream.write_all(&[&head(HELLO.len())[..], HELLO.as_bytes()].concat()).await.unwrap();
+    says_raw(&mut stream, HELLO).await;
     assert_eq!(hears_raw(&mut stream).await[0], 2);
     stream
 }
@@ -199,8 +205,6 @@ async fn a_message_that_does_not_come_to_its_end() {
     }
     assert_eq!(router.stats().dropped_late, 1);
     assert_eq!(asks(&mut *other, r#"[32,1,{},"a.topic"]"#).await[0], 33);
-    let subscribe = r#"[32,1,{},"a.topic"]"#;
-    let frame = [&head(subscribe.len())[..], subscribe.as_bytes()].concat();
-    pinger.write_all(&frame).await.unwrap();
+    says_raw(&mut pinger, r#"[32,1,{},"a.topic"]"#).await;
     assert_eq!(hears_raw(&mut pinger).await[0], 33);
 }

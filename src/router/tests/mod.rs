@@ -5,6 +5,7 @@ mod auth;
 mod calls;
 mod client;
 mod crowds;
+mod dribblers;
 mod late_input;
 mod limits;
 mod memory;

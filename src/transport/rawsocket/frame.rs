@@ -73,9 +73,9 @@ impl Frames {
         self.buffer.is_empty()
     }
 
-    /// The memory of what was read and not taken out.
-    pub(super) fn waiting(&self) -> usize {
-        self.buffer.held()
+    /// The bytes that were read and not taken out.
+    pub(super) fn buffer(&self) -> &RecvBuffer {
+        &self.buffer
     }
 
     /// The next frame, if it is there as a whole.

@@ -209,11 +209,11 @@ impl Transport for RawSocket {
     }
 
     fn partial(&self) -> usize {
-        self.frames.waiting()
+        self.frames.buffer().bytes().len()
     }
 
-    fn answers(&self) -> usize {
-        self.control.len()
+    fn held(&self) -> usize {
+        self.frames.buffer().held() + self.control.len()
     }
 
     fn taken(&self) -> i64 {

@@ -136,8 +136,8 @@ impl Transport for WebSocket {
         self.socket.partial()
     }
 
-    fn answers(&self) -> usize {
-        self.socket.answers()
+    fn held(&self) -> usize {
+        self.socket.held()
     }
 
     fn taken(&self) -> i64 {

@@ -147,16 +147,16 @@ impl Socket {
         self.out.len() - self.written
     }
 
-    /// The memory of a message that has not come as a whole; at least 1 where one has
-    /// begun.
+    /// See [`Transport::partial`](crate::transport::Transport::partial).
     pub(super) fn partial(&self) -> usize {
-        let collected = self.partial.as_ref().map_or(0, |partial| partial.bytes.capacity() + 1);
-        collected + self.buffer.held()
+        let collected = self.partial.as_ref().map_or(0, |partial| partial.bytes.len() + 1);
+        collected + self.buffer.bytes().len()
     }
 
-    /// The number of bytes of pongs that wait.
-    pub(super) fn answers(&self) -> usize {
-        self.pongs
+    /// See [`Transport::held`](crate::transport::Transport::held).
+    pub(super) fn held(&self) -> usize {
+        let collected = self.partial.as_ref().map_or(0, |partial| partial.bytes.capacity());
+        collected + self.buffer.held() + self.pongs
     }
 
     // ===== receiving =====
