@@ -48,8 +48,6 @@ pub(super) struct Broker {
 #[derive(Debug, Default)]
 struct Encoded {
     bytes: Vec<u8>,
-    /// The same, where it is so large that the queues of its receivers share it.
-    shared: Option<Bytes>,
     state: State,
 }
 
@@ -313,36 +311,64 @@ fn deliver_to(
         payload: publication.payload,
     };
     // Who cannot be sent it, for its encoding or its size, goes without.
-    let is_large = is_large(publication.payload);
-    while let Some(receiver) = receivers.next() {
-        let encoding = receiver.encoding();
-        let own = &mut encoded[encoding as usize];
-        let is_direct = own.state == State::Unwanted && encoding == publication.payload.encoding;
-        if is_direct && (!is_large || receivers.peek().is_none()) {
-            own.state = State::SentOnce;
-            reach.note(receiver.try_send(wakes, |out| event.write(out)));
-            continue;
-        }
-        if matches!(own.state, State::Unwanted | State::SentOnce) {
-            own.encode(&event, encoding);
-            if is_large && own.state == State::Ready {
-                let message = std::mem::take(&mut own.bytes);
-                own.shared = Some(budget::shared(message, receiver.budget()));
+    if is_large(publication.payload) {
+        share(&event, receivers, encoded, reach, wakes);
+    } else {
+        for receiver in receivers {
+            let encoding = receiver.encoding();
+            let own = &mut encoded[encoding as usize];
+            if own.state == State::Unwanted && encoding == publication.payload.encoding {
+                own.state = State::SentOnce;
+                reach.note(receiver.try_send(wakes, |out| event.write(out)));
+                continue;
             }
-        }
-        match (own.state, &own.shared) {
-            (State::Ready, Some(message)) => reach.note(receiver.try_share(wakes, message)),
-            (State::Ready, None) => {
-                reach.note(receiver.try_send(wakes, |out| out.whole(&own.bytes)));
+            if matches!(own.state, State::Unwanted | State::SentOnce) {
+                own.encode(&event, encoding);
             }
-            _ => reach.reached = true,
+            match own.state {
+                State::Ready => reach.note(receiver.try_send(wakes, |out| out.whole(&own.bytes))),
+                _ => reach.reached = true,
+            }
         }
     }
     for used in encoded {
-        (used.state, used.shared) = (State::Unwanted, None);
+        used.state = State::Unwanted;
         // One large event is no reason to keep a large buffer.
         used.bytes.clear();
         used.bytes.shrink_to(64 * 1024);
+    }
+}
+
+/// Brings a large event to its receivers, whose queues share it; one alone gets it directly.
+fn share<'a>(
+    event: &Event<'_>,
+    receivers: impl Iterator<Item = &'a Arc<Peer>>,
+    encoded: &mut [Encoded],
+    reach: &mut Reach,
+    wakes: &mut WakeList,
+) {
+    let mut messages = [const { None::<Bytes> }; Encoding::ALL.len()];
+    let mut receivers = receivers.peekable();
+    while let Some(receiver) = receivers.next() {
+        let encoding = receiver.encoding();
+        let own = &mut encoded[encoding as usize];
+        let is_last = receivers.peek().is_none();
+        if own.state == State::Unwanted && encoding == event.payload.encoding && is_last {
+            reach.note(receiver.try_send(wakes, |out| event.write(out)));
+            continue;
+        }
+        let message = &mut messages[encoding as usize];
+        if own.state == State::Unwanted {
+            own.encode(event, encoding);
+            if own.state == State::Ready {
+                let bytes = std::mem::take(&mut own.bytes);
+                *message = Some(budget::shared(bytes, receiver.budget()));
+            }
+        }
+        match message {
+            Some(message) => reach.note(receiver.try_share(wakes, message)),
+            None => reach.reached = true,
+        }
     }
 }
 
