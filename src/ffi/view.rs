@@ -90,6 +90,8 @@ pub(super) fn kind(kind: NoticeKind) -> u32 {
         NoticeKind::Suspended => WAMP_SUSPENDED,
         NoticeKind::UserError => WAMP_USER_ERROR,
         NoticeKind::InternalError => WAMP_INTERNAL_ERROR,
+        NoticeKind::Authenticate => WAMP_AUTHENTICATE,
+        NoticeKind::Authorize => WAMP_AUTHORIZE,
         NoticeKind::Session(EventKind::Challenge) => WAMP_CHALLENGE,
         NoticeKind::Session(EventKind::Interrupt) => WAMP_INTERRUPT,
         NoticeKind::Session(EventKind::Subscribed) => WAMP_SUBSCRIBED,
@@ -128,6 +130,8 @@ pub(super) fn kind_name(kind: u32) -> &'static str {
         WAMP_SUSPENDED => "SUSPENDED",
         WAMP_USER_ERROR => "USER_ERROR",
         WAMP_INTERNAL_ERROR => "INTERNAL_ERROR",
+        WAMP_AUTHENTICATE => "AUTHENTICATE",
+        WAMP_AUTHORIZE => "AUTHORIZE",
         _ => "event",
     }
 }
