@@ -77,6 +77,10 @@ pub(super) struct Config {
     pub(super) event_history: usize,
     /// The request ids of clients count.
     pub(super) strict_request_ids: bool,
+    /// The time that the program, an authenticator or an authorizer may take to answer.
+    pub(super) question_timeout: Duration,
+    /// The number of questions to the program that may be open at a time.
+    pub(super) max_questions: usize,
     /// The users known; `None` lets everybody in.
     pub(super) auth: Option<Arc<Store>>,
     /// The rights of the roles; `None` allows everything.
@@ -97,13 +101,15 @@ impl Default for Config {
             deflate: None,
             event_history: 0,
             strict_request_ids: true,
+            question_timeout: Duration::from_secs(10),
+            max_questions: 1000,
             auth: None,
             roles: None,
         }
     }
 }
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "realms",
     "hello_timeout",
     "max_message_size",
@@ -113,6 +119,8 @@ const KEYS: [&str; 11] = [
     "permessage_deflate",
     "event_history",
     "strict_request_ids",
+    "question_timeout",
+    "max_questions",
     "auth",
     "roles",
 ];
@@ -148,6 +156,8 @@ impl Config {
             "strict_request_ids" => {
                 self.strict_request_ids = value.as_bool().ok_or("must be true or false")?;
             }
+            "question_timeout" => self.question_timeout = seconds(value)?,
+            "max_questions" => self.max_questions = count(value)?.max(1),
             "auth" => self.auth = Some(Arc::new(Store::parse(value)?)),
             "roles" => self.roles = Some(Arc::new(Roles::parse(value)?)),
             unknown => return Err(unknown_key(unknown)),
@@ -264,6 +274,8 @@ mod tests {
             deflate: Some(DeflateOptions { level: 1, ..DeflateOptions::default() }),
             event_history: 10,
             strict_request_ids: false,
+            question_timeout: Duration::from_secs(10),
+            max_questions: 1000,
             auth: None,
             roles: None,
         };

@@ -84,7 +84,7 @@ impl<E: Item> EventQueue<E> {
     }
 
     /// From now on callbacks of `thread` mode run with these signals blocked.
-    pub fn set_signals(&self, signals: SignalMask) {
+    pub(crate) fn set_signals(&self, signals: SignalMask) {
         lock(&self.queue).signals = Some(signals);
     }
 

@@ -16,7 +16,7 @@ use super::entries::{
 
 /// Somebody who is known by one method.
 #[derive(Debug, Clone)]
-pub(super) struct Principal {
+pub(in crate::router) struct Principal {
     pub(super) role: String,
     pub(super) key: Key,
 }
@@ -32,7 +32,7 @@ pub(super) enum Key {
 
 /// A method with a challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Method {
+pub(in crate::router) enum Method {
     Ticket,
     Cra,
     /// As the specification has it.
@@ -49,7 +49,7 @@ pub(super) const METHODS: [Method; 5] =
 const USER: &str = "user";
 
 impl Method {
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::router) fn name(self) -> &'static str {
         match self {
             Method::Ticket => "ticket",
             Method::Cra => "wampcra",
@@ -65,7 +65,7 @@ impl Method {
 }
 
 /// The size of the salts that the router makes.
-const SALT_BYTES: usize = 16;
+pub(super) const SALT_BYTES: usize = 16;
 
 impl Principal {
     /// Reads what an authid is known by. Hashing the passwords of SCRAM takes its time.
@@ -103,6 +103,11 @@ impl Principal {
         };
         let role = optional_text(entries, "role")?.unwrap_or(USER).to_owned();
         Ok(Principal { role, key })
+    }
+
+    /// True if it is known by this public key.
+    pub(super) fn has_key(&self, key: &[u8; 32]) -> bool {
+        matches!(&self.key, Key::Public(keys) if keys.contains(key))
     }
 
     /// The parts that clients see and that users have in common, as a text.

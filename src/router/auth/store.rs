@@ -8,6 +8,8 @@ use zeroize::Zeroizing;
 
 use crate::auth::{DecoyKey, PrivateKey, unhex};
 
+use super::applicant::Applicant;
+use super::authenticator::Authenticator;
 use super::decoys::{Decoys, Users};
 use super::entries::{optional_text, users_file};
 use super::failures::{Delays, Failures};
@@ -18,6 +20,8 @@ use super::principal::{Key, METHODS, Method, Principal};
 pub(in crate::router) struct Store {
     users: Users,
     decoys: Decoys,
+    /// The methods whose users a procedure knows.
+    authenticators: Vec<Arc<Authenticator>>,
     /// The authid that each public key belongs to: the first one that has it.
     owners: HashMap<[u8; 32], String>,
     anonymous: Option<String>,
@@ -28,7 +32,8 @@ pub(in crate::router) struct Store {
 }
 
 /// A principal that a client may be.
-pub(super) struct Candidate {
+#[derive(Debug)]
+pub(in crate::router) struct Candidate {
     pub(super) principal: Arc<Principal>,
     /// False for a decoy, which may never join.
     pub(super) is_known: bool,
@@ -43,6 +48,7 @@ struct Draft {
     router_key: Option<PrivateKey>,
     factors: Vec<Method>,
     delays: Delays,
+    authenticators: Vec<Arc<Authenticator>>,
 }
 
 impl Draft {
@@ -50,6 +56,9 @@ impl Draft {
         match key {
             "anonymous" => {
                 let entries = value.as_object().ok_or("must be an object with a \"role\"")?;
+                if let Some(authenticator) = Authenticator::parse(None, entries)? {
+                    self.authenticators.push(authenticator);
+                }
                 let role = optional_text(entries, "role")?.unwrap_or("anonymous");
                 self.anonymous = Some(role.to_owned());
             }
@@ -82,6 +91,10 @@ impl Draft {
 
     fn add_users(&mut self, method: Method, value: &Value) -> Result<(), String> {
         let entries = value.as_object().ok_or("must be an object of authids")?;
+        if let Some(authenticator) = Authenticator::parse(Some(method), entries)? {
+            self.authenticators.push(authenticator);
+            return Ok(());
+        }
         match entries.get("file") {
             Some(Value::String(path)) if entries.len() == 1 => {
                 let file = users_file(path)?;
@@ -127,17 +140,28 @@ impl Store {
             router_key: None,
             factors: Vec::new(),
             delays: Delays::default(),
+            authenticators: Vec::new(),
         };
         for (key, value) in entries {
             draft.set(key, value).map_err(|why| format!("\"{key}\": {why}"))?;
         }
-        let Draft { decoy_key, users, owners, anonymous, router_key, factors, delays } = draft;
+        let Draft { decoy_key, users, owners, anonymous, router_key, factors, .. } = draft;
+        let (delays, authenticators) = (draft.delays, draft.authenticators);
         if let Some(method) = factors.iter().find(|method| !users.contains_key(*method)) {
             return Err(format!("\"factors\": {} is not configured", method.name()));
         }
         let decoys = Decoys::new(decoy_key, &users);
         let failures = Failures::new(delays);
-        Ok(Store { users, decoys, owners, anonymous, router_key, factors, failures })
+        Ok(Store {
+            users,
+            decoys,
+            authenticators,
+            owners,
+            anonymous,
+            router_key,
+            factors,
+            failures,
+        })
     }
 
     /// The methods to go through for a client that goes by `authid` and offers `offered`; none for
@@ -164,7 +188,7 @@ impl Store {
                 return Ok(Vec::new());
             }
             let method = Method::parse(name);
-            usable.extend(method.filter(|method| self.users.contains_key(method)));
+            usable.extend(method.filter(|method| self.has(*method)));
         }
         let Some(first) = usable.first() else {
             return Err(format!(
@@ -176,8 +200,60 @@ impl Store {
         Ok(vec![*method.unwrap_or(first)])
     }
 
+    /// The authenticator of the method that this client would go through.
+    pub(in crate::router) fn authenticator(
+        &self,
+        applicant: &Applicant,
+    ) -> Option<&Arc<Authenticator>> {
+        if self.authenticators.is_empty() {
+            return None;
+        }
+        let methods = self.choose(applicant.authmethods.as_deref(), applicant.authid()).ok()?;
+        self.authenticator_of(methods.first().copied())
+    }
+
+    /// The user that an authenticator knows by these entries. Hashing the passwords of SCRAM takes
+    /// its time.
+    pub(in crate::router) fn known(
+        &self,
+        authenticator: &Authenticator,
+        method: Method,
+        authid: &str,
+        entries: Map<String, Value>,
+    ) -> Result<Candidate, String> {
+        let entries = Value::Object(entries);
+        let principal = Principal::parse(method, authid, &entries, self.decoys.key())?;
+        let principal = Arc::new(principal);
+        authenticator.knows(&principal);
+        Ok(Candidate { principal, is_known: true })
+    }
+
+    /// The decoy of somebody whom an authenticator does not know.
+    pub(in crate::router) fn unknown(
+        &self,
+        authenticator: &Authenticator,
+        method: Method,
+        authid: &str,
+    ) -> Option<Candidate> {
+        let model = authenticator.model(method)?;
+        let principal = Arc::new(self.decoys.like(&model, authid));
+        Some(Candidate { principal, is_known: false })
+    }
+
+    fn authenticator_of(&self, method: Option<Method>) -> Option<&Arc<Authenticator>> {
+        self.authenticators.iter().find(|authenticator| authenticator.method == method)
+    }
+
+    fn has(&self, method: Method) -> bool {
+        self.users.contains_key(&method) || self.authenticator_of(Some(method)).is_some()
+    }
+
     /// True if the user of that name has the method, or the model of a name that nobody has.
     fn is_of(&self, method: Method, authid: &str) -> bool {
+        if self.authenticator_of(Some(method)).is_some() {
+            // Whom it knows is known to it alone.
+            return true;
+        }
         if authid.is_empty() {
             // Only a key is enough of a name.
             return method == Method::Cryptosign;
@@ -185,7 +261,8 @@ impl Store {
         let model = self.decoys.model(authid);
         let is_known = self.users.values().any(|users| users.contains_key(authid));
         let user = if is_known { Some(authid) } else { model };
-        user.is_some_and(|user| self.users[&method].contains_key(user))
+        let users = self.users.get(&method);
+        user.is_some_and(|user| users.is_some_and(|users| users.contains_key(user)))
     }
 
     pub(super) fn anonymous_role(&self) -> &str {
@@ -193,7 +270,7 @@ impl Store {
     }
 
     /// The failed logins.
-    pub(super) fn failures(&self) -> &Failures {
+    pub(in crate::router) fn failures(&self) -> &Failures {
         &self.failures
     }
 
@@ -225,7 +302,7 @@ impl Store {
 
     /// Without any other method there is nobody whom an anonymous client could be mistaken for.
     fn admits_anonymous(&self) -> bool {
-        self.anonymous.is_some() || self.users.is_empty()
+        self.anonymous.is_some() || self.users.is_empty() && self.authenticators.is_empty()
     }
 }
 

@@ -1,0 +1,33 @@
+//! A procedure that the router itself calls, as the configuration names it.
+
+use serde_json::{Map, Value};
+
+use crate::protocol::uri::{self, Match};
+
+/// See the module's text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Procedure {
+    pub(super) uri: String,
+    /// The realm in which it is registered; `None` for that of the client that it is about.
+    pub(super) realm: Option<String>,
+}
+
+impl Procedure {
+    /// Reads `{"KEY": uri, "realm": name}`; `None` without the key.
+    pub(super) fn parse(
+        entries: &Map<String, Value>,
+        key: &str,
+    ) -> Result<Option<Procedure>, String> {
+        let read = |key: &str| match entries.get(key) {
+            None => Ok(None),
+            Some(value) => {
+                let text = value.as_str().ok_or_else(|| format!("\"{key}\" must be a string"))?;
+                uri::check(text, Match::Exact)
+                    .map_err(|error| format!("\"{key}\": \"{text}\": {error}"))?;
+                Ok::<_, String>(Some(text.to_owned()))
+            }
+        };
+        let realm = read("realm")?;
+        Ok(read(key)?.map(|uri| Procedure { uri, realm }))
+    }
+}
