@@ -44,7 +44,10 @@ pub(super) fn to_c_event(
         id: event.id as i64,
         wamp_id: (event.wamp_id & INVOCATION_ID) as i64,
         user_data,
-        connection: handles::from_key(notice.connection),
+        connection: match notice.connection {
+            0 => ptr::null_mut(),
+            key => handles::from_key(key),
+        },
         session: handles.session(),
         invocation: handles.invocation(),
         uri,
@@ -184,6 +187,19 @@ impl<'c> Seen<'c> {
     pub(super) fn invocation(self) -> *mut wamp_invocation_t {
         // SAFETY: as above.
         if self.event.is_null() { ptr::null_mut() } else { unsafe { (*self.event).invocation } }
+    }
+
+    /// The question that it lends; NULL if there is none.
+    pub(super) fn question(self) -> *mut wamp_question_t {
+        if self.event.is_null() {
+            return ptr::null_mut();
+        }
+        // SAFETY: as above.
+        let (kind, id) = unsafe { ((*self.event).kind, (*self.event).id) };
+        match kind {
+            WAMP_AUTHENTICATE | WAMP_AUTHORIZE => handles::from_key(id as u64),
+            _ => ptr::null_mut(),
+        }
     }
 
     fn token(self) -> Option<u64> {

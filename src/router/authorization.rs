@@ -1,7 +1,7 @@
 //! The ruling on a request of a client: the authorizer of its role is asked first, a procedure of
 //! some client, and then the program.
 //!
-//! Where both are asked, both have to allow it. A failure to answer, in
+//! If both are asked, both have to allow it. A failure to answer, in
 //! time and as one should, is a refusal.
 
 use std::borrow::Cow;

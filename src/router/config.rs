@@ -49,6 +49,7 @@ use crate::transport::tls::Acceptor;
 
 use super::RouterError;
 use super::auth::{SecretValue, Store};
+use super::host::Dispatch;
 use super::roles::Roles;
 
 /// The settings of a router.
@@ -77,6 +78,8 @@ pub(super) struct Config {
     pub(super) event_history: usize,
     /// The request ids of clients count.
     pub(super) strict_request_ids: bool,
+    /// The thread on which the program is told of questions.
+    pub(super) dispatch: Dispatch,
     /// The time that the program, an authenticator or an authorizer may take to answer.
     pub(super) question_timeout: Duration,
     /// The number of questions to the program that may be open at a time.
@@ -101,6 +104,7 @@ impl Default for Config {
             deflate: None,
             event_history: 0,
             strict_request_ids: true,
+            dispatch: Dispatch::Thread,
             question_timeout: Duration::from_secs(10),
             max_questions: 1000,
             auth: None,
@@ -109,7 +113,7 @@ impl Default for Config {
     }
 }
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "realms",
     "hello_timeout",
     "max_message_size",
@@ -119,6 +123,7 @@ const KEYS: [&str; 13] = [
     "permessage_deflate",
     "event_history",
     "strict_request_ids",
+    "dispatch",
     "question_timeout",
     "max_questions",
     "auth",
@@ -156,6 +161,7 @@ impl Config {
             "strict_request_ids" => {
                 self.strict_request_ids = value.as_bool().ok_or("must be true or false")?;
             }
+            "dispatch" => self.dispatch = dispatch(value)?,
             "question_timeout" => self.question_timeout = seconds(value)?,
             "max_questions" => self.max_questions = count(value)?.max(1),
             "auth" => self.auth = Some(Arc::new(Store::parse(value)?)),
@@ -231,6 +237,15 @@ fn tls(value: &Value) -> Result<Acceptor, String> {
     Acceptor::new(cert, key, client_ca)
 }
 
+fn dispatch(value: &Value) -> Result<Dispatch, String> {
+    match value.as_str() {
+        Some("thread") => Ok(Dispatch::Thread),
+        Some("manual") => Ok(Dispatch::Manual),
+        Some("inline") => Ok(Dispatch::Inline),
+        _ => Err("must be \"thread\", \"manual\" or \"inline\"".to_owned()),
+    }
+}
+
 fn count(value: &Value) -> Result<usize, String> {
     value
         .as_u64()
@@ -274,6 +289,7 @@ mod tests {
             deflate: Some(DeflateOptions { level: 1, ..DeflateOptions::default() }),
             event_history: 10,
             strict_request_ids: false,
+            dispatch: Dispatch::Thread,
             question_timeout: Duration::from_secs(10),
             max_questions: 1000,
             auth: None,

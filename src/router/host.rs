@@ -18,8 +18,6 @@ use crate::codec::{Dict, json};
 use crate::os::lock;
 use crate::protocol::uri::{self, Match};
 
-use super::config::Config;
-
 /// The program's side: takes questions.
 pub trait Host: Send + Sync + std::fmt::Debug {
     /// True if the program wants to be asked this.
@@ -27,6 +25,18 @@ pub trait Host: Send + Sync + std::fmt::Debug {
 
     /// Takes a question; never blocks.
     fn ask(&self, asked: Asked);
+}
+
+/// The thread on which the program is told of questions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dispatch {
+    /// One of the library's.
+    #[default]
+    Thread,
+    /// One that asks for them.
+    Manual,
+    /// The I/O thread.
+    Inline,
 }
 
 /// The subject of a question.
@@ -123,13 +133,10 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) fn new(config: &Config) -> Desk {
-        let places = config.max_questions.min(Semaphore::MAX_PERMITS);
-        Desk {
-            host: OnceLock::new(),
-            places: Arc::new(Semaphore::new(places)),
-            limit: config.question_timeout,
-        }
+    /// A desk for so many questions at a time, each of which has so much time.
+    pub(super) fn new(places: usize, limit: Duration) -> Desk {
+        let places = places.min(Semaphore::MAX_PERMITS);
+        Desk { host: OnceLock::new(), places: Arc::new(Semaphore::new(places)), limit }
     }
 
     /// Says who is asked; before the first client comes.

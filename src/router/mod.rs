@@ -87,7 +87,7 @@ use peer::CLOSE_TIMEOUT;
 use peer::Peer;
 use realm::{Counts, Realms};
 
-pub use host::{AnswerError, Asked, Host, Question, QuestionKind};
+pub use host::{AnswerError, Asked, Dispatch, Host, Question, QuestionKind};
 
 /// So many threads may hash tickets at the same time, whoever gives them: there is other work.
 const HASHERS: usize = 2;
@@ -208,7 +208,7 @@ impl Router {
     }
 
     fn with(config: Config) -> Arc<Router> {
-        let desk = Arc::new(Desk::new(&config));
+        let desk = Arc::new(Desk::new(config.max_questions, config.question_timeout));
         let realms = Arc::new(Realms::new(&config));
         let reception = Reception {
             store: config.auth.clone(),
@@ -232,6 +232,11 @@ impl Router {
             dropped: AtomicU64::new(0),
         };
         Arc::new(Router { shared: Arc::new(shared), listeners: Mutex::default() })
+    }
+
+    /// The thread on which the program wants to be told of questions.
+    pub fn dispatch(&self) -> Dispatch {
+        self.shared.config.dispatch
     }
 
     /// Says who is asked about clients; before the first [`Router::listen`], and once.

@@ -369,7 +369,7 @@ impl<E: Item> EventQueue<E> {
         let mut queue = lock(&self.queue);
         while queue.taken || queue.events.is_empty() {
             if self.discarding.load(Ordering::Acquire) {
-                return Err(Failure::new(Status::Handle, "the connection was freed"));
+                return Err(Failure::new(Status::Handle, "the connection or router was freed"));
             }
             if mem::take(&mut may_drive) && deadline.is_none_or(|until| until > Instant::now()) {
                 drop(queue);

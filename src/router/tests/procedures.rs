@@ -1,0 +1,1 @@
+//! Procedures that decide who may join, and what clients may do.
