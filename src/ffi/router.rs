@@ -60,7 +60,8 @@ impl From<RouterError> for Failure {
 /// the features that clients can ask for, on WebSocket, RawSocket and HTTP long-poll, with JSON,
 /// MsgPack and CBOR.
 ///
-/// `config` is a JSON object or NULL, with these keys:
+/// `config` is a JSON object or NULL, with these keys; docs/ROUTER.md tells more. An unknown one,
+/// at whatever depth, is refused, and wamp_last_error() tells the nearest that exists.
 ///
 /// | key                  | value          | meaning                                              |
 /// |----------------------|----------------|------------------------------------------------------|
@@ -77,6 +78,11 @@ impl From<RouterError> for Failure {
 /// | `event_history`      | number, 0      | how many past events each realm keeps                |
 /// | `strict_request_ids` | bool, true     | request ids count from 1 without a gap; with false   |
 /// |                      |                | a client may use any that no call of its own has     |
+/// | `dispatch`           | string, thread | thread, manual or inline: as with connections        |
+/// | `question_timeout`   | seconds, 10    | for the answer of a callback or procedure that       |
+/// |                      |                | decides about a client; then it is refused           |
+/// | `max_questions`      | number, 1000   | questions to callbacks that may be open at a time;   |
+/// |                      |                | others wait                                          |
 /// | `auth`               | object         | who may join: see below                              |
 /// | `roles`              | object         | what they may do: see below                          |
 ///
@@ -122,6 +128,13 @@ impl From<RouterError> for Failure {
 /// unless they come while an answer to a failure of the same authid from the same address is being
 /// held back: then they wait for their turn, and are refused where that takes longer than `most`.
 ///
+/// Or clients decide: a method with {"authenticator": procedure, "realm": name} calls this procedure
+/// in that realm (without `realm`: in the one to be joined) with (realm, authid, details), as
+/// wamp_router_on_authenticate() has them. It answers with a dict: what an authid has above, `role`,
+/// and, if need be, `authid`, `realm` and `extra` of the session. For `ticket` it judges
+/// `details.ticket` itself and answers with the role, or with such a dict, as it does for
+/// `anonymous`. ERROR means that the client is not known.
+///
 /// `roles` lists for each role what it may do; without this key everything is allowed: {"roles":
 /// {"user": [{"uri": "com.app.", "match": "prefix", "allow": {"call": true}}]}}, besides `call`
 /// there are `register`, `publish`, `subscribe`. The most specific entry counts: an exact one
@@ -130,6 +143,14 @@ impl From<RouterError> for Failure {
 /// the pattern matches; and the router's own procedures and topics tell a client only of
 /// subscriptions to what it may subscribe to or publish, and of registrations of what it may call
 /// or register. docs/RECIPES.md has examples.
+///
+/// A role may also have {"permissions": list, "authorizer": procedure, "realm": name}: what the list
+/// allows (without it: everything) is allowed if this procedure does, too. It is called with
+/// (session, uri, action, options), where `options.match` is always there, and answers with true or
+/// false, or with {"allow", "disclose", "cache"}: see wamp_question_allow(). If it fails or is not
+/// there the request is refused with `wamp.error.authorization_failed`; a session that has
+/// registered it is not asked about. The program itself decides by wamp_router_on_authenticate() and
+/// wamp_router_on_authorize().
 ///
 /// Returns NULL on failure, with the reason in wamp_last_error(). Free it with wamp_router_free().
 #[unsafe(no_mangle)]

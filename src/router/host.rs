@@ -244,7 +244,11 @@ impl Grant {
                 }
             };
             let text = value.as_str().filter(|text| !text.is_empty());
-            *place = Some(text.ok_or_else(|| format!("\"{key}\" must be a string"))?.to_owned());
+            let text = text.ok_or_else(|| format!("\"{key}\" must be a string"))?;
+            if key == "realm" {
+                uri::check(text, Match::Exact).map_err(|error| format!("\"realm\": {error}"))?;
+            }
+            *place = Some(text.to_owned());
         }
         Ok(grant)
     }

@@ -4,6 +4,8 @@ use serde_json::{Map, Value};
 
 use crate::protocol::uri::{self, Match};
 
+use super::mistake::Mistake;
+
 /// See the module's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Procedure {
@@ -17,14 +19,14 @@ impl Procedure {
     pub(super) fn parse(
         entries: &Map<String, Value>,
         key: &str,
-    ) -> Result<Option<Procedure>, String> {
+    ) -> Result<Option<Procedure>, Mistake> {
         let read = |key: &str| match entries.get(key) {
             None => Ok(None),
             Some(value) => {
-                let text = value.as_str().ok_or_else(|| format!("\"{key}\" must be a string"))?;
+                let text = value.as_str().ok_or_else(|| Mistake::of(key, "must be a string"))?;
                 uri::check(text, Match::Exact)
-                    .map_err(|error| format!("\"{key}\": \"{text}\": {error}"))?;
-                Ok::<_, String>(Some(text.to_owned()))
+                    .map_err(|error| Mistake::of(key, format!("\"{text}\": {error}")))?;
+                Ok::<_, Mistake>(Some(text.to_owned()))
             }
         };
         let realm = read("realm")?;

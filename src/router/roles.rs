@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use crate::protocol::uri::{self, Match};
 
+use super::mistake::{Mistake, nearest, object};
 use super::pattern::Table;
 use super::procedure::Procedure;
 use super::request::Fault;
@@ -57,13 +58,13 @@ pub(super) enum Kind {
 
 impl Roles {
     /// Reads the value of `roles`.
-    pub(super) fn parse(value: &Value) -> Result<Roles, String> {
+    pub(super) fn parse(value: &Value) -> Result<Roles, Mistake> {
         let roles = value.as_object().ok_or("must be an object of roles")?;
         let read = |(name, value): (&String, &Value)| {
-            let role = Role::parse(value).map_err(|why| format!("\"{name}\": {why}"))?;
+            let role = Role::parse(value).map_err(|mistake| mistake.within(name))?;
             Ok((name.clone(), role))
         };
-        roles.iter().map(read).collect::<Result<_, String>>().map(Roles)
+        roles.iter().map(read).collect::<Result<_, Mistake>>().map(Roles)
     }
 
     /// The rights of a role; one that is not listed may do nothing.
@@ -80,20 +81,18 @@ impl Roles {
 
 impl Role {
     /// Reads a list of permissions, or `{"permissions", "authorizer", "realm"}`.
-    fn parse(value: &Value) -> Result<Role, String> {
-        let Some(entries) = value.as_object() else {
+    fn parse(value: &Value) -> Result<Role, Mistake> {
+        if !value.is_object() {
             return Ok(Role { permissions: permissions(value)?, authorizer: None });
-        };
-        const KEYS: [&str; 3] = ["permissions", "authorizer", "realm"];
-        if let Some(key) = entries.keys().find(|key| !KEYS.contains(&key.as_str())) {
-            return Err(format!("\"{key}\" is unknown; the keys are {}", KEYS.join(", ")));
         }
+        let wanted = "must be a list of permissions, or an object with an \"authorizer\"";
+        let entries = object(value, &["permissions", "authorizer", "realm"], wanted)?;
         let authorizer = Procedure::parse(entries, "authorizer")?.map(Arc::new);
         let permissions = match entries.get("permissions") {
-            Some(list) => permissions(list)?,
+            Some(list) => permissions(list).map_err(|mistake| mistake.within("permissions"))?,
             // All is for the authorizer to decide.
             None if authorizer.is_some() => Permissions::default(),
-            None => return Err("\"permissions\" is missing".to_owned()),
+            None => return Err("\"permissions\" is missing".into()),
         };
         Ok(Role { permissions, authorizer })
     }
@@ -171,39 +170,56 @@ fn refused(action: Action, uri: &str, matching: Match, denied: Denied) -> Fault 
     Fault::refused(uri::NOT_AUTHORIZED, why)
 }
 
-fn permissions(list: &Value) -> Result<Permissions, String> {
+fn permissions(list: &Value) -> Result<Permissions, Mistake> {
     Ok(Permissions(Some(Arc::new(table(list)?.into()))))
 }
 
-fn table(list: &Value) -> Result<Table<Allowed>, String> {
+fn table(list: &Value) -> Result<Table<Allowed>, Mistake> {
     let mut table = Table::default();
-    for entry in list.as_array().ok_or("must be a list of {\"uri\", \"match\", \"allow\"}")? {
-        let entry = entry.as_object().ok_or("must be a list of {\"uri\", \"match\", \"allow\"}")?;
-        if let Some(key) =
-            entry.keys().find(|key| !["uri", "match", "allow"].contains(&key.as_str()))
-        {
-            return Err(format!("\"{key}\" is unknown; the keys are uri, match, allow"));
-        }
-        let uri = entry.get("uri").and_then(Value::as_str).ok_or("\"uri\" must be a string")?;
-        let matching = match entry.get("match") {
-            None => Match::Exact,
-            Some(name) => name
-                .as_str()
-                .and_then(Match::parse)
-                .ok_or("\"match\" must be exact, prefix or wildcard")?,
-        };
-        uri::check(uri, matching).map_err(|error| format!("\"{uri}\": {error}"))?;
-        if table.find(uri, matching).is_some() {
-            return Err(format!("\"{uri}\" is listed twice"));
-        }
-        let wanted =
-            "\"allow\" must be {\"call\", \"register\", \"publish\", \"subscribe\": true or false}";
-        let mut allowed = Allowed::default();
-        for (name, value) in entry.get("allow").and_then(Value::as_object).ok_or(wanted)? {
-            let at = ACTIONS.iter().position(|action| action.name() == name).ok_or(wanted)?;
-            allowed[at] = value.as_bool().ok_or(wanted)?;
-        }
-        table.insert(uri, matching, allowed);
+    let wanted = "must be a list of {\"uri\", \"match\", \"allow\"}";
+    for (index, entry) in list.as_array().ok_or(wanted)?.iter().enumerate() {
+        add_entry(&mut table, entry).map_err(|mistake| mistake.at(index))?;
     }
     Ok(table)
+}
+
+fn add_entry(table: &mut Table<Allowed>, entry: &Value) -> Result<(), Mistake> {
+    let wanted = "must be an object with \"uri\" and \"allow\"";
+    let entry = object(entry, &["uri", "match", "allow"], wanted)?;
+    let uri = entry.get("uri").ok_or("\"uri\" is missing")?;
+    let uri = uri.as_str().ok_or_else(|| Mistake::of("uri", "must be a string"))?;
+    let matching = match entry.get("match") {
+        None => Match::Exact,
+        Some(name) => matching(name).map_err(|mistake| mistake.within("match"))?,
+    };
+    uri::check(uri, matching).map_err(|error| Mistake::of("uri", format!("\"{uri}\": {error}")))?;
+    if table.find(uri, matching).is_some() {
+        return Err(Mistake::of("uri", format!("\"{uri}\" is listed twice")));
+    }
+    let allow = entry.get("allow").ok_or("\"allow\" is missing")?;
+    let allowed = allowed(allow).map_err(|mistake| mistake.within("allow"))?;
+    table.insert(uri, matching, allowed);
+    Ok(())
+}
+
+fn matching(value: &Value) -> Result<Match, Mistake> {
+    let known = ["exact", "prefix", "wildcard"];
+    let name = value.as_str().ok_or("must be \"exact\", \"prefix\" or \"wildcard\"")?;
+    Match::parse(name).ok_or_else(|| {
+        let nearest = nearest(name, &known, "it can be");
+        format!("\"{name}\" is no way of matching; {nearest}").into()
+    })
+}
+
+fn allowed(value: &Value) -> Result<Allowed, Mistake> {
+    let known = ACTIONS.map(Action::name);
+    let wanted = "must be {\"call\", \"register\", \"publish\", \"subscribe\": true or false}";
+    let mut allowed = Allowed::default();
+    for (name, value) in object(value, &known, wanted)? {
+        let may = value.as_bool().ok_or_else(|| Mistake::of(name, "must be true or false"))?;
+        if let Some(at) = known.iter().position(|action| action == name) {
+            allowed[at] = may;
+        }
+    }
+    Ok(allowed)
 }

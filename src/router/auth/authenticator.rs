@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::auth::Secret;
@@ -14,6 +14,7 @@ use crate::auth::scram::{Kdf, Profile};
 use crate::auth::scram_router::Stored;
 use crate::os::lock;
 
+use super::super::mistake::{Mistake, object};
 use super::super::procedure::Procedure;
 use super::principal::{Key, Method, Principal, SALT_BYTES};
 
@@ -31,17 +32,18 @@ impl Authenticator {
     /// Reads `{"authenticator": uri, "realm": name}`; `None` if it is something else.
     pub(super) fn parse(
         method: Option<Method>,
-        entries: &Map<String, Value>,
-    ) -> Result<Option<Arc<Authenticator>>, String> {
-        let text = entries.get("authenticator").filter(|value| value.is_string());
-        let Some(procedure) = text.and(Procedure::parse(entries, "authenticator")?) else {
+        value: &Value,
+    ) -> Result<Option<Arc<Authenticator>>, Mistake> {
+        let is_meant = |value: &&Value| value.get("authenticator").is_some_and(Value::is_string);
+        let Some(value) = Some(value).filter(is_meant) else {
             return Ok(None);
         };
-        if let Some(key) = entries.keys().find(|key| !["authenticator", "realm"].contains(&&***key))
-        {
-            return Err(format!("\"{key}\": the procedure knows all users of this method"));
-        }
-        Ok(Some(Arc::new(Authenticator { method, procedure, model: Mutex::default() })))
+        let wanted = "must be an object with an \"authenticator\"";
+        let entries = object(value, &["authenticator", "realm"], wanted)?;
+        let procedure = Procedure::parse(entries, "authenticator")?;
+        Ok(procedure.map(|procedure| {
+            Arc::new(Authenticator { method, procedure, model: Mutex::default() })
+        }))
     }
 
     /// Remembers a user that the procedure knows.
