@@ -128,11 +128,11 @@ impl From<RouterError> for Failure {
 /// unless they come while an answer to a failure of the same authid from the same address is being
 /// held back: then they wait for their turn, and are refused where that takes longer than `most`.
 ///
-/// Or clients decide: a method with {"authenticator": procedure, "realm": name} calls this procedure
-/// in that realm (without `realm`: in the one to be joined) with (realm, authid, details), as
-/// wamp_router_on_authenticate() has them. It answers with a dict: what an authid has above, `role`,
-/// and, if need be, `authid`, `realm` and `extra` of the session. For `ticket` it judges
-/// `details.ticket` itself and answers with the role, or with such a dict, as it does for
+/// Or clients decide: a method with {"authenticator": procedure, "realm": name} calls this
+/// procedure in that realm (without `realm`: in the one to be joined) with (realm, authid,
+/// details), as wamp_router_on_authenticate() has them. It answers with a dict: what an authid has
+/// above, `role`, and, if need be, `authid`, `realm` and `extra` of the session. For `ticket` it
+/// judges `details.ticket` itself and answers with the role, or with such a dict, as it does for
 /// `anonymous`. ERROR means that the client is not known.
 ///
 /// `roles` lists for each role what it may do; without this key everything is allowed: {"roles":
@@ -144,13 +144,13 @@ impl From<RouterError> for Failure {
 /// subscriptions to what it may subscribe to or publish, and of registrations of what it may call
 /// or register. docs/RECIPES.md has examples.
 ///
-/// A role may also have {"permissions": list, "authorizer": procedure, "realm": name}: what the list
-/// allows (without it: everything) is allowed if this procedure does, too. It is called with
+/// A role may also have {"permissions": list, "authorizer": procedure, "realm": name}: what the
+/// list allows (without it: everything) is allowed if this procedure does, too. It is called with
 /// (session, uri, action, options), where `options.match` is always there, and answers with true or
 /// false, or with {"allow", "disclose", "cache"}: see wamp_question_allow(). If it fails or is not
 /// there the request is refused with `wamp.error.authorization_failed`; a session that has
-/// registered it is not asked about. The program itself decides by wamp_router_on_authenticate() and
-/// wamp_router_on_authorize().
+/// registered it is not asked about. The program itself decides by wamp_router_on_authenticate()
+/// and wamp_router_on_authorize().
 ///
 /// Returns NULL on failure, with the reason in wamp_last_error(). Free it with wamp_router_free().
 #[unsafe(no_mangle)]
