@@ -53,7 +53,8 @@ pub unsafe extern "C" fn wamp_router_on_authenticate(
 /// refused with `wamp.error.authorization_failed`. Meanwhile the client's later messages wait, and
 /// nobody else's: do not wait in it for that client. Requests that are made often are better
 /// answered with `cache`. A testament is asked about as the publication that it will be, when it is
-/// made. As wamp_router_on_authenticate() for all else.
+/// made. For all else see wamp_router_on_authenticate(). Returns as
+/// wamp_router_on_authenticate().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_on_authorize(
     router: *mut wamp_router_t,
