@@ -243,22 +243,16 @@ impl Client {
         let (Some(store), authid) = (self.reception.store.clone(), self.applicant.authid()) else {
             return self.fail(None, None).await;
         };
-        let (grant, candidate) = match answer {
+        let (grant, entries) = match answer {
             Err(CallFailure::Late) => return self.turn_away(CallFailure::Late).await,
-            Err(CallFailure::Refused) => {
-                (Grant::default(), store.unknown(&authenticator, method, authid))
-            }
-            Ok((grant, entries)) => {
-                let authid = grant.authid.clone().unwrap_or_else(|| authid.to_owned());
-                let _hasher = self.reception.hashers.clone().acquire_owned().await;
-                let known = {
-                    let store = store.clone();
-                    spawn_blocking(move || store.known(&authenticator, method, &authid, entries))
-                };
-                (grant, known.await.ok().and_then(Result::ok))
-            }
+            Err(CallFailure::Refused) => (Grant::default(), None),
+            Ok((grant, entries)) => (grant, Some(entries)),
         };
-        let Some(candidate) = candidate else {
+        let _hasher = self.reception.hashers.clone().acquire_owned().await;
+        let (known, authid) = (store.clone(), authid.to_owned());
+        let candidate =
+            spawn_blocking(move || known.candidate_of(&authenticator, method, &authid, entries));
+        let Ok(Ok(candidate)) = candidate.await else {
             return self.turn_away(CallFailure::Late).await;
         };
         let step = AuthExchange::of_candidate(&store, &self.applicant, method, candidate);

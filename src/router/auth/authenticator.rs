@@ -4,28 +4,25 @@
 //! users; a ticket it judges itself. Those whom it does not know are challenged like the user whom
 //! it knew last, and fail in the end.
 
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use serde_json::Value;
-use zeroize::Zeroizing;
+use serde_json::{Value, json};
 
-use crate::auth::Secret;
-use crate::auth::scram::{Kdf, Profile};
-use crate::auth::scram_router::Stored;
 use crate::os::lock;
 
 use super::super::mistake::{Mistake, object};
 use super::super::procedure::Procedure;
-use super::principal::{Key, Method, Principal, SALT_BYTES};
+use super::entries::SecretValue;
+use super::principal::Method;
 
 /// See the module's text.
-#[derive(Debug)]
 pub(in crate::router) struct Authenticator {
     /// `None` for anonymous ones.
     pub(in crate::router) method: Option<Method>,
     pub(in crate::router) procedure: Procedure,
-    /// The last user that it knew.
-    model: Mutex<Option<Arc<Principal>>>,
+    /// The entries of the last user that it knew.
+    model: Mutex<Option<Arc<SecretValue>>>,
 }
 
 impl Authenticator {
@@ -46,32 +43,31 @@ impl Authenticator {
         }))
     }
 
-    /// Remembers a user that the procedure knows.
-    pub(super) fn knows(&self, principal: &Arc<Principal>) {
-        *lock(&self.model) = Some(principal.clone());
+    /// Remembers the entries of a user that the procedure knows.
+    pub(super) fn knows(&self, entries: Arc<SecretValue>) {
+        *lock(&self.model) = Some(entries);
     }
 
-    /// The user that those resemble whom it does not know.
-    pub(super) fn model(&self, method: Method) -> Option<Arc<Principal>> {
+    /// The entries of the user that those resemble whom it does not know.
+    pub(super) fn model(&self, method: Method) -> Arc<SecretValue> {
         let last = lock(&self.model).clone();
-        last.or_else(|| plain(method).map(Arc::new))
+        last.unwrap_or_else(|| Arc::new(SecretValue(plain(method))))
     }
 }
 
-/// A user of whom nothing is said that need not be.
-fn plain(method: Method) -> Option<Principal> {
-    let scram = |profile| {
-        let kdf = Kdf::new("pbkdf2", 4096, None).ok()?;
-        let (stored_key, server_key) = ([0; 32], Zeroizing::new([0; 32]));
-        let salt = vec![0; SALT_BYTES];
-        Some(Key::Scram(profile, Box::new(Stored { kdf, salt, stored_key, server_key })))
-    };
-    let key = match method {
-        Method::Ticket => return None,
-        Method::Cra => Key::Cra(Secret::default(), None),
-        Method::WampScram => scram(Profile::Wamp)?,
-        Method::Scram => scram(Profile::Crossbar)?,
-        Method::Cryptosign => Key::Public(Vec::new()),
-    };
-    Some(Principal { role: String::new(), key })
+impl fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Nothing of the user that it knew.
+        f.debug_tuple("Authenticator").field(&self.method).field(&self.procedure).finish()
+    }
+}
+
+/// The entries of a user of whom nothing is said that need not be.
+fn plain(method: Method) -> Value {
+    match method {
+        Method::Ticket => json!({"ticket": ""}),
+        Method::Cra => json!({"secret": ""}),
+        Method::WampScram | Method::Scram => json!({"password": "password"}),
+        Method::Cryptosign => json!({"pubkey": "0".repeat(64)}),
+    }
 }

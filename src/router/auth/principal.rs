@@ -64,7 +64,7 @@ impl Method {
 }
 
 /// The size of the salts that the router makes.
-pub(super) const SALT_BYTES: usize = 16;
+const SALT_BYTES: usize = 16;
 
 impl Principal {
     /// Reads what an authid is known by. Hashing the passwords of SCRAM takes its time.

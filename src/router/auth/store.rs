@@ -12,7 +12,7 @@ use crate::router::mistake::{Mistake, nearest, object};
 use super::applicant::Applicant;
 use super::authenticator::Authenticator;
 use super::decoys::{Decoys, Users};
-use super::entries::{optional_text, users_file};
+use super::entries::{SecretValue, optional_text, users_file};
 use super::failures::{Delays, Failures};
 use super::principal::{Key, METHODS, Method, Principal};
 
@@ -220,32 +220,26 @@ impl Store {
         self.authenticator_of(methods.first().copied())
     }
 
-    /// The user that an authenticator knows by these entries. Hashing the passwords of SCRAM takes
-    /// its time.
-    pub(in crate::router) fn known(
+    /// The user that an authenticator knows by these entries, or the decoy of somebody whom it does
+    /// not know. Both take the same time, which is long where passwords of SCRAM are hashed.
+    pub(in crate::router) fn candidate_of(
         &self,
         authenticator: &Authenticator,
         method: Method,
         authid: &str,
-        entries: Map<String, Value>,
+        entries: Option<Map<String, Value>>,
     ) -> Result<Candidate, Mistake> {
-        let entries = Value::Object(entries);
-        let principal = Principal::parse(method, authid, &entries, self.decoys.key())?;
-        let principal = Arc::new(principal);
-        authenticator.knows(&principal);
-        Ok(Candidate { principal, is_known: true })
-    }
-
-    /// The decoy of somebody whom an authenticator does not know.
-    pub(in crate::router) fn unknown(
-        &self,
-        authenticator: &Authenticator,
-        method: Method,
-        authid: &str,
-    ) -> Option<Candidate> {
-        let model = authenticator.model(method)?;
-        let principal = Arc::new(self.decoys.like(&model, authid));
-        Some(Candidate { principal, is_known: false })
+        let is_known = entries.is_some();
+        let entries = match entries {
+            Some(entries) => Arc::new(SecretValue(Value::Object(entries))),
+            None => authenticator.model(method),
+        };
+        let principal = Principal::parse(method, authid, &entries.0, self.decoys.key())?;
+        let decoy = self.decoys.like(&principal, authid);
+        if is_known {
+            authenticator.knows(entries);
+        }
+        Ok(Candidate { principal: Arc::new(if is_known { principal } else { decoy }), is_known })
     }
 
     fn authenticator_of(&self, method: Option<Method>) -> Option<&Arc<Authenticator>> {

@@ -21,6 +21,7 @@ mod rights;
 mod shared;
 mod sockets;
 mod strangers;
+mod timing;
 mod transports;
 
 /// The HELLO of a client of all roles.
