@@ -186,8 +186,11 @@ pub(super) struct RouterObject {
     /// The side of the program that it asks.
     pub(super) host: Arc<RouterHost>,
     /// The events that the last poll has shown, and what they lend.
-    pub(super) polled: Mutex<Option<(Box<dyn Polled>, Vec<Loaned>)>>,
+    pub(super) polled: Mutex<Option<PolledQuestions>>,
 }
+
+/// The events of one poll, and what they lend.
+pub(super) type PolledQuestions = (Box<dyn Polled>, Vec<Loaned>);
 
 impl RouterObject {
     /// Ends what the last poll has shown.

@@ -11,13 +11,13 @@ use serde_json::{Map, Value, json};
 
 use crate::protocol::uri;
 
-use super::gate::{Inquiry, Ruling};
 use super::host::{Answer, Desk, Permit, QuestionKind};
 use super::meta::session_details;
 use super::peer::Peer;
 use super::procedure::Procedure;
 use super::realm::{RealmSession, Realms};
 use super::request::Refusal;
+use super::rulings::{Inquiry, Ruling};
 
 /// A client, and who is asked about it.
 pub(super) struct Authorization {

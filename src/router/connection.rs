@@ -353,6 +353,8 @@ impl<'a> Connection<'a> {
         let (id, channel_id) = (self.peer.id(), self.transport.channel_id());
         match Applicant::read(hello.details, id, channel_id, self.origin) {
             Ok(applicant) => {
+                let certificate = self.transport.peer_certificate().map(<[u8]>::to_vec);
+                let applicant = Applicant { certificate, ..applicant };
                 let realm = hello.realm.into_owned();
                 self.follow(Login::begin(&self.shared.reception, realm, applicant));
             }

@@ -17,6 +17,8 @@ use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -395,13 +397,15 @@ impl Client {
             Origin::Listener(_) => Value::Null,
         };
         let channel_id = channel_id.as_ref().map(|id| hex(id));
+        let certificate = self.applicant.certificate.as_deref().map(pem);
+        let transport = json!({"peer": peer, "channel_id": channel_id, "client_cert": certificate});
         let mut details = Map::new();
         details.insert("realm".to_owned(), json!(self.realm));
         details.insert("session".to_owned(), json!(session));
         details.insert("authid".to_owned(), json!(authid));
         details.insert("authmethods".to_owned(), json!(authmethods));
         details.insert("authextra".to_owned(), Value::Object(authextra.clone()));
-        details.insert("transport".to_owned(), json!({"peer": peer, "channel_id": channel_id}));
+        details.insert("transport".to_owned(), transport);
         details
     }
 }
@@ -439,6 +443,21 @@ fn principal(answer: Value) -> Option<(Grant, Map<String, Value>)> {
         }
     }
     Some((Grant::read(&grant).ok()?, rest))
+}
+
+/// A certificate as PEM text.
+fn pem(certificate: &[u8]) -> String {
+    let text = STANDARD.encode(certificate);
+    let mut pem = "-----BEGIN CERTIFICATE-----\n".to_owned();
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        let (line, more) = rest.split_at(rest.len().min(64));
+        pem.push_str(line);
+        pem.push('\n');
+        rest = more;
+    }
+    pem.push_str("-----END CERTIFICATE-----\n");
+    pem
 }
 
 fn dict(dict: Dict<'_>) -> Value {

@@ -11,7 +11,7 @@
 //! * `login`: from HELLO to an identity. `auth`: how clients prove who they are, with the `verdict`
 //!   in due time; `welcome`: what they are told then.
 //! * `roles`: what they may do, with `rights`: what that means for a URI and for all that a pattern
-//!   matches, by its `typical` URIs. `gate`: the requests that are asked about; `authorization`:
+//!   matches, by its `typical` URIs. `rulings`: the requests that are asked about; `authorization`:
 //!   those who are asked.
 //! * `host`: the program, as far as it is asked; `procedure`: one that the router calls.
 //! * `peer`: a client as the others see it: a place for its messages; `identity`: who it is.
@@ -39,7 +39,6 @@ mod deadlines;
 mod dealer;
 mod event_store;
 mod frames;
-mod gate;
 mod greeting;
 mod host;
 mod identity;
@@ -59,6 +58,7 @@ mod request;
 mod request_ids;
 mod rights;
 mod roles;
+mod rulings;
 mod testament;
 mod typical;
 mod verdict;

@@ -15,6 +15,8 @@ pub(in crate::router) struct Applicant {
     pub(in crate::router) origin: Origin,
     /// The TLS channel that a login can be bound to.
     pub(in crate::router) channel_id: Option<[u8; 32]>,
+    /// The certificate that it has shown, in DER.
+    pub(in crate::router) certificate: Option<Vec<u8>>,
     pub(in crate::router) features: Features,
     pub(in crate::router) authid: Option<String>,
     pub(in crate::router) authmethods: Option<Vec<String>>,
@@ -42,7 +44,16 @@ impl Applicant {
         };
         let authid = hello.text("authid")?.map(|authid| authid.into_owned());
         let features = Features::read(hello)?;
-        Ok(Applicant { session, origin, channel_id, features, authid, authmethods, authextra })
+        Ok(Applicant {
+            session,
+            origin,
+            channel_id,
+            certificate: None,
+            features,
+            authid,
+            authmethods,
+            authextra,
+        })
     }
 
     /// The name that it goes by; empty without one.

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 
 use super::super::authorization::{Authorization, Decision};
-use super::super::gate::Inquiry;
+use super::super::rulings::Inquiry;
 use super::{Connection, Phase, TURN_BYTES, TURN_MESSAGES};
 
 /// A decision on its way.

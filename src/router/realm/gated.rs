@@ -5,17 +5,17 @@ use std::sync::{Arc, MutexGuard};
 
 use crate::protocol::message::{Message, code};
 
-use super::super::gate::{Gate, Inquiry, Ruling, Way, with_disclosure};
 use super::super::peer::{Peer, WakeList};
 use super::super::procedure::Procedure;
 use super::super::publication::PublishOptions;
 use super::super::request::{Fault, Refusal};
+use super::super::rulings::{Inquiry, Ruling, Rulings, Way, with_disclosure};
 use super::{LeaveReason, RealmSession, Realms, Requests, State, answer};
 
-/// The gate of a session, and the request at which it has stopped.
+/// The rulings on a session's requests, and the request at which it has stopped.
 #[derive(Debug)]
 pub(super) struct Gated {
-    gate: Gate,
+    rulings: Rulings,
     /// With the number of messages that were before it.
     open: Option<(usize, Inquiry)>,
 }
@@ -23,7 +23,7 @@ pub(super) struct Gated {
 impl RealmSession {
     /// From now on its requests are asked about.
     pub(in crate::router) fn ask_about(&mut self, authorizer: Option<Arc<Procedure>>) {
-        self.gated = Some(Box::new(Gated { gate: Gate::new(authorizer), open: None }));
+        self.gated = Some(Box::new(Gated { rulings: Rulings::new(authorizer), open: None }));
     }
 
     /// Takes the request at which the last messages have stopped, and how many of them were carried
@@ -35,13 +35,13 @@ impl RealmSession {
     /// Takes the ruling on a request.
     pub(in crate::router) fn rule(&mut self, inquiry: Inquiry, ruling: Ruling, keep: bool) {
         if let Some(gated) = &mut self.gated {
-            gated.gate.rule(inquiry, ruling, keep);
+            gated.rulings.rule(inquiry, ruling, keep);
         }
     }
 
     /// The procedure that is asked.
     pub(in crate::router) fn authorizer(&self) -> Option<&Arc<Procedure>> {
-        self.gated.as_ref()?.gate.authorizer.as_ref()
+        self.gated.as_ref()?.rulings.authorizer.as_ref()
     }
 
     /// The name of the realm.
@@ -73,7 +73,7 @@ impl Gated {
         for (index, message) in messages.iter().enumerate() {
             let way = match message {
                 Message::Call(m) if state.continues_call(peer, requests, m.request) => Way::Free,
-                message => self.gate.way(message, &peer.identity().permissions),
+                message => self.rulings.way(message, &peer.identity().permissions),
             };
             match way {
                 Way::Free => state.carry_out(peer, requests, message, wakes)?,

@@ -29,7 +29,17 @@ impl Host for Program {
     }
 }
 
-const LOGINS: &[QuestionKind] = &[QuestionKind::Login];
+/// Has the router ask about these things, and gives the questions.
+pub(super) fn questions(
+    router: &Router,
+    kinds: &'static [QuestionKind],
+) -> UnboundedReceiver<Asked> {
+    let (sender, questions) = unbounded_channel();
+    router.set_host(Arc::new(Program { kinds, questions: sender }));
+    questions
+}
+
+pub(super) const LOGINS: &[QuestionKind] = &[QuestionKind::Login];
 const ACTIONS: &[QuestionKind] = &[QuestionKind::Action];
 
 struct Asking {
@@ -40,8 +50,7 @@ struct Asking {
 impl Asking {
     fn new(config: &str, kinds: &'static [QuestionKind]) -> Asking {
         let router = Router::new(Some(config)).unwrap();
-        let (sender, questions) = unbounded_channel();
-        router.set_host(Arc::new(Program { kinds, questions: sender }));
+        let questions = questions(&router, kinds);
         router.listen("ws://127.0.0.1:0/ws", &Handle::current()).unwrap();
         Asking { router, questions }
     }
@@ -89,7 +98,7 @@ async fn the_program_lets_in_and_says_as_whom() {
         ("authid", json!("joe")),
         ("authmethods", json!(["x"])),
         ("authextra", json!({"a": 1})),
-        ("transport", json!({"peer": "127.0.0.1", "channel_id": null})),
+        ("transport", json!({"peer": "127.0.0.1", "channel_id": null, "client_cert": null})),
     ] {
         assert_eq!(details[key], value, "{key}");
     }

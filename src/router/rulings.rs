@@ -1,5 +1,5 @@
-//! The gate of a session whose requests are asked about: what has been ruled so far, and what is
-//! still to be asked.
+//! The rulings on the requests of a session that is asked about: what has been ruled so far, and
+//! what is still to be asked.
 //!
 //! A request is asked about once the rights of its role allow it. Its ruling may be kept for the
 //! rest of the session; then the next one like it costs a look-up. Who is asked, and how, is left
@@ -24,7 +24,7 @@ use super::roles::{Action, Permissions};
 
 /// See the module's text.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(super) struct Rulings {
     /// The procedure that is asked first.
     pub(super) authorizer: Option<Arc<Procedure>>,
     /// The rulings that hold for the rest of the session, by action and match.
@@ -71,9 +71,9 @@ const MOST_KEPT: usize = 256 * 1024;
 /// The bytes that a ruling takes beside its URI.
 const RULING_BYTES: usize = 128;
 
-impl Gate {
-    pub(super) fn new(authorizer: Option<Arc<Procedure>>) -> Gate {
-        Gate { authorizer, kept: Default::default(), kept_bytes: 0, next: None }
+impl Rulings {
+    pub(super) fn new(authorizer: Option<Arc<Procedure>>) -> Rulings {
+        Rulings { authorizer, kept: Default::default(), kept_bytes: 0, next: None }
     }
 
     /// The way on for a message of a client that has these rights.
