@@ -2400,8 +2400,9 @@ WAMP_API int wamp_router_free(struct wamp_router_t *router);
  * `authid`, `authrole` and `authmethod` in the details are what they have proved. Without `auth`
  * it alone decides, and can challenge the client by wamp_question_challenge() before it does;
  * `authid` is what the client claims then. `realm`, `session`, `authmethods`, `authextra` and
- * `transport` (`peer`: the address, or null, of IPv6 its network; `channel_id` of TLS, as
- * cryptosign binds to it) are always there.
+ * `transport` (`peer`: the address, of IPv6 its network; `channel_id` of TLS, as cryptosign binds
+ * to it; `client_cert`: the certificate that the client has shown, PEM; each may be null) are
+ * always there.
  *
  * Set it before wamp_router_listen(). With a NULL callback nothing is asked, except that in manual
  * mode the event comes through wamp_router_poll(). The router's option `dispatch` decides on which
