@@ -174,7 +174,7 @@ pub unsafe extern "C" fn wamp_connection_poll(
         if count > 0 {
             let polled = PolledEvents::new(notices);
             // SAFETY: by the caller's promise there is room for `max` elements of `event_size`.
-            unsafe { array.fill(polled.iter()) };
+            polled.for_each(|index, event| unsafe { array.put(index, event) });
             let former = lock(&object.polled).replace(Box::new(polled));
             // What another thread's poll has shown is freed once the lock is not held.
             drop(former);

@@ -49,19 +49,23 @@ impl EventArray {
         self.max
     }
 
-    /// Writes events, of which there are no more than elements.
+    /// Writes an event to its place, if there is such a place.
     ///
     /// # Safety
     /// There is room for so many elements of that size.
-    pub(super) unsafe fn fill(&self, events: impl Iterator<Item = wamp_event_t>) {
-        for (index, event) in events.take(self.max).enumerate() {
-            // SAFETY: by the caller's promise there is room, and each element is at least as large
-            // as the struct.
-            unsafe {
-                let place = self.events.cast::<u8>().add(index * self.event_size);
-                let more = self.event_size - size_of::<wamp_event_t>();
-                ptr::write_bytes(place.add(size_of::<wamp_event_t>()), 0, more);
-                place.cast::<wamp_event_t>().write(event);
+    #[inline]
+    pub(super) unsafe fn put(&self, index: usize, event: wamp_event_t) {
+        if index >= self.max {
+            return;
+        }
+        let more = self.event_size - size_of::<wamp_event_t>();
+        // SAFETY: by the caller's promise there is room, and each element is at least as large as
+        // the struct.
+        unsafe {
+            let place = self.events.cast::<u8>().add(index * self.event_size);
+            place.cast::<wamp_event_t>().write(event);
+            if more > 0 {
+                place.add(size_of::<wamp_event_t>()).write_bytes(0, more);
             }
         }
     }
@@ -87,14 +91,14 @@ impl PolledEvents {
         PolledEvents { views: notices.iter().map(show).collect(), notices }
     }
 
-    /// The views of them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = wamp_event_t> {
-        self.notices.iter().zip(&self.views).map(|(notice, (view, handles))| {
+    /// Shows them one after the other, each with its number.
+    pub(super) fn for_each(&self, mut show: impl FnMut(usize, wamp_event_t)) {
+        for (index, (notice, (view, handles))) in self.notices.iter().zip(&self.views).enumerate() {
             let handler = notice.event.target.as_ref().and_then(|receiver| receiver.handler());
             let user_data = handler.map_or(0, |handler| handler.user_data());
             let user_data = ptr::with_exposed_provenance_mut(user_data);
-            view::to_c_event(notice, handles, view.token(), user_data)
-        })
+            show(index, view::to_c_event(notice, handles, view.token(), user_data));
+        }
     }
 }
 
