@@ -79,7 +79,8 @@ impl Authorization {
             }
         }
         let ruling = Ruling::Allowed { disclose: permit.disclose };
-        Decision { inquiry, ruling, keep: permit.cache }
+        // Where nobody was asked this time, somebody may be the next.
+        Decision { inquiry, ruling, keep: permit.cache && words.contains(&true) }
     }
 
     async fn ask_program(&self, inquiry: &Inquiry) -> Word {
