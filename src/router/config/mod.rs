@@ -20,6 +20,7 @@ use super::RouterError;
 use super::auth::{SecretValue, Store};
 use super::budget::Budget;
 use super::gate::Limits;
+use super::host::Dispatch;
 use super::mistake::{Mistake, unknown};
 use super::networks::Networks;
 use super::roles::Roles;
@@ -61,6 +62,12 @@ pub(super) struct Config {
     pub(super) event_history: usize,
     /// The request ids of clients count.
     pub(super) strict_request_ids: bool,
+    /// The thread on which the program is told of questions.
+    pub(super) dispatch: Dispatch,
+    /// The time that the program, an authenticator or an authorizer may take to answer.
+    pub(super) question_timeout: Duration,
+    /// The number of questions to the program that may be open at a time.
+    pub(super) max_questions: usize,
     /// The users known; `None` lets everybody in.
     pub(super) auth: Option<Arc<Store>>,
     /// The rights of the roles; `None` allows everything.
@@ -86,6 +93,9 @@ impl Default for Config {
             deflate: None,
             event_history: 0,
             strict_request_ids: true,
+            dispatch: Dispatch::Thread,
+            question_timeout: Duration::from_secs(10),
+            max_questions: 1000,
             auth: None,
             roles: None,
         }

@@ -11,10 +11,12 @@ fn every_key_is_read() {
     let config = Config::parse(Some(
         r#"{"realms": ["realm1"], "hello_timeout": 0.5, "max_message_size": 2048,
             "send_queue_bytes": 4096, "disclose": {"caller": true, "publisher": false},
-            "permessage_deflate": {"level": 1}, "event_history": 10, "memory_limit": 2097152, "message_timeout": 7,
-                "max_unjoined_size": 1024, "max_connections": 5, "max_connections_per_address": 3,
-                "max_handshakes": 4, "trusted_proxies": ["10.0.0.0/8"],
-            "strict_request_ids": false}"#,
+                "permessage_deflate": {"level": 1}, "event_history": 10, "memory_limit": 2097152,
+                "message_timeout": 7, "max_unjoined_size": 1024, "max_connections": 5,
+                "max_connections_per_address": 3, "max_handshakes": 4,
+                "trusted_proxies": ["10.0.0.0/8"],
+                "strict_request_ids": false, "dispatch": "inline", "question_timeout": 2.5,
+                "max_questions": 7}"#,
     ));
     let expected = Config {
         realms: Some(vec!["realm1".to_owned()]),
@@ -33,6 +35,9 @@ fn every_key_is_read() {
         deflate: Some(DeflateOptions { level: 1, ..DeflateOptions::default() }),
         event_history: 10,
         strict_request_ids: false,
+        dispatch: Dispatch::Inline,
+        question_timeout: Duration::from_millis(2500),
+        max_questions: 7,
         auth: None,
         roles: None,
     };
@@ -57,6 +62,19 @@ fn an_error_tells_what_to_change() {
             r#""realms"[1]: "a b": a URI contains neither white space"#,
         ),
         (r#"{"hello_timeout": 0}"#, "above 0"),
+        (r#"{"dispatch": "threads"}"#, r#""dispatch": must be "thread", "manual" or "inline""#),
+        (r#"{"max_questions": 0}"#, "1 or more"),
+        (r#"{"auth": {"ticket": {"authenticator": "a b"}}}"#, r#""ticket"."authenticator": "a b""#),
+        (
+            r#"{"auth": {"ticket": {"authenticator": "a", "real": "x"}}}"#,
+            r#""auth"."ticket"."real": unknown; did you mean "realm"?"#,
+        ),
+        (r#"{"roles": {"user": {"authorizer": 1}}}"#, r#""authorizer": must be a string"#),
+        (r#"{"roles": {"user": {}}}"#, r#""permissions" is missing"#),
+        (
+            r#"{"roles": {"user": {"authorizer": "a", "permissions": [{}]}}}"#,
+            r#""user"."permissions"[0]"#,
+        ),
         (r#"{"max_message_size": -1}"#, "1024 or more"),
         (r#"{"disclose": true}"#, "\"caller\": true or false"),
         (

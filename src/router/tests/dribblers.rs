@@ -71,8 +71,8 @@ async fn logins_that_wait_for_a_thread_have_an_end() {
     let user = json!({"ticket_hash": "00".repeat(32), "salt": "AAECAwQFBgc="});
     let config = json!({"hello_timeout": 0.3, "auth": {"ticket": {"joe": user}}});
     let (router, url) = router(&config, "rs://127.0.0.1:0");
-    let all = router.shared.hashers.available_permits() as u32;
-    let _busy = router.shared.hashers.acquire_many(all).await.unwrap();
+    let all = router.shared.reception.hashers.available_permits() as u32;
+    let _busy = router.shared.reception.hashers.acquire_many(all).await.unwrap();
     let mut stream = super::limits::raw(&url).await;
     let named = r#"{"authid":"joe","authmethods":["ticket"],"roles""#;
     says_raw(&mut stream, &HELLO.replace(r#"{"roles""#, named)).await;
