@@ -16,7 +16,7 @@ use crate::protocol::uri::{self, Match};
 use super::event_store::EventStore;
 use super::meta_event::{MetaEvent, subscription_details};
 use super::options::{flag, read_match};
-use super::pattern::{Entry, Table};
+use super::pattern::{Entry, Place, Table};
 use super::peer::{Peer, Subscribers, WakeList};
 use super::publication::{Publication, PublishOptions};
 use super::request::{Fault, Refusal, check_own_uri, check_pattern, is_reserved};
@@ -212,7 +212,8 @@ impl Broker {
             deliver_to(entry, publication, &mut self.encoded, &mut reach, wakes);
         }
         if self.subscriptions.has_patterns() {
-            for entry in self.subscriptions.patterns(publication.topic) {
+            let mut matches = self.subscriptions.matches(publication.topic, Place::default());
+            while let Some(entry) = matches.next(usize::MAX) {
                 deliver_to(entry, publication, &mut self.encoded, &mut reach, wakes);
             }
         }
@@ -226,7 +227,7 @@ impl Broker {
     pub(super) fn is_heard(&self, topic: &str) -> bool {
         self.subscriptions.exact(topic).is_some()
             || self.subscriptions.has_patterns()
-                && self.subscriptions.patterns(topic).next().is_some()
+                && self.subscriptions.matches(topic, Place::default()).next(usize::MAX).is_some()
     }
 
     /// Removes a session.

@@ -4,6 +4,8 @@ use crate::codec::{Dict, Out, PayloadRef, Unsendable, json::text::write_string};
 use crate::protocol::message::Error;
 use crate::protocol::uri::{self, Match};
 
+use super::pattern::MAX_COMPONENTS;
+
 /// The reason why a message of a client is not carried out.
 #[derive(Debug, PartialEq)]
 pub(super) enum Fault {
@@ -90,7 +92,23 @@ pub(super) fn check_length(uri: &str) -> Result<(), Fault> {
 pub(super) fn check_pattern(uri: &str, matching: Match) -> Result<(), Fault> {
     check_length(uri)?;
     uri::check(uri, matching)
-        .map_err(|error| Fault::refused(uri::INVALID_URI, format!("\"{uri}\": {error}")))
+        .map_err(|error| format!("\"{uri}\": {error}"))
+        .and_then(|()| check_components(uri, matching))
+        .map_err(|why| Fault::refused(uri::INVALID_URI, why))
+}
+
+/// Refuses a wildcard of more components than can be looked for.
+#[inline]
+pub(super) fn check_components(uri: &str, matching: Match) -> Result<(), String> {
+    if matching != Match::Wildcard {
+        return Ok(());
+    }
+    match uri.split('.').count() {
+        0..=MAX_COMPONENTS => Ok(()),
+        count => Err(format!(
+            "a wildcard of {count} components; at most {MAX_COMPONENTS} are accepted"
+        )),
+    }
 }
 
 /// Checks a URI or pattern that the client defines: those that begin with "wamp." are the router's

@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::protocol::uri::{self, Match};
 
 use super::pattern::Table;
-use super::request::Fault;
+use super::request::{Fault, check_components};
 use super::rights::{ACTIONS, Allowed, Denied, Rights};
 
 pub(super) use super::rights::Action;
@@ -151,6 +151,7 @@ fn table(list: &Value) -> Result<Table<Allowed>, String> {
                 .ok_or("\"match\" must be exact, prefix or wildcard")?,
         };
         uri::check(uri, matching).map_err(|error| format!("\"{uri}\": {error}"))?;
+        check_components(uri, matching)?;
         if table.find(uri, matching).is_some() {
             return Err(format!("\"{uri}\" is listed twice"));
         }

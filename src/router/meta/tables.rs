@@ -9,7 +9,7 @@ use crate::protocol::uri::{self, Match};
 use super::super::event_store::Query;
 use super::super::meta_event::{registration_details, subscription_details};
 use super::super::options;
-use super::super::pattern::{Entry, Table};
+use super::super::pattern::{Entry, Place, Table};
 use super::super::peer::WakeList;
 use super::super::realm::State;
 use super::super::request::{Fault, check_uri};
@@ -79,7 +79,9 @@ impl State {
                 if !permissions.sees(Kind::Topic, uri, Match::Exact) {
                     return one(Value::Null);
                 }
-                let all = table.exact(uri).into_iter().chain(table.patterns(uri));
+                let mut matches = table.matches(uri, Place::default());
+                let patterns = std::iter::from_fn(|| matches.next(usize::MAX));
+                let all = table.exact(uri).into_iter().chain(patterns);
                 let known = all.filter(|entry| question.sees(Kind::Topic, entry));
                 let ids: Vec<u64> = known.map(|entry| entry.id).collect();
                 one(if ids.is_empty() { Value::Null } else { json!(ids) })
