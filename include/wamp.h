@@ -2211,7 +2211,8 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
  * the features that clients can ask for, on WebSocket, RawSocket and HTTP long-poll, with JSON,
  * MsgPack and CBOR.
  *
- * `config` is a JSON object or NULL, with these keys:
+ * `config` is a JSON object or NULL, with these keys; docs/ROUTER.md tells more. An unknown one,
+ * at whatever depth, is refused, and wamp_last_error() tells the nearest that exists.
  *
  * | key                  | value          | meaning                                              |
  * |----------------------|----------------|------------------------------------------------------|

@@ -110,6 +110,7 @@ fn links_lead_somewhere() {
         PAGE,
         "docs/RECIPES.md",
         "docs/OPTIONS.md",
+        "docs/ROUTER.md",
         "docs/TRANSPORTS.md",
         "docs/PERFORMANCE.md",
         "README.md",

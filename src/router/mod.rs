@@ -4,7 +4,7 @@
 //! WebSocket, RawSocket or HTTP long-poll, with every serializer. Users who outgrow it point their
 //! clients at a clustered router; nothing else changes.
 //!
-//! * `config`: what the user can set.
+//! * `config`: the options, in a table that documents them; `mistake`: what is wrong with them.
 //! * `listener`: where clients come in.
 //! * `accept`: the way in, from a connection's first byte to a client that is served.
 //! * `connection`: the task of one client, and the states of its session; `frames`: what it reads.
@@ -40,6 +40,7 @@ mod identity;
 mod listener;
 mod meta;
 mod meta_event;
+mod mistake;
 mod options;
 mod pattern;
 mod peer;
@@ -181,12 +182,8 @@ struct Clients {
 }
 
 impl Router {
-    /// Makes a router. `config` is a JSON object; `None` stands for `{}`. The keys are `realms` (a
-    /// list of names; without it realms are made on demand), `hello_timeout` (seconds),
-    /// `max_message_size` and `send_queue_bytes` (bytes), `disclose` (who is told to the other
-    /// side), `tls` (certificate and key), `permessage_deflate` (compression), `event_history` (how
-    /// many past publications are kept), `strict_request_ids` (whether they count), `auth` (who is
-    /// known, and by which secrets) and `roles` (what they may do).
+    /// Makes a router. `config` is a JSON object, with the options of docs/ROUTER.md; `None` stands
+    /// for `{}`.
     pub fn new(config: Option<&str>) -> Result<Arc<Router>, RouterError> {
         Config::parse(config).map(Router::with)
     }

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::protocol::uri::{self, Match};
 
+use super::mistake::{Mistake, nearest, object};
 use super::pattern::Table;
 use super::request::{Fault, check_components};
 use super::rights::{ACTIONS, Allowed, Denied, Rights};
@@ -45,13 +46,13 @@ pub(super) enum Kind {
 
 impl Roles {
     /// Reads the value of `roles`.
-    pub(super) fn parse(value: &Value) -> Result<Roles, String> {
+    pub(super) fn parse(value: &Value) -> Result<Roles, Mistake> {
         let roles = value.as_object().ok_or("must be an object of roles")?;
         let read = |(name, list): (&String, &Value)| {
-            let permissions = table(list).map_err(|why| format!("\"{name}\": {why}"))?;
+            let permissions = table(list).map_err(|mistake| mistake.within(name))?;
             Ok((name.clone(), Permissions(Some(Arc::new(permissions.into())))))
         };
-        roles.iter().map(read).collect::<Result<_, String>>().map(Roles)
+        roles.iter().map(read).collect::<Result<_, Mistake>>().map(Roles)
     }
 
     /// The rights of a role; one that is not listed may do nothing.
@@ -133,36 +134,53 @@ fn refused(action: Action, uri: &str, matching: Match, denied: Denied) -> Fault 
     Fault::refused(uri::NOT_AUTHORIZED, why)
 }
 
-fn table(list: &Value) -> Result<Table<Allowed>, String> {
+fn table(list: &Value) -> Result<Table<Allowed>, Mistake> {
     let mut table = Table::default();
-    for entry in list.as_array().ok_or("must be a list of {\"uri\", \"match\", \"allow\"}")? {
-        let entry = entry.as_object().ok_or("must be a list of {\"uri\", \"match\", \"allow\"}")?;
-        if let Some(key) =
-            entry.keys().find(|key| !["uri", "match", "allow"].contains(&key.as_str()))
-        {
-            return Err(format!("\"{key}\" is unknown; the keys are uri, match, allow"));
-        }
-        let uri = entry.get("uri").and_then(Value::as_str).ok_or("\"uri\" must be a string")?;
-        let matching = match entry.get("match") {
-            None => Match::Exact,
-            Some(name) => name
-                .as_str()
-                .and_then(Match::parse)
-                .ok_or("\"match\" must be exact, prefix or wildcard")?,
-        };
-        uri::check(uri, matching).map_err(|error| format!("\"{uri}\": {error}"))?;
-        check_components(uri, matching)?;
-        if table.find(uri, matching).is_some() {
-            return Err(format!("\"{uri}\" is listed twice"));
-        }
-        let wanted =
-            "\"allow\" must be {\"call\", \"register\", \"publish\", \"subscribe\": true or false}";
-        let mut allowed = Allowed::default();
-        for (name, value) in entry.get("allow").and_then(Value::as_object).ok_or(wanted)? {
-            let at = ACTIONS.iter().position(|action| action.name() == name).ok_or(wanted)?;
-            allowed[at] = value.as_bool().ok_or(wanted)?;
-        }
-        table.insert(uri, matching, allowed);
+    let wanted = "must be a list of {\"uri\", \"match\", \"allow\"}";
+    for (index, entry) in list.as_array().ok_or(wanted)?.iter().enumerate() {
+        add_entry(&mut table, entry).map_err(|mistake| mistake.at(index))?;
     }
     Ok(table)
+}
+
+fn add_entry(table: &mut Table<Allowed>, entry: &Value) -> Result<(), Mistake> {
+    let wanted = "must be an object with \"uri\" and \"allow\"";
+    let entry = object(entry, &["uri", "match", "allow"], wanted)?;
+    let uri = entry.get("uri").ok_or("\"uri\" is missing")?;
+    let uri = uri.as_str().ok_or_else(|| Mistake::of("uri", "must be a string"))?;
+    let matching = match entry.get("match") {
+        None => Match::Exact,
+        Some(name) => matching(name).map_err(|mistake| mistake.within("match"))?,
+    };
+    uri::check(uri, matching).map_err(|error| Mistake::of("uri", format!("\"{uri}\": {error}")))?;
+    check_components(uri, matching).map_err(|why| Mistake::of("uri", why))?;
+    if table.find(uri, matching).is_some() {
+        return Err(Mistake::of("uri", format!("\"{uri}\" is listed twice")));
+    }
+    let allow = entry.get("allow").ok_or("\"allow\" is missing")?;
+    let allowed = allowed(allow).map_err(|mistake| mistake.within("allow"))?;
+    table.insert(uri, matching, allowed);
+    Ok(())
+}
+
+fn matching(value: &Value) -> Result<Match, Mistake> {
+    let known = ["exact", "prefix", "wildcard"];
+    let name = value.as_str().ok_or("must be \"exact\", \"prefix\" or \"wildcard\"")?;
+    Match::parse(name).ok_or_else(|| {
+        let nearest = nearest(name, &known, "it can be");
+        format!("\"{name}\" is no way of matching; {nearest}").into()
+    })
+}
+
+fn allowed(value: &Value) -> Result<Allowed, Mistake> {
+    let known = ACTIONS.map(Action::name);
+    let wanted = "must be {\"call\", \"register\", \"publish\", \"subscribe\": true or false}";
+    let mut allowed = Allowed::default();
+    for (name, value) in object(value, &known, wanted)? {
+        let may = value.as_bool().ok_or_else(|| Mistake::of(name, "must be true or false"))?;
+        if let Some(at) = known.iter().position(|action| action == name) {
+            allowed[at] = may;
+        }
+    }
+    Ok(allowed)
 }

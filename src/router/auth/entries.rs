@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::auth::unhex;
+use crate::router::mistake::Mistake;
 
 /// A JSON value with secrets, which are overwritten when it is dropped.
 pub(in crate::router) struct SecretValue(pub(in crate::router) Value);
@@ -26,12 +27,12 @@ fn wipe(value: &mut Value) {
 }
 
 /// Reads the users of a method from a file.
-pub(super) fn users_file(path: &str) -> Result<SecretValue, String> {
+pub(super) fn users_file(path: &str) -> Result<SecretValue, Mistake> {
     let text = std::fs::read_to_string(path).map(Zeroizing::new);
     let text = text.map_err(|error| format!("cannot read the file \"{path}\": {error}"))?;
     serde_json::from_str(&text)
         .map(SecretValue)
-        .map_err(|error| format!("the file \"{path}\" is not JSON: {}", told(&error)))
+        .map_err(|error| format!("the file \"{path}\" is not JSON: {}", told(&error)).into())
 }
 
 /// The place and kind of an error, without what stands there: that may be a secret.
@@ -40,81 +41,67 @@ fn told(error: &serde_json::Error) -> String {
     format!("{kind} in line {}, column {}", error.line(), error.column())
 }
 
-/// Refuses keys that mean nothing, and tells the nearest that do.
-pub(super) fn check_keys(entries: &Map<String, Value>, known: &[&str]) -> Result<(), String> {
-    let Some(key) = entries.keys().find(|key| !known.contains(&key.as_str())) else {
-        return Ok(());
-    };
-    let nearest = known
-        .iter()
-        .map(|name| (strsim::damerau_levenshtein(key, name), name))
-        .min()
-        .filter(|(distance, _)| *distance <= 3);
-    Err(match nearest {
-        Some((_, name)) => format!("\"{key}\" is unknown; did you mean \"{name}\"?"),
-        None => format!("\"{key}\" is unknown; the keys are {}", known.join(", ")),
-    })
-}
-
 /// The text of the second key, where it replaces the first.
 pub(super) fn either<'a>(
     entries: &'a Map<String, Value>,
     plain: &str,
     hashed: &str,
-) -> Result<Option<&'a str>, String> {
+) -> Result<Option<&'a str>, Mistake> {
     match (entries.contains_key(plain), optional_text(entries, hashed)?) {
-        (true, Some(_)) => Err(format!("\"{hashed}\" replaces \"{plain}\": leave that out")),
+        (true, Some(_)) => {
+            Err(Mistake::of(hashed, format!("replaces \"{plain}\": leave that out")))
+        }
         (_, hashed) => Ok(hashed),
     }
 }
 
 /// Refuses a key that means nothing without another.
-pub(super) fn needs(entries: &Map<String, Value>, key: &str, other: &str) -> Result<(), String> {
+pub(super) fn needs(entries: &Map<String, Value>, key: &str, other: &str) -> Result<(), Mistake> {
     match entries.contains_key(key) && !entries.contains_key(other) {
-        true => Err(format!("\"{key}\" is only for those with \"{other}\"")),
+        true => Err(Mistake::of(key, format!("is only for those with \"{other}\""))),
         false => Ok(()),
     }
 }
 
 /// The salt of a stored hash.
-pub(super) fn salt_bytes(entries: &Map<String, Value>) -> Result<Vec<u8>, String> {
+pub(super) fn salt_bytes(entries: &Map<String, Value>) -> Result<Vec<u8>, Mistake> {
     let salt = STANDARD.decode(text(entries, "salt")?).ok();
     salt.filter(|salt| salt.len() >= 8).ok_or_else(|| {
-        "\"salt\" must be base64 of 8 bytes or more, as clients are told it".to_owned()
+        Mistake::of("salt", "must be base64 of 8 bytes or more, as clients are told it")
     })
 }
 
 /// A key of 32 bytes.
-pub(super) fn key_bytes(text: &str, key: &str) -> Result<Zeroizing<[u8; 32]>, String> {
+pub(super) fn key_bytes(text: &str, key: &str) -> Result<Zeroizing<[u8; 32]>, Mistake> {
     let decoded = || {
         let bytes = Zeroizing::new(STANDARD.decode(text).ok()?);
         <[u8; 32]>::try_from(&bytes[..]).ok()
     };
     let bytes = unhex(text).or_else(decoded).map(Zeroizing::new);
-    bytes.ok_or_else(|| format!("\"{key}\" must be 32 bytes, in base64 or hexadecimal digits"))
+    bytes.ok_or_else(|| Mistake::of(key, "must be 32 bytes, in base64 or hexadecimal digits"))
 }
 
-pub(super) fn text<'a>(entries: &'a Map<String, Value>, key: &str) -> Result<&'a str, String> {
-    optional_text(entries, key)?.ok_or_else(|| format!("\"{key}\" is missing"))
+pub(super) fn text<'a>(entries: &'a Map<String, Value>, key: &str) -> Result<&'a str, Mistake> {
+    optional_text(entries, key)?.ok_or_else(|| format!("\"{key}\" is missing").into())
 }
 
 pub(super) fn optional_text<'a>(
     entries: &'a Map<String, Value>,
     key: &str,
-) -> Result<Option<&'a str>, String> {
+) -> Result<Option<&'a str>, Mistake> {
     match entries.get(key) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(format!("\"{key}\" must be a string")),
+        Some(_) => Err(Mistake::of(key, "must be a string")),
     }
 }
 
-pub(super) fn number(entries: &Map<String, Value>, key: &str) -> Result<Option<u64>, String> {
+pub(super) fn number(entries: &Map<String, Value>, key: &str) -> Result<Option<u64>, Mistake> {
     match entries.get(key) {
         None => Ok(None),
         Some(value) => match value.as_u64() {
             Some(number) => Ok(Some(number)),
-            None => Err(format!("\"{key}\" must be a whole number")),
+            None => Err(Mistake::of(key, "must be a whole number")),
         },
     }
 }

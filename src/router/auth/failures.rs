@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::os::lock;
+use crate::router::mistake::{Mistake, object};
 
 /// The place that a client comes from, as far as failures are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,19 +82,19 @@ impl Default for Delays {
 
 impl Delays {
     /// Reads the value of `failure_delay`.
-    pub(super) fn parse(value: &Value) -> Result<Delays, String> {
+    pub(super) fn parse(value: &Value) -> Result<Delays, Mistake> {
         let wanted = "must be {\"first\": seconds, \"most\": seconds}, from 0 to 60";
-        let mut delays = Delays::default();
-        for (key, value) in value.as_object().ok_or(wanted)? {
-            let seconds = value.as_f64().filter(|seconds| (0.0..=60.0).contains(seconds));
-            let delay = Duration::from_secs_f64(seconds.ok_or(wanted)?);
-            match key.as_str() {
-                "first" => delays.first = delay,
-                "most" => delays.most = delay,
-                _ => return Err(wanted.to_owned()),
-            }
-        }
-        Ok(delays)
+        let entries = object(value, &["first", "most"], wanted)?;
+        let delay = |key: &str, usual: Duration| match entries.get(key) {
+            None => Ok(usual),
+            Some(value) => value
+                .as_f64()
+                .filter(|seconds| (0.0..=60.0).contains(seconds))
+                .map(Duration::from_secs_f64)
+                .ok_or_else(|| Mistake::of(key, "must be a number of seconds, from 0 to 60")),
+        };
+        let usual = Delays::default();
+        Ok(Delays { first: delay("first", usual.first)?, most: delay("most", usual.most)? })
     }
 
     /// The delay of a failure, of which so many came before.
@@ -225,7 +226,11 @@ mod tests {
         assert_eq!(read, Delays { first: Duration::ZERO, most: Duration::from_millis(1500) });
         assert_eq!(parse("{}"), Ok(Delays::default()));
         for wrong in ["1", r#"{"first": -1}"#, r#"{"most": 61}"#, r#"{"frist": 1}"#] {
-            assert!(parse(wrong).unwrap_err().contains("\"first\": seconds"), "{wrong}");
+            let told = parse(wrong).unwrap_err().to_string();
+            assert!(
+                told.contains("seconds") || told.contains("did you mean \"first\""),
+                "{wrong}: {told}"
+            );
         }
         let failures = Failures::new(read);
         let now = Instant::now();

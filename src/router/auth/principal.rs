@@ -9,10 +9,9 @@ use crate::auth::scram::{Kdf, Profile};
 use crate::auth::scram_router::Stored;
 use crate::auth::ticket::{Ticket, TicketHash};
 use crate::auth::{DecoyKey, Secret, Stop, cra, unhex};
+use crate::router::mistake::{Mistake, object};
 
-use super::entries::{
-    check_keys, either, key_bytes, needs, number, optional_text, salt_bytes, text,
-};
+use super::entries::{either, key_bytes, needs, number, optional_text, salt_bytes, text};
 
 /// Somebody who is known by one method.
 #[derive(Debug, Clone)]
@@ -74,8 +73,7 @@ impl Principal {
         authid: &str,
         value: &Value,
         decoys: &DecoyKey,
-    ) -> Result<Principal, String> {
-        let entries = value.as_object().ok_or("must be an object")?;
+    ) -> Result<Principal, Mistake> {
         let known: &[&str] = match method {
             Method::Ticket => {
                 &["ticket", "ticket_hash", "role", "salt", "kdf", "iterations", "memory"]
@@ -93,7 +91,7 @@ impl Principal {
             ],
             Method::Cryptosign => &["pubkey", "authorized_keys", "role"],
         };
-        check_keys(entries, known)?;
+        let entries = object(value, known, "must be an object")?;
         let key = match method {
             Method::Ticket => Key::Ticket(ticket(entries)?),
             Method::Cra => cra_key(entries)?,
@@ -119,7 +117,7 @@ impl Principal {
     }
 }
 
-fn ticket(entries: &Map<String, Value>) -> Result<Ticket, String> {
+fn ticket(entries: &Map<String, Value>) -> Result<Ticket, Mistake> {
     let Some(hash) = either(entries, "ticket", "ticket_hash")? else {
         for key in ["salt", "kdf", "iterations", "memory"] {
             needs(entries, key, "ticket_hash")?;
@@ -130,7 +128,7 @@ fn ticket(entries: &Map<String, Value>) -> Result<Ticket, String> {
     Ok(Ticket::Hashed(Box::new(TicketHash { kdf, salt, hash })))
 }
 
-fn cra_key(entries: &Map<String, Value>) -> Result<Key, String> {
+fn cra_key(entries: &Map<String, Value>) -> Result<Key, Mistake> {
     let derived = either(entries, "secret", "derived_key")?;
     let iterations = number(entries, "iterations")?.unwrap_or(u64::from(cra::ITERATIONS));
     let keylen = number(entries, "keylen")?.unwrap_or(u64::from(cra::KEY_BYTES));
@@ -142,9 +140,8 @@ fn cra_key(entries: &Map<String, Value>) -> Result<Key, String> {
         Some(key) => {
             let bytes = STANDARD.decode(key).map(Zeroizing::new);
             if !bytes.is_ok_and(|bytes| bytes.len() as u64 == keylen) {
-                return Err(format!(
-                    "\"derived_key\" must be base64 of \"keylen\" ({keylen}) bytes"
-                ));
+                let why = format!("must be base64 of \"keylen\" ({keylen}) bytes");
+                return Err(Mistake::of("derived_key", why));
             }
             Secret::from(key)
         }
@@ -154,8 +151,10 @@ fn cra_key(entries: &Map<String, Value>) -> Result<Key, String> {
                 .map_err(|error| error.to_string())?
         }
     };
-    let fits = |number: u64| u32::try_from(number).map_err(|_| "a number is too large".to_owned());
-    let (iterations, keylen) = (fits(iterations)?, fits(keylen)?);
+    let fits = |number: u64, key| {
+        u32::try_from(number).map_err(|_| Mistake::of(key, "the number is too large"))
+    };
+    let (iterations, keylen) = (fits(iterations, "iterations")?, fits(keylen, "keylen")?);
     Ok(Key::Cra(key, Some(cra::Salt { salt: salt.to_owned(), iterations, keylen })))
 }
 
@@ -164,7 +163,7 @@ fn scram_key(
     authid: &str,
     entries: &Map<String, Value>,
     decoys: &DecoyKey,
-) -> Result<Key, String> {
+) -> Result<Key, Mistake> {
     let kdf = kdf(entries)?;
     let Some(stored_key) = either(entries, "password", "stored_key")? else {
         for key in ["salt", "server_key"] {
@@ -184,15 +183,15 @@ fn scram_key(
     Ok(Key::Scram(profile, Box::new(stored)))
 }
 
-fn kdf(entries: &Map<String, Value>) -> Result<Kdf, String> {
+fn kdf(entries: &Map<String, Value>) -> Result<Kdf, Mistake> {
     let kdf = optional_text(entries, "kdf")?.unwrap_or("pbkdf2");
     let usual = if kdf == "pbkdf2" { 4096 } else { 3 };
     let iterations = number(entries, "iterations")?.unwrap_or(usual);
     let memory = number(entries, "memory")?.or(Some(4096));
-    Kdf::new(kdf, iterations, memory).map_err(|error| error.to_string())
+    Kdf::new(kdf, iterations, memory).map_err(|error| error.to_string().into())
 }
 
-fn public_keys(entries: &Map<String, Value>) -> Result<Vec<[u8; 32]>, String> {
+fn public_keys(entries: &Map<String, Value>) -> Result<Vec<[u8; 32]>, Mistake> {
     let wanted =
         "\"pubkey\" is a public key of 64 hexadecimal digits, \"authorized_keys\" a list of such";
     let listed = entries.get("authorized_keys").map(|list| list.as_array().ok_or(wanted));
@@ -203,7 +202,7 @@ fn public_keys(entries: &Map<String, Value>) -> Result<Vec<[u8; 32]>, String> {
         .chain(listed)
         .map(|key| key.as_str().and_then(unhex::<32>))
         .collect();
-    keys.filter(|keys| !keys.is_empty()).ok_or_else(|| wanted.to_owned())
+    keys.filter(|keys| !keys.is_empty()).ok_or_else(|| wanted.into())
 }
 
 /// The purpose for which the salts of a method are made.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::auth::{DecoyKey, PrivateKey, unhex};
+use crate::router::mistake::{Mistake, nearest, object};
 
 use super::decoys::{Decoys, Users};
 use super::entries::{optional_text, users_file};
@@ -45,11 +46,14 @@ struct Draft {
     delays: Delays,
 }
 
+/// The keys beside those of the methods.
+const MORE_KEYS: [&str; 5] = ["anonymous", "router_key", "decoy_key", "factors", "failure_delay"];
+
 impl Draft {
-    fn set(&mut self, key: &str, value: &Value) -> Result<(), String> {
+    fn set(&mut self, key: &str, value: &Value) -> Result<(), Mistake> {
         match key {
             "anonymous" => {
-                let entries = value.as_object().ok_or("must be an object with a \"role\"")?;
+                let entries = object(value, &["role"], "must be an object with a \"role\"")?;
                 let role = optional_text(entries, "role")?.unwrap_or("anonymous");
                 self.anonymous = Some(role.to_owned());
             }
@@ -63,46 +67,48 @@ impl Draft {
             "decoy_key" => {}
             "factors" => {
                 let wanted = "must be a list of methods such as \"wampcra\" and \"ticket\"";
-                for name in value.as_array().ok_or(wanted)? {
-                    let method = name.as_str().and_then(Method::parse).ok_or(wanted)?;
+                for (index, name) in value.as_array().ok_or(wanted)?.iter().enumerate() {
+                    let name = name.as_str().ok_or_else(|| Mistake::from(wanted).at(index))?;
+                    let method = Method::parse(name).ok_or_else(|| {
+                        let known = METHODS.map(Method::name);
+                        let nearest = nearest(name, &known, "the methods are");
+                        Mistake::from(format!("\"{name}\" is no such method; {nearest}")).at(index)
+                    })?;
                     self.factors.push(method);
                 }
             }
             name => {
-                let Some(method) = Method::parse(name) else {
-                    let names = METHODS.map(Method::name).join(", ");
-                    let more = "anonymous, router_key, decoy_key, factors, failure_delay";
-                    return Err(format!("unknown; the keys are {names}, {more}"));
-                };
-                self.add_users(method, value)?;
+                if let Some(method) = Method::parse(name) {
+                    self.add_users(method, value)?;
+                }
             }
         }
         Ok(())
     }
 
-    fn add_users(&mut self, method: Method, value: &Value) -> Result<(), String> {
+    fn add_users(&mut self, method: Method, value: &Value) -> Result<(), Mistake> {
         let entries = value.as_object().ok_or("must be an object of authids")?;
         match entries.get("file") {
             Some(Value::String(path)) if entries.len() == 1 => {
                 let file = users_file(path)?;
                 let entries = file.0.as_object().ok_or("must be an object of authids");
                 entries
-                    .map_err(str::to_owned)
+                    .map_err(Mistake::from)
                     .and_then(|entries| self.add_entries(method, entries))
-                    .map_err(|why| format!("the file \"{path}\": {why}"))
+                    .map_err(|mistake| format!("the file \"{path}\": {mistake}").into())
             }
             Some(Value::String(_)) => {
-                Err("\"file\" stands alone: all users of the method are in the file".to_owned())
+                Err("\"file\" stands alone: all users of the method are in the file".into())
             }
             _ => self.add_entries(method, entries),
         }
     }
 
-    fn add_entries(&mut self, method: Method, entries: &Map<String, Value>) -> Result<(), String> {
+    fn add_entries(&mut self, method: Method, entries: &Map<String, Value>) -> Result<(), Mistake> {
         let mut users = HashMap::new();
         for (authid, entries) in entries {
             let principal = Principal::parse(method, authid, entries, &self.decoy_key)
-                .map_err(|why| format!("\"{authid}\": {why}"))?;
+                .map_err(|mistake| mistake.within(authid))?;
             if let Key::Public(keys) = &principal.key {
                 for key in keys {
                     self.owners.entry(*key).or_insert_with(|| authid.clone());
@@ -117,8 +123,9 @@ impl Draft {
 
 impl Store {
     /// Reads the value of `auth`. Hashing the passwords of SCRAM takes its time.
-    pub(in crate::router) fn parse(value: &Value) -> Result<Store, String> {
-        let entries = value.as_object().ok_or("must be an object of authentication methods")?;
+    pub(in crate::router) fn parse(value: &Value) -> Result<Store, Mistake> {
+        let known = [&METHODS.map(Method::name)[..], &MORE_KEYS].concat();
+        let entries = object(value, &known, "must be an object of authentication methods")?;
         let mut draft = Draft {
             decoy_key: decoy_key(entries.get("decoy_key"))?,
             users: HashMap::new(),
@@ -129,11 +136,11 @@ impl Store {
             delays: Delays::default(),
         };
         for (key, value) in entries {
-            draft.set(key, value).map_err(|why| format!("\"{key}\": {why}"))?;
+            draft.set(key, value).map_err(|mistake| mistake.within(key))?;
         }
         let Draft { decoy_key, users, owners, anonymous, router_key, factors, delays } = draft;
         if let Some(method) = factors.iter().find(|method| !users.contains_key(*method)) {
-            return Err(format!("\"factors\": {} is not configured", method.name()));
+            return Err(Mistake::of("factors", format!("{} is not configured", method.name())));
         }
         let decoys = Decoys::new(decoy_key, &users);
         let failures = Failures::new(delays);
@@ -230,11 +237,11 @@ impl Store {
 }
 
 /// The configured key of decoys, or a random one.
-fn decoy_key(value: Option<&Value>) -> Result<DecoyKey, String> {
+fn decoy_key(value: Option<&Value>) -> Result<DecoyKey, Mistake> {
     let Some(value) = value else {
-        return DecoyKey::generate().map_err(|error| error.to_string());
+        return DecoyKey::generate().map_err(|error| error.to_string().into());
     };
     let key = value.as_str().and_then(unhex::<32>);
     key.map(DecoyKey::from_bytes)
-        .ok_or_else(|| "\"decoy_key\": must be a key of 64 hexadecimal digits".to_owned())
+        .ok_or_else(|| Mistake::of("decoy_key", "must be a key of 64 hexadecimal digits"))
 }

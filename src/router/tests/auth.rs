@@ -171,7 +171,7 @@ fn users_come_from_a_file() {
         ("[\"pencil\"]", "must be an object of authids"),
         (
             r#"{"joe": {"secrte": "pencil"}}"#,
-            "\"joe\": \"secrte\" is unknown; did you mean \"secret\"?",
+            "\"joe\".\"secrte\": unknown; did you mean \"secret\"?",
         ),
         (r#"{"joe": "pencil"}"#, "\"joe\": must be an object"),
     ] {

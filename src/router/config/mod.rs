@@ -1,0 +1,102 @@
+//! The options of a router, in one table that parses, checks and documents them.
+//!
+//! * `table`: all of them. `values`: what they are made of.
+
+mod table;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::transport::DeflateOptions;
+use crate::transport::tls::Acceptor;
+
+use super::RouterError;
+use super::auth::{SecretValue, Store};
+use super::mistake::{Mistake, unknown};
+use super::roles::Roles;
+use table::TABLE;
+
+/// The settings of a router.
+#[derive(Debug, Clone)]
+pub(super) struct Config {
+    /// The only realms there are; `None` makes realms on demand.
+    pub(super) realms: Option<Vec<String>>,
+    /// The time that a client may take from the connection to HELLO.
+    pub(super) hello_timeout: Duration,
+    /// The largest message to accept and to pass on, in bytes.
+    pub(super) max_message_size: usize,
+    /// The number of bytes that may wait for one client.
+    pub(super) send_queue_bytes: usize,
+    /// The time after which a client is dropped that takes nothing of what waits for it. No key
+    /// sets it: tests do.
+    pub(super) write_timeout: Duration,
+    /// Callees are always told who calls.
+    pub(super) disclose_caller: bool,
+    /// Subscribers are always told who publishes.
+    pub(super) disclose_publisher: bool,
+    /// The router's side of TLS.
+    pub(super) tls: Option<Acceptor>,
+    /// Compression of WebSocket messages.
+    pub(super) deflate: Option<DeflateOptions>,
+    /// The number of past publications that each realm keeps.
+    pub(super) event_history: usize,
+    /// The request ids of clients count.
+    pub(super) strict_request_ids: bool,
+    /// The users known; `None` lets everybody in.
+    pub(super) auth: Option<Arc<Store>>,
+    /// The rights of the roles; `None` allows everything.
+    pub(super) roles: Option<Arc<Roles>>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            realms: None,
+            hello_timeout: Duration::from_secs(10),
+            max_message_size: 16 << 20,
+            send_queue_bytes: 256 << 20,
+            write_timeout: Duration::from_secs(60),
+            disclose_caller: false,
+            disclose_publisher: false,
+            tls: None,
+            deflate: None,
+            event_history: 0,
+            strict_request_ids: true,
+            auth: None,
+            roles: None,
+        }
+    }
+}
+
+impl Config {
+    /// Reads a JSON object; `None` is `{}`.
+    pub(super) fn parse(json: Option<&str>) -> Result<Config, RouterError> {
+        let mut config = Config::default();
+        let Some(json) = json else {
+            return Ok(config);
+        };
+        let entries: Map<String, Value> = serde_json::from_str(json)
+            .map_err(|error| RouterError::Config(format!("not a JSON object: {error}")))?;
+        let entries = SecretValue(Value::Object(entries));
+        for (name, value) in entries.0.as_object().into_iter().flatten() {
+            config.set(name, value).map_err(|mistake| RouterError::Config(mistake.to_string()))?;
+        }
+        Ok(config)
+    }
+
+    fn set(&mut self, name: &str, value: &Value) -> Result<(), Mistake> {
+        match TABLE.iter().find(|spec| spec.name == name) {
+            Some(spec) => (spec.set)(self, value).map_err(|mistake| mistake.within(name)),
+            None => {
+                let names: Vec<_> = TABLE.iter().map(|spec| spec.name).collect();
+                Err(unknown(name, &names))
+            }
+        }
+    }
+}

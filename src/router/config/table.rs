@@ -1,0 +1,131 @@
+//! Every option of a router: its name, what it means, and how it is taken.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::router::auth::Store;
+use crate::router::mistake::Mistake;
+use crate::router::roles::Roles;
+use crate::transport::DeflateOptions;
+
+use super::Config;
+use super::values::{count, disclose, flag, realms, seconds, size, tls};
+
+/// One option: how it is written, what it means, and how it is taken.
+pub(super) struct Spec {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// Its JSON type.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for docs/ROUTER.md"))]
+    pub(super) kind: &'static str,
+    /// Value that holds without it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for docs/ROUTER.md"))]
+    pub(super) default: &'static str,
+    /// Description.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for docs/ROUTER.md"))]
+    pub(super) text: &'static str,
+    pub(super) set: fn(&mut Config, &Value) -> Result<(), Mistake>,
+}
+
+/// All options.
+pub(super) const TABLE: &[Spec] = &[
+    Spec {
+        name: "realms",
+        kind: "list of strings",
+        default: "any",
+        text: "The realms that clients may join. Without it a realm is made when its first session \
+               joins, and forgotten with its last.",
+        set: |config, value| realms(value).map(|names| config.realms = Some(names)),
+    },
+    Spec {
+        name: "hello_timeout",
+        kind: "number (seconds)",
+        default: "10",
+        text: "The time from the connection to HELLO, and that of the whole login.",
+        set: |config, value| seconds(value).map(|time| config.hello_timeout = time),
+    },
+    Spec {
+        name: "max_message_size",
+        kind: "integer (bytes)",
+        default: "16 MiB",
+        text: "The largest message that is accepted and passed on.",
+        set: |config, value| size(value).map(|size| config.max_message_size = size),
+    },
+    Spec {
+        name: "send_queue_bytes",
+        kind: "integer (bytes)",
+        default: "256 MiB",
+        text: "The number of bytes that may wait for one client. One that lets more gather, because \
+               it does not read, is dropped.",
+        set: |config, value| size(value).map(|size| config.send_queue_bytes = size),
+    },
+    Spec {
+        name: "disclose",
+        kind: "object",
+        default: "{}",
+        text: "`caller`, `publisher`: if true, callees are always told who calls, and subscribers \
+               who publishes.",
+        set: |config, value| {
+            (config.disclose_caller, config.disclose_publisher) = disclose(value)?;
+            Ok(())
+        },
+    },
+    Spec {
+        name: "tls",
+        kind: "object",
+        default: "none",
+        text: "For `wss://`, `rss://` and `https://`: `cert` and `key`, and `client_ca`, which has \
+               to have signed the certificates that clients must have then; each is a PEM text or \
+               the path of a PEM file.",
+        set: |config, value| tls(value).map(|acceptor| config.tls = Some(acceptor)),
+    },
+    Spec {
+        name: "permessage_deflate",
+        kind: "bool or object",
+        default: "false",
+        text: "Compression on WebSocket for clients that offer it; the object is that of the \
+               [connection option](OPTIONS.md).",
+        set: |config, value| {
+            config.deflate = DeflateOptions::parse(value).map_err(Mistake::told)?;
+            Ok(())
+        },
+    },
+    Spec {
+        name: "event_history",
+        kind: "integer",
+        default: "0",
+        text: "The number of past publications that each realm keeps, up to 64 MiB of them.",
+        set: |config, value| {
+            count(value, 0, "publications").map(|number| config.event_history = number)
+        },
+    },
+    Spec {
+        name: "strict_request_ids",
+        kind: "bool",
+        default: "true",
+        text: "Request ids count from 1 without a gap; with false a client may use any that no \
+               call of its own has.",
+        set: |config, value| flag(value).map(|strict| config.strict_request_ids = strict),
+    },
+    Spec {
+        name: "auth",
+        kind: "object",
+        default: "everybody may join",
+        text: "The users, and how they prove who they are: see [Logins](#logins).",
+        set: |config, value| {
+            config.auth = Some(Arc::new(Store::parse(value)?));
+            Ok(())
+        },
+    },
+    Spec {
+        name: "roles",
+        kind: "object",
+        default: "everything is allowed",
+        text: "What each role may do: see [Roles](#roles).",
+        set: |config, value| {
+            config.roles = Some(Arc::new(Roles::parse(value)?));
+            Ok(())
+        },
+    },
+];

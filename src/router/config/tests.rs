@@ -1,0 +1,170 @@
+//! Options as users give them, and what is made of the table.
+
+use std::time::Duration;
+
+use super::table::Spec;
+use super::*;
+use crate::transport::DeflateOptions;
+
+#[test]
+fn every_key_is_read() {
+    let config = Config::parse(Some(
+        r#"{"realms": ["realm1"], "hello_timeout": 0.5, "max_message_size": 2048,
+            "send_queue_bytes": 4096, "disclose": {"caller": true, "publisher": false},
+            "permessage_deflate": {"level": 1}, "event_history": 10,
+            "strict_request_ids": false}"#,
+    ));
+    let expected = Config {
+        realms: Some(vec!["realm1".to_owned()]),
+        hello_timeout: Duration::from_millis(500),
+        max_message_size: 2048,
+        send_queue_bytes: 4096,
+        write_timeout: Duration::from_secs(60),
+        disclose_caller: true,
+        disclose_publisher: false,
+        tls: None,
+        deflate: Some(DeflateOptions { level: 1, ..DeflateOptions::default() }),
+        event_history: 10,
+        strict_request_ids: false,
+        auth: None,
+        roles: None,
+    };
+    assert_eq!(format!("{:?}", config.unwrap()), format!("{expected:?}"));
+    for empty in [None, Some("{}")] {
+        let config = Config::parse(empty).unwrap();
+        assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
+    }
+}
+
+#[test]
+fn an_error_tells_what_to_change() {
+    for (json, told) in [
+        ("[]", "not a JSON object"),
+        ("{", "not a JSON object"),
+        (r#"{"relams": []}"#, r#""relams": unknown; did you mean "realms"?"#),
+        (r#"{"completely_else": 1}"#, "the keys are realms, hello_timeout"),
+        (r#"{"realms": "realm1"}"#, "must be a list"),
+        (r#"{"realms": []}"#, "admits no client"),
+        (
+            r#"{"realms": ["a", "a b"]}"#,
+            r#""realms"[1]: "a b": a URI contains neither white space"#,
+        ),
+        (r#"{"hello_timeout": 0}"#, "above 0"),
+        (r#"{"max_message_size": -1}"#, "1024 or more"),
+        (r#"{"disclose": true}"#, "\"caller\": true or false"),
+        (
+            r#"{"disclose": {"callee": true}}"#,
+            r#""disclose"."callee": unknown; did you mean "caller""#,
+        ),
+        (r#"{"disclose": {"caller": 1}}"#, r#""disclose"."caller": must be true or false"#),
+        (r#"{"tls": 1}"#, r#"an object with "cert" and "key""#),
+        (r#"{"tls": {"cert": "a.pem"}}"#, r#""tls": "key" is missing"#),
+        (r#"{"tls": {"key": "a.pem"}}"#, r#""tls": "cert" is missing"#),
+        (r#"{"tls": {"cert": 1, "key": ""}}"#, r#""tls"."cert": must be a PEM text or a path"#),
+        (r#"{"tls": {"crt": ""}}"#, r#""tls"."crt": unknown; did you mean "cert"?"#),
+        (r#"{"tls": {"cert": "/nowhere", "key": ""}}"#, r#""tls"."cert": cannot read the file"#),
+        (r#"{"permessage_deflate": 1}"#, "true, false or an object"),
+        (
+            r#"{"permessage_deflate": {"level": 0}}"#,
+            r#""permessage_deflate"."level": must be a number from 1 to 9"#,
+        ),
+        (r#"{"event_history": -1}"#, "0 or more"),
+        (r#"{"strict_request_ids": 0}"#, "true or false"),
+        (r#"{"auth": {"kerberos": {}}}"#, "the keys are ticket, wampcra"),
+        (
+            r#"{"auth": {"ticket": {"joe": {"tickt": "x"}}}}"#,
+            r#""auth"."ticket"."joe"."tickt": unknown; did you mean "ticket"?"#,
+        ),
+        (r#"{"auth": {"ticket": {"file": "/nowhere"}}}"#, "cannot read the file \"/nowhere\""),
+        (r#"{"auth": {"ticket": {"file": "/nowhere", "joe": {}}}}"#, "stands alone"),
+        (
+            r#"{"auth": {"ticket": {"joe": {"ticket": "x", "ticket_hash": "x"}}}}"#,
+            r#""auth"."ticket"."joe"."ticket_hash": replaces "ticket""#,
+        ),
+        (r#"{"auth": {"ticket": {"joe": {"ticket": "x", "salt": "x"}}}}"#, "only for those"),
+        (r#"{"auth": {"ticket": {"joe": {"ticket_hash": "x"}}}}"#, "must be 32 bytes"),
+        (r#"{"auth": {"wampcra": {"joe": {"derived_key": "x"}}}}"#, "only for those"),
+        (
+            r#"{"auth": {"wampcra": {"joe": {"derived_key": "AAAA", "salt": "s"}}}}"#,
+            "base64 of \"keylen\" (32) bytes",
+        ),
+        (r#"{"auth": {"ticket": {"joe": {}}}}"#, "\"ticket\" is missing"),
+        (r#"{"auth": {"wampcra": {"joe": {"secret": 1}}}}"#, "must be a string"),
+        (r#"{"auth": {"scram": {"joe": {"password": "x", "iterations": 1}}}}"#, "at least 4096"),
+        (r#"{"auth": {"scram": {"joe": {}}}}"#, "\"password\" is missing"),
+        (r#"{"auth": {"cryptosign": {"joe": {"pubkey": "00"}}}}"#, "64 hexadecimal digits"),
+        (r#"{"auth": {"factors": ["ticket"]}}"#, "ticket is not configured"),
+        (r#"{"auth": {"failure_delay": 1}}"#, "must be {\"first\": seconds"),
+        (r#"{"auth": {"failure_delay": {"fist": 1}}}"#, r#""failure_delay"."fist": unknown; did"#),
+        (r#"{"auth": {"factors": ["wampcar"]}}"#, r#""factors"[0]: "wampcar" is no such method"#),
+        (r#"{"auth": {"tiket": {}}}"#, r#""auth"."tiket": unknown; did you mean "ticket"?"#),
+        (r#"{"auth": {"anonymous": {"rol": ""}}}"#, r#""anonymous"."rol": unknown; did you mean"#),
+        (r#"{"auth": {"decoy_key": "00"}}"#, "\"decoy_key\": must be a key of 64"),
+        (r#"{"roles": {"user": [{"uri": "a..b", "allow": {}}]}}"#, "\"a..b\""),
+        (
+            r#"{"roles": {"user": [{"uri": "a", "allow": {"cal": true}}]}}"#,
+            r#""roles"."user"[0]."allow"."cal": unknown; did you mean "call"?"#,
+        ),
+        (
+            r#"{"roles": {"a": [{"uri": "a", "match": "prefx", "allow": {}}]}}"#,
+            r#""roles"."a"[0]."match": "prefx" is no way of matching; did you mean "prefix"?"#,
+        ),
+        (r#"{"roles": {"a": [{"urn": "a"}]}}"#, r#""roles"."a"[0]."urn": unknown; did you"#),
+        (r#"{"roles": {"a": [{"uri": "a"}]}}"#, r#""roles"."a"[0]: "allow" is missing"#),
+    ] {
+        let error = Config::parse(Some(json)).unwrap_err().to_string();
+        assert!(error.contains(told), "{json}: {error}");
+    }
+}
+
+/// The table in `docs/ROUTER.md` is made of that here: WAMP_UPDATE_DOCS=1 writes it.
+#[test]
+fn the_documentation_is_made_of_the_table() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/ROUTER.md");
+    let written = std::fs::read_to_string(path).unwrap();
+    let begin = "<!-- options: made of src/router/config/table.rs -->\n";
+    let (head, rest) = written.split_once(begin).unwrap();
+    let (_, tail) = rest.split_once("<!-- end of options -->").unwrap();
+    let mut page = format!("{head}{begin}");
+    page += "| option | type | default | meaning |\n|---|---|---|---|\n";
+    for Spec { name, kind, default, text, .. } in TABLE {
+        let cell = |text: &str| text.replace('|', "\\|");
+        page += &format!("| `{name}` | {} | {} | {} |\n", cell(kind), cell(default), cell(text));
+    }
+    page += &format!("<!-- end of options -->{tail}");
+    if std::env::var_os("WAMP_UPDATE_DOCS").is_some() {
+        std::fs::write(path, &page).unwrap();
+    }
+    let written = std::fs::read_to_string(path).unwrap();
+    assert!(
+        written == page,
+        "docs/ROUTER.md is stale: WAMP_UPDATE_DOCS=1 cargo test router::config"
+    );
+}
+
+/// Whoever has nothing but the header finds them all.
+#[test]
+fn the_header_lists_all_options() {
+    let header = include_str!("../../ffi/router.rs");
+    for Spec { name, .. } in TABLE {
+        assert!(
+            header.contains(&format!("\n/// | `{name}`")),
+            "`{name}` is not in wamp_router_new"
+        );
+    }
+}
+
+#[test]
+fn defaults_are_what_the_table_says() {
+    let mut config = Config::default();
+    for spec in TABLE {
+        let mib = spec.default.strip_suffix(" MiB").map(|mib| mib.parse::<usize>().unwrap() << 20);
+        let default = mib.map_or(spec.default.to_owned(), |bytes| bytes.to_string());
+        let Ok(value) = serde_json::from_str::<Value>(&default) else {
+            continue;
+        };
+        let before = format!("{config:?}");
+        assert!((spec.set)(&mut config, &value).is_ok(), "`{}`", spec.name);
+        assert_eq!(format!("{config:?}"), before, "the default of `{}`", spec.name);
+    }
+}
