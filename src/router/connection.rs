@@ -62,10 +62,13 @@ pub(super) struct Connection<'a> {
     deadline: Option<Pin<Box<Sleep>>>,
     /// Sleeps until the next call of the session has to be answered.
     call_timer: Option<Pin<Box<Sleep>>>,
-    /// The frames that were read and are not yet routed.
+    /// The frames that were read, and the number of them that are routed.
     frames: Vec<Bytes>,
+    routed: usize,
     /// Nothing more can be read.
     hung_up: bool,
+    /// The reason for that, until all that was read before is routed.
+    hang_up: Option<HangUp>,
     /// The batch that is being written, and the number of its messages that are.
     writing: Option<(Batch, usize)>,
     wakes: WakeList,
@@ -81,6 +84,12 @@ enum Phase {
     Joined(RealmSession),
     Leaving,
     Ending,
+}
+
+/// The end of what can be read.
+enum HangUp {
+    Closed,
+    Failed(TransportError),
 }
 
 /// The connection can carry nothing more.
@@ -116,7 +125,9 @@ impl<'a> Connection<'a> {
             deadline: Some(Box::pin(sleep_until(hello_due))),
             call_timer: None,
             frames: Vec::new(),
+            routed: 0,
             hung_up: false,
+            hang_up: None,
             writing: None,
             wakes: WakeList::default(),
         }
@@ -203,7 +214,12 @@ impl<'a> Connection<'a> {
 
     /// Reads what is ready and has it carried out. Tells whether there may be more.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
+        if !self.route() {
+            // First comes what is left of an earlier turn.
+            return Ok(true);
+        }
         let mut bytes = 0;
+        let mut is_all = false;
         for _ in 0..TURN_MESSAGES {
             if self.hung_up || bytes > TURN_BYTES {
                 break;
@@ -219,23 +235,27 @@ impl<'a> Connection<'a> {
                 }
                 Poll::Ready(Ok(Incoming::Alive | Incoming::Pong)) => {}
                 Poll::Pending => {
-                    self.route();
-                    return Ok(false);
+                    is_all = true;
+                    break;
                 }
-                Poll::Ready(Ok(Incoming::Closed { .. })) => {
-                    self.hung_up = true;
-                    self.route();
-                    self.end();
-                }
-                Poll::Ready(Err(error)) => {
-                    self.hung_up = true;
-                    self.route();
-                    self.fail(error)?;
-                }
+                Poll::Ready(Ok(Incoming::Closed { .. })) => self.hang_up(HangUp::Closed),
+                Poll::Ready(Err(error)) => self.hang_up(HangUp::Failed(error)),
             }
         }
-        self.route();
-        Ok(!self.hung_up)
+        if !self.route() {
+            return Ok(true);
+        }
+        match self.hang_up.take() {
+            Some(HangUp::Closed) => self.end(),
+            Some(HangUp::Failed(error)) => self.fail(error)?,
+            None => {}
+        }
+        Ok(!is_all && !self.hung_up)
+    }
+
+    fn hang_up(&mut self, why: HangUp) {
+        self.hung_up = true;
+        self.hang_up = Some(why);
     }
 
     /// Writes what waits. Tells whether that is all.
@@ -267,15 +287,23 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
-    fn route(&mut self) {
+    /// Has what was read carried out. False if others are to have their turn before all is.
+    fn route(&mut self) -> bool {
+        if let Phase::Joined(session) = &mut self.phase
+            && session.has_rest()
+        {
+            session.go_on(&mut self.wakes);
+            return false;
+        }
         if self.frames.is_empty() {
-            return;
+            return true;
         }
         let mut frames = std::mem::take(&mut self.frames);
-        self.shared.received.fetch_add(frames.len() as u64, Ordering::Relaxed);
         let encoding = self.peer.encoding();
-        let mut at = 0;
-        while at < frames.len() {
+        let start = self.routed;
+        let mut at = start;
+        let mut is_over = false;
+        while at < frames.len() && !is_over {
             at += match &mut self.phase {
                 Phase::Opening => {
                     self.open(&frames[at]);
@@ -287,20 +315,32 @@ impl<'a> Connection<'a> {
                 }
                 Phase::Joined(session) => {
                     let chunk = &frames[at..frames.len().min(at + CHUNK)];
-                    if let Err(end) = route_chunk(session, chunk, encoding, &mut self.wakes) {
-                        self.end_session(end);
+                    match route_chunk(session, chunk, encoding, &mut self.wakes) {
+                        Ok(done) => {
+                            is_over = done < chunk.len() || session.has_rest();
+                            done
+                        }
+                        Err(end) => {
+                            self.end_session(end);
+                            chunk.len()
+                        }
                     }
-                    chunk.len()
                 }
                 Phase::Leaving => {
                     self.await_goodbye(&frames[at]);
                     1
                 }
-                Phase::Ending => break,
+                Phase::Ending => frames.len() - at,
             };
         }
-        frames.clear();
+        self.shared.received.fetch_add((at - start) as u64, Ordering::Relaxed);
+        self.routed = at;
+        if at == frames.len() {
+            frames.clear();
+            self.routed = 0;
+        }
         self.frames = frames;
+        !is_over
     }
 
     fn open(&mut self, frame: &Bytes) {

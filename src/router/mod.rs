@@ -37,6 +37,7 @@ mod event_store;
 mod frames;
 mod greeting;
 mod identity;
+mod limits;
 mod listener;
 mod meta;
 mod meta_event;
@@ -52,6 +53,7 @@ mod request_ids;
 mod rights;
 mod roles;
 mod testament;
+mod turn;
 mod typical;
 mod verdict;
 

@@ -105,9 +105,9 @@ pub(super) fn check_components(uri: &str, matching: Match) -> Result<(), String>
     }
     match uri.split('.').count() {
         0..=MAX_COMPONENTS => Ok(()),
-        count => Err(format!(
-            "a wildcard of {count} components; at most {MAX_COMPONENTS} are accepted"
-        )),
+        count => {
+            Err(format!("a wildcard of {count} components; at most {MAX_COMPONENTS} are accepted"))
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use crate::transport::tls::Acceptor;
 
 use super::RouterError;
 use super::auth::{SecretValue, Store};
+use super::limits::Limits;
 use super::mistake::{Mistake, unknown};
 use super::roles::Roles;
 use table::TABLE;
@@ -48,6 +49,8 @@ pub(super) struct Config {
     pub(super) event_history: usize,
     /// The request ids of clients count.
     pub(super) strict_request_ids: bool,
+    /// The limits of what is kept for clients.
+    pub(super) limits: Limits,
     /// The users known; `None` lets everybody in.
     pub(super) auth: Option<Arc<Store>>,
     /// The rights of the roles; `None` allows everything.
@@ -68,6 +71,7 @@ impl Default for Config {
             deflate: None,
             event_history: 0,
             strict_request_ids: true,
+            limits: Limits::default(),
             auth: None,
             roles: None,
         }

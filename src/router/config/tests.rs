@@ -26,6 +26,7 @@ fn every_key_is_read() {
         deflate: Some(DeflateOptions { level: 1, ..DeflateOptions::default() }),
         event_history: 10,
         strict_request_ids: false,
+        limits: Limits::default(),
         auth: None,
         roles: None,
     };

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::codec::{Dict, Encoding, Out, PayloadRef, Unsendable, WrittenDict};
+use crate::codec::{Dict, Encoding, Out, PayloadRef, WrittenDict};
 use crate::protocol::CancelMode;
 use crate::protocol::ids::IdMap;
 use crate::protocol::message::{Call, Cancel, Invocation, code};
 use crate::protocol::uri::{self, Match};
 
+use super::super::limits::Limits;
 use super::super::options::{flag, text};
 use super::super::peer::{Peer, WakeList};
 use super::super::request::{Fault, Refusal, check_uri};
+use super::super::turn::{ACT, UNITS};
 use super::options::{CallOptions, Invoke};
 use super::{
     Callee, Dealer, Extra, InvocationKey, PROGRESS, PeerCalls, Pending, Procedure,
@@ -68,9 +70,9 @@ impl Dealer {
             (limit, later(Instant::now(), limit))
         });
         let asking = Asking { from, message, options, limit, tried: Vec::new() };
-        let sent = ask(entry, index, asking, &mut self.peers, self.disclose, wakes);
+        let sent = ask(entry, index, asking, &mut self.peers, (self.disclose, &self.limits), wakes);
         if let Err((key, error)) = sent {
-            self.fail_call(&key, &Refusal::unsendable(error), wakes);
+            self.fail_call(&key, &error, wakes);
         }
         Ok(limit.map(|(_, due)| due))
     }
@@ -155,19 +157,26 @@ impl Dealer {
         Ok(())
     }
 
-    /// Ends all calls of a client that is about to be told GOODBYE.
-    pub(in crate::router) fn cancel_all(&mut self, from: &Arc<Peer>, wakes: &mut WakeList) {
+    /// Ends the calls of a client that is about to be told GOODBYE; true if there are more than fit
+    /// into a turn.
+    pub(in crate::router) fn cancel_some(
+        &mut self,
+        from: &Arc<Peer>,
+        wakes: &mut WakeList,
+    ) -> bool {
         let Some(own) = self.peers.get(&from.id()) else {
-            return;
+            return false;
         };
-        let calls: Vec<InvocationKey> = own.calls.values().copied().collect();
+        let most = UNITS / ACT;
+        let calls: Vec<InvocationKey> = own.calls.values().take(most).copied().collect();
         let why = Refusal::new(uri::CANCELED, "the router has ended the session".to_owned());
-        for key in calls {
+        for key in &calls {
             if let Some(callee) = self.peers.get(&key.callee) {
                 callee.interrupt(key.invocation, CancelMode::KillNoWait, uri::CANCELED, wakes);
             }
-            self.fail_call(&key, &why, wakes);
+            self.fail_call(key, &why, wakes);
         }
+        calls.len() == most
     }
 
     /// Ends the call whose time is over, or tells until when it has been given more, as each
@@ -232,15 +241,23 @@ impl Dealer {
         {
             question.tried.push(callee);
             let message = question.message(request);
-            if let Some(entry) = self.registrations.by_id_mut(registration)
+            if question.tried.len() < MOST_TRIED
+                && let Some(entry) = self.registrations.by_id_mut(registration)
                 && let Some(index) = entry.value.choose(&question.tried)
                 && let Ok(options) = CallOptions::read(message.options)
             {
                 let tried = question.tried.clone();
                 let asking = Asking { from: &caller, message: &message, options, limit, tried };
-                let sent = ask(entry, index, asking, &mut self.peers, self.disclose, wakes);
+                let sent = ask(
+                    entry,
+                    index,
+                    asking,
+                    &mut self.peers,
+                    (self.disclose, &self.limits),
+                    wakes,
+                );
                 if let Err((key, error)) = sent {
-                    self.fail_call(&key, &Refusal::unsendable(error), wakes);
+                    self.fail_call(&key, &error, wakes);
                 }
                 return;
             }
@@ -249,6 +266,10 @@ impl Dealer {
         caller.send(wakes, |out| why.write(code::CALL, request, out));
     }
 }
+
+/// The number of callees that one call is sent to, one after the other: each callee is looked for
+/// among them.
+const MOST_TRIED: usize = 64;
 
 /// The question for a callee.
 struct Asking<'a> {
@@ -267,9 +288,9 @@ fn ask(
     index: usize,
     asking: Asking<'_>,
     peers: &mut IdMap<PeerCalls>,
-    disclose: bool,
+    (disclose, limits): (bool, &Limits),
     wakes: &mut WakeList,
-) -> Result<(), (InvocationKey, Unsendable)> {
+) -> Result<(), (InvocationKey, Refusal)> {
     let Asking { from, message, options, limit, tried } = asking;
     let (registration, others) = (entry.id, entry.value.callees.len() - 1);
     let procedure = (entry.matching != Match::Exact).then_some(&*message.procedure);
@@ -291,8 +312,14 @@ fn ask(
     let pending =
         Pending { caller: from.clone(), request: message.request, progress, killed: false, extra };
     theirs.invocations.insert(invocation, pending);
+    let most = limits.max_pending_calls.most();
     let call = InvocationKey { callee: callee.peer.id(), invocation };
-    peer_calls(peers, from).calls.insert(message.request, call);
+    let theirs_are_many = theirs.invocations.len() > most;
+    let ours = peer_calls(peers, from);
+    ours.calls.insert(message.request, call);
+    if theirs_are_many || ours.calls.len() > most {
+        return Err((call, limits.max_pending_calls.exceeded()));
+    }
 
     let details = callee.details(from, options, procedure, disclose);
     let question = Invocation {
@@ -307,7 +334,7 @@ fn ask(
     };
     callee.peer.try_send(wakes, |out| question.write(out)).map_err(|error| {
         let key = InvocationKey { callee: callee.peer.id(), invocation };
-        (key, error)
+        (key, Refusal::unsendable(error))
     })
 }
 
@@ -350,7 +377,8 @@ impl Callee {
     }
 
     fn is_free(&self) -> bool {
-        self.concurrency.is_none_or(|limit| self.running < limit)
+        // Its registrations may take more than one turn to go.
+        !self.peer.has_left() && self.concurrency.is_none_or(|limit| self.running < limit)
     }
 }
 

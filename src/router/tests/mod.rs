@@ -20,6 +20,7 @@ mod shared;
 mod sockets;
 mod strangers;
 mod transports;
+mod work;
 
 /// The HELLO of a client of all roles.
 const HELLO: &str =

@@ -4,15 +4,20 @@
 //! the messages of one client. What comes before and after a session is left to
 //! [`super::connection`].
 
-use std::collections::HashMap;
+mod departure;
+mod lock;
+mod rest;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use bytes::Bytes;
 use serde_json::json;
+use tokio::runtime::Handle;
 
-use crate::codec::{CodecError, Dict, PayloadRef};
+use crate::codec::{CodecError, Dict};
 use crate::os::lock;
-use crate::protocol::ids::IdMap;
 use crate::protocol::message::{Call, Message, Welcome, code};
 
 use super::broker::Broker;
@@ -21,14 +26,18 @@ use super::deadlines::Deadlines;
 use super::dealer::Dealer;
 use super::event_store::EventStore;
 use super::identity::Identity;
+use super::limits::Limits;
 use super::meta::session_details;
 use super::meta_event::MetaEvent;
 use super::peer::{Peer, WakeList};
-use super::publication::Publication;
 use super::request::{Fault, check_length, is_reserved};
 use super::request_ids::RequestIds;
 use super::roles::Action;
 use super::testament::Testaments;
+use super::turn::{ACT, Turn, UNITS};
+
+use lock::FairLock;
+pub(super) use rest::Rest;
 
 /// The realms of a router.
 #[derive(Debug)]
@@ -41,15 +50,18 @@ pub(super) struct Realms {
 /// One realm: nothing of it is seen from another one.
 #[derive(Debug)]
 struct Realm {
-    state: Mutex<State>,
+    state: FairLock<State>,
 }
 
 /// All that a realm knows.
 #[derive(Debug)]
 pub(super) struct State {
-    pub(super) sessions: IdMap<Member>,
+    pub(super) sessions: BTreeMap<u64, Member>,
     pub(super) broker: Broker,
     pub(super) dealer: Dealer,
+    pub(super) limits: Limits,
+    /// What did not fit into the present turn, beside what the broker has.
+    pub(super) rest: VecDeque<Rest>,
 }
 
 /// A session as its realm sees it.
@@ -67,6 +79,8 @@ pub(super) struct RealmSession {
     name: String,
     peer: Arc<Peer>,
     requests: Requests,
+    /// What is left of the last message.
+    rest: VecDeque<Rest>,
 }
 
 /// The requests of one session.
@@ -139,7 +153,10 @@ impl Realms {
         let welcome =
             Welcome { session: peer.id(), details: Dict::from_checked(details.as_bytes()) };
         // Entered while the realms are locked: an empty realm could be removed otherwise.
-        lock(&realm.state).enter(peer, |wakes| peer.send(wakes, |out| welcome.write(out)), wakes);
+        let mut state = realm.state.lock();
+        state.enter(peer, |wakes| peer.send(wakes, |out| welcome.write(out)), wakes);
+        let rest: Vec<Rest> = state.take_rest().collect();
+        drop(state);
         drop(by_name);
         Some(RealmSession {
             realms: self.clone(),
@@ -150,6 +167,7 @@ impl Realms {
                 ids: RequestIds::new(self.config.strict_request_ids),
                 deadlines: Deadlines::default(),
             },
+            rest: rest.into_iter().collect(),
         })
     }
 
@@ -157,7 +175,7 @@ impl Realms {
     pub(super) fn counts(&self) -> Counts {
         let mut all = Counts::default();
         for realm in lock(&self.by_name).values() {
-            let state = lock(&realm.state);
+            let state = realm.state.lock();
             all.sessions += state.sessions.len();
             all.subscriptions += state.broker.subscriptions().len();
             all.registrations += state.dealer.registrations().len();
@@ -181,7 +199,7 @@ impl Realms {
             return;
         }
         let mut by_name = lock(&self.by_name);
-        let empty = |realm: &Arc<Realm>| lock(&realm.state).sessions.is_empty();
+        let empty = |realm: &Arc<Realm>| realm.state.lock().sessions.is_empty();
         if by_name.get(name).is_some_and(empty) {
             by_name.remove(name);
         }
@@ -190,31 +208,104 @@ impl Realms {
 
 impl Realm {
     fn new(config: &Config) -> Realm {
+        let limits = &config.limits;
+        let events = EventStore::new(config.event_history, limits.clone());
         let state = State {
-            sessions: IdMap::default(),
-            broker: Broker::new(config.disclose_publisher, EventStore::new(config.event_history)),
-            dealer: Dealer::new(config.disclose_caller),
+            sessions: BTreeMap::new(),
+            broker: Broker::new(config.disclose_publisher, events, limits.clone()),
+            dealer: Dealer::new(config.disclose_caller, limits.clone()),
+            limits: limits.clone(),
+            rest: VecDeque::new(),
         };
-        Realm { state: Mutex::new(state) }
+        Realm { state: FairLock::new(state) }
+    }
+
+    /// Goes on with what is left of earlier turns, for another one.
+    fn go_on(&self, rest: &mut VecDeque<Rest>, wakes: &mut WakeList) {
+        let Some(mut first) = rest.pop_front() else {
+            return;
+        };
+        if first.prepare(wakes) {
+            return;
+        }
+        let mut turn = Turn::default();
+        let mut state = self.state.lock();
+        let mut next = Some(first);
+        while let Some(work) = next {
+            state.go_on(work, wakes, &mut turn);
+            state.tell_all(wakes, &mut turn);
+            let is_done = !state.has_rest();
+            // What is left of this comes before all else.
+            state.take_rest().rev().for_each(|left| rest.push_front(left));
+            next = if is_done && !turn.is_over() { rest.pop_front() } else { None };
+        }
+    }
+}
+
+/// What is left behind by a client whose task has ended.
+struct Leftover {
+    realm: Arc<Realm>,
+    rest: VecDeque<Rest>,
+}
+
+impl Leftover {
+    /// Does it, turn by turn, in a task of its own where there is a runtime.
+    fn work_off(mut self) {
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                while self.turn() {
+                    tokio::task::yield_now().await;
+                }
+            });
+        } else {
+            while self.turn() {}
+        }
+    }
+
+    fn turn(&mut self) -> bool {
+        let mut wakes = WakeList::default();
+        self.realm.go_on(&mut self.rest, &mut wakes);
+        !self.rest.is_empty()
     }
 }
 
 impl RealmSession {
-    /// Carries out messages of the client in order. The peers that got something are in `wakes`.
+    /// Carries out messages of the client in order, each with the frame that it is a part of, and
+    /// tells how many: as many as fit into a turn. The peers that got something are in `wakes`.
     pub(super) fn route(
         &mut self,
-        messages: &[Message<'_>],
+        messages: &[(Message<'_>, &Bytes)],
         wakes: &mut WakeList,
-    ) -> Result<(), LeaveReason> {
-        let mut state = lock(&self.realm.state);
-        if !state.sessions.contains_key(&self.peer.id()) {
+    ) -> Result<usize, LeaveReason> {
+        debug_assert!(self.rest.is_empty(), "what is left comes first");
+        let mut turn = Turn::default();
+        let mut state = self.realm.state.lock();
+        if self.peer.has_left() {
             // It was killed; its connection is about to say so.
-            return Ok(());
+            return Ok(messages.len());
         }
-        for message in messages {
-            state.carry_out(&self.peer, &mut self.requests, message, wakes)?;
+        for (at, (message, frame)) in messages.iter().enumerate() {
+            state.carry_out(&self.peer, &mut self.requests, message, frame, wakes, &mut turn)?;
+            if state.has_rest() {
+                self.rest.extend(state.take_rest());
+                return Ok(at + 1);
+            }
+            if turn.is_over() {
+                return Ok(at + 1);
+            }
         }
-        Ok(())
+        Ok(messages.len())
+    }
+
+    /// True if something is left of the last message, which comes before the next one.
+    #[inline]
+    pub(super) fn has_rest(&self) -> bool {
+        !self.rest.is_empty()
+    }
+
+    /// Goes on with that for a turn.
+    pub(super) fn go_on(&mut self, wakes: &mut WakeList) {
+        self.realm.go_on(&mut self.rest, wakes);
     }
 
     /// The time at which [`RealmSession::expire`] is due.
@@ -223,11 +314,14 @@ impl RealmSession {
         self.requests.deadlines.next()
     }
 
-    /// Ends the calls whose time is over.
+    /// Ends calls whose time is over, as many as fit into a turn.
     pub(super) fn expire(&mut self, now: Instant, wakes: &mut WakeList) {
-        let mut state = lock(&self.realm.state);
+        let mut state = self.realm.state.lock();
         let State { dealer, .. } = &mut *state;
-        while let Some(request) = self.requests.deadlines.take(now) {
+        for _ in 0..UNITS / ACT {
+            let Some(request) = self.requests.deadlines.take(now) else {
+                break;
+            };
             if let Some(due) = dealer.time_out(self.peer.id(), request, now, wakes) {
                 self.requests.deadlines.add(due, request, |_| true);
             }
@@ -245,7 +339,8 @@ impl State {
         let member = Member { peer: peer.clone(), testaments: Testaments::default() };
         self.sessions.insert(peer.id(), member);
         welcome(wakes);
-        self.tell(MetaEvent::new("wamp.session.on_join", json!([session_details(peer)])), wakes);
+        let event = MetaEvent::new("wamp.session.on_join", json!([session_details(peer)]));
+        self.broker.tell(event, wakes, &mut Turn::default());
     }
 
     fn carry_out(
@@ -253,12 +348,15 @@ impl State {
         peer: &Arc<Peer>,
         requests: &mut Requests,
         message: &Message<'_>,
+        frame: &Bytes,
         wakes: &mut WakeList,
+        turn: &mut Turn,
     ) -> Result<(), LeaveReason> {
+        turn.send(frame.len());
         let mut count = |request| requests.ids.count(request);
         let (kind, request, outcome) = match message {
             Message::Call(m) => {
-                (code::CALL, m.request, self.call_or_more(peer, m, requests, wakes))
+                (code::CALL, m.request, self.call_or_more(peer, m, requests, wakes, turn))
             }
             Message::Yield(m) => return Ok(self.dealer.yields(peer, m, wakes)?),
             Message::Error(m) if m.kind == code::INVOCATION => {
@@ -266,12 +364,15 @@ impl State {
                 return Ok(());
             }
             Message::Publish(m) => {
-                let outcome = count(m.request).and_then(|()| self.broker.publish(peer, m, wakes));
+                let broker = &mut self.broker;
+                let publish = |()| broker.publish(peer, m, frame, wakes, turn);
+                let outcome = count(m.request).and_then(publish);
                 (code::PUBLISH, m.request, outcome)
             }
             Message::Cancel(m) => (code::CANCEL, m.request, self.dealer.cancel(peer, m, wakes)),
             Message::Subscribe(m) => {
-                let outcome = count(m.request).and_then(|()| self.broker.subscribe(peer, m, wakes));
+                let subscribe = |()| self.broker.subscribe(peer, m, wakes, turn);
+                let outcome = count(m.request).and_then(subscribe);
                 (code::SUBSCRIBE, m.request, outcome)
             }
             Message::Unsubscribe(m) => {
@@ -302,7 +403,7 @@ impl State {
             }
         };
         answer(peer, kind, request, outcome, wakes)?;
-        self.tell_all(wakes);
+        self.tell_all(wakes, turn);
         Ok(())
     }
 
@@ -314,10 +415,11 @@ impl State {
         message: &Call<'_>,
         requests: &mut Requests,
         wakes: &mut WakeList,
+        turn: &mut Turn,
     ) -> Result<(), Fault> {
         let is_in_use = || self.dealer.is_in_use(peer.id(), message.request);
         match requests.ids.count_call(message.request, is_in_use) {
-            Ok(()) => self.call(peer, message, requests, wakes).inspect_err(|fault| {
+            Ok(()) => self.call(peer, message, requests, wakes, turn).inspect_err(|fault| {
                 if matches!(fault, Fault::Refused(_)) {
                     self.dealer.ignore_rest(peer, message);
                 }
@@ -338,12 +440,13 @@ impl State {
         message: &Call<'_>,
         requests: &mut Requests,
         wakes: &mut WakeList,
+        turn: &mut Turn,
     ) -> Result<(), Fault> {
         check_length(&message.procedure)?;
         peer.identity().permissions.check(Action::Call, &message.procedure)?;
         if is_reserved(&message.procedure) {
             self.dealer.ignore_rest(peer, message);
-            return self.call_meta(peer, message, wakes);
+            return self.call_meta(peer, message, wakes, turn);
         }
         if let Some(due) = self.dealer.call(peer, message, wakes)? {
             let waits = |request| self.dealer.waits(peer.id(), request);
@@ -352,63 +455,39 @@ impl State {
         Ok(())
     }
 
-    /// Removes a session, with all that is to be told of it.
-    pub(super) fn leave(&mut self, peer: &Arc<Peer>, wakes: &mut WakeList) {
-        let Some(member) = self.sessions.remove(&peer.id()) else {
-            return;
-        };
-        self.broker.leave(peer);
-        self.dealer.leave(peer, wakes);
-        self.tell_all(wakes);
-        let discloses = self.broker.discloses();
-        for publication in member.testaments.publications(peer, discloses) {
-            // Who publishes it hears nothing of it.
-            let _ = self.broker.deliver(&publication, wakes);
-        }
-        let identity = peer.identity();
-        let args = json!([peer.id(), identity.authid, identity.authrole]);
-        self.tell(MetaEvent::new("wamp.session.on_leave", args), wakes);
-    }
-
     /// Publishes what broker and dealer have noted for the meta topics.
     #[inline]
-    fn tell_all(&mut self, wakes: &mut WakeList) {
+    fn tell_all(&mut self, wakes: &mut WakeList, turn: &mut Turn) {
         if self.broker.meta_events.is_empty() && self.dealer.meta_events.is_empty() {
             return;
         }
-        let mut meta_events = std::mem::take(&mut self.broker.meta_events);
-        meta_events.append(&mut self.dealer.meta_events);
-        for event in meta_events {
-            self.tell(event, wakes);
-        }
-    }
-
-    fn tell(&mut self, event: MetaEvent, wakes: &mut WakeList) {
-        if self.broker.is_heard(event.topic) {
-            let args = event.args();
-            let publication =
-                Publication::by_router(event.topic, PayloadRef::args(&args), event.about);
-            // Who publishes it hears nothing of it.
-            let _ = self.broker.deliver(&publication, wakes);
-        }
+        let mut events = VecDeque::from(std::mem::take(&mut self.broker.meta_events));
+        events.extend(self.dealer.meta_events.drain(..));
+        self.broker.tell_all(events, wakes, turn);
     }
 }
 
 impl RealmSession {
     /// Ends the calls that wait for their answers.
     pub(super) fn cancel_calls(&self, wakes: &mut WakeList) {
-        lock(&self.realm.state).dealer.cancel_all(&self.peer, wakes);
+        while self.realm.state.lock().dealer.cancel_some(&self.peer, wakes) {}
     }
 }
 
 impl Drop for RealmSession {
     fn drop(&mut self) {
         let mut wakes = WakeList::default();
-        let mut state = lock(&self.realm.state);
-        state.leave(&self.peer, &mut wakes);
+        let mut state = self.realm.state.lock();
+        let mut turn = Turn::default();
+        state.leave(&self.peer, &mut wakes, &mut turn);
+        self.rest.extend(state.take_rest());
         let empty = state.sessions.is_empty();
         drop(state);
         wakes.wake();
+        let leftover = Leftover { realm: self.realm.clone(), rest: std::mem::take(&mut self.rest) };
+        if !leftover.rest.is_empty() {
+            leftover.work_off();
+        }
         if empty {
             self.realms.remove_if_empty(&self.name);
         }

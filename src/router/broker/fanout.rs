@@ -1,0 +1,339 @@
+//! The way of an event to all its subscribers, in as many turns as that takes.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use crate::codec::{Encoding, Out, Rules, Unsendable};
+use crate::protocol::message::{Event, Published, code};
+
+use super::super::pattern::{Entry, Place};
+use super::super::peer::{Peer, WakeList};
+use super::super::publication::{OwnPublication, Publication, ToMake, Variants};
+use super::super::request::Refusal;
+use super::super::turn::{LOOK, Turn};
+use super::{Broker, BrokerRest, Subscribers};
+
+/// An event in one encoding.
+#[derive(Debug, Default)]
+pub(super) struct Encoded {
+    bytes: Vec<u8>,
+    state: State,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nobody has got it in this encoding.
+    #[default]
+    Unwanted,
+    /// One has, directly.
+    SentOnce,
+    /// Here it is.
+    Ready,
+    /// This encoding cannot carry it.
+    Impossible,
+}
+
+/// The reach of an event.
+#[derive(Debug, Default)]
+struct Reach {
+    /// Somebody has got it, or goes without for a reason other than its size.
+    reached: bool,
+    /// The error of a receiver for which it is too large.
+    too_large: Option<Unsendable>,
+}
+
+impl Reach {
+    fn note(&mut self, sent: Result<(), Unsendable>) {
+        match sent {
+            Err(error @ Unsendable::TooLarge(_)) => self.too_large = Some(error),
+            _ => self.reached = true,
+        }
+    }
+}
+
+/// An event whose subscribers have not all got it yet.
+#[derive(Debug)]
+pub(in crate::router) struct Fanout {
+    publication: Arc<OwnPublication>,
+    /// It is to be kept as soon as there is room.
+    is_to_keep: bool,
+    variants: Variants,
+    progress: Progress,
+    to_make: Option<ToMake>,
+    sender: Sender,
+}
+
+/// The place that an event has come to.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    place: Place,
+    /// The subscription at that place, and the first of its subscribers that has not got it.
+    subscription: u64,
+    subscriber: u64,
+    /// Later subscribers do not get it.
+    until: u64,
+    reach: Reach,
+}
+
+/// The session that publishes, where it wants to be answered, and with which request.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Sender(Option<(Arc<Peer>, u64)>);
+
+/// The reason why a fan-out cannot go on.
+enum Stop {
+    TurnIsOver,
+    Needs(ToMake),
+}
+
+impl Sender {
+    pub(super) fn new(peer: &Arc<Peer>, request: u64, acknowledge: bool) -> Sender {
+        Sender(acknowledge.then(|| (peer.clone(), request)))
+    }
+}
+
+impl Broker {
+    /// Brings a publication to all whom it is for, and keeps it where that is wanted. Fails if it
+    /// is too large for every one of them and is not kept either: it has come to nothing then.
+    /// What does not fit into the turn is left in [`Broker::rest`].
+    pub(in crate::router) fn deliver(
+        &mut self,
+        publication: &Publication<'_>,
+        wakes: &mut WakeList,
+        turn: &mut Turn,
+    ) -> Result<(), Refusal> {
+        self.send(publication, Sender::default, wakes, turn).map(drop)
+    }
+
+    /// As [`Broker::deliver`]. Tells if all is done; if not, `sender` is answered later.
+    pub(super) fn send(
+        &mut self,
+        publication: &Publication<'_>,
+        sender: impl FnOnce() -> Sender,
+        wakes: &mut WakeList,
+        turn: &mut Turn,
+    ) -> Result<bool, Refusal> {
+        let mut progress = Progress { until: self.last_subscriber, ..Progress::default() };
+        let mut is_to_keep = self.events.is_wanted(publication)?;
+        let mut own = None;
+        if is_to_keep && self.events.make_room(publication.retain, publication.size(), turn) {
+            let publication = own.insert(Arc::new(publication.to_own()));
+            self.events.keep(publication);
+            (is_to_keep, progress.reach.reached) = (false, true);
+        }
+        let stop = if is_to_keep {
+            Stop::TurnIsOver
+        } else {
+            match self.go_through(publication, &mut progress, wakes, turn) {
+                Ok(()) => return progress.reach.outcome().map(|()| true),
+                Err(stop) => stop,
+            }
+        };
+        let publication = own.unwrap_or_else(|| Arc::new(publication.to_own()));
+        let mut fanout = Fanout {
+            publication,
+            is_to_keep,
+            variants: Variants::default(),
+            progress,
+            to_make: None,
+            sender: sender(),
+        };
+        fanout.stop(stop);
+        self.rest.push_back(BrokerRest::Fanout(Box::new(fanout)));
+        Ok(false)
+    }
+
+    /// Goes on with what an earlier turn has left.
+    pub(super) fn fan_out(
+        &mut self,
+        mut fanout: Box<Fanout>,
+        wakes: &mut WakeList,
+        turn: &mut Turn,
+    ) {
+        let Fanout { publication, is_to_keep, .. } = &*fanout;
+        if *is_to_keep && self.events.make_room(publication.retain, publication.size(), turn) {
+            self.events.keep(&fanout.publication);
+            fanout.is_to_keep = false;
+            fanout.progress.until = self.last_subscriber;
+            fanout.progress.reach.reached = true;
+        }
+        let Fanout { publication, is_to_keep, variants, progress, .. } = &mut *fanout;
+        let stop = if *is_to_keep {
+            Err(Stop::TurnIsOver)
+        } else {
+            self.go_through(&publication.lend(variants), progress, wakes, turn)
+        };
+        if let Err(stop) = stop {
+            fanout.stop(stop);
+            self.rest.push_back(BrokerRest::Fanout(fanout));
+            return;
+        }
+        let Sender(Some((peer, request))) = &fanout.sender else {
+            return;
+        };
+        match fanout.progress.reach.outcome() {
+            Ok(()) => acknowledge(peer, *request, fanout.publication.id, wakes),
+            Err(refusal) => {
+                peer.send(wakes, |out| refusal.write(code::PUBLISH, *request, out));
+            }
+        }
+    }
+
+    fn go_through(
+        &mut self,
+        publication: &Publication<'_>,
+        progress: &mut Progress,
+        wakes: &mut WakeList,
+        turn: &mut Turn,
+    ) -> Result<(), Stop> {
+        let topic = publication.topic;
+        if progress.place == Place::Exact {
+            if let Some(entry) = self.subscriptions.exact(topic) {
+                send_to(entry, publication, progress, &mut self.encoded, wakes, turn)?;
+            }
+            if !self.subscriptions.has_patterns() {
+                return Ok(());
+            }
+            progress.place = Place::Prefix(0);
+        }
+        let mut matches = self.subscriptions.matches(topic, progress.place);
+        loop {
+            let seen = matches.visited();
+            let found = matches.next(seen + turn.left());
+            turn.spend(LOOK * (matches.visited() - seen));
+            match found {
+                Some(entry) => {
+                    send_to(entry, publication, progress, &mut self.encoded, wakes, turn)?;
+                }
+                None if matches.place() == Place::End => return Ok(()),
+                None => {
+                    progress.place = matches.place();
+                    return Err(Stop::TurnIsOver);
+                }
+            }
+            progress.place = matches.place();
+        }
+    }
+}
+
+impl Fanout {
+    /// Does what needs no lock, before the next turn.
+    pub(super) fn prepare(&mut self) {
+        if let Some(to_make) = self.to_make.take() {
+            self.variants.make(&self.publication, to_make);
+        }
+    }
+
+    fn stop(&mut self, stop: Stop) {
+        self.to_make = match stop {
+            Stop::TurnIsOver => None,
+            Stop::Needs(to_make) => Some(to_make),
+        };
+    }
+}
+
+impl Reach {
+    /// The refusal of a publication that has come to nothing.
+    fn outcome(&self) -> Result<(), Refusal> {
+        match self.too_large {
+            Some(error) if !self.reached => Err(Refusal::unsendable(error)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Tells a publisher that its event is on its way.
+pub(super) fn acknowledge(peer: &Arc<Peer>, request: u64, publication: u64, wakes: &mut WakeList) {
+    let answer = Published { request, publication };
+    peer.send(wakes, |out| answer.write(out));
+}
+
+/// Sends an event to the subscribers of one subscription.
+fn send_to(
+    entry: &Entry<Subscribers>,
+    publication: &Publication<'_>,
+    progress: &mut Progress,
+    encoded: &mut [Encoded],
+    wakes: &mut WakeList,
+    turn: &mut Turn,
+) -> Result<(), Stop> {
+    let first = if progress.subscription == entry.id { progress.subscriber } else { 0 };
+    let Progress { until, reach, .. } = progress;
+    let details = OnceCell::new();
+    let mut stopped = None;
+    for (number, receiver) in entry.value.from(first) {
+        if number > *until {
+            break;
+        }
+        if turn.is_over() {
+            stopped = Some((number, Stop::TurnIsOver));
+            break;
+        }
+        if !publication.is_for(receiver) || receiver.has_left() {
+            turn.spend(LOOK);
+            continue;
+        }
+        let encoding = receiver.encoding();
+        // Who cannot be sent it, for its encoding or its size, goes without.
+        let payload = match publication.payload_in(encoding) {
+            Ok(Some(payload)) => payload,
+            Ok(None) => {
+                reach.reached = true;
+                continue;
+            }
+            Err(to_make) => {
+                stopped = Some((number, Stop::Needs(to_make)));
+                break;
+            }
+        };
+        let details = details.get_or_init(|| publication.details_for(entry.matching));
+        let event = Event {
+            subscription: entry.id,
+            publication: publication.id,
+            details: details.dict(),
+            payload,
+        };
+        turn.send(payload.len());
+        encoded[encoding as usize].send(&event, encoding, receiver, reach, wakes);
+    }
+    if details.get().is_some() {
+        for used in encoded {
+            used.state = State::Unwanted;
+            // One large event is no reason to keep a large buffer.
+            used.bytes.clear();
+            used.bytes.shrink_to(64 * 1024);
+        }
+    }
+    let Some((subscriber, stop)) = stopped else {
+        return Ok(());
+    };
+    (progress.subscription, progress.subscriber) = (entry.id, subscriber);
+    Err(stop)
+}
+
+impl Encoded {
+    /// Sends the event to one more receiver of this encoding.
+    #[inline]
+    fn send(
+        &mut self,
+        event: &Event<'_>,
+        encoding: Encoding,
+        receiver: &Arc<Peer>,
+        reach: &mut Reach,
+        wakes: &mut WakeList,
+    ) {
+        if self.state == State::Unwanted && encoding == event.payload.encoding {
+            self.state = State::SentOnce;
+            reach.note(receiver.try_send(wakes, |out| event.write(out)));
+            return;
+        }
+        if matches!(self.state, State::Unwanted | State::SentOnce) {
+            let mut out = Out::new(&mut self.bytes, encoding, Rules::Tolerant);
+            event.write(&mut out);
+            self.state = out.finish().map_or(State::Impossible, |()| State::Ready);
+        }
+        match self.state {
+            State::Ready => reach.note(receiver.try_send(wakes, |out| out.whole(&self.bytes))),
+            _ => reach.reached = true,
+        }
+    }
+}

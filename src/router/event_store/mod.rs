@@ -1,0 +1,215 @@
+//! The publications that a realm keeps: the retained one of each topic, and the last ones of all
+//! topics (advanced profile, "Event Retention", "Event History").
+//!
+//! Both are bounded, and lost with their realm: where there is no room for another one, the oldest
+//! go. Publications for certain sessions alone are not kept: nobody who comes later could belong to
+//! those.
+//!
+//! * here: what is kept, and what goes.
+//! * [`recall`]: what is retained, for a new subscriber.
+//! * [`history`]: past events, for those who ask, by a [`query`].
+
+mod history;
+mod query;
+mod recall;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::protocol::ids::IdMap;
+
+use super::limits::Limits;
+use super::publication::{OwnPublication, Publication};
+use super::request::{Refusal, is_reserved};
+use super::turn::{ACT, Turn};
+
+pub(super) use history::History;
+pub(super) use query::Query;
+pub(super) use recall::Recall;
+
+/// The publications that a realm keeps.
+#[derive(Debug)]
+pub(super) struct EventStore {
+    /// By topic.
+    retained: BTreeMap<Arc<str>, Arc<Kept>>,
+    /// Their topics in the order in which they came: the oldest goes first.
+    ages: BTreeMap<u64, Arc<str>>,
+    retained_bytes: usize,
+    /// In the order in which they came.
+    past: VecDeque<Arc<Kept>>,
+    /// The numbers of past publications, by their ids.
+    numbers: IdMap<u64>,
+    past_bytes: usize,
+    /// The number of past publications that are kept.
+    limit: usize,
+    kept: u64,
+    limits: Limits,
+}
+
+/// A publication that is kept.
+#[derive(Debug)]
+struct Kept {
+    /// Counts in the order in which they came.
+    number: u64,
+    time: SystemTime,
+    publication: Arc<OwnPublication>,
+}
+
+impl EventStore {
+    /// Keeps the last `limit` publications.
+    pub(super) fn new(limit: usize, limits: Limits) -> EventStore {
+        EventStore {
+            retained: BTreeMap::new(),
+            ages: BTreeMap::new(),
+            retained_bytes: 0,
+            past: VecDeque::new(),
+            numbers: IdMap::default(),
+            past_bytes: 0,
+            limit,
+            kept: 0,
+            limits,
+        }
+    }
+
+    /// True for a publication that is to be kept. One that is larger than all room is refused.
+    #[inline]
+    pub(super) fn is_wanted(&self, publication: &Publication<'_>) -> Result<bool, Refusal> {
+        Ok((self.limit > 0 || publication.retain) && self.can_keep(publication)?)
+    }
+
+    fn can_keep(&self, publication: &Publication<'_>) -> Result<bool, Refusal> {
+        let audience = publication.audience.as_ref();
+        if is_reserved(publication.topic) || audience.is_some_and(|all| all.names_sessions()) {
+            return Ok(false);
+        }
+        let limits = &self.limits;
+        let fits = !publication.retain || publication.size() <= limits.max_retained_bytes.most();
+        if fits && limits.max_retained_topics.most() > 0 {
+            return Ok(true);
+        }
+        Err(limits.max_retained_bytes.exceeded())
+    }
+
+    /// Makes room for a publication of so many bytes: the oldest go. False if that is more than the
+    /// work of this turn.
+    pub(super) fn make_room(&mut self, retain: bool, size: usize, turn: &mut Turn) -> bool {
+        let Limits { max_retained_topics, max_retained_bytes, max_history_bytes, .. } =
+            &self.limits;
+        let bytes = max_retained_bytes.most().saturating_sub(size);
+        let topics = max_retained_topics.most().saturating_sub(1);
+        while retain && (self.retained_bytes > bytes || self.retained.len() > topics) {
+            let Some((_, oldest)) = self.ages.pop_first() else { break };
+            if let Some(gone) = self.retained.remove(&oldest) {
+                self.retained_bytes -= gone.publication.size();
+            }
+            turn.spend(ACT);
+            if turn.is_over() {
+                return false;
+            }
+        }
+        let bytes = max_history_bytes.most().saturating_sub(size);
+        while self.past_bytes > bytes || self.past.len() >= self.limit.max(1) {
+            let Some(oldest) = self.past.pop_front() else { break };
+            self.numbers.remove(&oldest.publication.id);
+            self.past_bytes -= oldest.publication.size();
+            turn.spend(ACT);
+            if turn.is_over() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Keeps a publication for which there is room.
+    pub(super) fn keep(&mut self, publication: &Arc<OwnPublication>) {
+        self.kept += 1;
+        let (publication, size) = (publication.clone(), publication.size());
+        let kept = Kept { number: self.kept, time: SystemTime::now(), publication };
+        let kept = Arc::new(kept);
+        if self.limit > 0 && size <= self.limits.max_history_bytes.most() {
+            self.past_bytes += size;
+            self.numbers.insert(kept.publication.id, kept.number);
+            self.past.push_back(kept.clone());
+        }
+        if kept.publication.retain {
+            let topic = kept.publication.topic.clone();
+            self.retained_bytes += size;
+            self.ages.insert(kept.number, topic.clone());
+            if let Some(former) = self.retained.insert(topic, kept) {
+                self.ages.remove(&former.number);
+                self.retained_bytes -= former.publication.size();
+            }
+        }
+    }
+
+    /// The number of topics with retained events, and the bytes of all.
+    pub(super) fn amounts(&self) -> (usize, usize, usize) {
+        (self.retained.len(), self.retained_bytes, self.past_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{Dict, PayloadRef};
+    use crate::router::publication::PublishOptions;
+
+    /// Retains a publication with these options, which ask for that.
+    fn retain(store: &mut EventStore, topic: &str, options: &str, payload: &str) {
+        let options = PublishOptions::read(Dict::from_checked(options.as_bytes())).unwrap();
+        let payload = PayloadRef::args(payload);
+        let publication = Publication::new(topic, payload, options, None, None);
+        assert_eq!(store.is_wanted(&publication), Ok(true));
+        let own = Arc::new(publication.to_own());
+        while !store.make_room(own.retain, own.size(), &mut Turn::default()) {}
+        store.keep(&own);
+    }
+
+    #[test]
+    fn all_that_is_kept_counts() {
+        let names: Vec<_> = (0..1000).map(|number| format!("name-{number:05}")).collect();
+        let names = serde_json::to_string(&names).unwrap();
+        let long = format!("\"{}\"", "x".repeat(10_000));
+        for (option, value, least) in [
+            ("ppt_scheme", &*long, 10_000),
+            ("exclude_authid", &*names, 10_000 + 1000 * size_of::<String>()),
+            ("exclude_authrole", &*names, 10_000 + 1000 * size_of::<String>()),
+            ("eligible_authid", &*names, 10_000 + 1000 * size_of::<String>()),
+            ("eligible_authrole", &*names, 10_000 + 1000 * size_of::<String>()),
+        ] {
+            let mut store = EventStore::new(10, Limits::default());
+            let options = format!("{{\"retain\":true,\"{option}\":{value}}}");
+            retain(&mut store, "com.topic", &options, "[]");
+            assert!(store.retained_bytes > least, "{option}: {}", store.retained_bytes);
+            assert_eq!(store.past_bytes, store.retained_bytes, "{option}");
+            retain(&mut store, "com.topic", r#"{"retain":true}"#, "[]");
+            assert!(store.retained_bytes < 1000, "{option}: {}", store.retained_bytes);
+        }
+    }
+
+    /// To look through all of them for the oldest would take hours here.
+    #[test]
+    fn it_is_quick_when_it_is_full() {
+        let mut limits = Limits::default();
+        limits.set("max_retained_topics", usize::MAX);
+        let max_bytes = limits.max_retained_bytes.most();
+        let mut store = EventStore::new(0, limits);
+        retain(&mut store, "com.topic.0000000", r#"{"retain":true}"#, "[]");
+        let most = max_bytes / store.retained_bytes;
+        for number in 0..most + 200_000 {
+            retain(&mut store, &format!("com.topic.{number:07}"), r#"{"retain":true}"#, "[]");
+        }
+        assert!(store.retained_bytes <= max_bytes);
+        assert_eq!((store.retained.len(), store.ages.len()), (most, most));
+        assert!(store.retained.contains_key("com.topic.0200000"), "the newest are there");
+        assert!(!store.retained.contains_key("com.topic.0199999"), "the oldest have gone");
+
+        // A newer one of the same topic takes the place of the older, and is young again.
+        retain(&mut store, "com.topic.0200000", r#"{"retain":true}"#, "[]");
+        retain(&mut store, "com.topic.another", r#"{"retain":true}"#, "[]");
+        assert_eq!((store.retained.len(), store.ages.len()), (most, most));
+        assert!(store.retained.contains_key("com.topic.0200000"));
+        assert!(!store.retained.contains_key("com.topic.0200001"));
+    }
+}
