@@ -153,8 +153,23 @@ impl Payload {
         details: Span,
         encoding: Encoding,
     ) -> Result<(Span, Payload), CodecError> {
-        let lent = self.as_ref();
         let details = details.slice(&self.frame).unwrap_or_default();
+        Payload::transcoded_behind(details, self.as_ref(), encoding)
+    }
+
+    /// `payload` in another encoding.
+    pub fn transcoded_from(
+        payload: PayloadRef<'_>,
+        encoding: Encoding,
+    ) -> Result<Payload, CodecError> {
+        Payload::transcoded_behind(&[], payload, encoding).map(|(_, payload)| payload)
+    }
+
+    fn transcoded_behind(
+        details: &[u8],
+        lent: PayloadRef<'_>,
+        encoding: Encoding,
+    ) -> Result<(Span, Payload), CodecError> {
         let mut all = Vec::with_capacity(details.len() + lent.len() * 3 / 2);
         all.extend_from_slice(details);
         let mut part = |bytes: Option<&[u8]>| {

@@ -78,6 +78,11 @@ impl From<RouterError> for Failure {
 /// | `auth`               | object         | who may join: see below                              |
 /// | `roles`              | object         | what they may do: see below                          |
 ///
+/// What is kept for clients has limits, which docs/ROUTER.md lists: `max_subscriptions`,
+/// `max_patterns`, `max_registrations`, `max_pending_calls` and `max_testament_bytes` for each
+/// session, `max_retained_topics`, `max_retained_bytes` and `max_history_bytes` for each realm, and
+/// `max_realms`. A request beyond one of them gets the error WAMP_URI_LIMIT_EXCEEDED.
+///
 /// A client that reads nothing for 60 s while data is waiting for it is dropped, and so is one that
 /// has silently disappeared, after 90 s. Until it has joined, its messages are limited to 64 KiB. A
 /// URI in a request may have at most 8192 bytes.
@@ -192,8 +197,9 @@ pub unsafe extern "C" fn wamp_router_url(router: *mut wamp_router_t) -> *const c
 
 /// The router's counters, as the kwargs of a message: `clients` (connected, joined or not),
 /// `sessions`, `subscriptions`, `registrations`, `pending_calls`, `messages_in`, `messages_out`,
-/// `dropped` (clients that did not read; see `send_queue_bytes`). To be freed by
-/// wamp_message_free(). NULL on failure.
+/// `dropped` (clients that did not read; see `send_queue_bytes`), `refused` (requests beyond a
+/// limit), `retained_topics`, `retained_bytes` and `history_bytes` (what is kept of events). To be
+/// freed by wamp_message_free(). NULL on failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_stats(router: *mut wamp_router_t) -> *mut wamp_message_t {
     guard(|| {
@@ -207,6 +213,10 @@ pub unsafe extern "C" fn wamp_router_stats(router: *mut wamp_router_t) -> *mut w
             "messages_in": stats.messages_in,
             "messages_out": stats.messages_out,
             "dropped": stats.dropped,
+            "refused": stats.refused,
+            "retained_topics": stats.retained_topics,
+            "retained_bytes": stats.retained_bytes,
+            "history_bytes": stats.history_bytes,
         }))
     })
 }

@@ -388,11 +388,14 @@ impl<'a> Connection<'a> {
             Step::LetIn(identity) => {
                 let realms = &self.shared.realms;
                 match realms.join(&realm, self.peer, identity, &mut self.wakes) {
-                    Some(session) => {
+                    Ok(session) => {
                         self.enter(Phase::Joined(session));
                         self.transport.limit(usize::MAX);
                     }
-                    None => self.abort(uri::NO_SUCH_REALM, "the realm no longer exists"),
+                    Err(refusal) => {
+                        let (reason, why) = refusal.parts();
+                        self.abort(reason, why);
+                    }
                 }
             }
             Step::Denied(denial) => self.abort(denial.reason, &denial.why),

@@ -6,10 +6,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::request::{Fault, Refusal};
+use crate::protocol::uri;
 
-/// The URI of the ERROR for a request that is beyond a limit.
-pub(super) const LIMIT_EXCEEDED: &str = "wamp.error.limit_exceeded";
+use super::request::Refusal;
 
 /// A limit that is set by an option.
 #[derive(Debug, Clone)]
@@ -29,10 +28,15 @@ impl Limit {
         self.most
     }
 
+    /// Sets the value.
+    pub(super) fn set(&mut self, most: usize) {
+        self.most = most;
+    }
+
     /// Refuses one more where there are `present`.
     #[inline]
-    pub(super) fn check(&self, present: usize) -> Result<(), Fault> {
-        if present < self.most { Ok(()) } else { Err(self.exceeded().into()) }
+    pub(super) fn check(&self, present: usize) -> Result<(), Refusal> {
+        if present < self.most { Ok(()) } else { Err(self.exceeded()) }
     }
 
     /// The refusal of what is beyond.
@@ -41,7 +45,7 @@ impl Limit {
         self.refused.fetch_add(1, Ordering::Relaxed);
         let Limit { option, what, most, .. } = self;
         let why = format!("{what}: the limit of this router is {most} (option \"{option}\")");
-        Refusal::new(LIMIT_EXCEEDED, why)
+        Refusal::new(uri::LIMIT_EXCEEDED, why)
     }
 }
 
@@ -64,17 +68,6 @@ macro_rules! limits {
                     refused: refused.clone(),
                 };)*
                 Limits { $($name,)* refused }
-            }
-        }
-
-        impl Limits {
-            /// Sets the limit with this name; false if there is none such.
-            pub(super) fn set(&mut self, option: &str, most: usize) -> bool {
-                match option {
-                    $(stringify!($name) => self.$name.most = most,)*
-                    _ => return false,
-                }
-                true
             }
         }
     };

@@ -14,7 +14,9 @@
 //! * `peer`: a client as the others see it: a place for its messages; `identity`: who it is.
 //! * `realm`: realms and sessions; `request_ids` that they use, `deadlines` of their calls,
 //!   `testament`s at their end.
-//! * `broker`, with `publication` (whom an event is for) and `event_store` (what is kept of it).
+//! * `turn`: how much is done under the lock of a realm at a time; `limits`: of what is kept there.
+//! * `broker`, with `publication` (whom an event is for), `event_store` (what is kept of it) and
+//!   `variants` (large payloads in other encodings).
 //! * `dealer`: registrations, calls and their answers.
 //! * `meta`: the router's own procedures; `meta_event`: what its own topics tell.
 //! * `random`: ids and names that nobody may foresee.
@@ -55,6 +57,7 @@ mod roles;
 mod testament;
 mod turn;
 mod typical;
+mod variants;
 mod verdict;
 
 #[cfg(test)]
@@ -76,7 +79,7 @@ use config::Config;
 use listener::Listener;
 use peer::CLOSE_TIMEOUT;
 use peer::Peer;
-use realm::{Counts, Realms};
+use realm::Realms;
 
 /// So many threads may hash tickets at the same time, whoever gives them: there is other work.
 const HASHERS: usize = 2;
@@ -146,6 +149,14 @@ pub struct RouterStats {
     pub messages_out: u64,
     /// Clients that were dropped because more than `send_queue_bytes` waited for them.
     pub dropped: u64,
+    /// Requests that were refused because they would exceed a limit.
+    pub refused: u64,
+    /// Topics with retained events in all realms.
+    pub retained_topics: usize,
+    /// Bytes of retained events in all realms.
+    pub retained_bytes: usize,
+    /// Bytes of past events in all realms.
+    pub history_bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -237,17 +248,20 @@ impl Router {
 
     /// The counters so far.
     pub fn stats(&self) -> RouterStats {
-        let Counts { sessions, subscriptions, registrations, pending_calls } =
-            self.shared.realms.counts();
+        let counts = self.shared.realms.counts();
         RouterStats {
             clients: lock(&self.shared.clients).by_id.len(),
-            sessions,
-            subscriptions,
-            registrations,
-            pending_calls,
+            sessions: counts.sessions,
+            subscriptions: counts.subscriptions,
+            registrations: counts.registrations,
+            pending_calls: counts.pending_calls,
             messages_in: self.shared.received.load(Ordering::Relaxed),
             messages_out: self.shared.sent.load(Ordering::Relaxed),
             dropped: self.shared.dropped.load(Ordering::Relaxed),
+            refused: self.shared.config.limits.refused(),
+            retained_topics: counts.retained_topics,
+            retained_bytes: counts.retained_bytes,
+            history_bytes: counts.history_bytes,
         }
     }
 

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::codec::{
-    CodecError, Dict, DictWriter, Encoding, MAX_ID, Payload, PayloadRef, Span, WrittenDict,
-};
+use crate::codec::{Dict, DictWriter, Encoding, MAX_ID, Payload, PayloadRef, WrittenDict};
 use crate::protocol::uri::Match;
 
 use super::options::{Set, flag, ids, passes_through, texts};
@@ -15,6 +13,7 @@ use super::peer::Peer;
 use super::random;
 use super::request::Fault;
 use super::roles::Subject;
+use super::variants::{ToMake, Variants};
 
 /// One publication on its way to its receivers.
 #[derive(Debug)]
@@ -36,14 +35,6 @@ pub(super) struct Publication<'a> {
     variants: Option<&'a Variants>,
 }
 
-/// A large payload in other encodings than its own; an error where that is not possible.
-#[derive(Debug, Default)]
-pub(super) struct Variants([Option<Result<Payload, CodecError>>; Encoding::ALL.len()]);
-
-/// Above this many bytes a payload is brought into another encoding beforehand, while no realm waits
-/// for it: that takes some milliseconds for each MiB.
-const SLOW: usize = 64 << 10;
-
 /// A publication that outlives the message that it came in.
 #[derive(Debug)]
 pub(super) struct OwnPublication {
@@ -56,12 +47,8 @@ pub(super) struct OwnPublication {
     excluded: Option<u64>,
 }
 
-/// The encoding that a payload is wanted in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ToMake(Encoding);
-
-/// Above this many bytes a payload is not copied to be kept: its frame is. That of a smaller one may
-/// be a part of a block that is much larger.
+/// Above this many bytes a payload is not copied to be kept: its frame is. That of a smaller one
+/// may be a part of a block that is much larger.
 const LARGE: usize = 1 << 20;
 
 /// The options of PUBLISH that this router knows.
@@ -169,7 +156,10 @@ impl<'a> Publication<'a> {
     /// if it has to be made first.
     #[inline]
     pub(super) fn payload_in(&self, encoding: Encoding) -> Result<Option<PayloadRef<'a>>, ToMake> {
-        payload_in(self.payload, encoding, self.variants)
+        match self.variants {
+            Some(variants) => variants.wanted(self.payload, encoding),
+            None => Variants::NONE.wanted(self.payload, encoding),
+        }
     }
 
     /// True if `peer` may get it.
@@ -190,14 +180,6 @@ impl<'a> Publication<'a> {
             details.text("topic", self.topic);
         }
         details.finish()
-    }
-}
-
-impl Variants {
-    /// Makes one.
-    pub(super) fn make(&mut self, publication: &OwnPublication, ToMake(encoding): ToMake) {
-        let made = publication.payload.transcoded(Span::default(), encoding);
-        self.0[encoding as usize] = Some(made.map(|(_, payload)| payload));
     }
 }
 
@@ -228,7 +210,7 @@ impl OwnPublication {
         encoding: Encoding,
         variants: &'a Variants,
     ) -> Result<Option<PayloadRef<'a>>, ToMake> {
-        payload_in(self.payload.as_ref(), encoding, Some(variants))
+        variants.wanted(self.payload.as_ref(), encoding)
     }
 
     /// True if `peer` may see it later.
@@ -253,21 +235,6 @@ impl OwnPublication {
             + self.details.size()
             + self.payload.frame().len()
             + audience
-    }
-}
-
-#[inline]
-fn payload_in<'a>(
-    payload: PayloadRef<'a>,
-    encoding: Encoding,
-    variants: Option<&'a Variants>,
-) -> Result<Option<PayloadRef<'a>>, ToMake> {
-    if payload.encoding == encoding || payload.len() <= SLOW {
-        return Ok(Some(payload));
-    }
-    match variants.and_then(|variants| variants.0[encoding as usize].as_ref()) {
-        Some(made) => Ok(made.as_ref().ok().map(Payload::as_ref)),
-        None => Err(ToMake(encoding)),
     }
 }
 

@@ -45,6 +45,11 @@ impl Refusal {
         Refusal { error, why }
     }
 
+    /// The error's URI, and the text for people.
+    pub(super) fn parts(&self) -> (&'static str, &str) {
+        (self.error, &self.why)
+    }
+
     /// For a message that cannot be passed on to whom it is for.
     pub(super) fn unsendable(error: Unsendable) -> Refusal {
         let reason = match error {

@@ -29,7 +29,7 @@ enum Scope {
     Destroyed,
 }
 
-/// What is to be published for a session.
+/// A publication to be made for a session.
 #[derive(Debug)]
 pub(super) struct Testament {
     scope: Scope,

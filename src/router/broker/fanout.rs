@@ -8,9 +8,10 @@ use crate::protocol::message::{Event, Published, code};
 
 use super::super::pattern::{Entry, Place};
 use super::super::peer::{Peer, WakeList};
-use super::super::publication::{OwnPublication, Publication, ToMake, Variants};
+use super::super::publication::{OwnPublication, Publication};
 use super::super::request::Refusal;
 use super::super::turn::{LOOK, Turn};
+use super::super::variants::{ToMake, Variants};
 use super::{Broker, BrokerRest, Subscribers};
 
 /// An event in one encoding.
@@ -219,7 +220,7 @@ impl Fanout {
     /// Does what needs no lock, before the next turn.
     pub(super) fn prepare(&mut self) {
         if let Some(to_make) = self.to_make.take() {
-            self.variants.make(&self.publication, to_make);
+            self.variants.make(self.publication.payload(), to_make);
         }
     }
 
@@ -296,12 +297,7 @@ fn send_to(
         encoded[encoding as usize].send(&event, encoding, receiver, reach, wakes);
     }
     if details.get().is_some() {
-        for used in encoded {
-            used.state = State::Unwanted;
-            // One large event is no reason to keep a large buffer.
-            used.bytes.clear();
-            used.bytes.shrink_to(64 * 1024);
-        }
+        encoded.iter_mut().for_each(Encoded::clear);
     }
     let Some((subscriber, stop)) = stopped else {
         return Ok(());
@@ -311,6 +307,13 @@ fn send_to(
 }
 
 impl Encoded {
+    fn clear(&mut self) {
+        self.state = State::Unwanted;
+        // One large event is no reason to keep a large buffer.
+        self.bytes.clear();
+        self.bytes.shrink_to(64 * 1024);
+    }
+
     /// Sends the event to one more receiver of this encoding.
     #[inline]
     fn send(

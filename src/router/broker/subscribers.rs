@@ -42,11 +42,6 @@ impl Subscribers {
         Some(peer)
     }
 
-    /// The subscribers.
-    pub(in crate::router) fn iter(&self) -> impl Iterator<Item = &Arc<Peer>> {
-        self.places.iter().filter_map(|(_, peer)| peer.as_ref())
-    }
-
     /// The subscribers with this number and those behind them, with their numbers.
     #[inline]
     pub(in crate::router) fn from(&self, number: u64) -> impl Iterator<Item = (u64, &Arc<Peer>)> {
@@ -78,6 +73,6 @@ mod tests {
         let numbers: Vec<u64> = all.from(501).map(|(number, _)| number).collect();
         assert_eq!(numbers, (51..=100).map(|tens| tens * 10).collect::<Vec<_>>());
         assert!(all.from(1001).next().is_none());
-        assert!(all.iter().map(|peer| peer.id()).eq((1..=100).map(|tens| tens * 10)));
+        assert!(all.from(0).map(|(_, peer)| peer.id()).eq((1..=100).map(|tens| tens * 10)));
     }
 }

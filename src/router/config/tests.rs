@@ -12,8 +12,21 @@ fn every_key_is_read() {
         r#"{"realms": ["realm1"], "hello_timeout": 0.5, "max_message_size": 2048,
             "send_queue_bytes": 4096, "disclose": {"caller": true, "publisher": false},
             "permessage_deflate": {"level": 1}, "event_history": 10,
-            "strict_request_ids": false}"#,
+            "strict_request_ids": false, "max_subscriptions": 1, "max_patterns": 2,
+            "max_registrations": 3, "max_pending_calls": 4, "max_testament_bytes": 5,
+            "max_retained_topics": 6, "max_retained_bytes": 7, "max_history_bytes": 8,
+            "max_realms": 9}"#,
     ));
+    let mut limits = Limits::default();
+    limits.max_subscriptions.set(1);
+    limits.max_patterns.set(2);
+    limits.max_registrations.set(3);
+    limits.max_pending_calls.set(4);
+    limits.max_testament_bytes.set(5);
+    limits.max_retained_topics.set(6);
+    limits.max_retained_bytes.set(7);
+    limits.max_history_bytes.set(8);
+    limits.max_realms.set(9);
     let expected = Config {
         realms: Some(vec!["realm1".to_owned()]),
         hello_timeout: Duration::from_millis(500),
@@ -26,7 +39,7 @@ fn every_key_is_read() {
         deflate: Some(DeflateOptions { level: 1, ..DeflateOptions::default() }),
         event_history: 10,
         strict_request_ids: false,
-        limits: Limits::default(),
+        limits,
         auth: None,
         roles: None,
     };

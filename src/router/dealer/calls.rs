@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::codec::{Dict, Encoding, Out, PayloadRef, WrittenDict};
 use crate::protocol::CancelMode;
 use crate::protocol::ids::IdMap;
-use crate::protocol::message::{Call, Cancel, Invocation, code};
+use crate::protocol::message::{Call, Cancel, Invocation, Message, code};
 use crate::protocol::uri::{self, Match};
 
 use super::super::limits::Limits;
@@ -14,6 +14,7 @@ use super::super::options::{flag, text};
 use super::super::peer::{Peer, WakeList};
 use super::super::request::{Fault, Refusal, check_uri};
 use super::super::turn::{ACT, UNITS};
+use super::super::variants::Variants;
 use super::options::{CallOptions, Invoke};
 use super::{
     Callee, Dealer, Extra, InvocationKey, PROGRESS, PeerCalls, Pending, Procedure,
@@ -33,6 +34,49 @@ pub(super) struct Question {
 }
 
 impl Dealer {
+    /// True if to find the callee of a CALL may be more than a turn's work.
+    #[inline]
+    pub(in crate::router) fn may_search_long(&self) -> bool {
+        self.registrations.may_take(UNITS)
+    }
+
+    /// Looks for the callee, from a place on. False if the search has to go on in another turn.
+    pub(in crate::router) fn look_for(&self, message: &Call<'_>, place: &mut u64) -> bool {
+        self.registrations.search(&message.procedure, place, UNITS)
+    }
+
+    /// The payload of a message, and the encodings of those to whom it may go.
+    pub(in crate::router) fn receivers<'m>(
+        &self,
+        from: &Peer,
+        message: &'m Message<'_>,
+    ) -> (PayloadRef<'m>, Vec<Encoding>) {
+        let own = self.peers.get(&from.id());
+        let caller = |invocation: &u64| {
+            let pending = own.and_then(|own| own.invocations.get(invocation));
+            pending.map(|pending| pending.caller.encoding()).into_iter().collect()
+        };
+        match message {
+            Message::Yield(m) => (m.payload, caller(&m.request)),
+            Message::Error(m) => (m.payload, caller(&m.request)),
+            Message::Call(m) => {
+                let part = own.and_then(|own| own.calls.get(&m.request));
+                if let Some(callee) = part.and_then(|key| self.peers.get(&key.callee)) {
+                    return (m.payload, vec![callee.peer.encoding()]);
+                }
+                let entry = self.registrations.best(&m.procedure);
+                let mut all: Vec<Encoding> = Vec::new();
+                for callee in entry.into_iter().flat_map(|entry| &entry.value.callees) {
+                    if !all.contains(&callee.peer.encoding()) {
+                        all.push(callee.peer.encoding());
+                    }
+                }
+                (m.payload, all)
+            }
+            _ => (PayloadRef::NONE, Vec::new()),
+        }
+    }
+
     /// CALL. Returns when the dealer has to look after it with [`Dealer::time_out`].
     pub(in crate::router) fn call(
         &mut self,
@@ -50,7 +94,8 @@ impl Dealer {
         if self.registrations.has_patterns() {
             check_uri(&message.procedure)?;
         }
-        let Some(entry) = self.registrations.best_mut(&message.procedure) else {
+        let place = self.prepared.place;
+        let Some(entry) = self.registrations.best_mut_from(&message.procedure, place) else {
             check_uri(&message.procedure)?;
             let why = format!("nobody has registered \"{}\"", message.procedure);
             return Err(Fault::refused(uri::NO_SUCH_PROCEDURE, why));
@@ -69,7 +114,8 @@ impl Dealer {
             let limit = Duration::from_millis(options.timeout);
             (limit, later(Instant::now(), limit))
         });
-        let asking = Asking { from, message, options, limit, tried: Vec::new() };
+        let variants = &self.prepared.variants;
+        let asking = Asking { from, message, variants, options, limit, tried: Vec::new() };
         let sent = ask(entry, index, asking, &mut self.peers, (self.disclose, &self.limits), wakes);
         if let Err((key, error)) = sent {
             self.fail_call(&key, &error, wakes);
@@ -120,7 +166,7 @@ impl Dealer {
                 request: key.invocation,
                 registration: extra.registration,
                 details: if more { Dict::from_checked(PROGRESS) } else { Dict::EMPTY },
-                payload: message.payload,
+                payload: self.prepared.variants.of(message.payload, callee.peer.encoding()),
             };
             let sent = callee.peer.try_send(wakes, |out| part.write(out));
             sent.map_err(Refusal::unsendable)
@@ -247,7 +293,9 @@ impl Dealer {
                 && let Ok(options) = CallOptions::read(message.options)
             {
                 let tried = question.tried.clone();
-                let asking = Asking { from: &caller, message: &message, options, limit, tried };
+                let variants = Variants::NONE;
+                let (from, message) = (&caller, &message);
+                let asking = Asking { from, message, variants, options, limit, tried };
                 let sent = ask(
                     entry,
                     index,
@@ -271,10 +319,15 @@ impl Dealer {
 /// among them.
 const MOST_TRIED: usize = 64;
 
+/// The bytes of a payload that is kept for the case that another callee has to be asked.
+const MOST_KEPT: usize = 1 << 20;
+
 /// The question for a callee.
 struct Asking<'a> {
     from: &'a Arc<Peer>,
     message: &'a Call<'a>,
+    /// The payload in other encodings.
+    variants: &'a Variants,
     options: CallOptions,
     limit: Option<(Duration, Instant)>,
     /// The callees that were asked before and are unavailable.
@@ -291,14 +344,16 @@ fn ask(
     (disclose, limits): (bool, &Limits),
     wakes: &mut WakeList,
 ) -> Result<(), (InvocationKey, Refusal)> {
-    let Asking { from, message, options, limit, tried } = asking;
+    let Asking { from, message, variants, options, limit, tried } = asking;
     let (registration, others) = (entry.id, entry.value.callees.len() - 1);
     let procedure = (entry.matching != Match::Exact).then_some(&*message.procedure);
     let callee = &mut entry.value.callees[index];
     let counted = callee.concurrency.is_some();
     callee.running += u64::from(counted);
-    let reroutable =
-        others > tried.len() && !options.progress && callee.peer.identity().features.call_reroute;
+    let reroutable = others > tried.len()
+        && !options.progress
+        && callee.peer.identity().features.call_reroute
+        && message.payload.len() <= MOST_KEPT;
     let needed = counted || options.progress || limit.is_some() || reroutable;
     let extra = needed.then(|| {
         let question = reroutable.then(|| Question::keep(message, tried));
@@ -330,7 +385,7 @@ fn ask(
             None if progress => Dict::from_checked(RECEIVE_PROGRESS),
             None => Dict::EMPTY,
         },
-        payload: message.payload,
+        payload: variants.of(message.payload, callee.peer.encoding()),
     };
     callee.peer.try_send(wakes, |out| question.write(out)).map_err(|error| {
         let key = InvocationKey { callee: callee.peer.id(), invocation };

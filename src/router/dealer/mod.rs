@@ -43,6 +43,7 @@ use super::peer::{Peer, WakeList};
 use super::request::{Fault, Refusal, check_own_uri};
 use super::roles::{Action, Kind};
 use super::turn::Turn;
+use super::variants::Variants;
 
 use ended_inputs::EndedInputs;
 pub(super) use options::Invoke;
@@ -59,6 +60,17 @@ pub(super) struct Dealer {
     /// The news for the meta topics, for [`super::realm`] to publish.
     pub(super) meta_events: Vec<MetaEvent>,
     limits: Limits,
+    /// The things that were done beforehand for the present message.
+    pub(super) prepared: Prepared,
+}
+
+/// See [`Dealer::prepared`].
+#[derive(Debug, Default)]
+pub(super) struct Prepared {
+    /// The payload in other encodings.
+    pub(super) variants: Variants,
+    /// The place that the search for the callee has come to.
+    pub(super) place: u64,
 }
 
 /// The callees of a procedure.

@@ -83,12 +83,12 @@ impl EventStore {
         if is_reserved(publication.topic) || audience.is_some_and(|all| all.names_sessions()) {
             return Ok(false);
         }
-        let limits = &self.limits;
-        let fits = !publication.retain || publication.size() <= limits.max_retained_bytes.most();
-        if fits && limits.max_retained_topics.most() > 0 {
-            return Ok(true);
+        if publication.retain {
+            let Limits { max_retained_topics, max_retained_bytes, .. } = &self.limits;
+            max_retained_topics.check(0)?;
+            max_retained_bytes.check(publication.size().saturating_sub(1))?;
         }
-        Err(limits.max_retained_bytes.exceeded())
+        Ok(true)
     }
 
     /// Makes room for a publication of so many bytes: the oldest go. False if that is more than the
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn it_is_quick_when_it_is_full() {
         let mut limits = Limits::default();
-        limits.set("max_retained_topics", usize::MAX);
+        limits.max_retained_topics.set(usize::MAX);
         let max_bytes = limits.max_retained_bytes.most();
         let mut store = EventStore::new(0, limits);
         retain(&mut store, "com.topic.0000000", r#"{"retain":true}"#, "[]");

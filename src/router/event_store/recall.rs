@@ -12,8 +12,8 @@ use crate::protocol::uri::Match;
 
 use super::super::pattern::{Entry, matches};
 use super::super::peer::{Peer, WakeList};
-use super::super::publication::{ToMake, Variants};
 use super::super::turn::{LOOK, Turn};
+use super::super::variants::{ToMake, Variants};
 use super::{EventStore, Kept};
 
 /// Retained events on their way to a new subscriber.
@@ -85,7 +85,7 @@ impl Recall {
         if let Some(to_make) = self.to_make.take()
             && let Some(kept) = self.found.get(self.sent)
         {
-            self.variants.make(&kept.publication, to_make);
+            self.variants.make(kept.publication.payload(), to_make);
         }
     }
 }

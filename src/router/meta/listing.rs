@@ -12,6 +12,7 @@ use crate::codec::{Dict, PayloadRef, TooLarge};
 use crate::protocol::message::{CallResult, code};
 use crate::protocol::uri::Match;
 
+use super::super::broker::Subscribers;
 use super::super::event_store::History;
 use super::super::options::Set;
 use super::super::pattern::{Place, Table};
@@ -39,7 +40,7 @@ pub(super) enum Work {
     Entries { kind: Kind, next: u64, lists: [Vec<u64>; 3] },
     Subscribers { subscription: u64, next: u64, ids: Vec<u64> },
     Topics { topic: String, place: Place, ids: Vec<u64> },
-    Kill { who: Who, next: u64, reason: String, message: Option<String>, ids: Vec<u64>, form: Form },
+    Kill(Kill),
     History(Box<History>),
 }
 
@@ -50,6 +51,19 @@ pub(super) enum Form {
     List,
     /// None without any.
     Nothing,
+}
+
+/// The end of sessions.
+#[derive(Debug)]
+pub(super) struct Kill {
+    pub(super) who: Who,
+    pub(super) reason: String,
+    pub(super) message: Option<String>,
+    /// The first session that is to be looked at.
+    pub(super) next: u64,
+    /// Those that were ended.
+    pub(super) ids: Vec<u64>,
+    pub(super) form: Form,
 }
 
 /// The sessions that are to end.
@@ -104,11 +118,12 @@ impl Listing {
 
     fn is_short(&self) -> bool {
         match &self.work {
-            Work::Sessions { form: Form::Count, .. } | Work::Kill { form: Form::Count, .. } => true,
+            Work::Sessions { form: Form::Count, .. }
+            | Work::Kill(Kill { form: Form::Count, .. }) => true,
             Work::Sessions { ids, .. }
             | Work::Subscribers { ids, .. }
             | Work::Topics { ids, .. }
-            | Work::Kill { ids, .. } => ids.len() <= FEW,
+            | Work::Kill(Kill { ids, .. }) => ids.len() <= FEW,
             Work::Entries { lists, .. } => lists.iter().map(Vec::len).sum::<usize>() <= FEW,
             Work::History(history) => history.is_short(),
         }
@@ -151,45 +166,9 @@ impl Listing {
                 true
             }
             Work::Topics { topic, place, ids } => {
-                let table = state.broker.subscriptions();
-                let permissions = &asker.identity().permissions;
-                if *place == Place::Exact {
-                    let exact = table.exact(topic);
-                    ids.extend(exact.map(|entry| entry.id));
-                    *place = Place::Prefix(0);
-                }
-                let mut matches = table.matches(topic, *place);
-                while !turn.is_over() {
-                    let seen = matches.visited();
-                    let found = matches.next(seen + turn.left());
-                    turn.spend(LOOK * (matches.visited() - seen));
-                    let Some(entry) = found else { break };
-                    turn.spend(ACT);
-                    if permissions.sees(Kind::Topic, &entry.uri, entry.matching) {
-                        ids.push(entry.id);
-                    }
-                }
-                *place = matches.place();
-                *place == Place::End
+                match_topic(state.broker.subscriptions(), asker, topic, place, ids, turn)
             }
-            Work::Kill { who, next, reason, message, ids, .. } => {
-                let found = state.sessions.range(*next..).find_map(|(id, member)| {
-                    turn.spend(LOOK);
-                    let is_meant = *id != asker.id() && who.is(&member.peer);
-                    (is_meant || turn.is_over()).then(|| (member.peer.clone(), is_meant))
-                });
-                let Some((peer, is_meant)) = found else {
-                    return true;
-                };
-                *next = peer.id() + 1;
-                if is_meant {
-                    turn.spend(ACT);
-                    ids.push(peer.id());
-                    peer.say_goodbye(reason, message.as_deref());
-                    state.leave(&peer, wakes, turn);
-                }
-                false
-            }
+            Work::Kill(kill) => kill.one(state, asker, wakes, turn),
             Work::History(history) => {
                 state.broker.events().look_up(history, asker, turn);
                 if history.is_short() {
@@ -202,7 +181,9 @@ impl Listing {
 
     fn send(&mut self, wakes: &mut WakeList) {
         let answer = match &mut self.work {
-            Work::Sessions { ids, form, .. } | Work::Kill { ids, form, .. } => form.answer(ids),
+            Work::Sessions { ids, form, .. } | Work::Kill(Kill { ids, form, .. }) => {
+                form.answer(ids)
+            }
             Work::Subscribers { ids, .. } => {
                 ids.sort_unstable();
                 Form::List.answer(ids)
@@ -230,6 +211,38 @@ impl Form {
             Form::List => Answer::List(format!("[{}]", text(ids)).into_bytes()),
             Form::Nothing => Answer::One(Value::Null),
         }
+    }
+}
+
+impl Kill {
+    /// Ends the next one; true if there is none.
+    fn one(
+        &mut self,
+        state: &mut State,
+        asker: &Peer,
+        wakes: &mut WakeList,
+        turn: &mut Turn,
+    ) -> bool {
+        if matches!(self.who, Who::Session(id) if id < self.next) {
+            return true;
+        }
+        let found = state.sessions.range(self.next..).find_map(|(id, member)| {
+            turn.spend(LOOK);
+            let is_meant = *id != asker.id() && self.who.is(&member.peer);
+            (is_meant || turn.is_over()).then(|| (member.peer.clone(), is_meant))
+        });
+        let Some((peer, is_meant)) = found else {
+            return true;
+        };
+        self.next = peer.id() + 1;
+        if is_meant {
+            turn.spend(ACT);
+            self.ids.push(peer.id());
+            peer.say_goodbye(&self.reason, self.message.as_deref());
+            state.leave(&peer, wakes, turn);
+        }
+        // Its departure comes first.
+        false
     }
 }
 
@@ -262,6 +275,35 @@ impl Answer {
             asker.send(wakes, |out| error.write(code::CALL, request, out));
         }
     }
+}
+
+/// The ids of the subscriptions that a topic meets and that the asker may know of.
+fn match_topic(
+    table: &Table<Subscribers>,
+    asker: &Peer,
+    topic: &str,
+    place: &mut Place,
+    ids: &mut Vec<u64>,
+    turn: &mut Turn,
+) -> bool {
+    let permissions = &asker.identity().permissions;
+    if *place == Place::Exact {
+        ids.extend(table.exact(topic).map(|entry| entry.id));
+        *place = Place::Prefix(0);
+    }
+    let mut matches = table.matches(topic, *place);
+    while !turn.is_over() {
+        let seen = matches.visited();
+        let found = matches.next(seen + turn.left());
+        turn.spend(LOOK * (matches.visited() - seen));
+        let Some(entry) = found else { break };
+        turn.spend(ACT);
+        if permissions.sees(Kind::Topic, &entry.uri, entry.matching) {
+            ids.push(entry.id);
+        }
+    }
+    *place = matches.place();
+    *place == Place::End
 }
 
 /// The ids of the entries that the asker may know of, by how they match.

@@ -7,7 +7,7 @@ use super::super::peer::Peer;
 use super::super::realm::State;
 use super::super::request::{Fault, check_length, check_uri};
 use super::super::roles::Action;
-use super::listing::{Form, Who, Work};
+use super::listing::{Form, Kill, Who, Work};
 use super::{ADD_TESTAMENT, Outcome, Question, one, work};
 use crate::protocol::uri;
 
@@ -77,7 +77,7 @@ fn kill(question: &Question<'_>, who: Who, form: Form) -> Result<Work, Fault> {
     check_uri(reason)?;
     let (reason, message) = (reason.to_owned(), question.keyword("message")?.map(str::to_owned));
     let next = if let Who::Session(id) = who { id } else { 0 };
-    Ok(Work::Kill { who, next, reason, message, ids: Vec::new(), form })
+    Ok(Work::Kill(Kill { who, next, reason, message, ids: Vec::new(), form }))
 }
 
 /// The details of a session in the meta API.

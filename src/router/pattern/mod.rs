@@ -1,8 +1,9 @@
 //! Registrations or subscriptions, found by their id, by their URI, and by the URIs that they
 //! match.
 //!
-//! An exact URI is one look-up in a hash map. `prefixes` and `wildcards` are tries: what a URI costs
-//! there does not grow with the number of patterns, but with its length, and with what it meets.
+//! An exact URI is one look-up in a hash map. `prefixes` and `wildcards` are tries: what a URI
+//! costs there does not grow with the number of patterns, but with its length, and with what it
+//! meets.
 //! The patterns that match are found step by step ([`Table::matches`]), so that whoever has to do
 //! with many of them can leave the rest for another turn.
 
@@ -174,6 +175,42 @@ impl<T> Table<T> {
         self.by_id_mut(id)
     }
 
+    /// As [`Table::best_mut`], after a search that has come to this place among the wildcards.
+    pub(super) fn best_mut_from(&mut self, uri: &str, choices: u64) -> Option<&mut Entry<T>> {
+        if choices == 0 {
+            return self.best_mut(uri);
+        }
+        let (_, id) = self.wildcards.walk(uri, choices).next()?;
+        self.patterns.get_mut(&id)
+    }
+
+    /// True if to look for a wildcard may be more than `most` steps.
+    #[inline]
+    pub(super) fn may_take(&self, most: usize) -> bool {
+        self.wildcards.nodes_in_use() > most
+    }
+
+    /// Looks for the best entry, from a place among the wildcards on, in at most so many steps.
+    /// True when it is near that place, or nowhere.
+    pub(super) fn search(&self, uri: &str, choices: &mut u64, most: usize) -> bool {
+        if *choices == 0 && (self.exact.contains_key(uri) || self.longest_prefix(uri).is_some()) {
+            return true;
+        }
+        let mut walk = self.wildcards.walk(uri, *choices);
+        while walk.visited < most {
+            match walk.step() {
+                None => return true,
+                Some(None) => {}
+                Some(Some((found, _))) => {
+                    *choices = found;
+                    return true;
+                }
+            }
+        }
+        *choices = walk.place().unwrap_or(u64::MAX);
+        false
+    }
+
     /// As [`Table::best_mut`].
     pub(super) fn best<'t>(&'t self, uri: &str) -> Option<&'t Entry<T>> {
         self.best_and_visited(uri).0
@@ -242,14 +279,20 @@ impl<'t, T> Matches<'t, T> {
         while let Some((least, matching)) = &mut self.prefixes {
             let before = matching.visited;
             let found = matching.next();
-            self.visited += matching.visited - before;
+            let visited = matching.visited - before;
             match found {
                 Some((length, id)) if length >= *least => {
+                    // Up to the place where it goes on the way is not counted: a turn that has
+                    // to go a long way could do nothing else.
+                    self.visited += visited.min(length - *least + 1);
                     *least = length + 1;
                     return self.table.patterns.get(&id);
                 }
                 Some(_) => {}
-                None => self.prefixes = None,
+                None => {
+                    self.visited += visited;
+                    self.prefixes = None;
+                }
             }
         }
         while self.visited < most {
@@ -380,6 +423,13 @@ mod tests {
                 place = walk.place();
             }
             prop_assert_eq!(found, in_order);
+
+            // The best one, in steps of which each goes on where the last one has stopped. None is
+            // so short that it does not come further.
+            let best = table.best(&uri).map(|entry| entry.id);
+            let mut choices = 0;
+            while !table.search(&uri, &mut choices, MAX_COMPONENTS + 2) {}
+            prop_assert_eq!(table.best_mut_from(&uri, choices).map(|entry| entry.id), best);
         }
     }
 }

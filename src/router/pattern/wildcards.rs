@@ -48,7 +48,12 @@ struct Node {
 impl Wildcards {
     /// True without any.
     pub(super) fn is_empty(&self) -> bool {
-        self.nodes.len() == self.free.len()
+        self.nodes_in_use() == 0
+    }
+
+    /// The most places that a walk visits.
+    pub(super) fn nodes_in_use(&self) -> usize {
+        self.nodes.len() - self.free.len()
     }
 
     /// The id of this very wildcard.
@@ -123,7 +128,7 @@ impl Wildcards {
         self.roots[components.len()] = None;
     }
 
-    /// The wildcards that match `uri`. The walk begins at the place `from`, of which 0 is the first.
+    /// The wildcards that match `uri`. The walk begins at the place `from`; 0 is the first.
     pub(super) fn walk(&self, uri: &str, from: u64) -> Walk<'_> {
         let mut components = Vec::new();
         if !self.is_empty() {

@@ -70,7 +70,9 @@ mod tests {
                         let mut counts = counts.lock();
                         counts[at] += 1;
                         // A turn takes a while.
-                        (0..2000).for_each(|number| drop(std::hint::black_box(number)));
+                        (0..2000).for_each(|number| {
+                            std::hint::black_box(number);
+                        });
                     }
                 })
             })

@@ -7,37 +7,41 @@
 mod departure;
 mod lock;
 mod rest;
+mod welcome;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use bytes::Bytes;
 use serde_json::json;
-use tokio::runtime::Handle;
 
 use crate::codec::{CodecError, Dict};
 use crate::os::lock;
 use crate::protocol::message::{Call, Message, Welcome, code};
+use crate::protocol::uri;
 
 use super::broker::Broker;
 use super::config::Config;
 use super::deadlines::Deadlines;
-use super::dealer::Dealer;
+use super::dealer::{Dealer, Prepared};
 use super::event_store::EventStore;
 use super::identity::Identity;
 use super::limits::Limits;
 use super::meta::session_details;
 use super::meta_event::MetaEvent;
 use super::peer::{Peer, WakeList};
-use super::request::{Fault, check_length, is_reserved};
+use super::request::{Fault, Refusal, check_length, is_reserved};
 use super::request_ids::RequestIds;
 use super::roles::Action;
 use super::testament::Testaments;
 use super::turn::{ACT, Turn, UNITS};
+use super::variants::{SLOW, Variants};
 
 use lock::FairLock;
+use rest::Leftover;
 pub(super) use rest::Rest;
+use welcome::welcome_details;
 
 /// The realms of a router.
 #[derive(Debug)]
@@ -60,7 +64,7 @@ pub(super) struct State {
     pub(super) broker: Broker,
     pub(super) dealer: Dealer,
     pub(super) limits: Limits,
-    /// What did not fit into the present turn, beside what the broker has.
+    /// The work that did not fit into the present turn, beside the broker's.
     pub(super) rest: VecDeque<Rest>,
 }
 
@@ -79,7 +83,7 @@ pub(super) struct RealmSession {
     name: String,
     peer: Arc<Peer>,
     requests: Requests,
-    /// What is left of the last message.
+    /// The work that is left of the last message.
     rest: VecDeque<Rest>,
 }
 
@@ -97,6 +101,9 @@ pub(super) struct Counts {
     pub(super) subscriptions: usize,
     pub(super) registrations: usize,
     pub(super) pending_calls: usize,
+    pub(super) retained_topics: usize,
+    pub(super) retained_bytes: usize,
+    pub(super) history_bytes: usize,
 }
 
 /// The reason why a session ends.
@@ -127,23 +134,24 @@ impl Realms {
         self.is_on_demand() || lock(&self.by_name).contains_key(name)
     }
 
-    /// Lets `peer` join the realm and welcomes it; `None` if there is no such realm.
+    /// Lets `peer` join the realm and welcomes it, unless there is no such realm.
     pub(super) fn join(
         self: &Arc<Self>,
         name: &str,
         peer: &Arc<Peer>,
         identity: Identity,
         wakes: &mut WakeList,
-    ) -> Option<RealmSession> {
+    ) -> Result<RealmSession, Refusal> {
         let mut by_name = lock(&self.by_name);
         let realm = match by_name.get(name) {
             Some(realm) => realm.clone(),
             None if self.is_on_demand() => {
+                self.config.limits.max_realms.check(by_name.len())?;
                 let realm: Arc<Realm> = Realm::new(&self.config).into();
                 by_name.insert(name.to_owned(), realm.clone());
                 realm
             }
-            None => return None,
+            None => return Err(gone()),
         };
         let permissions =
             self.config.roles.as_ref().map(|roles| roles.permissions(&identity.authrole));
@@ -158,7 +166,7 @@ impl Realms {
         let rest: Vec<Rest> = state.take_rest().collect();
         drop(state);
         drop(by_name);
-        Some(RealmSession {
+        Ok(RealmSession {
             realms: self.clone(),
             realm,
             name: name.to_owned(),
@@ -180,6 +188,10 @@ impl Realms {
             all.subscriptions += state.broker.subscriptions().len();
             all.registrations += state.dealer.registrations().len();
             all.pending_calls += state.dealer.pending_calls();
+            let (topics, retained, past) = state.broker.events().amounts();
+            all.retained_topics += topics;
+            all.retained_bytes += retained;
+            all.history_bytes += past;
         }
         all
     }
@@ -219,54 +231,6 @@ impl Realm {
         };
         Realm { state: FairLock::new(state) }
     }
-
-    /// Goes on with what is left of earlier turns, for another one.
-    fn go_on(&self, rest: &mut VecDeque<Rest>, wakes: &mut WakeList) {
-        let Some(mut first) = rest.pop_front() else {
-            return;
-        };
-        if first.prepare(wakes) {
-            return;
-        }
-        let mut turn = Turn::default();
-        let mut state = self.state.lock();
-        let mut next = Some(first);
-        while let Some(work) = next {
-            state.go_on(work, wakes, &mut turn);
-            state.tell_all(wakes, &mut turn);
-            let is_done = !state.has_rest();
-            // What is left of this comes before all else.
-            state.take_rest().rev().for_each(|left| rest.push_front(left));
-            next = if is_done && !turn.is_over() { rest.pop_front() } else { None };
-        }
-    }
-}
-
-/// What is left behind by a client whose task has ended.
-struct Leftover {
-    realm: Arc<Realm>,
-    rest: VecDeque<Rest>,
-}
-
-impl Leftover {
-    /// Does it, turn by turn, in a task of its own where there is a runtime.
-    fn work_off(mut self) {
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(async move {
-                while self.turn() {
-                    tokio::task::yield_now().await;
-                }
-            });
-        } else {
-            while self.turn() {}
-        }
-    }
-
-    fn turn(&mut self) -> bool {
-        let mut wakes = WakeList::default();
-        self.realm.go_on(&mut self.rest, &mut wakes);
-        !self.rest.is_empty()
-    }
 }
 
 impl RealmSession {
@@ -285,7 +249,17 @@ impl RealmSession {
             return Ok(messages.len());
         }
         for (at, (message, frame)) in messages.iter().enumerate() {
+            let is_prepared = state.needs_preparation(message, frame);
+            if is_prepared {
+                state = prepare(&self.realm, &self.peer, message, state);
+                if self.peer.has_left() {
+                    return Ok(messages.len());
+                }
+            }
             state.carry_out(&self.peer, &mut self.requests, message, frame, wakes, &mut turn)?;
+            if is_prepared {
+                state.dealer.prepared = Prepared::default();
+            }
             if state.has_rest() {
                 self.rest.extend(state.take_rest());
                 return Ok(at + 1);
@@ -329,6 +303,33 @@ impl RealmSession {
     }
 }
 
+/// Does what can be done for a message before it is carried out, so that the lock is not held
+/// for long: the payload is brought into other encodings, and the callee is looked for.
+fn prepare<'s>(
+    realm: &'s Realm,
+    peer: &Peer,
+    message: &Message<'_>,
+    mut state: MutexGuard<'s, State>,
+) -> MutexGuard<'s, State> {
+    let (payload, encodings) = state.dealer.receivers(peer, message);
+    let to_make = Variants::to_make(payload, encodings);
+    let mut variants = Variants::default();
+    if !to_make.is_empty() {
+        drop(state);
+        to_make.into_iter().for_each(|to_make| variants.make(payload, to_make));
+        state = realm.state.lock();
+    }
+    let mut place = 0;
+    if let Message::Call(call) = message {
+        while !state.dealer.look_for(call, &mut place) {
+            drop(state);
+            state = realm.state.lock();
+        }
+    }
+    state.dealer.prepared = Prepared { variants, place };
+    state
+}
+
 impl State {
     fn enter(
         &mut self,
@@ -341,6 +342,16 @@ impl State {
         welcome(wakes);
         let event = MetaEvent::new("wamp.session.on_join", json!([session_details(peer)]));
         self.broker.tell(event, wakes, &mut Turn::default());
+    }
+
+    /// True for messages that may take long if nothing is done beforehand.
+    #[inline]
+    fn needs_preparation(&self, message: &Message<'_>, frame: &Bytes) -> bool {
+        match message {
+            Message::Call(_) => frame.len() > SLOW || self.dealer.may_search_long(),
+            Message::Yield(_) | Message::Error(_) => frame.len() > SLOW,
+            _ => false,
+        }
     }
 
     fn carry_out(
@@ -392,15 +403,7 @@ impl State {
             Message::Goodbye(_) => return Err(LeaveReason::Goodbye),
             Message::Abort(_) => return Err(LeaveReason::Abort),
             Message::Extension(_) => return Ok(()),
-            Message::Error(m) => {
-                return Err(LeaveReason::Violation(format!(
-                    "ERROR for request type {}; a client answers type 68 (INVOCATION) only",
-                    m.kind
-                )));
-            }
-            other => {
-                return Err(LeaveReason::Violation(format!("{} within a session", other.name())));
-            }
+            other => return Err(violation(other)),
         };
         answer(peer, kind, request, outcome, wakes)?;
         self.tell_all(wakes, turn);
@@ -500,6 +503,20 @@ impl From<CodecError> for LeaveReason {
     }
 }
 
+fn gone() -> Refusal {
+    Refusal::new(uri::NO_SUCH_REALM, "the realm no longer exists".to_owned())
+}
+
+/// The reason why a message ends the session.
+fn violation(message: &Message<'_>) -> LeaveReason {
+    LeaveReason::Violation(match message {
+        Message::Error(m) => {
+            format!("ERROR for request type {}; a client answers type 68 (INVOCATION) only", m.kind)
+        }
+        other => format!("{} within a session", other.name()),
+    })
+}
+
 /// Tells the client that its request was refused.
 fn answer(
     peer: &Arc<Peer>,
@@ -516,53 +533,4 @@ fn answer(
         Err(Fault::Violation(why)) => return Err(LeaveReason::Violation(why)),
     }
     Ok(())
-}
-
-fn welcome_details(realm: &str, identity: &Identity, config: &Config) -> String {
-    let mut details = identity.describe();
-    let broker = [
-        ("event_history", config.event_history > 0),
-        ("event_retention", true),
-        ("pattern_based_subscription", true),
-        ("payload_passthru_mode", true),
-        ("payload_transparency", true),
-        ("publisher_exclusion", true),
-        ("publisher_identification", true),
-        ("session_meta_api", true),
-        ("subscriber_blackwhite_listing", true),
-        ("subscription_meta_api", true),
-        ("subscription_revocation", true),
-    ];
-    let dealer = [
-        ("call_canceling", true),
-        ("call_reroute", true),
-        ("call_timeout", true),
-        ("caller_identification", true),
-        ("pattern_based_registration", true),
-        ("payload_passthru_mode", true),
-        ("payload_transparency", true),
-        ("progressive_call_invocations", true),
-        ("progressive_call_results", true),
-        ("registration_meta_api", true),
-        ("registration_revocation", true),
-        ("session_meta_api", true),
-        ("shared_registration", true),
-        ("testament_meta_api", true),
-    ];
-    let roles = json!({
-        "broker": {"features": features(&broker)},
-        "dealer": {"features": features(&dealer)},
-    });
-    details.insert("roles".to_owned(), roles);
-    details.insert("realm".to_owned(), json!(realm));
-    details
-        .insert("agent".to_owned(), json!(concat!("libwamp-router/", env!("CARGO_PKG_VERSION"))));
-    if let Some(extra) = &identity.authextra {
-        details.insert("authextra".to_owned(), extra.clone());
-    }
-    serde_json::Value::Object(details).to_string()
-}
-
-fn features(all: &[(&str, bool)]) -> serde_json::Map<String, serde_json::Value> {
-    all.iter().filter(|(_, on)| *on).map(|(name, _)| ((*name).to_owned(), json!(true))).collect()
 }

@@ -57,8 +57,19 @@ impl Client {
         Client::known_as(realms, id, identity)
     }
 
+    /// As [`Client::join`], with room for many messages.
+    pub(super) fn roomy(realms: &Arc<Realms>, id: u64) -> Client {
+        let features = Features::read(Dict::from_checked(br#"{"roles":{}}"#)).unwrap();
+        let identity = Identity::anonymous(features).unwrap();
+        Client::with_room(realms, id, identity, 1 << 30)
+    }
+
     fn known_as(realms: &Arc<Realms>, id: u64, identity: Identity) -> Client {
-        let peer = Peer::new(id, 1 << 20);
+        Client::with_room(realms, id, identity, 1 << 20)
+    }
+
+    fn with_room(realms: &Arc<Realms>, id: u64, identity: Identity, room: usize) -> Client {
+        let peer = Peer::new(id, room);
         let session = realms.join("realm1", &peer, identity, &mut WakeList::default());
         let client = Client { session: session.expect("there is such a realm"), peer };
         assert_eq!(client.hears()[0][0], 2);
