@@ -78,7 +78,7 @@ impl From<RouterError> for Failure {
 /// | `auth`               | object         | who may join: see below                              |
 /// | `roles`              | object         | what they may do: see below                          |
 ///
-/// What is kept for clients has limits, which docs/ROUTER.md lists: `max_subscriptions`,
+/// Limits of what is kept for clients are told in docs/ROUTER.md: `max_subscriptions`,
 /// `max_patterns`, `max_registrations`, `max_pending_calls` and `max_testament_bytes` for each
 /// session, `max_retained_topics`, `max_retained_bytes` and `max_history_bytes` for each realm, and
 /// `max_realms`. A request beyond one of them gets the error WAMP_URI_LIMIT_EXCEEDED.

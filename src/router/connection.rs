@@ -62,9 +62,8 @@ pub(super) struct Connection<'a> {
     deadline: Option<Pin<Box<Sleep>>>,
     /// Sleeps until the next call of the session has to be answered.
     call_timer: Option<Pin<Box<Sleep>>>,
-    /// The frames that were read, and the number of them that are routed.
+    /// The frames that were read and are not yet routed.
     frames: Vec<Bytes>,
-    routed: usize,
     /// Nothing more can be read.
     hung_up: bool,
     /// The reason for that, until all that was read before is routed.
@@ -125,7 +124,6 @@ impl<'a> Connection<'a> {
             deadline: Some(Box::pin(sleep_until(hello_due))),
             call_timer: None,
             frames: Vec::new(),
-            routed: 0,
             hung_up: false,
             hang_up: None,
             writing: None,
@@ -221,7 +219,7 @@ impl<'a> Connection<'a> {
         let mut bytes = 0;
         let mut is_all = false;
         for _ in 0..TURN_MESSAGES {
-            if self.hung_up || bytes > TURN_BYTES {
+            if self.hung_up || self.hang_up.is_some() || bytes > TURN_BYTES {
                 break;
             }
             match self.transport.poll_receive(cx) {
@@ -238,24 +236,20 @@ impl<'a> Connection<'a> {
                     is_all = true;
                     break;
                 }
-                Poll::Ready(Ok(Incoming::Closed { .. })) => self.hang_up(HangUp::Closed),
-                Poll::Ready(Err(error)) => self.hang_up(HangUp::Failed(error)),
+                Poll::Ready(Ok(Incoming::Closed { .. })) => self.hang_up = Some(HangUp::Closed),
+                Poll::Ready(Err(error)) => self.hang_up = Some(HangUp::Failed(error)),
             }
         }
         if !self.route() {
             return Ok(true);
         }
+        self.hung_up |= self.hang_up.is_some();
         match self.hang_up.take() {
             Some(HangUp::Closed) => self.end(),
             Some(HangUp::Failed(error)) => self.fail(error)?,
             None => {}
         }
         Ok(!is_all && !self.hung_up)
-    }
-
-    fn hang_up(&mut self, why: HangUp) {
-        self.hung_up = true;
-        self.hang_up = Some(why);
     }
 
     /// Writes what waits. Tells whether that is all.
@@ -300,9 +294,7 @@ impl<'a> Connection<'a> {
         }
         let mut frames = std::mem::take(&mut self.frames);
         let encoding = self.peer.encoding();
-        let start = self.routed;
-        let mut at = start;
-        let mut is_over = false;
+        let (mut at, mut is_over) = (0, false);
         while at < frames.len() && !is_over {
             at += match &mut self.phase {
                 Phase::Opening => {
@@ -333,12 +325,8 @@ impl<'a> Connection<'a> {
                 Phase::Ending => frames.len() - at,
             };
         }
-        self.shared.received.fetch_add((at - start) as u64, Ordering::Relaxed);
-        self.routed = at;
-        if at == frames.len() {
-            frames.clear();
-            self.routed = 0;
-        }
+        self.shared.received.fetch_add(at as u64, Ordering::Relaxed);
+        frames.drain(..at);
         self.frames = frames;
         !is_over
     }

@@ -15,7 +15,7 @@ use super::request::Refusal;
 pub(super) struct Limit {
     /// The name of the option.
     option: &'static str,
-    /// What it limits, for people.
+    /// The excess, for people.
     what: &'static str,
     most: usize,
     /// The requests that were refused, by whatever limit.

@@ -19,8 +19,8 @@ impl Variants {
     /// Nothing that has been made.
     pub(super) const NONE: &'static Variants = &Variants([const { None }; Encoding::ALL.len()]);
 
-    /// The payload in this encoding, none where that cannot carry it. It is an error if it has to be
-    /// made first.
+    /// The payload in this encoding, none where that cannot carry it. It is an error if it has to
+    /// be made first.
     #[inline]
     pub(super) fn wanted<'a>(
         &'a self,

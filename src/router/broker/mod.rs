@@ -52,7 +52,7 @@ pub(super) struct Broker {
     events: EventStore,
     /// The news for the meta topics, for [`super::realm`] to publish.
     pub(super) meta_events: Vec<MetaEvent>,
-    /// What did not fit into the present turn, for [`super::realm`] to go on with.
+    /// The work that did not fit into the present turn, for [`super::realm`] to go on with.
     pub(super) rest: VecDeque<BrokerRest>,
     limits: Limits,
 }
@@ -124,10 +124,8 @@ impl Broker {
             Some(entry) => (entry.id, false),
             None => {
                 own.check(options.matching, &self.limits)?;
-                let subscribers = Subscribers::default();
-                let entry =
-                    self.subscriptions.insert(&message.topic, options.matching, subscribers);
-                (entry.id, true)
+                let (topic, matching) = (&message.topic, options.matching);
+                (self.subscriptions.insert(topic, matching, Subscribers::default()).id, true)
             }
         };
         let number = match own.numbers.get(&id) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::codec::{Dict, Encoding, Out, PayloadRef, WrittenDict};
 use crate::protocol::CancelMode;
 use crate::protocol::ids::IdMap;
-use crate::protocol::message::{Call, Cancel, Invocation, Message, code};
+use crate::protocol::message::{Call, Cancel, Invocation, code};
 use crate::protocol::uri::{self, Match};
 
 use super::super::limits::Limits;
@@ -34,49 +34,6 @@ pub(super) struct Question {
 }
 
 impl Dealer {
-    /// True if to find the callee of a CALL may be more than a turn's work.
-    #[inline]
-    pub(in crate::router) fn may_search_long(&self) -> bool {
-        self.registrations.may_take(UNITS)
-    }
-
-    /// Looks for the callee, from a place on. False if the search has to go on in another turn.
-    pub(in crate::router) fn look_for(&self, message: &Call<'_>, place: &mut u64) -> bool {
-        self.registrations.search(&message.procedure, place, UNITS)
-    }
-
-    /// The payload of a message, and the encodings of those to whom it may go.
-    pub(in crate::router) fn receivers<'m>(
-        &self,
-        from: &Peer,
-        message: &'m Message<'_>,
-    ) -> (PayloadRef<'m>, Vec<Encoding>) {
-        let own = self.peers.get(&from.id());
-        let caller = |invocation: &u64| {
-            let pending = own.and_then(|own| own.invocations.get(invocation));
-            pending.map(|pending| pending.caller.encoding()).into_iter().collect()
-        };
-        match message {
-            Message::Yield(m) => (m.payload, caller(&m.request)),
-            Message::Error(m) => (m.payload, caller(&m.request)),
-            Message::Call(m) => {
-                let part = own.and_then(|own| own.calls.get(&m.request));
-                if let Some(callee) = part.and_then(|key| self.peers.get(&key.callee)) {
-                    return (m.payload, vec![callee.peer.encoding()]);
-                }
-                let entry = self.registrations.best(&m.procedure);
-                let mut all: Vec<Encoding> = Vec::new();
-                for callee in entry.into_iter().flat_map(|entry| &entry.value.callees) {
-                    if !all.contains(&callee.peer.encoding()) {
-                        all.push(callee.peer.encoding());
-                    }
-                }
-                (m.payload, all)
-            }
-            _ => (PayloadRef::NONE, Vec::new()),
-        }
-    }
-
     /// CALL. Returns when the dealer has to look after it with [`Dealer::time_out`].
     pub(in crate::router) fn call(
         &mut self,

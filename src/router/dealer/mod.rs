@@ -6,6 +6,7 @@
 //! * here: registrations, and what a session that leaves leaves behind.
 //! * [`calls`]: CALL on its way to a callee, CANCEL, and time limits.
 //! * [`answers`]: YIELD and ERROR on their way back.
+//! * `prepared`: what can be done for a message before it is carried out.
 //! * `ended_inputs`: the calls that have ended while more of their input may be on its way.
 //! * [`options`]: the options of CALL and REGISTER.
 //!
@@ -25,6 +26,7 @@ mod answers;
 mod calls;
 mod ended_inputs;
 mod options;
+mod prepared;
 
 use std::collections::{HashMap, hash_map};
 use std::sync::Arc;
@@ -43,11 +45,11 @@ use super::peer::{Peer, WakeList};
 use super::request::{Fault, Refusal, check_own_uri};
 use super::roles::{Action, Kind};
 use super::turn::Turn;
-use super::variants::Variants;
 
 use ended_inputs::EndedInputs;
 pub(super) use options::Invoke;
 use options::RegisterOptions;
+pub(super) use prepared::Prepared;
 
 /// All registrations and running calls of a realm.
 #[derive(Debug, Default)]
@@ -62,15 +64,6 @@ pub(super) struct Dealer {
     limits: Limits,
     /// The things that were done beforehand for the present message.
     pub(super) prepared: Prepared,
-}
-
-/// See [`Dealer::prepared`].
-#[derive(Debug, Default)]
-pub(super) struct Prepared {
-    /// The payload in other encodings.
-    pub(super) variants: Variants,
-    /// The place that the search for the callee has come to.
-    pub(super) place: u64,
 }
 
 /// The callees of a procedure.
@@ -173,11 +166,7 @@ impl Dealer {
         check_own_uri(&message.procedure, options.matching)?;
         let permissions = &from.identity().permissions;
         permissions.check_all(Action::Register, &message.procedure, options.matching)?;
-        let own = &*peer_calls(&mut self.peers, from);
-        self.limits.max_registrations.check(own.registrations.len())?;
-        if options.matching != Match::Exact {
-            self.limits.max_patterns.check(own.patterns)?;
-        }
+        peer_calls(&mut self.peers, from).check(options.matching, &self.limits)?;
         if options.force_reregister {
             self.evict(&message.procedure, &options, wakes);
         }
@@ -407,6 +396,12 @@ impl PeerCalls {
             calls: HashMap::new(),
             ended_inputs: EndedInputs::default(),
         }
+    }
+
+    /// Refuses one more registration than a session may have.
+    fn check(&self, matching: Match, limits: &Limits) -> Result<(), Refusal> {
+        limits.max_registrations.check(self.registrations.len())?;
+        if matching == Match::Exact { Ok(()) } else { limits.max_patterns.check(self.patterns) }
     }
 
     /// Lets go of one of its registrations; false if it has none such.

@@ -1,6 +1,6 @@
 //! Past events of a subscription, for those who ask.
 //!
-//! What is wanted is found under the lock, and written while nobody waits for that.
+//! They are found under the lock, and written while nobody waits for that.
 
 use std::sync::Arc;
 

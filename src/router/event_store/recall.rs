@@ -1,4 +1,4 @@
-//! What is retained of the topics of a new subscription, for its subscriber.
+//! Retained events of the topics of a new subscription, for its subscriber.
 //!
 //! Topics are sorted: a pattern is looked for among those that begin as it does. First all are
 //! found, then they are sent in the order in which they were published, each unless it has been

@@ -1,8 +1,8 @@
 //! Answers that take more than one turn: lists of everything, past events, and ends of many
 //! sessions.
 //!
-//! What is listed may change between two turns: the answer has what was there when it was looked
-//! at.
+//! The things listed may change between two turns: the answer has those that were there when they
+//! were looked at.
 
 use std::sync::Arc;
 

@@ -50,7 +50,7 @@ enum Answer {
     List(Vec<u8>),
 }
 
-/// What comes of a question.
+/// The result of a question.
 enum Outcome {
     Answer(Answer),
     /// The answer takes some work.

@@ -77,7 +77,7 @@ mod tests {
                 })
             })
             .collect();
-        while counts.lock().iter().any(|count| *count == 0) {
+        while counts.lock().contains(&0) {
             thread::yield_now();
         }
         let mut waits = Vec::new();

@@ -6,11 +6,12 @@
 
 mod departure;
 mod lock;
+mod preparation;
 mod rest;
 mod welcome;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -36,9 +37,9 @@ use super::request_ids::RequestIds;
 use super::roles::Action;
 use super::testament::Testaments;
 use super::turn::{ACT, Turn, UNITS};
-use super::variants::{SLOW, Variants};
 
 use lock::FairLock;
+use preparation::prepare;
 use rest::Leftover;
 pub(super) use rest::Rest;
 use welcome::welcome_details;
@@ -303,33 +304,6 @@ impl RealmSession {
     }
 }
 
-/// Does what can be done for a message before it is carried out, so that the lock is not held
-/// for long: the payload is brought into other encodings, and the callee is looked for.
-fn prepare<'s>(
-    realm: &'s Realm,
-    peer: &Peer,
-    message: &Message<'_>,
-    mut state: MutexGuard<'s, State>,
-) -> MutexGuard<'s, State> {
-    let (payload, encodings) = state.dealer.receivers(peer, message);
-    let to_make = Variants::to_make(payload, encodings);
-    let mut variants = Variants::default();
-    if !to_make.is_empty() {
-        drop(state);
-        to_make.into_iter().for_each(|to_make| variants.make(payload, to_make));
-        state = realm.state.lock();
-    }
-    let mut place = 0;
-    if let Message::Call(call) = message {
-        while !state.dealer.look_for(call, &mut place) {
-            drop(state);
-            state = realm.state.lock();
-        }
-    }
-    state.dealer.prepared = Prepared { variants, place };
-    state
-}
-
 impl State {
     fn enter(
         &mut self,
@@ -342,16 +316,6 @@ impl State {
         welcome(wakes);
         let event = MetaEvent::new("wamp.session.on_join", json!([session_details(peer)]));
         self.broker.tell(event, wakes, &mut Turn::default());
-    }
-
-    /// True for messages that may take long if nothing is done beforehand.
-    #[inline]
-    fn needs_preparation(&self, message: &Message<'_>, frame: &Bytes) -> bool {
-        match message {
-            Message::Call(_) => frame.len() > SLOW || self.dealer.may_search_long(),
-            Message::Yield(_) | Message::Error(_) => frame.len() > SLOW,
-            _ => false,
-        }
     }
 
     fn carry_out(

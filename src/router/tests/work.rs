@@ -369,7 +369,7 @@ fn a_call_looks_for_its_callee_in_turns() {
             client.hears();
         }
     }
-    crowd[0].says(&format!(r#"[66,1001,1]"#));
+    crowd[0].says("[66,1001,1]");
     crowd[0].says(&format!(r#"[64,1002,{{"match":"wildcard"}},"{}"]"#, ".".repeat(31)));
     let registration = crowd[0].hears()[1][2].clone();
     let mut ann = Client::join(&realms, 1);
