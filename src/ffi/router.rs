@@ -75,13 +75,19 @@ impl From<RouterError> for Failure {
 /// | `event_history`      | number, 0      | how many past events each realm keeps                |
 /// | `strict_request_ids` | bool, true     | request ids count from 1 without a gap; with false   |
 /// |                      |                | a client may use any that no call of its own has     |
+/// | `max_subscriptions`  | 100000         | of one session                                       |
+/// | `max_patterns`       | 1000           | among its subscriptions, and its registrations       |
+/// | `max_registrations`  | 100000         | of one session                                       |
+/// | `max_pending_calls`  | 100000         | of one caller, and at one callee                     |
+/// | `max_testament_bytes` | 1 MiB         | the testaments of one session                        |
+/// | `max_retained_topics` | 100000        | of one realm; the oldest go                          |
+/// | `max_retained_bytes` | bytes, 64 MiB  | the retained events of one realm; the oldest go      |
+/// | `max_history_bytes`  | bytes, 64 MiB  | the past events of one realm; the oldest go          |
+/// | `max_realms`         | 10000          | realms that are made on demand                       |
 /// | `auth`               | object         | who may join: see below                              |
 /// | `roles`              | object         | what they may do: see below                          |
 ///
-/// Limits of what is kept for clients are told in docs/ROUTER.md: `max_subscriptions`,
-/// `max_patterns`, `max_registrations`, `max_pending_calls` and `max_testament_bytes` for each
-/// session, `max_retained_topics`, `max_retained_bytes` and `max_history_bytes` for each realm, and
-/// `max_realms`. A request beyond one of them gets the error WAMP_URI_LIMIT_EXCEEDED.
+/// A request beyond one of the limits `max_...` gets the error WAMP_URI_LIMIT_EXCEEDED.
 ///
 /// A client that reads nothing for 60 s while data is waiting for it is dropped, and so is one that
 /// has silently disappeared, after 90 s. Until it has joined, its messages are limited to 64 KiB. A

@@ -158,8 +158,8 @@ fn thousands_of_wildcards_are_met_in_turns() {
 #[test]
 fn thousands_of_prefixes_are_met_in_turns() {
     let realms = realms();
-    let mut crowd = crowd(&realms, 10, 8);
-    let uri = "x".repeat(8000);
+    let mut crowd = crowd(&realms, 10, 4);
+    let uri = "x".repeat(4000);
     for (at, client) in crowd.iter_mut().enumerate() {
         for number in 0..1000 {
             let (request, prefix) = (number + 1, &uri[..at * 1000 + number]);
@@ -172,7 +172,7 @@ fn thousands_of_prefixes_are_met_in_turns() {
     ann.says(&format!(r#"[16,1,{{}},"{uri}"]"#));
     let (turns, most) = counting::take();
     // Each turn goes down the trie to where the last one stopped.
-    assert!(turns > 4 && most <= MOST + uri.len(), "{turns} turns of up to {most} units");
+    assert!(turns > 2 && most <= MOST + uri.len(), "{turns} turns of up to {most} units");
     for client in &crowd {
         // More than a megabyte waits for it, with the topic in each event.
         assert!(client.peer.was_dropped());
