@@ -187,16 +187,16 @@ pub unsafe extern "C" fn wamp_connection_poll(
         let count = notices.len() as c_int;
         if count > 0 {
             let polled = PolledEvents::new(notices);
-            for (index, event) in polled.iter().enumerate() {
-                // SAFETY: by the caller's promise there is room for `max` elements of `event_size`
-                // bytes; there are at most `max`, and each is at least as large as the struct.
-                unsafe {
-                    let place = events.cast::<u8>().add(index * event_size);
-                    let more = event_size - size_of::<wamp_event_t>();
-                    std::ptr::write_bytes(place.add(size_of::<wamp_event_t>()), 0, more);
-                    place.cast::<wamp_event_t>().write(event);
+            let more = event_size - size_of::<wamp_event_t>();
+            // SAFETY: by the caller's promise there is room for `max` elements of `event_size`
+            // bytes; there are at most `max`, and each is at least as large as the struct.
+            polled.for_each(|index, event| unsafe {
+                let place = events.cast::<u8>().add(index * event_size);
+                place.cast::<wamp_event_t>().write(event);
+                if more > 0 {
+                    place.add(size_of::<wamp_event_t>()).write_bytes(0, more);
                 }
-            }
+            });
             let former = lock(&object.polled).replace(Box::new(polled));
             // What another thread's poll has shown is freed once the lock is not held.
             drop(former);

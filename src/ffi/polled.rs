@@ -31,14 +31,14 @@ impl PolledEvents {
         PolledEvents { views: notices.iter().map(show).collect(), notices }
     }
 
-    /// The views of them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = wamp_event_t> {
-        self.notices.iter().zip(&self.views).map(|(notice, (view, handles))| {
+    /// Shows them one after the other, each with its number.
+    pub(super) fn for_each(&self, mut show: impl FnMut(usize, wamp_event_t)) {
+        for (index, (notice, (view, handles))) in self.notices.iter().zip(&self.views).enumerate() {
             let handler = notice.event.target.as_ref().and_then(|receiver| receiver.handler());
             let user_data = handler.map_or(0, |handler| handler.user_data());
             let user_data = ptr::with_exposed_provenance_mut(user_data);
-            view::to_c_event(notice, handles, view.token(), user_data)
-        })
+            show(index, view::to_c_event(notice, handles, view.token(), user_data));
+        }
     }
 }
 

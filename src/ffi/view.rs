@@ -215,8 +215,7 @@ impl KeptEvent {
     }
 
     fn event(&self) -> wamp_event_t {
-        let none = EventHandles::default();
-        to_c_event(&self.notice, &none, self.view.token(), self.user_data)
+        to_c_event(&self.notice, &EventHandles::NONE, self.view.token(), self.user_data)
     }
 }
 

@@ -296,16 +296,23 @@ impl<H: Clone> Subscriptions<H> {
         let Some(subscription) = self.active.get(&event.subscription) else {
             return Ok(());
         };
+        let Some(((last, last_target), others)) = subscription.handlers.split_last() else {
+            return Ok(());
+        };
         let topic = concrete(&subscription.topic, subscription.matching, named);
         let details = Span::from_dict(frame, event.details);
-        for (local, target) in &subscription.handlers {
-            let mut told = Event::new(EventKind::Event, *local, Some(target.clone()));
-            told.wamp_id = event.publication;
-            told.uri = Some(topic.clone());
-            told.details = details;
-            told.payload = Payload::from_frame(frame, event.payload);
-            link.emit(told);
+        let payload = Payload::from_frame(frame, event.payload);
+        let told = |local: u64, target: &H, topic, payload| Event {
+            wamp_id: event.publication,
+            uri: Some(topic),
+            details,
+            payload,
+            ..Event::new(EventKind::Event, local, Some(target.clone()))
+        };
+        for (local, target) in others {
+            link.emit(told(*local, target, topic.clone(), payload.clone()));
         }
+        link.emit(told(*last, last_target, topic, payload));
         Ok(())
     }
 

@@ -45,8 +45,10 @@ const READ_AHEAD: usize = 128;
 /// few bytes on the wire can be many, where they are compressed.
 const TURN_BYTES: usize = 1024 * 1024;
 /// While the application lags, messages of up to this size are copied out of the blocks that they
-/// were read into, which are large and shared with what is long gone.
+/// were read into, which are large, where these are shared with what is long gone.
 const COPIED: usize = 32 * 1024;
+/// Fewer bytes of events than these may be all there is in a block.
+const FEW: usize = 8 * 1024;
 /// Number of rounds in which events gather for a thread that waits for them: it is woken once for
 /// all.
 const UNTOLD: usize = 4;
@@ -263,15 +265,20 @@ impl Pump {
         let encoding = self.session.encoding();
         let lags = self.shared.queue.lags();
         let mut core = self.session.lock_core();
-        for mut frame in self.frames.drain(..) {
-            if lags && frame.len() <= COPIED {
-                frame = Bytes::copy_from_slice(&frame);
-            }
+        let mut taken_in = 0;
+        for frame in self.frames.drain(..) {
+            taken_in += frame.len();
             core.traffic.received(&frame);
             if self.trace {
                 stats::trace("<-", self.session.joined().map(|joined| joined.id), &frame, encoding);
             }
             core.protocol.receive(&frame);
+        }
+        if lags {
+            let kept = core.protocol.event_bytes();
+            if kept < FEW || kept < taken_in / 4 {
+                core.protocol.detach_events(COPIED);
+            }
         }
         let deferred = self.session.hand_over(&mut core);
         let phase = core.protocol.phase();

@@ -50,10 +50,12 @@ impl<E> Backlog<E> {
 
     /// Takes so many events out, if there are as many.
     pub(super) fn take_up_to(&mut self, max: usize) -> VecDeque<E> {
-        match self.events.len() <= max {
-            true => self.take_all(),
-            false => self.events.drain(..max).collect(),
+        if self.events.len() <= max {
+            return self.take_all();
         }
+        let mut taken = mem::take(&mut self.spare);
+        taken.extend(self.events.drain(..max));
+        taken
     }
 
     /// Keeps the room of a batch that has been told.

@@ -105,7 +105,6 @@ impl Session {
     /// True if the session has been opened.
     fn hand_over_events(self: &Arc<Self>, core: &mut Core, deferred: &mut Deferred) -> bool {
         let me = self;
-        let mut joined = false;
         if me.joined.get().is_none()
             && let Some(event) = core.protocol.welcome()
         {
@@ -114,54 +113,67 @@ impl Session {
             deferred.opened = true;
         }
         let is_open = core.protocol.phase() == Phase::Open;
-        let Deferred { told, spent, challenge, conflicts, .. } = deferred;
-        let events = core.protocol.take_events();
-        let mut count = 0;
-        let notices = events.filter_map(|mut event| {
-            count += 1;
-            // Its application has unsubscribed: events that wait in the queue are not for it any
-            // more. At the end of a session they still are.
-            if event.kind == EventKind::Released
-                && is_open
-                && let Some(target) = event.target.as_ref().and_then(Receiver::handler)
-            {
-                target.end();
+        let (mut count, mut joined) = (0, false);
+        let events = core.protocol.take_events().inspect(|_| count += 1);
+        let notices = events.filter_map(|event| match (event.kind, &event.target) {
+            // As most are.
+            (EventKind::Event, Some(Receiver::App(_))) => Some(me.notice(event)),
+            (kind, _) => {
+                joined |= kind == EventKind::Joined;
+                me.hand_over_event(event, is_open, deferred)
             }
-            // The session's own id would tell the application nothing.
-            if let Some(Receiver::Known(_, id)) = &event.target {
-                event.id = *id;
-            }
-            if let Some(Receiver::Durable(durable)) = &event.target {
-                let durable = durable.clone();
-                let (kind, later) = durable.translate(&mut event, is_open);
-                conflicts.extend(later.map(|delay| (me.clone(), durable, delay)));
-                return Some(Notice { kind, ..me.notice(event) });
-            }
-            if event.kind == EventKind::Joined {
-                joined = true;
-                return Some(me.opened(event));
-            }
-            if event.kind == EventKind::Challenge {
-                let asked = me.shared.callbacks.receiver(Slot::Challenge);
-                event.target = asked.filter(|_| me.login.asks());
-                // To answer may take a second, which the core's lock is not held for.
-                if event.target.is_none() {
-                    *challenge = Some((me.clone(), event));
-                    return None;
-                }
-            }
-            // Past the queue: a thread that waits must not wait for the callbacks before it.
-            if event.target.as_ref().is_some_and(|t| t.waiter(event.kind).is_some()) {
-                let (receiver, waiter) = tell_waiter(event);
-                spent.extend(receiver);
-                told.extend(waiter);
-                return None;
-            }
-            Some(me.notice(event))
         });
-        deferred.wake |= self.shared.queue.push(&self.shared, notices);
+        let must_wake = self.shared.queue.push(&self.shared, notices);
+        deferred.wake |= must_wake;
         me.pace.heard(count);
         joined
+    }
+
+    /// The notice of an event that is for the queue; another one goes past it.
+    fn hand_over_event(
+        self: &Arc<Self>,
+        mut event: Event<Receiver>,
+        is_open: bool,
+        deferred: &mut Deferred,
+    ) -> Option<Notice> {
+        // Its application has unsubscribed: events that wait in the queue are not for it any more.
+        // At the end of a session they still are.
+        if event.kind == EventKind::Released
+            && is_open
+            && let Some(target) = event.target.as_ref().and_then(Receiver::handler)
+        {
+            target.end();
+        }
+        // The session's own id would tell the application nothing.
+        if let Some(Receiver::Known(_, id)) = &event.target {
+            event.id = *id;
+        }
+        if let Some(Receiver::Durable(durable)) = &event.target {
+            let durable = durable.clone();
+            let (kind, later) = durable.translate(&mut event, is_open);
+            deferred.conflicts.extend(later.map(|delay| (self.clone(), durable, delay)));
+            return Some(Notice { kind, ..self.notice(event) });
+        }
+        if event.kind == EventKind::Joined {
+            return Some(self.opened(event));
+        }
+        if event.kind == EventKind::Challenge {
+            let asked = self.shared.callbacks.receiver(Slot::Challenge);
+            event.target = asked.filter(|_| self.login.asks());
+            // To answer may take a second, which the core's lock is not held for.
+            if event.target.is_none() {
+                deferred.challenge = Some((self.clone(), event));
+                return None;
+            }
+        }
+        // Past the queue: a thread that waits must not wait for the callbacks before it.
+        if event.target.as_ref().is_some_and(|t| t.waiter(event.kind).is_some()) {
+            let (receiver, waiter) = tell_waiter(event);
+            deferred.spent.extend(receiver);
+            deferred.told.extend(waiter);
+            return None;
+        }
+        Some(self.notice(event))
     }
 
     /// Makes the requests for what is declared on the connection. Returns what could not be made.

@@ -77,7 +77,10 @@ impl<'a> Read<'a> for Reader<'a> {
     fn dict(&mut self) -> Result<Dict<'a>, CodecError> {
         self.next_element()?;
         if self.scan.peek() == Some(b'{') {
-            return Ok(Dict { text: self.scan.skip_value()? });
+            return match self.scan.skip_short() {
+                true => Ok(Dict::EMPTY),
+                false => Ok(Dict { text: self.scan.skip_value()? }),
+            };
         }
         let wrong = self.scan.error("expected a dict");
         if stands_for_nothing(self.scan.skip_value()?) { Ok(Dict::EMPTY) } else { Err(wrong) }

@@ -104,7 +104,11 @@ impl<'a> Scanner<'a> {
     /// Steps over white space.
     #[inline]
     pub fn skip_space(&mut self) {
-        while self.peek().is_some_and(is_space) {
+        // One comparison where there is none, as most write it.
+        while let Some(byte) = self.peek()
+            && byte <= b' '
+            && is_space(byte)
+        {
             self.at += 1;
         }
     }
@@ -123,22 +127,23 @@ impl<'a> Scanner<'a> {
     /// Steps over digits: their number, which is right up to 19 of them, and how many there are.
     #[inline]
     pub fn digits(&mut self) -> (u64, usize) {
-        let mut rest = self.text.get(self.at..).unwrap_or_default();
-        let before = rest.len();
-        let mut number = 0_u64;
-        while let Some((eight, behind)) = rest.split_first_chunk()
-            && let Some(digits) = swar::eight_digits(u64::from_le_bytes(*eight))
-        {
-            number = number.wrapping_mul(100_000_000).wrapping_add(digits);
-            rest = behind;
+        const POWERS: [u64; 9] =
+            [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+        let (begin, mut number) = (self.at, 0_u64);
+        while let Some(eight) = self.text.get(self.at..).and_then(<[u8]>::first_chunk) {
+            let (more, count) = swar::leading_digits(u64::from_le_bytes(*eight));
+            number = number.wrapping_mul(POWERS[count]).wrapping_add(more);
+            self.at += count;
+            // Before the next eight: most ids have sixteen.
+            if count < eight.len() || !self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+                return (number, self.at - begin);
+            }
         }
-        while let Some((byte @ b'0'..=b'9', behind)) = rest.split_first() {
+        while let Some(byte @ b'0'..=b'9') = self.peek() {
             number = number.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
-            rest = behind;
+            self.at += 1;
         }
-        let count = before - rest.len();
-        self.at += count;
-        (number, count)
+        (number, self.at - begin)
     }
 
     /// Steps over one value of any kind and returns its text.
@@ -149,6 +154,9 @@ impl<'a> Scanner<'a> {
             return Ok(&self.text[start..self.at]);
         }
         let mut open = Nesting::default();
+        if self.skip_strings(&mut open) {
+            return Ok(&self.text[start..self.at]);
+        }
         loop {
             self.skip_space();
             let byte = self.peek().ok_or_else(|| self.error("the text ends too early"))?;
@@ -214,10 +222,33 @@ impl<'a> Scanner<'a> {
 
     /// Steps over a list or dict without entries, if one is here.
     #[inline]
-    fn skip_short(&mut self) -> bool {
+    pub fn skip_short(&mut self) -> bool {
         let is_short = matches!(self.text.get(self.at..self.at + 2), Some(b"{}" | b"[]"));
         self.at += if is_short { 2 } else { 0 };
         is_short
+    }
+
+    /// Steps over a list of strings without escapes and space, as many payloads are. False where
+    /// there is something else: then it is at the first element that is, in the open list.
+    #[inline]
+    fn skip_strings(&mut self, open: &mut Nesting) -> bool {
+        let Some([b'[', b'"', ..]) = self.text.get(self.at..) else {
+            return false;
+        };
+        self.at += 1;
+        while let Some((b'"', inner)) = self.text.get(self.at..).and_then(<[u8]>::split_first) {
+            let run = plain_run(inner, self.rules);
+            match inner.get(run..run + 2) {
+                Some(b"\"]") => {
+                    self.at += 1 + run + 2;
+                    return true;
+                }
+                Some(b"\",") => self.at += 1 + run + 2,
+                _ => break,
+            }
+        }
+        open.push(false);
+        false
     }
 
     /// Steps over a string; returns what stands between its quotes, escapes as they are.

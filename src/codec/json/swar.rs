@@ -15,20 +15,20 @@ pub(super) fn specials(eight: u64) -> u64 {
     (below(0x20) | equal(b'"') | equal(b'\\')) & TOPS
 }
 
-/// The number that eight digits write; `None` if they are not all digits.
+/// The number that the digits at the start of `eight` write, and how many there are.
 #[inline]
-pub(super) fn eight_digits(eight: u64) -> Option<u64> {
+pub(super) fn leading_digits(eight: u64) -> (u64, usize) {
     const ZEROS: u64 = 0x3030_3030_3030_3030;
-    const HIGH_HALVES: u64 = 0xf0f0_f0f0_f0f0_f0f0;
-    let above_nine = eight.wrapping_add(0x0606_0606_0606_0606);
-    if eight & HIGH_HALVES != ZEROS || above_nine & HIGH_HALVES != ZEROS {
-        return None;
-    }
+    // Behind the first mark there may be wrong ones.
+    let values = eight ^ ZEROS;
+    let marks = (values.wrapping_add(0x7676_7676_7676_7676) | values) & TOPS;
+    let count = marks.trailing_zeros() / 8;
+    // As if zeros stood before them.
+    let digits = values.checked_shl(64 - 8 * count).unwrap_or(0);
     // Pairs of digits, then of pairs, then of these.
-    let digits = eight - ZEROS;
     let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8) & 0x00ff_00ff_00ff_00ff;
     let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
-    Some(fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff)
+    (fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff, count as usize)
 }
 
 #[cfg(test)]
@@ -63,11 +63,19 @@ mod tests {
         }
 
         #[test]
-        fn digits_are_read(text in "[0-9:/ a]{8}|[0-9]{8}") {
-            let eight: [u8; 8] = text.as_bytes().try_into().unwrap();
-            let read = eight_digits(u64::from_le_bytes(eight));
-            let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-            prop_assert_eq!(read, is_number.then(|| text.parse().unwrap()));
+        fn digits_are_read(text in "[0-9]{0,8}[0-9:/ a\u{0}]{0,8}|[0-9]{8}") {
+            let mut eight = *b"........";
+            let text: Vec<u8> = text.bytes().take(8).collect();
+            eight[..text.len()].copy_from_slice(&text);
+            let count = eight.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            let number = str::from_utf8(&eight[..count]).unwrap().parse().unwrap_or(0);
+            prop_assert_eq!(leading_digits(u64::from_le_bytes(eight)), (number, count));
+        }
+
+        #[test]
+        fn digits_end_at_any_byte(eight in any::<[u8; 8]>()) {
+            let count = eight.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            prop_assert_eq!(leading_digits(u64::from_le_bytes(eight)).1, count);
         }
     }
 }

@@ -256,6 +256,17 @@ impl<H: Clone> Session<H> {
         !self.link.events.is_empty()
     }
 
+    /// The bytes of the messages that [`Session::take_events`] tells of.
+    pub fn event_bytes(&self) -> usize {
+        self.link.events.iter().map(|event| event.payload.frame().len()).sum()
+    }
+
+    /// Copies the messages that [`Session::take_events`] tells of, if they have at most `limit`
+    /// bytes, so that they do not keep alive what was received with them.
+    pub fn detach_events(&mut self, limit: usize) {
+        self.link.events.iter_mut().for_each(|event| event.payload.detach(limit));
+    }
+
     /// The event of joining, if it is among what [`Session::take_events`] has.
     pub fn welcome(&self) -> Option<&Event<H>> {
         self.link.events.iter().find(|event| event.kind == EventKind::Joined)
