@@ -293,7 +293,7 @@ fn send_to(
             details: details.dict(),
             payload,
         };
-        turn.send(payload.len());
+        turn.send(payload.len() + details.dict().as_bytes().len());
         encoded[encoding as usize].send(&event, encoding, receiver, reach, wakes);
     }
     if details.get().is_some() {
