@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::client::runtime::{self, Closable};
 use crate::client::scope;
-use crate::client::{Failure, Status, lock};
+use crate::client::{Failure, Mode, Status, lock};
+use crate::os::SignalMask;
 use crate::protocol::event::c_text;
 use crate::protocol::uri;
 use crate::router::{Router, RouterError};
@@ -15,7 +16,9 @@ use super::args::{self, Out, Text, from_c};
 use super::guard::{guard, quiet_panics};
 use super::handles::{self, find};
 use super::objects::RouterObject;
+use super::question;
 use super::report::report;
+use super::router_host::{HostOf, RouterHost};
 use super::types::*;
 
 /// The time that I/O threads get to write what needs nobody's help: they may have much to do.
@@ -84,6 +87,11 @@ impl From<RouterError> for Failure {
 /// | `max_retained_bytes` | bytes, 64 MiB  | the retained events of one realm; the oldest go      |
 /// | `max_history_bytes`  | bytes, 64 MiB  | the past events of one realm; the oldest go          |
 /// | `max_realms`         | 10000          | realms that are made on demand                       |
+/// | `dispatch`           | string, thread | thread, manual or inline: as with connections        |
+/// | `question_timeout`   | seconds, 10    | for the answer of a callback or procedure that       |
+/// |                      |                | decides about a client; then it is refused           |
+/// | `max_questions`      | number, 1000   | questions to callbacks that may be open at a time;   |
+/// |                      |                | others wait                                          |
 /// | `auth`               | object         | who may join: see below                              |
 /// | `roles`              | object         | what they may do: see below                          |
 ///
@@ -131,6 +139,13 @@ impl From<RouterError> for Failure {
 /// unless they come while an answer to a failure of the same authid from the same address is being
 /// held back: then they wait for their turn, and are refused where that takes longer than `most`.
 ///
+/// Or clients decide: a method with {"authenticator": procedure, "realm": name} calls this
+/// procedure in that realm (without `realm`: in the one to be joined) with (realm, authid,
+/// details), as wamp_router_on_authenticate() has them. It answers with a dict: what an authid has
+/// above, `role`, and, if need be, `authid`, `realm` and `extra` of the session. For `ticket` it
+/// judges `details.ticket` itself and answers with the role, or with such a dict, as it does for
+/// `anonymous`. ERROR means that the client is not known.
+///
 /// `roles` lists for each role what it may do; without this key everything is allowed: {"roles":
 /// {"user": [{"uri": "com.app.", "match": "prefix", "allow": {"call": true}}]}}, besides `call`
 /// there are `register`, `publish`, `subscribe`. The most specific entry counts: an exact one
@@ -140,14 +155,25 @@ impl From<RouterError> for Failure {
 /// subscriptions to what it may subscribe to or publish, and of registrations of what it may call
 /// or register. docs/RECIPES.md has examples.
 ///
+/// A role may also have {"permissions": list, "authorizer": procedure, "realm": name}: what the
+/// list allows (without it: everything) is allowed if this procedure does, too. It is called with
+/// (session, uri, action, options), where `options.match` is always there, and answers with true or
+/// false, or with {"allow", "disclose", "cache"}: see wamp_question_allow(). If it fails or is not
+/// there the request is refused with `wamp.error.authorization_failed`; a session that has
+/// registered it is not asked about. The program itself decides by wamp_router_on_authenticate()
+/// and wamp_router_on_authorize().
+///
 /// Returns NULL on failure, with the reason in wamp_last_error(). Free it with wamp_router_free().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_new(config: *const c_char) -> *mut wamp_router_t {
     from_c!(config: Text);
     guard(|| {
         quiet_panics();
-        let object =
-            RouterObject { router: Router::new(config.optional()?)?, urls: Mutex::default() };
+        let router = Router::new(config.optional()?)?;
+        let host = RouterHost::new(router.dispatch(), question::lend);
+        router.set_host(Arc::new(HostOf(host.clone())));
+        let (urls, polled) = (Mutex::default(), Mutex::default());
+        let object = RouterObject { router, urls, host, polled };
         handles::insert(Arc::new(object)).ok_or_else(|| Status::Internal.into())
     })
 }
@@ -173,6 +199,7 @@ pub unsafe extern "C" fn wamp_router_listen(
         listening.set(std::ptr::null());
         let object = find(router)?;
         let url = url.required()?;
+        object.host.queue.set_signals(SignalMask::current());
         let weak: Weak<RouterObject> = Arc::downgrade(&object);
         let handle = runtime::enter(weak)?;
         let url = object.router.listen(url, &handle).inspect_err(|error| {
@@ -263,10 +290,11 @@ pub unsafe extern "C" fn wamp_router_kick(
 /// `wamp.error.canceled`, and each client gets a GOODBYE with `wamp.close.system_shutdown`, after
 /// which clients reconnect by themselves. Returns when each has answered; a client that has not
 /// answered within `timeout_ms` (negative: no limit) is cut off. The router's ports and Unix
-/// sockets are free then. It still has to be freed.
+/// sockets are free then, and none of its callbacks is running, unless this is called in one. It
+/// still has to be freed.
 ///
-/// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_TIMEOUT (a client was cut off), WAMP_ERR_DEADLOCK
-/// (in a callback of inline dispatch), WAMP_ERR_FORKED.
+/// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_TIMEOUT (a client was cut off, or a callback is
+/// still running), WAMP_ERR_DEADLOCK (in a callback of inline dispatch), WAMP_ERR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_close(router: *mut wamp_router_t, timeout_ms: c_int) -> c_int {
     guard(|| {
@@ -276,21 +304,29 @@ pub unsafe extern "C" fn wamp_router_close(router: *mut wamp_router_t, timeout_m
             return Err(Failure::new(Status::Deadlock, text));
         }
         let limit = args::timeout(timeout_ms).unwrap_or(args::NO_LIMIT);
-        match object.router.close_within(Instant::now() + limit) {
-            true => Ok(0),
-            false => Err(Failure::new(Status::Timeout, "a client did not answer the GOODBYE")),
+        let deadline = Instant::now() + limit;
+        if !object.router.close_within(deadline) {
+            return Err(Failure::new(Status::Timeout, "a client did not answer the GOODBYE"));
         }
+        let queue = &object.host.queue;
+        if queue.mode() != Mode::Manual && !queue.is_inside() && !queue.wait_idle(deadline) {
+            return Err(Failure::new(Status::Timeout, "a callback of the router is still running"));
+        }
+        Ok(0)
     })
 }
 
 /// Stops a router and frees it. Its clients get a GOODBYE, which has been written to their sockets
 /// when this returns, except in a callback of inline dispatch. It does not wait for their answers:
-/// each has a second for that, unless the process ends. Returns WAMP_OK or WAMP_ERR_HANDLE.
+/// each has a second for that, unless the process ends. Questions that are open are refused, and no
+/// further callback is called, though one may still be running. Returns WAMP_OK or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_free(router: *mut wamp_router_t) -> c_int {
     guard(|| {
         let object = handles::remove(router)?;
         object.router.close();
+        object.host.free();
+        object.end_polled();
         if !scope::in_io() {
             object.router.wait_said(Instant::now() + SAYING);
         }

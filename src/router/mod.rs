@@ -8,9 +8,12 @@
 //! * `listener`: where clients come in.
 //! * `accept`: the way in, from a connection's first byte to a client that is served.
 //! * `connection`: the task of one client, and the states of its session; `frames`: what it reads.
-//! * `auth`: how clients prove who they are, with the `verdict` in due time; `roles`: what they may
-//!   do then, with `rights`: what that means for a URI and for all that a pattern matches, by its
-//!   `typical` URIs.
+//! * `login`: from HELLO to an identity. `auth`: how clients prove who they are, with the `verdict`
+//!   in due time; `welcome`: what they are told then.
+//! * `roles`: what they may do, with `rights`: what that means for a URI and for all that a pattern
+//!   matches, by its `typical` URIs. `rulings`: the requests that are asked about; `authorization`:
+//!   those who are asked.
+//! * `host`: the program, as far as it is asked; `procedure`: one that the router calls.
 //! * `peer`: a client as the others see it: a place for its messages; `identity`: who it is.
 //! * `realm`: realms and sessions; `request_ids` that they use, `deadlines` of their calls,
 //!   `testament`s at their end.
@@ -30,6 +33,7 @@
 
 mod accept;
 mod auth;
+mod authorization;
 mod broker;
 mod config;
 mod connection;
@@ -38,15 +42,18 @@ mod dealer;
 mod event_store;
 mod frames;
 mod greeting;
+mod host;
 mod identity;
 mod limits;
 mod listener;
+mod login;
 mod meta;
 mod meta_event;
 mod mistake;
 mod options;
 mod pattern;
 mod peer;
+mod procedure;
 mod publication;
 mod random;
 mod realm;
@@ -54,11 +61,13 @@ mod request;
 mod request_ids;
 mod rights;
 mod roles;
+mod rulings;
 mod testament;
 mod turn;
 mod typical;
 mod variants;
 mod verdict;
+mod welcome;
 
 #[cfg(test)]
 mod tests;
@@ -75,11 +84,16 @@ use crate::os::{lock, unpoisoned};
 use crate::protocol::ids::IdMap;
 use crate::protocol::uri;
 
+use auth::Failures;
 use config::Config;
+use host::Desk;
 use listener::Listener;
+use login::Reception;
 use peer::CLOSE_TIMEOUT;
 use peer::Peer;
 use realm::Realms;
+
+pub use host::{AnswerError, Asked, Dispatch, Host, Question, QuestionKind};
 
 /// So many threads may hash tickets at the same time, whoever gives them: there is other work.
 const HASHERS: usize = 2;
@@ -173,8 +187,10 @@ struct Shared {
     config: Config,
     realms: Arc<Realms>,
     clients: Mutex<Clients>,
-    /// The threads that may hash tickets at the same time.
-    hashers: Arc<Semaphore>,
+    /// The place for questions to the program.
+    desk: Arc<Desk>,
+    /// The way in for those who say HELLO.
+    reception: Arc<Reception>,
     /// Tells the connections of HTTP clients that the router is closed.
     closed: watch::Sender<bool>,
     /// The clients that there are.
@@ -202,11 +218,21 @@ impl Router {
     }
 
     fn with(config: Config) -> Arc<Router> {
+        let desk = Arc::new(Desk::new(config.max_questions, config.question_timeout));
+        let realms = Arc::new(Realms::new(&config));
+        let reception = Reception {
+            store: config.auth.clone(),
+            desk: desk.clone(),
+            realms: realms.clone(),
+            failures: Failures::default(),
+            hashers: Arc::new(Semaphore::new(HASHERS)),
+        };
         let shared = Shared {
-            realms: Arc::new(Realms::new(&config)),
+            realms,
+            desk,
+            reception: Arc::new(reception),
             config,
             clients: Mutex::default(),
-            hashers: Arc::new(Semaphore::new(HASHERS)),
             closed: watch::Sender::new(false),
             present: Count::default(),
             bound: Count::default(),
@@ -216,6 +242,16 @@ impl Router {
             dropped: AtomicU64::new(0),
         };
         Arc::new(Router { shared: Arc::new(shared), listeners: Mutex::default() })
+    }
+
+    /// The thread on which the program wants to be told of questions.
+    pub fn dispatch(&self) -> Dispatch {
+        self.shared.config.dispatch
+    }
+
+    /// Says who is asked about clients; before the first [`Router::listen`], and once.
+    pub fn set_host(&self, host: Arc<dyn Host>) {
+        self.shared.desk.occupy(host);
     }
 
     /// Listens on `ws://host:port/path`, `rs://host:port` or `http://host:port/path`, with TLS on

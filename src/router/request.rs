@@ -1,5 +1,7 @@
 //! The common parts of broker and dealer: failures of requests, and the checks of options and URIs.
 
+use std::borrow::Cow;
+
 use crate::codec::{Dict, Out, PayloadRef, Unsendable, json::text::write_string};
 use crate::protocol::message::Error;
 use crate::protocol::uri::{self, Match};
@@ -18,10 +20,10 @@ pub(super) enum Fault {
 }
 
 /// The content of an ERROR.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Refusal {
     /// The error's URI.
-    error: &'static str,
+    error: Cow<'static, str>,
     /// For people.
     why: String,
 }
@@ -41,13 +43,13 @@ impl From<Refusal> for Fault {
 
 impl Refusal {
     /// An ERROR with a text for people.
-    pub(super) fn new(error: &'static str, why: String) -> Refusal {
-        Refusal { error, why }
+    pub(super) fn new(error: impl Into<Cow<'static, str>>, why: String) -> Refusal {
+        Refusal { error: error.into(), why }
     }
 
     /// The error's URI, and the text for people.
-    pub(super) fn parts(&self) -> (&'static str, &str) {
-        (self.error, &self.why)
+    pub(super) fn parts(&self) -> (&str, &str) {
+        (&self.error, &self.why)
     }
 
     /// For a message that cannot be passed on to whom it is for.
@@ -68,7 +70,7 @@ impl Refusal {
             kind,
             request,
             details: Dict::EMPTY,
-            error: self.error.into(),
+            error: self.error.as_ref().into(),
             payload: PayloadRef { args: Some(&args), ..PayloadRef::NONE },
         };
         error.write(out);

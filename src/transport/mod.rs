@@ -152,6 +152,11 @@ pub trait Transport: Send {
         None
     }
 
+    /// The certificate that the peer has shown, in DER; `None` without one.
+    fn peer_certificate(&self) -> Option<&[u8]> {
+        None
+    }
+
     /// The binding of an authentication to this very TLS connection: "tls-exporter" of RFC 9266.
     /// `None` without TLS 1.3.
     fn channel_id(&self) -> Option<[u8; 32]> {

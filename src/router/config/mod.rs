@@ -18,6 +18,7 @@ use crate::transport::tls::Acceptor;
 
 use super::RouterError;
 use super::auth::{SecretValue, Store};
+use super::host::Dispatch;
 use super::limits::Limits;
 use super::mistake::{Mistake, unknown};
 use super::roles::Roles;
@@ -51,6 +52,12 @@ pub(super) struct Config {
     pub(super) strict_request_ids: bool,
     /// The limits of what is kept for clients.
     pub(super) limits: Limits,
+    /// The thread on which the program is told of questions.
+    pub(super) dispatch: Dispatch,
+    /// The time that the program, an authenticator or an authorizer may take to answer.
+    pub(super) question_timeout: Duration,
+    /// The number of questions to the program that may be open at a time.
+    pub(super) max_questions: usize,
     /// The users known; `None` lets everybody in.
     pub(super) auth: Option<Arc<Store>>,
     /// The rights of the roles; `None` allows everything.
@@ -72,6 +79,9 @@ impl Default for Config {
             event_history: 0,
             strict_request_ids: true,
             limits: Limits::default(),
+            dispatch: Dispatch::Thread,
+            question_timeout: Duration::from_secs(10),
+            max_questions: 1000,
             auth: None,
             roles: None,
         }

@@ -10,7 +10,7 @@ use crate::router::roles::Roles;
 use crate::transport::DeflateOptions;
 
 use super::Config;
-use super::values::{count, disclose, flag, realms, seconds, size, tls};
+use super::values::{count, disclose, dispatch, flag, realms, seconds, size, tls};
 
 /// One option: how it is written, what it means, and how it is taken.
 pub(super) struct Spec {
@@ -193,6 +193,33 @@ pub(super) const TABLE: &[Spec] = &[
         text: "The number of realms that are made on demand, without `realms`, at a time.",
         set: |config, value| {
             count(value, 1, "realms").map(|most| config.limits.max_realms.set(most))
+        },
+    },
+    Spec {
+        name: "dispatch",
+        kind: "string",
+        default: "thread",
+        text: "The thread on which the callbacks of `wamp_router_on_authenticate()` and \
+               `wamp_router_on_authorize()` run, as with connections: `thread`, `manual` or \
+               `inline`.",
+        set: |config, value| dispatch(value).map(|dispatch| config.dispatch = dispatch),
+    },
+    Spec {
+        name: "question_timeout",
+        kind: "number (seconds)",
+        default: "10",
+        text: "The time that an answer of these callbacks, of an authenticator or of an authorizer \
+               may take; then it is a refusal.",
+        set: |config, value| seconds(value).map(|time| config.question_timeout = time),
+    },
+    Spec {
+        name: "max_questions",
+        kind: "integer",
+        default: "1000",
+        text: "The number of questions to these callbacks that may be open at a time; others wait \
+               for their turn, within `question_timeout`.",
+        set: |config, value| {
+            count(value, 1, "questions").map(|number| config.max_questions = number)
         },
     },
     Spec {

@@ -15,7 +15,8 @@ fn every_key_is_read() {
             "strict_request_ids": false, "max_subscriptions": 1, "max_patterns": 2,
             "max_registrations": 3, "max_pending_calls": 4, "max_testament_bytes": 5,
             "max_retained_topics": 6, "max_retained_bytes": 7, "max_history_bytes": 8,
-            "max_realms": 9}"#,
+            "max_realms": 9, "dispatch": "inline", "question_timeout": 2.5,
+            "max_questions": 7}"#,
     ));
     let mut limits = Limits::default();
     limits.max_subscriptions.set(1);
@@ -40,6 +41,9 @@ fn every_key_is_read() {
         event_history: 10,
         strict_request_ids: false,
         limits,
+        dispatch: Dispatch::Inline,
+        question_timeout: Duration::from_millis(2500),
+        max_questions: 7,
         auth: None,
         roles: None,
     };
@@ -64,6 +68,19 @@ fn an_error_tells_what_to_change() {
             r#""realms"[1]: "a b": a URI contains neither white space"#,
         ),
         (r#"{"hello_timeout": 0}"#, "above 0"),
+        (r#"{"dispatch": "threads"}"#, r#""dispatch": must be "thread", "manual" or "inline""#),
+        (r#"{"max_questions": 0}"#, "1 or more"),
+        (r#"{"auth": {"ticket": {"authenticator": "a b"}}}"#, r#""ticket"."authenticator": "a b""#),
+        (
+            r#"{"auth": {"ticket": {"authenticator": "a", "real": "x"}}}"#,
+            r#""auth"."ticket"."real": unknown; did you mean "realm"?"#,
+        ),
+        (r#"{"roles": {"user": {"authorizer": 1}}}"#, r#""authorizer": must be a string"#),
+        (r#"{"roles": {"user": {}}}"#, r#""permissions" is missing"#),
+        (
+            r#"{"roles": {"user": {"authorizer": "a", "permissions": [{}]}}}"#,
+            r#""user"."permissions"[0]"#,
+        ),
         (r#"{"max_message_size": -1}"#, "1024 or more"),
         (r#"{"disclose": true}"#, "\"caller\": true or false"),
         (

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::protocol::uri::{self, Match};
+use crate::router::host::Dispatch;
 use crate::router::mistake::{Mistake, object};
 use crate::transport::tls::Acceptor;
 
@@ -63,6 +64,15 @@ pub(super) fn disclose(value: &Value) -> Result<(bool, bool), Mistake> {
         Some(value) => flag(value).map_err(|mistake| mistake.within(key)),
     };
     Ok((wants("caller")?, wants("publisher")?))
+}
+
+pub(super) fn dispatch(value: &Value) -> Result<Dispatch, Mistake> {
+    match value.as_str() {
+        Some("thread") => Ok(Dispatch::Thread),
+        Some("manual") => Ok(Dispatch::Manual),
+        Some("inline") => Ok(Dispatch::Inline),
+        _ => Err("must be \"thread\", \"manual\" or \"inline\"".into()),
+    }
 }
 
 pub(super) fn tls(value: &Value) -> Result<Acceptor, Mistake> {

@@ -290,6 +290,14 @@ impl Dealer {
         true
     }
 
+    /// True if the session has registered this very procedure.
+    pub(super) fn is_served_by(&self, procedure: &str, session: u64) -> bool {
+        let entry = self.registrations.find(procedure, Match::Exact);
+        entry.is_some_and(|entry| {
+            entry.value.callees.iter().any(|callee| callee.peer.id() == session)
+        })
+    }
+
     /// The registrations, for the meta API.
     pub(super) fn registrations(&self) -> &Table<Registration> {
         &self.registrations

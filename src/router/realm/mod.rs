@@ -3,16 +3,20 @@
 //! [`Realms`] finds or makes the realm of a HELLO; the [`RealmSession`] that it gives carries out
 //! the messages of one client. What comes before and after a session is left to
 //! [`super::connection`].
+//!
+//! * `gated`: the messages of clients whose requests are asked about.
+//! * `caller`: the router as a caller itself.
 
+mod caller;
 mod departure;
+mod gated;
 mod lock;
 mod preparation;
 mod rest;
-mod welcome;
+mod session;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use bytes::Bytes;
 use serde_json::json;
@@ -25,7 +29,7 @@ use crate::protocol::uri;
 use super::broker::Broker;
 use super::config::Config;
 use super::deadlines::Deadlines;
-use super::dealer::{Dealer, Prepared};
+use super::dealer::Dealer;
 use super::event_store::EventStore;
 use super::identity::Identity;
 use super::limits::Limits;
@@ -36,13 +40,12 @@ use super::request::{Fault, Refusal, check_length, is_reserved};
 use super::request_ids::RequestIds;
 use super::roles::Action;
 use super::testament::Testaments;
-use super::turn::{ACT, Turn, UNITS};
+use super::turn::Turn;
+use super::welcome::welcome_details;
 
+use gated::Gated;
 use lock::FairLock;
-use preparation::prepare;
-use rest::Leftover;
 pub(super) use rest::Rest;
-use welcome::welcome_details;
 
 /// The realms of a router.
 #[derive(Debug)]
@@ -86,6 +89,8 @@ pub(super) struct RealmSession {
     requests: Requests,
     /// The work that is left of the last message.
     rest: VecDeque<Rest>,
+    /// Its requests are asked about.
+    gated: Option<Box<Gated>>,
 }
 
 /// The requests of one session.
@@ -177,6 +182,7 @@ impl Realms {
                 deadlines: Deadlines::default(),
             },
             rest: rest.into_iter().collect(),
+            gated: None,
         })
     }
 
@@ -201,6 +207,10 @@ impl Realms {
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
         lock(&self.by_name).len()
+    }
+
+    fn find(&self, name: &str) -> Option<Arc<Realm>> {
+        lock(&self.by_name).get(name).cloned()
     }
 
     fn is_on_demand(&self) -> bool {
@@ -231,76 +241,6 @@ impl Realm {
             rest: VecDeque::new(),
         };
         Realm { state: FairLock::new(state) }
-    }
-}
-
-impl RealmSession {
-    /// Carries out messages of the client in order, each with the frame that it is a part of, and
-    /// tells how many: as many as fit into a turn. The peers that got something are in `wakes`.
-    pub(super) fn route(
-        &mut self,
-        messages: &[(Message<'_>, &Bytes)],
-        wakes: &mut WakeList,
-    ) -> Result<usize, LeaveReason> {
-        debug_assert!(self.rest.is_empty(), "what is left comes first");
-        let mut turn = Turn::default();
-        let mut state = self.realm.state.lock();
-        if self.peer.has_left() {
-            // It was killed; its connection is about to say so.
-            return Ok(messages.len());
-        }
-        for (at, (message, frame)) in messages.iter().enumerate() {
-            let is_prepared = state.needs_preparation(message, frame);
-            if is_prepared {
-                state = prepare(&self.realm, &self.peer, message, state);
-                if self.peer.has_left() {
-                    return Ok(messages.len());
-                }
-            }
-            state.carry_out(&self.peer, &mut self.requests, message, frame, wakes, &mut turn)?;
-            if is_prepared {
-                state.dealer.prepared = Prepared::default();
-            }
-            if state.has_rest() {
-                self.rest.extend(state.take_rest());
-                return Ok(at + 1);
-            }
-            if turn.is_over() {
-                return Ok(at + 1);
-            }
-        }
-        Ok(messages.len())
-    }
-
-    /// True if something is left of the last message, which comes before the next one.
-    #[inline]
-    pub(super) fn has_rest(&self) -> bool {
-        !self.rest.is_empty()
-    }
-
-    /// Goes on with that for a turn.
-    pub(super) fn go_on(&mut self, wakes: &mut WakeList) {
-        self.realm.go_on(&mut self.rest, wakes);
-    }
-
-    /// The time at which [`RealmSession::expire`] is due.
-    #[inline]
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.requests.deadlines.next()
-    }
-
-    /// Ends calls whose time is over, as many as fit into a turn.
-    pub(super) fn expire(&mut self, now: Instant, wakes: &mut WakeList) {
-        let mut state = self.realm.state.lock();
-        let State { dealer, .. } = &mut *state;
-        for _ in 0..UNITS / ACT {
-            let Some(request) = self.requests.deadlines.take(now) else {
-                break;
-            };
-            if let Some(due) = dealer.time_out(self.peer.id(), request, now, wakes) {
-                self.requests.deadlines.add(due, request, |_| true);
-            }
-        }
     }
 }
 
@@ -431,33 +371,6 @@ impl State {
         let mut events = VecDeque::from(std::mem::take(&mut self.broker.meta_events));
         events.extend(self.dealer.meta_events.drain(..));
         self.broker.tell_all(events, wakes, turn);
-    }
-}
-
-impl RealmSession {
-    /// Ends the calls that wait for their answers.
-    pub(super) fn cancel_calls(&self, wakes: &mut WakeList) {
-        while self.realm.state.lock().dealer.cancel_some(&self.peer, wakes) {}
-    }
-}
-
-impl Drop for RealmSession {
-    fn drop(&mut self) {
-        let mut wakes = WakeList::default();
-        let mut state = self.realm.state.lock();
-        let mut turn = Turn::default();
-        state.leave(&self.peer, &mut wakes, &mut turn);
-        self.rest.extend(state.take_rest());
-        let empty = state.sessions.is_empty();
-        drop(state);
-        wakes.wake();
-        let leftover = Leftover { realm: self.realm.clone(), rest: std::mem::take(&mut self.rest) };
-        if !leftover.rest.is_empty() {
-            leftover.work_off();
-        }
-        if empty {
-            self.realms.remove_if_empty(&self.name);
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod auth;
 mod calls;
 mod client;
+mod hooks;
 mod late_input;
 mod memory;
 mod meta;
@@ -12,6 +13,7 @@ mod numbers;
 mod pair;
 mod parts;
 mod patterns;
+mod procedures;
 mod pubsub;
 mod random;
 mod request_ids;
@@ -19,6 +21,7 @@ mod rights;
 mod shared;
 mod sockets;
 mod strangers;
+mod timing;
 mod transports;
 mod work;
 

@@ -253,6 +253,10 @@ impl Transport for RawSocket {
         Some(self.max_send)
     }
 
+    fn peer_certificate(&self) -> Option<&[u8]> {
+        self.stream.peer_certificate()
+    }
+
     fn channel_id(&self) -> Option<[u8; 32]> {
         self.stream.channel_id()
     }

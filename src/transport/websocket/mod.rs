@@ -172,6 +172,10 @@ impl Transport for WebSocket {
         self.framing.max_send()
     }
 
+    fn peer_certificate(&self) -> Option<&[u8]> {
+        self.socket.stream().peer_certificate()
+    }
+
     fn channel_id(&self) -> Option<[u8; 32]> {
         self.socket.stream().channel_id()
     }

@@ -1,11 +1,11 @@
 //! The details of WELCOME: who the client is, and what the router can do.
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use super::super::config::Config;
-use super::super::identity::Identity;
+use super::config::Config;
+use super::identity::Identity;
 
-/// The details for a client that joins `realm`.
+/// The details for a client that has joined.
 pub(super) fn welcome_details(realm: &str, identity: &Identity, config: &Config) -> String {
     let mut details = identity.describe();
     let broker = [
@@ -48,9 +48,9 @@ pub(super) fn welcome_details(realm: &str, identity: &Identity, config: &Config)
     if let Some(extra) = &identity.authextra {
         details.insert("authextra".to_owned(), extra.clone());
     }
-    serde_json::Value::Object(details).to_string()
+    Value::Object(details).to_string()
 }
 
-fn features(all: &[(&str, bool)]) -> serde_json::Map<String, serde_json::Value> {
+fn features(all: &[(&str, bool)]) -> Map<String, Value> {
     all.iter().filter(|(_, on)| *on).map(|(name, _)| ((*name).to_owned(), json!(true))).collect()
 }

@@ -22,6 +22,12 @@
 //!        no such realm, not let in, anything but HELLO (when challenged: AUTHENTICATE): ABORT;
 //!        after hello_timeout: gone
 //! ```
+//!
+//! * `decisions`: requests that wait until somebody has allowed them.
+
+mod decisions;
+
+mod reading;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -34,22 +40,20 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::codec::{Batch, Dict, DictWriter, PayloadRef, Received};
 use crate::protocol::message::{Abort, Challenge, Goodbye, Message};
 use crate::protocol::uri;
-use crate::transport::{Incoming, Transport, TransportError, yield_turn};
+use crate::transport::{Transport, TransportError, yield_turn};
 
 use super::Shared;
-use super::auth::{AuthExchange, Origin, Step};
-use super::frames::{message, route_chunk};
+use super::auth::{Applicant, Origin};
+use super::frames::message;
+use super::host::QuestionKind;
 use super::identity::check_roles;
+use super::login::{Coming, Login, Next, NowOrLater};
 use super::peer::{Peer, PeerCommand, Sizes, WakeList};
 use super::realm::{LeaveReason, RealmSession};
-use super::verdict::{Verdict, verdict};
 
-/// The most messages, and about the most bytes, that one turn reads.
-const TURN_MESSAGES: usize = 256;
-const TURN_BYTES: usize = 1 << 20;
+use decisions::Asking;
 
-/// The number of messages that are decoded and then routed under one lock of the realm.
-const CHUNK: usize = 64;
+use reading::HangUp;
 
 /// See the module's text.
 pub(super) struct Connection<'a> {
@@ -64,6 +68,10 @@ pub(super) struct Connection<'a> {
     call_timer: Option<Pin<Box<Sleep>>>,
     /// The frames that were read and are not yet routed.
     frames: Vec<Bytes>,
+    /// The number of them that are counted.
+    counted: usize,
+    /// The decision on the first of them.
+    asking: Option<Asking>,
     /// Nothing more can be read.
     hung_up: bool,
     /// The reason for that, until all that was read before is routed.
@@ -76,19 +84,12 @@ pub(super) struct Connection<'a> {
 /// See the module's text.
 enum Phase {
     Opening,
-    /// Under this realm's name.
-    Challenged(String, Box<AuthExchange>),
-    /// The same, until it may be told what came of its answer.
-    Held(String, Verdict),
+    Challenged(Box<Login>),
+    /// Until it is decided, and may be told, what comes next.
+    Held(Coming),
     Joined(RealmSession),
     Leaving,
     Ending,
-}
-
-/// The end of what can be read.
-enum HangUp {
-    Closed,
-    Failed(TransportError),
 }
 
 /// The connection can carry nothing more.
@@ -124,6 +125,8 @@ impl<'a> Connection<'a> {
             deadline: Some(Box::pin(sleep_until(hello_due))),
             call_timer: None,
             frames: Vec::new(),
+            counted: 0,
+            asking: None,
             hung_up: false,
             hang_up: None,
             writing: None,
@@ -153,8 +156,9 @@ impl<'a> Connection<'a> {
     /// Tells whether there may be more to read.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
         self.obey()?;
-        let more = self.read(cx)?;
+        let mut more = self.read(cx)?;
         self.release(cx);
+        more |= self.hear_decisions(cx);
         self.expire_calls(cx);
         self.wakes.wake();
         let all_written = self.write(cx)?;
@@ -166,7 +170,7 @@ impl<'a> Connection<'a> {
         if all_written && matches!(self.phase, Phase::Ending) {
             self.close(cx)?;
         }
-        let is_held = matches!(self.phase, Phase::Held(..));
+        let is_held = matches!(self.phase, Phase::Held(_));
         let deadline = self.deadline.as_mut().filter(|_| !is_held);
         if deadline.is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
             return Err(Gone);
@@ -180,10 +184,10 @@ impl<'a> Connection<'a> {
             (Some(PeerCommand::Drop), _)
             | (
                 Some(PeerCommand::Goodbye(..)),
-                Phase::Opening | Phase::Challenged(..) | Phase::Held(..),
+                Phase::Opening | Phase::Challenged(_) | Phase::Held(_),
             ) => return Err(Gone),
             (Some(PeerCommand::Goodbye(reason, message)), Phase::Joined(session)) => {
-                // Behind the GOODBYE nobody would hear of them.
+                // Behind the GOODBYE nobody would hear of them, nor of what is decided.
                 session.cancel_calls(&mut self.wakes);
                 self.enter(Phase::Leaving);
                 self.say_goodbye(&reason, message.as_deref());
@@ -208,48 +212,6 @@ impl<'a> Connection<'a> {
             }
             session.expire(Instant::now().into_std(), &mut self.wakes);
         }
-    }
-
-    /// Reads what is ready and has it carried out. Tells whether there may be more.
-    fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
-        if !self.route() {
-            // First comes what is left of an earlier turn.
-            return Ok(true);
-        }
-        let mut bytes = 0;
-        let mut is_all = false;
-        for _ in 0..TURN_MESSAGES {
-            if self.hung_up || self.hang_up.is_some() || bytes > TURN_BYTES {
-                break;
-            }
-            match self.transport.poll_receive(cx) {
-                Poll::Ready(Ok(Incoming::Message(frame))) => {
-                    bytes += frame.len();
-                    self.frames.push(frame);
-                    // How large the next one may be is up to what becomes of this one.
-                    if let Phase::Opening | Phase::Challenged(..) | Phase::Held(..) = self.phase {
-                        self.route();
-                    }
-                }
-                Poll::Ready(Ok(Incoming::Alive | Incoming::Pong)) => {}
-                Poll::Pending => {
-                    is_all = true;
-                    break;
-                }
-                Poll::Ready(Ok(Incoming::Closed { .. })) => self.hang_up = Some(HangUp::Closed),
-                Poll::Ready(Err(error)) => self.hang_up = Some(HangUp::Failed(error)),
-            }
-        }
-        if !self.route() {
-            return Ok(true);
-        }
-        self.hung_up |= self.hang_up.is_some();
-        match self.hang_up.take() {
-            Some(HangUp::Closed) => self.end(),
-            Some(HangUp::Failed(error)) => self.fail(error)?,
-            None => {}
-        }
-        Ok(!is_all && !self.hung_up)
     }
 
     /// Writes what waits. Tells whether that is all.
@@ -281,56 +243,6 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
-    /// Has what was read carried out. False if others are to have their turn before all is.
-    fn route(&mut self) -> bool {
-        if let Phase::Joined(session) = &mut self.phase
-            && session.has_rest()
-        {
-            session.go_on(&mut self.wakes);
-            return false;
-        }
-        if self.frames.is_empty() {
-            return true;
-        }
-        let mut frames = std::mem::take(&mut self.frames);
-        let encoding = self.peer.encoding();
-        let (mut at, mut is_over) = (0, false);
-        while at < frames.len() && !is_over {
-            at += match &mut self.phase {
-                Phase::Opening => {
-                    self.open(&frames[at]);
-                    1
-                }
-                Phase::Challenged(..) | Phase::Held(..) => {
-                    self.authenticate(&frames[at]);
-                    1
-                }
-                Phase::Joined(session) => {
-                    let chunk = &frames[at..frames.len().min(at + CHUNK)];
-                    match route_chunk(session, chunk, encoding, &mut self.wakes) {
-                        Ok(done) => {
-                            is_over = done < chunk.len() || session.has_rest();
-                            done
-                        }
-                        Err(end) => {
-                            self.end_session(end);
-                            chunk.len()
-                        }
-                    }
-                }
-                Phase::Leaving => {
-                    self.await_goodbye(&frames[at]);
-                    1
-                }
-                Phase::Ending => frames.len() - at,
-            };
-        }
-        self.shared.received.fetch_add(at as u64, Ordering::Relaxed);
-        frames.drain(..at);
-        self.frames = frames;
-        !is_over
-    }
-
     fn open(&mut self, frame: &Bytes) {
         let received = Received::from_client(frame, self.peer.encoding());
         let hello = match message(&received) {
@@ -355,28 +267,44 @@ impl<'a> Connection<'a> {
             let why = format!("this router has no realm \"{}\"", hello.realm);
             return self.abort(uri::NO_SUCH_REALM, &why);
         }
-        let (store, id) = (self.shared.config.auth.as_ref(), self.peer.id());
-        let channel_id = self.transport.channel_id();
-        match AuthExchange::begin(store, hello.details, id, channel_id, self.origin) {
-            Ok(step) => self.go_on(hello.realm.into_owned(), step),
+        let (id, channel_id) = (self.peer.id(), self.transport.channel_id());
+        match Applicant::read(hello.details, id, channel_id, self.origin) {
+            Ok(applicant) => {
+                let certificate = self.transport.peer_certificate().map(<[u8]>::to_vec);
+                let applicant = Applicant { certificate, ..applicant };
+                let realm = hello.realm.into_owned();
+                self.follow(Login::begin(&self.shared.reception, realm, applicant));
+            }
             Err(error) => self.abort(uri::PROTOCOL_VIOLATION, &error.to_string()),
         }
     }
 
+    fn follow(&mut self, next: NowOrLater) {
+        match next {
+            Ok(next) => self.go_on(next),
+            Err(coming) => self.enter(Phase::Held(coming)),
+        }
+    }
+
     /// Sends what comes after HELLO: CHALLENGE, WELCOME or ABORT.
-    fn go_on(&mut self, realm: String, step: Step) {
-        match step {
-            Step::Challenged(login) => {
+    fn go_on(&mut self, next: Next) {
+        match next {
+            Next::Challenged(login) => {
                 let (method, extra) = login.question();
-                self.enter(Phase::Challenged(realm, login));
                 let extra = Dict::from_checked(extra.as_bytes());
-                let challenge = Challenge { method: method.into(), extra };
+                let challenge = Challenge { method, extra };
                 self.peer.send(&mut self.wakes, |out| challenge.write(out));
+                self.enter(Phase::Challenged(login));
             }
-            Step::LetIn(identity) => {
-                let realms = &self.shared.realms;
-                match realms.join(&realm, self.peer, identity, &mut self.wakes) {
-                    Ok(session) => {
+            Next::LetIn(realm, identity) => {
+                let (realms, config) = (&self.shared.realms, &self.shared.config);
+                let roles = config.roles.as_ref();
+                let authorizer = roles.and_then(|roles| roles.authorizer(&identity.authrole));
+                match realms.join(&realm, self.peer, *identity, &mut self.wakes) {
+                    Ok(mut session) => {
+                        if authorizer.is_some() || self.shared.desk.wants(QuestionKind::Action) {
+                            session.ask_about(authorizer);
+                        }
                         self.enter(Phase::Joined(session));
                         self.transport.limit(usize::MAX);
                     }
@@ -386,7 +314,7 @@ impl<'a> Connection<'a> {
                     }
                 }
             }
-            Step::Denied(denial) => self.abort(denial.reason, &denial.why),
+            Next::Denied(reason, why) => self.abort(&reason, &why),
         }
     }
 
@@ -403,12 +331,7 @@ impl<'a> Connection<'a> {
             Err(error) => return self.abort(uri::PROTOCOL_VIOLATION, &error.to_string()),
         };
         match std::mem::replace(&mut self.phase, Phase::Opening) {
-            Phase::Challenged(realm, login) => {
-                match verdict(login, &answer, &self.shared.hashers) {
-                    Ok(step) => self.go_on(realm, step),
-                    Err(verdict) => self.phase = Phase::Held(realm, verdict),
-                }
-            }
+            Phase::Challenged(login) => self.follow(login.answered(&answer)),
             // A second answer, before the first is judged.
             _ => self.abort(uri::PROTOCOL_VIOLATION, "AUTHENTICATE without CHALLENGE"),
         }
@@ -416,12 +339,10 @@ impl<'a> Connection<'a> {
 
     /// Goes on with a login that was held, when it is time.
     fn release(&mut self, cx: &mut Context<'_>) {
-        let Phase::Held(realm, verdict) = &mut self.phase else {
-            return;
-        };
-        if let Poll::Ready(step) = verdict.as_mut().poll(cx) {
-            let realm = std::mem::take(realm);
-            self.go_on(realm, step);
+        if let Phase::Held(coming) = &mut self.phase
+            && let Poll::Ready(next) = coming.as_mut().poll(cx)
+        {
+            self.go_on(next);
         }
     }
 
@@ -468,10 +389,11 @@ impl<'a> Connection<'a> {
         self.deadline = match (&phase, &self.phase) {
             (Phase::Opening | Phase::Joined(_), _) => None,
             // The time for HELLO is that for the whole login.
-            (Phase::Challenged(..) | Phase::Held(..), _) => self.deadline.take(),
+            (Phase::Challenged(_) | Phase::Held(_), _) => self.deadline.take(),
             (Phase::Ending, Phase::Leaving | Phase::Ending) => self.deadline.take(),
             _ => Some(Box::pin(sleep_until(Instant::now() + self.peer.goodbye_timeout()))),
         };
+        self.asking = None;
         self.phase = phase;
     }
 
