@@ -11,7 +11,7 @@ from relay import Relay
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "ROUTER.md"
-SECTION = "## Where it ends"
+SECTION = "## From here to a cluster"
 # The hosts of the document, and where they are here: addresses of their own, so that the ports stay the same.
 HOSTS = {"10.0.0.1": "127.0.0.1", "10.0.0.2": "127.0.0.2"}
 PORTS = ("8080", "8081")  # for the clients, for the other node
@@ -20,7 +20,7 @@ PORTS = ("8080", "8081")  # for the clients, for the other node
 def blocks() -> tuple[str, str, str]:
     """The configuration of node A, and a client's options with the embedded router and with the cluster."""
     section = DOCUMENT.read_text(encoding="utf-8").split(f"\n{SECTION}\n")[1].split("\n## ")[0]
-    node, alone, clustered = re.findall(r"^```json\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    alone, clustered, node = re.findall(r"^```json\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
     return node, alone, clustered
 
 
