@@ -38,6 +38,7 @@
  *   Values: lenses on received data
  *   Builders
  *   The embedded router
+ *   Questions of a router
  *   Authentication helpers
  *   Predefined URIs, and macros for payloads
  *
@@ -255,12 +256,12 @@
 #include <stdint.h>
 
 /** The version of this header; wamp_version() returns that of the library. */
-#define WAMP_VERSION "0.2.0"
+#define WAMP_VERSION "0.2.1"
 #define WAMP_VERSION_MAJOR 0
 #define WAMP_VERSION_MINOR 2
-#define WAMP_VERSION_PATCH 0
+#define WAMP_VERSION_PATCH 1
 /** As wamp_version_number() returns it. */
-#define WAMP_VERSION_NUMBER (0 << 16 | 2 << 8 | 0)
+#define WAMP_VERSION_NUMBER (0 << 16 | 2 << 8 | 1)
 
 /** As the size of a text: it ends with a NUL. (0 is the size of an empty text.) */
 #define WAMP_NUL SIZE_MAX
@@ -558,6 +559,20 @@
 #define WAMP_INTERNAL_ERROR 19
 
 /**
+ * Kind of event: a client wants to join the program's router. `uri` is the realm, `wamp_id` the id
+ * that its session will have, `details` say what is known of it; answer through
+ * wamp_event_question().
+ */
+#define WAMP_AUTHENTICATE 20
+
+/**
+ * Kind of event: a client of the program's router wants to call, register, publish or subscribe.
+ * `uri` is the procedure or topic, `wamp_id` the session's id, `details` say what it wants and who
+ * it is; answer through wamp_event_question().
+ */
+#define WAMP_AUTHORIZE 21
+
+/**
  * Flag of events. RESULT: this is a progressive result, more follow. INVOCATION: the caller
  * accepts progressive results.
  */
@@ -740,6 +755,12 @@ typedef struct wamp_invocation_t wamp_invocation_t;
 typedef struct wamp_message_t wamp_message_t;
 
 /**
+ * A question of the program's router, to be answered once. Lent in WAMP_AUTHENTICATE and
+ * WAMP_AUTHORIZE for the callback (or until the next poll); retain it to answer later.
+ */
+typedef struct wamp_question_t wamp_question_t;
+
+/**
  * A router inside this process. Made by wamp_router_new(), freed by wamp_router_free().
  */
 typedef struct wamp_router_t wamp_router_t;
@@ -813,7 +834,7 @@ typedef struct wamp_payload_t {
  */
 typedef struct wamp_event_t {
   /**
-   * The kind of event: WAMP_OPEN ... WAMP_INTERNAL_ERROR. Ignore kinds that you do not know.
+   * The kind of event: WAMP_OPEN ... WAMP_AUTHORIZE. Ignore kinds that you do not know.
    */
   uint32_t kind;
   /**
@@ -830,6 +851,7 @@ typedef struct wamp_event_t {
   uint32_t reserved;
   /**
    * The id that the request returned: of the subscription, registration, call or publication.
+   * AUTHENTICATE, AUTHORIZE: for the library's own use.
    */
   int64_t id;
   /**
@@ -2220,6 +2242,17 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
  * | `hello_timeout`      | seconds, 10    | from the connection to HELLO                         |
  * | `max_message_size`   | bytes, 16 MiB  | the largest message that is accepted and passed on   |
  * | `send_queue_bytes`   | bytes, 256 MiB | how much may wait for a client until it is dropped   |
+ * | `memory_limit`       | bytes, 1 GiB   | the memory that clients may make the router use, all |
+ * |                      |                | together: see below                                  |
+ * | `message_timeout`    | seconds, 60    | how long a message may take to come                  |
+ * | `max_unjoined_size`  | bytes, 64 KiB  | the largest message of a client that has not joined  |
+ * | `max_connections`    | number, 20000  | connections, joined or not                           |
+ * | `max_connections_per_address` | number, 1000 | those of one address (of IPv6: of one /64     |
+ * |                      |                | network), except this machine's and Unix sockets     |
+ * | `max_handshakes`     | number, 4096   | connections that have not joined yet; beyond it the  |
+ * |                      |                | oldest is dropped of the address that has the most   |
+ * | `trusted_proxies`    | list, []       | addresses and networks of proxies that tell for whom |
+ * |                      |                | they speak: X-Forwarded-For, PROXY protocol          |
  * | `disclose`           | object         | `caller`, `publisher`: if true, always disclosed     |
  * | `tls`                | object         | `cert`, `key`, for wss://, rss:// and https://;      |
  * |                      |                | `client_ca` signs the certificates that clients must |
@@ -2229,12 +2262,21 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
  * | `event_history`      | number, 0      | how many past events each realm keeps                |
  * | `strict_request_ids` | bool, true     | request ids count from 1 without a gap; with false   |
  * |                      |                | a client may use any that no call of its own has     |
+ * | `dispatch`           | string, thread | thread, manual or inline: as with connections        |
+ * | `question_timeout`   | seconds, 10    | for the answer of a callback or procedure that       |
+ * |                      |                | decides about a client; then it is refused           |
+ * | `max_questions`      | number, 1000   | questions to callbacks that may be open at a time;   |
+ * |                      |                | others wait                                          |
  * | `auth`               | object         | who may join: see below                              |
  * | `roles`              | object         | what they may do: see below                          |
  *
  * A client that reads nothing for 60 s while data is waiting for it is dropped, and so is one that
  * has silently disappeared, after 90 s. Until it has joined, its messages are limited to 64 KiB. A
  * URI in a request may have at most 8192 bytes.
+ *
+ * Above three quarters of `memory_limit`, clients that send much are not read until less is in
+ * use, and of the clients that take nothing for half a second the one with the most waiting is
+ * dropped. At the limit, large messages are refused, with WAMP_URI_UNAVAILABLE.
  *
  * Without `auth` every client may join, as `anonymous`; with it, those that its keys name:
  *
@@ -2274,6 +2316,13 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
  * unless they come while an answer to a failure of the same authid from the same address is being
  * held back: then they wait for their turn, and are refused where that takes longer than `most`.
  *
+ * Or clients decide: a method with {"authenticator": procedure, "realm": name} calls this
+ * procedure in that realm (without `realm`: in the one to be joined) with (realm, authid,
+ * details), as wamp_router_on_authenticate() has them. It answers with a dict: what an authid has
+ * above, `role`, and, if need be, `authid`, `realm` and `extra` of the session. For `ticket` it
+ * judges `details.ticket` itself and answers with the role, or with such a dict, as it does for
+ * `anonymous`. ERROR means that the client is not known.
+ *
  * `roles` lists for each role what it may do; without this key everything is allowed: {"roles":
  * {"user": [{"uri": "com.app.", "match": "prefix", "allow": {"call": true}}]}}, besides `call`
  * there are `register`, `publish`, `subscribe`. The most specific entry counts: an exact one
@@ -2282,6 +2331,14 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
  * the pattern matches; and the router's own procedures and topics tell a client only of
  * subscriptions to what it may subscribe to or publish, and of registrations of what it may call
  * or register. docs/RECIPES.md has examples.
+ *
+ * A role may also have {"permissions": list, "authorizer": procedure, "realm": name}: what the
+ * list allows (without it: everything) is allowed if this procedure does, too. It is called with
+ * (session, uri, action, options), where `options.match` is always there, and answers with true or
+ * false, or with {"allow", "disclose", "cache"}: see wamp_question_allow(). If it fails or is not
+ * there the request is refused with `wamp.error.authorization_failed`; a session that has
+ * registered it is not asked about. The program itself decides by wamp_router_on_authenticate()
+ * and wamp_router_on_authorize().
  *
  * Returns NULL on failure, with the reason in wamp_last_error(). Free it with wamp_router_free().
  */
@@ -2312,7 +2369,11 @@ WAMP_API const char *wamp_router_url(struct wamp_router_t *router);
 /**
  * The router's counters, as the kwargs of a message: `clients` (connected, joined or not),
  * `sessions`, `subscriptions`, `registrations`, `pending_calls`, `messages_in`, `messages_out`,
- * `dropped` (clients that did not read; see `send_queue_bytes`). To be freed by
+ * `dropped` (clients that did not read; see `send_queue_bytes`), `memory` (bytes that count
+ * against `memory_limit`), `refused_messages` and `dropped_stalled` (because of `memory_limit`),
+ * `dropped_late` (clients whose messages took longer than `message_timeout`),
+ * `refused_connections`, `refused_addresses` and `dropped_handshakes` (because of
+ * `max_connections`, `max_connections_per_address` and `max_handshakes`). To be freed by
  * wamp_message_free(). NULL on failure.
  */
 WAMP_API struct wamp_message_t *wamp_router_stats(struct wamp_router_t *router);
@@ -2332,19 +2393,171 @@ WAMP_API int wamp_router_kick(struct wamp_router_t *router, int64_t session, con
  * `wamp.error.canceled`, and each client gets a GOODBYE with `wamp.close.system_shutdown`, after
  * which clients reconnect by themselves. Returns when each has answered; a client that has not
  * answered within `timeout_ms` (negative: no limit) is cut off. The router's ports and Unix
- * sockets are free then. It still has to be freed.
+ * sockets are free then, and none of its callbacks is running, unless this is called in one. It
+ * still has to be freed.
  *
- * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_TIMEOUT (a client was cut off), WAMP_ERR_DEADLOCK
- * (in a callback of inline dispatch), WAMP_ERR_FORKED.
+ * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_TIMEOUT (a client was cut off, or a callback is
+ * still running), WAMP_ERR_DEADLOCK (in a callback of inline dispatch), WAMP_ERR_FORKED.
  */
 WAMP_API int wamp_router_close(struct wamp_router_t *router, int timeout_ms);
 
 /**
  * Stops a router and frees it. Its clients get a GOODBYE, which has been written to their sockets
  * when this returns, except in a callback of inline dispatch. It does not wait for their answers:
- * each has a second for that, unless the process ends. Returns WAMP_OK or WAMP_ERR_HANDLE.
+ * each has a second for that, unless the process ends. Questions that are open are refused, and no
+ * further callback is called, though one may still be running. Returns WAMP_OK or WAMP_ERR_HANDLE.
  */
 WAMP_API int wamp_router_free(struct wamp_router_t *router);
+
+/**
+ * Sets the callback for WAMP_AUTHENTICATE, called when a client wants to join: the program decides
+ * whether it may, and as whom.
+ *
+ * It decides through wamp_event_question(): at once, or, after retaining that, later and from any
+ * thread, within the router's `question_timeout`; without an answer the client is refused. With
+ * `auth`, it is asked last, about clients that have proved by a method of `auth` who they are:
+ * `authid`, `authrole` and `authmethod` in the details are what they have proved. Without `auth`
+ * it alone decides, and can challenge the client by wamp_question_challenge() before it does;
+ * `authid` is what the client claims then. `realm`, `session`, `authmethods`, `authextra` and
+ * `transport` (`peer`: the address, of IPv6 its network; `channel_id` of TLS, as cryptosign binds
+ * to it; `client_cert`: the certificate that the client has shown, PEM; each may be null) are
+ * always there.
+ *
+ * Set it before wamp_router_listen(). With a NULL callback nothing is asked, except that in manual
+ * mode the event comes through wamp_router_poll(). The router's option `dispatch` decides on which
+ * thread it runs; callbacks of one router run one after the other. `free` (may be NULL) runs
+ * exactly once: when another callback takes its place, when the router is freed, or when this call
+ * fails. Returns WAMP_OK or WAMP_ERR_HANDLE.
+ */
+WAMP_API int wamp_router_on_authenticate(struct wamp_router_t *router,
+                                         wamp_callback_t callback,
+                                         void *user_data,
+                                         wamp_free_t free);
+
+/**
+ * Sets the callback for WAMP_AUTHORIZE, called when a client that has joined from now on wants to
+ * call, register, publish or subscribe: the program decides whether it may.
+ *
+ * It is asked about what the key `roles` allows; without that key, about everything. The details
+ * are `action` ("call", "register", "publish", "subscribe"), `uri`, `match` ("exact", "prefix",
+ * "wildcard": a pattern stands for everything that it matches), `options`, and `session`, `realm`,
+ * `authid`, `authrole`, `authmethod`, `authprovider` of the client. It decides through
+ * wamp_event_question(), as wamp_router_on_authenticate() has it; without an answer the request is
+ * refused with `wamp.error.authorization_failed`. Meanwhile the client's later messages wait, and
+ * nobody else's: do not wait in it for that client. Requests that are made often are better
+ * answered with `cache`. A testament is asked about as the publication that it will be, when it is
+ * made. For all else see wamp_router_on_authenticate(). Returns as
+ * wamp_router_on_authenticate().
+ */
+WAMP_API int wamp_router_on_authorize(struct wamp_router_t *router,
+                                      wamp_callback_t callback,
+                                      void *user_data,
+                                      wamp_free_t free);
+
+/**
+ * Manual mode: runs the router's callbacks on this thread, as wamp_connection_dispatch() does
+ * those of a connection. Returns the number of events, or WAMP_ERR_HANDLE, WAMP_ERR_STATE (not in
+ * manual mode), WAMP_ERR_DEADLOCK (inside one of these callbacks).
+ */
+WAMP_API int wamp_router_dispatch(struct wamp_router_t *router, int max, int timeout_ms);
+
+/**
+ * Manual mode: fills an array with views of the router's events, as wamp_connection_poll() does
+ * with those of a connection. The views and the questions that they lend are valid until the next
+ * poll, dispatch or free; a question that was neither answered nor retained by then is refused.
+ * Returns the number of events, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_STATE (not in
+ * manual mode), WAMP_ERR_DEADLOCK (inside a callback of the router).
+ */
+WAMP_API int wamp_router_poll(struct wamp_router_t *router,
+                              struct wamp_event_t *events,
+                              size_t event_size,
+                              int max,
+                              int timeout_ms);
+
+/**
+ * Manual mode: a file descriptor that is readable while events of the router are waiting, as
+ * wamp_connection_fd() has it. It is closed when the router is freed. Returns the fd (>= 0), or
+ * WAMP_ERR_HANDLE, WAMP_ERR_STATE (not in manual mode), WAMP_ERR_EXHAUSTED.
+ */
+WAMP_API int wamp_router_fd(struct wamp_router_t *router);
+
+/**
+ * Manual mode, for hosts without file descriptors: `wakeup` is called when events of the router
+ * start to wait, as wamp_connection_set_wakeup() has it. Returns WAMP_OK, or WAMP_ERR_HANDLE,
+ * WAMP_ERR_STATE (not in manual mode).
+ */
+WAMP_API int wamp_router_set_wakeup(struct wamp_router_t *router,
+                                    wamp_wakeup_t wakeup,
+                                    void *user_data,
+                                    wamp_free_t free);
+
+/* ---- Questions of a router --------------------------------------------------------------------- */
+
+/**
+ * The question of a WAMP_AUTHENTICATE or WAMP_AUTHORIZE, to be answered once by
+ * wamp_question_allow(), wamp_question_deny() or wamp_question_challenge().
+ *
+ * It is lent for the callback, or until the next poll; to answer later, retain it. NULL for other
+ * events, and once the question has ended.
+ */
+WAMP_API struct wamp_question_t *wamp_event_question(const struct wamp_event_t *event);
+
+/**
+ * Keeps a question beyond its callback, to answer it later from any thread; each retain needs a
+ * matching wamp_question_release(). The client waits meanwhile, up to the router's
+ * `question_timeout`. Returns WAMP_OK or WAMP_ERR_HANDLE.
+ */
+WAMP_API int wamp_question_retain(struct wamp_question_t *question);
+
+/**
+ * Gives a question back. If it was never answered and no other reference is left, it is answered
+ * as by wamp_question_deny(question, NULL, NULL). Returns WAMP_OK or WAMP_ERR_HANDLE, also for one
+ * that this program did not retain.
+ */
+WAMP_API int wamp_question_release(struct wamp_question_t *question);
+
+/**
+ * Says yes: the client may join, or do what it wants. Allowed on any thread, once.
+ *
+ * `options` (JSON object, may be NULL) is copied. For WAMP_AUTHENTICATE it says under which
+ * `authid`, `authrole`, `authmethod`, `authprovider` and `realm`, and which `authextra` the client
+ * is told; what it leaves out is as `auth` of the router has it. Without `auth`, the authid is
+ * what the client claims to be, the role "user", and both are made for one that claims nothing
+ * ("anonymous"). For WAMP_AUTHORIZE: with `cache` (true or false) the answer holds for the same
+ * action and URI as long as the session lasts, with `disclose` callees and subscribers are told
+ * who the client is.
+ *
+ * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_UTF8, WAMP_ERR_OPTION (the question is still open
+ * then), WAMP_ERR_STATE (answered already), WAMP_ERR_CLOSED (too late: the client has left, or the
+ * time is over).
+ */
+WAMP_API int wamp_question_allow(struct wamp_question_t *question, const char *options);
+
+/**
+ * Says no. Allowed on any thread, once.
+ *
+ * `reason` is a URI, NULL for `wamp.error.authentication_failed` or `wamp.error.not_authorized`;
+ * `message` (may be NULL) is a text for people, which the client is told. A login is refused
+ * after the delay that failed logins have, and without `message` in the same words as by the
+ * router itself: say no more to those who may be guessing. A publication that is not to be
+ * acknowledged fails silently. Returns as wamp_question_allow(), and WAMP_ERR_URI.
+ */
+WAMP_API int wamp_question_deny(struct wamp_question_t *question,
+                                const char *reason,
+                                const char *message);
+
+/**
+ * Asks back, for WAMP_AUTHENTICATE alone: the client is sent a CHALLENGE, and its answer comes as
+ * another WAMP_AUTHENTICATE, whose details have `method`, `challenge` (the `extra` given here),
+ * `signature` and `extra` of the answer as well. Can be done several times in one login.
+ *
+ * `method` is one of those that the client has offered, such as "ticket"; `extra` (JSON object,
+ * may be NULL) is what the method needs. Both are copied. Returns as wamp_question_allow(), and
+ * WAMP_ERR_ARGUMENT.
+ */
+WAMP_API int wamp_question_challenge(struct wamp_question_t *question,
+                                     const char *method,
+                                     const char *extra);
 
 /* ---- Authentication helpers -------------------------------------------------------------------- */
 

@@ -100,6 +100,7 @@ scenarios!(
         local_queue
         local_quiesce
         local_router
+        local_router_hooks
         local_shutdown
         local_shutdown_again
         local_sigpipe

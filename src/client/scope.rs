@@ -40,13 +40,14 @@ pub(super) fn is_inside(key: usize) -> bool {
 }
 
 /// Marks this thread as an I/O thread, or as inside a wakeup of the host, until dropped.
-pub(super) struct FlagScope {
+pub struct FlagScope {
     flag: &'static LocalKey<Cell<bool>>,
     before: bool,
 }
 
 impl FlagScope {
-    pub(super) fn io() -> FlagScope {
+    /// This thread runs a task of the I/O threads.
+    pub fn io() -> FlagScope {
         FlagScope { flag: &IN_IO, before: IN_IO.replace(true) }
     }
 

@@ -11,12 +11,9 @@ use super::args::{self, Out, Text, from_c};
 use super::guard::guard;
 use super::handles::find;
 use super::loan;
-use super::polled::PolledEvents;
+use super::polled::{EventArray, PolledEvents};
 use super::target::{CWakeup, UserData};
 use super::types::*;
-
-/// No wamp_event_t of a later header will be larger: what is, is no size of one.
-const MOST_EVENT_SIZE: usize = 64 * 1024;
 
 /// Starts connecting and joining the realm, and returns at once: WAMP_OPEN or WAMP_CLOSE follows.
 ///
@@ -169,34 +166,15 @@ pub unsafe extern "C" fn wamp_connection_poll(
 ) -> c_int {
     guard(|| {
         let object = find(connection)?;
-        let max = usize::try_from(max).ok().filter(|max| *max > 0 && !events.is_null());
-        let max = max.ok_or_else(|| {
-            Failure::new(Status::Argument, "`events` is NULL, or `max` is not positive")
-        })?;
-        if event_size < size_of::<wamp_event_t>()
-            || event_size > MOST_EVENT_SIZE
-            || !event_size.is_multiple_of(align_of::<wamp_event_t>())
-        {
-            let text = "`event_size` is not sizeof(wamp_event_t): was the program compiled with \
-                        the wamp.h of this library?";
-            return Err(Failure::new(Status::Argument, text));
-        }
+        let array = EventArray::new(events, event_size, max)?;
         object.end_polled();
         let client = &object.client;
-        let notices = client.poll(max, args::deadline(timeout_ms))?;
+        let notices = client.poll(array.max(), args::deadline(timeout_ms))?;
         let count = notices.len() as c_int;
         if count > 0 {
             let polled = PolledEvents::new(notices);
-            let more = event_size - size_of::<wamp_event_t>();
-            // SAFETY: by the caller's promise there is room for `max` elements of `event_size`
-            // bytes; there are at most `max`, and each is at least as large as the struct.
-            polled.for_each(|index, event| unsafe {
-                let place = events.cast::<u8>().add(index * event_size);
-                place.cast::<wamp_event_t>().write(event);
-                if more > 0 {
-                    place.add(size_of::<wamp_event_t>()).write_bytes(0, more);
-                }
-            });
+            // SAFETY: by the caller's promise there is room for `max` elements of `event_size`.
+            polled.for_each(|index, event| unsafe { array.put(index, event) });
             let former = lock(&object.polled).replace(Box::new(polled));
             // What another thread's poll has shown is freed once the lock is not held.
             drop(former);

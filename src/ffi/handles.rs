@@ -12,7 +12,7 @@ use crate::client::{Failure, Session, Status};
 
 use super::objects::{
     BuilderObject, Challenge, ConnectionObject, Invocation, Lendable, Message, PendingAttempt,
-    RouterObject, SessionObject,
+    RouterObject, RouterQuestion, SessionObject,
 };
 use super::slab::Slab;
 use super::tag::Tag;
@@ -56,6 +56,7 @@ handles! {
     wamp_router_t, Router, ROUTERS: RouterObject;
     wamp_challenge_t, Challenge, CHALLENGES: Lendable<Challenge>;
     wamp_attempt_t, Attempt, ATTEMPTS: Lendable<PendingAttempt>;
+    wamp_question_t, Question, QUESTIONS: Lendable<RouterQuestion>;
     wamp_buffer_t, Buffer, BUFFERS: Mutex<Vec<u8>>;
 }
 

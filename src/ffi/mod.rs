@@ -11,11 +11,13 @@
 //!   which they are read.
 //! * `objects`: what handles lead to; `handles`: the registry of them; `loan`: those that events
 //!   lend; `event_handles`: all that one event lends.
+//! * `router_host`: the questions of a router on their way to the program.
 //! * `view`: events as C sees them. `target`: C callbacks as the client knows them. `requests`:
 //!   the common part of a session's requests.
 //! * [`library`], [`setup`], [`connection`], [`durable`], [`attempt`], [`challenge`], [`codec`],
 //!   [`session`], [`pubsub`], [`rpc`], [`invocation`], [`event`], [`arg`], [`report`], [`value`],
-//!   [`builder`], [`router`], [`auth`]: the functions, one file per object.
+//!   [`builder`], [`question`], [`router`], [`router_events`], [`auth`]: the functions, one file
+//!   per object.
 #![expect(unsafe_code, reason = "C calls these functions with pointers")]
 #![expect(non_camel_case_types, reason = "types are named as C has them")]
 
@@ -40,9 +42,12 @@ mod loan;
 mod objects;
 mod polled;
 pub mod pubsub;
+pub mod question;
 pub mod report;
 mod requests;
 pub mod router;
+pub mod router_events;
+mod router_host;
 pub mod rpc;
 pub mod session;
 pub mod setup;

@@ -12,9 +12,10 @@ use crate::client::on_connect::Attempt;
 use crate::client::{Connection, Failure, Notice, Session, lock};
 use crate::codec::{Builder, PayloadRef};
 use crate::protocol::{RequestError, uri};
-use crate::router::Router;
+use crate::router::{Question, Router};
 
 use super::lens::View;
+use super::router_host::{Loan as Loaned, RouterHost};
 use super::types::{wamp_event_t, wamp_payload_t};
 
 /// An object that events lend. Once nobody has a reference any more, unanswered, it answers itself.
@@ -182,6 +183,31 @@ pub(super) struct RouterObject {
     pub(super) router: Arc<Router>,
     /// The URLs that it listens at, in the order in which it was told to.
     pub(super) urls: Mutex<Vec<Arc<CStr>>>,
+    /// The side of the program that it asks.
+    pub(super) host: Arc<RouterHost>,
+    /// The events that the last poll has shown, and what they lend.
+    pub(super) polled: Mutex<Option<PolledQuestions>>,
+}
+
+/// The events of one poll, and what they lend.
+pub(super) type PolledQuestions = (Box<dyn Polled>, Vec<Loaned>);
+
+impl RouterObject {
+    /// Ends what the last poll has shown.
+    pub(super) fn end_polled(&self) {
+        let polled = lock(&self.polled).take();
+        drop(polled.map(|(polled, loans)| (polled.end(), loans)));
+    }
+}
+
+/// A question of a router.
+pub(super) struct RouterQuestion(pub(super) Arc<Question>);
+
+impl Loan for RouterQuestion {
+    fn answer_itself(&self) {
+        // Refused if there was an answer: then that holds.
+        let _ = self.0.deny(None, None);
+    }
 }
 
 /// A session of the program.

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::client::runtime::{self, Closable};
 use crate::client::scope;
-use crate::client::{Failure, Status, lock};
+use crate::client::{Failure, Mode, Status, lock};
+use crate::os::SignalMask;
 use crate::protocol::event::c_text;
 use crate::protocol::uri;
 use crate::router::{Router, RouterError};
@@ -15,7 +16,9 @@ use super::args::{self, Out, Text, from_c};
 use super::guard::{guard, quiet_panics};
 use super::handles::{self, find};
 use super::objects::RouterObject;
+use super::question;
 use super::report::report;
+use super::router_host::{HostOf, RouterHost};
 use super::types::*;
 
 /// The time that I/O threads get to write what needs nobody's help: they may have much to do.
@@ -66,6 +69,17 @@ impl From<RouterError> for Failure {
 /// | `hello_timeout`      | seconds, 10    | from the connection to HELLO                         |
 /// | `max_message_size`   | bytes, 16 MiB  | the largest message that is accepted and passed on   |
 /// | `send_queue_bytes`   | bytes, 256 MiB | how much may wait for a client until it is dropped   |
+/// | `memory_limit`       | bytes, 1 GiB   | the memory that clients may make the router use, all |
+/// |                      |                | together: see below                                  |
+/// | `message_timeout`    | seconds, 60    | how long a message may take to come                  |
+/// | `max_unjoined_size`  | bytes, 64 KiB  | the largest message of a client that has not joined  |
+/// | `max_connections`    | number, 20000  | connections, joined or not                           |
+/// | `max_connections_per_address` | number, 1000 | those of one address (of IPv6: of one /64     |
+/// |                      |                | network), except this machine's and Unix sockets     |
+/// | `max_handshakes`     | number, 4096   | connections that have not joined yet; beyond it the  |
+/// |                      |                | oldest is dropped of the address that has the most   |
+/// | `trusted_proxies`    | list, []       | addresses and networks of proxies that tell for whom |
+/// |                      |                | they speak: X-Forwarded-For, PROXY protocol          |
 /// | `disclose`           | object         | `caller`, `publisher`: if true, always disclosed     |
 /// | `tls`                | object         | `cert`, `key`, for wss://, rss:// and https://;      |
 /// |                      |                | `client_ca` signs the certificates that clients must |
@@ -75,12 +89,21 @@ impl From<RouterError> for Failure {
 /// | `event_history`      | number, 0      | how many past events each realm keeps                |
 /// | `strict_request_ids` | bool, true     | request ids count from 1 without a gap; with false   |
 /// |                      |                | a client may use any that no call of its own has     |
+/// | `dispatch`           | string, thread | thread, manual or inline: as with connections        |
+/// | `question_timeout`   | seconds, 10    | for the answer of a callback or procedure that       |
+/// |                      |                | decides about a client; then it is refused           |
+/// | `max_questions`      | number, 1000   | questions to callbacks that may be open at a time;   |
+/// |                      |                | others wait                                          |
 /// | `auth`               | object         | who may join: see below                              |
 /// | `roles`              | object         | what they may do: see below                          |
 ///
 /// A client that reads nothing for 60 s while data is waiting for it is dropped, and so is one that
 /// has silently disappeared, after 90 s. Until it has joined, its messages are limited to 64 KiB. A
 /// URI in a request may have at most 8192 bytes.
+///
+/// Above three quarters of `memory_limit`, clients that send much are not read until less is in
+/// use, and of the clients that take nothing for half a second the one with the most waiting is
+/// dropped. At the limit, large messages are refused, with WAMP_URI_UNAVAILABLE.
 ///
 /// Without `auth` every client may join, as `anonymous`; with it, those that its keys name:
 ///
@@ -120,6 +143,13 @@ impl From<RouterError> for Failure {
 /// unless they come while an answer to a failure of the same authid from the same address is being
 /// held back: then they wait for their turn, and are refused where that takes longer than `most`.
 ///
+/// Or clients decide: a method with {"authenticator": procedure, "realm": name} calls this
+/// procedure in that realm (without `realm`: in the one to be joined) with (realm, authid,
+/// details), as wamp_router_on_authenticate() has them. It answers with a dict: what an authid has
+/// above, `role`, and, if need be, `authid`, `realm` and `extra` of the session. For `ticket` it
+/// judges `details.ticket` itself and answers with the role, or with such a dict, as it does for
+/// `anonymous`. ERROR means that the client is not known.
+///
 /// `roles` lists for each role what it may do; without this key everything is allowed: {"roles":
 /// {"user": [{"uri": "com.app.", "match": "prefix", "allow": {"call": true}}]}}, besides `call`
 /// there are `register`, `publish`, `subscribe`. The most specific entry counts: an exact one
@@ -129,14 +159,25 @@ impl From<RouterError> for Failure {
 /// subscriptions to what it may subscribe to or publish, and of registrations of what it may call
 /// or register. docs/RECIPES.md has examples.
 ///
+/// A role may also have {"permissions": list, "authorizer": procedure, "realm": name}: what the
+/// list allows (without it: everything) is allowed if this procedure does, too. It is called with
+/// (session, uri, action, options), where `options.match` is always there, and answers with true or
+/// false, or with {"allow", "disclose", "cache"}: see wamp_question_allow(). If it fails or is not
+/// there the request is refused with `wamp.error.authorization_failed`; a session that has
+/// registered it is not asked about. The program itself decides by wamp_router_on_authenticate()
+/// and wamp_router_on_authorize().
+///
 /// Returns NULL on failure, with the reason in wamp_last_error(). Free it with wamp_router_free().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_new(config: *const c_char) -> *mut wamp_router_t {
     from_c!(config: Text);
     guard(|| {
         quiet_panics();
-        let object =
-            RouterObject { router: Router::new(config.optional()?)?, urls: Mutex::default() };
+        let router = Router::new(config.optional()?)?;
+        let host = RouterHost::new(router.dispatch(), question::lend);
+        router.set_host(Arc::new(HostOf(host.clone())));
+        let (urls, polled) = (Mutex::default(), Mutex::default());
+        let object = RouterObject { router, urls, host, polled };
         handles::insert(Arc::new(object)).ok_or_else(|| Status::Internal.into())
     })
 }
@@ -162,6 +203,7 @@ pub unsafe extern "C" fn wamp_router_listen(
         listening.set(std::ptr::null());
         let object = find(router)?;
         let url = url.required()?;
+        object.host.queue.set_signals(SignalMask::current());
         let weak: Weak<RouterObject> = Arc::downgrade(&object);
         let handle = runtime::enter(weak)?;
         let url = object.router.listen(url, &handle).inspect_err(|error| {
@@ -192,7 +234,11 @@ pub unsafe extern "C" fn wamp_router_url(router: *mut wamp_router_t) -> *const c
 
 /// The router's counters, as the kwargs of a message: `clients` (connected, joined or not),
 /// `sessions`, `subscriptions`, `registrations`, `pending_calls`, `messages_in`, `messages_out`,
-/// `dropped` (clients that did not read; see `send_queue_bytes`). To be freed by
+/// `dropped` (clients that did not read; see `send_queue_bytes`), `memory` (bytes that count
+/// against `memory_limit`), `refused_messages` and `dropped_stalled` (because of `memory_limit`),
+/// `dropped_late` (clients whose messages took longer than `message_timeout`),
+/// `refused_connections`, `refused_addresses` and `dropped_handshakes` (because of
+/// `max_connections`, `max_connections_per_address` and `max_handshakes`). To be freed by
 /// wamp_message_free(). NULL on failure.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_stats(router: *mut wamp_router_t) -> *mut wamp_message_t {
@@ -207,6 +253,13 @@ pub unsafe extern "C" fn wamp_router_stats(router: *mut wamp_router_t) -> *mut w
             "messages_in": stats.messages_in,
             "messages_out": stats.messages_out,
             "dropped": stats.dropped,
+            "memory": stats.memory,
+            "refused_messages": stats.refused_messages,
+            "dropped_stalled": stats.dropped_stalled,
+            "dropped_late": stats.dropped_late,
+            "refused_connections": stats.refused_connections,
+            "refused_addresses": stats.refused_addresses,
+            "dropped_handshakes": stats.dropped_handshakes,
         }))
     })
 }
@@ -247,10 +300,11 @@ pub unsafe extern "C" fn wamp_router_kick(
 /// `wamp.error.canceled`, and each client gets a GOODBYE with `wamp.close.system_shutdown`, after
 /// which clients reconnect by themselves. Returns when each has answered; a client that has not
 /// answered within `timeout_ms` (negative: no limit) is cut off. The router's ports and Unix
-/// sockets are free then. It still has to be freed.
+/// sockets are free then, and none of its callbacks is running, unless this is called in one. It
+/// still has to be freed.
 ///
-/// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_TIMEOUT (a client was cut off), WAMP_ERR_DEADLOCK
-/// (in a callback of inline dispatch), WAMP_ERR_FORKED.
+/// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_TIMEOUT (a client was cut off, or a callback is
+/// still running), WAMP_ERR_DEADLOCK (in a callback of inline dispatch), WAMP_ERR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_close(router: *mut wamp_router_t, timeout_ms: c_int) -> c_int {
     guard(|| {
@@ -260,21 +314,29 @@ pub unsafe extern "C" fn wamp_router_close(router: *mut wamp_router_t, timeout_m
             return Err(Failure::new(Status::Deadlock, text));
         }
         let limit = args::timeout(timeout_ms).unwrap_or(args::NO_LIMIT);
-        match object.router.close_within(Instant::now() + limit) {
-            true => Ok(0),
-            false => Err(Failure::new(Status::Timeout, "a client did not answer the GOODBYE")),
+        let deadline = Instant::now() + limit;
+        if !object.router.close_within(deadline) {
+            return Err(Failure::new(Status::Timeout, "a client did not answer the GOODBYE"));
         }
+        let queue = &object.host.queue;
+        if queue.mode() != Mode::Manual && !queue.is_inside() && !queue.wait_idle(deadline) {
+            return Err(Failure::new(Status::Timeout, "a callback of the router is still running"));
+        }
+        Ok(0)
     })
 }
 
 /// Stops a router and frees it. Its clients get a GOODBYE, which has been written to their sockets
 /// when this returns, except in a callback of inline dispatch. It does not wait for their answers:
-/// each has a second for that, unless the process ends. Returns WAMP_OK or WAMP_ERR_HANDLE.
+/// each has a second for that, unless the process ends. Questions that are open are refused, and no
+/// further callback is called, though one may still be running. Returns WAMP_OK or WAMP_ERR_HANDLE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_free(router: *mut wamp_router_t) -> c_int {
     guard(|| {
         let object = handles::remove(router)?;
         object.router.close();
+        object.host.free();
+        object.end_polled();
         if !scope::in_io() {
             object.router.wait_said(Instant::now() + SAYING);
         }

@@ -16,6 +16,7 @@ pub(super) enum Tag {
     Challenge = 8,
     Attempt = 9,
     Buffer = 10,
+    Question = 11,
 }
 
 const TAG_SHIFT: u32 = 60;

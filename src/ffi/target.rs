@@ -93,7 +93,9 @@ impl EventHandler for CTarget {
             | NoticeKind::Close
             | NoticeKind::Writable
             | NoticeKind::UserError
-            | NoticeKind::InternalError => self.handler,
+            | NoticeKind::InternalError
+            | NoticeKind::Authenticate
+            | NoticeKind::Authorize => self.handler,
         };
         // Lent also without a callback: an invocation that nobody hears is answered with an error.
         let handles = EventHandles::new(notice);

@@ -116,6 +116,14 @@ pub const WAMP_USER_ERROR: u32 = 18;
 /// Kind of event: no transport could be opened, the peer violated the protocol, or a challenge was
 /// not answered. `message` is a sentence, `status` says which; WAMP_CLOSE follows.
 pub const WAMP_INTERNAL_ERROR: u32 = 19;
+/// Kind of event: a client wants to join the program's router. `uri` is the realm, `wamp_id` the id
+/// that its session will have, `details` say what is known of it; answer through
+/// wamp_event_question().
+pub const WAMP_AUTHENTICATE: u32 = 20;
+/// Kind of event: a client of the program's router wants to call, register, publish or subscribe.
+/// `uri` is the procedure or topic, `wamp_id` the session's id, `details` say what it wants and who
+/// it is; answer through wamp_event_question().
+pub const WAMP_AUTHORIZE: u32 = 21;
 
 /// Flag of events. RESULT: this is a progressive result, more follow. INVOCATION: the caller
 /// accepts progressive results.
@@ -205,6 +213,9 @@ pub struct wamp_builder_t(());
 pub struct wamp_buffer_t(());
 /// A router inside this process. Made by wamp_router_new(), freed by wamp_router_free().
 pub struct wamp_router_t(());
+/// A question of the program's router, to be answered once. Lent in WAMP_AUTHENTICATE and
+/// WAMP_AUTHORIZE for the callback (or until the next poll); retain it to answer later.
+pub struct wamp_question_t(());
 
 /// A payload, lent in either direction: encoded args and kwargs.
 ///
@@ -237,7 +248,7 @@ pub struct wamp_payload_t {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct wamp_event_t {
-    /// The kind of event: WAMP_OPEN ... WAMP_INTERNAL_ERROR. Ignore kinds that you do not know.
+    /// The kind of event: WAMP_OPEN ... WAMP_AUTHORIZE. Ignore kinds that you do not know.
     pub kind: u32,
     /// WAMP_FLAG_PROGRESS, WAMP_FLAG_MORE, WAMP_FLAG_CONTINUED.
     pub flags: u32,
@@ -246,6 +257,7 @@ pub struct wamp_event_t {
     /// 0.
     pub reserved: u32,
     /// The id that the request returned: of the subscription, registration, call or publication.
+    /// AUTHENTICATE, AUTHORIZE: for the library's own use.
     pub id: i64,
     /// The router's id. EVENT and PUBLISHED: publication; SUBSCRIBED: subscription; REGISTERED:
     /// registration; INVOCATION: request; OPEN: session.

@@ -44,7 +44,10 @@ pub(super) fn to_c_event(
         id: event.id as i64,
         wamp_id: (event.wamp_id & INVOCATION_ID) as i64,
         user_data,
-        connection: handles::from_key(notice.connection),
+        connection: match notice.connection {
+            0 => ptr::null_mut(),
+            key => handles::from_key(key),
+        },
         session: handles.session(),
         invocation: handles.invocation(),
         uri,
@@ -90,6 +93,8 @@ pub(super) fn kind(kind: NoticeKind) -> u32 {
         NoticeKind::Suspended => WAMP_SUSPENDED,
         NoticeKind::UserError => WAMP_USER_ERROR,
         NoticeKind::InternalError => WAMP_INTERNAL_ERROR,
+        NoticeKind::Authenticate => WAMP_AUTHENTICATE,
+        NoticeKind::Authorize => WAMP_AUTHORIZE,
         NoticeKind::Session(EventKind::Challenge) => WAMP_CHALLENGE,
         NoticeKind::Session(EventKind::Interrupt) => WAMP_INTERRUPT,
         NoticeKind::Session(EventKind::Subscribed) => WAMP_SUBSCRIBED,
@@ -128,6 +133,8 @@ pub(super) fn kind_name(kind: u32) -> &'static str {
         WAMP_SUSPENDED => "SUSPENDED",
         WAMP_USER_ERROR => "USER_ERROR",
         WAMP_INTERNAL_ERROR => "INTERNAL_ERROR",
+        WAMP_AUTHENTICATE => "AUTHENTICATE",
+        WAMP_AUTHORIZE => "AUTHORIZE",
         _ => "event",
     }
 }
@@ -180,6 +187,19 @@ impl<'c> Seen<'c> {
     pub(super) fn invocation(self) -> *mut wamp_invocation_t {
         // SAFETY: as above.
         if self.event.is_null() { ptr::null_mut() } else { unsafe { (*self.event).invocation } }
+    }
+
+    /// The question that it lends; NULL if there is none.
+    pub(super) fn question(self) -> *mut wamp_question_t {
+        if self.event.is_null() {
+            return ptr::null_mut();
+        }
+        // SAFETY: as above.
+        let (kind, id) = unsafe { ((*self.event).kind, (*self.event).id) };
+        match kind {
+            WAMP_AUTHENTICATE | WAMP_AUTHORIZE => handles::from_key(id as u64),
+            _ => ptr::null_mut(),
+        }
     }
 
     fn token(self) -> Option<u64> {

@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::codec::{Dict, DictWriter, Encoding, Out, Rules, Unsendable};
 use crate::protocol::ids::IdMap;
 use crate::protocol::message::{
@@ -13,13 +15,16 @@ use crate::protocol::message::{
 };
 use crate::protocol::uri::{self, Match};
 
+use super::budget;
 use super::event_store::EventStore;
 use super::meta_event::{MetaEvent, subscription_details};
 use super::options::{flag, read_match};
 use super::pattern::{Entry, Table};
 use super::peer::{Peer, Subscribers, WakeList};
 use super::publication::{Publication, PublishOptions};
-use super::request::{Fault, Refusal, check_own_uri, check_pattern, is_reserved};
+use super::request::{
+    Fault, Refusal, check_memory, check_own_uri, check_pattern, is_large, is_reserved,
+};
 use super::roles::{Action, Kind};
 
 /// All subscriptions of a realm.
@@ -57,6 +62,18 @@ enum State {
     Ready,
     /// This encoding cannot carry it.
     Impossible,
+}
+
+impl Encoded {
+    /// Encodes it, unless the encoding cannot carry it, or there is no memory for it.
+    fn encode(&mut self, event: &Event<'_>, encoding: Encoding) {
+        self.state = State::Impossible;
+        let mut out = Out::new(&mut self.bytes, encoding, Rules::Tolerant);
+        event.write(&mut out);
+        if out.finish().is_ok() {
+            self.state = State::Ready;
+        }
+    }
 }
 
 /// The reach of an event.
@@ -180,7 +197,8 @@ impl Broker {
         let options = PublishOptions::read(message.options)?;
         let permissions = &from.identity().permissions;
         let checked = check_own_uri(&message.topic, Match::Exact)
-            .and_then(|()| permissions.check(Action::Publish, &message.topic));
+            .and_then(|()| permissions.check(Action::Publish, &message.topic))
+            .and_then(|()| check_memory(from.budget(), message.payload));
         if let Err(refused) = checked {
             return if options.acknowledge { Err(refused) } else { Err(Fault::Unheard) };
         }
@@ -293,22 +311,24 @@ fn deliver_to(
         payload: publication.payload,
     };
     // Who cannot be sent it, for its encoding or its size, goes without.
-    for receiver in receivers {
-        let encoding = receiver.encoding();
-        let own = &mut encoded[encoding as usize];
-        if own.state == State::Unwanted && encoding == publication.payload.encoding {
-            own.state = State::SentOnce;
-            reach.note(receiver.try_send(wakes, |out| event.write(out)));
-            continue;
-        }
-        if matches!(own.state, State::Unwanted | State::SentOnce) {
-            let mut out = Out::new(&mut own.bytes, encoding, Rules::Tolerant);
-            event.write(&mut out);
-            own.state = out.finish().map_or(State::Impossible, |()| State::Ready);
-        }
-        match own.state {
-            State::Ready => reach.note(receiver.try_send(wakes, |out| out.whole(&own.bytes))),
-            _ => reach.reached = true,
+    if is_large(publication.payload) {
+        share(&event, receivers, encoded, reach, wakes);
+    } else {
+        for receiver in receivers {
+            let encoding = receiver.encoding();
+            let own = &mut encoded[encoding as usize];
+            if own.state == State::Unwanted && encoding == publication.payload.encoding {
+                own.state = State::SentOnce;
+                reach.note(receiver.try_send(wakes, |out| event.write(out)));
+                continue;
+            }
+            if matches!(own.state, State::Unwanted | State::SentOnce) {
+                own.encode(&event, encoding);
+            }
+            match own.state {
+                State::Ready => reach.note(receiver.try_send(wakes, |out| out.whole(&own.bytes))),
+                _ => reach.reached = true,
+            }
         }
     }
     for used in encoded {
@@ -316,6 +336,39 @@ fn deliver_to(
         // One large event is no reason to keep a large buffer.
         used.bytes.clear();
         used.bytes.shrink_to(64 * 1024);
+    }
+}
+
+/// Brings a large event to its receivers, whose queues share it; one alone gets it directly.
+fn share<'a>(
+    event: &Event<'_>,
+    receivers: impl Iterator<Item = &'a Arc<Peer>>,
+    encoded: &mut [Encoded],
+    reach: &mut Reach,
+    wakes: &mut WakeList,
+) {
+    let mut messages = [const { None::<Bytes> }; Encoding::ALL.len()];
+    let mut receivers = receivers.peekable();
+    while let Some(receiver) = receivers.next() {
+        let encoding = receiver.encoding();
+        let own = &mut encoded[encoding as usize];
+        let is_last = receivers.peek().is_none();
+        if own.state == State::Unwanted && encoding == event.payload.encoding && is_last {
+            reach.note(receiver.try_send(wakes, |out| event.write(out)));
+            continue;
+        }
+        let message = &mut messages[encoding as usize];
+        if own.state == State::Unwanted {
+            own.encode(event, encoding);
+            if own.state == State::Ready {
+                let bytes = std::mem::take(&mut own.bytes);
+                *message = Some(budget::shared(bytes, receiver.budget()));
+            }
+        }
+        match message {
+            Some(message) => reach.note(receiver.try_share(wakes, message)),
+            None => reach.reached = true,
+        }
     }
 }
 

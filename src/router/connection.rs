@@ -22,6 +22,11 @@
 //!        no such realm, not let in, anything but HELLO (when challenged: AUTHENTICATE): ABORT;
 //!        after hello_timeout: gone
 //! ```
+//!
+//! * `decisions`: requests that wait until somebody has allowed them.
+
+mod decisions;
+mod sending;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -31,18 +36,24 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::codec::{Batch, Dict, DictWriter, PayloadRef, Received};
-use crate::protocol::message::{Abort, Challenge, Goodbye, Message};
+use crate::codec::{Batch, Dict, Received};
+use crate::protocol::message::{Challenge, Message};
 use crate::protocol::uri;
 use crate::transport::{Incoming, Transport, TransportError, yield_turn};
 
 use super::Shared;
-use super::auth::{AuthExchange, Origin, Step};
+use super::auth::Applicant;
 use super::frames::{message, route_chunk};
+use super::gate::Pass;
+use super::host::QuestionKind;
 use super::identity::check_roles;
+use super::login::{Coming, Login, Next, NowOrLater};
 use super::peer::{Peer, PeerCommand, Sizes, WakeList};
 use super::realm::{LeaveReason, RealmSession};
-use super::verdict::{Verdict, verdict};
+use super::receiving::Receiving;
+use super::throttle::{HEAVY, Throttle};
+
+use decisions::Asking;
 
 /// The most messages, and about the most bytes, that one turn reads.
 const TURN_MESSAGES: usize = 256;
@@ -55,7 +66,7 @@ const CHUNK: usize = 64;
 pub(super) struct Connection<'a> {
     shared: &'a Shared,
     peer: &'a Arc<Peer>,
-    origin: Origin,
+    pass: &'a Pass,
     transport: Box<dyn Transport>,
     phase: Phase,
     /// Until when the present phase may last.
@@ -64,6 +75,14 @@ pub(super) struct Connection<'a> {
     call_timer: Option<Pin<Box<Sleep>>>,
     /// The frames that were read and are not yet routed.
     frames: Vec<Bytes>,
+    /// The messages that have come, and the one that has begun to.
+    received: u64,
+    receiving: Receiving,
+    throttle: Throttle,
+    /// The number of them that are counted: those that wait for a decision.
+    counted: usize,
+    /// The decision on the first of them.
+    asking: Option<Asking>,
     /// Nothing more can be read.
     hung_up: bool,
     /// The batch that is being written, and the number of its messages that are.
@@ -74,10 +93,9 @@ pub(super) struct Connection<'a> {
 /// See the module's text.
 enum Phase {
     Opening,
-    /// Under this realm's name.
-    Challenged(String, Box<AuthExchange>),
-    /// The same, until it may be told what came of its answer.
-    Held(String, Verdict),
+    Challenged(Box<Login>),
+    /// Until it is decided, and may be told, what comes next.
+    Held(Coming),
     Joined(RealmSession),
     Leaving,
     Ending,
@@ -97,7 +115,7 @@ impl<'a> Connection<'a> {
     pub(super) fn new(
         shared: &'a Shared,
         peer: &'a Arc<Peer>,
-        origin: Origin,
+        pass: &'a Pass,
         transport: Box<dyn Transport>,
         hello_due: Instant,
     ) -> Self {
@@ -110,12 +128,17 @@ impl<'a> Connection<'a> {
         Connection {
             shared,
             peer,
-            origin,
+            pass,
             transport,
             phase: Phase::Opening,
             deadline: Some(Box::pin(sleep_until(hello_due))),
             call_timer: None,
             frames: Vec::new(),
+            received: 0,
+            receiving: Receiving::default(),
+            throttle: Throttle::default(),
+            counted: 0,
+            asking: None,
             hung_up: false,
             writing: None,
             wakes: WakeList::default(),
@@ -144,8 +167,9 @@ impl<'a> Connection<'a> {
     /// Tells whether there may be more to read.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
         self.obey()?;
-        let more = self.read(cx)?;
+        let mut more = !self.throttle.is_paused(self.shared, self.peer, cx) && self.read(cx)?;
         self.release(cx);
+        more |= self.hear_decisions(cx);
         self.expire_calls(cx);
         self.wakes.wake();
         let all_written = self.write(cx)?;
@@ -157,7 +181,7 @@ impl<'a> Connection<'a> {
         if all_written && matches!(self.phase, Phase::Ending) {
             self.close(cx)?;
         }
-        let is_held = matches!(self.phase, Phase::Held(..));
+        let is_held = matches!(self.phase, Phase::Held(_));
         let deadline = self.deadline.as_mut().filter(|_| !is_held);
         if deadline.is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready()) {
             return Err(Gone);
@@ -171,10 +195,10 @@ impl<'a> Connection<'a> {
             (Some(PeerCommand::Drop), _)
             | (
                 Some(PeerCommand::Goodbye(..)),
-                Phase::Opening | Phase::Challenged(..) | Phase::Held(..),
+                Phase::Opening | Phase::Challenged(_) | Phase::Held(_),
             ) => return Err(Gone),
             (Some(PeerCommand::Goodbye(reason, message)), Phase::Joined(session)) => {
-                // Behind the GOODBYE nobody would hear of them.
+                // Behind the GOODBYE nobody would hear of them, nor of what is decided.
                 session.cancel_calls(&mut self.wakes);
                 self.enter(Phase::Leaving);
                 self.say_goodbye(&reason, message.as_deref());
@@ -205,22 +229,24 @@ impl<'a> Connection<'a> {
     fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
         let mut bytes = 0;
         for _ in 0..TURN_MESSAGES {
-            if self.hung_up || bytes > TURN_BYTES {
+            if self.hung_up || bytes > TURN_BYTES || self.has_enough() {
                 break;
             }
             match self.transport.poll_receive(cx) {
                 Poll::Ready(Ok(Incoming::Message(frame))) => {
                     bytes += frame.len();
+                    self.received += 1;
                     self.frames.push(frame);
                     // How large the next one may be is up to what becomes of this one.
-                    if let Phase::Opening | Phase::Challenged(..) | Phase::Held(..) = self.phase {
+                    if let Phase::Opening | Phase::Challenged(_) | Phase::Held(_) = self.phase {
                         self.route();
                     }
                 }
                 Poll::Ready(Ok(Incoming::Alive | Incoming::Pong)) => {}
                 Poll::Pending => {
                     self.route();
-                    return Ok(false);
+                    self.receive_rest(cx);
+                    return Ok(self.throttle.has_read(bytes, self.shared, self.peer));
                 }
                 Poll::Ready(Ok(Incoming::Closed { .. })) => {
                     self.hung_up = true;
@@ -235,44 +261,30 @@ impl<'a> Connection<'a> {
             }
         }
         self.route();
-        Ok(!self.hung_up)
+        self.throttle.has_read(HEAVY + 1, self.shared, self.peer);
+        Ok(!self.hung_up && !self.has_enough())
     }
 
-    /// Writes what waits. Tells whether that is all.
-    fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
-        if self.writing.is_none() {
-            self.writing = self.peer.take().map(|batch| (batch, 0));
-            if let Some((batch, _)) = &self.writing {
-                self.shared.sent.fetch_add(batch.count() as u64, Ordering::Relaxed);
+    /// Looks at a message of which a part has come.
+    fn receive_rest(&mut self, cx: &mut Context<'_>) {
+        if let Phase::Joined(_) = self.phase {
+            let limit = self.shared.config.message_timeout;
+            let (transport, peer) = (&*self.transport, &**self.peer);
+            let part = self.receiving.look(transport, self.received, (peer, limit), cx);
+            if let Err(why) = part {
+                self.shared.late.fetch_add(1, Ordering::Relaxed);
+                self.abort(uri::PAYLOAD_SIZE_EXCEEDED, &why);
             }
         }
-        let Some((batch, next)) = &mut self.writing else {
-            return Ok(true);
-        };
-        if self.transport.poll_send(cx, batch, next)?.is_pending() {
-            return Ok(false);
-        }
-        if let Some((batch, _)) = self.writing.take() {
-            self.peer.written(batch);
-        }
-        Ok(!self.peer.has_work(false))
-    }
-
-    /// Closes when all is written. The client has the last word: to drop a socket with unread data
-    /// would take back what the client has not yet read, such as an ABORT.
-    fn close(&mut self, cx: &mut Context<'_>) -> Result<(), Gone> {
-        if self.transport.poll_close(cx)?.is_ready() && self.hung_up {
-            return Err(Gone);
-        }
-        Ok(())
     }
 
     fn route(&mut self) {
-        if self.frames.is_empty() {
+        if self.frames.is_empty() || self.asking.is_some() {
             return;
         }
         let mut frames = std::mem::take(&mut self.frames);
-        self.shared.received.fetch_add(frames.len() as u64, Ordering::Relaxed);
+        let new = frames.len() - std::mem::take(&mut self.counted);
+        self.shared.received.fetch_add(new as u64, Ordering::Relaxed);
         let encoding = self.peer.encoding();
         let mut at = 0;
         while at < frames.len() {
@@ -281,13 +293,22 @@ impl<'a> Connection<'a> {
                     self.open(&frames[at]);
                     1
                 }
-                Phase::Challenged(..) | Phase::Held(..) => {
+                Phase::Challenged(_) | Phase::Held(_) => {
                     self.authenticate(&frames[at]);
                     1
                 }
                 Phase::Joined(session) => {
                     let chunk = &frames[at..frames.len().min(at + CHUNK)];
-                    if let Err(end) = route_chunk(session, chunk, encoding, &mut self.wakes) {
+                    let routed = route_chunk(session, chunk, encoding, &mut self.wakes);
+                    if let Some((done, inquiry)) = session.take_inquiry() {
+                        self.ask_about(inquiry);
+                        at += done;
+                        frames.drain(..at);
+                        self.counted = frames.len();
+                        self.frames = frames;
+                        return;
+                    }
+                    if let Err(end) = routed {
                         self.end_session(end);
                     }
                     chunk.len()
@@ -327,35 +348,52 @@ impl<'a> Connection<'a> {
             let why = format!("this router has no realm \"{}\"", hello.realm);
             return self.abort(uri::NO_SUCH_REALM, &why);
         }
-        let (store, id) = (self.shared.config.auth.as_ref(), self.peer.id());
-        let channel_id = self.transport.channel_id();
-        match AuthExchange::begin(store, hello.details, id, channel_id, self.origin) {
-            Ok(step) => self.go_on(hello.realm.into_owned(), step),
+        let (id, channel_id) = (self.peer.id(), self.transport.channel_id());
+        match Applicant::read(hello.details, id, channel_id, self.pass.origin()) {
+            Ok(applicant) => {
+                let certificate = self.transport.peer_certificate().map(<[u8]>::to_vec);
+                let applicant = Applicant { certificate, ..applicant };
+                let realm = hello.realm.into_owned();
+                self.follow(Login::begin(&self.shared.reception, realm, applicant));
+            }
             Err(error) => self.abort(uri::PROTOCOL_VIOLATION, &error.to_string()),
         }
     }
 
+    fn follow(&mut self, next: NowOrLater) {
+        match next {
+            Ok(next) => self.go_on(next),
+            Err(coming) => self.enter(Phase::Held(coming)),
+        }
+    }
+
     /// Sends what comes after HELLO: CHALLENGE, WELCOME or ABORT.
-    fn go_on(&mut self, realm: String, step: Step) {
-        match step {
-            Step::Challenged(login) => {
+    fn go_on(&mut self, next: Next) {
+        match next {
+            Next::Challenged(login) => {
                 let (method, extra) = login.question();
-                self.enter(Phase::Challenged(realm, login));
                 let extra = Dict::from_checked(extra.as_bytes());
-                let challenge = Challenge { method: method.into(), extra };
+                let challenge = Challenge { method, extra };
                 self.peer.send(&mut self.wakes, |out| challenge.write(out));
+                self.enter(Phase::Challenged(login));
             }
-            Step::LetIn(identity) => {
-                let realms = &self.shared.realms;
-                match realms.join(&realm, self.peer, identity, &mut self.wakes) {
-                    Some(session) => {
+            Next::LetIn(realm, identity) => {
+                let (realms, config) = (&self.shared.realms, &self.shared.config);
+                let roles = config.roles.as_ref();
+                let authorizer = roles.and_then(|roles| roles.authorizer(&identity.authrole));
+                match realms.join(&realm, self.peer, *identity, &mut self.wakes) {
+                    Some(mut session) => {
+                        if authorizer.is_some() || self.shared.desk.wants(QuestionKind::Action) {
+                            session.ask_about(authorizer);
+                        }
                         self.enter(Phase::Joined(session));
+                        self.pass.is_in();
                         self.transport.limit(usize::MAX);
                     }
                     None => self.abort(uri::NO_SUCH_REALM, "the realm no longer exists"),
                 }
             }
-            Step::Denied(denial) => self.abort(denial.reason, &denial.why),
+            Next::Denied(reason, why) => self.abort(&reason, &why),
         }
     }
 
@@ -372,11 +410,9 @@ impl<'a> Connection<'a> {
             Err(error) => return self.abort(uri::PROTOCOL_VIOLATION, &error.to_string()),
         };
         match std::mem::replace(&mut self.phase, Phase::Opening) {
-            Phase::Challenged(realm, login) => {
-                match verdict(login, &answer, &self.shared.hashers) {
-                    Ok(step) => self.go_on(realm, step),
-                    Err(verdict) => self.phase = Phase::Held(realm, verdict),
-                }
+            Phase::Challenged(login) => {
+                let due = self.deadline.as_ref().map_or_else(Instant::now, |time| time.deadline());
+                self.follow(login.answered(&answer, due));
             }
             // A second answer, before the first is judged.
             _ => self.abort(uri::PROTOCOL_VIOLATION, "AUTHENTICATE without CHALLENGE"),
@@ -385,12 +421,10 @@ impl<'a> Connection<'a> {
 
     /// Goes on with a login that was held, when it is time.
     fn release(&mut self, cx: &mut Context<'_>) {
-        let Phase::Held(realm, verdict) = &mut self.phase else {
-            return;
-        };
-        if let Poll::Ready(step) = verdict.as_mut().poll(cx) {
-            let realm = std::mem::take(realm);
-            self.go_on(realm, step);
+        if let Phase::Held(coming) = &mut self.phase
+            && let Poll::Ready(next) = coming.as_mut().poll(cx)
+        {
+            self.go_on(next);
         }
     }
 
@@ -437,31 +471,11 @@ impl<'a> Connection<'a> {
         self.deadline = match (&phase, &self.phase) {
             (Phase::Opening | Phase::Joined(_), _) => None,
             // The time for HELLO is that for the whole login.
-            (Phase::Challenged(..) | Phase::Held(..), _) => self.deadline.take(),
+            (Phase::Challenged(_) | Phase::Held(_), _) => self.deadline.take(),
             (Phase::Ending, Phase::Leaving | Phase::Ending) => self.deadline.take(),
             _ => Some(Box::pin(sleep_until(Instant::now() + self.peer.goodbye_timeout()))),
         };
+        self.asking = None;
         self.phase = phase;
-    }
-
-    fn say_goodbye(&mut self, reason: &str, message: Option<&str>) {
-        let mut details = DictWriter::default();
-        if let Some(message) = message {
-            details.text("message", message);
-        }
-        let details = details.finish();
-        let goodbye = Goodbye { details: details.dict(), reason: reason.into() };
-        self.peer.send(&mut self.wakes, |out| goodbye.write(out));
-    }
-
-    /// Leaves the realm before the client is told, so that ABORT is the last message.
-    fn abort(&mut self, reason: &str, why: &str) {
-        self.end();
-        let mut details = DictWriter::default();
-        details.text("message", why);
-        let details = details.finish();
-        let abort =
-            Abort { details: details.dict(), reason: reason.into(), payload: PayloadRef::NONE };
-        self.peer.send(&mut self.wakes, |out| abort.write(out));
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Identity {
     pub(super) authrole: String,
     /// The method by which it proved its identity.
     pub(super) authmethod: String,
+    /// Those who know it; the router itself without any.
+    pub(super) authprovider: Option<String>,
     /// The method's message to the client.
     pub(super) authextra: Option<Value>,
     /// The features that it announced.
@@ -49,10 +51,15 @@ impl Identity {
             authid: random::name()?,
             authrole: "anonymous".to_owned(),
             authmethod: "anonymous".to_owned(),
+            authprovider: None,
             authextra: None,
             features,
             permissions: Permissions::default(),
         })
+    }
+
+    fn authprovider(&self) -> &str {
+        self.authprovider.as_deref().unwrap_or("static")
     }
 
     /// The entries of WELCOME.Details and of the session meta API that tell who a client is.
@@ -61,7 +68,7 @@ impl Identity {
         entries.insert("authid".to_owned(), json!(self.authid));
         entries.insert("authrole".to_owned(), json!(self.authrole));
         entries.insert("authmethod".to_owned(), json!(self.authmethod));
-        entries.insert("authprovider".to_owned(), json!("static"));
+        entries.insert("authprovider".to_owned(), json!(self.authprovider()));
         entries
     }
 }

@@ -6,12 +6,20 @@
 //!
 //! * `config`: the options, in a table that documents them; `mistake`: what is wrong with them.
 //! * `listener`: where clients come in.
-//! * `accept`: the way in, from a connection's first byte to a client that is served.
+//! * `gate`: how many may come in, and from where; `refusal`: what the others are told.
+//! * `accept`: the way in, from a connection's first byte to a client that is served; `visitor`:
+//!   for whom it speaks, by the `networks` of trusted proxies and the `proxy_protocol`.
 //! * `connection`: the task of one client, and the states of its session; `frames`: what it reads.
-//! * `auth`: how clients prove who they are, with the `verdict` in due time; `roles`: what they may
-//!   do then, with `rights`: what that means for a URI and for all that a pattern matches, by its
-//!   `typical` URIs.
+//! * `login`: from HELLO to an identity. `auth`: how clients prove who they are, with the `verdict`
+//!   in due time; `welcome`: what they are told then.
+//! * `roles`: what they may do, with `rights`: what that means for a URI and for all that a pattern
+//!   matches, by its `typical` URIs. `rulings`: the requests that are asked about; `authorization`:
+//!   those who are asked.
+//! * `host`: the program, as far as it is asked; `procedure`: one that the router calls.
 //! * `peer`: a client as the others see it: a place for its messages; `identity`: who it is.
+//! * `budget`: the memory that clients make the router use; `relief`: who is dropped where it is
+//!   tight; `throttle`: who is not read meanwhile; `receiving`: messages that have not come as a
+//!   whole.
 //! * `realm`: realms and sessions; `request_ids` that they use, `deadlines` of their calls,
 //!   `testament`s at their end.
 //! * `broker`, with `publication` (whom an event is for) and `event_store` (what is kept of it).
@@ -28,32 +36,47 @@
 
 mod accept;
 mod auth;
+mod authorization;
 mod broker;
+mod budget;
 mod config;
 mod connection;
 mod deadlines;
 mod dealer;
 mod event_store;
 mod frames;
+mod gate;
 mod greeting;
+mod host;
 mod identity;
 mod listener;
+mod login;
 mod meta;
 mod meta_event;
 mod mistake;
+mod networks;
 mod options;
 mod pattern;
 mod peer;
+mod procedure;
+mod proxy_protocol;
 mod publication;
 mod random;
 mod realm;
+mod receiving;
+mod refusal;
+mod relief;
 mod request;
 mod request_ids;
 mod rights;
 mod roles;
+mod rulings;
 mod testament;
+mod throttle;
 mod typical;
 mod verdict;
+mod visitor;
+mod welcome;
 
 #[cfg(test)]
 mod tests;
@@ -70,11 +93,18 @@ use crate::os::{lock, unpoisoned};
 use crate::protocol::ids::IdMap;
 use crate::protocol::uri;
 
+use auth::Failures;
 use config::Config;
+use gate::Gate;
+use host::Desk;
 use listener::Listener;
+use login::Reception;
 use peer::CLOSE_TIMEOUT;
 use peer::Peer;
 use realm::{Counts, Realms};
+use relief::Relief;
+
+pub use host::{AnswerError, Asked, Dispatch, Host, Question, QuestionKind};
 
 /// So many threads may hash tickets at the same time, whoever gives them: there is other work.
 const HASHERS: usize = 2;
@@ -142,8 +172,23 @@ pub struct RouterStats {
     pub messages_in: u64,
     /// WAMP messages that went out, or are about to.
     pub messages_out: u64,
-    /// Clients that were dropped because more than `send_queue_bytes` waited for them.
+    /// Clients that were dropped because more than `send_queue_bytes` waited for them, or because
+    /// memory was tight and they took nothing.
     pub dropped: u64,
+    /// The bytes that count against `memory_limit`.
+    pub memory: usize,
+    /// Large messages that were refused because of `memory_limit`.
+    pub refused_messages: usize,
+    /// Clients that were dropped because memory was tight and they took nothing.
+    pub dropped_stalled: u64,
+    /// Clients that were dropped because of `message_timeout`.
+    pub dropped_late: u64,
+    /// Connections that were turned away because of `max_connections`.
+    pub refused_connections: u64,
+    /// Those because of `max_connections_per_address`.
+    pub refused_addresses: u64,
+    /// Handshakes that were ended because of `max_handshakes`.
+    pub dropped_handshakes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -160,19 +205,25 @@ struct Shared {
     config: Config,
     realms: Arc<Realms>,
     clients: Mutex<Clients>,
-    /// The threads that may hash tickets at the same time.
-    hashers: Arc<Semaphore>,
+    /// The place for questions to the program.
+    desk: Arc<Desk>,
+    /// The way in for those who say HELLO.
+    reception: Arc<Reception>,
     /// Tells the connections of HTTP clients that the router is closed.
     closed: watch::Sender<bool>,
+    gate: Arc<Gate>,
     /// The clients that there are.
     present: Count,
     /// The addresses that are bound.
     bound: Count,
     /// The GOODBYEs of a closing router that are not in their sockets yet.
     unsaid: Count,
+    relief: Relief,
     received: AtomicU64,
     sent: AtomicU64,
     dropped: AtomicU64,
+    /// Clients that were dropped because a message did not come to its end.
+    late: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -189,20 +240,43 @@ impl Router {
     }
 
     fn with(config: Config) -> Arc<Router> {
+        let desk = Arc::new(Desk::new(config.max_questions, config.question_timeout));
+        let realms = Arc::new(Realms::new(&config));
+        let reception = Reception {
+            store: config.auth.clone(),
+            desk: desk.clone(),
+            realms: realms.clone(),
+            failures: Failures::default(),
+            hashers: Arc::new(Semaphore::new(HASHERS)),
+        };
         let shared = Shared {
-            realms: Arc::new(Realms::new(&config)),
+            realms,
+            desk,
+            gate: Gate::new(config.limits),
+            reception: Arc::new(reception),
             config,
             clients: Mutex::default(),
-            hashers: Arc::new(Semaphore::new(HASHERS)),
             closed: watch::Sender::new(false),
             present: Count::default(),
             bound: Count::default(),
             unsaid: Count::default(),
+            relief: Relief::default(),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
+            late: AtomicU64::new(0),
         };
         Arc::new(Router { shared: Arc::new(shared), listeners: Mutex::default() })
+    }
+
+    /// The thread on which the program wants to be told of questions.
+    pub fn dispatch(&self) -> Dispatch {
+        self.shared.config.dispatch
+    }
+
+    /// Says who is asked about clients; before the first [`Router::listen`], and once.
+    pub fn set_host(&self, host: Arc<dyn Host>) {
+        self.shared.desk.occupy(host);
     }
 
     /// Listens on `ws://host:port/path`, `rs://host:port` or `http://host:port/path`, with TLS on
@@ -237,6 +311,7 @@ impl Router {
     pub fn stats(&self) -> RouterStats {
         let Counts { sessions, subscriptions, registrations, pending_calls } =
             self.shared.realms.counts();
+        let refused = self.shared.gate.refused();
         RouterStats {
             clients: lock(&self.shared.clients).by_id.len(),
             sessions,
@@ -246,6 +321,13 @@ impl Router {
             messages_in: self.shared.received.load(Ordering::Relaxed),
             messages_out: self.shared.sent.load(Ordering::Relaxed),
             dropped: self.shared.dropped.load(Ordering::Relaxed),
+            memory: self.shared.config.budget.used(),
+            refused_messages: self.shared.config.budget.refused(),
+            dropped_stalled: self.shared.relief.dropped(),
+            dropped_late: self.shared.late.load(Ordering::Relaxed),
+            refused_connections: refused.connections,
+            refused_addresses: refused.per_address,
+            dropped_handshakes: refused.handshakes,
         }
     }
 
@@ -337,10 +419,17 @@ impl Shared {
                 break id;
             }
         };
-        let peer = Peer::new(id, self.config.send_queue_bytes);
+        let peer = Peer::new(id, self.config.send_queue_bytes, &self.config.budget);
         clients.by_id.insert(id, peer.clone());
         self.present.add();
         Some(peer)
+    }
+
+    /// Drops those who take nothing, where memory is tight.
+    #[cold]
+    fn relieve(&self) {
+        let peers = || lock(&self.clients).by_id.values().cloned().collect();
+        self.relief.look(&self.config.budget, Instant::now(), peers);
     }
 
     /// The GOODBYE to a client is as far as it goes.

@@ -3,6 +3,12 @@
 //! [`Realms`] finds or makes the realm of a HELLO; the [`RealmSession`] that it gives carries out
 //! the messages of one client. What comes before and after a session is left to
 //! [`super::connection`].
+//!
+//! * `gated`: the messages of clients whose requests are asked about.
+//! * `caller`: the router as a caller itself.
+
+mod caller;
+mod gated;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -25,10 +31,12 @@ use super::meta::session_details;
 use super::meta_event::MetaEvent;
 use super::peer::{Peer, WakeList};
 use super::publication::Publication;
-use super::request::{Fault, check_length, is_reserved};
+use super::request::{Fault, check_length, check_memory, is_reserved};
 use super::request_ids::RequestIds;
 use super::roles::Action;
 use super::testament::Testaments;
+use super::welcome::welcome_details;
+use gated::Gated;
 
 /// The realms of a router.
 #[derive(Debug)]
@@ -67,6 +75,8 @@ pub(super) struct RealmSession {
     name: String,
     peer: Arc<Peer>,
     requests: Requests,
+    /// Its requests are asked about.
+    gated: Option<Box<Gated>>,
 }
 
 /// The requests of one session.
@@ -150,6 +160,7 @@ impl Realms {
                 ids: RequestIds::new(self.config.strict_request_ids),
                 deadlines: Deadlines::default(),
             },
+            gated: None,
         })
     }
 
@@ -170,6 +181,10 @@ impl Realms {
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
         lock(&self.by_name).len()
+    }
+
+    fn find(&self, name: &str) -> Option<Arc<Realm>> {
+        lock(&self.by_name).get(name).cloned()
     }
 
     fn is_on_demand(&self) -> bool {
@@ -200,7 +215,8 @@ impl Realm {
 }
 
 impl RealmSession {
-    /// Carries out messages of the client in order. The peers that got something are in `wakes`.
+    /// Carries out messages of the client in order, as far as nobody has to be asked: see
+    /// [`RealmSession::take_inquiry`]. The peers that got something are in `wakes`.
     pub(super) fn route(
         &mut self,
         messages: &[Message<'_>],
@@ -210,6 +226,9 @@ impl RealmSession {
         if !state.sessions.contains_key(&self.peer.id()) {
             // It was killed; its connection is about to say so.
             return Ok(());
+        }
+        if let Some(gated) = &mut self.gated {
+            return gated.route(&self.peer, &mut self.requests, state, messages, wakes);
         }
         for message in messages {
             state.carry_out(&self.peer, &mut self.requests, message, wakes)?;
@@ -340,6 +359,7 @@ impl State {
         wakes: &mut WakeList,
     ) -> Result<(), Fault> {
         check_length(&message.procedure)?;
+        check_memory(peer.budget(), message.payload)?;
         peer.identity().permissions.check(Action::Call, &message.procedure)?;
         if is_reserved(&message.procedure) {
             self.dealer.ignore_rest(peer, message);
@@ -437,53 +457,4 @@ fn answer(
         Err(Fault::Violation(why)) => return Err(LeaveReason::Violation(why)),
     }
     Ok(())
-}
-
-fn welcome_details(realm: &str, identity: &Identity, config: &Config) -> String {
-    let mut details = identity.describe();
-    let broker = [
-        ("event_history", config.event_history > 0),
-        ("event_retention", true),
-        ("pattern_based_subscription", true),
-        ("payload_passthru_mode", true),
-        ("payload_transparency", true),
-        ("publisher_exclusion", true),
-        ("publisher_identification", true),
-        ("session_meta_api", true),
-        ("subscriber_blackwhite_listing", true),
-        ("subscription_meta_api", true),
-        ("subscription_revocation", true),
-    ];
-    let dealer = [
-        ("call_canceling", true),
-        ("call_reroute", true),
-        ("call_timeout", true),
-        ("caller_identification", true),
-        ("pattern_based_registration", true),
-        ("payload_passthru_mode", true),
-        ("payload_transparency", true),
-        ("progressive_call_invocations", true),
-        ("progressive_call_results", true),
-        ("registration_meta_api", true),
-        ("registration_revocation", true),
-        ("session_meta_api", true),
-        ("shared_registration", true),
-        ("testament_meta_api", true),
-    ];
-    let roles = json!({
-        "broker": {"features": features(&broker)},
-        "dealer": {"features": features(&dealer)},
-    });
-    details.insert("roles".to_owned(), roles);
-    details.insert("realm".to_owned(), json!(realm));
-    details
-        .insert("agent".to_owned(), json!(concat!("libwamp-router/", env!("CARGO_PKG_VERSION"))));
-    if let Some(extra) = &identity.authextra {
-        details.insert("authextra".to_owned(), extra.clone());
-    }
-    serde_json::Value::Object(details).to_string()
-}
-
-fn features(all: &[(&str, bool)]) -> serde_json::Map<String, serde_json::Value> {
-    all.iter().filter(|(_, on)| *on).map(|(name, _)| ((*name).to_owned(), json!(true))).collect()
 }

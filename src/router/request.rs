@@ -1,8 +1,12 @@
 //! The common parts of broker and dealer: failures of requests, and the checks of options and URIs.
 
+use std::borrow::Cow;
+
 use crate::codec::{Dict, Out, PayloadRef, Unsendable, json::text::write_string};
 use crate::protocol::message::Error;
 use crate::protocol::uri::{self, Match};
+
+use super::budget::{Budget, FLAT};
 
 /// The reason why a message of a client is not carried out.
 #[derive(Debug, PartialEq)]
@@ -16,10 +20,10 @@ pub(super) enum Fault {
 }
 
 /// The content of an ERROR.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Refusal {
     /// The error's URI.
-    error: &'static str,
+    error: Cow<'static, str>,
     /// For people.
     why: String,
 }
@@ -39,8 +43,8 @@ impl From<Refusal> for Fault {
 
 impl Refusal {
     /// An ERROR with a text for people.
-    pub(super) fn new(error: &'static str, why: String) -> Refusal {
-        Refusal { error, why }
+    pub(super) fn new(error: impl Into<Cow<'static, str>>, why: String) -> Refusal {
+        Refusal { error: error.into(), why }
     }
 
     /// For a message that cannot be passed on to whom it is for.
@@ -61,11 +65,27 @@ impl Refusal {
             kind,
             request,
             details: Dict::EMPTY,
-            error: self.error.into(),
+            error: self.error.as_ref().into(),
             payload: PayloadRef { args: Some(&args), ..PayloadRef::NONE },
         };
         error.write(out);
     }
+}
+
+/// True for a payload that is counted by itself.
+#[inline]
+pub(super) fn is_large(payload: PayloadRef<'_>) -> bool {
+    payload.len() > FLAT
+}
+
+/// Refuses a large payload for which the router has no memory left.
+#[inline]
+pub(super) fn check_memory(budget: &Budget, payload: PayloadRef<'_>) -> Result<(), Fault> {
+    if is_large(payload) && !budget.admits(payload.len()) {
+        let why = "the router has no memory left for this (memory_limit); try again later";
+        return Err(Fault::refused(uri::UNAVAILABLE, why.to_owned()));
+    }
+    Ok(())
 }
 
 /// The limit of a URI in a request, in bytes.

@@ -51,6 +51,11 @@ impl RequestIds {
         }
     }
 
+    /// True if ids count, so that each is that of one request.
+    pub(super) fn are_counted(&self) -> bool {
+        matches!(self, RequestIds::Counted(_))
+    }
+
     /// True if there has been a request with this id, which has been refused as a new one.
     pub(super) fn has_used(&self, request: u64) -> bool {
         match self {

@@ -5,6 +5,10 @@
 //! longest prefix, that before a wildcard. A pattern needs the right to everything that it matches.
 //! Without the key everybody may do everything.
 //!
+//! Instead of the list a role may have `{"permissions": list, "authorizer": procedure, "realm":
+//! name}`: what the permissions allow, all without them, is asked about by
+//! [`super::authorization`].
+//!
 //! The meaning of entries for URIs and patterns is left to [`super::rights`].
 
 use std::collections::HashMap;
@@ -16,6 +20,7 @@ use crate::protocol::uri::{self, Match};
 
 use super::mistake::{Mistake, nearest, object};
 use super::pattern::Table;
+use super::procedure::Procedure;
 use super::request::Fault;
 use super::rights::{ACTIONS, Allowed, Denied, Rights};
 
@@ -23,7 +28,14 @@ pub(super) use super::rights::Action;
 
 /// The rights of all roles.
 #[derive(Debug)]
-pub(super) struct Roles(HashMap<String, Permissions>);
+pub(super) struct Roles(HashMap<String, Role>);
+
+/// A role.
+#[derive(Debug, Default)]
+struct Role {
+    permissions: Permissions,
+    authorizer: Option<Arc<Procedure>>,
+}
 
 /// The rights of one role.
 #[derive(Debug, Clone, Default)]
@@ -48,9 +60,9 @@ impl Roles {
     /// Reads the value of `roles`.
     pub(super) fn parse(value: &Value) -> Result<Roles, Mistake> {
         let roles = value.as_object().ok_or("must be an object of roles")?;
-        let read = |(name, list): (&String, &Value)| {
-            let permissions = table(list).map_err(|mistake| mistake.within(name))?;
-            Ok((name.clone(), Permissions(Some(Arc::new(permissions.into())))))
+        let read = |(name, value): (&String, &Value)| {
+            let role = Role::parse(value).map_err(|mistake| mistake.within(name))?;
+            Ok((name.clone(), role))
         };
         roles.iter().map(read).collect::<Result<_, Mistake>>().map(Roles)
     }
@@ -58,7 +70,31 @@ impl Roles {
     /// The rights of a role; one that is not listed may do nothing.
     pub(super) fn permissions(&self, role: &str) -> Permissions {
         let nothing = || Permissions(Some(Arc::default()));
-        self.0.get(role).cloned().unwrap_or_else(nothing)
+        self.0.get(role).map_or_else(nothing, |role| role.permissions.clone())
+    }
+
+    /// The procedure that is asked about requests of a role.
+    pub(super) fn authorizer(&self, role: &str) -> Option<Arc<Procedure>> {
+        self.0.get(role)?.authorizer.clone()
+    }
+}
+
+impl Role {
+    /// Reads a list of permissions, or `{"permissions", "authorizer", "realm"}`.
+    fn parse(value: &Value) -> Result<Role, Mistake> {
+        if !value.is_object() {
+            return Ok(Role { permissions: permissions(value)?, authorizer: None });
+        }
+        let wanted = "must be a list of permissions, or an object with an \"authorizer\"";
+        let entries = object(value, &["permissions", "authorizer", "realm"], wanted)?;
+        let authorizer = Procedure::parse(entries, "authorizer")?.map(Arc::new);
+        let permissions = match entries.get("permissions") {
+            Some(list) => permissions(list).map_err(|mistake| mistake.within("permissions"))?,
+            // All is for the authorizer to decide.
+            None if authorizer.is_some() => Permissions::default(),
+            None => return Err("\"permissions\" is missing".into()),
+        };
+        Ok(Role { permissions, authorizer })
     }
 }
 
@@ -132,6 +168,10 @@ fn refused(action: Action, uri: &str, matching: Match, denied: Denied) -> Fault 
     let pattern = format!("\"{uri}\" (match {})", matching.name());
     let why = format!("this role may not {verb} everything that {pattern} matches: {why}");
     Fault::refused(uri::NOT_AUTHORIZED, why)
+}
+
+fn permissions(list: &Value) -> Result<Permissions, Mistake> {
+    Ok(Permissions(Some(Arc::new(table(list)?.into()))))
 }
 
 fn table(list: &Value) -> Result<Table<Allowed>, Mistake> {

@@ -99,6 +99,17 @@ pub trait Transport: Send {
         ByteCounts::default()
     }
 
+    /// The number of bytes that have come of a message that is not there as a whole; at least 1
+    /// where one has begun.
+    fn partial(&self) -> usize {
+        0
+    }
+
+    /// The memory that such a message takes, with the answers to pings that wait to be written.
+    fn held(&self) -> usize {
+        0
+    }
+
     /// The progress of the peer's system with the bytes that are written: it may have acknowledged
     /// them although the peer itself is frozen. Asks the operating system.
     fn taken(&self) -> i64 {
@@ -149,6 +160,11 @@ pub trait Transport: Send {
 
     /// The largest message that the peer has said to take, where the transport has words for it.
     fn announced(&self) -> Option<usize> {
+        None
+    }
+
+    /// The certificate that the peer has shown, in DER; `None` without one.
+    fn peer_certificate(&self) -> Option<&[u8]> {
         None
     }
 

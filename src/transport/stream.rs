@@ -144,6 +144,18 @@ impl Stream {
         }
     }
 
+    /// See [`super::Transport::peer_certificate`].
+    pub(super) fn peer_certificate(&self) -> Option<&[u8]> {
+        let Kind::Tls(tls) = &self.kind else {
+            return None;
+        };
+        let chain = match &**tls {
+            TlsStream::Client(tls) => tls.get_ref().1.peer_certificates(),
+            TlsStream::Server(tls) => tls.get_ref().1.peer_certificates(),
+        };
+        chain?.first().map(|certificate| &**certificate)
+    }
+
     /// See [`super::Transport::channel_id`].
     pub(super) fn channel_id(&self) -> Option<[u8; 32]> {
         let Kind::Tls(tls) = &self.kind else {

@@ -148,10 +148,27 @@ static void as_builder(void *handle) {
 
 static void as_router(void *handle) {
   wamp_router_t *r = handle;
+  wamp_event_t event;
   BAD(wamp_router_listen(r, "ws://127.0.0.1:0/ws", NULL));
   CHECK(wamp_router_url(r) == NULL && wamp_router_stats(r) == NULL);
   BAD(wamp_router_kick(r, 0, NULL));
+  BAD(wamp_router_on_authenticate(r, on_any, GIFT));
+  BAD(wamp_router_on_authorize(r, on_any, GIFT));
+  BAD(wamp_router_dispatch(r, 0, 0));
+  BAD(wamp_router_poll(r, &event, sizeof event, 1, 0));
+  BAD(wamp_router_fd(r));
+  BAD(wamp_router_set_wakeup(r, on_wakeup, GIFT));
+  BAD(wamp_router_close(r, 1000));
   bad_free(wamp_router_free(r), r);
+}
+
+static void as_question(void *handle) {
+  wamp_question_t *q = handle;
+  BAD(wamp_question_retain(q));
+  BAD(wamp_question_allow(q, NULL));
+  BAD(wamp_question_deny(q, NULL, NULL));
+  BAD(wamp_question_challenge(q, "ticket", NULL));
+  bad_free(wamp_question_release(q), q);
 }
 
 static void as_value(void *handle) {
@@ -163,7 +180,7 @@ static void as_value(void *handle) {
   CHECK(wamp_value_at(v, 0) == NULL && wamp_value_get(v, "a") == NULL && wamp_value_key(v, 0, NULL) == NULL);
 }
 
-enum { CONNECTION, SESSION, INVOCATION, ATTEMPT, CHALLENGE, MESSAGE, BUILDER, ROUTER, VALUE, TYPES };
+enum { CONNECTION, SESSION, INVOCATION, ATTEMPT, CHALLENGE, MESSAGE, BUILDER, ROUTER, QUESTION, VALUE, TYPES };
 
 static latch_t asked = LATCH;
 static wamp_invocation_t *kept[2];
@@ -175,16 +192,20 @@ static void on_slow(const wamp_event_t *event, void *user_data) {
   latch_hit(&asked);
 }
 
-/* An attempt or a challenge that waits, and the connection whose it is. */
+/* An attempt, a challenge or a question that waits, and the connection whose it is. */
 static latch_t held = LATCH;
 static void *held_handle;
-static wamp_connection_t *holding[2];
+static wamp_connection_t *holding[3];
+static wamp_router_t *asking;
 
 static void on_hold(const wamp_event_t *event, void *user_data) {
   (void)user_data;
   if (event->kind == WAMP_CONNECT) {
     GOOD(wamp_attempt_retain(event->attempt));
     held_handle = event->attempt;
+  } else if (event->kind == WAMP_AUTHENTICATE) {
+    held_handle = wamp_event_question(event);
+    GOOD(wamp_question_retain(held_handle));
   } else {
     GOOD(wamp_challenge_retain(event->challenge));
     held_handle = event->challenge;
@@ -201,11 +222,13 @@ static void *hold(wamp_router_t *router, int type) {
   connection = wamp_connection_new(options);
   if (type == ATTEMPT)
     GOOD(wamp_connection_on_connect(connection, on_hold, NULL, NULL));
+  else if (type == QUESTION)
+    GOOD(wamp_router_on_authenticate(router, on_hold, NULL, NULL));
   else
     GOOD(wamp_connection_on_challenge(connection, on_hold, NULL, NULL));
   GOOD(wamp_connection_open(connection));
   WAIT(held, before + 1);
-  holding[type == CHALLENGE] = connection;
+  holding[type == ATTEMPT ? 0 : type == CHALLENGE ? 1 : 2] = connection;
   return held_handle;
 }
 
@@ -228,6 +251,9 @@ static void make(void **objects) {
   GOOD(wamp_router_listen(objects[ROUTER], "ws://127.0.0.1:0/ws", NULL));
   objects[ATTEMPT] = hold(objects[ROUTER], ATTEMPT);
   objects[CHALLENGE] = hold(objects[ROUTER], CHALLENGE);
+  asking = wamp_router_new(NULL);
+  GOOD(wamp_router_listen(asking, "ws://127.0.0.1:0/ws", NULL));
+  objects[QUESTION] = hold(asking, QUESTION);
   objects[VALUE] = (void *)wamp_event_args(wamp_message_event(objects[MESSAGE]));
 }
 
@@ -235,7 +261,8 @@ static void unmake(void **objects) {
   int i;
   GOOD(wamp_attempt_release(objects[ATTEMPT]));
   GOOD(wamp_challenge_release(objects[CHALLENGE]));
-  for (i = 0; i < 2; i++) {
+  GOOD(wamp_question_release(objects[QUESTION]));
+  for (i = 0; i < 3; i++) {
     (void)wamp_connection_close(holding[i], NULL, NULL, LIMIT_MS); /* the refused challenge has closed it already */
     GOOD(wamp_connection_free(holding[i]));
   }
@@ -243,12 +270,13 @@ static void unmake(void **objects) {
   GOOD(wamp_message_free(objects[MESSAGE]));
   GOOD(wamp_builder_free(objects[BUILDER]));
   GOOD(wamp_router_free(objects[ROUTER]));
+  GOOD(wamp_router_free(asking));
   scenario_leave(objects[CONNECTION], objects[SESSION]);
 }
 
 static void handles(void) {
   static void (*const as[TYPES])(void *) = {as_connection, as_session, as_invocation, as_attempt, as_challenge,
-                                            as_message,    as_builder, as_router,     as_value};
+                                            as_message,    as_builder, as_router,     as_question, as_value};
   void *freed[TYPES], *live[TYPES], *made_up[6], *nothing[4] = {NULL, NULL, NULL, NULL};
   wamp_event_t event;
   int type, i;

@@ -84,7 +84,7 @@ impl<E: Item> EventQueue<E> {
     }
 
     /// From now on callbacks of `thread` mode run with these signals blocked.
-    pub(in crate::client) fn set_signals(&self, signals: SignalMask) {
+    pub(crate) fn set_signals(&self, signals: SignalMask) {
         lock(&self.queue).signals = Some(signals);
     }
 
@@ -231,7 +231,7 @@ impl<E: Item> EventQueue<E> {
     }
 
     /// `inline` mode: delivers all that waits. Called by the I/O task.
-    pub(in crate::client) fn drain_inline(&self, owner: &impl Owner<Event = E>) -> bool {
+    pub fn drain_inline(&self, owner: &impl Owner<Event = E>) -> bool {
         let mut any = false;
         loop {
             let batch = {
@@ -291,7 +291,7 @@ impl<E: Item> EventQueue<E> {
     }
 
     /// Waits until nothing waits and nobody delivers; false when the time is up.
-    pub(in crate::client) fn wait_idle(&self, deadline: Instant) -> bool {
+    pub fn wait_idle(&self, deadline: Instant) -> bool {
         let mut queue = lock(&self.queue);
         while queue.taken || !queue.events.is_empty() {
             match wait_on(&self.changed, queue, Some(deadline)) {
@@ -310,7 +310,7 @@ impl<E: Item> EventQueue<E> {
     }
 
     /// From now on nothing is delivered. Returns what waited, to be dropped where no lock is held.
-    pub(in crate::client) fn discard(&self) -> VecDeque<E> {
+    pub fn discard(&self) -> VecDeque<E> {
         let mut queue = lock(&self.queue);
         self.discarding.store(true, Ordering::Release);
         let discarded = mem::take(&mut queue.events);
@@ -347,7 +347,7 @@ impl<E: Item> EventQueue<E> {
         if self.mode() == Mode::Manual {
             return Ok(());
         }
-        let text = "this needs the connection option \"dispatch\": \"manual\"";
+        let text = "this needs the option \"dispatch\": \"manual\"";
         Err(Failure::new(Status::State, text))
     }
 
@@ -362,14 +362,14 @@ impl<E: Item> EventQueue<E> {
     ) -> Result<VecDeque<E>, Failure> {
         self.check_manual()?;
         if self.is_inside() {
-            let text = "dispatch and poll cannot be called inside a callback of their connection";
+            let text = "dispatch and poll cannot be called inside a callback of their own queue";
             return Err(Failure::new(Status::Deadlock, text));
         }
         let (mut may_drive, mut untold) = (true, false);
         let mut queue = lock(&self.queue);
         while queue.taken || queue.events.is_empty() {
             if self.discarding.load(Ordering::Acquire) {
-                return Err(Failure::new(Status::Handle, "the connection was freed"));
+                return Err(Failure::new(Status::Handle, "the connection or router was freed"));
             }
             if mem::take(&mut may_drive) && deadline.is_none_or(|until| until > Instant::now()) {
                 drop(queue);

@@ -31,6 +31,10 @@ pub enum NoticeKind {
     UserError,
     /// The library could not go on by itself.
     InternalError,
+    /// Somebody wants to join a router of the program.
+    Authenticate,
+    /// A client of a router of the program wants to do something.
+    Authorize,
     /// A request, subscription or registration, a challenge.
     Session(EventKind),
 }
@@ -127,7 +131,9 @@ impl Item for Notice {
             | NoticeKind::Close
             | NoticeKind::Writable
             | NoticeKind::UserError
-            | NoticeKind::InternalError => 0,
+            | NoticeKind::InternalError
+            | NoticeKind::Authenticate
+            | NoticeKind::Authorize => 0,
         }
     }
 

@@ -56,6 +56,11 @@ impl Decoys {
         }
     }
 
+    /// The key that all of them follow from.
+    pub(super) fn key(&self) -> &DecoyKey {
+        &self.key
+    }
+
     /// The user that a name resembles; `None` where there are no users.
     pub(super) fn model(&self, authid: &str) -> Option<&str> {
         let place = self.key.place("model", authid, self.models.len());
@@ -80,7 +85,7 @@ impl Decoys {
 
     /// A principal that is challenged as the model is, and whose secret nobody has. Public keys
     /// need no decoys, since only answers of their owners are judged.
-    fn like(&self, model: &Principal, authid: &str) -> Principal {
+    pub(super) fn like(&self, model: &Principal, authid: &str) -> Principal {
         let key = match &model.key {
             Key::Ticket(Ticket::Plain(_)) => {
                 Key::Ticket(Ticket::Plain(self.key.secret("ticket", authid)))

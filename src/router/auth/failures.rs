@@ -34,7 +34,7 @@ pub(super) struct Delays {
 
 /// See the module's text.
 #[derive(Debug)]
-pub(super) struct Failures {
+pub(in crate::router) struct Failures {
     delays: Delays,
     /// Names are hashed, so that long ones take no more room.
     names: RandomState,
@@ -50,7 +50,7 @@ struct Entry {
 
 /// The time at which a client is told what became of its login.
 #[derive(Debug, PartialEq)]
-pub(super) enum Turn {
+pub(in crate::router) enum Turn {
     At(Instant),
     /// Too many wait already: it is refused at once, whatever its answer was worth.
     Refused(Duration),
@@ -104,13 +104,25 @@ impl Delays {
     }
 }
 
+impl Default for Failures {
+    fn default() -> Self {
+        Failures::new(Delays::default())
+    }
+}
+
 impl Failures {
     pub(super) fn new(delays: Delays) -> Failures {
         Failures { delays, names: RandomState::new(), entries: Mutex::default() }
     }
 
     /// Counts a login that has just been judged.
-    pub(super) fn judged(&self, name: &str, origin: Origin, failed: bool, now: Instant) -> Turn {
+    pub(in crate::router) fn judged(
+        &self,
+        name: &str,
+        origin: Origin,
+        failed: bool,
+        now: Instant,
+    ) -> Turn {
         let key = (self.names.hash_one(name), origin);
         let mut entries = lock(&self.entries);
         let entry = entries.get(&key).filter(|entry| entry.is_remembered(now));
@@ -128,6 +140,19 @@ impl Failures {
         }
         entries.insert(key, Entry { count: entry.count.saturating_add(1), free_at });
         Turn::At(free_at)
+    }
+}
+
+impl Turn {
+    /// The words for who is refused.
+    pub(in crate::router) fn why(&self) -> Option<String> {
+        let Turn::Refused(wait) = self else {
+            return None;
+        };
+        let seconds = wait.as_secs() + 1;
+        Some(format!(
+            "too many logins under that name have failed from there; try again in {seconds} s"
+        ))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The proof of a client's identity, from HELLO to WELCOME.
 //!
 //! ```text
-//!   HELLO --> AuthExchange::begin --> let in, or turned away
+//!   HELLO --> AuthExchange::start --> let in, or turned away
 //!                   |
 //!               CHALLENGE --> AUTHENTICATE --> AuthExchange::answered --> let in, or turned away
 //!                   ^                               |
@@ -13,9 +13,13 @@
 //!
 //! Those who guess are slowed by [`failures`].
 //!
+//! [`applicant`] is who has said HELLO. [`authenticator`]: methods whose users a procedure knows.
+//!
 //! [`store`] knows the users, each a [`principal`] by its methods; the methods themselves are in
 //! [`crate::auth`]; messages and time limits are left to [`super::connection`].
 
+mod applicant;
+mod authenticator;
 mod decoys;
 mod entries;
 mod failures;
@@ -30,18 +34,19 @@ use serde_json::{Map, Value};
 
 use crate::auth::ticket::Ticket;
 use crate::auth::{AuthError, Secret, cra, cryptosign, scram_router};
-use crate::codec::{CodecError, Dict, Timestamp};
+use crate::codec::{Dict, Timestamp};
 use crate::protocol::uri;
 
 use super::identity::{Features, Identity};
 use super::roles::Permissions;
 
+pub(super) use applicant::Applicant;
+pub(super) use authenticator::Authenticator;
 pub(super) use entries::SecretValue;
-pub(super) use failures::Origin;
-use failures::Turn;
-use principal::{Key, Method};
-use store::Candidate;
-pub(super) use store::Store;
+pub(super) use failures::{Failures, Origin, Turn};
+use principal::Key;
+pub(super) use principal::Method;
+pub(super) use store::{Candidate, Store};
 
 /// Somebody who has said HELLO and must prove who it is.
 #[derive(Debug)]
@@ -65,6 +70,8 @@ pub(super) struct AuthExchange {
     challenge: Challenge,
     /// Whoever is challenged is known; otherwise no answer is right.
     is_known: bool,
+    /// The candidate, where it is not the store that knows it.
+    candidate: Option<Candidate>,
     method: Method,
     /// The methods that follow.
     factors: VecDeque<Method>,
@@ -90,6 +97,9 @@ pub(super) struct Denial {
     pub(super) why: String,
 }
 
+/// The words for all who are not let in, so that nobody outside can tell unknown from wrong.
+pub(super) const WRONG: &str = "the authid is not known for this method, or its secret is wrong";
+
 #[derive(Debug)]
 enum Challenge {
     Ticket(Ticket),
@@ -98,56 +108,59 @@ enum Challenge {
     Cryptosign(Box<cryptosign::Challenger>),
 }
 
-/// The claim of HELLO about who is there.
-struct Claim {
-    authid: Option<String>,
-    methods: Option<Vec<String>>,
-    authextra: Map<String, Value>,
-}
-
 impl AuthExchange {
-    /// Looks at the HELLO of the client that would be `session`. An error is a HELLO that breaks
-    /// the protocol.
-    pub(super) fn begin(
-        store: Option<&Arc<Store>>,
-        hello: Dict<'_>,
-        session: u64,
-        channel_id: Option<[u8; 32]>,
-        origin: Origin,
-    ) -> Result<Step, CodecError> {
-        let features = Features::read(hello)?;
-        let claim = Claim::read(hello)?;
+    /// Begins the login of somebody who has said HELLO.
+    pub(super) fn start(store: Option<&Arc<Store>>, applicant: &Applicant) -> Step {
         let Some(store) = store else {
-            return Ok(Step::stranger(features, None));
+            return Step::stranger(applicant.features, None);
         };
-        let authid = claim.authid.unwrap_or_default();
-        let methods = match store.choose(claim.methods.as_deref(), &authid) {
+        let methods = match store.choose(applicant.authmethods.as_deref(), applicant.authid()) {
             Ok(methods) => methods,
-            Err(why) => return Ok(Step::denied(uri::NO_MATCHING_AUTH_METHOD, why)),
+            Err(why) => return Step::denied(uri::NO_MATCHING_AUTH_METHOD, why),
         };
         let mut factors = VecDeque::from(methods);
-        let Some(method) = factors.pop_front() else {
-            return Ok(Step::stranger(features, Some(store.anonymous_role())));
-        };
-        let login = AuthExchange {
+        match factors.pop_front() {
+            Some(method) => AuthExchange::new(store, applicant, method, factors, None).challenge(),
+            None => Step::stranger(applicant.features, Some(store.anonymous_role())),
+        }
+    }
+
+    /// The login of somebody whom a procedure knows, or does not know, by this method.
+    pub(super) fn of_candidate(
+        store: &Arc<Store>,
+        applicant: &Applicant,
+        method: Method,
+        candidate: Candidate,
+    ) -> Step {
+        AuthExchange::new(store, applicant, method, VecDeque::new(), Some(candidate)).challenge()
+    }
+
+    fn new(
+        store: &Arc<Store>,
+        applicant: &Applicant,
+        method: Method,
+        factors: VecDeque<Method>,
+        candidate: Option<Candidate>,
+    ) -> AuthExchange {
+        AuthExchange {
             store: store.clone(),
-            session,
-            channel_id,
-            features,
-            claimed: claimed(&authid, &claim.authextra),
-            origin,
-            authid,
+            session: applicant.session,
+            channel_id: applicant.channel_id,
+            features: applicant.features,
+            claimed: applicant.claimed(),
+            origin: applicant.origin,
+            authid: applicant.authid().to_owned(),
             authrole: None,
             authmethod: method.name(),
-            said: claim.authextra,
+            said: applicant.authextra.clone(),
             told: Map::new(),
             // Taken the place of at once.
             challenge: Challenge::Ticket(Ticket::Plain(Secret::default())),
             is_known: false,
+            candidate,
             method,
             factors,
-        };
-        Ok(login.challenge())
+        }
     }
 
     /// Method and Extra of the CHALLENGE.
@@ -178,12 +191,8 @@ impl AuthExchange {
         let failed = matches!(step, Step::Denied(_));
         match store.failures().judged(&claimed, origin, failed, now) {
             Turn::At(turn) => (step, turn),
-            Turn::Refused(wait) => {
-                let seconds = wait.as_secs() + 1;
-                let why = format!(
-                    "too many logins under that name have failed from there; try again in \
-                     {seconds} s"
-                );
+            refused @ Turn::Refused(_) => {
+                let why = refused.why().unwrap_or_default();
                 (Step::denied(uri::AUTHENTICATION_FAILED, why), now)
             }
         }
@@ -208,6 +217,7 @@ impl AuthExchange {
                 authextra: Some(self.told).filter(|told| !told.is_empty()).map(Value::Object),
                 features: self.features,
                 permissions: Permissions::default(),
+                authprovider: None,
             }),
         }
     }
@@ -251,6 +261,11 @@ impl AuthExchange {
             let router_key = store.router_key();
             let challenger = cryptosign::Challenger::new(&self.said, self.channel_id, router_key)?;
             let authid = Some(self.authid.as_str()).filter(|authid| !authid.is_empty());
+            if let Some(Candidate { principal, is_known }) = &self.candidate {
+                self.is_known = *is_known && principal.has_key(challenger.public_key());
+                self.authrole.get_or_insert_with(|| principal.role.clone());
+                return Ok(Some(Challenge::Cryptosign(Box::new(challenger))));
+            }
             let owner = store.owner_of(challenger.public_key(), authid);
             self.is_known = owner.is_some();
             if let Some((authid, role)) = owner {
@@ -262,7 +277,8 @@ impl AuthExchange {
         if self.authid.is_empty() {
             return Ok(None);
         }
-        let Some(candidate) = store.candidate(self.method, &self.authid) else {
+        let given = self.candidate.take();
+        let Some(candidate) = given.or_else(|| store.candidate(self.method, &self.authid)) else {
             return Ok(None);
         };
         let Candidate { principal, is_known } = candidate;
@@ -312,37 +328,9 @@ impl Step {
     /// A wrong secret is told in the same words whoever it is for, and whatever it is.
     fn failed(error: &AuthError) -> Step {
         let why = match error {
-            AuthError::ClientNotAuthentic(_) => {
-                "the authid is not known for this method, or its secret is wrong".to_owned()
-            }
+            AuthError::ClientNotAuthentic(_) => WRONG.to_owned(),
             error => error.to_string(),
         };
         Step::denied(uri::AUTHENTICATION_FAILED, why)
-    }
-}
-
-/// The name under which failures are counted: the authid, or the key that stands for it.
-fn claimed(authid: &str, authextra: &Map<String, Value>) -> String {
-    match authid {
-        "" => authextra.get("pubkey").and_then(Value::as_str).unwrap_or_default().to_lowercase(),
-        authid => authid.to_owned(),
-    }
-}
-
-impl Claim {
-    fn read(hello: Dict<'_>) -> Result<Claim, CodecError> {
-        let methods = match hello.get("authmethods") {
-            None | Some(b"null") => None,
-            Some(list) => Some(serde_json::from_slice(list).map_err(|_| CodecError {
-                at: 0,
-                what: "HELLO.Details.authmethods must be a list of strings",
-            })?),
-        };
-        let authextra = match hello.dict("authextra")? {
-            None => Map::new(),
-            Some(extra) => serde_json::from_slice(extra.as_bytes()).unwrap_or_default(),
-        };
-        let authid = hello.text("authid")?.map(|authid| authid.into_owned());
-        Ok(Claim { authid, methods, authextra })
     }
 }

@@ -15,7 +15,7 @@ use super::entries::{either, key_bytes, needs, number, optional_text, salt_bytes
 
 /// Somebody who is known by one method.
 #[derive(Debug, Clone)]
-pub(super) struct Principal {
+pub(in crate::router) struct Principal {
     pub(super) role: String,
     pub(super) key: Key,
 }
@@ -31,7 +31,7 @@ pub(super) enum Key {
 
 /// A method with a challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Method {
+pub(in crate::router) enum Method {
     Ticket,
     Cra,
     /// As the specification has it.
@@ -48,7 +48,7 @@ pub(super) const METHODS: [Method; 5] =
 const USER: &str = "user";
 
 impl Method {
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::router) fn name(self) -> &'static str {
         match self {
             Method::Ticket => "ticket",
             Method::Cra => "wampcra",
@@ -101,6 +101,11 @@ impl Principal {
         };
         let role = optional_text(entries, "role")?.unwrap_or(USER).to_owned();
         Ok(Principal { role, key })
+    }
+
+    /// True if it is known by this public key.
+    pub(super) fn has_key(&self, key: &[u8; 32]) -> bool {
+        matches!(&self.key, Key::Public(keys) if keys.contains(key))
     }
 
     /// The parts that clients see and that users have in common, as a text.

@@ -9,8 +9,10 @@ use zeroize::Zeroizing;
 use crate::auth::{DecoyKey, PrivateKey, unhex};
 use crate::router::mistake::{Mistake, nearest, object};
 
+use super::applicant::Applicant;
+use super::authenticator::Authenticator;
 use super::decoys::{Decoys, Users};
-use super::entries::{optional_text, users_file};
+use super::entries::{SecretValue, optional_text, users_file};
 use super::failures::{Delays, Failures};
 use super::principal::{Key, METHODS, Method, Principal};
 
@@ -19,6 +21,8 @@ use super::principal::{Key, METHODS, Method, Principal};
 pub(in crate::router) struct Store {
     users: Users,
     decoys: Decoys,
+    /// The methods whose users a procedure knows.
+    authenticators: Vec<Arc<Authenticator>>,
     /// The authid that each public key belongs to: the first one that has it.
     owners: HashMap<[u8; 32], String>,
     anonymous: Option<String>,
@@ -29,7 +33,8 @@ pub(in crate::router) struct Store {
 }
 
 /// A principal that a client may be.
-pub(super) struct Candidate {
+#[derive(Debug)]
+pub(in crate::router) struct Candidate {
     pub(super) principal: Arc<Principal>,
     /// False for a decoy, which may never join.
     pub(super) is_known: bool,
@@ -44,6 +49,7 @@ struct Draft {
     router_key: Option<PrivateKey>,
     factors: Vec<Method>,
     delays: Delays,
+    authenticators: Vec<Arc<Authenticator>>,
 }
 
 /// The keys beside those of the methods.
@@ -53,6 +59,10 @@ impl Draft {
     fn set(&mut self, key: &str, value: &Value) -> Result<(), Mistake> {
         match key {
             "anonymous" => {
+                if let Some(authenticator) = Authenticator::parse(None, value)? {
+                    self.authenticators.push(authenticator);
+                    return Ok(());
+                }
                 let entries = object(value, &["role"], "must be an object with a \"role\"")?;
                 let role = optional_text(entries, "role")?.unwrap_or("anonymous");
                 self.anonymous = Some(role.to_owned());
@@ -87,6 +97,10 @@ impl Draft {
     }
 
     fn add_users(&mut self, method: Method, value: &Value) -> Result<(), Mistake> {
+        if let Some(authenticator) = Authenticator::parse(Some(method), value)? {
+            self.authenticators.push(authenticator);
+            return Ok(());
+        }
         let entries = value.as_object().ok_or("must be an object of authids")?;
         match entries.get("file") {
             Some(Value::String(path)) if entries.len() == 1 => {
@@ -134,17 +148,28 @@ impl Store {
             router_key: None,
             factors: Vec::new(),
             delays: Delays::default(),
+            authenticators: Vec::new(),
         };
         for (key, value) in entries {
             draft.set(key, value).map_err(|mistake| mistake.within(key))?;
         }
-        let Draft { decoy_key, users, owners, anonymous, router_key, factors, delays } = draft;
+        let Draft { decoy_key, users, owners, anonymous, router_key, factors, .. } = draft;
+        let (delays, authenticators) = (draft.delays, draft.authenticators);
         if let Some(method) = factors.iter().find(|method| !users.contains_key(*method)) {
             return Err(Mistake::of("factors", format!("{} is not configured", method.name())));
         }
         let decoys = Decoys::new(decoy_key, &users);
         let failures = Failures::new(delays);
-        Ok(Store { users, decoys, owners, anonymous, router_key, factors, failures })
+        Ok(Store {
+            users,
+            decoys,
+            authenticators,
+            owners,
+            anonymous,
+            router_key,
+            factors,
+            failures,
+        })
     }
 
     /// The methods to go through for a client that goes by `authid` and offers `offered`; none for
@@ -171,7 +196,7 @@ impl Store {
                 return Ok(Vec::new());
             }
             let method = Method::parse(name);
-            usable.extend(method.filter(|method| self.users.contains_key(method)));
+            usable.extend(method.filter(|method| self.has(*method)));
         }
         let Some(first) = usable.first() else {
             return Err(format!(
@@ -183,8 +208,54 @@ impl Store {
         Ok(vec![*method.unwrap_or(first)])
     }
 
+    /// The authenticator of the method that this client would go through.
+    pub(in crate::router) fn authenticator(
+        &self,
+        applicant: &Applicant,
+    ) -> Option<&Arc<Authenticator>> {
+        if self.authenticators.is_empty() {
+            return None;
+        }
+        let methods = self.choose(applicant.authmethods.as_deref(), applicant.authid()).ok()?;
+        self.authenticator_of(methods.first().copied())
+    }
+
+    /// The user that an authenticator knows by these entries, or the decoy of somebody whom it does
+    /// not know. Both take the same time, which is long where passwords of SCRAM are hashed.
+    pub(in crate::router) fn candidate_of(
+        &self,
+        authenticator: &Authenticator,
+        method: Method,
+        authid: &str,
+        entries: Option<Map<String, Value>>,
+    ) -> Result<Candidate, Mistake> {
+        let is_known = entries.is_some();
+        let entries = match entries {
+            Some(entries) => Arc::new(SecretValue(Value::Object(entries))),
+            None => authenticator.model(method),
+        };
+        let principal = Principal::parse(method, authid, &entries.0, self.decoys.key())?;
+        let decoy = self.decoys.like(&principal, authid);
+        if is_known {
+            authenticator.knows(entries);
+        }
+        Ok(Candidate { principal: Arc::new(if is_known { principal } else { decoy }), is_known })
+    }
+
+    fn authenticator_of(&self, method: Option<Method>) -> Option<&Arc<Authenticator>> {
+        self.authenticators.iter().find(|authenticator| authenticator.method == method)
+    }
+
+    fn has(&self, method: Method) -> bool {
+        self.users.contains_key(&method) || self.authenticator_of(Some(method)).is_some()
+    }
+
     /// True if the user of that name has the method, or the model of a name that nobody has.
     fn is_of(&self, method: Method, authid: &str) -> bool {
+        if self.authenticator_of(Some(method)).is_some() {
+            // Whom it knows is known to it alone.
+            return true;
+        }
         if authid.is_empty() {
             // Only a key is enough of a name.
             return method == Method::Cryptosign;
@@ -192,7 +263,8 @@ impl Store {
         let model = self.decoys.model(authid);
         let is_known = self.users.values().any(|users| users.contains_key(authid));
         let user = if is_known { Some(authid) } else { model };
-        user.is_some_and(|user| self.users[&method].contains_key(user))
+        let users = self.users.get(&method);
+        user.is_some_and(|user| users.is_some_and(|users| users.contains_key(user)))
     }
 
     pub(super) fn anonymous_role(&self) -> &str {
@@ -200,7 +272,7 @@ impl Store {
     }
 
     /// The failed logins.
-    pub(super) fn failures(&self) -> &Failures {
+    pub(in crate::router) fn failures(&self) -> &Failures {
         &self.failures
     }
 
@@ -232,7 +304,9 @@ impl Store {
 
     /// Without any other method there is nobody whom an anonymous client could be mistaken for.
     fn admits_anonymous(&self) -> bool {
-        self.anonymous.is_some() || self.users.is_empty()
+        self.anonymous.is_some()
+            || self.authenticator_of(None).is_some()
+            || self.users.is_empty() && self.authenticators.is_empty()
     }
 }
 

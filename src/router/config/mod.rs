@@ -18,7 +18,11 @@ use crate::transport::tls::Acceptor;
 
 use super::RouterError;
 use super::auth::{SecretValue, Store};
+use super::budget::Budget;
+use super::gate::Limits;
+use super::host::Dispatch;
 use super::mistake::{Mistake, unknown};
+use super::networks::Networks;
 use super::roles::Roles;
 use table::TABLE;
 
@@ -33,6 +37,16 @@ pub(super) struct Config {
     pub(super) max_message_size: usize,
     /// The number of bytes that may wait for one client.
     pub(super) send_queue_bytes: usize,
+    /// The memory that clients may make the router use, all together.
+    pub(super) budget: Arc<Budget>,
+    /// The time that one message may take to come.
+    pub(super) message_timeout: Duration,
+    /// The largest message before a session is joined, where nobody knows yet who speaks.
+    pub(super) max_unjoined_size: usize,
+    /// The numbers of connections.
+    pub(super) limits: Limits,
+    /// The proxies that are believed.
+    pub(super) trusted_proxies: Networks,
     /// The time after which a client is dropped that takes nothing of what waits for it. No key
     /// sets it: tests do.
     pub(super) write_timeout: Duration,
@@ -48,6 +62,12 @@ pub(super) struct Config {
     pub(super) event_history: usize,
     /// The request ids of clients count.
     pub(super) strict_request_ids: bool,
+    /// The thread on which the program is told of questions.
+    pub(super) dispatch: Dispatch,
+    /// The time that the program, an authenticator or an authorizer may take to answer.
+    pub(super) question_timeout: Duration,
+    /// The number of questions to the program that may be open at a time.
+    pub(super) max_questions: usize,
     /// The users known; `None` lets everybody in.
     pub(super) auth: Option<Arc<Store>>,
     /// The rights of the roles; `None` allows everything.
@@ -61,6 +81,11 @@ impl Default for Config {
             hello_timeout: Duration::from_secs(10),
             max_message_size: 16 << 20,
             send_queue_bytes: 256 << 20,
+            budget: Budget::new(1 << 30),
+            message_timeout: Duration::from_secs(60),
+            max_unjoined_size: 64 * 1024,
+            limits: Limits::default(),
+            trusted_proxies: Networks::default(),
             write_timeout: Duration::from_secs(60),
             disclose_caller: false,
             disclose_publisher: false,
@@ -68,6 +93,9 @@ impl Default for Config {
             deflate: None,
             event_history: 0,
             strict_request_ids: true,
+            dispatch: Dispatch::Thread,
+            question_timeout: Duration::from_secs(10),
+            max_questions: 1000,
             auth: None,
             roles: None,
         }

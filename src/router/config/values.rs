@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::protocol::uri::{self, Match};
+use crate::router::host::Dispatch;
 use crate::router::mistake::{Mistake, object};
+use crate::router::networks::Networks;
 use crate::transport::tls::Acceptor;
 
 pub(super) fn flag(value: &Value) -> Result<bool, Mistake> {
@@ -54,6 +56,13 @@ pub(super) fn realms(value: &Value) -> Result<Vec<String>, Mistake> {
     names.iter().enumerate().map(read).collect()
 }
 
+pub(super) fn networks(value: &Value) -> Result<Networks, Mistake> {
+    let wanted = "must be an address, or a network such as \"10.0.0.0/8\"";
+    let list = value.as_array().ok_or("must be a list of addresses and networks")?;
+    let texts = list.iter().map(|text| text.as_str().unwrap_or_default());
+    Networks::parse(texts).map_err(|index| Mistake::from(wanted).at(index))
+}
+
 /// The callers and the publishers that are always disclosed.
 pub(super) fn disclose(value: &Value) -> Result<(bool, bool), Mistake> {
     let wanted = "must be {\"caller\": true or false, \"publisher\": true or false}";
@@ -63,6 +72,15 @@ pub(super) fn disclose(value: &Value) -> Result<(bool, bool), Mistake> {
         Some(value) => flag(value).map_err(|mistake| mistake.within(key)),
     };
     Ok((wants("caller")?, wants("publisher")?))
+}
+
+pub(super) fn dispatch(value: &Value) -> Result<Dispatch, Mistake> {
+    match value.as_str() {
+        Some("thread") => Ok(Dispatch::Thread),
+        Some("manual") => Ok(Dispatch::Manual),
+        Some("inline") => Ok(Dispatch::Inline),
+        _ => Err("must be \"thread\", \"manual\" or \"inline\"".into()),
+    }
 }
 
 pub(super) fn tls(value: &Value) -> Result<Acceptor, Mistake> {

@@ -34,7 +34,7 @@ use crate::codec::{DictWriter, Out};
 use crate::protocol::CancelMode;
 use crate::protocol::ids::IdMap;
 use crate::protocol::message::{Interrupt, Register, Registered, Unregister, Unregistered, code};
-use crate::protocol::uri;
+use crate::protocol::uri::{self, Match};
 
 use super::meta_event::{MetaEvent, registration_details};
 use super::pattern::{Entry, Table};
@@ -252,6 +252,14 @@ impl Dealer {
             let answer = |out: &mut Out<'_>| gone.write(code::CALL, pending.request, out);
             pending.caller.send(wakes, answer);
         }
+    }
+
+    /// True if the session has registered this very procedure.
+    pub(super) fn is_served_by(&self, procedure: &str, session: u64) -> bool {
+        let entry = self.registrations.find(procedure, Match::Exact);
+        entry.is_some_and(|entry| {
+            entry.value.callees.iter().any(|callee| callee.peer.id() == session)
+        })
     }
 
     /// The registrations, for the meta API.

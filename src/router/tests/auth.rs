@@ -12,7 +12,7 @@ use crate::auth::scram::{Kdf, Profile, salted_password};
 use crate::auth::scram_router::Stored;
 use crate::auth::{ClientAuth, Credentials, PrivateKey, Stop, cra, hex};
 use crate::codec::Dict;
-use crate::router::auth::{AuthExchange, Denial, Origin, Step};
+use crate::router::auth::{Applicant, AuthExchange, Denial, Origin, Step};
 use crate::router::config::Config;
 use crate::router::identity::Identity;
 
@@ -60,8 +60,10 @@ fn log_in(
     }
     let hello = hello.to_string();
     let hello = Dict::from_checked(hello.as_bytes());
-    let mut step =
-        AuthExchange::begin(config.auth.as_ref(), hello, 1, None, Origin::Listener(1)).unwrap();
+    let mut step = AuthExchange::start(
+        config.auth.as_ref(),
+        &Applicant::read(hello, 1, None, Origin::Listener(1)).unwrap(),
+    );
     let mut rounds = 0;
     loop {
         match step {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::codec::{Dict, Encoding};
 use crate::protocol::message::Message;
+use crate::router::budget::Budget;
 use crate::router::config::Config;
 use crate::router::frames::route_chunk;
 use crate::router::identity::{Features, Identity};
@@ -59,7 +60,7 @@ impl Client {
     }
 
     fn known_as(realms: &Arc<Realms>, id: u64, identity: Identity) -> Client {
-        let peer = Peer::new(id, 1 << 20);
+        let peer = Peer::new(id, 1 << 20, &Budget::new(1 << 30));
         let session = realms.join("realm1", &peer, identity, &mut WakeList::default());
         let client = Client { session: session.expect("there is such a realm"), peer };
         assert_eq!(client.hears()[0][0], 2);

@@ -4,7 +4,11 @@
 mod auth;
 mod calls;
 mod client;
+mod crowds;
+mod dribblers;
+mod hooks;
 mod late_input;
+mod limits;
 mod memory;
 mod meta;
 mod nothing;
@@ -12,6 +16,7 @@ mod numbers;
 mod pair;
 mod parts;
 mod patterns;
+mod procedures;
 mod pubsub;
 mod random;
 mod request_ids;
@@ -19,6 +24,7 @@ mod rights;
 mod shared;
 mod sockets;
 mod strangers;
+mod timing;
 mod transports;
 
 /// The HELLO of a client of all roles.

@@ -16,18 +16,18 @@ use super::HELLO;
 use crate::router::{Router, RouterError, RouterStats};
 use crate::transport::testing::soon;
 
-struct Client {
-    stream: WebSocketStream<TcpStream>,
+pub(super) struct Client {
+    pub(super) stream: WebSocketStream<TcpStream>,
 }
 
-fn router(config: &str) -> Arc<Router> {
+pub(super) fn router(config: &str) -> Arc<Router> {
     let router = Router::new(Some(config)).unwrap();
     router.listen("ws://127.0.0.1:0/ws", &Handle::current()).unwrap();
     router
 }
 
 impl Client {
-    async fn connect(url: &str) -> Result<Client, WsError> {
+    pub(super) async fn connect(url: &str) -> Result<Client, WsError> {
         let address = url.trim_start_matches("ws://");
         let address = address.split('/').next().unwrap_or_default();
         let stream = TcpStream::connect(address).await?;
@@ -39,18 +39,18 @@ impl Client {
     }
 
     /// A client that has joined `realm1`.
-    async fn join(router: &Router) -> Client {
+    pub(super) async fn join(router: &Router) -> Client {
         let mut client = Client::connect(&router.url().unwrap()).await.unwrap();
         client.says(HELLO).await;
         assert_eq!(client.hears().await[0], 2);
         client
     }
 
-    async fn says(&mut self, frame: &str) {
+    pub(super) async fn says(&mut self, frame: &str) {
         soon(self.stream.send(WsMessage::text(frame))).await.unwrap();
     }
 
-    async fn hears(&mut self) -> Value {
+    pub(super) async fn hears(&mut self) -> Value {
         match soon(self.stream.next()).await {
             Some(Ok(WsMessage::Text(text))) => serde_json::from_str(&text).unwrap(),
             other => panic!("expected a message, not {other:?}"),
@@ -65,7 +65,7 @@ impl Client {
     }
 
     /// The router says ABORT and closes.
-    async fn hears_abort(mut self, reason: &str, told: &str) {
+    pub(super) async fn hears_abort(mut self, reason: &str, told: &str) {
         let abort = self.hears().await;
         assert_eq!(abort.as_array().map(Vec::len), Some(3), "{abort}");
         assert_eq!((&abort[0], &abort[2]), (&json!(3), &json!(reason)));
@@ -261,6 +261,7 @@ async fn closing_says_goodbye_to_all() {
         sessions: 2,
         messages_in: 2,
         messages_out: stats.messages_out,
+        memory: 3 * 16 * 1024,
         ..RouterStats::default()
     };
     assert_eq!(stats, expected);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::auth::{ClientAuth, Credentials, PrivateKey, hex};
 use crate::codec::Dict;
-use crate::router::auth::{AuthExchange, Origin, Step, Store};
+use crate::router::auth::{Applicant, AuthExchange, Origin, Step, Store};
 
 const DECOY_KEY: &str = "abababababababababababababababababababababababababababababababab";
 
@@ -76,7 +76,10 @@ fn fail(store: &Arc<Store>, authid: &str, methods: &[&str]) -> Transcript {
     let extra = client.hello_extra(methods, None).unwrap();
     let hello = json!({"authid": authid, "authmethods": methods, "authextra": extra}).to_string();
     let hello = Dict::from_checked(hello.as_bytes());
-    let mut step = AuthExchange::begin(Some(store), hello, 1, None, Origin::Listener(1)).unwrap();
+    let mut step = AuthExchange::start(
+        Some(store),
+        &Applicant::read(hello, 1, None, Origin::Listener(1)).unwrap(),
+    );
     let mut challenges = Vec::new();
     loop {
         match step {

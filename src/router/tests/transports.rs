@@ -11,6 +11,8 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 
 use super::HELLO;
+use super::hooks::{LOGINS, questions};
+use crate::auth::hex;
 use crate::codec::{Encoding, Outbox, Rules};
 use crate::router::config::Config;
 use crate::router::{Router, RouterError};
@@ -99,6 +101,31 @@ async fn clients_must_have_a_certificate() {
         let refused = dial(&url, json!({"ca": ca.pem()})).await.map(drop).unwrap_err();
         assert!(matches!(refused, ConnectError::Tls { .. }), "{refused}");
         assert!(refused.to_string().contains("client certificate"), "{refused}");
+    }
+}
+
+/// The program can go by the certificate, and by the TLS connection itself.
+#[tokio::test]
+async fn the_program_is_told_of_a_certificate() {
+    let ca = Authority::new("ours");
+    let pair = ca.sign(&["127.0.0.1"], Time::Now);
+    let client = ca.sign(&["client"], Time::Now);
+    let config = json!({"tls": {"cert": pair.cert, "key": pair.key, "client_ca": ca.pem()}});
+    for url in ["wss://127.0.0.1:0/ws", "rss://127.0.0.1:0"] {
+        let router = router(config.clone(), url);
+        let mut questions = questions(&router, LOGINS);
+        let url = router.url().unwrap();
+        let tls = json!({"ca": ca.pem(), "cert": client.cert, "key": client.key});
+        let mut transport = dial(&url, tls).await.unwrap();
+        says(transport.as_mut(), HELLO).await;
+        let question = soon(questions.recv()).await.unwrap().question.clone();
+        let details: Value = serde_json::from_str(&question.details).unwrap();
+        let told = &details["transport"];
+        assert_eq!(told["channel_id"], hex(&transport.channel_id().unwrap()));
+        let lines = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(lines(told["client_cert"].as_str().unwrap()), lines(&client.cert));
+        question.allow(None).unwrap();
+        assert_eq!(hears(transport.as_mut()).await[0], 2);
     }
 }
 

@@ -31,7 +31,7 @@ use crate::codec::{Batch, Encoding, is_utf8};
 use super::{ByteCounts, Incoming, Serializer, Stream, Transport, TransportError};
 use frame::{Frames, HEAD, Kind, MAX_SIZE, head};
 
-pub use handshake::{accept, connect};
+pub use handshake::{NO_ROOM, accept, connect};
 
 /// The serializers by their ids, which begin with 1.
 const SERIALIZERS: [Encoding; 3] = [Encoding::Json, Encoding::MsgPack, Encoding::Cbor];
@@ -208,6 +208,14 @@ impl Transport for RawSocket {
         self.stream.byte_counts()
     }
 
+    fn partial(&self) -> usize {
+        self.frames.buffer().bytes().len()
+    }
+
+    fn held(&self) -> usize {
+        self.frames.buffer().held() + self.control.len()
+    }
+
     fn taken(&self) -> i64 {
         self.stream.taken()
     }
@@ -251,6 +259,10 @@ impl Transport for RawSocket {
 
     fn announced(&self) -> Option<usize> {
         Some(self.max_send)
+    }
+
+    fn peer_certificate(&self) -> Option<&[u8]> {
+        self.stream.peer_certificate()
     }
 
     fn channel_id(&self) -> Option<[u8; 32]> {

@@ -31,7 +31,7 @@ use super::framing::Framing;
 use super::{ByteCounts, Incoming, Serializer, Transport, TransportError};
 
 pub use extension::DeflateOptions;
-pub use handshake::{accept, answer, connect, open};
+pub use handshake::{accept, accept_if, answer, connect, open};
 pub use socket::{Received, Socket};
 
 /// The room that a buffer keeps when all of it is written.
@@ -132,6 +132,14 @@ impl Transport for WebSocket {
         self.socket.stream().byte_counts()
     }
 
+    fn partial(&self) -> usize {
+        self.socket.partial()
+    }
+
+    fn held(&self) -> usize {
+        self.socket.held()
+    }
+
     fn taken(&self) -> i64 {
         self.socket.stream().taken()
     }
@@ -170,6 +178,10 @@ impl Transport for WebSocket {
 
     fn max_send(&self) -> usize {
         self.framing.max_send()
+    }
+
+    fn peer_certificate(&self) -> Option<&[u8]> {
+        self.socket.stream().peer_certificate()
     }
 
     fn channel_id(&self) -> Option<[u8; 32]> {

@@ -1,0 +1,134 @@
+//! The messages of a session whose requests are asked about: what is allowed is carried out, what
+//! is refused is answered, and at what nobody has ruled on yet it stops.
+
+use std::sync::{Arc, MutexGuard};
+
+use crate::protocol::message::{Message, code};
+
+use super::super::peer::{Peer, WakeList};
+use super::super::procedure::Procedure;
+use super::super::publication::PublishOptions;
+use super::super::request::{Fault, Refusal};
+use super::super::rulings::{Inquiry, Ruling, Rulings, Way, with_disclosure};
+use super::{LeaveReason, RealmSession, Realms, Requests, State, answer};
+
+/// The rulings on a session's requests, and the request at which it has stopped.
+#[derive(Debug)]
+pub(super) struct Gated {
+    rulings: Rulings,
+    /// With the number of messages that were before it.
+    open: Option<(usize, Inquiry)>,
+}
+
+impl RealmSession {
+    /// From now on its requests are asked about.
+    pub(in crate::router) fn ask_about(&mut self, authorizer: Option<Arc<Procedure>>) {
+        self.gated = Some(Box::new(Gated { rulings: Rulings::new(authorizer), open: None }));
+    }
+
+    /// Takes the request at which the last messages have stopped, and how many of them were carried
+    /// out. They go on with the very message, once [`RealmSession::rule`] was called.
+    pub(in crate::router) fn take_inquiry(&mut self) -> Option<(usize, Inquiry)> {
+        self.gated.as_mut()?.open.take()
+    }
+
+    /// Takes the ruling on a request.
+    pub(in crate::router) fn rule(&mut self, inquiry: Inquiry, ruling: Ruling, keep: bool) {
+        if let Some(gated) = &mut self.gated {
+            gated.rulings.rule(inquiry, ruling, keep);
+        }
+    }
+
+    /// The procedure that is asked.
+    pub(in crate::router) fn authorizer(&self) -> Option<&Arc<Procedure>> {
+        self.gated.as_ref()?.rulings.authorizer.as_ref()
+    }
+
+    /// The name of the realm.
+    pub(in crate::router) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The client.
+    pub(in crate::router) fn peer(&self) -> &Arc<Peer> {
+        &self.peer
+    }
+
+    /// All realms.
+    pub(in crate::router) fn realms(&self) -> &Arc<Realms> {
+        &self.realms
+    }
+}
+
+impl Gated {
+    /// Carries out messages in order, up to the first that has to be asked about.
+    pub(super) fn route(
+        &mut self,
+        peer: &Arc<Peer>,
+        requests: &mut Requests,
+        mut state: MutexGuard<'_, State>,
+        messages: &[Message<'_>],
+        wakes: &mut WakeList,
+    ) -> Result<(), LeaveReason> {
+        for (index, message) in messages.iter().enumerate() {
+            let way = match message {
+                Message::Call(m) if state.continues_call(peer, requests, m.request) => Way::Free,
+                message => self.rulings.way(message, &peer.identity().permissions),
+            };
+            match way {
+                Way::Free => state.carry_out(peer, requests, message, wakes)?,
+                Way::Disclosed => with_disclosure(message, |message| {
+                    state.carry_out(peer, requests, message, wakes)
+                })?,
+                Way::Refused(refusal) => state.refuse(peer, requests, message, refusal, wakes)?,
+                Way::Open(inquiry) => {
+                    self.open = Some((index, inquiry));
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// True if a CALL can only be a further part of one, whose first part was asked about.
+    fn continues_call(&self, peer: &Peer, requests: &Requests, request: u64) -> bool {
+        requests.ids.has_used(request)
+            && (requests.ids.are_counted() || self.dealer.is_in_use(peer.id(), request))
+    }
+
+    /// Answers a request that is not carried out.
+    fn refuse(
+        &mut self,
+        peer: &Arc<Peer>,
+        requests: &mut Requests,
+        message: &Message<'_>,
+        refusal: Refusal,
+        wakes: &mut WakeList,
+    ) -> Result<(), LeaveReason> {
+        let refused = Fault::Refused(refusal);
+        let (kind, request, outcome) = match message {
+            Message::Call(m) => {
+                let is_in_use = || self.dealer.is_in_use(peer.id(), m.request);
+                let counted = requests.ids.count_call(m.request, is_in_use);
+                if counted.is_ok() {
+                    self.dealer.ignore_rest(peer, m);
+                }
+                (code::CALL, m.request, counted)
+            }
+            Message::Publish(m) => {
+                let counted = requests.ids.count(m.request);
+                let options = PublishOptions::read(m.options);
+                let is_heard = options.is_ok_and(|options| options.acknowledge);
+                let outcome = counted.and(if is_heard { Ok(()) } else { Err(Fault::Unheard) });
+                (code::PUBLISH, m.request, outcome)
+            }
+            Message::Register(m) => (code::REGISTER, m.request, requests.ids.count(m.request)),
+            Message::Subscribe(m) => (code::SUBSCRIBE, m.request, requests.ids.count(m.request)),
+            // Nothing else is asked about.
+            _ => return Ok(()),
+        };
+        answer(peer, kind, request, outcome.and(Err(refused)), wakes)
+    }
+}
