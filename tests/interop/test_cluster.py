@@ -1,11 +1,13 @@
 """From the embedded router to a cluster of Crossbar.io: the same program with both, as docs/ROUTER.md tells, and what it
 sees when a router is killed under load and started again.
 
-The program is station.py; it runs in pairs, which call each other and hear each other's events. What crosses the links
-between the nodes, and what does not, is left to test_cluster_links.py.
+The program is station.py; it runs in pairs, which call each other and hear each other's events. A program in C,
+tests/c/interop_storm.c, counts the callbacks. What crosses the links between the nodes, and what does not, is left to
+test_cluster_links.py.
 """
 
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,6 +20,7 @@ from node import free_port
 from programs import Program
 
 STATION = Path(__file__).with_name("station.py")
+DIRECTORY = os.environ.get("WAMP_C_BIN")
 ROUTER = Path(__file__).parents[1] / "liveness" / "router.py"
 # What may become of a request: the error while the callee is away, that of one that was with it then, and where the
 # router is lost that has the request.
@@ -167,3 +170,27 @@ def test_two_nodes(start, tmp_path):
         cluster.stop()
     check(*first, outages=3)
     check(*second, outages=1)
+
+
+@pytest.mark.skipif(not DIRECTORY, reason="WAMP_C_BIN does not name the directory of the built C scenarios")
+def test_storm(environment, tmp_path):
+    """All clients at one node, as the document advises, and then at the other: each callback comes once."""
+    cluster = Cluster(tmp_path)
+    transports = json.dumps(cluster.options("a")["transports"])
+    command = [str(Path(DIRECTORY) / "interop_storm"), cluster.url("a"), "realm1", "", transports]
+    try:
+        cluster.start()
+        storm = Program(command, environment)
+        try:
+            storm.wait_for("serving")
+            for node in (cluster.a, cluster.b):
+                node.kill()
+                for line in ("down", "up", "serving"):
+                    storm.wait_for(line)
+                node.start()
+            storm.process.stdin.close()
+            print(storm.good())
+        finally:
+            storm.end()
+    finally:
+        cluster.stop()
