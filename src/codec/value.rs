@@ -117,10 +117,13 @@ impl Tree {
             return None;
         }
         let root = self.add(document, 0, 0);
-        if self.roots.len() <= number {
-            self.roots.resize(number + 1, None);
+        if self.roots.len() < number {
+            self.roots.resize(number, None);
         }
-        self.roots[number] = Some(root);
+        match self.roots.get_mut(number) {
+            Some(place) => *place = Some(root),
+            None => self.roots.push(Some(root)),
+        }
         Some(root)
     }
 

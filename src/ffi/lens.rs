@@ -129,8 +129,10 @@ impl Slot {
 #[inline]
 fn with_event<R>(token: u64, look: impl FnOnce(&mut Slot, u32) -> Option<R>) -> Option<R> {
     let look = |slot: &mut Box<Slot>, which| {
-        let event = u32::try_from(which).ok().filter(|event| *event < slot.events)?;
-        look(slot, event)
+        if which >= u64::from(slot.events) {
+            return None;
+        }
+        look(slot, which as u32)
     };
     VIEWS.with_any(token, look).flatten()
 }
@@ -168,10 +170,11 @@ pub(super) fn with_node<R>(
 ) -> Option<R> {
     let look = |slot: &mut Box<Slot>, which| {
         let Slot { shown, tree, events, .. } = &mut **slot;
-        let index = u32::try_from(which).ok()?.checked_sub(*events)?;
-        if index >= tree.nodes() {
+        let index = which.checked_sub(u64::from(*events))?;
+        if index >= u64::from(tree.nodes()) {
             return None;
         }
+        let index = index as u32;
         look(tree, shown, index)
     };
     VIEWS.with_any(Tag::Value.key(lens)?, look).flatten()
