@@ -10,6 +10,8 @@
 //! * `connection`: the task of one client, and the states of its session; `frames`: what it reads.
 //! * `login`: from HELLO to an identity. `auth`: how clients prove who they are, with the `verdict`
 //!   in due time; `welcome`: what they are told then.
+//! * `admission`: the reason why somebody was let in.
+//! * `role_rights`: what the roles of sessions may do at present.
 //! * `roles`: what they may do, with `rights`: what that means for a URI and for all that a pattern
 //!   matches, by its `typical` URIs. `rulings`: the requests that are asked about; `authorization`:
 //!   those who are asked.
@@ -32,6 +34,7 @@
 //! ```
 
 mod accept;
+mod admission;
 mod auth;
 mod authorization;
 mod broker;
@@ -60,6 +63,7 @@ mod realm;
 mod request;
 mod request_ids;
 mod rights;
+mod role_rights;
 mod roles;
 mod rulings;
 mod testament;
@@ -184,7 +188,7 @@ struct Listeners {
 /// The state that the tasks of a router share.
 #[derive(Debug)]
 struct Shared {
-    config: Config,
+    config: Arc<Config>,
     realms: Arc<Realms>,
     clients: Mutex<Clients>,
     /// The place for questions to the program.
@@ -219,9 +223,10 @@ impl Router {
 
     fn with(config: Config) -> Arc<Router> {
         let desk = Arc::new(Desk::new(config.max_questions, config.question_timeout));
+        let config = Arc::new(config);
         let realms = Arc::new(Realms::new(&config));
         let reception = Reception {
-            store: config.auth.clone(),
+            store: Mutex::new(config.auth.clone()),
             desk: desk.clone(),
             realms: realms.clone(),
             failures: Failures::default(),

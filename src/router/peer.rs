@@ -3,7 +3,7 @@
 //! Whoever has something for a client writes it into the client's outbox and rings later, once for
 //! many messages. The task that empties the outbox is [`super::connection`].
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub(super) struct Peer {
     encoding: OnceLock<Encoding>,
     /// The limits of its messages, once they have been agreed on.
     sizes: OnceLock<Sizes>,
+    /// The number of its role.
+    role: AtomicUsize,
     /// Its session has left the realm.
     has_left: AtomicBool,
     queue: Mutex<Queue>,
@@ -79,6 +81,7 @@ impl Peer {
             identity: OnceLock::new(),
             encoding: OnceLock::new(),
             sizes: OnceLock::new(),
+            role: AtomicUsize::new(0),
             has_left: AtomicBool::new(false),
             queue: Mutex::new(Queue {
                 outbox: Outbox::new(Encoding::Json, Rules::Tolerant),
@@ -128,6 +131,17 @@ impl Peer {
     /// Says who it is; a client joins once.
     pub(super) fn identify(&self, identity: Identity) {
         self.identity.get_or_init(|| identity);
+    }
+
+    /// The number of its role, by which its rights are found.
+    #[inline]
+    pub(super) fn role_number(&self) -> usize {
+        self.role.load(Ordering::Relaxed)
+    }
+
+    /// Its role has this number.
+    pub(super) fn has_role(&self, number: usize) {
+        self.role.store(number, Ordering::Relaxed);
     }
 
     /// Its session leaves the realm: it hears no more of what others say.

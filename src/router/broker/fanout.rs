@@ -10,6 +10,7 @@ use super::super::pattern::{Entry, Place};
 use super::super::peer::{Peer, WakeList};
 use super::super::publication::{OwnPublication, Publication};
 use super::super::request::Refusal;
+use super::super::role_rights::RoleRights;
 use super::super::turn::{LOOK, Turn};
 use super::super::variants::{ToMake, Variants};
 use super::{Broker, BrokerRest, Subscribers};
@@ -189,7 +190,8 @@ impl Broker {
         let topic = publication.topic;
         if progress.place == Place::Exact {
             if let Some(entry) = self.subscriptions.exact(topic) {
-                send_to(entry, publication, progress, &mut self.encoded, wakes, turn)?;
+                let to = (entry, &self.rights);
+                send_to(to, publication, progress, &mut self.encoded, wakes, turn)?;
             }
             if !self.subscriptions.has_patterns() {
                 return Ok(());
@@ -203,7 +205,8 @@ impl Broker {
             turn.spend(LOOK * (matches.visited() - seen));
             match found {
                 Some(entry) => {
-                    send_to(entry, publication, progress, &mut self.encoded, wakes, turn)?;
+                    let to = (entry, &self.rights);
+                    send_to(to, publication, progress, &mut self.encoded, wakes, turn)?;
                 }
                 None if matches.place() == Place::End => return Ok(()),
                 None => {
@@ -250,7 +253,7 @@ pub(super) fn acknowledge(peer: &Arc<Peer>, request: u64, publication: u64, wake
 
 /// Sends an event to the subscribers of one subscription.
 fn send_to(
-    entry: &Entry<Subscribers>,
+    (entry, rights): (&Entry<Subscribers>, &RoleRights),
     publication: &Publication<'_>,
     progress: &mut Progress,
     encoded: &mut [Encoded],
@@ -269,7 +272,7 @@ fn send_to(
             stopped = Some((number, Stop::TurnIsOver));
             break;
         }
-        if !publication.is_for(receiver) || receiver.has_left() {
+        if !publication.is_for(receiver, rights) || receiver.has_left() {
             turn.spend(LOOK);
             continue;
         }

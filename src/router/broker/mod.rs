@@ -29,6 +29,7 @@ use super::pattern::{Place, Table};
 use super::peer::{Peer, WakeList};
 use super::publication::{Publication, PublishOptions};
 use super::request::{Fault, check_own_uri, check_pattern, is_reserved};
+use super::role_rights::RoleRights;
 use super::roles::{Action, Kind};
 use super::turn::{LOOK, Turn};
 
@@ -55,6 +56,7 @@ pub(super) struct Broker {
     /// The work that did not fit into the present turn, for [`super::realm`] to go on with.
     pub(super) rest: VecDeque<BrokerRest>,
     limits: Limits,
+    rights: RoleRights,
 }
 
 /// The subscriptions of a session.
@@ -93,7 +95,12 @@ impl BrokerRest {
 
 impl Broker {
     /// A broker that discloses all publishers, or those only that want it.
-    pub(super) fn new(disclose: bool, events: EventStore, limits: Limits) -> Broker {
+    pub(super) fn new(
+        disclose: bool,
+        events: EventStore,
+        limits: &Limits,
+        rights: &RoleRights,
+    ) -> Broker {
         Broker {
             subscriptions: Table::default(),
             sessions: IdMap::default(),
@@ -103,8 +110,16 @@ impl Broker {
             events,
             meta_events: Vec::new(),
             rest: VecDeque::new(),
-            limits,
+            limits: limits.clone(),
+            rights: rights.clone(),
         }
+    }
+
+    /// Goes by other limits and rights from now on.
+    pub(super) fn adopt(&mut self, disclose: bool, limits: &Limits, rights: &RoleRights) {
+        self.disclose = disclose;
+        self.limits = limits.clone();
+        self.rights = rights.clone();
     }
 
     /// SUBSCRIBE: a session that subscribes again gets the same id, and each event once.
@@ -117,7 +132,7 @@ impl Broker {
     ) -> Result<(), Fault> {
         let options = SubscribeOptions::read(message.options)?;
         check_pattern(&message.topic, options.matching)?;
-        let permissions = &from.identity().permissions;
+        let permissions = self.rights.of(from);
         permissions.check_all(Action::Subscribe, &message.topic, options.matching)?;
         let own = self.sessions.entry(from.id()).or_default();
         let (id, created) = match self.subscriptions.find(&message.topic, options.matching) {
@@ -208,6 +223,25 @@ impl Broker {
         true
     }
 
+    /// Takes a subscription away that its subscriber has no right to any more. True for patterns.
+    pub(super) fn judge(&mut self, peer: &Peer, id: u64, wakes: &mut WakeList) -> bool {
+        let Some(entry) = self.subscriptions.by_id(id) else {
+            return false;
+        };
+        let is_pattern = entry.matching != Match::Exact;
+        let permissions = self.rights.of(peer);
+        if permissions.check_all(Action::Subscribe, &entry.uri, entry.matching).is_err() {
+            self.revoke(peer.id(), id, uri::NOT_AUTHORIZED, wakes);
+        }
+        is_pattern
+    }
+
+    /// The subscriptions of a session.
+    pub(super) fn subscriptions_of(&self, session: u64) -> Vec<u64> {
+        let own = self.sessions.get(&session);
+        own.into_iter().flat_map(|own| own.numbers.keys().copied()).collect()
+    }
+
     /// PUBLISH: without `acknowledge` the publisher hears nothing, not even of an error.
     pub(super) fn publish(
         &mut self,
@@ -218,7 +252,7 @@ impl Broker {
         turn: &mut Turn,
     ) -> Result<(), Fault> {
         let options = PublishOptions::read(message.options)?;
-        let permissions = &from.identity().permissions;
+        let permissions = self.rights.of(from);
         let checked = check_own_uri(&message.topic, Match::Exact)
             .and_then(|()| permissions.check(Action::Publish, &message.topic));
         if let Err(refused) = checked {
@@ -316,6 +350,11 @@ impl Broker {
     /// The subscriptions, for the meta API.
     pub(super) fn subscriptions(&self) -> &Table<Subscribers> {
         &self.subscriptions
+    }
+
+    /// The events that are kept.
+    pub(super) fn events_mut(&mut self) -> &mut EventStore {
+        &mut self.events
     }
 
     /// The events that are kept, for the meta API.

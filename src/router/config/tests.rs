@@ -29,6 +29,7 @@ fn every_key_is_read() {
     limits.max_history_bytes.set(8);
     limits.max_realms.set(9);
     let expected = Config {
+        former_auth: None,
         realms: Some(vec!["realm1".to_owned()]),
         hello_timeout: Duration::from_millis(500),
         max_message_size: 2048,

@@ -297,13 +297,10 @@ impl<'a> Connection<'a> {
                 self.enter(Phase::Challenged(login));
             }
             Next::LetIn(realm, identity) => {
-                let (realms, config) = (&self.shared.realms, &self.shared.config);
-                let roles = config.roles.as_ref();
-                let authorizer = roles.and_then(|roles| roles.authorizer(&identity.authrole));
-                match realms.join(&realm, self.peer, *identity, &mut self.wakes) {
+                match self.shared.realms.join(&realm, self.peer, *identity, &mut self.wakes) {
                     Ok(mut session) => {
-                        if authorizer.is_some() || self.shared.desk.wants(QuestionKind::Action) {
-                            session.ask_about(authorizer);
+                        if self.shared.desk.wants(QuestionKind::Action) {
+                            session.ask_program();
                         }
                         self.enter(Phase::Joined(session));
                         self.transport.limit(usize::MAX);

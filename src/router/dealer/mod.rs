@@ -43,6 +43,7 @@ use super::meta_event::{MetaEvent, registration_details};
 use super::pattern::{Entry, Table};
 use super::peer::{Peer, WakeList};
 use super::request::{Fault, Refusal, check_own_uri};
+use super::role_rights::RoleRights;
 use super::roles::{Action, Kind};
 use super::turn::Turn;
 
@@ -62,6 +63,7 @@ pub(super) struct Dealer {
     /// The news for the meta topics, for [`super::realm`] to publish.
     pub(super) meta_events: Vec<MetaEvent>,
     limits: Limits,
+    rights: RoleRights,
     /// The things that were done beforehand for the present message.
     pub(super) prepared: Prepared,
 }
@@ -151,8 +153,16 @@ struct InvocationKey {
 
 impl Dealer {
     /// A dealer that discloses all callers, or those only that want it.
-    pub(super) fn new(disclose: bool, limits: Limits) -> Dealer {
-        Dealer { disclose, limits, ..Dealer::default() }
+    pub(super) fn new(disclose: bool, limits: &Limits, rights: &RoleRights) -> Dealer {
+        let (limits, rights) = (limits.clone(), rights.clone());
+        Dealer { disclose, limits, rights, ..Dealer::default() }
+    }
+
+    /// Goes by other limits and rights from now on.
+    pub(super) fn adopt(&mut self, disclose: bool, limits: &Limits, rights: &RoleRights) {
+        self.disclose = disclose;
+        self.limits = limits.clone();
+        self.rights = rights.clone();
     }
 
     /// REGISTER
@@ -164,7 +174,7 @@ impl Dealer {
     ) -> Result<(), Fault> {
         let options = RegisterOptions::read(message.options)?;
         check_own_uri(&message.procedure, options.matching)?;
-        let permissions = &from.identity().permissions;
+        let permissions = self.rights.of(from);
         permissions.check_all(Action::Register, &message.procedure, options.matching)?;
         peer_calls(&mut self.peers, from).check(options.matching, &self.limits)?;
         if options.force_reregister {
@@ -250,6 +260,25 @@ impl Dealer {
         own.tell_revoked(id, reason, wakes);
         self.remove(callee, id);
         true
+    }
+
+    /// Takes a registration away that its callee has no right to any more. True for patterns.
+    pub(super) fn judge(&mut self, peer: &Peer, id: u64, wakes: &mut WakeList) -> bool {
+        let Some(entry) = self.registrations.by_id(id) else {
+            return false;
+        };
+        let is_pattern = entry.matching != Match::Exact;
+        let permissions = self.rights.of(peer);
+        if permissions.check_all(Action::Register, &entry.uri, entry.matching).is_err() {
+            self.revoke(peer.id(), id, uri::NOT_AUTHORIZED, wakes);
+        }
+        is_pattern
+    }
+
+    /// The registrations of a session.
+    pub(super) fn registrations_of(&self, session: u64) -> Vec<u64> {
+        let own = self.peers.get(&session);
+        own.into_iter().flat_map(|own| own.registrations.keys().copied()).collect()
     }
 
     /// Lets go of a session, and gives what is still to be removed of it.

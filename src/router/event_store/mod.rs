@@ -72,6 +72,31 @@ impl EventStore {
         }
     }
 
+    /// Keeps as many from now on; those that are too many go by [`EventStore::trim`].
+    pub(super) fn adopt(&mut self, limit: usize, limits: &Limits) {
+        self.limit = limit;
+        self.limits = limits.clone();
+    }
+
+    /// Lets go of what is too much; false if that is more than the work of this turn.
+    pub(super) fn trim(&mut self, turn: &mut Turn) -> bool {
+        let Limits { max_retained_topics, max_retained_bytes, max_history_bytes, .. } =
+            &self.limits;
+        let (topics, bytes) = (max_retained_topics.most(), max_retained_bytes.most());
+        let (number, past_bytes) = (self.limit, max_history_bytes.most());
+        while !turn.is_over() {
+            turn.spend(ACT);
+            if self.retained_bytes > bytes || self.retained.len() > topics {
+                self.drop_oldest_retained();
+            } else if self.past_bytes > past_bytes || self.past.len() > number {
+                self.drop_oldest_past();
+            } else {
+                return true;
+            }
+        }
+        false
+    }
+
     /// True for a publication that is to be kept. One that is larger than all room is refused.
     #[inline]
     pub(super) fn is_wanted(&self, publication: &Publication<'_>) -> Result<bool, Refusal> {
@@ -94,30 +119,47 @@ impl EventStore {
     /// Makes room for a publication of so many bytes: the oldest go. False if that is more than the
     /// work of this turn.
     pub(super) fn make_room(&mut self, retain: bool, size: usize, turn: &mut Turn) -> bool {
-        let Limits { max_retained_topics, max_retained_bytes, max_history_bytes, .. } =
-            &self.limits;
+        let Limits { max_retained_topics, max_retained_bytes, .. } = &self.limits;
         let bytes = max_retained_bytes.most().saturating_sub(size);
         let topics = max_retained_topics.most().saturating_sub(1);
         while retain && (self.retained_bytes > bytes || self.retained.len() > topics) {
-            let Some((_, oldest)) = self.ages.pop_first() else { break };
-            if let Some(gone) = self.retained.remove(&oldest) {
-                self.retained_bytes -= gone.publication.size();
+            if !self.drop_oldest_retained() {
+                break;
             }
             turn.spend(ACT);
             if turn.is_over() {
                 return false;
             }
         }
-        let bytes = max_history_bytes.most().saturating_sub(size);
+        let bytes = self.limits.max_history_bytes.most().saturating_sub(size);
         while self.past_bytes > bytes || self.past.len() >= self.limit.max(1) {
-            let Some(oldest) = self.past.pop_front() else { break };
-            self.numbers.remove(&oldest.publication.id);
-            self.past_bytes -= oldest.publication.size();
+            if !self.drop_oldest_past() {
+                break;
+            }
             turn.spend(ACT);
             if turn.is_over() {
                 return false;
             }
         }
+        true
+    }
+
+    fn drop_oldest_retained(&mut self) -> bool {
+        let Some((_, oldest)) = self.ages.pop_first() else {
+            return false;
+        };
+        if let Some(gone) = self.retained.remove(&oldest) {
+            self.retained_bytes -= gone.publication.size();
+        }
+        true
+    }
+
+    fn drop_oldest_past(&mut self) -> bool {
+        let Some(oldest) = self.past.pop_front() else {
+            return false;
+        };
+        self.numbers.remove(&oldest.publication.id);
+        self.past_bytes -= oldest.publication.size();
         true
     }
 

@@ -22,7 +22,7 @@ pub(super) fn realms() -> Arc<Realms> {
 
 /// The realms of a router with this configuration.
 pub(super) fn realms_with(config: &str) -> Arc<Realms> {
-    Arc::new(Realms::new(&Config::parse(Some(config)).unwrap()))
+    Arc::new(Realms::new(&Arc::new(Config::parse(Some(config)).unwrap())))
 }
 
 /// All features that a client can announce, as far as they concern the router.
