@@ -61,7 +61,7 @@ pub(super) struct Config {
     /// The users known; `None` lets everybody in.
     pub(super) auth: Option<Arc<Store>>,
     /// The users of before, while the configuration is read.
-    former_auth: Option<Arc<Store>>,
+    pub(super) former_auth: Option<Arc<Store>>,
     /// The rights of the roles; `None` allows everything.
     pub(super) roles: Option<Arc<Roles>>,
 }

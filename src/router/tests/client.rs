@@ -64,7 +64,7 @@ impl Client {
         Client::with_room(realms, id, identity, 1 << 30)
     }
 
-    fn known_as(realms: &Arc<Realms>, id: u64, identity: Identity) -> Client {
+    pub(super) fn known_as(realms: &Arc<Realms>, id: u64, identity: Identity) -> Client {
         Client::with_room(realms, id, identity, 1 << 20)
     }
 

@@ -16,6 +16,7 @@ mod patterns;
 mod procedures;
 mod pubsub;
 mod random;
+mod reload;
 mod request_ids;
 mod rights;
 mod shared;
