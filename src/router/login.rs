@@ -299,7 +299,7 @@ impl Client {
         }
         let args = json!([self.realm, self.applicant.authid(), details]);
         let called = self.reception.realms.call(realm, &procedure.uri, &args);
-        match timeout(self.reception.desk.limit, called).await {
+        match timeout(self.reception.desk.limit(), called).await {
             Ok(Ok(answer)) => principal(answer).ok_or(CallFailure::Late),
             Ok(Err(failed)) if failed.is_refusal => Err(CallFailure::Refused),
             Ok(Err(_)) | Err(_) => Err(CallFailure::Late),
