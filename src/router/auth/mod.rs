@@ -74,6 +74,8 @@ pub(super) struct AuthExchange {
     is_known: bool,
     /// The candidate, where it is not the store that knows it.
     candidate: Option<Candidate>,
+    /// A procedure knows it.
+    by_procedure: bool,
     method: Method,
     /// The methods that follow.
     factors: VecDeque<Method>,
@@ -159,6 +161,7 @@ impl AuthExchange {
             // Taken the place of at once.
             challenge: Challenge::Ticket(Ticket::Plain(Secret::default())),
             is_known: false,
+            by_procedure: candidate.is_some(),
             candidate,
             method,
             factors,
@@ -229,7 +232,7 @@ impl AuthExchange {
 
     /// The reason why it is let in, once it has proved all.
     fn admission(&self) -> Admission {
-        if self.candidate.is_some() {
+        if self.by_procedure {
             return Admission::Procedure(Some(self.method.name()));
         }
         let methods = match &*self.store.factors() {

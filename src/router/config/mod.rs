@@ -1,7 +1,9 @@
 //! The options of a router, in one table that parses, checks and documents them.
 //!
-//! * `table`: all of them. `values`: what they are made of.
+//! * `table`: all of them; `reloads`: from when on they hold if they change. `values`: what they are made of.
 
+#[cfg(test)]
+mod reloads;
 mod table;
 mod values;
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::reloads::{RELOADS, reload};
 use super::table::Spec;
 use super::*;
 use crate::transport::DeflateOptions;
@@ -158,10 +159,11 @@ fn the_documentation_is_made_of_the_table() {
     let (head, rest) = written.split_once(begin).unwrap();
     let (_, tail) = rest.split_once("<!-- end of options -->").unwrap();
     let mut page = format!("{head}{begin}");
-    page += "| option | type | default | meaning |\n|---|---|---|---|\n";
+    page += "| option | type | default | meaning | reload |\n|---|---|---|---|---|\n";
     for Spec { name, kind, default, text, .. } in TABLE {
         let cell = |text: &str| text.replace('|', "\\|");
-        page += &format!("| `{name}` | {} | {} | {} |\n", cell(kind), cell(default), cell(text));
+        let [kind, default, text] = [kind, default, text].map(|text| cell(text));
+        page += &format!("| `{name}` | {kind} | {default} | {text} | {} |\n", reload(name));
     }
     page += &format!("<!-- end of options -->{tail}");
     if std::env::var_os("WAMP_UPDATE_DOCS").is_some() {
@@ -172,6 +174,16 @@ fn the_documentation_is_made_of_the_table() {
         written == page,
         "docs/ROUTER.md is stale: WAMP_UPDATE_DOCS=1 cargo test router::config"
     );
+}
+
+/// Whoever adds an option decides from when on it holds if it is changed.
+#[test]
+fn every_option_says_what_a_reload_makes_of_it() {
+    let mut listed: Vec<_> = RELOADS.iter().flat_map(|(_, options)| *options).collect();
+    listed.sort();
+    let mut all: Vec<_> = TABLE.iter().map(|spec| &spec.name).collect();
+    all.sort();
+    assert_eq!(listed, all);
 }
 
 /// Whoever has nothing but the header finds them all.
