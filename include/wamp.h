@@ -2242,6 +2242,17 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
  * | `hello_timeout`      | seconds, 10    | from the connection to HELLO                         |
  * | `max_message_size`   | bytes, 16 MiB  | the largest message that is accepted and passed on   |
  * | `send_queue_bytes`   | bytes, 256 MiB | how much may wait for a client until it is dropped   |
+ * | `memory_limit`       | bytes, 1 GiB   | the memory that clients may make the router use, all |
+ * |                      |                | together: see below                                  |
+ * | `message_timeout`    | seconds, 60    | how long a message may take to come                  |
+ * | `max_unjoined_size`  | bytes, 64 KiB  | the largest message of a client that has not joined  |
+ * | `max_connections`    | number, 20000  | connections, joined or not                           |
+ * | `max_connections_per_address` | number, 1000 | those of one address (of IPv6: of one /64     |
+ * |                      |                | network), except this machine's and Unix sockets     |
+ * | `max_handshakes`     | number, 4096   | connections that have not joined yet; beyond it the  |
+ * |                      |                | oldest is dropped of the address that has the most   |
+ * | `trusted_proxies`    | list, []       | addresses and networks of proxies that tell for whom |
+ * |                      |                | they speak: X-Forwarded-For, PROXY protocol          |
  * | `disclose`           | object         | `caller`, `publisher`: if true, always disclosed     |
  * | `tls`                | object         | `cert`, `key`, for wss://, rss:// and https://;      |
  * |                      |                | `client_ca` signs the certificates that clients must |
@@ -2273,6 +2284,10 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
  * A client that reads nothing for 60 s while data is waiting for it is dropped, and so is one that
  * has silently disappeared, after 90 s. Until it has joined, its messages are limited to 64 KiB. A
  * URI in a request may have at most 8192 bytes.
+ *
+ * Above three quarters of `memory_limit`, clients that send much are not read until less is in
+ * use, and of the clients that take nothing for half a second the one with the most waiting is
+ * dropped. At the limit, large messages are refused, with WAMP_URI_UNAVAILABLE.
  *
  * Without `auth` every client may join, as `anonymous`; with it, those that its keys name:
  *
@@ -2365,9 +2380,13 @@ WAMP_API const char *wamp_router_url(struct wamp_router_t *router);
 /**
  * The router's counters, as the kwargs of a message: `clients` (connected, joined or not),
  * `sessions`, `subscriptions`, `registrations`, `pending_calls`, `messages_in`, `messages_out`,
- * `dropped` (clients that did not read; see `send_queue_bytes`), `refused` (requests beyond a
- * limit), `retained_topics`, `retained_bytes` and `history_bytes` (what is kept of events). To be
- * freed by wamp_message_free(). NULL on failure.
+ * `dropped` (clients that did not read; see `send_queue_bytes`), `memory` (bytes that count
+ * against `memory_limit`), `refused_messages` and `dropped_stalled` (because of `memory_limit`),
+ * `dropped_late` (clients whose messages took longer than `message_timeout`),
+ * `refused_connections`, `refused_addresses` and `dropped_handshakes` (because of
+ * `max_connections`, `max_connections_per_address` and `max_handshakes`), `refused` (requests
+ * beyond a limit), `retained_topics`, `retained_bytes` and `history_bytes` (what is kept of
+ * events). To be freed by wamp_message_free(). NULL on failure.
  */
 WAMP_API struct wamp_message_t *wamp_router_stats(struct wamp_router_t *router);
 

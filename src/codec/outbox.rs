@@ -1,4 +1,5 @@
-//! Encoded messages that wait to be written, one after the other in one buffer.
+//! Encoded messages that wait to be written, one after the other in one buffer; those that wait in
+//! several outboxes at once can be shared instead.
 
 use std::ops::Range;
 
@@ -16,8 +17,18 @@ pub struct Outbox {
     rules: Rules,
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    shared: Shared,
     /// The buffers of an earlier batch, for the time when these are taken.
     spare: Option<(Vec<u8>, Vec<usize>)>,
+}
+
+/// Messages that wait elsewhere, too. Each has an empty place among the others.
+#[derive(Debug, Default)]
+struct Shared {
+    /// By their indexes, in their order.
+    messages: Vec<(usize, Bytes)>,
+    /// The bytes of all of them.
+    size: usize,
 }
 
 /// A message would be larger than the peer or the options allow.
@@ -44,7 +55,8 @@ pub enum Unsendable {
 impl Outbox {
     /// For messages of this encoding. The rules are for payloads of another one.
     pub fn new(encoding: Encoding, rules: Rules) -> Outbox {
-        Outbox { encoding, rules, bytes: Vec::new(), ends: Vec::new(), spare: None }
+        let (bytes, ends) = Default::default();
+        Outbox { encoding, rules, bytes, ends, shared: Shared::default(), spare: None }
     }
 
     /// The encoding of the messages.
@@ -75,6 +87,18 @@ impl Outbox {
         Ok(())
     }
 
+    /// Appends a message that other outboxes have, too, without a copy of it.
+    pub fn push_shared(&mut self, limit: usize, message: &Bytes) -> Result<(), TooLarge> {
+        let size = message.len();
+        if size > limit {
+            return Err(TooLarge { size, limit });
+        }
+        self.shared.messages.push((self.ends.len(), message.clone()));
+        self.shared.size += size;
+        self.ends.push(self.bytes.len());
+        Ok(())
+    }
+
     /// Nothing stays of what was refused, nor of the room that it had.
     #[cold]
     fn take_back(&mut self, start: usize, room: usize) {
@@ -88,6 +112,7 @@ impl Outbox {
     pub fn trim(&mut self) {
         self.spare = None;
         if self.is_empty() {
+            self.shared = Shared::default();
             (self.bytes, self.ends) = Default::default();
         }
     }
@@ -96,11 +121,23 @@ impl Outbox {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
+        self.shared = Shared::default();
     }
 
     /// The number of bytes that wait.
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() + self.shared.size
+    }
+
+    /// The room of the messages that wait, without what they share.
+    #[inline]
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// The room that it takes, without what it shares.
+    pub fn room(&self) -> usize {
+        self.bytes.capacity() + self.spare.as_ref().map_or(0, |(bytes, _)| bytes.capacity())
     }
 
     /// True when nothing waits.
@@ -114,6 +151,7 @@ impl Outbox {
         Batch {
             bytes: Bytes::from(std::mem::replace(&mut self.bytes, bytes)),
             ends: std::mem::replace(&mut self.ends, ends),
+            shared: std::mem::take(&mut self.shared),
         }
     }
 
@@ -139,6 +177,7 @@ impl Outbox {
 pub struct Batch {
     bytes: Bytes,
     ends: Vec<usize>,
+    shared: Shared,
 }
 
 impl Batch {
@@ -147,9 +186,14 @@ impl Batch {
         self.ends.len()
     }
 
-    /// The bytes of all messages.
+    /// The number of bytes of all messages.
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() + self.shared.size
+    }
+
+    /// The number of bytes of the largest message that others have, too.
+    pub fn largest_shared(&self) -> usize {
+        self.shared.messages.iter().map(|(_, message)| message.len()).max().unwrap_or(0)
     }
 
     /// True without messages.
@@ -159,23 +203,40 @@ impl Batch {
 
     /// The messages as slices.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, end)| &self.bytes[start..*end])
+        (0..self.count()).map(|index| self.message_bytes(index))
     }
 
     /// The `index`-th message.
     pub fn message(&self, index: usize) -> Bytes {
-        self.bytes.slice(self.range(index))
+        match self.shared.message(index) {
+            Some(message) => message.clone(),
+            None => self.bytes.slice(self.range(index)),
+        }
     }
 
     /// The `index`-th message, borrowed.
+    #[inline]
     pub fn message_bytes(&self, index: usize) -> &[u8] {
-        &self.bytes[self.range(index)]
+        match self.shared.message(index) {
+            Some(message) => message,
+            None => &self.bytes[self.range(index)],
+        }
     }
 
     fn range(&self, index: usize) -> Range<usize> {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         start..self.ends[index]
+    }
+}
+
+impl Shared {
+    #[inline]
+    fn message(&self, index: usize) -> Option<&Bytes> {
+        if self.messages.is_empty() {
+            return None;
+        }
+        let place = self.messages.binary_search_by_key(&index, |(index, _)| *index).ok()?;
+        Some(&self.messages[place].1)
     }
 }
 
@@ -199,6 +260,31 @@ mod tests {
         outbox.push(10, |out| out.whole(b"three")).unwrap();
         assert_eq!(outbox.take().message(0), "three");
         assert!(outbox.is_empty() && outbox.bytes.capacity() >= 6, "the buffer came back");
+    }
+
+    #[test]
+    fn shared_messages_keep_their_places() {
+        let large = Bytes::from(vec![b'x'; 100]);
+        let mut outboxes = [0; 3].map(|_| Outbox::new(Encoding::Json, Rules::Strict));
+        for outbox in &mut outboxes {
+            outbox.push_shared(100, &large).unwrap();
+            outbox.push(10, |out| out.whole(b"one")).unwrap();
+            outbox.push_shared(100, &large).unwrap();
+            assert_eq!(outbox.push_shared(99, &large), Err(TooLarge { size: 100, limit: 99 }));
+            assert_eq!(outbox.len(), 203);
+            let room = outbox.room();
+            let batch = outbox.take();
+            assert!(outbox.is_empty() && room < 100);
+            assert_eq!((batch.count(), batch.len(), batch.largest_shared()), (3, 203, 100));
+            assert!(batch.iter().eq([&large[..], b"one", &large]));
+            assert_eq!(batch.message(2).as_ptr(), large.as_ptr(), "it is the same");
+            outbox.recycle(batch);
+            outbox.push(10, |out| out.whole(b"two")).unwrap();
+            assert_eq!(outbox.take().message(0), "two");
+            outbox.push_shared(100, &large).unwrap();
+            outbox.clear();
+        }
+        assert!(large.is_unique(), "nothing of it is left");
     }
 
     #[test]

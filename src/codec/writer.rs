@@ -7,6 +7,9 @@ use super::binary::MsgPack;
 use super::json::text::write_string;
 use super::{CodecError, Dict, Encoding, PayloadRef, Rules, transcode};
 
+/// A part of this size is no reason to end the program where there is no memory for it.
+const LARGE: usize = 64 * 1024;
+
 /// The message being written, and its encoding.
 #[derive(Debug)]
 pub struct Out<'o> {
@@ -145,7 +148,9 @@ impl<'w> Writer<'w> {
     #[inline(always)]
     fn part(&mut self, part: &[u8], encoding: Encoding) {
         self.element();
-        if encoding == self.encoding {
+        if part.len() > LARGE && self.bytes.try_reserve(part.len()).is_err() {
+            *self.failed = Some(CodecError { at: 0, what: "there is no memory for it" });
+        } else if encoding == self.encoding {
             self.bytes.extend_from_slice(part);
         } else {
             self.transcoded(part, encoding, self.rules);

@@ -4,60 +4,118 @@
 //! since nobody knows yet who speaks. What clients say then is [`super::connection`]'s.
 
 use std::future::poll_fn;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
+use hyper::header::HeaderMap;
 use tokio::time::{Instant, timeout_at};
 
 use crate::codec::Encoding;
+use crate::os::{lock, unpoisoned};
 use crate::transport::longpoll::{Server, ServerTransport};
 use crate::transport::{ConnectError, Sign, Stream, Transport, rawsocket, websocket};
 
 use super::Shared;
-use super::auth::Origin;
 use super::connection::Connection;
+use super::gate::Pass;
 use super::greeting::{Greeting, ListenerKind};
 use super::peer::{CLOSE_TIMEOUT, Peer};
+use super::visitor::Visitor;
+use super::{proxy_protocol, refusal};
 
-/// The largest message before a session is joined, where nobody knows yet who speaks.
-const UNJOINED_SIZE: usize = 64 * 1024;
-
-/// Serves a client from its first byte to its end.
-pub(super) async fn serve(
+/// Serves a client from its first byte to its end, in a task that ends where there are too many
+/// whose handshakes go on.
+pub(super) fn serve(
     shared: Arc<Shared>,
     stream: Stream,
-    origin: Origin,
+    visitor: Visitor,
     greeting: Arc<Greeting>,
 ) {
-    let due = Instant::now() + shared.config.hello_timeout;
-    if let ListenerKind::LongPoll(server) = &greeting.kind {
-        if let Ok(Ok(stream)) = timeout_at(due, greeting.secure(stream)).await {
-            let stream = stream.with_write_timeout(shared.config.write_timeout, Sign::Takes);
-            serve_requests(&shared, stream, origin, server).await;
+    let (gate, key) = (shared.gate.clone(), visitor.pass.key());
+    let task = tokio::spawn(async move { greet(&shared, stream, visitor, &greeting).await });
+    Pass::is_served_by(&gate, key, task.abort_handle());
+}
+
+async fn greet(shared: &Arc<Shared>, stream: Stream, mut visitor: Visitor, greeting: &Greeting) {
+    let config = shared.config();
+    let due = Instant::now() + config.hello_timeout;
+    let trusted = &config.trusted_proxies;
+    if visitor.is_proxy(trusted)
+        && let Some(tcp) = stream.tcp()
+    {
+        match timeout_at(due, proxy_protocol::read(tcp)).await {
+            Ok(Ok(None)) => {}
+            Ok(Ok(Some(client))) => {
+                if let Err(full) = visitor.speaks_for(client, trusted) {
+                    return refusal::tell(stream, greeting, full).await;
+                }
+            }
+            Ok(Err(_)) | Err(_) => return,
         }
-        return;
     }
-    let Some(accepted) = Accepted::enter(&shared, origin) else {
+    let write_timeout = config.write_timeout;
+    // It may be the last one that has it: connections last longer than configurations.
+    drop(config);
+    match &greeting.kind {
+        ListenerKind::LongPoll(server) => {
+            if let Ok(Ok(stream)) = timeout_at(due, greeting.secure(stream)).await {
+                let stream = stream.with_write_timeout(write_timeout, Sign::Takes);
+                // Its requests have time limits of their own.
+                visitor.pass.is_in();
+                serve_requests(shared, stream, &visitor, server).await;
+            }
+        }
+        ListenerKind::WebSocket(path) => {
+            serve_one(shared, stream, visitor, greeting, Some(path), due).await;
+        }
+        ListenerKind::RawSocket => serve_one(shared, stream, visitor, greeting, None, due).await,
+    }
+}
+
+/// Serves a client to whom the connection belongs: on WebSocket at this path, or else RawSocket.
+async fn serve_one(
+    shared: &Arc<Shared>,
+    stream: Stream,
+    visitor: Visitor,
+    greeting: &Greeting,
+    path: Option<&String>,
+    due: Instant,
+) {
+    let Some(peer) = shared.admit() else {
         return;
     };
-    let limit = shared.config.max_message_size;
+    let accepted = Accepted { shared: shared.clone(), peer };
+    let config = shared.config();
+    let limit = config.max_message_size;
+    let visitor = Mutex::new(visitor);
+    let inspect = |headers: &HeaderMap| {
+        let mut visitor = lock(&visitor);
+        match visitor.forwarded(headers, &config.trusted_proxies) {
+            None => Ok(()),
+            Some(client) => visitor
+                .speaks_for(client, &config.trusted_proxies)
+                .map_err(|full| format!("{full}\n")),
+        }
+    };
     let handshakes = async {
-        let stream = greeting
-            .secure(stream)
-            .await?
-            .with_write_timeout(shared.config.write_timeout, Sign::Takes);
-        let mut transport: Box<dyn Transport> = match &greeting.kind {
-            ListenerKind::WebSocket(path) => {
-                let deflate = shared.config.deflate.as_ref();
-                Box::new(websocket::accept(stream, Some(path), limit, deflate).await?)
+        let stream = greeting.secure(stream).await?;
+        let stream = stream.with_write_timeout(config.write_timeout, Sign::Takes);
+        let mut transport: Box<dyn Transport> = match path {
+            Some(path) => {
+                let deflate = config.deflate.as_ref();
+                let accepted = websocket::accept_if(stream, Some(path), limit, deflate, inspect);
+                Box::new(accepted.await?)
             }
-            _ => Box::new(rawsocket::accept(stream, &Encoding::ALL, limit).await?),
+            None => Box::new(rawsocket::accept(stream, &Encoding::ALL, limit).await?),
         };
-        transport.limit(UNJOINED_SIZE);
+        transport.limit(config.max_unjoined_size);
         Ok(transport)
     };
-    if let Some(transport) = in_time(&accepted, due, handshakes).await {
-        carry(&accepted, transport, due).await;
+    let transport = in_time(&accepted, due, handshakes).await;
+    drop(config);
+    let pass = unpoisoned(visitor.into_inner()).pass;
+    if let Some(transport) = transport {
+        carry(&accepted, &pass, transport, due).await;
     }
 }
 
@@ -65,16 +123,23 @@ pub(super) async fn serve(
 async fn serve_requests(
     shared: &Arc<Shared>,
     stream: Stream,
-    origin: Origin,
+    visitor: &Visitor,
     server: &Arc<Server>,
 ) {
-    let opened = |mut transport: ServerTransport| {
-        transport.limit(UNJOINED_SIZE);
-        let Some(accepted) = Accepted::enter(shared, origin) else {
-            return;
-        };
-        let due = Instant::now() + shared.config.hello_timeout;
-        tokio::spawn(async move { carry(&accepted, Box::new(transport), due).await });
+    let opened = |headers: &HeaderMap, mut transport: ServerTransport| {
+        let config = shared.config();
+        let source = visitor.source_of(headers, &config.trusted_proxies);
+        let pass = shared.gate.enter(source).map_err(|full| format!("{full}\n"))?;
+        transport.limit(config.max_unjoined_size);
+        let peer = shared.admit().ok_or_else(|| "this router is closed\n".to_owned())?;
+        let accepted = Accepted { shared: shared.clone(), peer };
+        let due = Instant::now() + config.hello_timeout;
+        let key = pass.key();
+        let task = tokio::spawn(async move {
+            carry(&accepted, &pass, Box::new(transport), due).await;
+        });
+        Pass::is_served_by(&shared.gate, key, task.abort_handle());
+        Ok(())
     };
     let mut closed = shared.closed.subscribe();
     let end = async {
@@ -82,7 +147,7 @@ async fn serve_requests(
         tokio::time::sleep(CLOSE_TIMEOUT).await;
     };
     tokio::select! {
-        () = server.serve(stream, opened) => {}
+        () = server.serve_if(stream, opened) => {}
         () = end => {}
     }
 }
@@ -106,9 +171,14 @@ async fn in_time<T>(
     done.await?.ok()?.ok()
 }
 
-async fn carry(accepted: &Accepted, transport: Box<dyn Transport>, hello_due: Instant) {
-    let Accepted { shared, peer, origin } = accepted;
-    let mut connection = Connection::new(shared, peer, *origin, transport, hello_due);
+async fn carry(
+    accepted: &Accepted,
+    pass: &Pass,
+    transport: Box<dyn Transport>,
+    hello_due: Instant,
+) {
+    let Accepted { shared, peer } = accepted;
+    let mut connection = Connection::new(shared, peer, pass, transport, hello_due);
     poll_fn(|cx| connection.poll(cx)).await;
 }
 
@@ -116,14 +186,6 @@ async fn carry(accepted: &Accepted, transport: Box<dyn Transport>, hello_due: In
 struct Accepted {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
-    origin: Origin,
-}
-
-impl Accepted {
-    fn enter(shared: &Arc<Shared>, origin: Origin) -> Option<Accepted> {
-        let peer = shared.admit()?;
-        Some(Accepted { shared: shared.clone(), peer, origin })
-    }
 }
 
 impl Drop for Accepted {

@@ -20,10 +20,10 @@ use crate::os;
 use crate::transport::longpoll::{Server, Times};
 use crate::transport::{Address, Endpoint, Keepalive, Protocol, Stream};
 
-use super::auth::Origin;
 use super::config::Config;
 use super::greeting::{Greeting, ListenerKind};
-use super::{RouterError, Shared, accept};
+use super::visitor::{Visitor, source};
+use super::{RouterError, Shared, accept, refusal};
 
 /// A client that has gone without a word, as for want of power, says nothing, and is asked nothing
 /// as long as there is nothing for it: so the operating system asks.
@@ -38,7 +38,7 @@ pub(super) struct Listener {
     /// No other listener has it.
     number: u64,
     socket: Socket,
-    greeting: Arc<Greeting>,
+    pub(super) greeting: Arc<Greeting>,
 }
 
 #[derive(Debug)]
@@ -101,11 +101,10 @@ impl Listener {
             Protocol::WebSocket { path } => ListenerKind::WebSocket(path),
             Protocol::RawSocket => ListenerKind::RawSocket,
             Protocol::LongPoll { path } => {
-                let times = Times { opening: config.hello_timeout, ..Times::default() };
-                ListenerKind::LongPoll(Server::new(&path, config.max_message_size, times))
+                ListenerKind::LongPoll(Server::new(&path, config.max_message_size, times(config)))
             }
         };
-        let greeting = Arc::new(Greeting { kind, tls });
+        let greeting = Arc::new(Greeting::new(kind, tls));
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         Ok(Listener { url, number, socket, greeting })
@@ -120,11 +119,31 @@ impl Listener {
                 tokio::time::sleep(PAUSE).await;
                 continue;
             };
+            let source = source(address, self.number, &shared.config().trusted_proxies);
             let (shared, greeting) = (shared.clone(), self.greeting.clone());
-            let origin = address.map_or(Origin::Listener(self.number), Origin::of);
-            tokio::spawn(accept::serve(shared, stream, origin, greeting));
+            match shared.gate.enter(source) {
+                Ok(pass) => {
+                    let visitor = Visitor::new(pass, address);
+                    accept::serve(shared, stream, visitor, greeting);
+                }
+                // Where many are turned away at once, most are without a word.
+                Err(full) => {
+                    if let Some(leave) = shared.gate.may_tell() {
+                        tokio::spawn(async move {
+                            refusal::tell(stream, &greeting, full).await;
+                            drop(leave);
+                        });
+                    }
+                }
+            }
         }
     }
+}
+
+/// The times of HTTP clients.
+fn times(config: &Config) -> Times {
+    let (opening, body) = (config.hello_timeout, config.message_timeout);
+    Times { opening, body, ..Times::default() }
 }
 
 /// Makes what `runtime` watches.

@@ -93,6 +93,11 @@ pub(super) type Coming = Pin<Box<dyn Future<Output = Next> + Send>>;
 pub(super) type NowOrLater = Result<Next, Coming>;
 
 impl Reception {
+    /// Goes by other users from now on.
+    pub(super) fn replace(&self, store: Option<Arc<Store>>) {
+        *lock(&self.store) = store;
+    }
+
     /// The users at present.
     pub(super) fn store(&self) -> Option<Arc<Store>> {
         lock(&self.store).clone()
@@ -143,12 +148,12 @@ impl Login {
         }
     }
 
-    /// AUTHENTICATE has come.
-    pub(super) fn answered(self: Box<Self>, answer: &Authenticate<'_>) -> NowOrLater {
+    /// AUTHENTICATE has come, and what takes long has to begin until `due`.
+    pub(super) fn answered(self: Box<Self>, answer: &Authenticate<'_>, due: Instant) -> NowOrLater {
         let Login { client, stage } = *self;
         match stage {
             Stage::Proof(exchange, grant) => {
-                match verdict(exchange, answer, &client.reception.hashers) {
+                match verdict(exchange, answer, &client.reception.hashers, due) {
                     Ok(step) => client.go_on(step, grant),
                     Err(step) => Err(Box::pin(async move {
                         let step = step.await;

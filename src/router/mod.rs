@@ -5,8 +5,11 @@
 //! clients at a clustered router; nothing else changes.
 //!
 //! * `config`: the options, in a table that documents them; `mistake`: what is wrong with them.
+//! * `reload`: another configuration for a router that runs.
 //! * `listener`: where clients come in.
-//! * `accept`: the way in, from a connection's first byte to a client that is served.
+//! * `gate`: how many may come in, and from where; `refusal`: what the others are told.
+//! * `accept`: the way in, from a connection's first byte to a client that is served; `visitor`:
+//!   for whom it speaks, by the `networks` of trusted proxies and the `proxy_protocol`.
 //! * `connection`: the task of one client, and the states of its session; `frames`: what it reads.
 //! * `login`: from HELLO to an identity. `auth`: how clients prove who they are, with the `verdict`
 //!   in due time; `welcome`: what they are told then.
@@ -17,6 +20,9 @@
 //!   those who are asked.
 //! * `host`: the program, as far as it is asked; `procedure`: one that the router calls.
 //! * `peer`: a client as the others see it: a place for its messages; `identity`: who it is.
+//! * `budget`: the memory that clients make the router use; `relief`: who is dropped where it is
+//!   tight; `throttle`: who is not read meanwhile; `receiving`: messages that have not come as a
+//!   whole.
 //! * `realm`: realms and sessions; `request_ids` that they use, `deadlines` of their calls,
 //!   `testament`s at their end.
 //! * `turn`: how much is done under the lock of a realm at a time; `limits`: of what is kept there.
@@ -24,6 +30,7 @@
 //!   `variants` (large payloads in other encodings).
 //! * `dealer`: registrations, calls and their answers.
 //! * `meta`: the router's own procedures; `meta_event`: what its own topics tell.
+//! * `stats`: its counters.
 //! * `random`: ids and names that nobody may foresee.
 //! * `pattern`: finds what matches a URI; `options` and `request`: options that clients send, and
 //!   refusals.
@@ -38,12 +45,14 @@ mod admission;
 mod auth;
 mod authorization;
 mod broker;
+mod budget;
 mod config;
 mod connection;
 mod deadlines;
 mod dealer;
 mod event_store;
 mod frames;
+mod gate;
 mod greeting;
 mod host;
 mod identity;
@@ -53,24 +62,33 @@ mod login;
 mod meta;
 mod meta_event;
 mod mistake;
+mod networks;
 mod options;
 mod pattern;
 mod peer;
 mod procedure;
+mod proxy_protocol;
 mod publication;
 mod random;
 mod realm;
+mod receiving;
+mod refusal;
+mod relief;
+mod reload;
 mod request;
 mod request_ids;
 mod rights;
 mod role_rights;
 mod roles;
 mod rulings;
+mod stats;
 mod testament;
+mod throttle;
 mod turn;
 mod typical;
 mod variants;
 mod verdict;
+mod visitor;
 mod welcome;
 
 #[cfg(test)]
@@ -89,15 +107,20 @@ use crate::protocol::ids::IdMap;
 use crate::protocol::uri;
 
 use auth::Failures;
+use budget::Budget;
 use config::Config;
+use gate::Gate;
+use greeting::Greeting;
 use host::Desk;
 use listener::Listener;
 use login::Reception;
 use peer::CLOSE_TIMEOUT;
 use peer::Peer;
 use realm::Realms;
+use relief::Relief;
 
 pub use host::{AnswerError, Asked, Dispatch, Host, Question, QuestionKind};
+pub use stats::RouterStats;
 
 /// So many threads may hash tickets at the same time, whoever gives them: there is other work.
 const HASHERS: usize = 2;
@@ -148,47 +171,25 @@ pub enum RouterError {
     Closed,
 }
 
-/// The counters of a router.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RouterStats {
-    /// Clients that are connected, whether or not they have joined a realm.
-    pub clients: usize,
-    /// Sessions in all realms.
-    pub sessions: usize,
-    /// Subscriptions in all realms, each counted once however many share it.
-    pub subscriptions: usize,
-    /// Registrations in all realms, each counted once however many share it.
-    pub registrations: usize,
-    /// Calls that wait for their callees.
-    pub pending_calls: usize,
-    /// WAMP messages that came in.
-    pub messages_in: u64,
-    /// WAMP messages that went out, or are about to.
-    pub messages_out: u64,
-    /// Clients that were dropped because more than `send_queue_bytes` waited for them.
-    pub dropped: u64,
-    /// Requests that were refused because they would exceed a limit.
-    pub refused: u64,
-    /// Topics with retained events in all realms.
-    pub retained_topics: usize,
-    /// Bytes of retained events in all realms.
-    pub retained_bytes: usize,
-    /// Bytes of past events in all realms.
-    pub history_bytes: usize,
-}
-
 #[derive(Debug, Default)]
 struct Listeners {
     closed: bool,
     /// The URL of the first listener.
     url: Option<String>,
+    /// All of them, with their URLs.
+    greetings: Vec<(String, Arc<Greeting>)>,
     tasks: Vec<AbortHandle>,
 }
 
 /// The state that the tasks of a router share.
 #[derive(Debug)]
 struct Shared {
-    config: Arc<Config>,
+    config: Mutex<Arc<Config>>,
+    /// Held by the one who changes the configuration.
+    reloading: Mutex<()>,
+    budget: Arc<Budget>,
+    /// The time that one message may take to come, in milliseconds: each turn asks for it.
+    message_timeout: AtomicU64,
     realms: Arc<Realms>,
     clients: Mutex<Clients>,
     /// The place for questions to the program.
@@ -197,15 +198,19 @@ struct Shared {
     reception: Arc<Reception>,
     /// Tells the connections of HTTP clients that the router is closed.
     closed: watch::Sender<bool>,
+    gate: Arc<Gate>,
     /// The clients that there are.
     present: Count,
     /// The addresses that are bound.
     bound: Count,
     /// The GOODBYEs of a closing router that are not in their sockets yet.
     unsaid: Count,
+    relief: Relief,
     received: AtomicU64,
     sent: AtomicU64,
     dropped: AtomicU64,
+    /// Clients that were dropped because a message did not come to its end.
+    late: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -235,23 +240,29 @@ impl Router {
         let shared = Shared {
             realms,
             desk,
+            gate: Gate::new(config.connection_limits),
             reception: Arc::new(reception),
-            config,
+            budget: config.budget.clone(),
+            message_timeout: AtomicU64::new(millis(config.message_timeout)),
+            config: Mutex::new(config),
+            reloading: Mutex::default(),
             clients: Mutex::default(),
             closed: watch::Sender::new(false),
             present: Count::default(),
             bound: Count::default(),
             unsaid: Count::default(),
+            relief: Relief::default(),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
+            late: AtomicU64::new(0),
         };
         Arc::new(Router { shared: Arc::new(shared), listeners: Mutex::default() })
     }
 
     /// The thread on which the program wants to be told of questions.
     pub fn dispatch(&self) -> Dispatch {
-        self.shared.config.dispatch
+        self.shared.config().dispatch
     }
 
     /// Says who is asked about clients; before the first [`Router::listen`], and once.
@@ -268,9 +279,10 @@ impl Router {
         if listeners.closed {
             return Err(RouterError::Closed);
         }
-        let listener = Listener::bind(url, &self.shared.config, runtime)?;
+        let listener = Listener::bind(url, &self.shared.config(), runtime)?;
         let url = listener.url.clone();
         listeners.url.get_or_insert_with(|| url.clone());
+        listeners.greetings.push((url.clone(), listener.greeting.clone()));
         let shared = self.shared.clone();
         shared.bound.add();
         let task = runtime.spawn(async move {
@@ -285,25 +297,6 @@ impl Router {
     /// The URL of the first listener, with the port that it got.
     pub fn url(&self) -> Option<String> {
         lock(&self.listeners).url.clone()
-    }
-
-    /// The counters so far.
-    pub fn stats(&self) -> RouterStats {
-        let counts = self.shared.realms.counts();
-        RouterStats {
-            clients: lock(&self.shared.clients).by_id.len(),
-            sessions: counts.sessions,
-            subscriptions: counts.subscriptions,
-            registrations: counts.registrations,
-            pending_calls: counts.pending_calls,
-            messages_in: self.shared.received.load(Ordering::Relaxed),
-            messages_out: self.shared.sent.load(Ordering::Relaxed),
-            dropped: self.shared.dropped.load(Ordering::Relaxed),
-            refused: self.shared.config.limits.refused(),
-            retained_topics: counts.retained_topics,
-            retained_bytes: counts.retained_bytes,
-            history_bytes: counts.history_bytes,
-        }
     }
 
     /// Ends the session `session`, or all clients' without one: with a reason, by GOODBYE, else by
@@ -381,6 +374,16 @@ impl Drop for Router {
 }
 
 impl Shared {
+    /// The configuration at present.
+    fn config(&self) -> Arc<Config> {
+        lock(&self.config).clone()
+    }
+
+    /// The time that one message may take to come.
+    fn message_timeout(&self) -> Duration {
+        Duration::from_millis(self.message_timeout.load(Ordering::Relaxed))
+    }
+
     /// Puts a new client on the list; `None` once the router is closed, and where the system has no
     /// random numbers.
     fn admit(&self) -> Option<Arc<Peer>> {
@@ -394,10 +397,17 @@ impl Shared {
                 break id;
             }
         };
-        let peer = Peer::new(id, self.config.send_queue_bytes);
+        let peer = Peer::new(id, self.config().send_queue_bytes, &self.budget);
         clients.by_id.insert(id, peer.clone());
         self.present.add();
         Some(peer)
+    }
+
+    /// Drops those who take nothing, where memory is tight.
+    #[cold]
+    fn relieve(&self) {
+        let peers = || lock(&self.clients).by_id.values().cloned().collect();
+        self.relief.look(&self.budget, Instant::now(), peers);
     }
 
     /// The GOODBYE to a client is as far as it goes.
@@ -415,6 +425,10 @@ impl Shared {
         self.settle(peer);
         self.present.done();
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// So many of something, whose end can be waited for.

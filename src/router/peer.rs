@@ -5,12 +5,15 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
 
 use crate::codec::{Batch, Encoding, Out, Outbox, Rules, TooLarge, Unsendable};
 use crate::os::lock;
 use crate::transport::Doorbell;
 
+use super::budget::{Budget, FLAT, Lease};
 use super::identity::Identity;
 
 /// The time that a client may take to answer GOODBYE, and to take and confirm the last messages.
@@ -20,8 +23,9 @@ pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Peer {
     id: u64,
-    limit: usize,
+    limit: AtomicUsize,
     bell: Doorbell,
+    budget: Arc<Budget>,
     /// Its identity, once it has joined.
     identity: OnceLock<Identity>,
     /// The encoding of its messages, once that has been agreed on.
@@ -60,8 +64,16 @@ impl Sizes {
 #[derive(Debug)]
 struct Queue {
     outbox: Outbox,
-    /// Bytes that the task has taken and not yet written.
+    /// Bytes that the task has taken and not yet written, and the room that they take.
     in_flight: usize,
+    in_flight_room: usize,
+    /// Bytes of a message of its own that has not come as a whole.
+    partial: usize,
+    /// The part of the router's memory that all this has.
+    lease: Lease,
+    /// The room of the outbox that is counted.
+    counted: usize,
+    progress: Progress,
     command: Option<PeerCommand>,
     /// The time that it may take to answer the GOODBYE.
     goodbye_timeout: Duration,
@@ -71,13 +83,26 @@ struct Queue {
     dropped: bool,
 }
 
+/// The progress of a client with what it is sent and what it sends, as far as somebody has looked.
+#[derive(Debug)]
+struct Progress {
+    /// The count of bytes that it has taken, as the task has last told it.
+    taken: i64,
+    /// Grows as it sends bytes of a large message, and with each batch that is written.
+    read: i64,
+    /// The sum of both at the time of the first look that found it.
+    seen: i64,
+    since: Instant,
+}
+
 impl Peer {
     /// A client for whom up to `limit` bytes may wait. Its id will be the id of its session.
-    pub(super) fn new(id: u64, limit: usize) -> Arc<Peer> {
+    pub(super) fn new(id: u64, limit: usize, budget: &Arc<Budget>) -> Arc<Peer> {
         Arc::new(Peer {
             id,
-            limit,
+            limit: AtomicUsize::new(limit),
             bell: Doorbell::default(),
+            budget: budget.clone(),
             identity: OnceLock::new(),
             encoding: OnceLock::new(),
             sizes: OnceLock::new(),
@@ -86,12 +111,22 @@ impl Peer {
             queue: Mutex::new(Queue {
                 outbox: Outbox::new(Encoding::Json, Rules::Tolerant),
                 in_flight: 0,
+                in_flight_room: 0,
+                partial: 0,
+                lease: budget.connection(),
+                counted: FLAT,
+                progress: Progress { taken: 0, read: 0, seen: -1, since: Instant::now() },
                 command: None,
                 goodbye_timeout: CLOSE_TIMEOUT,
                 is_awaited: false,
                 dropped: false,
             }),
         })
+    }
+
+    /// From now on so many bytes may wait for it.
+    pub(super) fn may_keep_waiting(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
     }
 
     /// Says how its messages are encoded; before the first one.
@@ -144,6 +179,12 @@ impl Peer {
         self.role.store(number, Ordering::Relaxed);
     }
 
+    /// The router's memory.
+    #[inline]
+    pub(super) fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
     /// Its session leaves the realm: it hears no more of what others say.
     pub(super) fn leave(&self) {
         self.has_left.store(true, Ordering::Relaxed);
@@ -193,6 +234,26 @@ impl Peer {
         max_message: usize,
         write: impl FnOnce(&mut Out<'_>),
     ) -> Result<(), Unsendable> {
+        self.push_by(wakes, max_message, |outbox, limit| outbox.push(limit, write))
+    }
+
+    /// As [`Peer::try_send`], of a message that others are sent, too.
+    pub(super) fn try_share(
+        self: &Arc<Self>,
+        wakes: &mut WakeList,
+        message: &Bytes,
+    ) -> Result<(), Unsendable> {
+        let push = |outbox: &mut Outbox, limit| Ok(outbox.push_shared(limit, message)?);
+        self.push_by(wakes, self.sizes().relayed, push)
+    }
+
+    #[inline]
+    fn push_by(
+        self: &Arc<Self>,
+        wakes: &mut WakeList,
+        max_message: usize,
+        push: impl FnOnce(&mut Outbox, usize) -> Result<(), Unsendable>,
+    ) -> Result<(), Unsendable> {
         let mut queue = lock(&self.queue);
         if queue.dropped {
             return Ok(());
@@ -200,8 +261,8 @@ impl Peer {
         if queue.outbox.is_empty() {
             wakes.0.push(self.clone());
         }
-        let room = self.limit.saturating_sub(queue.in_flight);
-        let pushed = queue.outbox.push(room.min(max_message), write);
+        let room = self.limit.load(Ordering::Relaxed).saturating_sub(queue.in_flight);
+        let pushed = push(&mut queue.outbox, room.min(max_message));
         match pushed {
             Err(error @ Unsendable::Payload(_)) => return Err(error),
             Err(Unsendable::TooLarge(TooLarge { size, .. })) if size > max_message => {
@@ -209,13 +270,67 @@ impl Peer {
             }
             _ => {}
         }
-        if pushed.is_err() || queue.outbox.len() > room {
-            queue.outbox.clear();
-            queue.dropped = true;
-            queue.command = Some(PeerCommand::Drop);
+        let has_room = pushed.is_ok() && queue.outbox.len() <= room;
+        if !has_room || (queue.has_grown() && queue.is_too_much()) {
+            queue.drop_all();
             wakes.0.push(self.clone());
         }
         Ok(())
+    }
+
+    /// Drops the client, which does not take what waits for it; false if it was dropped before.
+    pub(super) fn drop_slow(&self) -> bool {
+        let mut queue = lock(&self.queue);
+        let is_new = !queue.dropped;
+        if is_new {
+            queue.drop_all();
+        }
+        drop(queue);
+        self.bell.ring();
+        is_new
+    }
+
+    /// The number of bytes that wait for it, where it has taken none for so long. Rings, so that
+    /// the next look finds what it has taken until then.
+    pub(super) fn stalled(&self, patience: Duration, now: Instant) -> Option<usize> {
+        let mut queue = lock(&self.queue);
+        let waiting = queue.waiting() + queue.partial;
+        let Progress { taken, read, seen, since } = &mut queue.progress;
+        if waiting < FLAT {
+            *seen = -1;
+            return None;
+        }
+        let count = *taken + *read;
+        let is_same = count == *seen || patience.is_zero();
+        let is_stalled = is_same && now.saturating_duration_since(*since) >= patience;
+        if count != *seen {
+            (*seen, *since) = (count, now);
+        }
+        if queue.in_flight == 0 {
+            queue.outbox.trim();
+        }
+        queue.count();
+        drop(queue);
+        self.bell.ring();
+        is_stalled.then_some(waiting)
+    }
+
+    /// The task has found that the client has taken so many bytes, of those that were written.
+    pub(super) fn has_taken(&self, taken: i64) {
+        lock(&self.queue).progress.taken = taken;
+    }
+
+    /// So many bytes have come of a message that is not there as a whole, and `read` altogether.
+    pub(super) fn holds(&self, partial: usize, read: u64) {
+        let mut queue = lock(&self.queue);
+        queue.partial = partial;
+        queue.progress.read = queue.progress.read.max(read as i64);
+        queue.count();
+    }
+
+    /// The router itself reads nothing of it for now: that it does not go on is not its fault.
+    pub(super) fn is_paused(&self) {
+        lock(&self.queue).progress.read += 1;
     }
 
     /// Tells the task to say GOODBYE; it need not be in a session.
@@ -261,16 +376,22 @@ impl Peer {
         if queue.outbox.is_empty() {
             return None;
         }
+        let spare = queue.outbox.room();
         let batch = queue.outbox.take();
         queue.in_flight = batch.len();
+        // A transport may copy a message that is shared.
+        queue.in_flight_room = spare - queue.outbox.room() + batch.largest_shared();
+        queue.count();
         Some(batch)
     }
 
     /// The batch is written.
     pub(super) fn written(&self, batch: Batch) {
         let mut queue = lock(&self.queue);
-        queue.in_flight = 0;
+        (queue.in_flight, queue.in_flight_room) = (0, 0);
+        queue.progress.read += 1;
         queue.outbox.recycle(batch);
+        queue.count();
     }
 
     /// True if the client was dropped because too much waited for it.
@@ -283,6 +404,49 @@ impl Peer {
     pub(super) fn has_work(&self, writing: bool) -> bool {
         let queue = lock(&self.queue);
         queue.command.is_some() || (!writing && !queue.outbox.is_empty())
+    }
+}
+
+impl Queue {
+    /// The number of bytes that wait.
+    fn waiting(&self) -> usize {
+        self.outbox.len() + self.in_flight
+    }
+
+    /// True if the outbox takes more room than is counted.
+    #[inline]
+    fn has_grown(&self) -> bool {
+        self.outbox.capacity() > self.counted
+    }
+
+    /// Counts the room that all takes.
+    fn count(&mut self) {
+        let room = self.outbox.room() + self.in_flight_room + self.partial;
+        self.lease.resize(room.max(FLAT));
+        self.counted = self.outbox.capacity() + (self.lease.bytes() - room);
+    }
+
+    /// Counts the room that it takes; true if the router's memory is full and this is more than
+    /// its share of it.
+    #[cold]
+    fn is_too_much(&mut self) -> bool {
+        self.count();
+        let budget = self.lease.budget();
+        budget.is_full(0) && self.waiting() > budget.share()
+    }
+
+    fn drop_all(&mut self) {
+        self.outbox.clear();
+        self.outbox.trim();
+        self.count();
+        self.dropped = true;
+        self.command = Some(PeerCommand::Drop);
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.lease.budget().leave();
     }
 }
 

@@ -6,6 +6,7 @@ use crate::codec::{Dict, Out, PayloadRef, Unsendable, json::text::write_string};
 use crate::protocol::message::Error;
 use crate::protocol::uri::{self, Match};
 
+use super::budget::{Budget, FLAT};
 use super::pattern::MAX_COMPONENTS;
 
 /// The reason why a message of a client is not carried out.
@@ -75,6 +76,25 @@ impl Refusal {
         };
         error.write(out);
     }
+}
+
+/// True for a payload that is counted by itself.
+#[inline]
+pub(super) fn is_large(payload: PayloadRef<'_>) -> bool {
+    payload.len() > FLAT
+}
+
+/// The words for what the router has no memory for.
+pub(super) const NO_MEMORY: &str =
+    "the router has no memory left for this (memory_limit); try again later";
+
+/// Refuses a large payload for which the router has no memory left.
+#[inline]
+pub(super) fn check_memory(budget: &Budget, payload: PayloadRef<'_>) -> Result<(), Fault> {
+    if is_large(payload) && !budget.admits(payload.len()) {
+        return Err(Fault::refused(uri::UNAVAILABLE, NO_MEMORY.to_owned()));
+    }
+    Ok(())
 }
 
 /// The limit of a URI in a request, in bytes.

@@ -63,6 +63,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::router::budget::Budget;
     use crate::router::roles::Action;
 
     fn roles(names: &[&str]) -> Roles {
@@ -84,7 +85,7 @@ mod tests {
         for (role, [before, after]) in
             [("a", [true, false]), ("b", [true, true]), ("c", [false, true]), ("x", [false; 2])]
         {
-            let peer = Peer::new(1, 0);
+            let peer = Peer::new(1, 0, &Budget::new(0));
             peer.has_role(numbers.number(role));
             let may = |rights: &RoleRights| rights.of(&peer).check(Action::Call, "a").is_ok();
             assert_eq!([may(&former), may(&rights)], [before, after], "{role}");

@@ -186,9 +186,19 @@ impl Running {
 /// Reads a body of at most `limit` bytes to its end, however long that takes, as long as it goes on
 /// within `max_wait`.
 pub(super) async fn read(
+    body: Incoming,
+    limit: usize,
+    max_wait: Duration,
+) -> Result<Bytes, Unread> {
+    read_while(body, limit, max_wait, |_| true).await
+}
+
+/// As [`read`], as long as `goes_on` says so of the number of bytes that have come.
+pub(super) async fn read_while(
     mut body: Incoming,
     limit: usize,
     max_wait: Duration,
+    goes_on: impl Fn(usize) -> bool,
 ) -> Result<Bytes, Unread> {
     let mut read = BytesMut::new();
     while let Some(frame) = timeout(max_wait, body.frame()).await.map_err(|_| Unread::Late)? {
@@ -200,6 +210,9 @@ pub(super) async fn read(
             return Err(Unread::TooLarge);
         }
         read.extend_from_slice(piece);
+        if !goes_on(read.len()) {
+            return Err(Unread::Late);
+        }
     }
     Ok(read.freeze())
 }

@@ -99,6 +99,17 @@ pub trait Transport: Send {
         ByteCounts::default()
     }
 
+    /// The number of bytes that have come of a message that is not there as a whole; at least 1
+    /// where one has begun.
+    fn partial(&self) -> usize {
+        0
+    }
+
+    /// The memory that such a message takes, with the answers to pings that wait to be written.
+    fn held(&self) -> usize {
+        0
+    }
+
     /// The progress of the peer's system with the bytes that are written: it may have acknowledged
     /// them although the peer itself is frozen. Asks the operating system.
     fn taken(&self) -> i64 {

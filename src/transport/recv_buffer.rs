@@ -12,11 +12,15 @@ use std::mem;
 use std::pin::pin;
 use std::task::{Context, Poll};
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// The size that is asked for in one read, and thus how much is read of several messages at once.
 const BLOCK: usize = 32 * 1024;
+
+/// A frame up to this size gets its room at once; for a larger one it grows with what has come,
+/// because it costs nothing to announce a large one.
+const TRUSTED: usize = 1024 * 1024;
 
 /// Less room than this at the end of a block is left unused.
 const LEAST: usize = 4 * 1024;
@@ -48,6 +52,15 @@ impl RecvBuffer {
         self.bytes.is_empty()
     }
 
+    /// The memory that what is there takes; nothing where nothing is there.
+    pub(super) fn held(&self) -> usize {
+        match self.bytes.len() {
+            0 => 0,
+            size if self.bytes.capacity() <= BLOCK => size,
+            _ => self.bytes.capacity(),
+        }
+    }
+
     /// Takes the payload of `size` bytes behind a head of `head` bytes; `None` as long as it is not
     /// there as a whole.
     #[inline]
@@ -67,17 +80,24 @@ impl RecvBuffer {
         stream: &mut (impl AsyncRead + Unpin),
         frame: usize,
     ) -> Poll<io::Result<usize>> {
-        let read = pin!(stream.read_buf(self.room(frame))).poll(cx);
+        let Some(room) = self.room(frame) else {
+            return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
+        };
+        let read = pin!(stream.read_buf(room)).poll(cx);
         if read.is_pending() {
             self.rest();
         }
         read
     }
 
-    /// The block to read to. There is room for the rest of a frame that needs `frame` bytes as a
-    /// whole (0 where that is not known), and otherwise for a good deal.
-    pub(super) fn room(&mut self, frame: usize) -> &mut BytesMut {
+    /// The block to read to; `None` where there is no memory for it. There is room for the rest of
+    /// a frame that needs `frame` bytes as a whole (0 where that is not known), or for a good part
+    /// of it, and otherwise for a good deal.
+    pub(super) fn room(&mut self, frame: usize) -> Option<&mut BytesMut> {
         let needed = frame.max(self.bytes.len() + if frame == 0 { LEAST } else { 1 });
+        if needed > TRUSTED {
+            return self.large_room(needed);
+        }
         if self.bytes.capacity() < needed && self.bytes.is_empty() {
             // A thread that is about to end has none.
             self.bytes = SPARE.try_with(Cell::take).unwrap_or_default();
@@ -87,7 +107,21 @@ impl RecvBuffer {
             block.extend_from_slice(&self.bytes);
             self.bytes = block;
         }
-        &mut self.bytes
+        Some(&mut self.bytes)
+    }
+
+    #[cold]
+    fn large_room(&mut self, needed: usize) -> Option<&mut BytesMut> {
+        if self.bytes.len() == self.bytes.capacity() || self.bytes.capacity() < TRUSTED {
+            let size = needed.min(TRUSTED.max(4 * self.bytes.len()));
+            if self.bytes.capacity() < size {
+                let mut block = Vec::new();
+                block.try_reserve_exact(size).ok()?;
+                block.extend_from_slice(&self.bytes);
+                self.bytes = unshared(block);
+            }
+        }
+        Some(&mut self.bytes)
     }
 
     /// Leaves the block to others while nothing is in it.
@@ -101,6 +135,18 @@ impl RecvBuffer {
     }
 }
 
+/// The same bytes, with the same room.
+fn unshared(mut block: Vec<u8>) -> BytesMut {
+    if block.is_empty() {
+        // Otherwise the room would be lost.
+        block.push(0);
+        let mut bytes = BytesMut::from(Bytes::from(block));
+        bytes.clear();
+        return bytes;
+    }
+    BytesMut::from(Bytes::from(block))
+}
+
 #[cfg(test)]
 mod tests {
     use std::task::Waker;
@@ -112,14 +158,14 @@ mod tests {
     #[test]
     fn messages_share_the_block_that_they_were_read_into() {
         let mut buffer = RecvBuffer::default();
-        let block = buffer.room(0);
+        let block = buffer.room(0).unwrap();
         let begin = block.as_ptr();
         block.extend_from_slice(b"4:one2:x");
         let one = buffer.take(2, 3).unwrap();
         assert_eq!((&one[..], one.as_ptr().addr()), (&b"one"[..], begin.addr() + 2));
         assert_eq!(buffer.take(2, 2), None);
         assert_eq!(buffer.bytes(), b"2:x");
-        buffer.room(0).extend_from_slice(b"y");
+        buffer.room(0).unwrap().extend_from_slice(b"y");
         assert_eq!(buffer.take(2, 2).unwrap(), "xy");
         assert!(buffer.is_empty());
     }
@@ -127,7 +173,7 @@ mod tests {
     #[test]
     fn a_large_message_is_copied_only_as_far_as_it_was_there() {
         let mut buffer = RecvBuffer::with(b"head");
-        let block = buffer.room(4 + 100_000);
+        let block = buffer.room(4 + 100_000).unwrap();
         assert!(block.capacity() >= 4 + 100_000);
         let begin = block.as_ptr();
         block.extend_from_slice(&[b'x'; 100_000]);
@@ -177,8 +223,27 @@ mod tests {
     #[test]
     fn the_block_of_a_large_message_is_not_shared() {
         let mut buffer = RecvBuffer::default();
-        buffer.room(10 * BLOCK);
+        buffer.room(10 * BLOCK).unwrap();
         buffer.rest();
-        assert!(buffer.room(0).capacity() <= BLOCK);
+        assert!(buffer.room(0).unwrap().capacity() <= BLOCK);
+    }
+
+    #[test]
+    fn a_large_frame_gets_room_as_it_comes() {
+        let mut buffer = RecvBuffer::with(b"head");
+        let whole = 16 * TRUSTED;
+        let (mut come, mut rooms) = (4, Vec::new());
+        while come < whole {
+            let room = buffer.room(whole).unwrap();
+            assert!(room.capacity() > room.len(), "there is room");
+            let piece = (room.capacity() - room.len()).min(100_000);
+            room.extend_from_slice(&vec![b'x'; piece]);
+            come += piece;
+            rooms.push(buffer.held());
+        }
+        rooms.dedup();
+        assert_eq!(rooms, [TRUSTED, 4 * TRUSTED, whole]);
+        assert_eq!(buffer.take(4, whole - 4).unwrap().len(), whole - 4);
+        assert_eq!(buffer.held(), 0);
     }
 }

@@ -3,13 +3,16 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use crate::codec::{Encoding, Out, Rules, Unsendable};
+use bytes::Bytes;
+
+use crate::codec::{Encoding, Out, Rules, Unsendable, WrittenDict};
 use crate::protocol::message::{Event, Published, code};
 
+use super::super::budget;
 use super::super::pattern::{Entry, Place};
 use super::super::peer::{Peer, WakeList};
 use super::super::publication::{OwnPublication, Publication};
-use super::super::request::Refusal;
+use super::super::request::{Refusal, is_large};
 use super::super::role_rights::RoleRights;
 use super::super::turn::{LOOK, Turn};
 use super::super::variants::{ToMake, Variants};
@@ -72,6 +75,8 @@ pub(super) struct Progress {
     /// The subscription at that place, and the first of its subscribers that has not got it.
     subscription: u64,
     subscriber: u64,
+    /// The messages that its subscribers share, where they are large.
+    shared: [Option<Bytes>; Encoding::ALL.len()],
     /// Later subscribers do not get it.
     until: u64,
     reach: Reach,
@@ -260,17 +265,41 @@ fn send_to(
     wakes: &mut WakeList,
     turn: &mut Turn,
 ) -> Result<(), Stop> {
-    let first = if progress.subscription == entry.id { progress.subscriber } else { 0 };
-    let Progress { until, reach, .. } = progress;
+    if progress.subscription != entry.id || progress.subscriber == 0 {
+        (progress.subscription, progress.subscriber) = (entry.id, 0);
+        progress.shared = Default::default();
+    }
     let details = OnceCell::new();
-    let mut stopped = None;
-    for (number, receiver) in entry.value.from(first) {
+    let to = (entry, rights);
+    let sent = send_each(to, publication, progress, &details, encoded, wakes, turn);
+    if details.get().is_some() {
+        encoded.iter_mut().for_each(Encoded::clear);
+    }
+    if sent.is_ok() {
+        progress.subscription = 0;
+    }
+    sent
+}
+
+fn send_each(
+    (entry, rights): (&Entry<Subscribers>, &RoleRights),
+    publication: &Publication<'_>,
+    progress: &mut Progress,
+    details: &OnceCell<WrittenDict>,
+    encoded: &mut [Encoded],
+    wakes: &mut WakeList,
+    turn: &mut Turn,
+) -> Result<(), Stop> {
+    let Progress { until, reach, shared, subscriber, .. } = progress;
+    let is_large = is_large(publication.payload);
+    let mut receivers = entry.value.from(*subscriber).peekable();
+    while let Some((number, receiver)) = receivers.next() {
         if number > *until {
             break;
         }
+        *subscriber = number;
         if turn.is_over() {
-            stopped = Some((number, Stop::TurnIsOver));
-            break;
+            return Err(Stop::TurnIsOver);
         }
         if !publication.is_for(receiver, rights) || receiver.has_left() {
             turn.spend(LOOK);
@@ -278,16 +307,9 @@ fn send_to(
         }
         let encoding = receiver.encoding();
         // Who cannot be sent it, for its encoding or its size, goes without.
-        let payload = match publication.payload_in(encoding) {
-            Ok(Some(payload)) => payload,
-            Ok(None) => {
-                reach.reached = true;
-                continue;
-            }
-            Err(to_make) => {
-                stopped = Some((number, Stop::Needs(to_make)));
-                break;
-            }
+        let Some(payload) = publication.payload_in(encoding).map_err(Stop::Needs)? else {
+            reach.reached = true;
+            continue;
         };
         let details = details.get_or_init(|| publication.details_for(entry.matching));
         let event = Event {
@@ -296,17 +318,18 @@ fn send_to(
             details: details.dict(),
             payload,
         };
-        turn.send(payload.len() + details.dict().as_bytes().len());
-        encoded[encoding as usize].send(&event, encoding, receiver, reach, wakes);
+        let size = payload.len() + details.dict().as_bytes().len();
+        let (encoded, shared) = (&mut encoded[encoding as usize], &mut shared[encoding as usize]);
+        // One alone gets it directly.
+        if is_large && (shared.is_some() || receivers.peek().is_some()) {
+            turn.send(if shared.is_some() { 0 } else { size });
+            reach.note(encoded.share(&event, encoding, shared, receiver, wakes));
+        } else {
+            turn.send(size);
+            reach.note(encoded.send(&event, encoding, receiver, wakes));
+        }
     }
-    if details.get().is_some() {
-        encoded.iter_mut().for_each(Encoded::clear);
-    }
-    let Some((subscriber, stop)) = stopped else {
-        return Ok(());
-    };
-    (progress.subscription, progress.subscriber) = (entry.id, subscriber);
-    Err(stop)
+    Ok(())
 }
 
 impl Encoded {
@@ -324,22 +347,47 @@ impl Encoded {
         event: &Event<'_>,
         encoding: Encoding,
         receiver: &Arc<Peer>,
-        reach: &mut Reach,
         wakes: &mut WakeList,
-    ) {
+    ) -> Result<(), Unsendable> {
         if self.state == State::Unwanted && encoding == event.payload.encoding {
             self.state = State::SentOnce;
-            reach.note(receiver.try_send(wakes, |out| event.write(out)));
-            return;
+            return receiver.try_send(wakes, |out| event.write(out));
         }
         if matches!(self.state, State::Unwanted | State::SentOnce) {
-            let mut out = Out::new(&mut self.bytes, encoding, Rules::Tolerant);
-            event.write(&mut out);
-            self.state = out.finish().map_or(State::Impossible, |()| State::Ready);
+            self.encode(event, encoding);
         }
         match self.state {
-            State::Ready => reach.note(receiver.try_send(wakes, |out| out.whole(&self.bytes))),
-            _ => reach.reached = true,
+            State::Ready => receiver.try_send(wakes, |out| out.whole(&self.bytes)),
+            _ => Ok(()),
         }
+    }
+
+    /// Sends a large event to one more receiver, whose queue shares it with those of others.
+    fn share(
+        &mut self,
+        event: &Event<'_>,
+        encoding: Encoding,
+        shared: &mut Option<Bytes>,
+        receiver: &Arc<Peer>,
+        wakes: &mut WakeList,
+    ) -> Result<(), Unsendable> {
+        if shared.is_none() && self.state != State::Impossible {
+            self.encode(event, encoding);
+            if self.state == State::Ready {
+                let bytes = std::mem::take(&mut self.bytes);
+                *shared = Some(budget::shared(bytes, receiver.budget()));
+            }
+        }
+        match shared {
+            Some(message) => receiver.try_share(wakes, message),
+            None => Ok(()),
+        }
+    }
+
+    /// Encodes it, unless the encoding cannot carry it, or there is no memory for it.
+    fn encode(&mut self, event: &Event<'_>, encoding: Encoding) {
+        let mut out = Out::new(&mut self.bytes, encoding, Rules::Tolerant);
+        event.write(&mut out);
+        self.state = out.finish().map_or(State::Impossible, |()| State::Ready);
     }
 }

@@ -6,9 +6,11 @@
 //!
 //! * here: subscriptions, and PUBLISH.
 //! * [`fanout`]: the way of an event to all its subscribers.
+//! * `review`: subscriptions under another configuration.
 //! * [`subscribers`]: those of one topic.
 
 mod fanout;
+mod review;
 mod subscribers;
 
 use std::collections::{VecDeque, hash_map};
@@ -28,7 +30,7 @@ use super::options::{flag, read_match};
 use super::pattern::{Place, Table};
 use super::peer::{Peer, WakeList};
 use super::publication::{Publication, PublishOptions};
-use super::request::{Fault, check_own_uri, check_pattern, is_reserved};
+use super::request::{Fault, check_memory, check_own_uri, check_pattern, is_reserved};
 use super::role_rights::RoleRights;
 use super::roles::{Action, Kind};
 use super::turn::{LOOK, Turn};
@@ -113,13 +115,6 @@ impl Broker {
             limits: limits.clone(),
             rights: rights.clone(),
         }
-    }
-
-    /// Goes by other limits and rights from now on.
-    pub(super) fn adopt(&mut self, disclose: bool, limits: &Limits, rights: &RoleRights) {
-        self.disclose = disclose;
-        self.limits = limits.clone();
-        self.rights = rights.clone();
     }
 
     /// SUBSCRIBE: a session that subscribes again gets the same id, and each event once.
@@ -223,25 +218,6 @@ impl Broker {
         true
     }
 
-    /// Takes a subscription away that its subscriber has no right to any more. True for patterns.
-    pub(super) fn judge(&mut self, peer: &Peer, id: u64, wakes: &mut WakeList) -> bool {
-        let Some(entry) = self.subscriptions.by_id(id) else {
-            return false;
-        };
-        let is_pattern = entry.matching != Match::Exact;
-        let permissions = self.rights.of(peer);
-        if permissions.check_all(Action::Subscribe, &entry.uri, entry.matching).is_err() {
-            self.revoke(peer.id(), id, uri::NOT_AUTHORIZED, wakes);
-        }
-        is_pattern
-    }
-
-    /// The subscriptions of a session.
-    pub(super) fn subscriptions_of(&self, session: u64) -> Vec<u64> {
-        let own = self.sessions.get(&session);
-        own.into_iter().flat_map(|own| own.numbers.keys().copied()).collect()
-    }
-
     /// PUBLISH: without `acknowledge` the publisher hears nothing, not even of an error.
     pub(super) fn publish(
         &mut self,
@@ -254,7 +230,8 @@ impl Broker {
         let options = PublishOptions::read(message.options)?;
         let permissions = self.rights.of(from);
         let checked = check_own_uri(&message.topic, Match::Exact)
-            .and_then(|()| permissions.check(Action::Publish, &message.topic));
+            .and_then(|()| permissions.check(Action::Publish, &message.topic))
+            .and_then(|()| check_memory(from.budget(), message.payload));
         if let Err(refused) = checked {
             return if options.acknowledge { Err(refused) } else { Err(Fault::Unheard) };
         }

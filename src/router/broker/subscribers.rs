@@ -57,12 +57,13 @@ impl Subscribers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::router::budget::Budget;
 
     #[test]
     fn gaps_are_closed_and_numbers_stay() {
         let mut all = Subscribers::default();
         for number in 1..=1000 {
-            all.push(number, Peer::new(number, 0));
+            all.push(number, Peer::new(number, 0, &Budget::new(1 << 30)));
         }
         for number in (1..=1000).filter(|number| number % 10 != 0) {
             assert_eq!(all.remove(number).map(|peer| peer.id()), Some(number));

@@ -20,9 +20,12 @@ use crate::transport::tls::Acceptor;
 
 use super::RouterError;
 use super::auth::{SecretValue, Store};
+use super::budget::Budget;
+use super::gate::ConnectionLimits;
 use super::host::Dispatch;
 use super::limits::Limits;
 use super::mistake::{Mistake, unknown};
+use super::networks::Networks;
 use super::roles::Roles;
 use table::TABLE;
 
@@ -37,6 +40,16 @@ pub(super) struct Config {
     pub(super) max_message_size: usize,
     /// The number of bytes that may wait for one client.
     pub(super) send_queue_bytes: usize,
+    /// The memory that clients may make the router use, all together.
+    pub(super) budget: Arc<Budget>,
+    /// The time that one message may take to come.
+    pub(super) message_timeout: Duration,
+    /// The largest message before a session is joined, where nobody knows yet who speaks.
+    pub(super) max_unjoined_size: usize,
+    /// The numbers of connections.
+    pub(super) connection_limits: ConnectionLimits,
+    /// The proxies that are believed.
+    pub(super) trusted_proxies: Networks,
     /// The time after which a client is dropped that takes nothing of what waits for it. No key
     /// sets it: tests do.
     pub(super) write_timeout: Duration,
@@ -75,6 +88,11 @@ impl Default for Config {
             hello_timeout: Duration::from_secs(10),
             max_message_size: 16 << 20,
             send_queue_bytes: 256 << 20,
+            budget: Budget::new(1 << 30),
+            message_timeout: Duration::from_secs(60),
+            max_unjoined_size: 64 * 1024,
+            connection_limits: ConnectionLimits::default(),
+            trusted_proxies: Networks::default(),
             write_timeout: Duration::from_secs(60),
             disclose_caller: false,
             disclose_publisher: false,

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::router::auth::Store;
+use crate::router::budget::Budget;
 use crate::router::mistake::Mistake;
 use crate::router::roles::Roles;
 use crate::transport::DeflateOptions;
 
 use super::Config;
-use super::values::{count, disclose, dispatch, flag, realms, seconds, size, tls};
+use super::values::{count, disclose, dispatch, flag, networks, realms, seconds, size, tls};
 
 /// One option: how it is written, what it means, and how it is taken.
 pub(super) struct Spec {
@@ -59,6 +60,87 @@ pub(super) const TABLE: &[Spec] = &[
         text: "The number of bytes that may wait for one client. One that lets more gather, because \
                it does not read, is dropped.",
         set: |config, value| size(value).map(|size| config.send_queue_bytes = size),
+    },
+    Spec {
+        name: "memory_limit",
+        kind: "integer (bytes)",
+        default: "1024 MiB",
+        text: "The memory that clients may make the router use, all together: messages that wait \
+               for them, parts of messages that come in, what realms keep, and 16 KiB for each \
+               connection. Above three quarters of it, clients that send much are not read until \
+               it is less, and of the clients that take nothing for half a second the one with \
+               the most waiting is dropped. At the limit, large messages are refused, those \
+               without `acknowledge` silently. 1048576 or more.",
+        set: |config, value| {
+            let least = 1 << 20;
+            let bytes = count(value, least, "bytes")?;
+            config.budget = Budget::new(bytes);
+            Ok(())
+        },
+    },
+    Spec {
+        name: "max_unjoined_size",
+        kind: "integer (bytes)",
+        default: "65536",
+        text: "The largest message of a client that has not joined a realm.",
+        set: |config, value| size(value).map(|size| config.max_unjoined_size = size),
+    },
+    Spec {
+        name: "max_connections",
+        kind: "integer",
+        default: "20000",
+        text: "The number of connections, joined or not; on long-poll each transport and each \
+               connection counts. Others are turned away: with HTTP status 503, or RawSocket's \
+               error 4.",
+        set: |config, value| {
+            count(value, 1, "connections")
+                .map(|number| config.connection_limits.connections = number)
+        },
+    },
+    Spec {
+        name: "max_connections_per_address",
+        kind: "integer",
+        default: "1000",
+        text: "The number of connections of one address, of IPv6 of one /64 network. Unix sockets, \
+               the addresses of this machine (127.0.0.0/8, ::1) and trusted proxies themselves \
+               are exempt.",
+        set: |config, value| {
+            count(value, 1, "connections")
+                .map(|number| config.connection_limits.per_address = number)
+        },
+    },
+    Spec {
+        name: "max_handshakes",
+        kind: "integer",
+        default: "4096",
+        text: "The number of connections that have not joined a realm yet, of which one address \
+               may have a quarter. Beyond it nobody is turned away: instead, the oldest one is \
+               dropped of the address that has the most.",
+        set: |config, value| {
+            count(value, 1, "connections")
+                .map(|number| config.connection_limits.handshakes = number)
+        },
+    },
+    Spec {
+        name: "trusted_proxies",
+        kind: "list of strings",
+        default: "[]",
+        text: "Addresses and networks (`10.0.0.0/8`) of proxies. They are believed for whom they \
+               speak: by `X-Forwarded-For` on WebSocket and long-poll, of which the last address \
+               counts that is no trusted proxy's, and by the PROXY protocol, version 1 or 2, at \
+               the begin of any TCP connection. That address is what limits and delays are for.",
+        set: |config, value| {
+            config.trusted_proxies = networks(value)?;
+            Ok(())
+        },
+    },
+    Spec {
+        name: "message_timeout",
+        kind: "number (seconds)",
+        default: "60",
+        text: "The time that one message may take to come, from its first byte to its last. \
+               Longer ones have to come with at least 1024 bytes a second.",
+        set: |config, value| seconds(value).map(|time| config.message_timeout = time),
     },
     Spec {
         name: "disclose",

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::protocol::uri::{self, Match};
 use crate::router::host::Dispatch;
 use crate::router::mistake::{Mistake, object};
+use crate::router::networks::Networks;
 use crate::transport::tls::Acceptor;
 
 pub(super) fn flag(value: &Value) -> Result<bool, Mistake> {
@@ -53,6 +54,13 @@ pub(super) fn realms(value: &Value) -> Result<Vec<String>, Mistake> {
         Ok(name.to_owned())
     };
     names.iter().enumerate().map(read).collect()
+}
+
+pub(super) fn networks(value: &Value) -> Result<Networks, Mistake> {
+    let wanted = "must be an address, or a network such as \"10.0.0.0/8\"";
+    let list = value.as_array().ok_or("must be a list of addresses and networks")?;
+    let texts = list.iter().map(|text| text.as_str().unwrap_or_default());
+    Networks::parse(texts).map_err(|index| Mistake::from(wanted).at(index))
 }
 
 /// The callers and the publishers that are always disclosed.

@@ -23,43 +23,45 @@
 //!        after hello_timeout: gone
 //! ```
 //!
+//! * `reading`: the way of its messages to the session. `sending`: of those for it, to its end.
 //! * `decisions`: requests that wait until somebody has allowed them.
 
 mod decisions;
-
 mod reading;
+mod sending;
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::codec::{Batch, Dict, DictWriter, PayloadRef, Received};
-use crate::protocol::message::{Abort, Challenge, Goodbye, Message};
+use crate::codec::{Batch, Dict, Received};
+use crate::protocol::message::{Challenge, Message};
 use crate::protocol::uri;
 use crate::transport::{Transport, TransportError, yield_turn};
 
 use super::Shared;
-use super::auth::{Applicant, Origin};
+use super::auth::Applicant;
 use super::frames::message;
+use super::gate::Pass;
 use super::host::QuestionKind;
 use super::identity::check_roles;
 use super::login::{Coming, Login, Next, NowOrLater};
 use super::peer::{Peer, PeerCommand, Sizes, WakeList};
 use super::realm::{LeaveReason, RealmSession};
+use super::receiving::Receiving;
+use super::throttle::Throttle;
 
 use decisions::Asking;
-
 use reading::HangUp;
 
 /// See the module's text.
 pub(super) struct Connection<'a> {
     shared: &'a Shared,
     peer: &'a Arc<Peer>,
-    origin: Origin,
+    pass: &'a Pass,
     transport: Box<dyn Transport>,
     phase: Phase,
     /// Until when the present phase may last.
@@ -68,6 +70,10 @@ pub(super) struct Connection<'a> {
     call_timer: Option<Pin<Box<Sleep>>>,
     /// The frames that were read and are not yet routed.
     frames: Vec<Bytes>,
+    /// The messages that have come, and the one that has begun to.
+    received: u64,
+    receiving: Receiving,
+    throttle: Throttle,
     /// The number of them that are counted.
     counted: usize,
     /// The decision on the first of them.
@@ -106,25 +112,28 @@ impl<'a> Connection<'a> {
     pub(super) fn new(
         shared: &'a Shared,
         peer: &'a Arc<Peer>,
-        origin: Origin,
+        pass: &'a Pass,
         transport: Box<dyn Transport>,
         hello_due: Instant,
     ) -> Self {
         peer.speak(transport.serializer().encoding);
         // What clients do not say they take is as much as we do ourselves: a message grows a little
         // on its way through the router, and theirs is the same limit more often than not.
-        let relayed = transport.max_send().min(shared.config.max_message_size);
+        let relayed = transport.max_send().min(shared.config().max_message_size);
         let own = transport.announced().unwrap_or(usize::MAX);
         peer.takes_up_to(Sizes { relayed, own });
         Connection {
             shared,
             peer,
-            origin,
+            pass,
             transport,
             phase: Phase::Opening,
             deadline: Some(Box::pin(sleep_until(hello_due))),
             call_timer: None,
             frames: Vec::new(),
+            received: 0,
+            receiving: Receiving::default(),
+            throttle: Throttle::default(),
             counted: 0,
             asking: None,
             hung_up: false,
@@ -156,7 +165,7 @@ impl<'a> Connection<'a> {
     /// Tells whether there may be more to read.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
         self.obey()?;
-        let mut more = self.read(cx)?;
+        let mut more = !self.throttle.is_paused(self.shared, self.peer, cx) && self.read(cx)?;
         self.release(cx);
         more |= self.hear_decisions(cx);
         self.expire_calls(cx);
@@ -214,35 +223,6 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Writes what waits. Tells whether that is all.
-    fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
-        if self.writing.is_none() {
-            self.writing = self.peer.take().map(|batch| (batch, 0));
-            if let Some((batch, _)) = &self.writing {
-                self.shared.sent.fetch_add(batch.count() as u64, Ordering::Relaxed);
-            }
-        }
-        let Some((batch, next)) = &mut self.writing else {
-            return Ok(true);
-        };
-        if self.transport.poll_send(cx, batch, next)?.is_pending() {
-            return Ok(false);
-        }
-        if let Some((batch, _)) = self.writing.take() {
-            self.peer.written(batch);
-        }
-        Ok(!self.peer.has_work(false))
-    }
-
-    /// Closes when all is written. The client has the last word: to drop a socket with unread data
-    /// would take back what the client has not yet read, such as an ABORT.
-    fn close(&mut self, cx: &mut Context<'_>) -> Result<(), Gone> {
-        if self.transport.poll_close(cx)?.is_ready() && self.hung_up {
-            return Err(Gone);
-        }
-        Ok(())
-    }
-
     fn open(&mut self, frame: &Bytes) {
         let received = Received::from_client(frame, self.peer.encoding());
         let hello = match message(&received) {
@@ -268,7 +248,7 @@ impl<'a> Connection<'a> {
             return self.abort(uri::NO_SUCH_REALM, &why);
         }
         let (id, channel_id) = (self.peer.id(), self.transport.channel_id());
-        match Applicant::read(hello.details, id, channel_id, self.origin) {
+        match Applicant::read(hello.details, id, channel_id, self.pass.origin()) {
             Ok(applicant) => {
                 let certificate = self.transport.peer_certificate().map(<[u8]>::to_vec);
                 let applicant = Applicant { certificate, ..applicant };
@@ -303,6 +283,7 @@ impl<'a> Connection<'a> {
                             session.ask_program();
                         }
                         self.enter(Phase::Joined(session));
+                        self.pass.is_in();
                         self.transport.limit(usize::MAX);
                     }
                     Err(refusal) => {
@@ -328,7 +309,10 @@ impl<'a> Connection<'a> {
             Err(error) => return self.abort(uri::PROTOCOL_VIOLATION, &error.to_string()),
         };
         match std::mem::replace(&mut self.phase, Phase::Opening) {
-            Phase::Challenged(login) => self.follow(login.answered(&answer)),
+            Phase::Challenged(login) => {
+                let due = self.deadline.as_ref().map_or_else(Instant::now, |time| time.deadline());
+                self.follow(login.answered(&answer, due));
+            }
             // A second answer, before the first is judged.
             _ => self.abort(uri::PROTOCOL_VIOLATION, "AUTHENTICATE without CHALLENGE"),
         }
@@ -392,26 +376,5 @@ impl<'a> Connection<'a> {
         };
         self.asking = None;
         self.phase = phase;
-    }
-
-    fn say_goodbye(&mut self, reason: &str, message: Option<&str>) {
-        let mut details = DictWriter::default();
-        if let Some(message) = message {
-            details.text("message", message);
-        }
-        let details = details.finish();
-        let goodbye = Goodbye { details: details.dict(), reason: reason.into() };
-        self.peer.send(&mut self.wakes, |out| goodbye.write(out));
-    }
-
-    /// Leaves the realm before the client is told, so that ABORT is the last message.
-    fn abort(&mut self, reason: &str, why: &str) {
-        self.end();
-        let mut details = DictWriter::default();
-        details.text("message", why);
-        let details = details.finish();
-        let abort =
-            Abort { details: details.dict(), reason: reason.into(), payload: PayloadRef::NONE };
-        self.peer.send(&mut self.wakes, |out| abort.write(out));
     }
 }

@@ -3,9 +3,11 @@
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
+use crate::protocol::uri;
 use crate::transport::{Incoming, TransportError};
 
 use super::super::frames::route_chunk;
+use super::super::throttle::HEAVY;
 use super::{Connection, Gone, Phase};
 
 /// The most messages, and about the most bytes, that one turn reads.
@@ -38,6 +40,7 @@ impl Connection<'_> {
             match self.transport.poll_receive(cx) {
                 Poll::Ready(Ok(Incoming::Message(frame))) => {
                     bytes += frame.len();
+                    self.received += 1;
                     self.frames.push(frame);
                     // How large the next one may be is up to what becomes of this one.
                     if let Phase::Opening | Phase::Challenged(_) | Phase::Held(_) = self.phase {
@@ -62,7 +65,25 @@ impl Connection<'_> {
             Some(HangUp::Failed(error)) => self.fail(error)?,
             None => {}
         }
-        Ok(!is_all && !self.hung_up && !self.has_enough())
+        if is_all {
+            self.receive_rest(cx);
+            return Ok(self.throttle.has_read(bytes, self.shared, self.peer));
+        }
+        self.throttle.has_read(HEAVY + 1, self.shared, self.peer);
+        Ok(!self.hung_up && !self.has_enough())
+    }
+
+    /// Looks at a message of which a part has come.
+    fn receive_rest(&mut self, cx: &mut Context<'_>) {
+        if let Phase::Joined(_) = self.phase {
+            let limit = self.shared.message_timeout();
+            let (transport, peer) = (&*self.transport, &**self.peer);
+            let part = self.receiving.look(transport, self.received, (peer, limit), cx);
+            if let Err(why) = part {
+                self.shared.late.fetch_add(1, Ordering::Relaxed);
+                self.abort(uri::PAYLOAD_SIZE_EXCEEDED, &why);
+            }
+        }
     }
 
     /// Has what was read carried out. False if others are to have their turn before all is.

@@ -8,6 +8,7 @@
 //! * [`answers`]: YIELD and ERROR on their way back.
 //! * `prepared`: what can be done for a message before it is carried out.
 //! * `ended_inputs`: the calls that have ended while more of their input may be on its way.
+//! * `review`: registrations under another configuration.
 //! * [`options`]: the options of CALL and REGISTER.
 //!
 //! ```text
@@ -27,6 +28,7 @@ mod calls;
 mod ended_inputs;
 mod options;
 mod prepared;
+mod review;
 
 use std::collections::{HashMap, hash_map};
 use std::sync::Arc;
@@ -158,13 +160,6 @@ impl Dealer {
         Dealer { disclose, limits, rights, ..Dealer::default() }
     }
 
-    /// Goes by other limits and rights from now on.
-    pub(super) fn adopt(&mut self, disclose: bool, limits: &Limits, rights: &RoleRights) {
-        self.disclose = disclose;
-        self.limits = limits.clone();
-        self.rights = rights.clone();
-    }
-
     /// REGISTER
     pub(super) fn register(
         &mut self,
@@ -260,25 +255,6 @@ impl Dealer {
         own.tell_revoked(id, reason, wakes);
         self.remove(callee, id);
         true
-    }
-
-    /// Takes a registration away that its callee has no right to any more. True for patterns.
-    pub(super) fn judge(&mut self, peer: &Peer, id: u64, wakes: &mut WakeList) -> bool {
-        let Some(entry) = self.registrations.by_id(id) else {
-            return false;
-        };
-        let is_pattern = entry.matching != Match::Exact;
-        let permissions = self.rights.of(peer);
-        if permissions.check_all(Action::Register, &entry.uri, entry.matching).is_err() {
-            self.revoke(peer.id(), id, uri::NOT_AUTHORIZED, wakes);
-        }
-        is_pattern
-    }
-
-    /// The registrations of a session.
-    pub(super) fn registrations_of(&self, session: u64) -> Vec<u64> {
-        let own = self.peers.get(&session);
-        own.into_iter().flat_map(|own| own.registrations.keys().copied()).collect()
     }
 
     /// Lets go of a session, and gives what is still to be removed of it.

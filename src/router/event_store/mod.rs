@@ -18,10 +18,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::protocol::ids::IdMap;
+use crate::protocol::uri;
 
+use super::budget::{self, Budget};
 use super::limits::Limits;
 use super::publication::{OwnPublication, Publication};
-use super::request::{Refusal, is_reserved};
+use super::request::{NO_MEMORY, Refusal, is_reserved};
 use super::turn::{ACT, Turn};
 
 pub(super) use history::History;
@@ -45,6 +47,8 @@ pub(super) struct EventStore {
     limit: usize,
     kept: u64,
     limits: Limits,
+    /// The part of the router's memory that all this has.
+    memory: budget::Kept,
 }
 
 /// A publication that is kept.
@@ -58,7 +62,7 @@ struct Kept {
 
 impl EventStore {
     /// Keeps the last `limit` publications.
-    pub(super) fn new(limit: usize, limits: Limits) -> EventStore {
+    pub(super) fn new(limit: usize, limits: Limits, budget: &Arc<Budget>) -> EventStore {
         EventStore {
             retained: BTreeMap::new(),
             ages: BTreeMap::new(),
@@ -69,6 +73,7 @@ impl EventStore {
             limit,
             kept: 0,
             limits,
+            memory: budget.keeper(),
         }
     }
 
@@ -86,13 +91,13 @@ impl EventStore {
         let (number, past_bytes) = (self.limit, max_history_bytes.most());
         while !turn.is_over() {
             turn.spend(ACT);
-            if self.retained_bytes > bytes || self.retained.len() > topics {
-                self.drop_oldest_retained();
-            } else if self.past_bytes > past_bytes || self.past.len() > number {
-                self.drop_oldest_past();
-            } else {
+            let is_retained = self.retained_bytes > bytes || self.retained.len() > topics;
+            let is_past = self.past_bytes > past_bytes || self.past.len() > number;
+            let dropped = is_retained && self.drop_oldest_retained();
+            if !dropped && !(is_past && self.drop_oldest_past()) {
                 return true;
             }
+            self.count();
         }
         false
     }
@@ -113,29 +118,26 @@ impl EventStore {
             max_retained_topics.check(0)?;
             max_retained_bytes.check(publication.size().saturating_sub(1))?;
         }
-        Ok(true)
+        if self.has_memory(publication.size()) || !self.past.is_empty() {
+            return Ok(true);
+        }
+        // What others keep does not go for this one.
+        match publication.retain && self.retained.is_empty() {
+            true => Err(Refusal::new(uri::UNAVAILABLE, NO_MEMORY.to_owned())),
+            false => Ok(publication.retain),
+        }
+    }
+
+    /// True if there is memory for another one, as it is or as what it may take the place of.
+    fn has_memory(&self, size: usize) -> bool {
+        self.memory.budget().can_keep(size * 2)
     }
 
     /// Makes room for a publication of so many bytes: the oldest go. False if that is more than the
     /// work of this turn.
     pub(super) fn make_room(&mut self, retain: bool, size: usize, turn: &mut Turn) -> bool {
-        let Limits { max_retained_topics, max_retained_bytes, .. } = &self.limits;
-        let bytes = max_retained_bytes.most().saturating_sub(size);
-        let topics = max_retained_topics.most().saturating_sub(1);
-        while retain && (self.retained_bytes > bytes || self.retained.len() > topics) {
-            if !self.drop_oldest_retained() {
-                break;
-            }
-            turn.spend(ACT);
-            if turn.is_over() {
-                return false;
-            }
-        }
-        let bytes = self.limits.max_history_bytes.most().saturating_sub(size);
-        while self.past_bytes > bytes || self.past.len() >= self.limit.max(1) {
-            if !self.drop_oldest_past() {
-                break;
-            }
+        while self.drop_oldest(retain, size) {
+            self.count();
             turn.spend(ACT);
             if turn.is_over() {
                 return false;
@@ -144,13 +146,27 @@ impl EventStore {
         true
     }
 
+    /// Drops the oldest of what is too much, with a publication of so many bytes; false if nothing
+    /// is.
+    fn drop_oldest(&mut self, retain: bool, size: usize) -> bool {
+        let lacks_memory = !self.has_memory(size);
+        let bytes = self.limits.max_history_bytes.most().saturating_sub(size);
+        let is_too_much = self.past_bytes > bytes || self.past.len() >= self.limit.max(1);
+        if (is_too_much || lacks_memory) && self.drop_oldest_past() {
+            return true;
+        }
+        let bytes = self.limits.max_retained_bytes.most().saturating_sub(size);
+        let topics = self.limits.max_retained_topics.most().saturating_sub(1);
+        let is_too_much = self.retained_bytes > bytes || self.retained.len() > topics;
+        retain && (is_too_much || lacks_memory) && self.drop_oldest_retained()
+    }
+
     fn drop_oldest_retained(&mut self) -> bool {
         let Some((_, oldest)) = self.ages.pop_first() else {
             return false;
         };
-        if let Some(gone) = self.retained.remove(&oldest) {
-            self.retained_bytes -= gone.publication.size();
-        }
+        let gone = self.retained.remove(&oldest);
+        self.retained_bytes -= gone.map_or(0, |gone| gone.publication.size());
         true
     }
 
@@ -161,6 +177,11 @@ impl EventStore {
         self.numbers.remove(&oldest.publication.id);
         self.past_bytes -= oldest.publication.size();
         true
+    }
+
+    /// Counts what is kept as memory of the router.
+    fn count(&mut self) {
+        self.memory.resize(self.retained_bytes + self.past_bytes);
     }
 
     /// Keeps a publication for which there is room.
@@ -183,6 +204,7 @@ impl EventStore {
                 self.retained_bytes -= former.publication.size();
             }
         }
+        self.count();
     }
 
     /// The number of topics with retained events, and the bytes of all.
@@ -220,7 +242,7 @@ mod tests {
             ("eligible_authid", &*names, 10_000 + 1000 * size_of::<String>()),
             ("eligible_authrole", &*names, 10_000 + 1000 * size_of::<String>()),
         ] {
-            let mut store = EventStore::new(10, Limits::default());
+            let mut store = EventStore::new(10, Limits::default(), &Budget::new(1 << 30));
             let options = format!("{{\"retain\":true,\"{option}\":{value}}}");
             retain(&mut store, "com.topic", &options, "[]");
             assert!(store.retained_bytes > least, "{option}: {}", store.retained_bytes);
@@ -236,7 +258,7 @@ mod tests {
         let mut limits = Limits::default();
         limits.max_retained_topics.set(usize::MAX);
         let max_bytes = limits.max_retained_bytes.most();
-        let mut store = EventStore::new(0, limits);
+        let mut store = EventStore::new(0, limits, &Budget::new(1 << 30));
         retain(&mut store, "com.topic.0000000", r#"{"retain":true}"#, "[]");
         let most = max_bytes / store.retained_bytes;
         for number in 0..most + 200_000 {
@@ -253,5 +275,35 @@ mod tests {
         assert_eq!((store.retained.len(), store.ages.len()), (most, most));
         assert!(store.retained.contains_key("com.topic.0200000"));
         assert!(!store.retained.contains_key("com.topic.0200001"));
+    }
+
+    #[test]
+    fn nothing_is_kept_beyond_the_memory_of_the_router() {
+        let payload = format!("[\"{}\"]", "x".repeat(1000));
+        let budget = Budget::new(40_000);
+        let mut stores = [10, 0].map(|past| EventStore::new(past, Limits::default(), &budget));
+        for number in 0..100 {
+            for store in &mut stores {
+                retain(store, &format!("com.topic.{number}"), r#"{"retain":true}"#, &payload);
+                assert!(budget.used() <= 20_000);
+            }
+        }
+        let kept: usize = stores.iter().map(|store| store.retained.len()).sum();
+        assert!(kept > 10, "{kept}");
+        let [first, second] = stores;
+        drop(first);
+        assert_eq!(budget.used(), second.retained_bytes);
+        // Another realm keeps all that there is memory for.
+        let mut other = budget.keeper();
+        drop(second);
+        other.resize(20_000);
+        let store = EventStore::new(10, Limits::default(), &budget);
+        let wanted = |options: &str| {
+            let options = PublishOptions::read(Dict::from_checked(options.as_bytes())).unwrap();
+            let payload = PayloadRef::args(&payload);
+            store.is_wanted(&Publication::new("com.topic", payload, options, None, None))
+        };
+        assert_eq!(wanted(r#"{"retain":true}"#).unwrap_err().parts().0, uri::UNAVAILABLE);
+        assert_eq!(wanted("{}"), Ok(false), "it is delivered, and not kept");
     }
 }

@@ -10,6 +10,7 @@ use crate::codec::{Dict, PayloadRef};
 use crate::protocol::message::{Call, Message};
 use crate::protocol::uri;
 
+use super::super::budget::Budget;
 use super::super::identity::Identity;
 use super::super::peer::{Peer, WakeList};
 use super::super::random;
@@ -48,7 +49,8 @@ impl Realms {
         args: &Value,
     ) -> Result<Value, CallFailed> {
         let realm = self.find(realm).ok_or(FAILED)?;
-        let peer = Peer::new(random::id().map_err(|_| FAILED)?, MOST_ANSWER);
+        let peer =
+            Peer::new(random::id().map_err(|_| FAILED)?, MOST_ANSWER, &Budget::new(usize::MAX));
         let authrole = "router".to_owned();
         peer.identify(Identity { authrole, ..Identity::default() });
         let caller = Caller { realm, peer };

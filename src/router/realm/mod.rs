@@ -40,7 +40,7 @@ use super::limits::Limits;
 use super::meta::session_details;
 use super::meta_event::MetaEvent;
 use super::peer::{Peer, WakeList};
-use super::request::{Fault, Refusal, check_length, is_reserved};
+use super::request::{Fault, Refusal, check_length, check_memory, is_reserved};
 use super::request_ids::RequestIds;
 use super::role_rights::RoleNumbers;
 use super::roles::Action;
@@ -261,8 +261,8 @@ impl Directory {
 
 impl Realm {
     fn new(settings: &Arc<Settings>) -> Realm {
-        let Settings { limits, rights, .. } = &**settings;
-        let events = EventStore::new(settings.event_history, limits.clone());
+        let Settings { limits, rights, budget, .. } = &**settings;
+        let events = EventStore::new(settings.event_history, limits.clone(), budget);
         let state = State {
             sessions: BTreeMap::new(),
             broker: Broker::new(settings.disclose_publisher, events, limits, rights),
@@ -381,6 +381,7 @@ impl State {
         turn: &mut Turn,
     ) -> Result<(), Fault> {
         check_length(&message.procedure)?;
+        check_memory(peer.budget(), message.payload)?;
         self.permissions(peer).check(Action::Call, &message.procedure)?;
         if is_reserved(&message.procedure) {
             self.dealer.ignore_rest(peer, message);

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::super::budget::Budget;
 use super::super::config::Config;
 use super::super::limits::Limits;
 use super::super::peer::Peer;
@@ -24,6 +25,7 @@ pub(in crate::router) struct Settings {
     pub(super) disclose_publisher: bool,
     pub(super) event_history: usize,
     pub(super) limits: Limits,
+    pub(super) budget: Arc<Budget>,
 }
 
 impl Settings {
@@ -36,6 +38,7 @@ impl Settings {
             disclose_publisher: config.disclose_publisher,
             event_history: config.event_history,
             limits: config.limits.clone(),
+            budget: config.budget.clone(),
         })
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::codec::{Dict, Encoding};
+use crate::router::budget::Budget;
 use crate::router::config::Config;
 use crate::router::frames::route_chunk;
 use crate::router::identity::{Features, Identity};
@@ -69,7 +70,7 @@ impl Client {
     }
 
     fn with_room(realms: &Arc<Realms>, id: u64, identity: Identity, room: usize) -> Client {
-        let peer = Peer::new(id, room);
+        let peer = Peer::new(id, room, &Budget::new(1 << 30));
         let session = realms.join("realm1", &peer, identity, &mut WakeList::default());
         let client = Client { session: session.expect("there is such a realm"), peer };
         assert_eq!(client.hears()[0][0], 2);

@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 
 use super::client::{Client, error, realms, realms_with};
+use crate::router::budget::Budget;
 use crate::router::identity::Identity;
 use crate::router::peer::{Peer, PeerCommand, WakeList};
 use crate::router::realm::LeaveReason;
 
 #[test]
 fn welcome_tells_what_the_router_does() {
-    let peer = Peer::new(77, 1 << 20);
+    let peer = Peer::new(77, 1 << 20, &Budget::new(1 << 30));
     let session = realms().join("realm1", &peer, Identity::default(), &mut WakeList::default());
     assert!(session.is_ok());
     let batch = peer.take().unwrap();
@@ -312,14 +313,14 @@ fn an_empty_realm_is_forgotten_unless_it_is_listed() {
     let listed = realms_with(r#"{"realms": ["realm1"]}"#);
     drop(Client::join(&listed, 1));
     assert_eq!(listed.count(), 1);
-    let peer = Peer::new(2, 1 << 20);
+    let peer = Peer::new(2, 1 << 20, &Budget::new(1 << 30));
     let refused = listed.join("realm2", &peer, Identity::default(), &mut WakeList::default());
     assert!(refused.is_err() && peer.take().is_none());
 }
 
 #[test]
 fn a_client_that_does_not_read_is_dropped() {
-    let peer = Peer::new(1, 100);
+    let peer = Peer::new(1, 100, &Budget::new(1 << 30));
     let mut wakes = WakeList::default();
     peer.send(&mut wakes, |out| out.whole(&[b'x'; 60]));
     let taken = peer.take().unwrap();

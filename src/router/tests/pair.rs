@@ -12,6 +12,7 @@ use super::client::{ALL, realms};
 use crate::codec::{Dict, PayloadRef};
 use crate::protocol::message::Message;
 use crate::protocol::{self, CancelMode, Cause, Config, EventKind, Phase, RequestError};
+use crate::router::budget::Budget;
 use crate::router::identity::{Features, Identity};
 use crate::router::peer::{Peer, WakeList};
 use crate::router::realm::{RealmSession, Realms};
@@ -41,7 +42,7 @@ struct Side {
 
 impl Side {
     fn join(realms: &Arc<Realms>, id: u64) -> Side {
-        let peer = Peer::new(id, 1 << 20);
+        let peer = Peer::new(id, 1 << 20, &Budget::new(1 << 30));
         let features = Features::read(Dict::from_checked(ALL.as_bytes())).unwrap();
         let identity = Identity { features, ..Identity::default() };
         let session =

@@ -11,6 +11,7 @@ use super::client::{ALL, Client, error, realms_with};
 use crate::codec::Dict;
 use crate::protocol::message::Message;
 use crate::router::admission::Admission;
+use crate::router::budget::Budget;
 use crate::router::config::Config;
 use crate::router::identity::{Features, Identity};
 use crate::router::peer::{Peer, PeerCommand, WakeList};
@@ -93,7 +94,7 @@ fn rights_that_are_lost_are_revoked_and_others_notice_nothing() {
     bob.hears_nothing();
     // Whoever does not know of revocation is not told.
     plain.hears_nothing();
-    [&ann, &bob, &plain].map(stays);
+    [&ann, &bob, &plain].into_iter().for_each(stays);
     let counts = realms.counts();
     assert_eq!((counts.subscriptions, counts.registrations), (2, 2));
 
@@ -229,7 +230,7 @@ fn users_that_are_removed_or_have_another_role_are_closed() {
     {
         let admission = known(authid, role);
         let identity = Identity { admission, ..Identity::default() };
-        let peer = Peer::new(7, 1 << 20);
+        let peer = Peer::new(7, 1 << 20, &Budget::new(1 << 30));
         let joined = realms.join("realm1", &peer, identity, &mut WakeList::default());
         assert_eq!(joined.is_ok(), is_in, "{authid}, {role}");
     }
@@ -373,11 +374,11 @@ fn who_joins_meanwhile_is_judged_by_the_new_configuration() {
     let open = json!({"auth": auth, "roles": {"user": [may("com.", "prefix", ACTIONS)]}});
     let mut closed = json!({"auth": auth, "roles": {"user": []}});
     let realms = realms_with(&open.to_string());
-    let end = AtomicBool::new(false);
+    let (end, budget) = (AtomicBool::new(false), Budget::new(1 << 30));
     thread::scope(|scope| {
         let clients: Vec<_> = (0..3_u64)
             .map(|number| {
-                let (realms, end) = (&realms, &end);
+                let (realms, end, budget) = (&realms, &end, &budget);
                 scope.spawn(move || {
                     let (mut subscribed, mut id) = (0_u32, number << 32);
                     while !end.load(Ordering::Relaxed) {
@@ -387,7 +388,7 @@ fn who_joins_meanwhile_is_judged_by_the_new_configuration() {
                             admission: known("joe", "user"),
                             ..Identity::default()
                         };
-                        let peer = Peer::new(id, 1 << 20);
+                        let peer = Peer::new(id, 1 << 20, budget);
                         let mut wakes = WakeList::default();
                         let joined = realms.join("realm1", &peer, identity, &mut wakes);
                         let Ok(session) = joined else { continue };

@@ -261,6 +261,7 @@ async fn closing_says_goodbye_to_all() {
         sessions: 2,
         messages_in: 2,
         messages_out: stats.messages_out,
+        memory: 3 * 16 * 1024,
         ..RouterStats::default()
     };
     assert_eq!(stats, expected);

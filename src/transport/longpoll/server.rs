@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::os::lock;
 use crate::transport::framing::max_unit;
@@ -39,11 +39,17 @@ pub struct Times {
     /// For the body of `open` as a whole, and for that of each message that comes while the
     /// transport is limited (see [`crate::transport::Transport::limit`]): 10 s.
     pub opening: Duration,
+    /// For any other body that comes with less than [`LEAST_RATE`]: 60 s.
+    pub body: Duration,
 }
+
+/// The bytes a second that are enough, of a body that takes longer than it may.
+const LEAST_RATE: f64 = 1024.0;
 
 impl Default for Times {
     fn default() -> Times {
-        Times { expiry: Duration::from_secs(30), opening: Duration::from_secs(10) }
+        let seconds = Duration::from_secs;
+        Times { expiry: seconds(30), opening: seconds(10), body: seconds(60) }
     }
 }
 
@@ -69,6 +75,20 @@ impl Server {
         self: &Arc<Self>,
         stream: impl Into<Stream>,
         opened: impl Fn(ServerTransport),
+    ) {
+        let opened = |_: &HeaderMap, transport| {
+            opened(transport);
+            Ok(())
+        };
+        self.serve_if(stream, opened).await;
+    }
+
+    /// As [`Server::serve`]; `opened` also gets the head of the request, and may have something
+    /// against it.
+    pub async fn serve_if(
+        self: &Arc<Self>,
+        stream: impl Into<Stream>,
+        opened: impl Fn(&HeaderMap, ServerTransport) -> Result<(), String>,
     ) {
         let taken = Taken::default();
         let stream = Watched { stream: stream.into(), taken: taken.clone() };
@@ -99,7 +119,7 @@ impl Server {
         self: &Arc<Self>,
         request: Request<Incoming>,
         taken: &Taken,
-        opened: &impl Fn(ServerTransport),
+        opened: &impl Fn(&HeaderMap, ServerTransport) -> Result<(), String>,
     ) -> Result<Response<Body>, Infallible> {
         let (head, body) = request.into_parts();
         let place = head.uri.path().strip_prefix(&self.path).and_then(|rest| {
@@ -107,7 +127,9 @@ impl Server {
             Some((id, what))
         });
         let answer = match place {
-            Some(("", "open")) if head.method == Method::POST => self.open(body, opened).await,
+            Some(("", "open")) if head.method == Method::POST => {
+                self.open(body, |transport| opened(&head.headers, transport)).await
+            }
             Some((id, what @ ("receive" | "send" | "close"))) if head.method == Method::POST => {
                 let shared = self.transports().get(id).cloned();
                 match (shared, what) {
@@ -134,7 +156,7 @@ impl Server {
     async fn open(
         self: &Arc<Self>,
         body: Incoming,
-        opened: &impl Fn(ServerTransport),
+        opened: impl Fn(ServerTransport) -> Result<(), String>,
     ) -> Response<Body> {
         let body = match self.read(body, MAX_OPENED, Some(self.times.opening)).await {
             Ok(body) => body,
@@ -157,7 +179,9 @@ impl Server {
         };
         let shared = Shared::new(serializer);
         self.transports().insert(id.clone(), shared.clone());
-        opened(ServerTransport::new(self.clone(), id.clone(), shared));
+        if let Err(why) = opened(ServerTransport::new(self.clone(), id.clone(), shared)) {
+            return http::answer(StatusCode::SERVICE_UNAVAILABLE, &why);
+        }
         let protocol = serializer.subprotocol().to_owned();
         let body = serde_json::to_vec(&Opened { protocol, transport: id }).unwrap_or_default();
         with_body(Body::new(body.into()), "application/json")
@@ -202,7 +226,13 @@ impl Server {
         limit: usize,
         whole: Option<Duration>,
     ) -> Result<Bytes, Box<Response<Body>>> {
-        let body = http::read(body, limit, self.times.expiry);
+        let Times { expiry, body: time, .. } = self.times;
+        let begun = Instant::now();
+        let goes_on = |size: usize| {
+            let elapsed = begun.elapsed();
+            elapsed < time || size as f64 >= elapsed.as_secs_f64() * LEAST_RATE
+        };
+        let body = http::read_while(body, limit, expiry, goes_on);
         let body = match whole {
             None => body.await,
             Some(whole) => timeout(whole, body).await.unwrap_or(Err(Unread::Late)),

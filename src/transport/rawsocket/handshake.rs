@@ -14,6 +14,9 @@ const MAGIC: u8 = 0x7f;
 const UNSUPPORTED_SERIALIZER: u8 = 1;
 const BAD_LENGTH: u8 = 2;
 const RESERVED_BITS: u8 = 3;
+
+/// The answer to a client for which there is no connection left.
+pub const NO_ROOM: [u8; 4] = [MAGIC, 4 << 4, 0, 0];
 const TOO_MANY: u8 = 4;
 
 /// Shakes hands with the server at the other end of `stream`.

@@ -31,7 +31,7 @@ use crate::codec::{Batch, Encoding, is_utf8};
 use super::{ByteCounts, Incoming, Serializer, Stream, Transport, TransportError};
 use frame::{Frames, HEAD, Kind, MAX_SIZE, head};
 
-pub use handshake::{accept, connect};
+pub use handshake::{NO_ROOM, accept, connect};
 
 /// The serializers by their ids, which begin with 1.
 const SERIALIZERS: [Encoding; 3] = [Encoding::Json, Encoding::MsgPack, Encoding::Cbor];
@@ -206,6 +206,14 @@ impl Transport for RawSocket {
 
     fn byte_counts(&self) -> ByteCounts {
         self.stream.byte_counts()
+    }
+
+    fn partial(&self) -> usize {
+        self.frames.buffer().bytes().len()
+    }
+
+    fn held(&self) -> usize {
+        self.frames.buffer().held() + self.control.len()
     }
 
     fn taken(&self) -> i64 {

@@ -97,13 +97,28 @@ pub async fn accept(
     max_message_size: usize,
     deflate: Option<&DeflateOptions>,
 ) -> Result<WebSocket, ConnectError> {
+    accept_if(stream, path, max_message_size, deflate, |_| Ok(())).await
+}
+
+/// As [`accept`], of a client about whose request `inspect` has nothing against. Otherwise it is
+/// told that the service is not available, and why.
+pub async fn accept_if(
+    stream: impl Into<Stream>,
+    path: Option<&str>,
+    max_message_size: usize,
+    deflate: Option<&DeflateOptions>,
+    inspect: impl Fn(&HeaderMap) -> Result<(), String>,
+) -> Result<WebSocket, ConnectError> {
     // The client's preference decides.
-    let choose = |offered: &[&str]| {
+    let decide = |headers: &HeaderMap, offered: &[&str]| {
+        inspect(headers).map_err(|why| (StatusCode::SERVICE_UNAVAILABLE, why))?;
         let chosen = offered.iter().find_map(|name| Serializer::from_subprotocol(name));
         let known = || format!("this router speaks {}\n", listed(&Serializer::ALL));
-        Ok(Some(chosen.ok_or_else(known)?.subprotocol()))
+        let chosen = chosen.ok_or_else(|| (StatusCode::BAD_REQUEST, known()))?;
+        Ok(Some(chosen.subprotocol()))
     };
-    let (socket, agreed) = answer(stream, path, max_message_size, deflate, choose).await?;
+    let (socket, agreed) =
+        answer_if(stream.into(), path, max_message_size, deflate, decide).await?;
     let serializer = agreed.and_then(Serializer::from_subprotocol).unwrap_or_default();
     let framing = Framing::following(serializer, max_message_size);
     Ok(WebSocket::new(socket, framing, max_message_size))
@@ -118,15 +133,29 @@ pub async fn answer(
     deflate: Option<&DeflateOptions>,
     choose: impl Fn(&[&str]) -> Result<Option<&'static str>, String>,
 ) -> Result<(Socket, Option<&'static str>), ConnectError> {
-    let stream = stream.into();
+    let decide = |_: &HeaderMap, offered: &[&str]| {
+        choose(offered).map_err(|why| (StatusCode::BAD_REQUEST, why))
+    };
+    answer_if(stream.into(), path, max_message_size, deflate, decide).await
+}
+
+async fn answer_if(
+    stream: Stream,
+    path: Option<&str>,
+    max_message_size: usize,
+    deflate: Option<&DeflateOptions>,
+    decide: impl Fn(&HeaderMap, &[&str]) -> Result<Option<&'static str>, (StatusCode, String)>,
+) -> Result<(Socket, Option<&'static str>), ConnectError> {
     let url = stream.peer();
     let failed = |reason: String| ConnectError::Handshake { url: url.clone(), reason };
     let accepted = Mutex::new(None);
     let service = service_fn(|mut request: Request<Incoming>| {
         let checked = check_request(&request, path).and_then(|key| {
             let offered: Vec<_> = values(request.headers(), &SEC_WEBSOCKET_PROTOCOL).collect();
-            let refused = |why: String| Box::new(http::refuse(StatusCode::BAD_REQUEST, &why));
-            Ok((accept_key(key), choose(&offered).map_err(refused)?))
+            let decided = decide(request.headers(), &offered);
+            let subprotocol =
+                decided.map_err(|(status, why)| Box::new(http::refuse(status, &why)))?;
+            Ok((accept_key(key), subprotocol))
         });
         let (accept, subprotocol) = match checked {
             Ok(checked) => checked,

@@ -31,7 +31,7 @@ use super::framing::Framing;
 use super::{ByteCounts, Incoming, Serializer, Transport, TransportError};
 
 pub use extension::DeflateOptions;
-pub use handshake::{accept, answer, connect, open};
+pub use handshake::{accept, accept_if, answer, connect, open};
 pub use socket::{Received, Socket};
 
 /// The room that a buffer keeps when all of it is written.
@@ -130,6 +130,14 @@ impl Transport for WebSocket {
 
     fn byte_counts(&self) -> ByteCounts {
         self.socket.stream().byte_counts()
+    }
+
+    fn partial(&self) -> usize {
+        self.socket.partial()
+    }
+
+    fn held(&self) -> usize {
+        self.socket.held()
     }
 
     fn taken(&self) -> i64 {

@@ -147,6 +147,18 @@ impl Socket {
         self.out.len() - self.written
     }
 
+    /// See [`Transport::partial`](crate::transport::Transport::partial).
+    pub(super) fn partial(&self) -> usize {
+        let collected = self.partial.as_ref().map_or(0, |partial| partial.bytes.len() + 1);
+        collected + self.buffer.bytes().len()
+    }
+
+    /// See [`Transport::held`](crate::transport::Transport::held).
+    pub(super) fn held(&self) -> usize {
+        let collected = self.partial.as_ref().map_or(0, |partial| partial.bytes.capacity());
+        collected + self.buffer.held() + self.pongs
+    }
+
     // ===== receiving =====
 
     /// The next thing that comes in. After an error or a close nothing does; after an error there
