@@ -190,7 +190,7 @@ impl Client {
             }
             Step::Denied(denial) => Ok(Next::Denied(denial.reason.into(), denial.why)),
             Step::LetIn(identity) => {
-                let (realm, identity) = self.granted(identity, grant);
+                let (realm, identity) = self.granted(*identity, grant);
                 if !self.reception.desk.wants(QuestionKind::Login) {
                     return Ok(self.let_in(realm, identity));
                 }
@@ -320,7 +320,7 @@ impl Client {
         let method = proven_by.unwrap_or("anonymous").to_owned();
         let grant = Grant { authmethod: Some(method), ..grant };
         match self.unproven(None, Admission::Procedure(proven_by)) {
-            Ok(identity) => match self.go_on(Step::LetIn(identity), grant) {
+            Ok(identity) => match self.go_on(Step::LetIn(Box::new(identity)), grant) {
                 Ok(next) => next,
                 Err(coming) => coming.await,
             },

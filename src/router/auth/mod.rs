@@ -85,7 +85,7 @@ pub(super) struct AuthExchange {
 #[derive(Debug)]
 pub(super) enum Step {
     /// It may join.
-    LetIn(Identity),
+    LetIn(Box<Identity>),
     /// It is to answer [`AuthExchange::question`] first.
     Challenged(Box<AuthExchange>),
     /// It is turned away.
@@ -217,7 +217,7 @@ impl AuthExchange {
             }
             None => {
                 let admission = self.admission();
-                Step::LetIn(Identity {
+                Step::LetIn(Box::new(Identity {
                     authid: self.authid,
                     authrole: self.authrole.unwrap_or_default(),
                     authmethod: self.authmethod.to_owned(),
@@ -225,7 +225,7 @@ impl AuthExchange {
                     features: self.features,
                     admission,
                     authprovider: None,
-                })
+                }))
             }
         }
     }
@@ -235,7 +235,7 @@ impl AuthExchange {
         if self.by_procedure {
             return Admission::Procedure(Some(self.method.name()));
         }
-        let methods = match &*self.store.factors() {
+        let methods = match self.store.factors() {
             [] => vec![self.method.name()],
             all => all.iter().map(|method| method.name()).collect(),
         };
@@ -337,7 +337,7 @@ impl Step {
             Ok(identity) => {
                 let authrole = role.map_or(identity.authrole, str::to_owned);
                 let admission = Admission::Anonymous { role: authrole.clone() };
-                Step::LetIn(Identity { authrole, admission, ..identity })
+                Step::LetIn(Box::new(Identity { authrole, admission, ..identity }))
             }
             Err(error) => Step::failed(&error),
         }

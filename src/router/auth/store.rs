@@ -138,8 +138,8 @@ impl Draft {
 impl Store {
     /// Reads the value of `auth`. Hashing the passwords of SCRAM takes its time.
     ///
-    /// What is to outlive a change of the configuration is taken from the `former` store: the
-    /// failures, and what makes strangers look as they did.
+    /// The failures are those of the `former` store, and strangers look as they did there: these
+    /// outlive a change of the configuration.
     pub(in crate::router) fn parse(
         value: &Value,
         former: Option<&Store>,

@@ -1,6 +1,7 @@
 //! The options of a router, in one table that parses, checks and documents them.
 //!
-//! * `table`: all of them; `reloads`: from when on they hold if they change. `values`: what they are made of.
+//! * `table`: all of them. `values`: what they are made of.
+//! * `reloads`: from when on they hold if they change.
 
 #[cfg(test)]
 mod reloads;

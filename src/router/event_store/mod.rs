@@ -93,8 +93,9 @@ impl EventStore {
             turn.spend(ACT);
             let is_retained = self.retained_bytes > bytes || self.retained.len() > topics;
             let is_past = self.past_bytes > past_bytes || self.past.len() > number;
-            let dropped = is_retained && self.drop_oldest_retained();
-            if !dropped && !(is_past && self.drop_oldest_past()) {
+            let is_enough =
+                !(is_retained && self.drop_oldest_retained() || is_past && self.drop_oldest_past());
+            if is_enough {
                 return true;
             }
             self.count();

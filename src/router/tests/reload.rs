@@ -77,7 +77,8 @@ fn rights_that_are_lost_are_revoked_and_others_notice_nothing() {
     let ids: Vec<_> = ann.hears().into_iter().map(|answer| answer[2].clone()).collect();
     plain.says(r#"[32,1,{},"com.secret"]"#);
     bob.says(r#"[32,1,{},"com.open"]"#);
-    (plain.hears(), bob.hears());
+    plain.hears();
+    bob.hears();
 
     reload(&realms, &users(&[may("com.open", "prefix", ACTIONS)]));
     let mut told: Vec<_> = ann.hears();
