@@ -2426,7 +2426,7 @@ WAMP_API int wamp_router_free(struct wamp_router_t *router);
  * wamp_router_new() takes it: what is left out has its default. If anything is wrong with it
  * nothing changes. A file of users that it names is read again.
  *
- * When this returns, all sessions have been judged anew; it works in small steps, so that those
+ * All sessions have been judged anew when this returns; it works in small steps, so that those
  * who may stay notice nothing. Subscriptions and registrations that are not allowed any more are
  * revoked, with the reason `wamp.error.not_authorized`; testaments that are not are dropped; calls
  * that are on their way go on. What wamp_router_on_authorize() or an authorizer has answered with
