@@ -24,10 +24,10 @@ use super::types::*;
 /// `wamp.close.close_realm`. Clients that log in meanwhile are judged by the new configuration.
 ///
 /// Most keys hold at once; docs/ROUTER.md tells of each. For new connections only: `tls` (so a new
-/// certificate is taken), `permessage_deflate`, `trusted_proxies`, `hello_timeout`,
-/// `max_message_size` and `max_unjoined_size`; for new sessions only: `strict_request_ids`.
-/// `dispatch` cannot be changed, nor can `tls` be left out while a listener needs it. Listeners
-/// stay as they are.
+/// certificate is taken), `permessage_deflate`, `allowed_origins`, `trusted_proxies`,
+/// `hello_timeout`, `max_message_size` and `max_unjoined_size`; for new sessions only:
+/// `strict_request_ids`. `dispatch` cannot be changed, nor can `tls` be left out while a listener
+/// needs it. Listeners stay as they are.
 ///
 /// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_UTF8, WAMP_ERR_OPTION (something is wrong with
 /// `config`, or cannot be changed; wamp_last_error() tells what), WAMP_ERR_CLOSED,

@@ -11,6 +11,8 @@ use crate::transport::{ConnectError, Stream};
 #[derive(Debug)]
 pub(super) struct Greeting {
     pub(super) kind: ListenerKind,
+    /// Only programs of this machine can reach it.
+    pub(super) is_loopback: bool,
     /// As the present configuration has it, where they speak TLS.
     tls: Option<Mutex<Acceptor>>,
 }
@@ -25,8 +27,8 @@ pub(super) enum ListenerKind {
 }
 
 impl Greeting {
-    pub(super) fn new(kind: ListenerKind, tls: Option<Acceptor>) -> Greeting {
-        Greeting { kind, tls: tls.map(Mutex::new) }
+    pub(super) fn new(kind: ListenerKind, is_loopback: bool, tls: Option<Acceptor>) -> Greeting {
+        Greeting { kind, is_loopback, tls: tls.map(Mutex::new) }
     }
 
     /// True if clients speak TLS.

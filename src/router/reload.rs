@@ -46,6 +46,7 @@ impl Router {
 impl Shared {
     /// Has the parts that have settings of their own go by a configuration.
     fn go_by(&self, config: &Config) {
+        self.journal.change(config.log_format);
         self.gate.change(config.connection_limits);
         self.desk.change(config.max_questions, config.question_timeout);
         self.message_timeout.store(millis(config.message_timeout), Ordering::Relaxed);

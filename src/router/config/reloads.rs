@@ -8,6 +8,7 @@ pub(super) const RELOADS: &[(&str, &[&str])] = &[
             "auth",
             "disclose",
             "event_history",
+            "log_format",
             "max_connections",
             "max_connections_per_address",
             "max_handshakes",
@@ -32,6 +33,7 @@ pub(super) const RELOADS: &[(&str, &[&str])] = &[
     (
         "new connections",
         &[
+            "allowed_origins",
             "hello_timeout",
             "max_message_size",
             "max_unjoined_size",
