@@ -30,6 +30,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("value", "Values: lenses on received data"),
     ("builder", "Builders"),
     ("router", "The embedded router"),
+    ("router_reload", "The embedded router"),
     ("router_events", "The embedded router"),
     ("question", "Questions of a router"),
     ("auth", "Authentication helpers"),

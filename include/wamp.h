@@ -2430,6 +2430,35 @@ WAMP_API int wamp_router_close(struct wamp_router_t *router, int timeout_ms);
 WAMP_API int wamp_router_free(struct wamp_router_t *router);
 
 /**
+ * Has a router that runs go by another configuration. `config` is the whole of it, as
+ * wamp_router_new() takes it: what is left out has its default. If anything is wrong with it
+ * nothing changes. A file of users that it names is read again.
+ *
+ * All sessions have been judged anew when this returns; it works in small steps, so that those
+ * who may stay notice nothing. Subscriptions and registrations that are not allowed any more are
+ * revoked, with the reason `wamp.error.not_authorized`; testaments that are not are dropped; calls
+ * that are on their way go on. What wamp_router_on_authorize() or an authorizer has answered with
+ * `cache` is forgotten; what was subscribed or registered by such an answer stays.
+ *
+ * A session is closed with `wamp.close.killed` if its client would not be let in any more: the
+ * user, or its method, is not in `auth`. If it would have another role it is closed with
+ * `wamp.close.system_shutdown`, after which clients of this library join again. A secret that has
+ * changed ends no session. Sessions in realms that are not listed any more are closed with
+ * `wamp.close.close_realm`. Clients that log in meanwhile are judged by the new configuration.
+ *
+ * Most keys hold at once; docs/ROUTER.md tells of each. For new connections only: `tls` (so a new
+ * certificate is taken), `permessage_deflate`, `allowed_origins`, `trusted_proxies`,
+ * `hello_timeout`, `max_message_size` and `max_unjoined_size`; for new sessions only:
+ * `strict_request_ids`. `dispatch` cannot be changed, nor can `tls` be left out while a listener
+ * needs it. Listeners stay as they are.
+ *
+ * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_UTF8, WAMP_ERR_OPTION (something is wrong with
+ * `config`, or cannot be changed; wamp_last_error() tells what), WAMP_ERR_CLOSED,
+ * WAMP_ERR_FORKED.
+ */
+WAMP_API int wamp_router_reload(struct wamp_router_t *router, const char *config);
+
+/**
  * Sets the callback for WAMP_AUTHENTICATE, called when a client wants to join: the program decides
  * whether it may, and as whom.
  *

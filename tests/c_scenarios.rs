@@ -101,6 +101,7 @@ scenarios!(
         local_quiesce
         local_router
         local_router_hooks
+        local_router_reload
         local_shutdown
         local_shutdown_again
         local_sigpipe

@@ -16,8 +16,8 @@
 //!   the common part of a session's requests.
 //! * [`library`], [`setup`], [`connection`], [`durable`], [`attempt`], [`challenge`], [`codec`],
 //!   [`session`], [`pubsub`], [`rpc`], [`invocation`], [`event`], [`arg`], [`report`], [`value`],
-//!   [`builder`], [`question`], [`router`], [`router_events`], [`auth`]: the functions, one file
-//!   per object.
+//!   [`builder`], [`question`], [`router`], [`router_reload`], [`router_events`], [`auth`]: the
+//!   functions, one file per object.
 #![expect(unsafe_code, reason = "C calls these functions with pointers")]
 #![expect(non_camel_case_types, reason = "types are named as C has them")]
 
@@ -48,6 +48,7 @@ mod requests;
 pub mod router;
 pub mod router_events;
 mod router_host;
+pub mod router_reload;
 pub mod rpc;
 pub mod session;
 pub mod setup;

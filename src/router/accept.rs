@@ -38,8 +38,9 @@ pub(super) fn serve(
 }
 
 async fn greet(shared: &Arc<Shared>, stream: Stream, mut visitor: Visitor, greeting: &Greeting) {
-    let due = Instant::now() + shared.config.hello_timeout;
-    let trusted = &shared.config.trusted_proxies;
+    let config = shared.config();
+    let due = Instant::now() + config.hello_timeout;
+    let trusted = &config.trusted_proxies;
     if visitor.is_proxy(trusted)
         && let Some(tcp) = stream.tcp()
     {
@@ -53,10 +54,13 @@ async fn greet(shared: &Arc<Shared>, stream: Stream, mut visitor: Visitor, greet
             Ok(Err(_)) | Err(_) => return,
         }
     }
+    let write_timeout = config.write_timeout;
+    // It may be the last one that has it: connections last longer than configurations.
+    drop(config);
     match &greeting.kind {
         ListenerKind::LongPoll(server) => {
             if let Ok(Ok(stream)) = timeout_at(due, greeting.secure(stream)).await {
-                let stream = stream.with_write_timeout(shared.config.write_timeout, Sign::Takes);
+                let stream = stream.with_write_timeout(write_timeout, Sign::Takes);
                 // Its requests have time limits of their own.
                 visitor.pass.is_in();
                 serve_requests(shared, stream, &visitor, greeting, server).await;
@@ -82,7 +86,7 @@ async fn serve_one(
         return;
     };
     let accepted = Accepted { shared: shared.clone(), peer };
-    let config = &shared.config;
+    let config = shared.config();
     let limit = config.max_message_size;
     let visitor = Mutex::new(visitor);
     let inspect = |headers: &HeaderMap| {
@@ -111,6 +115,7 @@ async fn serve_one(
         Ok(transport)
     };
     let transport = in_time(&accepted, due, handshakes).await;
+    drop(config);
     let pass = unpoisoned(visitor.into_inner()).pass;
     if let Some(transport) = transport {
         carry(&accepted, &pass, transport, due).await;
@@ -125,19 +130,21 @@ async fn serve_requests(
     greeting: &Greeting,
     server: &Arc<Server>,
 ) {
-    let origins = &shared.config.allowed_origins;
     let inspect = |headers: &HeaderMap| {
+        let config = shared.config();
+        let origins = &config.allowed_origins;
         let checked = origins.check(headers, greeting.is_loopback);
         checked.map_err(|why| shared.refuse_page(why))?;
         Ok(origins.cross_origin(headers).cloned())
     };
     let opened = |headers: &HeaderMap, mut transport: ServerTransport| {
-        let source = visitor.source_of(headers, &shared.config.trusted_proxies);
+        let config = shared.config();
+        let source = visitor.source_of(headers, &config.trusted_proxies);
         let pass = shared.gate.enter(source).map_err(|full| format!("{full}\n"))?;
-        transport.limit(shared.config.max_unjoined_size);
+        transport.limit(config.max_unjoined_size);
         let peer = shared.admit().ok_or_else(|| "this router is closed\n".to_owned())?;
         let accepted = Accepted { shared: shared.clone(), peer };
-        let due = Instant::now() + shared.config.hello_timeout;
+        let due = Instant::now() + config.hello_timeout;
         let key = pass.key();
         let task = tokio::spawn(async move {
             carry(&accepted, &pass, Box::new(transport), due).await;

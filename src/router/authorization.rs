@@ -119,7 +119,7 @@ impl Authorization {
         told["match"] = json!(inquiry.matching.name());
         let args = json!([self.client(), inquiry.uri, inquiry.action.name(), told]);
         let called = self.realms.call(realm, &authorizer.uri, &args);
-        let answer = match tokio::time::timeout(self.desk.limit, called).await {
+        let answer = match tokio::time::timeout(self.desk.limit(), called).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => return Err(failed("the authorizer has failed")),
             Err(_) => return Err(failed("the authorizer has not answered in time")),

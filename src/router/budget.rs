@@ -19,7 +19,7 @@ pub(super) const FLAT: usize = 16 * 1024;
 /// See the module's text.
 #[derive(Debug)]
 pub(super) struct Budget {
-    limit: usize,
+    limit: AtomicUsize,
     used: AtomicUsize,
     /// The part of it that realms keep.
     kept: AtomicUsize,
@@ -44,8 +44,19 @@ pub(super) struct Kept {
 
 impl Budget {
     pub(super) fn new(limit: usize) -> Arc<Budget> {
-        let [used, kept, clients, refused] = [0; 4].map(AtomicUsize::new);
+        let [limit, used, kept, clients, refused] = [limit, 0, 0, 0, 0].map(AtomicUsize::new);
         Arc::new(Budget { limit, used, kept, clients, refused })
+    }
+
+    /// The number of bytes that may be in use.
+    #[inline]
+    pub(super) fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Sets that number.
+    pub(super) fn set_limit(&self, bytes: usize) {
+        self.limit.store(bytes, Ordering::Relaxed);
     }
 
     /// The number of bytes in use.
@@ -56,13 +67,13 @@ impl Budget {
     /// True from three quarters of the limit on.
     #[inline]
     pub(super) fn is_tight(&self) -> bool {
-        self.used() >= self.limit / 4 * 3
+        self.used() >= self.limit() / 4 * 3
     }
 
     /// True if `bytes` more would be above the limit.
     #[inline]
     pub(super) fn is_full(&self, bytes: usize) -> bool {
-        self.used().saturating_add(bytes) > self.limit
+        self.used().saturating_add(bytes) > self.limit()
     }
 
     /// True if there is room for a message of this size; counts it as refused if there is none.
@@ -82,7 +93,7 @@ impl Budget {
     /// The size up to which a queue is not cut off while the budget is full: all of them together
     /// take half of the limit.
     pub(super) fn share(&self) -> usize {
-        (self.limit / 2 / self.clients.load(Ordering::Relaxed).max(1)).max(FLAT)
+        (self.limit() / 2 / self.clients.load(Ordering::Relaxed).max(1)).max(FLAT)
     }
 
     /// A part for what waits or comes in, however much there is already.
@@ -106,7 +117,7 @@ impl Budget {
     /// messages can still come and go.
     #[inline]
     pub(super) fn can_keep(&self, bytes: usize) -> bool {
-        self.kept.load(Ordering::Relaxed).saturating_add(bytes) <= self.limit / 2
+        self.kept.load(Ordering::Relaxed).saturating_add(bytes) <= self.limit() / 2
     }
 
     /// A connection has ended.

@@ -41,7 +41,6 @@ pub(super) struct Source {
 /// See the module's text.
 #[derive(Debug)]
 pub(super) struct Gate {
-    limits: ConnectionLimits,
     state: Mutex<State>,
     told: Arc<Semaphore>,
 }
@@ -59,6 +58,7 @@ pub(super) struct Refused {
 
 #[derive(Debug, Default)]
 struct State {
+    limits: ConnectionLimits,
     connections: usize,
     by_origin: HashMap<Origin, usize>,
     /// Of each origin those that have not joined yet, the first one first.
@@ -94,21 +94,28 @@ impl Default for ConnectionLimits {
 impl Gate {
     pub(super) fn new(limits: ConnectionLimits) -> Arc<Gate> {
         let told = Arc::new(Semaphore::new(TOLD));
-        Arc::new(Gate { limits, state: Mutex::default(), told })
+        let state = Mutex::new(State { limits, ..State::default() });
+        Arc::new(Gate { state, told })
+    }
+
+    /// Has other limits for connections that come.
+    pub(super) fn change(&self, limits: ConnectionLimits) {
+        lock(&self.state).limits = limits;
     }
 
     /// Lets a connection in, whose handshakes begin.
     pub(super) fn enter(self: &Arc<Self>, source: Source) -> Result<Pass, Full> {
         let mut state = lock(&self.state);
-        if state.connections >= self.limits.connections {
+        let limits = state.limits;
+        if state.connections >= limits.connections {
             state.refused.connections += 1;
             return Err(Full::Connections);
         }
-        state.add(source, self.limits.per_address)?;
+        state.add(source, limits.per_address)?;
         state.connections += 1;
         let id = state.next;
         state.next += 1;
-        state.make_room(source, self.limits.handshakes);
+        state.make_room(source, limits.handshakes);
         state.handshakes.entry(source.origin).or_default().insert(id, None);
         state.unfinished += 1;
         drop(state);
@@ -207,8 +214,8 @@ impl Pass {
         if source == self.source {
             return Ok(());
         }
-        let limits = self.gate.limits;
         let mut state = lock(&self.gate.state);
+        let limits = state.limits;
         state.add(source, limits.per_address)?;
         state.remove(self.source.origin);
         if let Some(task) = state.finish(self.source.origin, self.id) {

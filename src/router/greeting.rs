@@ -1,7 +1,8 @@
 //! The greeting of a listener's clients: which protocol they are to speak, with or without TLS.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use crate::os::lock;
 use crate::transport::longpoll::Server;
 use crate::transport::tls::Acceptor;
 use crate::transport::{ConnectError, Stream};
@@ -12,7 +13,8 @@ pub(super) struct Greeting {
     pub(super) kind: ListenerKind,
     /// Only programs of this machine can reach it.
     pub(super) is_loopback: bool,
-    pub(super) tls: Option<Acceptor>,
+    /// As the present configuration has it, where they speak TLS.
+    tls: Option<Mutex<Acceptor>>,
 }
 
 /// The protocol that is spoken there.
@@ -25,11 +27,30 @@ pub(super) enum ListenerKind {
 }
 
 impl Greeting {
+    pub(super) fn new(kind: ListenerKind, is_loopback: bool, tls: Option<Acceptor>) -> Greeting {
+        Greeting { kind, is_loopback, tls: tls.map(Mutex::new) }
+    }
+
+    /// True if clients speak TLS.
+    pub(super) fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Uses another certificate from now on, where clients speak TLS.
+    pub(super) fn renew(&self, tls: &Acceptor) {
+        if let Some(present) = &self.tls {
+            *lock(present) = tls.clone();
+        }
+    }
+
     /// Shakes hands over TLS, where that is wanted.
     pub(super) async fn secure(&self, stream: Stream) -> Result<Stream, ConnectError> {
         match &self.tls {
             None => Ok(stream),
-            Some(tls) => tls.accept(stream).await,
+            Some(tls) => {
+                let tls = lock(tls).clone();
+                tls.accept(stream).await
+            }
         }
     }
 }

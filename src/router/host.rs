@@ -127,16 +127,37 @@ pub(super) struct Permit {
 #[derive(Debug)]
 pub(super) struct Desk {
     host: OnceLock<Arc<dyn Host>>,
+    terms: Mutex<Terms>,
+}
+
+/// The terms on which questions are put.
+#[derive(Debug, Clone)]
+struct Terms {
     places: Arc<Semaphore>,
     /// The time that an answer may take.
-    pub(super) limit: Duration,
+    limit: Duration,
+}
+
+impl Terms {
+    fn new(places: usize, limit: Duration) -> Terms {
+        Terms { places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))), limit }
+    }
 }
 
 impl Desk {
     /// A desk for so many questions at a time, each of which has so much time.
     pub(super) fn new(places: usize, limit: Duration) -> Desk {
-        let places = places.min(Semaphore::MAX_PERMITS);
-        Desk { host: OnceLock::new(), places: Arc::new(Semaphore::new(places)), limit }
+        Desk { host: OnceLock::new(), terms: Mutex::new(Terms::new(places, limit)) }
+    }
+
+    /// Has other terms for the questions that come.
+    pub(super) fn change(&self, places: usize, limit: Duration) {
+        *lock(&self.terms) = Terms::new(places, limit);
+    }
+
+    /// The time that an answer may take.
+    pub(super) fn limit(&self) -> Duration {
+        lock(&self.terms).limit
     }
 
     /// Says who is asked; before the first client comes.
@@ -160,8 +181,9 @@ impl Desk {
         let Some(host) = self.host.get() else {
             return Answer::Unanswered("there is nobody to ask");
         };
+        let Terms { places, limit } = lock(&self.terms).clone();
         let asked = async {
-            let place = Arc::new(self.places.clone().acquire_owned().await.ok()?);
+            let place = Arc::new(places.acquire_owned().await.ok()?);
             let (sender, answer) = oneshot::channel();
             let reply = Mutex::new(Some(sender));
             let question = Arc::new(Question { kind, session, uri, details, reply });
@@ -170,7 +192,7 @@ impl Desk {
             drop(place);
             answer
         };
-        match timeout(self.limit, asked).await {
+        match timeout(limit, asked).await {
             Ok(Some(answer)) => answer,
             Ok(None) => Answer::Unanswered("the question was not answered"),
             Err(_) => Answer::Unanswered("the question was not answered in time"),

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use crate::auth::AuthError;
 use crate::codec::{CodecError, Dict};
 
+use super::admission::Admission;
 use super::random;
-use super::roles::Permissions;
 
 /// The identity of a client, from the moment that it has joined.
 #[derive(Debug, Clone, Default)]
@@ -23,8 +23,8 @@ pub(super) struct Identity {
     pub(super) authextra: Option<Value>,
     /// The features that it announced.
     pub(super) features: Features,
-    /// Its rights.
-    pub(super) permissions: Permissions,
+    /// The reason why it was let in.
+    pub(super) admission: Admission,
 }
 
 /// The announced features that change what the router sends.
@@ -54,7 +54,7 @@ impl Identity {
             authprovider: None,
             authextra: None,
             features,
-            permissions: Permissions::default(),
+            admission: Admission::Unconditional,
         })
     }
 

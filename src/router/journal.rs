@@ -43,7 +43,7 @@ impl LogFormat {
 /// The lines of one router.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
-    format: LogFormat,
+    format: Mutex<LogFormat>,
     recent: Mutex<HashMap<&'static str, Recent>>,
 }
 
@@ -154,7 +154,12 @@ fn is_plain(text: &str) -> bool {
 impl Journal {
     /// A journal in this form.
     pub(super) fn new(format: LogFormat) -> Journal {
-        Journal { format, recent: Mutex::default() }
+        Journal { format: Mutex::new(format), recent: Mutex::default() }
+    }
+
+    /// Writes in this form from now on.
+    pub(super) fn change(&self, format: LogFormat) {
+        *lock(&self.format) = format;
     }
 
     /// Writes a line, unless there are too many of its kind. No lock may be held.
@@ -166,7 +171,8 @@ impl Journal {
             return;
         };
         let line = if suppressed > 0 { line.number("suppressed", suppressed) } else { line };
-        log::write(line.level, || line.write(self.format, SystemTime::now()));
+        let format = *lock(&self.format);
+        log::write(line.level, || line.write(format, SystemTime::now()));
     }
 
     /// The number of lines that were suppressed before this one; `None` if it is one of them.

@@ -58,6 +58,15 @@ macro_rules! limits {
             refused: Arc<AtomicU64>,
         }
 
+        impl Limits {
+            /// The same limits, which count what is refused along with others.
+            pub(super) fn counting_as(mut self, former: &Limits) -> Limits {
+                $(self.$name.refused = former.refused.clone();)*
+                self.refused = former.refused.clone();
+                self
+            }
+        }
+
         impl Default for Limits {
             fn default() -> Self {
                 let refused = Arc::<AtomicU64>::default();

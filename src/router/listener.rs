@@ -40,7 +40,7 @@ pub(super) struct Listener {
     /// No other listener has it.
     number: u64,
     socket: Socket,
-    greeting: Arc<Greeting>,
+    pub(super) greeting: Arc<Greeting>,
 }
 
 #[derive(Debug)]
@@ -107,7 +107,7 @@ impl Listener {
                 ListenerKind::LongPoll(Server::new(&path, config.max_message_size, times(config)))
             }
         };
-        let greeting = Arc::new(Greeting { kind, is_loopback, tls });
+        let greeting = Arc::new(Greeting::new(kind, is_loopback, tls));
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         Ok(Listener { url, number, socket, greeting })
@@ -122,7 +122,7 @@ impl Listener {
                 tokio::time::sleep(PAUSE).await;
                 continue;
             };
-            let source = source(address, self.number, &shared.config.trusted_proxies);
+            let source = source(address, self.number, &shared.config().trusted_proxies);
             let (shared, greeting) = (shared.clone(), self.greeting.clone());
             match shared.gate.enter(source) {
                 Ok(pass) => {

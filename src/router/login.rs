@@ -15,7 +15,7 @@
 
 use std::borrow::Cow;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -26,9 +26,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::auth::hex;
 use crate::codec::Dict;
+use crate::os::lock;
 use crate::protocol::message::Authenticate;
 use crate::protocol::uri;
 
+use super::admission::Admission;
 use super::auth::{
     Applicant, AuthExchange, Authenticator, Failures, Method, Origin, Step, Store, Turn, WRONG,
 };
@@ -41,7 +43,8 @@ use super::verdict::verdict;
 /// All that logins have in common.
 #[derive(Debug)]
 pub(super) struct Reception {
-    pub(super) store: Option<Arc<Store>>,
+    /// The users at present.
+    pub(super) store: Mutex<Option<Arc<Store>>>,
     pub(super) desk: Arc<Desk>,
     pub(super) realms: Arc<Realms>,
     /// The failures of those whom no store knows.
@@ -89,6 +92,18 @@ pub(super) type Coming = Pin<Box<dyn Future<Output = Next> + Send>>;
 /// The next step, now or later.
 pub(super) type NowOrLater = Result<Next, Coming>;
 
+impl Reception {
+    /// Goes by other users from now on.
+    pub(super) fn replace(&self, store: Option<Arc<Store>>) {
+        *lock(&self.store) = store;
+    }
+
+    /// The users at present.
+    pub(super) fn store(&self) -> Option<Arc<Store>> {
+        lock(&self.store).clone()
+    }
+}
+
 impl Login {
     /// Looks at a HELLO.
     pub(super) fn begin(
@@ -97,7 +112,7 @@ impl Login {
         applicant: Applicant,
     ) -> NowOrLater {
         let client = Client { reception: reception.clone(), realm, applicant };
-        let Some(store) = &reception.store else {
+        let Some(store) = &reception.store() else {
             if reception.desk.wants(QuestionKind::Login) {
                 return Err(Box::pin(client.ask_program(None, None)));
             }
@@ -175,7 +190,7 @@ impl Client {
             }
             Step::Denied(denial) => Ok(Next::Denied(denial.reason.into(), denial.why)),
             Step::LetIn(identity) => {
-                let (realm, identity) = self.granted(identity, grant);
+                let (realm, identity) = self.granted(*identity, grant);
                 if !self.reception.desk.wants(QuestionKind::Login) {
                     return Ok(self.let_in(realm, identity));
                 }
@@ -213,7 +228,7 @@ impl Client {
                 }
                 let identity = match proven {
                     Some(proven) => Ok(*proven),
-                    None => self.unproven(method),
+                    None => self.unproven(method, Admission::Program),
                 };
                 let Ok(identity) = identity else {
                     return self.fail(None, None).await;
@@ -238,11 +253,11 @@ impl Client {
         let answer = self.ask_procedure(&authenticator, None).await;
         let Some(method) = authenticator.method else {
             return match answer {
-                Ok((grant, _)) => self.welcome_as("anonymous", grant).await,
+                Ok((grant, _)) => self.welcome_as(None, grant).await,
                 Err(failure) => self.turn_away(failure).await,
             };
         };
-        let (Some(store), authid) = (self.reception.store.clone(), self.applicant.authid()) else {
+        let (Some(store), authid) = (self.reception.store(), self.applicant.authid()) else {
             return self.fail(None, None).await;
         };
         let (grant, entries) = match answer {
@@ -267,7 +282,7 @@ impl Client {
     /// Asks a procedure whether a ticket is the right one.
     async fn ask_about_ticket(self, authenticator: Arc<Authenticator>, ticket: String) -> Next {
         match self.ask_procedure(&authenticator, Some(ticket)).await {
-            Ok((grant, _)) => self.welcome_as("ticket", grant).await,
+            Ok((grant, _)) => self.welcome_as(Some(Method::Ticket), grant).await,
             Err(failure) => self.turn_away(failure).await,
         }
     }
@@ -289,20 +304,23 @@ impl Client {
         }
         let args = json!([self.realm, self.applicant.authid(), details]);
         let called = self.reception.realms.call(realm, &procedure.uri, &args);
-        match timeout(self.reception.desk.limit, called).await {
+        match timeout(self.reception.desk.limit(), called).await {
             Ok(Ok(answer)) => principal(answer).ok_or(CallFailure::Late),
             Ok(Err(failed)) if failed.is_refusal => Err(CallFailure::Refused),
             Ok(Err(_)) | Err(_) => Err(CallFailure::Late),
         }
     }
 
-    async fn welcome_as(self, method: &str, grant: Grant) -> Next {
+    /// Lets somebody in by the word of a procedure.
+    async fn welcome_as(self, method: Option<Method>, grant: Grant) -> Next {
         if let Err(denied) = self.take_turn(false).await {
             return denied;
         }
-        let grant = Grant { authmethod: Some(method.to_owned()), ..grant };
-        match self.unproven(None) {
-            Ok(identity) => match self.go_on(Step::LetIn(identity), grant) {
+        let proven_by = method.map(Method::name);
+        let method = proven_by.unwrap_or("anonymous").to_owned();
+        let grant = Grant { authmethod: Some(method), ..grant };
+        match self.unproven(None, Admission::Procedure(proven_by)) {
+            Ok(identity) => match self.go_on(Step::LetIn(Box::new(identity)), grant) {
                 Ok(next) => next,
                 Err(coming) => coming.await,
             },
@@ -331,8 +349,9 @@ impl Client {
 
     /// Waits until it may hear of the outcome. An error where too many wait already.
     async fn take_turn(&self, failed: bool) -> Result<(), Next> {
-        let Reception { store, failures, .. } = &*self.reception;
-        let failures = store.as_ref().map_or(failures, |store| store.failures());
+        let store = self.reception.store();
+        let strangers = &self.reception.failures;
+        let failures = store.as_ref().map_or(strangers, |store| store.failures());
         let Applicant { origin, .. } = self.applicant;
         let now = Instant::now().into_std();
         match failures.judged(&self.applicant.claimed(), origin, failed, now) {
@@ -357,7 +376,11 @@ impl Client {
     }
 
     /// Somebody who has proved nothing to the router itself.
-    fn unproven(&self, method: Option<String>) -> Result<Identity, crate::auth::AuthError> {
+    fn unproven(
+        &self,
+        method: Option<String>,
+        admission: Admission,
+    ) -> Result<Identity, crate::auth::AuthError> {
         let named = self.applicant.authid.clone().filter(|authid| !authid.is_empty());
         let authrole = if named.is_some() { "user" } else { "anonymous" };
         Ok(Identity {
@@ -366,6 +389,7 @@ impl Client {
             authmethod: method.unwrap_or_else(|| "anonymous".to_owned()),
             authprovider: Some("dynamic".to_owned()),
             features: self.applicant.features,
+            admission,
             ..Identity::default()
         })
     }

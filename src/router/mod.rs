@@ -5,6 +5,7 @@
 //! clients at a clustered router; nothing else changes.
 //!
 //! * `config`: the options, in a table that documents them; `mistake`: what is wrong with them.
+//! * `reload`: another configuration for a router that runs.
 //! * `listener`: where clients come in.
 //! * `gate`: how many may come in, and from where; `refusal`: what the others are told.
 //! * `accept`: the way in, from a connection's first byte to a client that is served; `visitor`:
@@ -12,6 +13,8 @@
 //! * `connection`: the task of one client, and the states of its session; `frames`: what it reads.
 //! * `login`: from HELLO to an identity. `auth`: how clients prove who they are, with the `verdict`
 //!   in due time; `welcome`: what they are told then.
+//! * `admission`: the reason why somebody was let in.
+//! * `role_rights`: what the roles of sessions may do at present.
 //! * `roles`: what they may do, with `rights`: what that means for a URI and for all that a pattern
 //!   matches, by its `typical` URIs. `rulings`: the requests that are asked about; `authorization`:
 //!   those who are asked.
@@ -40,6 +43,7 @@
 //! ```
 
 mod accept;
+mod admission;
 mod auth;
 mod authorization;
 mod broker;
@@ -75,9 +79,11 @@ mod receiving;
 mod refusal;
 mod refused;
 mod relief;
+mod reload;
 mod request;
 mod request_ids;
 mod rights;
+mod role_rights;
 mod roles;
 mod rulings;
 mod stats;
@@ -107,8 +113,10 @@ use crate::protocol::ids::IdMap;
 use crate::protocol::uri;
 
 use auth::Failures;
+use budget::Budget;
 use config::Config;
 use gate::Gate;
+use greeting::Greeting;
 use host::Desk;
 use journal::{Journal, Line};
 use listener::Listener;
@@ -175,13 +183,20 @@ struct Listeners {
     closed: bool,
     /// The URL of the first listener.
     url: Option<String>,
+    /// All of them, with their URLs.
+    greetings: Vec<(String, Arc<Greeting>)>,
     tasks: Vec<AbortHandle>,
 }
 
 /// The state that the tasks of a router share.
 #[derive(Debug)]
 struct Shared {
-    config: Config,
+    config: Mutex<Arc<Config>>,
+    /// Held by the one who changes the configuration.
+    reloading: Mutex<()>,
+    budget: Arc<Budget>,
+    /// The time that one message may take to come, in milliseconds: each turn asks for it.
+    message_timeout: AtomicU64,
     realms: Arc<Realms>,
     clients: Mutex<Clients>,
     /// The place for questions to the program.
@@ -221,9 +236,10 @@ impl Router {
 
     fn with(config: Config) -> Arc<Router> {
         let desk = Arc::new(Desk::new(config.max_questions, config.question_timeout));
+        let config = Arc::new(config);
         let realms = Arc::new(Realms::new(&config));
         let reception = Reception {
-            store: config.auth.clone(),
+            store: Mutex::new(config.auth.clone()),
             desk: desk.clone(),
             realms: realms.clone(),
             failures: Failures::default(),
@@ -235,7 +251,10 @@ impl Router {
             desk,
             gate: Gate::new(config.connection_limits),
             reception: Arc::new(reception),
-            config,
+            budget: config.budget.clone(),
+            message_timeout: AtomicU64::new(millis(config.message_timeout)),
+            config: Mutex::new(config),
+            reloading: Mutex::default(),
             clients: Mutex::default(),
             closed: watch::Sender::new(false),
             present: Count::default(),
@@ -253,7 +272,7 @@ impl Router {
 
     /// The thread on which the program wants to be told of questions.
     pub fn dispatch(&self) -> Dispatch {
-        self.shared.config.dispatch
+        self.shared.config().dispatch
     }
 
     /// Says who is asked about clients; before the first [`Router::listen`], and once.
@@ -270,9 +289,10 @@ impl Router {
         if listeners.closed {
             return Err(RouterError::Closed);
         }
-        let listener = Listener::bind(url, &self.shared.config, runtime)?;
+        let listener = Listener::bind(url, &self.shared.config(), runtime)?;
         let url = listener.url.clone();
         listeners.url.get_or_insert_with(|| url.clone());
+        listeners.greetings.push((url.clone(), listener.greeting.clone()));
         let shared = self.shared.clone();
         shared.bound.add();
         let task = runtime.spawn(async move {
@@ -369,6 +389,16 @@ impl Drop for Router {
 }
 
 impl Shared {
+    /// The configuration at present.
+    fn config(&self) -> Arc<Config> {
+        lock(&self.config).clone()
+    }
+
+    /// The time that one message may take to come.
+    fn message_timeout(&self) -> Duration {
+        Duration::from_millis(self.message_timeout.load(Ordering::Relaxed))
+    }
+
     /// Puts a new client on the list; `None` once the router is closed, and where the system has no
     /// random numbers.
     fn admit(&self) -> Option<Arc<Peer>> {
@@ -382,7 +412,7 @@ impl Shared {
                 break id;
             }
         };
-        let peer = Peer::new(id, self.config.send_queue_bytes, &self.config.budget);
+        let peer = Peer::new(id, self.config().send_queue_bytes, &self.budget);
         clients.by_id.insert(id, peer.clone());
         self.present.add();
         Some(peer)
@@ -392,7 +422,7 @@ impl Shared {
     #[cold]
     fn relieve(&self) {
         let peers = || lock(&self.clients).by_id.values().cloned().collect();
-        self.relief.look(&self.config.budget, Instant::now(), peers);
+        self.relief.look(&self.budget, Instant::now(), peers);
     }
 
     /// The GOODBYE to a client is as far as it goes.
@@ -418,6 +448,10 @@ impl Shared {
         self.settle(peer);
         self.present.done();
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// So many of something, whose end can be waited for.

@@ -3,7 +3,7 @@
 //! Whoever has something for a client writes it into the client's outbox and rings later, once for
 //! many messages. The task that empties the outbox is [`super::connection`].
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Peer {
     id: u64,
-    limit: usize,
+    limit: AtomicUsize,
     bell: Doorbell,
     budget: Arc<Budget>,
     /// Its identity, once it has joined.
@@ -33,6 +33,8 @@ pub(super) struct Peer {
     encoding: OnceLock<Encoding>,
     /// The limits of its messages, once they have been agreed on.
     sizes: OnceLock<Sizes>,
+    /// The number of its role.
+    role: AtomicUsize,
     /// Its session has left the realm.
     has_left: AtomicBool,
     queue: Mutex<Queue>,
@@ -99,12 +101,13 @@ impl Peer {
     pub(super) fn new(id: u64, limit: usize, budget: &Arc<Budget>) -> Arc<Peer> {
         Arc::new(Peer {
             id,
-            limit,
+            limit: AtomicUsize::new(limit),
             bell: Doorbell::default(),
             budget: budget.clone(),
             identity: OnceLock::new(),
             encoding: OnceLock::new(),
             sizes: OnceLock::new(),
+            role: AtomicUsize::new(0),
             has_left: AtomicBool::new(false),
             queue: Mutex::new(Queue {
                 outbox: Outbox::new(Encoding::Json, Rules::Tolerant),
@@ -120,6 +123,11 @@ impl Peer {
                 dropped: false,
             }),
         })
+    }
+
+    /// From now on so many bytes may wait for it.
+    pub(super) fn may_keep_waiting(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
     }
 
     /// Says how its messages are encoded; before the first one.
@@ -159,6 +167,17 @@ impl Peer {
     /// Says who it is; a client joins once.
     pub(super) fn identify(&self, identity: Identity) {
         self.identity.get_or_init(|| identity);
+    }
+
+    /// The number of its role, by which its rights are found.
+    #[inline]
+    pub(super) fn role_number(&self) -> usize {
+        self.role.load(Ordering::Relaxed)
+    }
+
+    /// Its role has this number.
+    pub(super) fn has_role(&self, number: usize) {
+        self.role.store(number, Ordering::Relaxed);
     }
 
     /// The router's memory.
@@ -243,7 +262,7 @@ impl Peer {
         if queue.outbox.is_empty() {
             wakes.peers.push(self.clone());
         }
-        let room = self.limit.saturating_sub(queue.in_flight);
+        let room = self.limit.load(Ordering::Relaxed).saturating_sub(queue.in_flight);
         let pushed = push(&mut queue.outbox, room.min(max_message));
         match pushed {
             Err(error @ Unsendable::Payload(_)) => return Err(error),

@@ -12,6 +12,7 @@ use super::options::{Set, flag, ids, passes_through, texts};
 use super::peer::Peer;
 use super::random;
 use super::request::Fault;
+use super::role_rights::RoleRights;
 use super::roles::Subject;
 use super::variants::{ToMake, Variants};
 
@@ -164,9 +165,9 @@ impl<'a> Publication<'a> {
 
     /// True if `peer` may get it.
     #[inline]
-    pub(super) fn is_for(&self, peer: &Peer) -> bool {
-        Some(peer.id()) != self.excluded
-            && self.audience.as_ref().is_none_or(|audience| audience.has(peer))
+    pub(super) fn is_for(&self, peer: &Peer, rights: &RoleRights) -> bool {
+        let may_have = |audience: &Audience| audience.has(peer) && audience.may_know(peer, rights);
+        Some(peer.id()) != self.excluded && self.audience.as_deref().is_none_or(may_have)
     }
 
     /// Details of the EVENT for subscriptions that match in this way.
@@ -313,7 +314,11 @@ impl Audience {
             && self.eligible.as_ref().is_none_or(|list| list.contains(&peer.id()))
             && listed(&self.eligible_authid, &identity.authid)
             && listed(&self.eligible_authrole, &identity.authrole)
-            && self.about.as_ref().is_none_or(|about| about.is_seen_with(&identity.permissions))
+    }
+
+    /// True if `peer` may know of what it is about.
+    fn may_know(&self, peer: &Peer, rights: &RoleRights) -> bool {
+        self.about.as_ref().is_none_or(|about| about.is_seen_with(rights.of(peer)))
     }
 
     /// About how many bytes it takes.

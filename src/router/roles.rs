@@ -69,8 +69,12 @@ impl Roles {
 
     /// The rights of a role; one that is not listed may do nothing.
     pub(super) fn permissions(&self, role: &str) -> Permissions {
-        let nothing = || Permissions(Some(Arc::default()));
-        self.0.get(role).map_or_else(nothing, |role| role.permissions.clone())
+        self.0.get(role).map_or_else(Permissions::nothing, |role| role.permissions.clone())
+    }
+
+    /// The names of the roles that are listed.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 
     /// The procedure that is asked about requests of a role.
@@ -99,6 +103,11 @@ impl Role {
 }
 
 impl Permissions {
+    /// The right to nothing at all.
+    pub(super) fn nothing() -> Permissions {
+        Permissions(Some(Arc::default()))
+    }
+
     /// Refuses what is not allowed.
     #[inline]
     pub(super) fn check(&self, action: Action, uri: &str) -> Result<(), Fault> {

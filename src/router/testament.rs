@@ -90,6 +90,14 @@ impl Testaments {
         Ok(before - self.all.len())
     }
 
+    /// Drops those to topics that are not allowed; tells how many it has looked at.
+    pub(super) fn retain(&mut self, is_allowed: impl Fn(&str) -> bool) -> usize {
+        let number = self.all.len();
+        self.all.retain(|testament| is_allowed(&testament.topic));
+        self.bytes = self.all.iter().map(Testament::size).sum();
+        number
+    }
+
     /// The next one to be published.
     pub(super) fn pop(&mut self) -> Option<Testament> {
         self.all.pop_front()

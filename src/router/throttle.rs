@@ -45,7 +45,7 @@ impl Throttle {
     /// blame; tells whether there is a pause until then.
     #[inline]
     pub(super) fn has_read(&mut self, bytes: usize, shared: &Shared, peer: &Peer) -> bool {
-        if !shared.config.budget.is_tight() {
+        if !shared.budget.is_tight() {
             self.pauses = 0;
         } else if bytes > 0 {
             self.begin(bytes, shared, peer);

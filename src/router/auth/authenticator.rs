@@ -48,6 +48,12 @@ impl Authenticator {
         *lock(&self.model) = Some(entries);
     }
 
+    /// Knows whom another one knew, whose place it takes.
+    pub(super) fn resembles(&self, former: &Authenticator) {
+        let last = lock(&former.model).clone();
+        *lock(&self.model) = last;
+    }
+
     /// The entries of the user that those resemble whom it does not know.
     pub(super) fn model(&self, method: Method) -> Arc<SecretValue> {
         let last = lock(&self.model).clone();

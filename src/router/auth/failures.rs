@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -38,7 +38,7 @@ pub(in crate::router) struct Failures {
     delays: Delays,
     /// Names are hashed, so that long ones take no more room.
     names: RandomState,
-    entries: Mutex<HashMap<(u64, Origin), Entry>>,
+    entries: Arc<Mutex<HashMap<(u64, Origin), Entry>>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -112,7 +112,12 @@ impl Default for Failures {
 
 impl Failures {
     pub(super) fn new(delays: Delays) -> Failures {
-        Failures { delays, names: RandomState::new(), entries: Mutex::default() }
+        Failures { delays, names: RandomState::new(), entries: Arc::default() }
+    }
+
+    /// The same failures, with other delays.
+    pub(super) fn with(&self, delays: Delays) -> Failures {
+        Failures { delays, names: self.names.clone(), entries: self.entries.clone() }
     }
 
     /// Counts a login that has just been judged.

@@ -24,6 +24,7 @@ mod decoys;
 mod entries;
 mod failures;
 mod principal;
+mod review;
 mod store;
 
 use std::collections::VecDeque;
@@ -37,8 +38,8 @@ use crate::auth::{AuthError, Secret, cra, cryptosign, scram_router};
 use crate::codec::{Dict, Timestamp};
 use crate::protocol::uri;
 
+use super::admission::Admission;
 use super::identity::{Features, Identity};
-use super::roles::Permissions;
 
 pub(super) use applicant::Applicant;
 pub(super) use authenticator::Authenticator;
@@ -46,6 +47,7 @@ pub(super) use entries::SecretValue;
 pub(super) use failures::{Failures, Origin, Turn};
 use principal::Key;
 pub(super) use principal::Method;
+pub(super) use review::review;
 pub(super) use store::{Candidate, Store};
 
 /// Somebody who has said HELLO and must prove who it is.
@@ -72,6 +74,8 @@ pub(super) struct AuthExchange {
     is_known: bool,
     /// The candidate, where it is not the store that knows it.
     candidate: Option<Candidate>,
+    /// A procedure knows it.
+    by_procedure: bool,
     method: Method,
     /// The methods that follow.
     factors: VecDeque<Method>,
@@ -81,7 +85,7 @@ pub(super) struct AuthExchange {
 #[derive(Debug)]
 pub(super) enum Step {
     /// It may join.
-    LetIn(Identity),
+    LetIn(Box<Identity>),
     /// It is to answer [`AuthExchange::question`] first.
     Challenged(Box<AuthExchange>),
     /// It is turned away.
@@ -157,6 +161,7 @@ impl AuthExchange {
             // Taken the place of at once.
             challenge: Challenge::Ticket(Ticket::Plain(Secret::default())),
             is_known: false,
+            by_procedure: candidate.is_some(),
             candidate,
             method,
             factors,
@@ -210,16 +215,32 @@ impl AuthExchange {
                 self.method = method;
                 self.challenge()
             }
-            None => Step::LetIn(Identity {
-                authid: self.authid,
-                authrole: self.authrole.unwrap_or_default(),
-                authmethod: self.authmethod.to_owned(),
-                authextra: Some(self.told).filter(|told| !told.is_empty()).map(Value::Object),
-                features: self.features,
-                permissions: Permissions::default(),
-                authprovider: None,
-            }),
+            None => {
+                let admission = self.admission();
+                Step::LetIn(Box::new(Identity {
+                    authid: self.authid,
+                    authrole: self.authrole.unwrap_or_default(),
+                    authmethod: self.authmethod.to_owned(),
+                    authextra: Some(self.told).filter(|told| !told.is_empty()).map(Value::Object),
+                    features: self.features,
+                    admission,
+                    authprovider: None,
+                }))
+            }
         }
+    }
+
+    /// The reason why it is let in, once it has proved all.
+    fn admission(&self) -> Admission {
+        if self.by_procedure {
+            return Admission::Procedure(Some(self.method.name()));
+        }
+        let methods = match self.store.factors() {
+            [] => vec![self.method.name()],
+            all => all.iter().map(|method| method.name()).collect(),
+        };
+        let (authid, role) = (self.authid.clone(), self.authrole.clone().unwrap_or_default());
+        Admission::Known { authid, methods, role }
     }
 
     fn judge(&mut self, signature: &str, extra: &Map<String, Value>) -> Result<(), AuthError> {
@@ -315,7 +336,8 @@ impl Step {
         match Identity::anonymous(features) {
             Ok(identity) => {
                 let authrole = role.map_or(identity.authrole, str::to_owned);
-                Step::LetIn(Identity { authrole, ..identity })
+                let admission = Admission::Anonymous { role: authrole.clone() };
+                Step::LetIn(Box::new(Identity { authrole, admission, ..identity }))
             }
             Err(error) => Step::failed(&error),
         }

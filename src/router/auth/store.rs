@@ -137,11 +137,17 @@ impl Draft {
 
 impl Store {
     /// Reads the value of `auth`. Hashing the passwords of SCRAM takes its time.
-    pub(in crate::router) fn parse(value: &Value) -> Result<Store, Mistake> {
+    ///
+    /// The failures are those of the `former` store, and strangers look as they did there: these
+    /// outlive a change of the configuration.
+    pub(in crate::router) fn parse(
+        value: &Value,
+        former: Option<&Store>,
+    ) -> Result<Store, Mistake> {
         let known = [&METHODS.map(Method::name)[..], &MORE_KEYS].concat();
         let entries = object(value, &known, "must be an object of authentication methods")?;
         let mut draft = Draft {
-            decoy_key: decoy_key(entries.get("decoy_key"))?,
+            decoy_key: decoy_key(entries.get("decoy_key"), former)?,
             users: HashMap::new(),
             owners: HashMap::new(),
             anonymous: None,
@@ -159,7 +165,16 @@ impl Store {
             return Err(Mistake::of("factors", format!("{} is not configured", method.name())));
         }
         let decoys = Decoys::new(decoy_key, &users);
-        let failures = Failures::new(delays);
+        let failures = match former {
+            Some(former) => former.failures.with(delays),
+            None => Failures::new(delays),
+        };
+        for authenticator in &authenticators {
+            let before = former.and_then(|former| former.authenticator_of(authenticator.method));
+            if let Some(before) = before {
+                authenticator.resembles(before);
+            }
+        }
         Ok(Store {
             users,
             decoys,
@@ -242,7 +257,7 @@ impl Store {
         Ok(Candidate { principal: Arc::new(if is_known { principal } else { decoy }), is_known })
     }
 
-    fn authenticator_of(&self, method: Option<Method>) -> Option<&Arc<Authenticator>> {
+    pub(super) fn authenticator_of(&self, method: Option<Method>) -> Option<&Arc<Authenticator>> {
         self.authenticators.iter().find(|authenticator| authenticator.method == method)
     }
 
@@ -267,8 +282,23 @@ impl Store {
         user.is_some_and(|user| users.is_some_and(|users| users.contains_key(user)))
     }
 
+    /// True if anonymous clients are let in by the configuration alone.
+    pub(super) fn has_strangers(&self) -> bool {
+        self.admits_anonymous() && self.authenticator_of(None).is_none()
+    }
+
+    /// The role of a user who has this method.
+    pub(super) fn role_of(&self, method: Method, authid: &str) -> Option<&str> {
+        Some(&self.users.get(&method)?.get(authid)?.role)
+    }
+
     pub(super) fn anonymous_role(&self) -> &str {
         self.anonymous.as_deref().unwrap_or("anonymous")
+    }
+
+    /// The methods that everybody has to pass.
+    pub(super) fn factors(&self) -> &[Method] {
+        &self.factors
     }
 
     /// The failed logins.
@@ -310,9 +340,12 @@ impl Store {
     }
 }
 
-/// The configured key of decoys, or a random one.
-fn decoy_key(value: Option<&Value>) -> Result<DecoyKey, Mistake> {
+/// The configured key of decoys, or that of before, or a random one.
+fn decoy_key(value: Option<&Value>, former: Option<&Store>) -> Result<DecoyKey, Mistake> {
     let Some(value) = value else {
+        if let Some(former) = former {
+            return Ok(former.decoys.key().clone());
+        }
         return DecoyKey::generate().map_err(|error| error.to_string().into());
     };
     let key = value.as_str().and_then(unhex::<32>);

@@ -13,6 +13,7 @@ use super::super::pattern::{Entry, Place};
 use super::super::peer::{Peer, WakeList};
 use super::super::publication::{OwnPublication, Publication};
 use super::super::request::{Refusal, is_large};
+use super::super::role_rights::RoleRights;
 use super::super::turn::{LOOK, Turn};
 use super::super::variants::{ToMake, Variants};
 use super::{Broker, BrokerRest, Subscribers};
@@ -194,7 +195,8 @@ impl Broker {
         let topic = publication.topic;
         if progress.place == Place::Exact {
             if let Some(entry) = self.subscriptions.exact(topic) {
-                send_to(entry, publication, progress, &mut self.encoded, wakes, turn)?;
+                let to = (entry, &self.rights);
+                send_to(to, publication, progress, &mut self.encoded, wakes, turn)?;
             }
             if !self.subscriptions.has_patterns() {
                 return Ok(());
@@ -208,7 +210,8 @@ impl Broker {
             turn.spend(LOOK * (matches.visited() - seen));
             match found {
                 Some(entry) => {
-                    send_to(entry, publication, progress, &mut self.encoded, wakes, turn)?;
+                    let to = (entry, &self.rights);
+                    send_to(to, publication, progress, &mut self.encoded, wakes, turn)?;
                 }
                 None if matches.place() == Place::End => return Ok(()),
                 None => {
@@ -255,7 +258,7 @@ pub(super) fn acknowledge(peer: &Arc<Peer>, request: u64, publication: u64, wake
 
 /// Sends an event to the subscribers of one subscription.
 fn send_to(
-    entry: &Entry<Subscribers>,
+    (entry, rights): (&Entry<Subscribers>, &RoleRights),
     publication: &Publication<'_>,
     progress: &mut Progress,
     encoded: &mut [Encoded],
@@ -267,7 +270,8 @@ fn send_to(
         progress.shared = Default::default();
     }
     let details = OnceCell::new();
-    let sent = send_each(entry, publication, progress, &details, encoded, wakes, turn);
+    let to = (entry, rights);
+    let sent = send_each(to, publication, progress, &details, encoded, wakes, turn);
     if details.get().is_some() {
         encoded.iter_mut().for_each(Encoded::clear);
     }
@@ -278,7 +282,7 @@ fn send_to(
 }
 
 fn send_each(
-    entry: &Entry<Subscribers>,
+    (entry, rights): (&Entry<Subscribers>, &RoleRights),
     publication: &Publication<'_>,
     progress: &mut Progress,
     details: &OnceCell<WrittenDict>,
@@ -297,7 +301,7 @@ fn send_each(
         if turn.is_over() {
             return Err(Stop::TurnIsOver);
         }
-        if !publication.is_for(receiver) || receiver.has_left() {
+        if !publication.is_for(receiver, rights) || receiver.has_left() {
             turn.spend(LOOK);
             continue;
         }

@@ -6,9 +6,11 @@
 //!
 //! * here: subscriptions, and PUBLISH.
 //! * [`fanout`]: the way of an event to all its subscribers.
+//! * `review`: subscriptions under another configuration.
 //! * [`subscribers`]: those of one topic.
 
 mod fanout;
+mod review;
 mod subscribers;
 
 use std::collections::{VecDeque, hash_map};
@@ -30,6 +32,7 @@ use super::peer::{Peer, WakeList};
 use super::publication::{Publication, PublishOptions};
 use super::refused::note_refusal;
 use super::request::{Fault, check_memory, check_own_uri, check_pattern, is_reserved};
+use super::role_rights::RoleRights;
 use super::roles::{Action, Kind};
 use super::turn::{LOOK, Turn};
 
@@ -56,6 +59,7 @@ pub(super) struct Broker {
     /// The work that did not fit into the present turn, for [`super::realm`] to go on with.
     pub(super) rest: VecDeque<BrokerRest>,
     limits: Limits,
+    rights: RoleRights,
 }
 
 /// The subscriptions of a session.
@@ -94,7 +98,12 @@ impl BrokerRest {
 
 impl Broker {
     /// A broker that discloses all publishers, or those only that want it.
-    pub(super) fn new(disclose: bool, events: EventStore, limits: Limits) -> Broker {
+    pub(super) fn new(
+        disclose: bool,
+        events: EventStore,
+        limits: &Limits,
+        rights: &RoleRights,
+    ) -> Broker {
         Broker {
             subscriptions: Table::default(),
             sessions: IdMap::default(),
@@ -104,7 +113,8 @@ impl Broker {
             events,
             meta_events: Vec::new(),
             rest: VecDeque::new(),
-            limits,
+            limits: limits.clone(),
+            rights: rights.clone(),
         }
     }
 
@@ -118,7 +128,7 @@ impl Broker {
     ) -> Result<(), Fault> {
         let options = SubscribeOptions::read(message.options)?;
         check_pattern(&message.topic, options.matching)?;
-        let permissions = &from.identity().permissions;
+        let permissions = self.rights.of(from);
         permissions.check_all(Action::Subscribe, &message.topic, options.matching)?;
         let own = self.sessions.entry(from.id()).or_default();
         let (id, created) = match self.subscriptions.find(&message.topic, options.matching) {
@@ -219,7 +229,7 @@ impl Broker {
         turn: &mut Turn,
     ) -> Result<(), Fault> {
         let options = PublishOptions::read(message.options)?;
-        let permissions = &from.identity().permissions;
+        let permissions = self.rights.of(from);
         let checked = check_own_uri(&message.topic, Match::Exact)
             .and_then(|()| permissions.check(Action::Publish, &message.topic))
             .and_then(|()| check_memory(from.budget(), message.payload));
@@ -324,6 +334,11 @@ impl Broker {
     /// The subscriptions, for the meta API.
     pub(super) fn subscriptions(&self) -> &Table<Subscribers> {
         &self.subscriptions
+    }
+
+    /// The events that are kept.
+    pub(super) fn events_mut(&mut self) -> &mut EventStore {
+        &mut self.events
     }
 
     /// The events that are kept, for the meta API.

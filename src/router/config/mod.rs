@@ -1,7 +1,10 @@
 //! The options of a router, in one table that parses, checks and documents them.
 //!
 //! * `table`: all of them. `values`: what they are made of.
+//! * `reloads`: from when on they hold if they change.
 
+#[cfg(test)]
+mod reloads;
 mod table;
 mod values;
 
@@ -79,6 +82,8 @@ pub(super) struct Config {
     pub(super) max_questions: usize,
     /// The users known; `None` lets everybody in.
     pub(super) auth: Option<Arc<Store>>,
+    /// The users of before, while the configuration is read.
+    pub(super) former_auth: Option<Arc<Store>>,
     /// The rights of the roles; `None` allows everything.
     pub(super) roles: Option<Arc<Roles>>,
 }
@@ -109,6 +114,7 @@ impl Default for Config {
             question_timeout: Duration::from_secs(10),
             max_questions: 1000,
             auth: None,
+            former_auth: None,
             roles: None,
         }
     }
@@ -117,7 +123,19 @@ impl Default for Config {
 impl Config {
     /// Reads a JSON object; `None` is `{}`.
     pub(super) fn parse(json: Option<&str>) -> Result<Config, RouterError> {
-        let mut config = Config::default();
+        Config::default().read(json)
+    }
+
+    /// Reads the configuration that is to come after this one.
+    pub(super) fn parse_next(&self, json: Option<&str>) -> Result<Config, RouterError> {
+        let next = Config { former_auth: self.auth.clone(), ..Config::default() };
+        let next = next.read(json)?;
+        let limits = next.limits.counting_as(&self.limits);
+        Ok(Config { limits, former_auth: None, ..next })
+    }
+
+    fn read(self, json: Option<&str>) -> Result<Config, RouterError> {
+        let mut config = self;
         let Some(json) = json else {
             return Ok(config);
         };

@@ -338,7 +338,7 @@ pub(super) const TABLE: &[Spec] = &[
         default: "everybody may join",
         text: "The users, and how they prove who they are: see [Logins](#logins).",
         set: |config, value| {
-            config.auth = Some(Arc::new(Store::parse(value)?));
+            config.auth = Some(Arc::new(Store::parse(value, config.former_auth.as_deref())?));
             Ok(())
         },
     },

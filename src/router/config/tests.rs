@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::reloads::{RELOADS, reload};
 use super::table::Spec;
 use super::*;
 use crate::transport::DeflateOptions;
@@ -33,6 +34,7 @@ fn every_key_is_read() {
     limits.max_history_bytes.set(8);
     limits.max_realms.set(9);
     let expected = Config {
+        former_auth: None,
         realms: Some(vec!["realm1".to_owned()]),
         hello_timeout: Duration::from_millis(500),
         max_message_size: 2048,
@@ -175,10 +177,11 @@ fn the_documentation_is_made_of_the_table() {
     let (head, rest) = written.split_once(begin).unwrap();
     let (_, tail) = rest.split_once("<!-- end of options -->").unwrap();
     let mut page = format!("{head}{begin}");
-    page += "| option | type | default | meaning |\n|---|---|---|---|\n";
+    page += "| option | type | default | meaning | reload |\n|---|---|---|---|---|\n";
     for Spec { name, kind, default, text, .. } in TABLE {
         let cell = |text: &str| text.replace('|', "\\|");
-        page += &format!("| `{name}` | {} | {} | {} |\n", cell(kind), cell(default), cell(text));
+        let [kind, default, text] = [kind, default, text].map(|text| cell(text));
+        page += &format!("| `{name}` | {kind} | {default} | {text} | {} |\n", reload(name));
     }
     page += &format!("<!-- end of options -->{tail}");
     if std::env::var_os("WAMP_UPDATE_DOCS").is_some() {
@@ -189,6 +192,16 @@ fn the_documentation_is_made_of_the_table() {
         written == page,
         "docs/ROUTER.md is stale: WAMP_UPDATE_DOCS=1 cargo test router::config"
     );
+}
+
+/// Whoever adds an option decides from when on it holds if it is changed.
+#[test]
+fn every_option_says_what_a_reload_makes_of_it() {
+    let mut listed: Vec<_> = RELOADS.iter().flat_map(|(_, options)| *options).collect();
+    listed.sort();
+    let mut all: Vec<_> = TABLE.iter().map(|spec| &spec.name).collect();
+    all.sort();
+    assert_eq!(listed, all);
 }
 
 /// Whoever has nothing but the header finds them all.

@@ -123,7 +123,7 @@ impl<'a> Connection<'a> {
         peer.speak(transport.serializer().encoding);
         // What clients do not say they take is as much as we do ourselves: a message grows a little
         // on its way through the router, and theirs is the same limit more often than not.
-        let relayed = transport.max_send().min(shared.config.max_message_size);
+        let relayed = transport.max_send().min(shared.config().max_message_size);
         let own = transport.announced().unwrap_or(usize::MAX);
         peer.takes_up_to(Sizes { relayed, own });
         let connection = Connection {
@@ -287,13 +287,10 @@ impl<'a> Connection<'a> {
                 self.enter(Phase::Challenged(login));
             }
             Next::LetIn(realm, identity) => {
-                let (realms, config) = (&self.shared.realms, &self.shared.config);
-                let roles = config.roles.as_ref();
-                let authorizer = roles.and_then(|roles| roles.authorizer(&identity.authrole));
-                match realms.join(&realm, self.peer, *identity, &mut self.wakes) {
+                match self.shared.realms.join(&realm, self.peer, *identity, &mut self.wakes) {
                     Ok(mut session) => {
-                        if authorizer.is_some() || self.shared.desk.wants(QuestionKind::Action) {
-                            session.ask_about(authorizer);
+                        if self.shared.desk.wants(QuestionKind::Action) {
+                            session.ask_program();
                         }
                         self.enter(Phase::Joined(session));
                         self.log_joined(&realm);

@@ -79,7 +79,7 @@ impl Connection<'_> {
     /// Looks at a message of which a part has come.
     fn receive_rest(&mut self, cx: &mut Context<'_>) {
         if let Phase::Joined(_) = self.phase {
-            let limit = self.shared.config.message_timeout;
+            let limit = self.shared.message_timeout();
             let (transport, peer) = (&*self.transport, &**self.peer);
             let part = self.receiving.look(transport, self.received, (peer, limit), cx);
             if let Err(why) = part {

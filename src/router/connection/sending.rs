@@ -21,7 +21,7 @@ impl Connection<'_> {
             return Ok(true);
         };
         if self.transport.poll_send(cx, batch, next)?.is_pending() {
-            if self.shared.config.budget.is_tight() {
+            if self.shared.budget.is_tight() {
                 let taken = self.transport.taken();
                 self.peer.has_taken(taken + *next as i64);
             }

@@ -8,6 +8,7 @@
 //! * [`answers`]: YIELD and ERROR on their way back.
 //! * `prepared`: what can be done for a message before it is carried out.
 //! * `ended_inputs`: the calls that have ended while more of their input may be on its way.
+//! * `review`: registrations under another configuration.
 //! * [`options`]: the options of CALL and REGISTER.
 //!
 //! ```text
@@ -27,6 +28,7 @@ mod calls;
 mod ended_inputs;
 mod options;
 mod prepared;
+mod review;
 
 use std::collections::{HashMap, hash_map};
 use std::sync::Arc;
@@ -43,6 +45,7 @@ use super::meta_event::{MetaEvent, registration_details};
 use super::pattern::{Entry, Table};
 use super::peer::{Peer, WakeList};
 use super::request::{Fault, Refusal, check_own_uri};
+use super::role_rights::RoleRights;
 use super::roles::{Action, Kind};
 use super::turn::Turn;
 
@@ -62,6 +65,7 @@ pub(super) struct Dealer {
     /// The news for the meta topics, for [`super::realm`] to publish.
     pub(super) meta_events: Vec<MetaEvent>,
     limits: Limits,
+    rights: RoleRights,
     /// The things that were done beforehand for the present message.
     pub(super) prepared: Prepared,
 }
@@ -151,8 +155,9 @@ struct InvocationKey {
 
 impl Dealer {
     /// A dealer that discloses all callers, or those only that want it.
-    pub(super) fn new(disclose: bool, limits: Limits) -> Dealer {
-        Dealer { disclose, limits, ..Dealer::default() }
+    pub(super) fn new(disclose: bool, limits: &Limits, rights: &RoleRights) -> Dealer {
+        let (limits, rights) = (limits.clone(), rights.clone());
+        Dealer { disclose, limits, rights, ..Dealer::default() }
     }
 
     /// REGISTER
@@ -164,7 +169,7 @@ impl Dealer {
     ) -> Result<(), Fault> {
         let options = RegisterOptions::read(message.options)?;
         check_own_uri(&message.procedure, options.matching)?;
-        let permissions = &from.identity().permissions;
+        let permissions = self.rights.of(from);
         permissions.check_all(Action::Register, &message.procedure, options.matching)?;
         peer_calls(&mut self.peers, from).check(options.matching, &self.limits)?;
         if options.force_reregister {

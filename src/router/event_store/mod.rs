@@ -77,6 +77,32 @@ impl EventStore {
         }
     }
 
+    /// Keeps as many from now on; those that are too many go by [`EventStore::trim`].
+    pub(super) fn adopt(&mut self, limit: usize, limits: &Limits) {
+        self.limit = limit;
+        self.limits = limits.clone();
+    }
+
+    /// Lets go of what is too much; false if that is more than the work of this turn.
+    pub(super) fn trim(&mut self, turn: &mut Turn) -> bool {
+        let Limits { max_retained_topics, max_retained_bytes, max_history_bytes, .. } =
+            &self.limits;
+        let (topics, bytes) = (max_retained_topics.most(), max_retained_bytes.most());
+        let (number, past_bytes) = (self.limit, max_history_bytes.most());
+        while !turn.is_over() {
+            turn.spend(ACT);
+            let is_retained = self.retained_bytes > bytes || self.retained.len() > topics;
+            let is_past = self.past_bytes > past_bytes || self.past.len() > number;
+            let is_enough =
+                !(is_retained && self.drop_oldest_retained() || is_past && self.drop_oldest_past());
+            if is_enough {
+                return true;
+            }
+            self.count();
+        }
+        false
+    }
+
     /// True for a publication that is to be kept. One that is larger than all room is refused.
     #[inline]
     pub(super) fn is_wanted(&self, publication: &Publication<'_>) -> Result<bool, Refusal> {
@@ -124,30 +150,34 @@ impl EventStore {
     /// Drops the oldest of what is too much, with a publication of so many bytes; false if nothing
     /// is.
     fn drop_oldest(&mut self, retain: bool, size: usize) -> bool {
-        let Limits { max_retained_topics, max_retained_bytes, max_history_bytes, .. } =
-            &self.limits;
         let lacks_memory = !self.has_memory(size);
-        let bytes = max_history_bytes.most().saturating_sub(size);
+        let bytes = self.limits.max_history_bytes.most().saturating_sub(size);
         let is_too_much = self.past_bytes > bytes || self.past.len() >= self.limit.max(1);
-        if (is_too_much || lacks_memory)
-            && let Some(oldest) = self.past.pop_front()
-        {
-            self.numbers.remove(&oldest.publication.id);
-            self.past_bytes -= oldest.publication.size();
+        if (is_too_much || lacks_memory) && self.drop_oldest_past() {
             return true;
         }
-        let bytes = max_retained_bytes.most().saturating_sub(size);
-        let topics = max_retained_topics.most().saturating_sub(1);
+        let bytes = self.limits.max_retained_bytes.most().saturating_sub(size);
+        let topics = self.limits.max_retained_topics.most().saturating_sub(1);
         let is_too_much = self.retained_bytes > bytes || self.retained.len() > topics;
-        if retain
-            && (is_too_much || lacks_memory)
-            && let Some((_, oldest)) = self.ages.pop_first()
-        {
-            let gone = self.retained.remove(&oldest);
-            self.retained_bytes -= gone.map_or(0, |gone| gone.publication.size());
-            return true;
-        }
-        false
+        retain && (is_too_much || lacks_memory) && self.drop_oldest_retained()
+    }
+
+    fn drop_oldest_retained(&mut self) -> bool {
+        let Some((_, oldest)) = self.ages.pop_first() else {
+            return false;
+        };
+        let gone = self.retained.remove(&oldest);
+        self.retained_bytes -= gone.map_or(0, |gone| gone.publication.size());
+        true
+    }
+
+    fn drop_oldest_past(&mut self) -> bool {
+        let Some(oldest) = self.past.pop_front() else {
+            return false;
+        };
+        self.numbers.remove(&oldest.publication.id);
+        self.past_bytes -= oldest.publication.size();
+        true
     }
 
     /// Counts what is kept as memory of the router.

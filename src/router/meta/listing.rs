@@ -19,7 +19,7 @@ use super::super::pattern::{Place, Table};
 use super::super::peer::{Peer, WakeList};
 use super::super::realm::State;
 use super::super::request::Refusal;
-use super::super::roles::Kind;
+use super::super::roles::{Kind, Permissions};
 use super::super::turn::{ACT, LOOK, Turn};
 use super::Answer;
 
@@ -132,6 +132,8 @@ impl Listing {
     /// Looks at what fits into the turn; true when that was all.
     fn look(&mut self, state: &mut State, wakes: &mut WakeList, turn: &mut Turn) -> bool {
         let asker = &self.asker;
+        let permissions = state.permissions(asker).clone();
+        let permissions = &permissions;
         match &mut self.work {
             Work::Sessions { roles, next, ids, .. } => {
                 for (id, member) in state.sessions.range(*next..) {
@@ -148,10 +150,10 @@ impl Listing {
                 true
             }
             Work::Entries { kind: Kind::Topic, next, lists } => {
-                list(state.broker.subscriptions(), asker, Kind::Topic, next, lists, turn)
+                list(state.broker.subscriptions(), permissions, Kind::Topic, next, lists, turn)
             }
             Work::Entries { kind: Kind::Procedure, next, lists } => {
-                list(state.dealer.registrations(), asker, Kind::Procedure, next, lists, turn)
+                list(state.dealer.registrations(), permissions, Kind::Procedure, next, lists, turn)
             }
             Work::Subscribers { subscription, next, ids } => {
                 let entry = state.broker.subscriptions().by_id(*subscription);
@@ -166,7 +168,7 @@ impl Listing {
                 true
             }
             Work::Topics { topic, place, ids } => {
-                match_topic(state.broker.subscriptions(), asker, topic, place, ids, turn)
+                match_topic(state.broker.subscriptions(), permissions, topic, place, ids, turn)
             }
             Work::Kill(kill) => kill.one(state, asker, wakes, turn),
             Work::History(history) => {
@@ -280,13 +282,12 @@ impl Answer {
 /// The ids of the subscriptions that a topic meets and that the asker may know of.
 fn match_topic(
     table: &Table<Subscribers>,
-    asker: &Peer,
+    permissions: &Permissions,
     topic: &str,
     place: &mut Place,
     ids: &mut Vec<u64>,
     turn: &mut Turn,
 ) -> bool {
-    let permissions = &asker.identity().permissions;
     if *place == Place::Exact {
         ids.extend(table.exact(topic).map(|entry| entry.id));
         *place = Place::Prefix(0);
@@ -309,13 +310,12 @@ fn match_topic(
 /// The ids of the entries that the asker may know of, by how they match.
 fn list<T>(
     table: &Table<T>,
-    asker: &Peer,
+    permissions: &Permissions,
     kind: Kind,
     next: &mut u64,
     lists: &mut [Vec<u64>; 3],
     turn: &mut Turn,
 ) -> bool {
-    let permissions = &asker.identity().permissions;
     for entry in table.entries_from(*next) {
         if turn.is_over() {
             *next = entry.id;

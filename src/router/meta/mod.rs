@@ -26,7 +26,7 @@ use super::pattern::Entry;
 use super::peer::{Peer, WakeList};
 use super::realm::{Rest, State};
 use super::request::Fault;
-use super::roles::Kind;
+use super::roles::{Kind, Permissions};
 use super::turn::Turn;
 
 pub(super) use listing::Listing;
@@ -40,6 +40,8 @@ const ADD_TESTAMENT: &str = "wamp.session.add_testament";
 /// The question of a client.
 struct Question<'a> {
     from: &'a Arc<Peer>,
+    /// Its rights.
+    permissions: Permissions,
     args: Vec<Value>,
     kwargs: Map<String, Value>,
 }
@@ -66,7 +68,7 @@ impl State {
         wakes: &mut WakeList,
         turn: &mut Turn,
     ) -> Result<(), Fault> {
-        let question = Question::read(from, message)?;
+        let question = Question::read(from, self.permissions(from), message)?;
         let answer = match message.procedure.split('.').nth(1) {
             Some("session") => self.session_meta(&message.procedure, &question)?,
             Some("registration") => self.registration_meta(&message.procedure, &question, wakes)?,
@@ -96,7 +98,11 @@ impl State {
 }
 
 impl<'a> Question<'a> {
-    fn read(from: &'a Arc<Peer>, message: &Call<'_>) -> Result<Question<'a>, Fault> {
+    fn read(
+        from: &'a Arc<Peer>,
+        permissions: &Permissions,
+        message: &Call<'_>,
+    ) -> Result<Question<'a>, Fault> {
         let PayloadRef { args, kwargs, encoding } = message.payload;
         let read = |part: Option<&[u8]>, levels: usize| {
             part.map(|part| json(part, encoding, levels)).transpose()
@@ -111,7 +117,7 @@ impl<'a> Question<'a> {
             Some(Value::Object(kwargs)) => kwargs,
             _ => Map::new(),
         };
-        Ok(Question { from, args, kwargs })
+        Ok(Question { from, permissions: permissions.clone(), args, kwargs })
     }
 
     /// The argument at `index`, which must be there.
@@ -129,7 +135,7 @@ impl<'a> Question<'a> {
 
     /// True if the client may know of this registration or subscription.
     fn sees<T>(&self, kind: Kind, entry: &Entry<T>) -> bool {
-        self.from.identity().permissions.sees(kind, &entry.uri, entry.matching)
+        self.permissions.sees(kind, &entry.uri, entry.matching)
     }
 
     fn id(&self, index: usize, wanted: &str) -> Result<u64, Fault> {

@@ -44,7 +44,7 @@ impl State {
             ADD_TESTAMENT => {
                 if let Some(topic) = question.args.first().and_then(Value::as_str) {
                     check_length(topic)?;
-                    question.from.identity().permissions.check(Action::Publish, topic)?;
+                    question.permissions.check(Action::Publish, topic)?;
                 }
                 if let Some(member) = self.sessions.get_mut(&question.from.id()) {
                     let limit = &self.limits.max_testament_bytes;

@@ -25,7 +25,7 @@ impl State {
         wakes: &mut WakeList,
     ) -> Result<Option<Outcome>, Fault> {
         let table = self.dealer.registrations();
-        let permissions = &question.from.identity().permissions;
+        let permissions = &question.permissions;
         let named = || found(table, question, Kind::Procedure);
         let callees = || -> Result<Vec<u64>, Fault> {
             let callees = &named()?.value.callees;
@@ -69,7 +69,7 @@ impl State {
         wakes: &mut WakeList,
     ) -> Result<Option<Outcome>, Fault> {
         let table = self.broker.subscriptions();
-        let permissions = &question.from.identity().permissions;
+        let permissions = &question.permissions;
         let named = || found(table, question, Kind::Topic);
         match procedure {
             "wamp.subscription.list" => work(entries(Kind::Topic)),

@@ -20,9 +20,11 @@ pub(super) struct Gated {
 }
 
 impl RealmSession {
-    /// From now on its requests are asked about.
-    pub(in crate::router) fn ask_about(&mut self, authorizer: Option<Arc<Procedure>>) {
-        self.gated = Some(Box::new(Gated { rulings: Rulings::new(authorizer), open: None }));
+    /// From now on the program is asked about its requests.
+    pub(in crate::router) fn ask_program(&mut self) {
+        self.asks_program = true;
+        let authorizer = self.authorizer().cloned();
+        self.gated = Gated::new(authorizer, true);
     }
 
     /// Takes the request at which the last messages have stopped. They go on with the very message,
@@ -67,6 +69,15 @@ impl RealmSession {
 }
 
 impl Gated {
+    /// Rulings on requests, where this procedure or the program is asked about them.
+    pub(super) fn new(
+        authorizer: Option<Arc<Procedure>>,
+        asks_program: bool,
+    ) -> Option<Box<Gated>> {
+        let is_asked_about = authorizer.is_some() || asks_program;
+        is_asked_about.then(|| Box::new(Gated { rulings: Rulings::new(authorizer), open: None }))
+    }
+
     /// The way on for a message.
     pub(super) fn way(
         &mut self,
@@ -77,7 +88,7 @@ impl Gated {
     ) -> Way {
         match message {
             Message::Call(m) if state.continues_call(peer, requests, m.request) => Way::Free,
-            message => self.rulings.way(message, &peer.identity().permissions),
+            message => self.rulings.way(message, state.permissions(peer)),
         }
     }
 }

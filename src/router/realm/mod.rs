@@ -6,6 +6,7 @@
 //!
 //! * `gated`: the messages of clients whose requests are asked about.
 //! * `caller`: the router as a caller itself.
+//! * `settings`: the configuration that realms go by; `review`: a change of it.
 
 mod caller;
 mod departure;
@@ -13,7 +14,9 @@ mod gated;
 mod lock;
 mod preparation;
 mod rest;
+mod review;
 mod session;
+mod settings;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -26,6 +29,7 @@ use crate::os::lock;
 use crate::protocol::message::{Call, Message, Welcome, code};
 use crate::protocol::uri;
 
+use super::auth;
 use super::broker::Broker;
 use super::config::Config;
 use super::deadlines::Deadlines;
@@ -39,6 +43,7 @@ use super::peer::{Peer, WakeList};
 use super::refused::note_refusal;
 use super::request::{Fault, Refusal, check_length, check_memory, is_reserved};
 use super::request_ids::RequestIds;
+use super::role_rights::RoleNumbers;
 use super::roles::Action;
 use super::testament::Testaments;
 use super::turn::Turn;
@@ -47,13 +52,22 @@ use super::welcome::welcome_details;
 use gated::Gated;
 use lock::FairLock;
 pub(super) use rest::Rest;
+use settings::Settings;
 
 /// The realms of a router.
 #[derive(Debug)]
 pub(super) struct Realms {
     /// Locked before the state of a realm, never after it.
-    by_name: Mutex<HashMap<String, Arc<Realm>>>,
-    config: Config,
+    directory: Mutex<Directory>,
+}
+
+/// The realms that there are, and the configuration at present.
+#[derive(Debug)]
+struct Directory {
+    by_name: HashMap<String, Arc<Realm>>,
+    config: Arc<Config>,
+    numbers: RoleNumbers,
+    settings: Arc<Settings>,
 }
 
 /// One realm: nothing of it is seen from another one.
@@ -69,6 +83,7 @@ pub(super) struct State {
     pub(super) broker: Broker,
     pub(super) dealer: Dealer,
     pub(super) limits: Limits,
+    pub(super) settings: Arc<Settings>,
     /// The work that did not fit into the present turn, beside the broker's.
     pub(super) rest: VecDeque<Rest>,
 }
@@ -90,8 +105,12 @@ pub(super) struct RealmSession {
     requests: Requests,
     /// The work that is left of the last message.
     rest: VecDeque<Rest>,
+    /// The program wants to be asked about its requests.
+    asks_program: bool,
     /// Its requests are asked about.
     gated: Option<Box<Gated>>,
+    /// The settings by which that is so.
+    generation: u64,
 }
 
 /// The requests of one session.
@@ -126,19 +145,20 @@ pub(super) enum LeaveReason {
 
 impl Realms {
     /// Exactly the realms that `config` lists; without a list every realm, each made on demand.
-    pub(super) fn new(config: &Config) -> Realms {
+    pub(super) fn new(config: &Arc<Config>) -> Realms {
+        let mut numbers = RoleNumbers::default();
+        numbers.add(config.roles.as_deref());
+        let settings = Settings::new(config, &numbers, 0);
         let listed = config.realms.iter().flatten();
-        Realms {
-            by_name: Mutex::new(
-                listed.map(|name| (name.clone(), Realm::new(config).into())).collect(),
-            ),
-            config: config.clone(),
-        }
+        let by_name = listed.map(|name| (name.clone(), Realm::new(&settings).into())).collect();
+        let directory = Directory { by_name, config: config.clone(), numbers, settings };
+        Realms { directory: Mutex::new(directory) }
     }
 
     /// True if the realm can be joined.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.is_on_demand() || lock(&self.by_name).contains_key(name)
+        let directory = lock(&self.directory);
+        directory.is_on_demand() || directory.by_name.contains_key(name)
     }
 
     /// Lets `peer` join the realm and welcomes it, unless there is no such realm.
@@ -149,48 +169,43 @@ impl Realms {
         identity: Identity,
         wakes: &mut WakeList,
     ) -> Result<RealmSession, Refusal> {
-        let mut by_name = lock(&self.by_name);
-        let realm = match by_name.get(name) {
-            Some(realm) => realm.clone(),
-            None if self.is_on_demand() => {
-                self.config.limits.max_realms.check(by_name.len())?;
-                let realm: Arc<Realm> = Realm::new(&self.config).into();
-                by_name.insert(name.to_owned(), realm.clone());
-                realm
-            }
-            None => return Err(gone()),
-        };
-        let permissions =
-            self.config.roles.as_ref().map(|roles| roles.permissions(&identity.authrole));
-        let permissions = permissions.unwrap_or_default();
-        peer.identify(Identity { permissions, ..identity });
-        let details = welcome_details(name, peer.identity(), &self.config);
+        let mut directory = lock(&self.directory);
+        // It may have changed while the client has proved who it is.
+        auth::review(directory.config.auth.as_ref(), &identity.admission).map_err(|_| changed())?;
+        let realm = directory.find_or_make(name)?;
+        let Directory { config, settings, numbers, .. } = &*directory;
+        peer.has_role(numbers.number(&identity.authrole));
+        let authorizer = settings.authorizer(&identity.authrole);
+        peer.identify(identity);
+        let details = welcome_details(name, peer.identity(), config);
         let welcome =
             Welcome { session: peer.id(), details: Dict::from_checked(details.as_bytes()) };
         // Entered while the realms are locked: an empty realm could be removed otherwise.
         let mut state = realm.state.lock();
+        state.adopt(settings);
         state.enter(peer, |wakes| peer.send(wakes, |out| welcome.write(out)), wakes);
         let rest: Vec<Rest> = state.take_rest().collect();
         drop(state);
-        drop(by_name);
+        let generation = settings.generation;
+        let ids = RequestIds::new(config.strict_request_ids);
+        drop(directory);
         Ok(RealmSession {
             realms: self.clone(),
             realm,
             name: name.to_owned(),
             peer: peer.clone(),
-            requests: Requests {
-                ids: RequestIds::new(self.config.strict_request_ids),
-                deadlines: Deadlines::default(),
-            },
+            requests: Requests { ids, deadlines: Deadlines::default() },
             rest: rest.into_iter().collect(),
-            gated: None,
+            asks_program: false,
+            gated: Gated::new(authorizer, false),
+            generation,
         })
     }
 
     /// The counters of all realms together.
     pub(super) fn counts(&self) -> Counts {
         let mut all = Counts::default();
-        for realm in lock(&self.by_name).values() {
+        for realm in lock(&self.directory).by_name.values() {
             let state = realm.state.lock();
             all.sessions += state.sessions.len();
             all.subscriptions += state.broker.subscriptions().len();
@@ -207,38 +222,54 @@ impl Realms {
     /// The number of realms.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
-        lock(&self.by_name).len()
+        lock(&self.directory).by_name.len()
     }
 
     fn find(&self, name: &str) -> Option<Arc<Realm>> {
-        lock(&self.by_name).get(name).cloned()
-    }
-
-    fn is_on_demand(&self) -> bool {
-        self.config.realms.is_none()
+        lock(&self.directory).by_name.get(name).cloned()
     }
 
     fn remove_if_empty(&self, name: &str) {
-        if !self.is_on_demand() {
+        let mut directory = lock(&self.directory);
+        if !directory.is_on_demand() {
             return;
         }
-        let mut by_name = lock(&self.by_name);
         let empty = |realm: &Arc<Realm>| realm.state.lock().sessions.is_empty();
-        if by_name.get(name).is_some_and(empty) {
-            by_name.remove(name);
+        if directory.by_name.get(name).is_some_and(empty) {
+            directory.by_name.remove(name);
         }
     }
 }
 
+impl Directory {
+    fn is_on_demand(&self) -> bool {
+        self.config.realms.is_none()
+    }
+
+    fn find_or_make(&mut self, name: &str) -> Result<Arc<Realm>, Refusal> {
+        if let Some(realm) = self.by_name.get(name) {
+            return Ok(realm.clone());
+        }
+        if !self.is_on_demand() {
+            return Err(gone());
+        }
+        self.config.limits.max_realms.check(self.by_name.len())?;
+        let realm: Arc<Realm> = Realm::new(&self.settings).into();
+        self.by_name.insert(name.to_owned(), realm.clone());
+        Ok(realm)
+    }
+}
+
 impl Realm {
-    fn new(config: &Config) -> Realm {
-        let limits = &config.limits;
-        let events = EventStore::new(config.event_history, limits.clone(), &config.budget);
+    fn new(settings: &Arc<Settings>) -> Realm {
+        let Settings { limits, rights, budget, .. } = &**settings;
+        let events = EventStore::new(settings.event_history, limits.clone(), budget);
         let state = State {
             sessions: BTreeMap::new(),
-            broker: Broker::new(config.disclose_publisher, events, limits.clone()),
-            dealer: Dealer::new(config.disclose_caller, limits.clone()),
+            broker: Broker::new(settings.disclose_publisher, events, limits, rights),
+            dealer: Dealer::new(settings.disclose_caller, limits, rights),
             limits: limits.clone(),
+            settings: settings.clone(),
             rest: VecDeque::new(),
         };
         Realm { state: FairLock::new(state) }
@@ -352,7 +383,7 @@ impl State {
     ) -> Result<(), Fault> {
         check_length(&message.procedure)?;
         check_memory(peer.budget(), message.payload)?;
-        peer.identity().permissions.check(Action::Call, &message.procedure)?;
+        self.permissions(peer).check(Action::Call, &message.procedure)?;
         if is_reserved(&message.procedure) {
             self.dealer.ignore_rest(peer, message);
             return self.call_meta(peer, message, wakes, turn);
@@ -380,6 +411,11 @@ impl From<CodecError> for LeaveReason {
     fn from(error: CodecError) -> Self {
         LeaveReason::Violation(error.to_string())
     }
+}
+
+fn changed() -> Refusal {
+    let why = "the users of this router have changed meanwhile: log in again";
+    Refusal::new(uri::AUTHENTICATION_FAILED, why.to_owned())
 }
 
 fn gone() -> Refusal {

@@ -10,6 +10,7 @@ use super::super::dealer::Prepared;
 use super::super::peer::WakeList;
 use super::super::rulings::{Way, with_disclosure};
 use super::super::turn::{ACT, Turn, UNITS};
+use super::gated::Gated;
 use super::preparation::prepare;
 use super::rest::Leftover;
 use super::{LeaveReason, RealmSession, State};
@@ -29,6 +30,12 @@ impl RealmSession {
         if self.peer.has_left() {
             // It was killed; its connection is about to say so.
             return Ok(messages.len());
+        }
+        if self.generation != state.settings.generation {
+            // All rulings were made under other rights.
+            self.generation = state.settings.generation;
+            let authorizer = state.settings.authorizer(&self.peer.identity().authrole);
+            self.gated = Gated::new(authorizer, self.asks_program);
         }
         for (at, (message, frame)) in messages.iter().enumerate() {
             let way = match &mut self.gated {

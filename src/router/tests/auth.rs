@@ -70,7 +70,7 @@ fn log_in(
             Step::LetIn(identity) => {
                 let told = identity.authextra.as_ref().and_then(Value::as_object);
                 client.welcome(told).expect("the router has proved itself where it must");
-                return (Ok(identity), rounds);
+                return (Ok(*identity), rounds);
             }
             Step::Denied(denial) => return (Err(denial), rounds),
             Step::Challenged(login) => {

@@ -23,7 +23,7 @@ pub(super) fn realms() -> Arc<Realms> {
 
 /// The realms of a router with this configuration.
 pub(super) fn realms_with(config: &str) -> Arc<Realms> {
-    Arc::new(Realms::new(&Config::parse(Some(config)).unwrap()))
+    Arc::new(Realms::new(&Arc::new(Config::parse(Some(config)).unwrap())))
 }
 
 /// All features that a client can announce, as far as they concern the router.
@@ -65,7 +65,7 @@ impl Client {
         Client::with_room(realms, id, identity, 1 << 30)
     }
 
-    fn known_as(realms: &Arc<Realms>, id: u64, identity: Identity) -> Client {
+    pub(super) fn known_as(realms: &Arc<Realms>, id: u64, identity: Identity) -> Client {
         Client::with_room(realms, id, identity, 1 << 20)
     }
 

@@ -124,7 +124,7 @@ async fn what_does_not_fit_is_refused() {
     let (router, url) = router(&json!({"memory_limit": 4 << 20}), "rs://127.0.0.1:0");
     let mut client = join(&url).await;
     assert_eq!(asks(&mut *client, r#"[64,1,{},"a.procedure"]"#).await[0], 65);
-    let others = router.shared.config.budget.lease(4 << 20);
+    let others = router.shared.budget.lease(4 << 20);
     let filler = "x".repeat(100_000);
     let publish = |request: u32, filler: &str| {
         format!(r#"[16,{request},{{"acknowledge":true}},"a.topic",["{filler}"]]"#)

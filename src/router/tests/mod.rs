@@ -21,6 +21,8 @@ mod patterns;
 mod procedures;
 mod pubsub;
 mod random;
+mod reload;
+mod reloads;
 mod request_ids;
 mod rights;
 mod shared;

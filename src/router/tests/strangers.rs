@@ -60,7 +60,7 @@ impl Transcript {
 }
 
 fn store(auth: Value) -> Arc<Store> {
-    Arc::new(Store::parse(&auth).unwrap())
+    Arc::new(Store::parse(&auth, None).unwrap())
 }
 
 /// Logs in with a wrong secret.
