@@ -183,7 +183,12 @@ def main() -> int:
         scene.report()
         os._exit(0)
 
+    def watch() -> None:
+        sys.stdin.read()
+        os._exit(1)
+
     signal.signal(signal.SIGTERM, end)
+    threading.Thread(target=watch, daemon=True).start()  # nobody goes on when the driver is gone
     attack = next(one for one in ATTACKS if one.name == name)
     while True:
         try:

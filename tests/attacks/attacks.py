@@ -263,9 +263,9 @@ def web_pings(scene: Scene) -> None:
 
 
 def wrong_secrets(scene: Scene) -> None:
-    """Fifty logins at a time with a wrong ticket, or a wrong signature; of names that are known, and not."""
+    """Three hundred logins at a time with a wrong ticket, or a wrong signature; of names that are known, and not."""
     waiting = []
-    for n in range(50):
+    for n in range(300):
         client = Client(scene, scene.connect(scene.source(n % 200 + 1)))
         client.socket.sendall(b"\x7f\xf1\0\0")
         method = ("ticket", "wampcra")[n % 2]
