@@ -2262,6 +2262,15 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
  * | `event_history`      | number, 0      | how many past events each realm keeps                |
  * | `strict_request_ids` | bool, true     | request ids count from 1 without a gap; with false   |
  * |                      |                | a client may use any that no call of its own has     |
+ * | `max_subscriptions`  | 100000         | of one session                                       |
+ * | `max_patterns`       | 1000           | among its subscriptions, and its registrations       |
+ * | `max_registrations`  | 100000         | of one session                                       |
+ * | `max_pending_calls`  | 100000         | of one caller, and at one callee                     |
+ * | `max_testament_bytes` | 1 MiB         | the testaments of one session                        |
+ * | `max_retained_topics` | 100000        | of one realm; the oldest go                          |
+ * | `max_retained_bytes` | bytes, 64 MiB  | the retained events of one realm; the oldest go      |
+ * | `max_history_bytes`  | bytes, 64 MiB  | the past events of one realm; the oldest go          |
+ * | `max_realms`         | 10000          | realms that are made on demand                       |
  * | `dispatch`           | string, thread | thread, manual or inline: as with connections        |
  * | `question_timeout`   | seconds, 10    | for the answer of a callback or procedure that       |
  * |                      |                | decides about a client; then it is refused           |
@@ -2269,6 +2278,8 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
  * |                      |                | others wait                                          |
  * | `auth`               | object         | who may join: see below                              |
  * | `roles`              | object         | what they may do: see below                          |
+ *
+ * A request beyond one of the limits `max_...` gets the error WAMP_URI_LIMIT_EXCEEDED.
  *
  * A client that reads nothing for 60 s while data is waiting for it is dropped, and so is one that
  * has silently disappeared, after 90 s. Until it has joined, its messages are limited to 64 KiB. A
@@ -2373,8 +2384,9 @@ WAMP_API const char *wamp_router_url(struct wamp_router_t *router);
  * against `memory_limit`), `refused_messages` and `dropped_stalled` (because of `memory_limit`),
  * `dropped_late` (clients whose messages took longer than `message_timeout`),
  * `refused_connections`, `refused_addresses` and `dropped_handshakes` (because of
- * `max_connections`, `max_connections_per_address` and `max_handshakes`). To be freed by
- * wamp_message_free(). NULL on failure.
+ * `max_connections`, `max_connections_per_address` and `max_handshakes`), `refused` (requests
+ * beyond a limit), `retained_topics`, `retained_bytes` and `history_bytes` (what is kept of
+ * events). To be freed by wamp_message_free(). NULL on failure.
  */
 WAMP_API struct wamp_message_t *wamp_router_stats(struct wamp_router_t *router);
 
@@ -2688,6 +2700,8 @@ WAMP_API int wamp_auth_scram_server_signature(const char *salted_password,
 #define WAMP_URI_INVALID_ARGUMENT "wamp.error.invalid_argument"
 /** The URI is not valid. */
 #define WAMP_URI_INVALID_URI "wamp.error.invalid_uri"
+/** The request would exceed a limit of the router. */
+#define WAMP_URI_LIMIT_EXCEEDED "wamp.error.limit_exceeded"
 /** The connection failed between the request and its answer. */
 #define WAMP_URI_NETWORK_FAILURE "wamp.error.network_failure"
 /** The router supports none of the offered methods (Crossbar.io). */

@@ -126,6 +126,17 @@ impl Payload {
         }
     }
 
+    /// A copy of `payload`, in a frame of its own.
+    pub fn copied(payload: PayloadRef<'_>) -> Payload {
+        let parts = [payload.args, payload.kwargs];
+        let frame: Bytes = parts.into_iter().flatten().collect::<Vec<_>>().concat().into();
+        let (args, kwargs) = frame.split_at(payload.args.map_or(0, <[u8]>::len));
+        let args = payload.args.map(|_| args);
+        let kwargs = payload.kwargs.map(|_| kwargs);
+        let lent = PayloadRef { args, kwargs, encoding: payload.encoding };
+        Payload::from_frame(&frame, lent)
+    }
+
     /// Copies a frame of up to `limit` bytes, so as not to keep the block alive that it is a part
     /// of.
     pub fn detach(&mut self, limit: usize) {
@@ -142,8 +153,23 @@ impl Payload {
         details: Span,
         encoding: Encoding,
     ) -> Result<(Span, Payload), CodecError> {
-        let lent = self.as_ref();
         let details = details.slice(&self.frame).unwrap_or_default();
+        Payload::transcoded_behind(details, self.as_ref(), encoding)
+    }
+
+    /// `payload` in another encoding.
+    pub fn transcoded_from(
+        payload: PayloadRef<'_>,
+        encoding: Encoding,
+    ) -> Result<Payload, CodecError> {
+        Payload::transcoded_behind(&[], payload, encoding).map(|(_, payload)| payload)
+    }
+
+    fn transcoded_behind(
+        details: &[u8],
+        lent: PayloadRef<'_>,
+        encoding: Encoding,
+    ) -> Result<(Span, Payload), CodecError> {
         let mut all = Vec::with_capacity(details.len() + lent.len() * 3 / 2);
         all.extend_from_slice(details);
         let mut part = |bytes: Option<&[u8]>| {
@@ -209,6 +235,16 @@ mod tests {
         let owned = Payload::from_frame(&frame, payload);
         assert_eq!(owned.as_ref(), payload);
         assert_eq!(owned.as_ref().args, Some(&b"[1]"[..]));
+    }
+
+    #[test]
+    fn a_copy_is_the_same() {
+        for args in [None, Some(&b"[1]"[..])] {
+            for kwargs in [None, Some(&b"{\"a\":2}"[..])] {
+                let payload = PayloadRef { args, kwargs, encoding: Encoding::Json };
+                assert_eq!(Payload::copied(payload).as_ref(), payload);
+            }
+        }
     }
 
     #[test]

@@ -97,14 +97,16 @@ impl Budget {
         self.lease(FLAT)
     }
 
-    /// A part for what a realm keeps until it is told otherwise; `None` once such things have half
-    /// of the limit, so that messages can still come and go.
-    #[cfg_attr(not(test), expect(dead_code, reason = "realms count nothing yet"))]
-    pub(super) fn keep(self: &Arc<Self>, bytes: usize) -> Option<Kept> {
-        let most = self.limit / 2;
-        let add = |kept: usize| kept.checked_add(bytes).filter(|kept| *kept <= most);
-        self.kept.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok()?;
-        Some(Kept { lease: self.lease(bytes) })
+    /// A part for what a realm keeps until it is told otherwise, of no size yet.
+    pub(super) fn keeper(self: &Arc<Self>) -> Kept {
+        Kept { lease: self.lease(0) }
+    }
+
+    /// True if realms may keep `bytes` more: all together they have half of the limit, so that
+    /// messages can still come and go.
+    #[inline]
+    pub(super) fn can_keep(&self, bytes: usize) -> bool {
+        self.kept.load(Ordering::Relaxed).saturating_add(bytes) <= self.limit / 2
     }
 
     /// A connection has ended.
@@ -145,9 +147,27 @@ impl Drop for Lease {
     }
 }
 
+impl Kept {
+    /// Makes it a part of another size.
+    pub(super) fn resize(&mut self, bytes: usize) {
+        let kept = &self.lease.budget.kept;
+        if bytes > self.lease.bytes {
+            kept.fetch_add(bytes - self.lease.bytes, Ordering::Relaxed);
+        } else {
+            kept.fetch_sub(self.lease.bytes - bytes, Ordering::Relaxed);
+        }
+        self.lease.resize(bytes);
+    }
+
+    /// The budget that it is a part of.
+    pub(super) fn budget(&self) -> &Budget {
+        &self.lease.budget
+    }
+}
+
 impl Drop for Kept {
     fn drop(&mut self) {
-        self.lease.budget.kept.fetch_sub(self.lease.bytes, Ordering::Relaxed);
+        self.resize(0);
     }
 }
 
@@ -189,11 +209,12 @@ mod tests {
     #[test]
     fn realms_keep_half_at_most() {
         let budget = Budget::new(1000);
-        let kept = budget.keep(400).unwrap();
-        assert!(budget.keep(101).is_none());
-        assert_eq!(budget.keep(100).unwrap().lease.bytes(), 100);
+        let mut kept = budget.keeper();
+        kept.resize(400);
+        assert!(budget.can_keep(100) && !budget.can_keep(101));
+        kept.resize(100);
+        assert!(budget.can_keep(400) && budget.used() == 100);
         drop(kept);
-        assert!(budget.keep(500).is_some());
-        assert_eq!(budget.used(), 0);
+        assert!(budget.can_keep(500) && budget.used() == 0);
     }
 }

@@ -1,51 +1,61 @@
 //! Until when the calls of a session have to be answered.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
 use std::time::Instant;
 
 /// The time limits of one session's calls, of which some may have ended already.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Deadlines {
-    heap: BinaryHeap<Reverse<(Instant, u64)>>,
-    /// At how many they are looked through.
-    crowded: usize,
-}
-
-/// Below this many nobody looks for those that have ended.
-const FEW: usize = 64;
-
-impl Default for Deadlines {
-    fn default() -> Self {
-        Deadlines { heap: BinaryHeap::new(), crowded: FEW }
-    }
+    in_order: BTreeSet<(Instant, u64)>,
+    by_request: HashMap<u64, Instant>,
+    /// The last one that was looked at, for whether its call is still running.
+    looked_at: Option<(Instant, u64)>,
 }
 
 impl Deadlines {
-    /// Adds the limit of a call. `waits` tells whether a call is still running: most limits are
-    /// never reached, and would pile up. An id may be used again: the earliest limit that it ever
-    /// had is kept, at which somebody will look when it is due.
+    /// Adds the limit of a call. An id may be used again: the earliest limit that it ever had is
+    /// kept, at which somebody will look when it is due. `waits` tells whether a call is still
+    /// running: most limits are never reached, and would pile up, if it were not for the two that
+    /// are looked at each time.
     pub(super) fn add(&mut self, due: Instant, request: u64, waits: impl Fn(u64) -> bool) {
-        if self.heap.len() >= self.crowded {
-            let mut all = std::mem::take(&mut self.heap).into_vec();
-            all.sort_unstable_by_key(|Reverse((due, _))| *due);
-            let mut seen = HashSet::new();
-            all.retain(|Reverse((_, request))| waits(*request) && seen.insert(*request));
-            self.heap = all.into();
-            self.crowded = FEW.max(self.heap.len() * 2);
+        for _ in 0..2 {
+            self.look_at_next(&waits);
         }
-        self.heap.push(Reverse((due, request)));
+        match self.by_request.get(&request) {
+            Some(earlier) if *earlier <= due => return,
+            Some(later) => {
+                self.in_order.remove(&(*later, request));
+            }
+            None => {}
+        }
+        self.in_order.insert((due, request));
+        self.by_request.insert(request, due);
     }
 
     /// The end of the next one.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.heap.peek().map(|Reverse((due, _))| *due)
+        self.in_order.first().map(|(due, _)| *due)
     }
 
     /// Takes a call whose time is over.
     pub(super) fn take(&mut self, now: Instant) -> Option<u64> {
         self.next().filter(|due| *due <= now)?;
-        self.heap.pop().map(|Reverse((_, request))| request)
+        let (_, request) = self.in_order.pop_first()?;
+        self.by_request.remove(&request);
+        Some(request)
+    }
+
+    fn look_at_next(&mut self, waits: impl Fn(u64) -> bool) {
+        let behind = self.looked_at.map_or(Bound::Unbounded, Bound::Excluded);
+        let next = self.in_order.range((behind, Bound::Unbounded)).next().copied();
+        self.looked_at = next;
+        if let Some((due, request)) = next
+            && !waits(request)
+        {
+            self.in_order.remove(&(due, request));
+            self.by_request.remove(&request);
+        }
     }
 }
 
@@ -69,7 +79,8 @@ mod tests {
         for request in 3..10_000 {
             deadlines.add(after(request), request, |other| other + 10 > request);
         }
-        assert!(deadlines.heap.len() <= FEW + 20);
+        assert!(deadlines.in_order.len() <= 40, "{}", deadlines.in_order.len());
+        assert_eq!(deadlines.in_order.len(), deadlines.by_request.len());
     }
 
     #[test]
@@ -80,7 +91,7 @@ mod tests {
         for round in 0..10_000 {
             deadlines.add(after(100 + round * 7919 % 10_000), round % 3, |_| true);
         }
-        assert!(deadlines.heap.len() <= FEW + 3);
+        assert_eq!((deadlines.in_order.len(), deadlines.by_request.len()), (3, 3));
         assert_eq!(deadlines.next(), Some(after(100)));
     }
 }

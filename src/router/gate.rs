@@ -20,7 +20,7 @@ const TOLD: usize = 64;
 
 /// The limits of connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Limits {
+pub(super) struct ConnectionLimits {
     /// All connections.
     pub(super) connections: usize,
     /// Those of one address.
@@ -41,7 +41,7 @@ pub(super) struct Source {
 /// See the module's text.
 #[derive(Debug)]
 pub(super) struct Gate {
-    limits: Limits,
+    limits: ConnectionLimits,
     state: Mutex<State>,
     told: Arc<Semaphore>,
 }
@@ -85,14 +85,14 @@ pub(super) enum Full {
     PerAddress,
 }
 
-impl Default for Limits {
+impl Default for ConnectionLimits {
     fn default() -> Self {
-        Limits { connections: 20_000, per_address: 1000, handshakes: 4096 }
+        ConnectionLimits { connections: 20_000, per_address: 1000, handshakes: 4096 }
     }
 }
 
 impl Gate {
-    pub(super) fn new(limits: Limits) -> Arc<Gate> {
+    pub(super) fn new(limits: ConnectionLimits) -> Arc<Gate> {
         let told = Arc::new(Semaphore::new(TOLD));
         Arc::new(Gate { limits, state: Mutex::default(), told })
     }
@@ -244,7 +244,7 @@ mod tests {
     }
 
     fn gate(connections: usize, per_address: usize, handshakes: usize) -> Arc<Gate> {
-        Gate::new(Limits { connections, per_address, handshakes })
+        Gate::new(ConnectionLimits { connections, per_address, handshakes })
     }
 
     #[test]

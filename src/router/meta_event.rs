@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use crate::codec::Timestamp;
 
 use super::pattern::Entry;
-use super::peer::Subscribers;
 use super::request::META_TOPICS;
 use super::roles::{Kind, Subject};
 
@@ -71,7 +70,7 @@ pub(super) fn registration_details<T>(entry: &Entry<T>, invoke: &str) -> Value {
 }
 
 /// The details of a subscription in the meta API.
-pub(super) fn subscription_details(entry: &Entry<Subscribers>) -> Value {
+pub(super) fn subscription_details<T>(entry: &Entry<T>) -> Value {
     entry_details(entry.id, entry.created, &entry.uri, entry.matching.name())
 }
 

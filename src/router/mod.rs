@@ -22,9 +22,12 @@
 //!   whole.
 //! * `realm`: realms and sessions; `request_ids` that they use, `deadlines` of their calls,
 //!   `testament`s at their end.
-//! * `broker`, with `publication` (whom an event is for) and `event_store` (what is kept of it).
+//! * `turn`: how much is done under the lock of a realm at a time; `limits`: of what is kept there.
+//! * `broker`, with `publication` (whom an event is for), `event_store` (what is kept of it) and
+//!   `variants` (large payloads in other encodings).
 //! * `dealer`: registrations, calls and their answers.
 //! * `meta`: the router's own procedures; `meta_event`: what its own topics tell.
+//! * `stats`: its counters.
 //! * `random`: ids and names that nobody may foresee.
 //! * `pattern`: finds what matches a URI; `options` and `request`: options that clients send, and
 //!   refusals.
@@ -49,6 +52,7 @@ mod gate;
 mod greeting;
 mod host;
 mod identity;
+mod limits;
 mod listener;
 mod login;
 mod meta;
@@ -71,9 +75,12 @@ mod request_ids;
 mod rights;
 mod roles;
 mod rulings;
+mod stats;
 mod testament;
 mod throttle;
+mod turn;
 mod typical;
+mod variants;
 mod verdict;
 mod visitor;
 mod welcome;
@@ -101,10 +108,11 @@ use listener::Listener;
 use login::Reception;
 use peer::CLOSE_TIMEOUT;
 use peer::Peer;
-use realm::{Counts, Realms};
+use realm::Realms;
 use relief::Relief;
 
 pub use host::{AnswerError, Asked, Dispatch, Host, Question, QuestionKind};
+pub use stats::RouterStats;
 
 /// So many threads may hash tickets at the same time, whoever gives them: there is other work.
 const HASHERS: usize = 2;
@@ -153,42 +161,6 @@ pub enum RouterError {
     /// The router was closed.
     #[error("the router is closed; make a new one to listen again")]
     Closed,
-}
-
-/// The counters of a router.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RouterStats {
-    /// Clients that are connected, whether or not they have joined a realm.
-    pub clients: usize,
-    /// Sessions in all realms.
-    pub sessions: usize,
-    /// Subscriptions in all realms, each counted once however many share it.
-    pub subscriptions: usize,
-    /// Registrations in all realms, each counted once however many share it.
-    pub registrations: usize,
-    /// Calls that wait for their callees.
-    pub pending_calls: usize,
-    /// WAMP messages that came in.
-    pub messages_in: u64,
-    /// WAMP messages that went out, or are about to.
-    pub messages_out: u64,
-    /// Clients that were dropped because more than `send_queue_bytes` waited for them, or because
-    /// memory was tight and they took nothing.
-    pub dropped: u64,
-    /// The bytes that count against `memory_limit`.
-    pub memory: usize,
-    /// Large messages that were refused because of `memory_limit`.
-    pub refused_messages: usize,
-    /// Clients that were dropped because memory was tight and they took nothing.
-    pub dropped_stalled: u64,
-    /// Clients that were dropped because of `message_timeout`.
-    pub dropped_late: u64,
-    /// Connections that were turned away because of `max_connections`.
-    pub refused_connections: u64,
-    /// Those because of `max_connections_per_address`.
-    pub refused_addresses: u64,
-    /// Handshakes that were ended because of `max_handshakes`.
-    pub dropped_handshakes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -252,7 +224,7 @@ impl Router {
         let shared = Shared {
             realms,
             desk,
-            gate: Gate::new(config.limits),
+            gate: Gate::new(config.connection_limits),
             reception: Arc::new(reception),
             config,
             clients: Mutex::default(),
@@ -305,30 +277,6 @@ impl Router {
     /// The URL of the first listener, with the port that it got.
     pub fn url(&self) -> Option<String> {
         lock(&self.listeners).url.clone()
-    }
-
-    /// The counters so far.
-    pub fn stats(&self) -> RouterStats {
-        let Counts { sessions, subscriptions, registrations, pending_calls } =
-            self.shared.realms.counts();
-        let refused = self.shared.gate.refused();
-        RouterStats {
-            clients: lock(&self.shared.clients).by_id.len(),
-            sessions,
-            subscriptions,
-            registrations,
-            pending_calls,
-            messages_in: self.shared.received.load(Ordering::Relaxed),
-            messages_out: self.shared.sent.load(Ordering::Relaxed),
-            dropped: self.shared.dropped.load(Ordering::Relaxed),
-            memory: self.shared.config.budget.used(),
-            refused_messages: self.shared.config.budget.refused(),
-            dropped_stalled: self.shared.relief.dropped(),
-            dropped_late: self.shared.late.load(Ordering::Relaxed),
-            refused_connections: refused.connections,
-            refused_addresses: refused.per_address,
-            dropped_handshakes: refused.handshakes,
-        }
     }
 
     /// Ends the session `session`, or all clients' without one: with a reason, by GOODBYE, else by

@@ -3,6 +3,7 @@
 //! Whoever has something for a client writes it into the client's outbox and rings later, once for
 //! many messages. The task that empties the outbox is [`super::connection`].
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,6 @@ use bytes::Bytes;
 
 use crate::codec::{Batch, Encoding, Out, Outbox, Rules, TooLarge, Unsendable};
 use crate::os::lock;
-use crate::protocol::ids::IdMap;
 use crate::transport::Doorbell;
 
 use super::budget::{Budget, FLAT, Lease};
@@ -18,9 +18,6 @@ use super::identity::Identity;
 
 /// The time that a client may take to answer GOODBYE, and to take and confirm the last messages.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The subscribers of a topic.
-pub(super) type Subscribers = IdMap<Arc<Peer>>;
 
 /// See the module's text.
 #[derive(Debug)]
@@ -35,6 +32,8 @@ pub(super) struct Peer {
     encoding: OnceLock<Encoding>,
     /// The limits of its messages, once they have been agreed on.
     sizes: OnceLock<Sizes>,
+    /// Its session has left the realm.
+    has_left: AtomicBool,
     queue: Mutex<Queue>,
 }
 
@@ -105,6 +104,7 @@ impl Peer {
             identity: OnceLock::new(),
             encoding: OnceLock::new(),
             sizes: OnceLock::new(),
+            has_left: AtomicBool::new(false),
             queue: Mutex::new(Queue {
                 outbox: Outbox::new(Encoding::Json, Rules::Tolerant),
                 in_flight: 0,
@@ -164,6 +164,22 @@ impl Peer {
     #[inline]
     pub(super) fn budget(&self) -> &Arc<Budget> {
         &self.budget
+    }
+
+    /// Its session leaves the realm: it hears no more of what others say.
+    pub(super) fn leave(&self) {
+        self.has_left.store(true, Ordering::Relaxed);
+    }
+
+    /// True if its session has left the realm.
+    #[inline]
+    pub(super) fn has_left(&self) -> bool {
+        self.has_left.load(Ordering::Relaxed)
+    }
+
+    /// The most bytes that a message has which carries what others say.
+    pub(super) fn takes(&self) -> usize {
+        self.sizes().relayed
     }
 
     /// The bell at which the task of this client sleeps.

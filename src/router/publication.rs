@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::codec::{Dict, DictWriter, MAX_ID, PayloadRef, WrittenDict};
+use bytes::Bytes;
+
+use crate::codec::{Dict, DictWriter, Encoding, MAX_ID, Payload, PayloadRef, WrittenDict};
 use crate::protocol::uri::Match;
 
 use super::options::{Set, flag, ids, passes_through, texts};
@@ -11,6 +13,7 @@ use super::peer::Peer;
 use super::random;
 use super::request::Fault;
 use super::roles::Subject;
+use super::variants::{ToMake, Variants};
 
 /// One publication on its way to its receivers.
 #[derive(Debug)]
@@ -26,7 +29,27 @@ pub(super) struct Publication<'a> {
     pub(super) audience: Option<Arc<Audience>>,
     /// The session of the publisher, if it does not want its own event.
     excluded: Option<u64>,
+    /// The frame that the payload lies in, where that can be kept.
+    frame: Option<&'a Bytes>,
+    /// The payload in other encodings, as far as it is there.
+    variants: Option<&'a Variants>,
 }
+
+/// A publication that outlives the message that it came in.
+#[derive(Debug)]
+pub(super) struct OwnPublication {
+    pub(super) id: u64,
+    pub(super) topic: Arc<str>,
+    pub(super) retain: bool,
+    payload: Payload,
+    details: DictWriter,
+    audience: Option<Arc<Audience>>,
+    excluded: Option<u64>,
+}
+
+/// Above this many bytes a payload is not copied to be kept: its frame is. That of a smaller one
+/// may be a part of a block that is much larger.
+const LARGE: usize = 1 << 20;
 
 /// The options of PUBLISH that this router knows.
 #[derive(Debug)]
@@ -34,7 +57,7 @@ pub(super) struct PublishOptions {
     pub(super) acknowledge: bool,
     pub(super) exclude_me: bool,
     pub(super) disclose_me: bool,
-    retain: bool,
+    pub(super) retain: bool,
     audience: Option<Audience>,
     passthru: DictWriter,
 }
@@ -80,6 +103,41 @@ impl<'a> Publication<'a> {
             retain: options.retain,
             audience: options.audience.map(Arc::new),
             excluded,
+            frame: None,
+            variants: None,
+        }
+    }
+
+    /// About how many bytes it takes to keep it.
+    pub(super) fn size(&self) -> usize {
+        let audience = self.audience.as_ref().map_or(0, |audience| audience.size());
+        let payload = match self.frame.filter(|_| self.payload.len() > LARGE) {
+            Some(frame) => frame.len(),
+            None => self.payload.len(),
+        };
+        size_of::<OwnPublication>() + self.topic.len() + self.details.size() + payload + audience
+    }
+
+    /// Names the frame of which the payload is a part, so that it need not be copied.
+    pub(super) fn in_frame(mut self, frame: &'a Bytes) -> Self {
+        self.frame = Some(frame);
+        self
+    }
+
+    /// The same, to be kept.
+    pub(super) fn to_own(&self) -> OwnPublication {
+        let payload = match self.frame.filter(|_| self.payload.len() > LARGE) {
+            Some(frame) => Payload::from_frame(frame, self.payload),
+            None => Payload::copied(self.payload),
+        };
+        OwnPublication {
+            id: self.id,
+            topic: self.topic.into(),
+            retain: self.retain,
+            payload,
+            details: self.details.clone(),
+            audience: self.audience.clone(),
+            excluded: self.excluded,
         }
     }
 
@@ -92,6 +150,16 @@ impl<'a> Publication<'a> {
         let audience = about.map(|about| Audience { about: Some(about), ..Audience::default() });
         let options = PublishOptions { audience, ..PublishOptions::default() };
         Publication::new(topic, payload, options, None, None)
+    }
+
+    /// The payload for receivers of this encoding, none where that cannot carry it. It is an error
+    /// if it has to be made first.
+    #[inline]
+    pub(super) fn payload_in(&self, encoding: Encoding) -> Result<Option<PayloadRef<'a>>, ToMake> {
+        match self.variants {
+            Some(variants) => variants.wanted(self.payload, encoding),
+            None => Variants::NONE.wanted(self.payload, encoding),
+        }
     }
 
     /// True if `peer` may get it.
@@ -112,6 +180,61 @@ impl<'a> Publication<'a> {
             details.text("topic", self.topic);
         }
         details.finish()
+    }
+}
+
+impl OwnPublication {
+    /// The publication, as if it came just now.
+    pub(super) fn lend<'a>(&'a self, variants: &'a Variants) -> Publication<'a> {
+        Publication {
+            id: self.id,
+            topic: &self.topic,
+            payload: self.payload.as_ref(),
+            details: self.details.clone(),
+            retain: self.retain,
+            audience: self.audience.clone(),
+            excluded: self.excluded,
+            frame: Some(self.payload.frame()),
+            variants: Some(variants),
+        }
+    }
+
+    /// The payload.
+    pub(super) fn payload(&self) -> PayloadRef<'_> {
+        self.payload.as_ref()
+    }
+
+    /// As [`Publication::payload_in`].
+    pub(super) fn payload_in<'a>(
+        &'a self,
+        encoding: Encoding,
+        variants: &'a Variants,
+    ) -> Result<Option<PayloadRef<'a>>, ToMake> {
+        variants.wanted(self.payload.as_ref(), encoding)
+    }
+
+    /// True if `peer` may see it later.
+    pub(super) fn is_for(&self, peer: &Peer) -> bool {
+        self.audience.as_ref().is_none_or(|audience| audience.has(peer))
+    }
+
+    /// Details for subscriptions that match in this way.
+    pub(super) fn details_for(&self, matching: Match) -> DictWriter {
+        let mut details = self.details.clone();
+        if matching != Match::Exact {
+            details.text("topic", &self.topic);
+        }
+        details
+    }
+
+    /// About how many bytes it takes.
+    pub(super) fn size(&self) -> usize {
+        let audience = self.audience.as_ref().map_or(0, |audience| audience.size());
+        size_of::<Self>()
+            + self.topic.len()
+            + self.details.size()
+            + self.payload.frame().len()
+            + audience
     }
 }
 

@@ -7,6 +7,7 @@ use crate::protocol::message::Error;
 use crate::protocol::uri::{self, Match};
 
 use super::budget::{Budget, FLAT};
+use super::pattern::MAX_COMPONENTS;
 
 /// The reason why a message of a client is not carried out.
 #[derive(Debug, PartialEq)]
@@ -47,6 +48,11 @@ impl Refusal {
         Refusal { error: error.into(), why }
     }
 
+    /// The error's URI, and the text for people.
+    pub(super) fn parts(&self) -> (&str, &str) {
+        (&self.error, &self.why)
+    }
+
     /// For a message that cannot be passed on to whom it is for.
     pub(super) fn unsendable(error: Unsendable) -> Refusal {
         let reason = match error {
@@ -78,12 +84,15 @@ pub(super) fn is_large(payload: PayloadRef<'_>) -> bool {
     payload.len() > FLAT
 }
 
+/// The words for what the router has no memory for.
+pub(super) const NO_MEMORY: &str =
+    "the router has no memory left for this (memory_limit); try again later";
+
 /// Refuses a large payload for which the router has no memory left.
 #[inline]
 pub(super) fn check_memory(budget: &Budget, payload: PayloadRef<'_>) -> Result<(), Fault> {
     if is_large(payload) && !budget.admits(payload.len()) {
-        let why = "the router has no memory left for this (memory_limit); try again later";
-        return Err(Fault::refused(uri::UNAVAILABLE, why.to_owned()));
+        return Err(Fault::refused(uri::UNAVAILABLE, NO_MEMORY.to_owned()));
     }
     Ok(())
 }
@@ -110,7 +119,23 @@ pub(super) fn check_length(uri: &str) -> Result<(), Fault> {
 pub(super) fn check_pattern(uri: &str, matching: Match) -> Result<(), Fault> {
     check_length(uri)?;
     uri::check(uri, matching)
-        .map_err(|error| Fault::refused(uri::INVALID_URI, format!("\"{uri}\": {error}")))
+        .map_err(|error| format!("\"{uri}\": {error}"))
+        .and_then(|()| check_components(uri, matching))
+        .map_err(|why| Fault::refused(uri::INVALID_URI, why))
+}
+
+/// Refuses a wildcard of more components than can be looked for.
+#[inline]
+pub(super) fn check_components(uri: &str, matching: Match) -> Result<(), String> {
+    if matching != Match::Wildcard {
+        return Ok(());
+    }
+    match uri.split('.').count() {
+        0..=MAX_COMPONENTS => Ok(()),
+        count => {
+            Err(format!("a wildcard of {count} components; at most {MAX_COMPONENTS} are accepted"))
+        }
+    }
 }
 
 /// Checks a URI or pattern that the client defines: those that begin with "wamp." are the router's

@@ -21,7 +21,7 @@ use crate::protocol::uri::{self, Match};
 use super::mistake::{Mistake, nearest, object};
 use super::pattern::Table;
 use super::procedure::Procedure;
-use super::request::Fault;
+use super::request::{Fault, check_components};
 use super::rights::{ACTIONS, Allowed, Denied, Rights};
 
 pub(super) use super::rights::Action;
@@ -193,6 +193,7 @@ fn add_entry(table: &mut Table<Allowed>, entry: &Value) -> Result<(), Mistake> {
         Some(name) => matching(name).map_err(|mistake| mistake.within("match"))?,
     };
     uri::check(uri, matching).map_err(|error| Mistake::of("uri", format!("\"{uri}\": {error}")))?;
+    check_components(uri, matching).map_err(|why| Mistake::of("uri", why))?;
     if table.find(uri, matching).is_some() {
         return Err(Mistake::of("uri", format!("\"{uri}\" is listed twice")));
     }

@@ -1,11 +1,14 @@
 //! Testaments: what the router publishes for a session when it has ended (advanced profile,
 //! "Testament").
 
+use std::collections::VecDeque;
+
 use serde_json::{Map, Value, json};
 
-use crate::codec::{Dict, Encoding, PayloadRef};
+use crate::codec::{Dict, Encoding, Payload, PayloadRef};
 use crate::protocol::uri::{self, Match};
 
+use super::limits::Limit;
 use super::options::dict;
 use super::peer::Peer;
 use super::publication::{Publication, PublishOptions};
@@ -13,7 +16,10 @@ use super::request::{Fault, check_own_uri};
 
 /// The testaments of a session.
 #[derive(Debug, Default)]
-pub(super) struct Testaments(Vec<Testament>);
+pub(super) struct Testaments {
+    all: VecDeque<Testament>,
+    bytes: usize,
+}
 
 /// The occasion on which a testament is published. A session of this router is never detached
 /// without being destroyed, so that both kinds are published together.
@@ -23,19 +29,24 @@ enum Scope {
     Destroyed,
 }
 
+/// A publication to be made for a session.
 #[derive(Debug)]
-struct Testament {
+pub(super) struct Testament {
     scope: Scope,
     topic: String,
     options: String,
-    args: Option<String>,
-    kwargs: Option<String>,
+    payload: Payload,
 }
 
 impl Testaments {
     /// `wamp.session.add_testament`: args `[topic, args, kwargs]`, kwargs `publish_options` and
     /// `scope`.
-    pub(super) fn add(&mut self, args: &[Value], kwargs: &Map<String, Value>) -> Result<(), Fault> {
+    pub(super) fn add(
+        &mut self,
+        args: &[Value],
+        kwargs: &Map<String, Value>,
+        limit: &Limit,
+    ) -> Result<(), Fault> {
         let Some(topic) = args.first().and_then(Value::as_str) else {
             return Err(wrong("the first argument must be the topic of the testament"));
         };
@@ -55,41 +66,51 @@ impl Testaments {
         let kwargs_of =
             dict(args.get(2), "the third argument must be the testament's kwargs, a dict")?;
         let kwargs_of = kwargs_of.filter(|kwargs| !kwargs.is_empty());
-        self.0.push(Testament {
-            scope: scope(kwargs)?,
-            topic: topic.to_owned(),
-            options,
-            args: args_of,
-            kwargs: kwargs_of.map(|kwargs| json!(kwargs).to_string()),
+        let kwargs_of = kwargs_of.map(|kwargs| json!(kwargs).to_string());
+        let payload = Payload::copied(PayloadRef {
+            args: args_of.as_deref().map(str::as_bytes),
+            kwargs: kwargs_of.as_deref().map(str::as_bytes),
+            encoding: Encoding::Json,
         });
+        let scope = scope(kwargs)?;
+        let testament = Testament { scope, topic: topic.to_owned(), options, payload };
+        let bytes = self.bytes + testament.size();
+        limit.check(bytes.saturating_sub(1))?;
+        self.bytes = bytes;
+        self.all.push_back(testament);
         Ok(())
     }
 
     /// `wamp.session.flush_testaments`: tells how many are gone.
     pub(super) fn flush(&mut self, kwargs: &Map<String, Value>) -> Result<usize, Fault> {
         let scope = scope(kwargs)?;
-        let before = self.0.len();
-        self.0.retain(|testament| testament.scope != scope);
-        Ok(before - self.0.len())
+        let before = self.all.len();
+        self.all.retain(|testament| testament.scope != scope);
+        self.bytes = self.all.iter().map(Testament::size).sum();
+        Ok(before - self.all.len())
     }
 
-    /// The publications to make for `author`, in order.
-    pub(super) fn publications(
-        &self,
-        author: &Peer,
-        discloses: bool,
-    ) -> impl Iterator<Item = Publication<'_>> {
-        self.0.iter().filter_map(move |testament| {
-            let options = Dict::from_checked(testament.options.as_bytes());
-            let options = PublishOptions::read(options).ok()?;
-            let payload = PayloadRef {
-                args: testament.args.as_deref().map(str::as_bytes),
-                kwargs: testament.kwargs.as_deref().map(str::as_bytes),
-                encoding: Encoding::Json,
-            };
-            let publisher = (discloses || options.disclose_me).then_some(author);
-            Some(Publication::new(&testament.topic, payload, options, None, publisher))
-        })
+    /// The next one to be published.
+    pub(super) fn pop(&mut self) -> Option<Testament> {
+        self.all.pop_front()
+    }
+}
+
+impl Testament {
+    /// About how many bytes it takes.
+    fn size(&self) -> usize {
+        let texts = self.topic.len() + self.options.len() + self.payload.frame().len();
+        size_of::<Testament>() + texts
+    }
+
+    /// The publication to make for `author`.
+    pub(super) fn publication(&self, author: &Peer, discloses: bool) -> Option<Publication<'_>> {
+        let options = Dict::from_checked(self.options.as_bytes());
+        let options = PublishOptions::read(options).ok()?;
+        let publisher = (discloses || options.disclose_me).then_some(author);
+        let payload = self.payload.as_ref();
+        let publication = Publication::new(&self.topic, payload, options, None, publisher);
+        Some(publication.in_frame(self.payload.frame()))
     }
 }
 

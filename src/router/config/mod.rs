@@ -19,8 +19,9 @@ use crate::transport::tls::Acceptor;
 use super::RouterError;
 use super::auth::{SecretValue, Store};
 use super::budget::Budget;
-use super::gate::Limits;
+use super::gate::ConnectionLimits;
 use super::host::Dispatch;
+use super::limits::Limits;
 use super::mistake::{Mistake, unknown};
 use super::networks::Networks;
 use super::roles::Roles;
@@ -44,7 +45,7 @@ pub(super) struct Config {
     /// The largest message before a session is joined, where nobody knows yet who speaks.
     pub(super) max_unjoined_size: usize,
     /// The numbers of connections.
-    pub(super) limits: Limits,
+    pub(super) connection_limits: ConnectionLimits,
     /// The proxies that are believed.
     pub(super) trusted_proxies: Networks,
     /// The time after which a client is dropped that takes nothing of what waits for it. No key
@@ -62,6 +63,8 @@ pub(super) struct Config {
     pub(super) event_history: usize,
     /// The request ids of clients count.
     pub(super) strict_request_ids: bool,
+    /// The limits of what is kept for clients.
+    pub(super) limits: Limits,
     /// The thread on which the program is told of questions.
     pub(super) dispatch: Dispatch,
     /// The time that the program, an authenticator or an authorizer may take to answer.
@@ -84,7 +87,7 @@ impl Default for Config {
             budget: Budget::new(1 << 30),
             message_timeout: Duration::from_secs(60),
             max_unjoined_size: 64 * 1024,
-            limits: Limits::default(),
+            connection_limits: ConnectionLimits::default(),
             trusted_proxies: Networks::default(),
             write_timeout: Duration::from_secs(60),
             disclose_caller: false,
@@ -93,6 +96,7 @@ impl Default for Config {
             deflate: None,
             event_history: 0,
             strict_request_ids: true,
+            limits: Limits::default(),
             dispatch: Dispatch::Thread,
             question_timeout: Duration::from_secs(10),
             max_questions: 1000,

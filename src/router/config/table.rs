@@ -93,7 +93,8 @@ pub(super) const TABLE: &[Spec] = &[
                connection counts. Others are turned away: with HTTP status 503, or RawSocket's \
                error 4.",
         set: |config, value| {
-            count(value, 1, "connections").map(|number| config.limits.connections = number)
+            count(value, 1, "connections")
+                .map(|number| config.connection_limits.connections = number)
         },
     },
     Spec {
@@ -104,7 +105,8 @@ pub(super) const TABLE: &[Spec] = &[
                the addresses of this machine (127.0.0.0/8, ::1) and trusted proxies themselves \
                are exempt.",
         set: |config, value| {
-            count(value, 1, "connections").map(|number| config.limits.per_address = number)
+            count(value, 1, "connections")
+                .map(|number| config.connection_limits.per_address = number)
         },
     },
     Spec {
@@ -115,7 +117,8 @@ pub(super) const TABLE: &[Spec] = &[
                may have a quarter. Beyond it nobody is turned away: instead, the oldest one is \
                dropped of the address that has the most.",
         set: |config, value| {
-            count(value, 1, "connections").map(|number| config.limits.handshakes = number)
+            count(value, 1, "connections")
+                .map(|number| config.connection_limits.handshakes = number)
         },
     },
     Spec {
@@ -174,7 +177,8 @@ pub(super) const TABLE: &[Spec] = &[
         name: "event_history",
         kind: "integer",
         default: "0",
-        text: "The number of past publications that each realm keeps, up to 64 MiB of them.",
+        text: "The number of past publications that each realm keeps, up to \
+               `max_history_bytes`.",
         set: |config, value| {
             count(value, 0, "publications").map(|number| config.event_history = number)
         },
@@ -186,6 +190,92 @@ pub(super) const TABLE: &[Spec] = &[
         text: "Request ids count from 1 without a gap; with false a client may use any that no \
                call of its own has.",
         set: |config, value| flag(value).map(|strict| config.strict_request_ids = strict),
+    },
+    Spec {
+        name: "max_subscriptions",
+        kind: "integer",
+        default: "100000",
+        text: "The number of subscriptions of one session.",
+        set: |config, value| {
+            count(value, 0, "subscriptions").map(|most| config.limits.max_subscriptions.set(most))
+        },
+    },
+    Spec {
+        name: "max_patterns",
+        kind: "integer",
+        default: "1000",
+        text: "The number of patterns (`match` prefix or wildcard) among the \
+               subscriptions of one session, and among its registrations.",
+        set: |config, value| {
+            count(value, 0, "patterns").map(|most| config.limits.max_patterns.set(most))
+        },
+    },
+    Spec {
+        name: "max_registrations",
+        kind: "integer",
+        default: "100000",
+        text: "The number of registrations of one session.",
+        set: |config, value| {
+            count(value, 0, "registrations").map(|most| config.limits.max_registrations.set(most))
+        },
+    },
+    Spec {
+        name: "max_pending_calls",
+        kind: "integer",
+        default: "100000",
+        text: "The number of calls that may wait for their answers, of one caller, and at \
+               one callee.",
+        set: |config, value| {
+            count(value, 1, "calls").map(|most| config.limits.max_pending_calls.set(most))
+        },
+    },
+    Spec {
+        name: "max_testament_bytes",
+        kind: "integer (bytes)",
+        default: "1 MiB",
+        text: "The size of all testaments of one session.",
+        set: |config, value| {
+            count(value, 0, "bytes").map(|most| config.limits.max_testament_bytes.set(most))
+        },
+    },
+    Spec {
+        name: "max_retained_topics",
+        kind: "integer",
+        default: "100000",
+        text: "The number of topics of a realm that have a retained event. Where there is \
+               no room for another one, the oldest goes; 0 refuses them.",
+        set: |config, value| {
+            count(value, 0, "topics").map(|most| config.limits.max_retained_topics.set(most))
+        },
+    },
+    Spec {
+        name: "max_retained_bytes",
+        kind: "integer (bytes)",
+        default: "64 MiB",
+        text: "The size of all retained events of a realm. The oldest go, as above; an \
+               event that is larger than that is refused.",
+        set: |config, value| {
+            count(value, 0, "bytes").map(|most| config.limits.max_retained_bytes.set(most))
+        },
+    },
+    Spec {
+        name: "max_history_bytes",
+        kind: "integer (bytes)",
+        default: "64 MiB",
+        text: "The size of all past events that a realm keeps with `event_history`. The \
+               oldest go.",
+        set: |config, value| {
+            count(value, 0, "bytes").map(|most| config.limits.max_history_bytes.set(most))
+        },
+    },
+    Spec {
+        name: "max_realms",
+        kind: "integer",
+        default: "10000",
+        text: "The number of realms that are made on demand, without `realms`, at a time.",
+        set: |config, value| {
+            count(value, 1, "realms").map(|most| config.limits.max_realms.set(most))
+        },
     },
     Spec {
         name: "dispatch",

@@ -15,9 +15,22 @@ fn every_key_is_read() {
                 "message_timeout": 7, "max_unjoined_size": 1024, "max_connections": 5,
                 "max_connections_per_address": 3, "max_handshakes": 4,
                 "trusted_proxies": ["10.0.0.0/8"],
-                "strict_request_ids": false, "dispatch": "inline", "question_timeout": 2.5,
+                "strict_request_ids": false, "max_subscriptions": 1, "max_patterns": 2,
+                "max_registrations": 3, "max_pending_calls": 4, "max_testament_bytes": 5,
+                "max_retained_topics": 6, "max_retained_bytes": 7, "max_history_bytes": 8,
+                "max_realms": 9, "dispatch": "inline", "question_timeout": 2.5,
                 "max_questions": 7}"#,
     ));
+    let mut limits = Limits::default();
+    limits.max_subscriptions.set(1);
+    limits.max_patterns.set(2);
+    limits.max_registrations.set(3);
+    limits.max_pending_calls.set(4);
+    limits.max_testament_bytes.set(5);
+    limits.max_retained_topics.set(6);
+    limits.max_retained_bytes.set(7);
+    limits.max_history_bytes.set(8);
+    limits.max_realms.set(9);
     let expected = Config {
         realms: Some(vec!["realm1".to_owned()]),
         hello_timeout: Duration::from_millis(500),
@@ -26,7 +39,7 @@ fn every_key_is_read() {
         budget: Budget::new(2_097_152),
         message_timeout: Duration::from_secs(7),
         max_unjoined_size: 1024,
-        limits: Limits { connections: 5, per_address: 3, handshakes: 4 },
+        connection_limits: ConnectionLimits { connections: 5, per_address: 3, handshakes: 4 },
         trusted_proxies: Networks::parse(["10.0.0.0/8"].into_iter()).unwrap(),
         write_timeout: Duration::from_secs(60),
         disclose_caller: true,
@@ -35,6 +48,7 @@ fn every_key_is_read() {
         deflate: Some(DeflateOptions { level: 1, ..DeflateOptions::default() }),
         event_history: 10,
         strict_request_ids: false,
+        limits,
         dispatch: Dispatch::Inline,
         question_timeout: Duration::from_millis(2500),
         max_questions: 7,

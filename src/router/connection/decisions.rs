@@ -8,7 +8,8 @@ use bytes::Bytes;
 
 use super::super::authorization::{Authorization, Decision};
 use super::super::rulings::Inquiry;
-use super::{Connection, Phase, TURN_BYTES, TURN_MESSAGES};
+use super::reading::{TURN_BYTES, TURN_MESSAGES};
+use super::{Connection, Phase};
 
 /// A decision on its way.
 pub(super) type Asking = Pin<Box<dyn Future<Output = Decision> + Send>>;
@@ -38,7 +39,9 @@ impl Connection<'_> {
             session.rule(inquiry, ruling, keep);
             was_full |= self.has_enough();
             self.asking = None;
-            self.route();
+            if !self.route() {
+                return true;
+            }
         }
         was_full && !self.hung_up
     }

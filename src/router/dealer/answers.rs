@@ -11,6 +11,7 @@ use crate::protocol::uri;
 use super::super::options::passthru;
 use super::super::peer::{Peer, WakeList};
 use super::super::request::Refusal;
+use super::super::variants::Variants;
 use super::calls::later;
 use super::{Dealer, PROGRESS, Pending};
 
@@ -25,14 +26,15 @@ impl Dealer {
     ) -> Result<(), CodecError> {
         if message.options.is_empty() {
             if let Some(pending) = self.answered(from.id(), message.request) {
-                pending.result(message, Dict::EMPTY, wakes);
+                pending.result(message, Dict::EMPTY, &self.prepared.variants, wakes);
             }
             return Ok(());
         }
         if message.options.bool("progress")?.unwrap_or(false) {
             self.progress(from, message, wakes);
         } else if let Some(pending) = self.answered(from.id(), message.request) {
-            pending.result(message, passthru(message.options).finish().dict(), wakes);
+            let details = passthru(message.options).finish();
+            pending.result(message, details.dict(), &self.prepared.variants, wakes);
         }
         Ok(())
     }
@@ -58,7 +60,7 @@ impl Dealer {
             request: pending.request,
             details: details.dict(),
             error: message.error.as_ref().into(),
-            payload: message.payload,
+            payload: self.prepared.variants.of(message.payload, pending.caller.encoding()),
         };
         if pending.caller.try_send(wakes, |out| answer.write(out)).is_err() {
             // The URI tells more than what else could be said.
@@ -87,10 +89,10 @@ impl Dealer {
         }
         let mut details = passthru(message.options);
         let passed_on = if details.is_empty() {
-            pending.result(message, Dict::from_checked(PROGRESS), wakes)
+            pending.result(message, Dict::from_checked(PROGRESS), &self.prepared.variants, wakes)
         } else {
             details.flag("progress");
-            pending.result(message, details.finish().dict(), wakes)
+            pending.result(message, details.finish().dict(), &self.prepared.variants, wakes)
         };
         if !passed_on {
             own.interrupt(message.request, CancelMode::KillNoWait, uri::CANCELED, wakes);
@@ -111,8 +113,15 @@ impl Dealer {
 
 impl Pending {
     /// False if the caller had to be sent an ERROR instead, which ends the call for it.
-    fn result(&self, message: &Yield<'_>, details: Dict<'_>, wakes: &mut WakeList) -> bool {
-        let answer = CallResult { request: self.request, details, payload: message.payload };
+    fn result(
+        &self,
+        message: &Yield<'_>,
+        details: Dict<'_>,
+        variants: &Variants,
+        wakes: &mut WakeList,
+    ) -> bool {
+        let payload = variants.of(message.payload, self.caller.encoding());
+        let answer = CallResult { request: self.request, details, payload };
         let sent = self.caller.try_send(wakes, |out| answer.write(out));
         if let Err(error) = sent {
             self.refuse(error, wakes);

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::codec::{Dict, Encoding, Out, PayloadRef, Unsendable, WrittenDict};
+use crate::codec::{Dict, Encoding, Out, PayloadRef, WrittenDict};
 use crate::protocol::CancelMode;
 use crate::protocol::ids::IdMap;
 use crate::protocol::message::{Call, Cancel, Invocation, code};
 use crate::protocol::uri::{self, Match};
 
+use super::super::limits::Limits;
 use super::super::options::{flag, text};
 use super::super::peer::{Peer, WakeList};
 use super::super::request::{Fault, Refusal, check_uri};
+use super::super::turn::{ACT, UNITS};
+use super::super::variants::Variants;
 use super::options::{CallOptions, Invoke};
 use super::{
     Callee, Dealer, Extra, InvocationKey, PROGRESS, PeerCalls, Pending, Procedure,
@@ -48,7 +51,8 @@ impl Dealer {
         if self.registrations.has_patterns() {
             check_uri(&message.procedure)?;
         }
-        let Some(entry) = self.registrations.best_mut(&message.procedure) else {
+        let place = self.prepared.place;
+        let Some(entry) = self.registrations.best_mut_from(&message.procedure, place) else {
             check_uri(&message.procedure)?;
             let why = format!("nobody has registered \"{}\"", message.procedure);
             return Err(Fault::refused(uri::NO_SUCH_PROCEDURE, why));
@@ -67,10 +71,11 @@ impl Dealer {
             let limit = Duration::from_millis(options.timeout);
             (limit, later(Instant::now(), limit))
         });
-        let asking = Asking { from, message, options, limit, tried: Vec::new() };
-        let sent = ask(entry, index, asking, &mut self.peers, self.disclose, wakes);
+        let variants = &self.prepared.variants;
+        let asking = Asking { from, message, variants, options, limit, tried: Vec::new() };
+        let sent = ask(entry, index, asking, &mut self.peers, (self.disclose, &self.limits), wakes);
         if let Err((key, error)) = sent {
-            self.fail_call(&key, &Refusal::unsendable(error), wakes);
+            self.fail_call(&key, &error, wakes);
         }
         Ok(limit.map(|(_, due)| due))
     }
@@ -118,7 +123,7 @@ impl Dealer {
                 request: key.invocation,
                 registration: extra.registration,
                 details: if more { Dict::from_checked(PROGRESS) } else { Dict::EMPTY },
-                payload: message.payload,
+                payload: self.prepared.variants.of(message.payload, callee.peer.encoding()),
             };
             let sent = callee.peer.try_send(wakes, |out| part.write(out));
             sent.map_err(Refusal::unsendable)
@@ -155,19 +160,26 @@ impl Dealer {
         Ok(())
     }
 
-    /// Ends all calls of a client that is about to be told GOODBYE.
-    pub(in crate::router) fn cancel_all(&mut self, from: &Arc<Peer>, wakes: &mut WakeList) {
+    /// Ends the calls of a client that is about to be told GOODBYE; true if there are more than fit
+    /// into a turn.
+    pub(in crate::router) fn cancel_some(
+        &mut self,
+        from: &Arc<Peer>,
+        wakes: &mut WakeList,
+    ) -> bool {
         let Some(own) = self.peers.get(&from.id()) else {
-            return;
+            return false;
         };
-        let calls: Vec<InvocationKey> = own.calls.values().copied().collect();
+        let most = UNITS / ACT;
+        let calls: Vec<InvocationKey> = own.calls.values().take(most).copied().collect();
         let why = Refusal::new(uri::CANCELED, "the router has ended the session".to_owned());
-        for key in calls {
+        for key in &calls {
             if let Some(callee) = self.peers.get(&key.callee) {
                 callee.interrupt(key.invocation, CancelMode::KillNoWait, uri::CANCELED, wakes);
             }
-            self.fail_call(&key, &why, wakes);
+            self.fail_call(key, &why, wakes);
         }
+        calls.len() == most
     }
 
     /// Ends the call whose time is over, or tells until when it has been given more, as each
@@ -232,15 +244,25 @@ impl Dealer {
         {
             question.tried.push(callee);
             let message = question.message(request);
-            if let Some(entry) = self.registrations.by_id_mut(registration)
+            if question.tried.len() < MOST_TRIED
+                && let Some(entry) = self.registrations.by_id_mut(registration)
                 && let Some(index) = entry.value.choose(&question.tried)
                 && let Ok(options) = CallOptions::read(message.options)
             {
                 let tried = question.tried.clone();
-                let asking = Asking { from: &caller, message: &message, options, limit, tried };
-                let sent = ask(entry, index, asking, &mut self.peers, self.disclose, wakes);
+                let variants = Variants::NONE;
+                let (from, message) = (&caller, &message);
+                let asking = Asking { from, message, variants, options, limit, tried };
+                let sent = ask(
+                    entry,
+                    index,
+                    asking,
+                    &mut self.peers,
+                    (self.disclose, &self.limits),
+                    wakes,
+                );
                 if let Err((key, error)) = sent {
-                    self.fail_call(&key, &Refusal::unsendable(error), wakes);
+                    self.fail_call(&key, &error, wakes);
                 }
                 return;
             }
@@ -250,10 +272,19 @@ impl Dealer {
     }
 }
 
+/// The number of callees that one call is sent to, one after the other: each callee is looked for
+/// among them.
+const MOST_TRIED: usize = 64;
+
+/// The bytes of a payload that is kept for the case that another callee has to be asked.
+const MOST_KEPT: usize = 1 << 20;
+
 /// The question for a callee.
 struct Asking<'a> {
     from: &'a Arc<Peer>,
     message: &'a Call<'a>,
+    /// The payload in other encodings.
+    variants: &'a Variants,
     options: CallOptions,
     limit: Option<(Duration, Instant)>,
     /// The callees that were asked before and are unavailable.
@@ -267,17 +298,19 @@ fn ask(
     index: usize,
     asking: Asking<'_>,
     peers: &mut IdMap<PeerCalls>,
-    disclose: bool,
+    (disclose, limits): (bool, &Limits),
     wakes: &mut WakeList,
-) -> Result<(), (InvocationKey, Unsendable)> {
-    let Asking { from, message, options, limit, tried } = asking;
+) -> Result<(), (InvocationKey, Refusal)> {
+    let Asking { from, message, variants, options, limit, tried } = asking;
     let (registration, others) = (entry.id, entry.value.callees.len() - 1);
     let procedure = (entry.matching != Match::Exact).then_some(&*message.procedure);
     let callee = &mut entry.value.callees[index];
     let counted = callee.concurrency.is_some();
     callee.running += u64::from(counted);
-    let reroutable =
-        others > tried.len() && !options.progress && callee.peer.identity().features.call_reroute;
+    let reroutable = others > tried.len()
+        && !options.progress
+        && callee.peer.identity().features.call_reroute
+        && message.payload.len() <= MOST_KEPT;
     let needed = counted || options.progress || limit.is_some() || reroutable;
     let extra = needed.then(|| {
         let question = reroutable.then(|| Question::keep(message, tried));
@@ -291,8 +324,14 @@ fn ask(
     let pending =
         Pending { caller: from.clone(), request: message.request, progress, killed: false, extra };
     theirs.invocations.insert(invocation, pending);
+    let most = limits.max_pending_calls.most();
     let call = InvocationKey { callee: callee.peer.id(), invocation };
-    peer_calls(peers, from).calls.insert(message.request, call);
+    let theirs_are_many = theirs.invocations.len() > most;
+    let ours = peer_calls(peers, from);
+    ours.calls.insert(message.request, call);
+    if theirs_are_many || ours.calls.len() > most {
+        return Err((call, limits.max_pending_calls.exceeded()));
+    }
 
     let details = callee.details(from, options, procedure, disclose);
     let question = Invocation {
@@ -303,11 +342,11 @@ fn ask(
             None if progress => Dict::from_checked(RECEIVE_PROGRESS),
             None => Dict::EMPTY,
         },
-        payload: message.payload,
+        payload: variants.of(message.payload, callee.peer.encoding()),
     };
     callee.peer.try_send(wakes, |out| question.write(out)).map_err(|error| {
         let key = InvocationKey { callee: callee.peer.id(), invocation };
-        (key, error)
+        (key, Refusal::unsendable(error))
     })
 }
 
@@ -350,7 +389,8 @@ impl Callee {
     }
 
     fn is_free(&self) -> bool {
-        self.concurrency.is_none_or(|limit| self.running < limit)
+        // Its registrations may take more than one turn to go.
+        !self.peer.has_left() && self.concurrency.is_none_or(|limit| self.running < limit)
     }
 }
 

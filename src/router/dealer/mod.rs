@@ -6,6 +6,7 @@
 //! * here: registrations, and what a session that leaves leaves behind.
 //! * [`calls`]: CALL on its way to a callee, CANCEL, and time limits.
 //! * [`answers`]: YIELD and ERROR on their way back.
+//! * `prepared`: what can be done for a message before it is carried out.
 //! * `ended_inputs`: the calls that have ended while more of their input may be on its way.
 //! * [`options`]: the options of CALL and REGISTER.
 //!
@@ -25,8 +26,9 @@ mod answers;
 mod calls;
 mod ended_inputs;
 mod options;
+mod prepared;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,15 +38,18 @@ use crate::protocol::ids::IdMap;
 use crate::protocol::message::{Interrupt, Register, Registered, Unregister, Unregistered, code};
 use crate::protocol::uri::{self, Match};
 
+use super::limits::Limits;
 use super::meta_event::{MetaEvent, registration_details};
 use super::pattern::{Entry, Table};
 use super::peer::{Peer, WakeList};
 use super::request::{Fault, Refusal, check_own_uri};
 use super::roles::{Action, Kind};
+use super::turn::Turn;
 
 use ended_inputs::EndedInputs;
 pub(super) use options::Invoke;
 use options::RegisterOptions;
+pub(super) use prepared::Prepared;
 
 /// All registrations and running calls of a realm.
 #[derive(Debug, Default)]
@@ -56,6 +61,9 @@ pub(super) struct Dealer {
     disclose: bool,
     /// The news for the meta topics, for [`super::realm`] to publish.
     pub(super) meta_events: Vec<MetaEvent>,
+    limits: Limits,
+    /// The things that were done beforehand for the present message.
+    pub(super) prepared: Prepared,
 }
 
 /// The callees of a procedure.
@@ -88,6 +96,8 @@ struct PeerCalls {
     peer: Arc<Peer>,
     /// Its registrations.
     registrations: IdMap<()>,
+    /// The number of those that are patterns.
+    patterns: usize,
     /// The invocations that it has not yet answered.
     invocations: IdMap<Pending>,
     last_invocation: u64,
@@ -96,6 +106,15 @@ struct PeerCalls {
     calls: HashMap<u64, InvocationKey>,
     /// Its calls in several parts that ended before their last part came.
     ended_inputs: EndedInputs,
+}
+
+/// A session that has left, with what is still to be removed.
+#[derive(Debug)]
+pub(super) struct Leaving {
+    session: u64,
+    registrations: hash_map::IntoIter<u64, ()>,
+    calls: hash_map::IntoIter<u64, InvocationKey>,
+    invocations: hash_map::IntoIter<u64, Pending>,
 }
 
 /// A call that waits for the callee's answer.
@@ -132,8 +151,8 @@ struct InvocationKey {
 
 impl Dealer {
     /// A dealer that discloses all callers, or those only that want it.
-    pub(super) fn new(disclose: bool) -> Dealer {
-        Dealer { disclose, ..Dealer::default() }
+    pub(super) fn new(disclose: bool, limits: Limits) -> Dealer {
+        Dealer { disclose, limits, ..Dealer::default() }
     }
 
     /// REGISTER
@@ -147,9 +166,11 @@ impl Dealer {
         check_own_uri(&message.procedure, options.matching)?;
         let permissions = &from.identity().permissions;
         permissions.check_all(Action::Register, &message.procedure, options.matching)?;
+        peer_calls(&mut self.peers, from).check(options.matching, &self.limits)?;
         if options.force_reregister {
             self.evict(&message.procedure, &options, wakes);
         }
+        let own = peer_calls(&mut self.peers, from);
         let callee = Callee {
             peer: from.clone(),
             concurrency: options.concurrency,
@@ -159,6 +180,11 @@ impl Dealer {
         };
         let (entry, created) =
             match self.registrations.find_mut(&message.procedure, options.matching) {
+                Some(entry) if own.registrations.contains_key(&entry.id) => {
+                    let what = &message.procedure;
+                    let why = format!("\"{what}\" is registered already by this very session");
+                    return Err(Fault::refused(uri::PROCEDURE_ALREADY_EXISTS, why));
+                }
                 Some(entry) => {
                     entry.value.admit(callee, options.invoke).map_err(|why| {
                         let why = format!("\"{}\" is registered already{why}", message.procedure);
@@ -172,7 +198,8 @@ impl Dealer {
                     (self.registrations.insert(&message.procedure, options.matching, value), true)
                 }
             };
-        peer_calls(&mut self.peers, from).registrations.insert(entry.id, ());
+        own.registrations.insert(entry.id, ());
+        own.patterns += usize::from(entry.matching != Match::Exact);
         let answer = Registered { request: message.request, registration: entry.id };
         from.send(wakes, |out| answer.write(out));
         if created {
@@ -196,7 +223,7 @@ impl Dealer {
     ) -> Result<(), Fault> {
         let id = message.registration;
         let own = self.peers.get_mut(&from.id());
-        if own.and_then(|own| own.registrations.remove(&id)).is_none() {
+        if !own.is_some_and(|own| own.disown(id, &self.registrations)) {
             let why = format!("this session has no registration {id}");
             return Err(Fault::refused(uri::NO_SUCH_REGISTRATION, why));
         }
@@ -217,41 +244,50 @@ impl Dealer {
         let Some(own) = self.peers.get_mut(&callee) else {
             return false;
         };
-        if own.registrations.remove(&id).is_none() {
+        if !own.disown(id, &self.registrations) {
             return false;
         }
-        if own.peer.identity().features.registration_revocation {
-            let mut details = DictWriter::default();
-            details.uint("registration", id).text("reason", reason);
-            let details = details.finish();
-            let revoked = Unregistered { request: 0, details: Some(details.dict()) };
-            own.peer.send(wakes, |out| revoked.write(out));
-        }
+        own.tell_revoked(id, reason, wakes);
         self.remove(callee, id);
         true
     }
 
-    /// Removes a session: those who wait for its answers get an ERROR, and what others still do for
-    /// it is interrupted and will be ignored.
-    pub(super) fn leave(&mut self, from: &Arc<Peer>, wakes: &mut WakeList) {
-        let Some(own) = self.peers.remove(&from.id()) else {
-            return;
-        };
-        for id in own.registrations.keys() {
-            self.remove(from.id(), *id);
+    /// Lets go of a session, and gives what is still to be removed of it.
+    pub(super) fn leave(&mut self, from: &Arc<Peer>) -> Option<Leaving> {
+        let own = self.peers.remove(&from.id())?;
+        Some(Leaving {
+            session: from.id(),
+            registrations: own.registrations.into_iter(),
+            calls: own.calls.into_iter(),
+            invocations: own.invocations.into_iter(),
+        })
+    }
+
+    /// Removes one thing of a session that has left; false if there is none. Who waits for its
+    /// answer gets an ERROR, and what others still do for it is interrupted and will be ignored.
+    pub(super) fn leave_one(
+        &mut self,
+        own: &mut Leaving,
+        wakes: &mut WakeList,
+        turn: &mut Turn,
+    ) -> bool {
+        if let Some((id, ())) = own.registrations.next() {
+            let callees = self.registrations.by_id(id).map(|entry| entry.value.callees.len());
+            turn.spend(callees.unwrap_or_default() / CALLEES);
+            self.remove(own.session, id);
+        } else if let Some((_, call)) = own.calls.next() {
+            self.cancel_invocation(&call, uri::CANCELED, wakes);
+        } else if let Some((_, pending)) = own.invocations.next() {
+            if let Some(caller) = self.peers.get_mut(&pending.caller.id()) {
+                caller.remove_call(&pending);
+                let gone = Refusal::new(uri::CANCELED, "the callee has left".to_owned());
+                let answer = |out: &mut Out<'_>| gone.write(code::CALL, pending.request, out);
+                pending.caller.send(wakes, answer);
+            }
+        } else {
+            return false;
         }
-        for call in own.calls.values() {
-            self.cancel_invocation(call, uri::CANCELED, wakes);
-        }
-        let gone = Refusal::new(uri::CANCELED, "the callee has left".to_owned());
-        for pending in own.invocations.values() {
-            let Some(caller) = self.peers.get_mut(&pending.caller.id()) else {
-                continue;
-            };
-            caller.remove_call(pending);
-            let answer = |out: &mut Out<'_>| gone.write(code::CALL, pending.request, out);
-            pending.caller.send(wakes, answer);
-        }
+        true
     }
 
     /// True if the session has registered this very procedure.
@@ -278,10 +314,24 @@ impl Dealer {
             return;
         };
         let id = entry.id;
-        let callees: Vec<u64> = entry.value.callees.iter().map(|callee| callee.peer.id()).collect();
-        for callee in callees {
-            self.revoke(callee, id, uri::UNREGISTERED, wakes);
+        let Some(entry) = self.registrations.remove(id) else {
+            return;
+        };
+        let mut tell = |topic, callee: u64| {
+            let event = MetaEvent::changed(topic, callee, id);
+            self.meta_events.push(event.about(Kind::Procedure, &entry));
+        };
+        let mut last = 0;
+        for callee in &entry.value.callees {
+            last = callee.peer.id();
+            if let Some(own) = self.peers.get_mut(&last) {
+                own.registrations.remove(&id);
+                own.patterns -= usize::from(entry.matching != Match::Exact);
+                own.tell_revoked(id, uri::UNREGISTERED, wakes);
+            }
+            tell("wamp.registration.on_unregister", last);
         }
+        tell("wamp.registration.on_delete", last);
     }
 
     /// Takes a callee off a registration, and the registration with the last one.
@@ -338,9 +388,6 @@ impl Registration {
             let (theirs, ours) = (self.invoke.name(), invoke.name());
             return Err(format!(" with \"invoke\": \"{theirs}\", which is not \"{ours}\""));
         }
-        if self.callees.iter().any(|other| other.peer.id() == callee.peer.id()) {
-            return Err(" by this very session".to_owned());
-        }
         self.callees.push(callee);
         Ok(())
     }
@@ -351,11 +398,39 @@ impl PeerCalls {
         PeerCalls {
             peer,
             registrations: IdMap::default(),
+            patterns: 0,
             invocations: IdMap::default(),
             last_invocation: 0,
             calls: HashMap::new(),
             ended_inputs: EndedInputs::default(),
         }
+    }
+
+    /// Refuses one more registration than a session may have.
+    fn check(&self, matching: Match, limits: &Limits) -> Result<(), Refusal> {
+        limits.max_registrations.check(self.registrations.len())?;
+        if matching == Match::Exact { Ok(()) } else { limits.max_patterns.check(self.patterns) }
+    }
+
+    /// Lets go of one of its registrations; false if it has none such.
+    fn disown(&mut self, id: u64, registrations: &Table<Registration>) -> bool {
+        let entry = registrations.by_id(id);
+        let is_pattern = entry.is_some_and(|entry| entry.matching != Match::Exact);
+        let had = self.registrations.remove(&id).is_some();
+        self.patterns -= usize::from(had && is_pattern);
+        had
+    }
+
+    /// Tells it that a registration has ended.
+    fn tell_revoked(&self, id: u64, reason: &str, wakes: &mut WakeList) {
+        if !self.peer.identity().features.registration_revocation {
+            return;
+        }
+        let mut details = DictWriter::default();
+        details.uint("registration", id).text("reason", reason);
+        let details = details.finish();
+        let revoked = Unregistered { request: 0, details: Some(details.dict()) };
+        self.peer.send(wakes, |out| revoked.write(out));
     }
 
     /// Tells the callee that an answer is not wanted any more; false if it would not understand.
@@ -391,6 +466,9 @@ impl PeerCalls {
 fn peer_calls<'a>(peers: &'a mut IdMap<PeerCalls>, peer: &Arc<Peer>) -> &'a mut PeerCalls {
     peers.entry(peer.id()).or_insert_with(|| PeerCalls::new(peer.clone()))
 }
+
+/// The number of callees of one registration that are looked at in one unit of a turn.
+const CALLEES: usize = 50;
 
 /// A details dict that says `progress` or `receive_progress`.
 const PROGRESS: &[u8] = br#"{"progress":true}"#;

@@ -4,9 +4,11 @@
 //!
 //! The meta *topics* are in [`super::meta_event`].
 //!
+//! * `listing` has what takes more than one turn.
 //! * `sessions` has `wamp.session.*`.
 //! * `tables` has `wamp.registration.*` and `wamp.subscription.*`.
 
+mod listing;
 mod sessions;
 mod tables;
 
@@ -15,16 +17,20 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::codec::transcode::to_json_without_ext;
-use crate::codec::{Dict, Encoding, PayloadRef};
-use crate::protocol::message::{Call, CallResult};
+use crate::codec::{Encoding, PayloadRef};
+use crate::protocol::message::Call;
 use crate::protocol::uri;
 
 use super::options::whole;
 use super::pattern::Entry;
 use super::peer::{Peer, WakeList};
-use super::realm::State;
-use super::request::{Fault, Refusal};
+use super::realm::{Rest, State};
+use super::request::Fault;
 use super::roles::Kind;
+use super::turn::Turn;
+
+pub(super) use listing::Listing;
+use listing::Work;
 
 pub(super) use sessions::session_details;
 
@@ -44,6 +50,13 @@ enum Answer {
     List(Vec<u8>),
 }
 
+/// The result of a question.
+enum Outcome {
+    Answer(Answer),
+    /// The answer takes some work.
+    Work(Work),
+}
+
 impl State {
     /// A CALL for one of the router's own procedures.
     pub(super) fn call_meta(
@@ -51,10 +64,11 @@ impl State {
         from: &Arc<Peer>,
         message: &Call<'_>,
         wakes: &mut WakeList,
+        turn: &mut Turn,
     ) -> Result<(), Fault> {
         let question = Question::read(from, message)?;
         let answer = match message.procedure.split('.').nth(1) {
-            Some("session") => self.session_meta(&message.procedure, &question, wakes)?,
+            Some("session") => self.session_meta(&message.procedure, &question)?,
             Some("registration") => self.registration_meta(&message.procedure, &question, wakes)?,
             Some("subscription") => self.subscription_meta(&message.procedure, &question, wakes)?,
             _ => None,
@@ -63,17 +77,21 @@ impl State {
             let why = format!("this router has no procedure \"{}\"", message.procedure);
             return Err(Fault::refused(uri::NO_SUCH_PROCEDURE, why));
         };
-        let args = match answer {
-            Answer::One(value) => format!("[{value}]").into_bytes(),
-            Answer::List(list) => list,
-        };
-        let result = CallResult {
-            request: message.request,
-            details: Dict::EMPTY,
-            payload: PayloadRef { args: Some(&args), ..PayloadRef::NONE },
-        };
-        let sent = from.try_send(wakes, |out| result.write(out));
-        sent.map_err(|error| Fault::Refused(Refusal::unsendable(error)))
+        let request = message.request;
+        match answer {
+            Outcome::Answer(answer) => answer.send(from, request, wakes),
+            Outcome::Work(work) => {
+                let asker = from.clone();
+                let mut listing = Listing { asker, request, work, is_complete: false };
+                while !listing.go_on(self, wakes, turn) {
+                    if turn.is_over() || listing.is_complete || self.has_rest() {
+                        self.rest.push_back(Rest::Listing(Box::new(listing)));
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -146,6 +164,10 @@ fn json(part: &[u8], encoding: Encoding, levels: usize) -> Result<Value, Fault> 
     serde_json::from_slice(&text).map_err(|error| broken(&error))
 }
 
-fn one(value: impl Into<Value>) -> Result<Option<Answer>, Fault> {
-    Ok(Some(Answer::One(value.into())))
+fn one(value: impl Into<Value>) -> Result<Option<Outcome>, Fault> {
+    Ok(Some(Outcome::Answer(Answer::One(value.into()))))
+}
+
+fn work(work: Work) -> Result<Option<Outcome>, Fault> {
+    Ok(Some(Outcome::Work(work)))
 }

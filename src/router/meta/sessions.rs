@@ -3,11 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use super::super::options;
-use super::super::peer::{Peer, WakeList};
+use super::super::peer::Peer;
 use super::super::realm::State;
 use super::super::request::{Fault, check_length, check_uri};
 use super::super::roles::Action;
-use super::{ADD_TESTAMENT, Answer, Question, one};
+use super::listing::{Form, Kill, Who, Work};
+use super::{ADD_TESTAMENT, Outcome, Question, one, work};
 use crate::protocol::uri;
 
 impl State {
@@ -15,11 +16,10 @@ impl State {
         &mut self,
         procedure: &str,
         question: &Question<'_>,
-        wakes: &mut WakeList,
-    ) -> Result<Option<Answer>, Fault> {
+    ) -> Result<Option<Outcome>, Fault> {
         match procedure {
-            "wamp.session.count" => one(self.sessions_of(question)?.len()),
-            "wamp.session.list" => one(self.sessions_of(question)?),
+            "wamp.session.count" => work(sessions(question, Form::Count)?),
+            "wamp.session.list" => work(sessions(question, Form::List)?),
             "wamp.session.get" => {
                 let id = question.id(0, "a session id")?;
                 let member = self.sessions.get(&id).ok_or_else(|| no_such_session(id))?;
@@ -27,37 +27,28 @@ impl State {
             }
             "wamp.session.kill" => {
                 let id = question.id(0, "a session id")?;
-                let others = self.others(question, |peer| peer.id() == id);
-                if others.is_empty() {
+                if id == question.from.id() || !self.sessions.contains_key(&id) {
                     return Err(no_such_session(id));
                 }
-                self.kill(&others, question, wakes)?;
-                one(Value::Null)
+                work(kill(question, Who::Session(id), Form::Nothing)?)
             }
             "wamp.session.kill_by_authid" => {
-                let authid = question.text(0, "an authid")?;
-                let others = self.others(question, |peer| peer.identity().authid == authid);
-                self.kill(&others, question, wakes)?;
-                one(others)
+                let authid = question.text(0, "an authid")?.to_owned();
+                work(kill(question, Who::Authid(authid), Form::List)?)
             }
             "wamp.session.kill_by_authrole" => {
-                let authrole = question.text(0, "an authrole")?;
-                let others = self.others(question, |peer| peer.identity().authrole == authrole);
-                self.kill(&others, question, wakes)?;
-                one(others.len())
+                let authrole = question.text(0, "an authrole")?.to_owned();
+                work(kill(question, Who::Authrole(authrole), Form::Count)?)
             }
-            "wamp.session.kill_all" => {
-                let others = self.others(question, |_| true);
-                self.kill(&others, question, wakes)?;
-                one(others.len())
-            }
+            "wamp.session.kill_all" => work(kill(question, Who::All, Form::Count)?),
             ADD_TESTAMENT => {
                 if let Some(topic) = question.args.first().and_then(Value::as_str) {
                     check_length(topic)?;
                     question.from.identity().permissions.check(Action::Publish, topic)?;
                 }
                 if let Some(member) = self.sessions.get_mut(&question.from.id()) {
-                    member.testaments.add(&question.args, &question.kwargs)?;
+                    let limit = &self.limits.max_testament_bytes;
+                    member.testaments.add(&question.args, &question.kwargs, limit)?;
                 }
                 one(Value::Null)
             }
@@ -69,55 +60,24 @@ impl State {
             _ => Ok(None),
         }
     }
+}
 
-    /// The ids of all sessions, or of those with the roles that the first argument lists.
-    fn sessions_of(&self, question: &Question<'_>) -> Result<Vec<u64>, Fault> {
-        let roles = match question.args.first() {
-            None => None,
-            Some(list) => options::texts(b"filter_authroles", list.to_string().as_bytes())?,
-        };
-        let is_wanted = |peer: &Peer| {
-            roles.as_ref().is_none_or(|roles| roles.contains(&peer.identity().authrole))
-        };
-        let members = self.sessions.values();
-        let mut ids: Vec<u64> = members
-            .filter(|member| is_wanted(&member.peer))
-            .map(|member| member.peer.id())
-            .collect();
-        ids.sort_unstable();
-        Ok(ids)
-    }
+/// All sessions, or those with the roles that the first argument lists.
+fn sessions(question: &Question<'_>, form: Form) -> Result<Work, Fault> {
+    let roles = match question.args.first() {
+        None => None,
+        Some(list) => options::texts(b"filter_authroles", list.to_string().as_bytes())?,
+    };
+    Ok(Work::Sessions { roles, next: 0, ids: Vec::new(), form })
+}
 
-    /// The sessions that are to be killed; nobody kills itself.
-    fn others(&self, question: &Question<'_>, is_meant: impl Fn(&Peer) -> bool) -> Vec<u64> {
-        let mut ids: Vec<u64> = self
-            .sessions
-            .values()
-            .filter(|member| member.peer.id() != question.from.id() && is_meant(&member.peer))
-            .map(|member| member.peer.id())
-            .collect();
-        ids.sort_unstable();
-        ids
-    }
-
-    fn kill(
-        &mut self,
-        ids: &[u64],
-        question: &Question<'_>,
-        wakes: &mut WakeList,
-    ) -> Result<(), Fault> {
-        let reason = question.keyword("reason")?.unwrap_or(uri::CLOSE_KILLED);
-        check_uri(reason)?;
-        let message = question.keyword("message")?;
-        for id in ids {
-            if let Some(member) = self.sessions.get(id) {
-                let peer = member.peer.clone();
-                peer.say_goodbye(reason, message);
-                self.leave(&peer, wakes);
-            }
-        }
-        Ok(())
-    }
+/// The end of the sessions that are meant; nobody kills itself.
+fn kill(question: &Question<'_>, who: Who, form: Form) -> Result<Work, Fault> {
+    let reason = question.keyword("reason")?.unwrap_or(uri::CLOSE_KILLED);
+    check_uri(reason)?;
+    let (reason, message) = (reason.to_owned(), question.keyword("message")?.map(str::to_owned));
+    let next = if let Who::Session(id) = who { id } else { 0 };
+    Ok(Work::Kill(Kill { who, next, reason, message, ids: Vec::new(), form }))
 }
 
 /// The details of a session in the meta API.

@@ -2,19 +2,20 @@
 //!
 //! Entries that a client may not know of do not exist for it.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::protocol::uri::{self, Match};
 
 use super::super::event_store::Query;
 use super::super::meta_event::{registration_details, subscription_details};
 use super::super::options;
-use super::super::pattern::{Entry, Table};
+use super::super::pattern::{Entry, Place, Table};
 use super::super::peer::WakeList;
 use super::super::realm::State;
 use super::super::request::{Fault, check_uri};
 use super::super::roles::{Action, Kind};
-use super::{Answer, Question, one};
+use super::listing::Work;
+use super::{Outcome, Question, one, work};
 
 impl State {
     pub(super) fn registration_meta(
@@ -22,7 +23,7 @@ impl State {
         procedure: &str,
         question: &Question<'_>,
         wakes: &mut WakeList,
-    ) -> Result<Option<Answer>, Fault> {
+    ) -> Result<Option<Outcome>, Fault> {
         let table = self.dealer.registrations();
         let permissions = &question.from.identity().permissions;
         let named = || found(table, question, Kind::Procedure);
@@ -31,7 +32,7 @@ impl State {
             Ok(callees.iter().map(|callee| callee.peer.id()).collect())
         };
         match procedure {
-            "wamp.registration.list" => one(list(table, question, Kind::Procedure)),
+            "wamp.registration.list" => work(entries(Kind::Procedure)),
             "wamp.registration.lookup" => one(lookup(table, question, Kind::Procedure)?),
             "wamp.registration.match" => {
                 let uri = question.text(0, "a procedure")?;
@@ -46,7 +47,7 @@ impl State {
                 registration_details(entry, entry.value.invoke.name())
             }),
             "wamp.registration.list_callees" => one(callees()?),
-            "wamp.registration.count_callees" => one(callees()?.len()),
+            "wamp.registration.count_callees" => one(named()?.value.callees.len()),
             "wamp.registration.remove_callee" => {
                 let (id, session, reason) = revocation(question, uri::UNREGISTERED)?;
                 let entry = table.by_id(id);
@@ -66,12 +67,12 @@ impl State {
         procedure: &str,
         question: &Question<'_>,
         wakes: &mut WakeList,
-    ) -> Result<Option<Answer>, Fault> {
+    ) -> Result<Option<Outcome>, Fault> {
         let table = self.broker.subscriptions();
         let permissions = &question.from.identity().permissions;
         let named = || found(table, question, Kind::Topic);
         match procedure {
-            "wamp.subscription.list" => one(list(table, question, Kind::Topic)),
+            "wamp.subscription.list" => work(entries(Kind::Topic)),
             "wamp.subscription.lookup" => one(lookup(table, question, Kind::Topic)?),
             "wamp.subscription.match" => {
                 let uri = question.text(0, "a topic")?;
@@ -79,24 +80,20 @@ impl State {
                 if !permissions.sees(Kind::Topic, uri, Match::Exact) {
                     return one(Value::Null);
                 }
-                let all = table.exact(uri).into_iter().chain(table.patterns(uri));
-                let known = all.filter(|entry| question.sees(Kind::Topic, entry));
-                let ids: Vec<u64> = known.map(|entry| entry.id).collect();
-                one(if ids.is_empty() { Value::Null } else { json!(ids) })
+                let (topic, place) = (uri.to_owned(), Place::default());
+                work(Work::Topics { topic, place, ids: Vec::new() })
             }
             "wamp.subscription.get" => one(subscription_details(named()?)),
             "wamp.subscription.list_subscribers" => {
-                let mut ids: Vec<u64> = named()?.value.keys().copied().collect();
-                ids.sort_unstable();
-                one(ids)
+                work(Work::Subscribers { subscription: named()?.id, next: 0, ids: Vec::new() })
             }
             "wamp.subscription.count_subscribers" => one(named()?.value.len()),
             "wamp.subscription.get_events" => {
                 let query = Query::read(&question.kwargs)?;
                 let entry = named()?;
                 permissions.check_all(Action::Subscribe, &entry.uri, entry.matching)?;
-                let events = self.broker.events().events(entry, &query, question.from);
-                Ok(Some(Answer::List(events)))
+                let history = self.broker.events().history(entry, query);
+                work(Work::History(Box::new(history)))
             }
             "wamp.subscription.remove_subscriber" => {
                 let (id, session, reason) = revocation(question, uri::UNSUBSCRIBED)?;
@@ -114,19 +111,8 @@ impl State {
 }
 
 /// The ids of all entries, by how they match.
-fn list<T>(table: &Table<T>, question: &Question<'_>, kind: Kind) -> Value {
-    let ids = |matching: Match| {
-        let entries = table.entries().filter(|entry| entry.matching == matching);
-        let known = entries.filter(|entry| question.sees(kind, entry));
-        let mut ids: Vec<u64> = known.map(|entry| entry.id).collect();
-        ids.sort_unstable();
-        ids
-    };
-    let mut lists = json!({});
-    for matching in [Match::Exact, Match::Prefix, Match::Wildcard] {
-        lists[matching.name()] = json!(ids(matching));
-    }
-    lists
+fn entries(kind: Kind) -> Work {
+    Work::Entries { kind, next: 0, lists: Default::default() }
 }
 
 /// `[uri, {"match": ...}]`: the id of what was registered or subscribed in just this way.

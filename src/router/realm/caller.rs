@@ -7,7 +7,6 @@ use std::task::Poll;
 use serde_json::Value;
 
 use crate::codec::{Dict, PayloadRef};
-use crate::os::lock;
 use crate::protocol::message::{Call, Message};
 use crate::protocol::uri;
 
@@ -15,6 +14,7 @@ use super::super::budget::Budget;
 use super::super::identity::Identity;
 use super::super::peer::{Peer, WakeList};
 use super::super::random;
+use super::super::turn::Turn;
 use super::{Realm, Realms};
 
 /// The procedure could not be called, or has failed.
@@ -68,14 +68,14 @@ impl Realms {
     /// True if the session has registered this very procedure.
     pub(in crate::router) fn serves(&self, realm: &str, procedure: &str, session: u64) -> bool {
         self.find(realm)
-            .is_some_and(|realm| lock(&realm.state).dealer.is_served_by(procedure, session))
+            .is_some_and(|realm| realm.state.lock().dealer.is_served_by(procedure, session))
     }
 }
 
 impl Caller {
     fn say(&self, call: &Call<'_>) -> Result<(), CallFailed> {
         let mut wakes = WakeList::default();
-        let called = lock(&self.realm.state).dealer.call(&self.peer, call, &mut wakes);
+        let called = self.realm.state.lock().dealer.call(&self.peer, call, &mut wakes);
         wakes.wake();
         called.map(|_| ()).map_err(|_| FAILED)
     }
@@ -111,6 +111,11 @@ impl Caller {
 impl Drop for Caller {
     fn drop(&mut self) {
         let mut wakes = WakeList::default();
-        lock(&self.realm.state).dealer.leave(&self.peer, &mut wakes);
+        let mut state = self.realm.state.lock();
+        let dealer = &mut state.dealer;
+        if let Some(mut own) = dealer.leave(&self.peer) {
+            // It has one call.
+            while dealer.leave_one(&mut own, &mut wakes, &mut Turn::default()) {}
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The messages of a session whose requests are asked about: what is allowed is carried out, what
 //! is refused is answered, and at what nobody has ruled on yet it stops.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use crate::protocol::message::{Message, code};
 
@@ -9,15 +9,14 @@ use super::super::peer::{Peer, WakeList};
 use super::super::procedure::Procedure;
 use super::super::publication::PublishOptions;
 use super::super::request::{Fault, Refusal};
-use super::super::rulings::{Inquiry, Ruling, Rulings, Way, with_disclosure};
+use super::super::rulings::{Inquiry, Ruling, Rulings, Way};
 use super::{LeaveReason, RealmSession, Realms, Requests, State, answer};
 
 /// The rulings on a session's requests, and the request at which it has stopped.
 #[derive(Debug)]
 pub(super) struct Gated {
     rulings: Rulings,
-    /// With the number of messages that were before it.
-    open: Option<(usize, Inquiry)>,
+    open: Option<Inquiry>,
 }
 
 impl RealmSession {
@@ -26,10 +25,17 @@ impl RealmSession {
         self.gated = Some(Box::new(Gated { rulings: Rulings::new(authorizer), open: None }));
     }
 
-    /// Takes the request at which the last messages have stopped, and how many of them were carried
-    /// out. They go on with the very message, once [`RealmSession::rule`] was called.
-    pub(in crate::router) fn take_inquiry(&mut self) -> Option<(usize, Inquiry)> {
+    /// Takes the request at which the last messages have stopped. They go on with the very message,
+    /// once [`RealmSession::rule`] was called.
+    pub(in crate::router) fn take_inquiry(&mut self) -> Option<Inquiry> {
         self.gated.as_mut()?.open.take()
+    }
+
+    /// Stops at a request that has to be asked about.
+    pub(super) fn hold(&mut self, inquiry: Inquiry) {
+        if let Some(gated) = &mut self.gated {
+            gated.open = Some(inquiry);
+        }
     }
 
     /// Takes the ruling on a request.
@@ -61,33 +67,18 @@ impl RealmSession {
 }
 
 impl Gated {
-    /// Carries out messages in order, up to the first that has to be asked about.
-    pub(super) fn route(
+    /// The way on for a message.
+    pub(super) fn way(
         &mut self,
-        peer: &Arc<Peer>,
-        requests: &mut Requests,
-        mut state: MutexGuard<'_, State>,
-        messages: &[Message<'_>],
-        wakes: &mut WakeList,
-    ) -> Result<(), LeaveReason> {
-        for (index, message) in messages.iter().enumerate() {
-            let way = match message {
-                Message::Call(m) if state.continues_call(peer, requests, m.request) => Way::Free,
-                message => self.rulings.way(message, &peer.identity().permissions),
-            };
-            match way {
-                Way::Free => state.carry_out(peer, requests, message, wakes)?,
-                Way::Disclosed => with_disclosure(message, |message| {
-                    state.carry_out(peer, requests, message, wakes)
-                })?,
-                Way::Refused(refusal) => state.refuse(peer, requests, message, refusal, wakes)?,
-                Way::Open(inquiry) => {
-                    self.open = Some((index, inquiry));
-                    return Ok(());
-                }
-            }
+        state: &State,
+        peer: &Peer,
+        requests: &Requests,
+        message: &Message<'_>,
+    ) -> Way {
+        match message {
+            Message::Call(m) if state.continues_call(peer, requests, m.request) => Way::Free,
+            message => self.rulings.way(message, &peer.identity().permissions),
         }
-        Ok(())
     }
 }
 
@@ -99,7 +90,7 @@ impl State {
     }
 
     /// Answers a request that is not carried out.
-    fn refuse(
+    pub(super) fn refuse(
         &mut self,
         peer: &Arc<Peer>,
         requests: &mut Requests,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::codec::{Dict, Encoding};
-use crate::protocol::message::Message;
 use crate::router::budget::Budget;
 use crate::router::config::Config;
 use crate::router::frames::route_chunk;
@@ -59,8 +58,19 @@ impl Client {
         Client::known_as(realms, id, identity)
     }
 
+    /// As [`Client::join`], with room for many messages.
+    pub(super) fn roomy(realms: &Arc<Realms>, id: u64) -> Client {
+        let features = Features::read(Dict::from_checked(br#"{"roles":{}}"#)).unwrap();
+        let identity = Identity::anonymous(features).unwrap();
+        Client::with_room(realms, id, identity, 1 << 30)
+    }
+
     fn known_as(realms: &Arc<Realms>, id: u64, identity: Identity) -> Client {
-        let peer = Peer::new(id, 1 << 20, &Budget::new(1 << 30));
+        Client::with_room(realms, id, identity, 1 << 20)
+    }
+
+    fn with_room(realms: &Arc<Realms>, id: u64, identity: Identity, room: usize) -> Client {
+        let peer = Peer::new(id, room, &Budget::new(1 << 30));
         let session = realms.join("realm1", &peer, identity, &mut WakeList::default());
         let client = Client { session: session.expect("there is such a realm"), peer };
         assert_eq!(client.hears()[0][0], 2);
@@ -68,8 +78,20 @@ impl Client {
     }
 
     pub(super) fn tries(&mut self, frame: &str) -> Result<(), LeaveReason> {
-        let message = Message::decode(frame.as_bytes()).expect("the test sends WAMP messages");
-        self.session.route(&[message], &mut WakeList::default())
+        self.turns(Encoding::Json, frame.as_bytes().to_vec()).map(drop)
+    }
+
+    /// Says something, and tells in how many turns it was done.
+    fn turns(&mut self, encoding: Encoding, frame: Vec<u8>) -> Result<usize, LeaveReason> {
+        let mut wakes = WakeList::default();
+        let mut turns = 1;
+        let done = route_chunk(&mut self.session, &[frame.into()], encoding, &mut wakes)?;
+        assert_eq!(done, 1);
+        while self.session.has_rest() {
+            self.session.go_on(&mut wakes);
+            turns += 1;
+        }
+        Ok(turns)
     }
 
     /// As [`Client::tries`], with a frame in this encoding, as it comes out of a socket.
@@ -78,7 +100,7 @@ impl Client {
         encoding: Encoding,
         frame: Vec<u8>,
     ) -> Result<(), LeaveReason> {
-        route_chunk(&mut self.session, &[frame.into()], encoding, &mut WakeList::default())
+        self.turns(encoding, frame).map(drop)
     }
 
     pub(super) fn says(&mut self, frame: &str) {

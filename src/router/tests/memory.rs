@@ -12,7 +12,7 @@ use crate::router::realm::LeaveReason;
 fn welcome_tells_what_the_router_does() {
     let peer = Peer::new(77, 1 << 20, &Budget::new(1 << 30));
     let session = realms().join("realm1", &peer, Identity::default(), &mut WakeList::default());
-    assert!(session.is_some());
+    assert!(session.is_ok());
     let batch = peer.take().unwrap();
     let welcome: Value = serde_json::from_slice(&batch.message(0)).unwrap();
     assert_eq!((&welcome[0], &welcome[1]), (&json!(2), &json!(77)));
@@ -315,7 +315,7 @@ fn an_empty_realm_is_forgotten_unless_it_is_listed() {
     assert_eq!(listed.count(), 1);
     let peer = Peer::new(2, 1 << 20, &Budget::new(1 << 30));
     let refused = listed.join("realm2", &peer, Identity::default(), &mut WakeList::default());
-    assert!(refused.is_none() && peer.take().is_none());
+    assert!(refused.is_err() && peer.take().is_none());
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod sockets;
 mod strangers;
 mod timing;
 mod transports;
+mod work;
 
 /// The HELLO of a client of all roles.
 const HELLO: &str =

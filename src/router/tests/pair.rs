@@ -87,8 +87,9 @@ impl Side {
         for index in 0..batch.count() {
             let frame = batch.message(index);
             let message = Message::decode(&frame).expect("clients send WAMP messages");
-            let routed = self.session.route(&[message], &mut WakeList::default());
-            assert_eq!(routed, Ok(()), "{}", String::from_utf8_lossy(&frame));
+            let routed = self.session.route(&[(message, &frame)], &mut WakeList::default());
+            assert_eq!(routed, Ok(1), "{}", String::from_utf8_lossy(&frame));
+            assert!(!self.session.has_rest());
         }
         batch.count() > 0
     }

@@ -8,18 +8,23 @@
 //! * `caller`: the router as a caller itself.
 
 mod caller;
+mod departure;
 mod gated;
+mod lock;
+mod preparation;
+mod rest;
+mod session;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
+use bytes::Bytes;
 use serde_json::json;
 
-use crate::codec::{CodecError, Dict, PayloadRef};
+use crate::codec::{CodecError, Dict};
 use crate::os::lock;
-use crate::protocol::ids::IdMap;
 use crate::protocol::message::{Call, Message, Welcome, code};
+use crate::protocol::uri;
 
 use super::broker::Broker;
 use super::config::Config;
@@ -27,16 +32,20 @@ use super::deadlines::Deadlines;
 use super::dealer::Dealer;
 use super::event_store::EventStore;
 use super::identity::Identity;
+use super::limits::Limits;
 use super::meta::session_details;
 use super::meta_event::MetaEvent;
 use super::peer::{Peer, WakeList};
-use super::publication::Publication;
-use super::request::{Fault, check_length, check_memory, is_reserved};
+use super::request::{Fault, Refusal, check_length, check_memory, is_reserved};
 use super::request_ids::RequestIds;
 use super::roles::Action;
 use super::testament::Testaments;
+use super::turn::Turn;
 use super::welcome::welcome_details;
+
 use gated::Gated;
+use lock::FairLock;
+pub(super) use rest::Rest;
 
 /// The realms of a router.
 #[derive(Debug)]
@@ -49,15 +58,18 @@ pub(super) struct Realms {
 /// One realm: nothing of it is seen from another one.
 #[derive(Debug)]
 struct Realm {
-    state: Mutex<State>,
+    state: FairLock<State>,
 }
 
 /// All that a realm knows.
 #[derive(Debug)]
 pub(super) struct State {
-    pub(super) sessions: IdMap<Member>,
+    pub(super) sessions: BTreeMap<u64, Member>,
     pub(super) broker: Broker,
     pub(super) dealer: Dealer,
+    pub(super) limits: Limits,
+    /// The work that did not fit into the present turn, beside the broker's.
+    pub(super) rest: VecDeque<Rest>,
 }
 
 /// A session as its realm sees it.
@@ -75,6 +87,8 @@ pub(super) struct RealmSession {
     name: String,
     peer: Arc<Peer>,
     requests: Requests,
+    /// The work that is left of the last message.
+    rest: VecDeque<Rest>,
     /// Its requests are asked about.
     gated: Option<Box<Gated>>,
 }
@@ -93,6 +107,9 @@ pub(super) struct Counts {
     pub(super) subscriptions: usize,
     pub(super) registrations: usize,
     pub(super) pending_calls: usize,
+    pub(super) retained_topics: usize,
+    pub(super) retained_bytes: usize,
+    pub(super) history_bytes: usize,
 }
 
 /// The reason why a session ends.
@@ -123,23 +140,24 @@ impl Realms {
         self.is_on_demand() || lock(&self.by_name).contains_key(name)
     }
 
-    /// Lets `peer` join the realm and welcomes it; `None` if there is no such realm.
+    /// Lets `peer` join the realm and welcomes it, unless there is no such realm.
     pub(super) fn join(
         self: &Arc<Self>,
         name: &str,
         peer: &Arc<Peer>,
         identity: Identity,
         wakes: &mut WakeList,
-    ) -> Option<RealmSession> {
+    ) -> Result<RealmSession, Refusal> {
         let mut by_name = lock(&self.by_name);
         let realm = match by_name.get(name) {
             Some(realm) => realm.clone(),
             None if self.is_on_demand() => {
+                self.config.limits.max_realms.check(by_name.len())?;
                 let realm: Arc<Realm> = Realm::new(&self.config).into();
                 by_name.insert(name.to_owned(), realm.clone());
                 realm
             }
-            None => return None,
+            None => return Err(gone()),
         };
         let permissions =
             self.config.roles.as_ref().map(|roles| roles.permissions(&identity.authrole));
@@ -149,9 +167,12 @@ impl Realms {
         let welcome =
             Welcome { session: peer.id(), details: Dict::from_checked(details.as_bytes()) };
         // Entered while the realms are locked: an empty realm could be removed otherwise.
-        lock(&realm.state).enter(peer, |wakes| peer.send(wakes, |out| welcome.write(out)), wakes);
+        let mut state = realm.state.lock();
+        state.enter(peer, |wakes| peer.send(wakes, |out| welcome.write(out)), wakes);
+        let rest: Vec<Rest> = state.take_rest().collect();
+        drop(state);
         drop(by_name);
-        Some(RealmSession {
+        Ok(RealmSession {
             realms: self.clone(),
             realm,
             name: name.to_owned(),
@@ -160,6 +181,7 @@ impl Realms {
                 ids: RequestIds::new(self.config.strict_request_ids),
                 deadlines: Deadlines::default(),
             },
+            rest: rest.into_iter().collect(),
             gated: None,
         })
     }
@@ -168,11 +190,15 @@ impl Realms {
     pub(super) fn counts(&self) -> Counts {
         let mut all = Counts::default();
         for realm in lock(&self.by_name).values() {
-            let state = lock(&realm.state);
+            let state = realm.state.lock();
             all.sessions += state.sessions.len();
             all.subscriptions += state.broker.subscriptions().len();
             all.registrations += state.dealer.registrations().len();
             all.pending_calls += state.dealer.pending_calls();
+            let (topics, retained, past) = state.broker.events().amounts();
+            all.retained_topics += topics;
+            all.retained_bytes += retained;
+            all.history_bytes += past;
         }
         all
     }
@@ -196,7 +222,7 @@ impl Realms {
             return;
         }
         let mut by_name = lock(&self.by_name);
-        let empty = |realm: &Arc<Realm>| lock(&realm.state).sessions.is_empty();
+        let empty = |realm: &Arc<Realm>| realm.state.lock().sessions.is_empty();
         if by_name.get(name).is_some_and(empty) {
             by_name.remove(name);
         }
@@ -205,52 +231,16 @@ impl Realms {
 
 impl Realm {
     fn new(config: &Config) -> Realm {
+        let limits = &config.limits;
+        let events = EventStore::new(config.event_history, limits.clone(), &config.budget);
         let state = State {
-            sessions: IdMap::default(),
-            broker: Broker::new(config.disclose_publisher, EventStore::new(config.event_history)),
-            dealer: Dealer::new(config.disclose_caller),
+            sessions: BTreeMap::new(),
+            broker: Broker::new(config.disclose_publisher, events, limits.clone()),
+            dealer: Dealer::new(config.disclose_caller, limits.clone()),
+            limits: limits.clone(),
+            rest: VecDeque::new(),
         };
-        Realm { state: Mutex::new(state) }
-    }
-}
-
-impl RealmSession {
-    /// Carries out messages of the client in order, as far as nobody has to be asked: see
-    /// [`RealmSession::take_inquiry`]. The peers that got something are in `wakes`.
-    pub(super) fn route(
-        &mut self,
-        messages: &[Message<'_>],
-        wakes: &mut WakeList,
-    ) -> Result<(), LeaveReason> {
-        let mut state = lock(&self.realm.state);
-        if !state.sessions.contains_key(&self.peer.id()) {
-            // It was killed; its connection is about to say so.
-            return Ok(());
-        }
-        if let Some(gated) = &mut self.gated {
-            return gated.route(&self.peer, &mut self.requests, state, messages, wakes);
-        }
-        for message in messages {
-            state.carry_out(&self.peer, &mut self.requests, message, wakes)?;
-        }
-        Ok(())
-    }
-
-    /// The time at which [`RealmSession::expire`] is due.
-    #[inline]
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.requests.deadlines.next()
-    }
-
-    /// Ends the calls whose time is over.
-    pub(super) fn expire(&mut self, now: Instant, wakes: &mut WakeList) {
-        let mut state = lock(&self.realm.state);
-        let State { dealer, .. } = &mut *state;
-        while let Some(request) = self.requests.deadlines.take(now) {
-            if let Some(due) = dealer.time_out(self.peer.id(), request, now, wakes) {
-                self.requests.deadlines.add(due, request, |_| true);
-            }
-        }
+        Realm { state: FairLock::new(state) }
     }
 }
 
@@ -264,7 +254,8 @@ impl State {
         let member = Member { peer: peer.clone(), testaments: Testaments::default() };
         self.sessions.insert(peer.id(), member);
         welcome(wakes);
-        self.tell(MetaEvent::new("wamp.session.on_join", json!([session_details(peer)])), wakes);
+        let event = MetaEvent::new("wamp.session.on_join", json!([session_details(peer)]));
+        self.broker.tell(event, wakes, &mut Turn::default());
     }
 
     fn carry_out(
@@ -272,12 +263,15 @@ impl State {
         peer: &Arc<Peer>,
         requests: &mut Requests,
         message: &Message<'_>,
+        frame: &Bytes,
         wakes: &mut WakeList,
+        turn: &mut Turn,
     ) -> Result<(), LeaveReason> {
+        turn.send(frame.len());
         let mut count = |request| requests.ids.count(request);
         let (kind, request, outcome) = match message {
             Message::Call(m) => {
-                (code::CALL, m.request, self.call_or_more(peer, m, requests, wakes))
+                (code::CALL, m.request, self.call_or_more(peer, m, requests, wakes, turn))
             }
             Message::Yield(m) => return Ok(self.dealer.yields(peer, m, wakes)?),
             Message::Error(m) if m.kind == code::INVOCATION => {
@@ -285,12 +279,15 @@ impl State {
                 return Ok(());
             }
             Message::Publish(m) => {
-                let outcome = count(m.request).and_then(|()| self.broker.publish(peer, m, wakes));
+                let broker = &mut self.broker;
+                let publish = |()| broker.publish(peer, m, frame, wakes, turn);
+                let outcome = count(m.request).and_then(publish);
                 (code::PUBLISH, m.request, outcome)
             }
             Message::Cancel(m) => (code::CANCEL, m.request, self.dealer.cancel(peer, m, wakes)),
             Message::Subscribe(m) => {
-                let outcome = count(m.request).and_then(|()| self.broker.subscribe(peer, m, wakes));
+                let subscribe = |()| self.broker.subscribe(peer, m, wakes, turn);
+                let outcome = count(m.request).and_then(subscribe);
                 (code::SUBSCRIBE, m.request, outcome)
             }
             Message::Unsubscribe(m) => {
@@ -310,18 +307,10 @@ impl State {
             Message::Goodbye(_) => return Err(LeaveReason::Goodbye),
             Message::Abort(_) => return Err(LeaveReason::Abort),
             Message::Extension(_) => return Ok(()),
-            Message::Error(m) => {
-                return Err(LeaveReason::Violation(format!(
-                    "ERROR for request type {}; a client answers type 68 (INVOCATION) only",
-                    m.kind
-                )));
-            }
-            other => {
-                return Err(LeaveReason::Violation(format!("{} within a session", other.name())));
-            }
+            other => return Err(violation(other)),
         };
         answer(peer, kind, request, outcome, wakes)?;
-        self.tell_all(wakes);
+        self.tell_all(wakes, turn);
         Ok(())
     }
 
@@ -333,10 +322,11 @@ impl State {
         message: &Call<'_>,
         requests: &mut Requests,
         wakes: &mut WakeList,
+        turn: &mut Turn,
     ) -> Result<(), Fault> {
         let is_in_use = || self.dealer.is_in_use(peer.id(), message.request);
         match requests.ids.count_call(message.request, is_in_use) {
-            Ok(()) => self.call(peer, message, requests, wakes).inspect_err(|fault| {
+            Ok(()) => self.call(peer, message, requests, wakes, turn).inspect_err(|fault| {
                 if matches!(fault, Fault::Refused(_)) {
                     self.dealer.ignore_rest(peer, message);
                 }
@@ -357,13 +347,14 @@ impl State {
         message: &Call<'_>,
         requests: &mut Requests,
         wakes: &mut WakeList,
+        turn: &mut Turn,
     ) -> Result<(), Fault> {
         check_length(&message.procedure)?;
         check_memory(peer.budget(), message.payload)?;
         peer.identity().permissions.check(Action::Call, &message.procedure)?;
         if is_reserved(&message.procedure) {
             self.dealer.ignore_rest(peer, message);
-            return self.call_meta(peer, message, wakes);
+            return self.call_meta(peer, message, wakes, turn);
         }
         if let Some(due) = self.dealer.call(peer, message, wakes)? {
             let waits = |request| self.dealer.waits(peer.id(), request);
@@ -372,66 +363,15 @@ impl State {
         Ok(())
     }
 
-    /// Removes a session, with all that is to be told of it.
-    pub(super) fn leave(&mut self, peer: &Arc<Peer>, wakes: &mut WakeList) {
-        let Some(member) = self.sessions.remove(&peer.id()) else {
-            return;
-        };
-        self.broker.leave(peer);
-        self.dealer.leave(peer, wakes);
-        self.tell_all(wakes);
-        let discloses = self.broker.discloses();
-        for publication in member.testaments.publications(peer, discloses) {
-            // Who publishes it hears nothing of it.
-            let _ = self.broker.deliver(&publication, wakes);
-        }
-        let identity = peer.identity();
-        let args = json!([peer.id(), identity.authid, identity.authrole]);
-        self.tell(MetaEvent::new("wamp.session.on_leave", args), wakes);
-    }
-
     /// Publishes what broker and dealer have noted for the meta topics.
     #[inline]
-    fn tell_all(&mut self, wakes: &mut WakeList) {
+    fn tell_all(&mut self, wakes: &mut WakeList, turn: &mut Turn) {
         if self.broker.meta_events.is_empty() && self.dealer.meta_events.is_empty() {
             return;
         }
-        let mut meta_events = std::mem::take(&mut self.broker.meta_events);
-        meta_events.append(&mut self.dealer.meta_events);
-        for event in meta_events {
-            self.tell(event, wakes);
-        }
-    }
-
-    fn tell(&mut self, event: MetaEvent, wakes: &mut WakeList) {
-        if self.broker.is_heard(event.topic) {
-            let args = event.args();
-            let publication =
-                Publication::by_router(event.topic, PayloadRef::args(&args), event.about);
-            // Who publishes it hears nothing of it.
-            let _ = self.broker.deliver(&publication, wakes);
-        }
-    }
-}
-
-impl RealmSession {
-    /// Ends the calls that wait for their answers.
-    pub(super) fn cancel_calls(&self, wakes: &mut WakeList) {
-        lock(&self.realm.state).dealer.cancel_all(&self.peer, wakes);
-    }
-}
-
-impl Drop for RealmSession {
-    fn drop(&mut self) {
-        let mut wakes = WakeList::default();
-        let mut state = lock(&self.realm.state);
-        state.leave(&self.peer, &mut wakes);
-        let empty = state.sessions.is_empty();
-        drop(state);
-        wakes.wake();
-        if empty {
-            self.realms.remove_if_empty(&self.name);
-        }
+        let mut events = VecDeque::from(std::mem::take(&mut self.broker.meta_events));
+        events.extend(self.dealer.meta_events.drain(..));
+        self.broker.tell_all(events, wakes, turn);
     }
 }
 
@@ -439,6 +379,20 @@ impl From<CodecError> for LeaveReason {
     fn from(error: CodecError) -> Self {
         LeaveReason::Violation(error.to_string())
     }
+}
+
+fn gone() -> Refusal {
+    Refusal::new(uri::NO_SUCH_REALM, "the realm no longer exists".to_owned())
+}
+
+/// The reason why a message ends the session.
+fn violation(message: &Message<'_>) -> LeaveReason {
+    LeaveReason::Violation(match message {
+        Message::Error(m) => {
+            format!("ERROR for request type {}; a client answers type 68 (INVOCATION) only", m.kind)
+        }
+        other => format!("{} within a session", other.name()),
+    })
 }
 
 /// Tells the client that its request was refused.

@@ -23,14 +23,15 @@
 //!        after hello_timeout: gone
 //! ```
 //!
+//! * `reading`: the way of its messages to the session. `sending`: of those for it, to its end.
 //! * `decisions`: requests that wait until somebody has allowed them.
 
 mod decisions;
+mod reading;
 mod sending;
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -39,11 +40,11 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::codec::{Batch, Dict, Received};
 use crate::protocol::message::{Challenge, Message};
 use crate::protocol::uri;
-use crate::transport::{Incoming, Transport, TransportError, yield_turn};
+use crate::transport::{Transport, TransportError, yield_turn};
 
 use super::Shared;
 use super::auth::Applicant;
-use super::frames::{message, route_chunk};
+use super::frames::message;
 use super::gate::Pass;
 use super::host::QuestionKind;
 use super::identity::check_roles;
@@ -51,16 +52,10 @@ use super::login::{Coming, Login, Next, NowOrLater};
 use super::peer::{Peer, PeerCommand, Sizes, WakeList};
 use super::realm::{LeaveReason, RealmSession};
 use super::receiving::Receiving;
-use super::throttle::{HEAVY, Throttle};
+use super::throttle::Throttle;
 
 use decisions::Asking;
-
-/// The most messages, and about the most bytes, that one turn reads.
-const TURN_MESSAGES: usize = 256;
-const TURN_BYTES: usize = 1 << 20;
-
-/// The number of messages that are decoded and then routed under one lock of the realm.
-const CHUNK: usize = 64;
+use reading::HangUp;
 
 /// See the module's text.
 pub(super) struct Connection<'a> {
@@ -79,12 +74,14 @@ pub(super) struct Connection<'a> {
     received: u64,
     receiving: Receiving,
     throttle: Throttle,
-    /// The number of them that are counted: those that wait for a decision.
+    /// The number of them that are counted.
     counted: usize,
     /// The decision on the first of them.
     asking: Option<Asking>,
     /// Nothing more can be read.
     hung_up: bool,
+    /// The reason for that, until all that was read before is routed.
+    hang_up: Option<HangUp>,
     /// The batch that is being written, and the number of its messages that are.
     writing: Option<(Batch, usize)>,
     wakes: WakeList,
@@ -140,6 +137,7 @@ impl<'a> Connection<'a> {
             counted: 0,
             asking: None,
             hung_up: false,
+            hang_up: None,
             writing: None,
             wakes: WakeList::default(),
         }
@@ -225,105 +223,6 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Reads what is ready and has it carried out. Tells whether there may be more.
-    fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
-        let mut bytes = 0;
-        for _ in 0..TURN_MESSAGES {
-            if self.hung_up || bytes > TURN_BYTES || self.has_enough() {
-                break;
-            }
-            match self.transport.poll_receive(cx) {
-                Poll::Ready(Ok(Incoming::Message(frame))) => {
-                    bytes += frame.len();
-                    self.received += 1;
-                    self.frames.push(frame);
-                    // How large the next one may be is up to what becomes of this one.
-                    if let Phase::Opening | Phase::Challenged(_) | Phase::Held(_) = self.phase {
-                        self.route();
-                    }
-                }
-                Poll::Ready(Ok(Incoming::Alive | Incoming::Pong)) => {}
-                Poll::Pending => {
-                    self.route();
-                    self.receive_rest(cx);
-                    return Ok(self.throttle.has_read(bytes, self.shared, self.peer));
-                }
-                Poll::Ready(Ok(Incoming::Closed { .. })) => {
-                    self.hung_up = true;
-                    self.route();
-                    self.end();
-                }
-                Poll::Ready(Err(error)) => {
-                    self.hung_up = true;
-                    self.route();
-                    self.fail(error)?;
-                }
-            }
-        }
-        self.route();
-        self.throttle.has_read(HEAVY + 1, self.shared, self.peer);
-        Ok(!self.hung_up && !self.has_enough())
-    }
-
-    /// Looks at a message of which a part has come.
-    fn receive_rest(&mut self, cx: &mut Context<'_>) {
-        if let Phase::Joined(_) = self.phase {
-            let limit = self.shared.config.message_timeout;
-            let (transport, peer) = (&*self.transport, &**self.peer);
-            let part = self.receiving.look(transport, self.received, (peer, limit), cx);
-            if let Err(why) = part {
-                self.shared.late.fetch_add(1, Ordering::Relaxed);
-                self.abort(uri::PAYLOAD_SIZE_EXCEEDED, &why);
-            }
-        }
-    }
-
-    fn route(&mut self) {
-        if self.frames.is_empty() || self.asking.is_some() {
-            return;
-        }
-        let mut frames = std::mem::take(&mut self.frames);
-        let new = frames.len() - std::mem::take(&mut self.counted);
-        self.shared.received.fetch_add(new as u64, Ordering::Relaxed);
-        let encoding = self.peer.encoding();
-        let mut at = 0;
-        while at < frames.len() {
-            at += match &mut self.phase {
-                Phase::Opening => {
-                    self.open(&frames[at]);
-                    1
-                }
-                Phase::Challenged(_) | Phase::Held(_) => {
-                    self.authenticate(&frames[at]);
-                    1
-                }
-                Phase::Joined(session) => {
-                    let chunk = &frames[at..frames.len().min(at + CHUNK)];
-                    let routed = route_chunk(session, chunk, encoding, &mut self.wakes);
-                    if let Some((done, inquiry)) = session.take_inquiry() {
-                        self.ask_about(inquiry);
-                        at += done;
-                        frames.drain(..at);
-                        self.counted = frames.len();
-                        self.frames = frames;
-                        return;
-                    }
-                    if let Err(end) = routed {
-                        self.end_session(end);
-                    }
-                    chunk.len()
-                }
-                Phase::Leaving => {
-                    self.await_goodbye(&frames[at]);
-                    1
-                }
-                Phase::Ending => break,
-            };
-        }
-        frames.clear();
-        self.frames = frames;
-    }
-
     fn open(&mut self, frame: &Bytes) {
         let received = Received::from_client(frame, self.peer.encoding());
         let hello = match message(&received) {
@@ -382,7 +281,7 @@ impl<'a> Connection<'a> {
                 let roles = config.roles.as_ref();
                 let authorizer = roles.and_then(|roles| roles.authorizer(&identity.authrole));
                 match realms.join(&realm, self.peer, *identity, &mut self.wakes) {
-                    Some(mut session) => {
+                    Ok(mut session) => {
                         if authorizer.is_some() || self.shared.desk.wants(QuestionKind::Action) {
                             session.ask_about(authorizer);
                         }
@@ -390,7 +289,10 @@ impl<'a> Connection<'a> {
                         self.pass.is_in();
                         self.transport.limit(usize::MAX);
                     }
-                    None => self.abort(uri::NO_SUCH_REALM, "the realm no longer exists"),
+                    Err(refusal) => {
+                        let (reason, why) = refusal.parts();
+                        self.abort(reason, why);
+                    }
                 }
             }
             Next::Denied(reason, why) => self.abort(&reason, &why),

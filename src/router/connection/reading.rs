@@ -1,0 +1,145 @@
+//! The way of a client's messages from its transport to its session, in turns.
+
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use crate::protocol::uri;
+use crate::transport::{Incoming, TransportError};
+
+use super::super::frames::route_chunk;
+use super::super::throttle::HEAVY;
+use super::{Connection, Gone, Phase};
+
+/// The most messages, and about the most bytes, that one turn reads.
+pub(super) const TURN_MESSAGES: usize = 256;
+pub(super) const TURN_BYTES: usize = 1 << 20;
+
+/// The number of messages that are decoded and then routed under one lock of the realm.
+const CHUNK: usize = 64;
+
+/// The end of what can be read.
+pub(super) enum HangUp {
+    Closed,
+    Failed(TransportError),
+}
+
+impl Connection<'_> {
+    /// Reads what is ready and has it carried out. Tells whether there may be more.
+    pub(super) fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
+        if !self.route() {
+            // First comes what is left of an earlier turn.
+            return Ok(true);
+        }
+        let mut bytes = 0;
+        let mut is_all = false;
+        for _ in 0..TURN_MESSAGES {
+            let is_enough = bytes > TURN_BYTES || self.has_enough();
+            if self.hung_up || self.hang_up.is_some() || is_enough {
+                break;
+            }
+            match self.transport.poll_receive(cx) {
+                Poll::Ready(Ok(Incoming::Message(frame))) => {
+                    bytes += frame.len();
+                    self.received += 1;
+                    self.frames.push(frame);
+                    // How large the next one may be is up to what becomes of this one.
+                    if let Phase::Opening | Phase::Challenged(_) | Phase::Held(_) = self.phase {
+                        self.route();
+                    }
+                }
+                Poll::Ready(Ok(Incoming::Alive | Incoming::Pong)) => {}
+                Poll::Pending => {
+                    is_all = true;
+                    break;
+                }
+                Poll::Ready(Ok(Incoming::Closed { .. })) => self.hang_up = Some(HangUp::Closed),
+                Poll::Ready(Err(error)) => self.hang_up = Some(HangUp::Failed(error)),
+            }
+        }
+        if !self.route() {
+            return Ok(true);
+        }
+        self.hung_up |= self.hang_up.is_some();
+        match self.hang_up.take() {
+            Some(HangUp::Closed) => self.end(),
+            Some(HangUp::Failed(error)) => self.fail(error)?,
+            None => {}
+        }
+        if is_all {
+            self.receive_rest(cx);
+            return Ok(self.throttle.has_read(bytes, self.shared, self.peer));
+        }
+        self.throttle.has_read(HEAVY + 1, self.shared, self.peer);
+        Ok(!self.hung_up && !self.has_enough())
+    }
+
+    /// Looks at a message of which a part has come.
+    fn receive_rest(&mut self, cx: &mut Context<'_>) {
+        if let Phase::Joined(_) = self.phase {
+            let limit = self.shared.config.message_timeout;
+            let (transport, peer) = (&*self.transport, &**self.peer);
+            let part = self.receiving.look(transport, self.received, (peer, limit), cx);
+            if let Err(why) = part {
+                self.shared.late.fetch_add(1, Ordering::Relaxed);
+                self.abort(uri::PAYLOAD_SIZE_EXCEEDED, &why);
+            }
+        }
+    }
+
+    /// Has what was read carried out. False if others are to have their turn before all is.
+    pub(super) fn route(&mut self) -> bool {
+        if let Phase::Joined(session) = &mut self.phase
+            && session.has_rest()
+        {
+            session.go_on(&mut self.wakes);
+            return false;
+        }
+        if self.frames.is_empty() || self.asking.is_some() {
+            return true;
+        }
+        let mut frames = std::mem::take(&mut self.frames);
+        let new = frames.len() - std::mem::take(&mut self.counted);
+        self.shared.received.fetch_add(new as u64, Ordering::Relaxed);
+        let encoding = self.peer.encoding();
+        let (mut at, mut is_over, mut inquiry) = (0, false, None);
+        while at < frames.len() && !is_over {
+            at += match &mut self.phase {
+                Phase::Opening => {
+                    self.open(&frames[at]);
+                    1
+                }
+                Phase::Challenged(_) | Phase::Held(_) => {
+                    self.authenticate(&frames[at]);
+                    1
+                }
+                Phase::Joined(session) => {
+                    let chunk = &frames[at..frames.len().min(at + CHUNK)];
+                    match route_chunk(session, chunk, encoding, &mut self.wakes) {
+                        Ok(done) => {
+                            is_over = done < chunk.len() || session.has_rest();
+                            inquiry = session.take_inquiry();
+                            done
+                        }
+                        Err(end) => {
+                            self.end_session(end);
+                            chunk.len()
+                        }
+                    }
+                }
+                Phase::Leaving => {
+                    self.await_goodbye(&frames[at]);
+                    1
+                }
+                Phase::Ending => frames.len() - at,
+            };
+        }
+        frames.drain(..at);
+        self.counted = frames.len();
+        self.frames = frames;
+        if let Some(inquiry) = inquiry {
+            self.ask_about(inquiry);
+            return true;
+        }
+        !is_over
+    }
+}
