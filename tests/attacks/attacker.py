@@ -1,6 +1,6 @@
 """Clients by hand, over RawSocket with JSON, as attackers need them: they send what no library would, and as fast as sockets
-take it. attacker.py NAME PORT WEB_PORT NUMBER runs an attack of attacks.py until it is terminated; then it prints, as JSON, what has
-happened to it: `sent` messages or, where it is about these, connections, `errors` by their URI, `lost` connections,
+take it. attacker.py NAME PORT WEB_PORT NUMBER runs an attack of attacks.py until its input ends; then it prints, as JSON, what
+has happened to it: `sent` messages or, where it is about these, connections, `errors` by their URI, `lost` connections,
 and its `cpu` time.
 """
 
@@ -10,7 +10,6 @@ import os
 import re
 import resource
 import selectors
-import signal
 import socket
 import struct
 import sys
@@ -179,16 +178,12 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     scene = Scene(port, web_port, number)
 
-    def end(*_: object) -> None:
+    def end() -> None:
+        sys.stdin.read()
         scene.report()
         os._exit(0)
 
-    def watch() -> None:
-        sys.stdin.read()
-        os._exit(1)
-
-    signal.signal(signal.SIGTERM, end)
-    threading.Thread(target=watch, daemon=True).start()  # nobody goes on when the driver is gone
+    threading.Thread(target=end, daemon=True).start()
     attack = next(one for one in ATTACKS if one.name == name)
     while True:
         try:

@@ -108,9 +108,8 @@ class Client:
             raise RuntimeError(f"{self._process.args} ended with status {self._process.returncode}")
         return said
 
-    def terminate(self) -> dict:
+    def stop(self) -> dict:
         """Ends an attacker, and returns its report."""
-        self._process.terminate()
         try:
             said, _ = self._process.communicate(timeout=20)
         except subprocess.TimeoutExpired:
