@@ -83,10 +83,7 @@ impl Listener {
         };
         let (url, socket) = match &endpoint.address {
             Address::Tcp { host, port, .. } => {
-                let listener = StdListener::bind((host.as_str(), *port)).map_err(refused)?;
-                listener.set_nonblocking(true).map_err(refused)?;
-                // The queue that the standard library asks for is short. A failure leaves it so.
-                let _ = SockRef::from(&listener).listen(BACKLOG);
+                let listener = bind_tcp(host, *port).map_err(refused)?;
                 let port = listener.local_addr().map_err(refused)?.port();
                 let listener =
                     adopt(runtime, || TcpListener::from_std(listener)).map_err(refused)?;
@@ -199,6 +196,14 @@ impl Drop for File {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
+}
+
+fn bind_tcp(host: &str, port: u16) -> io::Result<StdListener> {
+    let listener = StdListener::bind((host, port))?;
+    listener.set_nonblocking(true)?;
+    // The queue that the standard library asks for is short. A failure leaves it so.
+    let _ = SockRef::from(&listener).listen(BACKLOG);
+    Ok(listener)
 }
 
 /// Takes the place of a router that was killed and has left its file behind.
