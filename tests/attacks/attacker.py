@@ -180,8 +180,10 @@ def main() -> int:
 
     def end() -> None:
         sys.stdin.read()
-        scene.report()
-        os._exit(0)
+        try:
+            scene.report()
+        finally:
+            os._exit(0)
 
     threading.Thread(target=end, daemon=True).start()
     attack = next(one for one in ATTACKS if one.name == name)

@@ -12,7 +12,7 @@ from pathlib import Path
 from programs import Client, router
 
 SECONDS = float(os.environ.get("WAMP_MASSES_SECONDS", "300"))
-SESSIONS, SUBSCRIBERS, EVENTS = 10_000, 5000, 400
+SESSIONS, SUBSCRIBERS, EVENTS = 10_000, 5000, 200
 LIMIT = 256 << 20
 SIZE, RATE = 64 << 10, 24 << 20
 CONFIG = {"realms": ["realm1"]}

@@ -19,6 +19,7 @@ SYSTEM = ["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl"]
 STRICT = ["-std=c99", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-pedantic", "-Werror", "-O2", "-g"]
 NAMES = ("router", "bystander", "crowd")
 ATTACKERS_NICE = 10  # they stand for other machines, which take no processor of the router's
+ROUTER_NICE = -15  # where that is allowed: what else this machine does is not measured
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -39,13 +40,18 @@ def allow_files() -> int:
     return hard
 
 
+def hurry() -> None:
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, ROUTER_NICE)
+
+
 class Router:
     """A router in a process of its own."""
 
     def __init__(self, program: Path, config: dict) -> None:
         urls = ["rs://127.0.0.1:0", "ws://127.0.0.1:0/wamp"]
         self._process = subprocess.Popen([str(program), json.dumps(config), *urls], stdin=subprocess.PIPE,
-                                         stdout=subprocess.PIPE, text=True)
+                                         stdout=subprocess.PIPE, text=True, preexec_fn=hurry)
         listening = self._process.stdout.readline().split()
         if len(listening) < len(urls):
             raise RuntimeError("the router did not start")

@@ -26,7 +26,7 @@ enum { WELCOME = 2, ABORT = 3, ERROR = 8, SUBSCRIBED = 33, EVENT = 36, RESULT = 
 
 #define HEAD 4
 #define SHORT 512 /* the size of messages that are sent by raw_send() */
-#define WAIT_MS 60000
+#define WAIT_MS 600000
 
 /* One connection. What was received and not handled yet begins at `from`. */
 typedef struct raw_t {
@@ -78,7 +78,7 @@ static inline bool raw_waits(raw_t *raw, short events) {
   return poll(&one, 1, WAIT_MS) == 1;
 }
 
-/* Writes all of it; false: the router is gone, or takes nothing for a minute. */
+/* Writes all of it; false: the router is gone, or takes nothing for ten minutes. */
 static inline bool raw_write(raw_t *raw, const void *bytes, size_t size) {
   const uint8_t *at = bytes;
   while (size > 0) {

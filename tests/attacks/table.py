@@ -4,8 +4,8 @@ process of its own, with a bystander (bystander.c) in the same realm; and the cr
 
 Phases with and without the attack take turns in one run, so that what the machine does otherwise is in both; a cell that
 fails is run once more. Attackers come from addresses of their own, by the PROXY protocol, and run at a lower priority,
-because on other machines they would take no processor from the router; the bystander runs before everybody, so that it
-measures the router and not its own turn.
+because on other machines they would take no processor from the router; that runs before what else the machine does, and
+the bystander before everybody, so that it measures the router and not its own turn.
 
 Linux. python table.py [--write] [--once] [NAME...]; --once runs no cell again; WAMP_ATTACK_SECONDS is the time of each attack in a phase (2.5), of which there
 are three, and WAMP_MASSES_SECONDS that of the calls of masses.py (300).
