@@ -1000,9 +1000,10 @@ WAMP_API const char *wamp_last_error(void);
  * Sends the log, up to `level` (WAMP_LOG_OFF ... WAMP_LOG_TRACE), to `log`; NULL for none.
  *
  * Without it the library is silent, unless the environment variable WAMP_LOG names a level (`error
- * warn info debug trace`): then lines go to standard error. `free` (may be NULL) runs exactly
- * once, when another function takes its place or when this call fails. Returns WAMP_OK, or
- * WAMP_ERR_ARGUMENT.
+ * warn info debug trace`): then lines go to standard error. Routers write lines, too: who joins
+ * and leaves and why, and who is refused what; see their option `log_format`. `free` (may be NULL)
+ * runs exactly once, when another function takes its place or when this call fails. Returns
+ * WAMP_OK, or WAMP_ERR_ARGUMENT.
  */
 WAMP_API int wamp_set_log(int level, wamp_log_t log, void *user_data, wamp_free_t free);
 
@@ -2253,6 +2254,9 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
  * |                      |                | oldest is dropped of the address that has the most   |
  * | `trusted_proxies`    | list, []       | addresses and networks of proxies that tell for whom |
  * |                      |                | they speak: X-Forwarded-For, PROXY protocol          |
+ * | `allowed_origins`    | list, []       | pages of other hosts that browsers may bring, such   |
+ * |                      |                | as "https://app.example.com"; "*" is all; see below  |
+ * | `log_format`         | string, text   | of lines in the log (wamp_set_log()): text or json   |
  * | `disclose`           | object         | `caller`, `publisher`: if true, always disclosed     |
  * | `tls`                | object         | `cert`, `key`, for wss://, rss:// and https://;      |
  * |                      |                | `client_ca` signs the certificates that clients must |
@@ -2288,6 +2292,10 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
  * Above three quarters of `memory_limit`, clients that send much are not read until less is in
  * use, and of the clients that take nothing for half a second the one with the most waiting is
  * dropped. At the limit, large messages are refused, with WAMP_URI_UNAVAILABLE.
+ *
+ * A browser says by `Origin` whose page connects: it has to be of the router's host, or listed in
+ * `allowed_origins`. On a loopback address `Host` and `Origin` have to be loopback names, or
+ * listed: a reverse proxy that passes on the name under which it is known needs that, too.
  *
  * Without `auth` every client may join, as `anonymous`; with it, those that its keys name:
  *

@@ -15,7 +15,7 @@
 //! * [`client`]: connections, sessions and the delivery of events, on the hidden runtime.
 //! * [`ffi`]: the C functions, and the one place with `unsafe`, beside `os`.
 //! * [`router`]: the embedded router.
-//! * `os`: what depends on the operating system.
+//! * `log`: lines for whoever asks for them. `os`: what depends on the operating system.
 #![deny(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::semicolon_if_nothing_returned)]
 #![deny(clippy::allow_attributes, clippy::allow_attributes_without_reason)]
@@ -29,6 +29,7 @@ pub mod client;
 pub mod codec;
 #[doc(hidden)]
 pub mod ffi;
+mod log;
 mod os;
 #[doc(hidden)]
 pub mod protocol;

@@ -59,7 +59,7 @@ enum Answer {
 }
 
 impl Documents for Value {
-    fn document(&self, which: u8) -> Option<(Encoding, &[u8])> {
+    fn document(&self, which: u32) -> Option<(Encoding, &[u8])> {
         (which == 0).then_some((self.encoding, &self.bytes))
     }
 }

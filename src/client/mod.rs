@@ -34,7 +34,6 @@ pub mod connection;
 pub mod delivery;
 mod io_thread;
 mod keepalive;
-pub mod log;
 pub mod login;
 pub mod on_connect;
 pub mod options;

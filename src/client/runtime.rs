@@ -21,12 +21,13 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle};
 
+use crate::log;
 use crate::os;
 
 use super::io_thread::IoThread;
+use super::scope;
 use super::status::{Failure, Status};
 use super::sync::{Condvar, lock, wait_on};
-use super::{log, scope};
 
 /// I/O threads: more would only help hosts that saturate two cores with WAMP alone.
 const IO_THREADS: usize = 2;

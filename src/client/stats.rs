@@ -7,9 +7,8 @@ use serde_json::{Map, Value, json};
 
 use crate::codec::Encoding;
 use crate::codec::reader::{message_code, message_text};
+use crate::log;
 use crate::protocol::message;
-
-use super::log;
 
 /// Messages and bytes that one or more sessions have carried.
 #[derive(Debug, Clone)]

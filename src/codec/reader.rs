@@ -87,6 +87,12 @@ impl Received {
 /// Reads the elements of one message in order. There is one for each encoding, and what uses them
 /// is compiled for each: nothing is left to decide while a message is read.
 pub trait Read<'a>: Sized {
+    /// The type code that a message begins with.
+    #[inline]
+    fn code(&mut self) -> Result<u64, CodecError> {
+        self.uint()
+    }
+
     /// A whole number that is not negative, also where a peer wrote it as a float.
     fn uint(&mut self) -> Result<u64, CodecError>;
 

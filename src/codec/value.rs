@@ -55,17 +55,15 @@ pub enum Node {
 
 /// The encoded values that a tree shows. They must be the same at each look.
 pub trait Documents {
-    /// The value with this number, below [`DOCUMENTS`].
-    fn document(&self, which: u8) -> Option<(Encoding, &[u8])>;
+    /// The value with this number. Numbers that are looked at should be small.
+    fn document(&self, which: u32) -> Option<(Encoding, &[u8])>;
 }
 
-/// The number of values that one tree can show.
-pub const DOCUMENTS: u8 = 3;
-
-/// The part of up to [`DOCUMENTS`] values that has been found so far.
+/// The part of some values that has been found so far.
 #[derive(Debug, Default)]
 pub struct Tree {
-    roots: [Option<u32>; DOCUMENTS as usize],
+    /// The nodes of whole documents, by their numbers.
+    roots: Vec<Option<u32>>,
     branches: Vec<Branch>,
     /// The entries of all containers that were looked into.
     links: Vec<Link>,
@@ -78,7 +76,7 @@ pub struct Tree {
 /// A value that was found.
 #[derive(Debug, Clone, Copy)]
 struct Branch {
-    document: u8,
+    document: u32,
     depth: u8,
     /// The place in the document.
     at: u32,
@@ -109,8 +107,9 @@ struct Link {
 
 impl Tree {
     /// The node of a whole document; `None` if there is no such document.
-    pub fn root(&mut self, documents: &impl Documents, document: u8) -> Option<u32> {
-        if let Some(root) = self.roots.get(usize::from(document))? {
+    pub fn root(&mut self, documents: &impl Documents, document: u32) -> Option<u32> {
+        let number = document as usize;
+        if let Some(Some(root)) = self.roots.get(number) {
             return Some(*root);
         }
         let (_, bytes) = documents.document(document)?;
@@ -118,7 +117,10 @@ impl Tree {
             return None;
         }
         let root = self.add(document, 0, 0);
-        self.roots[usize::from(document)] = Some(root);
+        if self.roots.len() <= number {
+            self.roots.resize(number + 1, None);
+        }
+        self.roots[number] = Some(root);
         Some(root)
     }
 
@@ -242,23 +244,28 @@ impl Tree {
         }
     }
 
-    /// Forgets everything, for other documents. Of the room that its texts had up to `kept` bytes
-    /// stay.
+    /// Forgets everything, for other documents. Of its room up to `kept` bytes for texts stay, and
+    /// with 0 nothing but a little.
     pub fn clear(&mut self, kept: usize) {
+        /// The most entries of a list for which room is kept.
+        const ENTRIES: usize = 4096;
+        const FEW: usize = 64;
         if self.branches.is_empty() {
             return;
         }
-        self.roots = [None; DOCUMENTS as usize];
         self.stepped = 0;
-        clear(&mut self.branches);
-        clear(&mut self.links);
-        clear(&mut self.spare_links);
+        let entries = if kept == 0 { FEW } else { ENTRIES };
+        clear(&mut self.roots, entries);
+        clear(&mut self.branches, entries);
+        clear(&mut self.links, entries);
+        clear(&mut self.spare_links, entries);
         self.arena.clear(kept);
     }
 
-    /// The bytes of room that its texts have.
+    /// About the bytes of room that it has.
     pub fn room(&self) -> usize {
-        self.arena.room()
+        let entries = self.branches.capacity() + self.links.capacity();
+        self.arena.room() + entries * (size_of::<Branch>() + size_of::<Link>())
     }
 
     // ===== finding =====
@@ -293,7 +300,7 @@ impl Tree {
         place
     }
 
-    fn add(&mut self, document: u8, depth: u8, at: usize) -> u32 {
+    fn add(&mut self, document: u32, depth: u8, at: usize) -> u32 {
         let index = self.branches.len() as u32;
         self.branches.push(Branch { document, depth, at: at as u32, known: Known::Nothing });
         index
@@ -414,11 +421,9 @@ fn has_key(encoding: Encoding, bytes: &[u8], at: usize, key: &[u8]) -> bool {
     }
 }
 
-fn clear<T>(list: &mut Vec<T>) {
-    /// The most entries for which room is kept.
-    const KEPT: usize = 64;
+fn clear<T>(list: &mut Vec<T>, kept: usize) {
     list.clear();
-    if list.capacity() > KEPT {
+    if list.capacity() > kept {
         *list = Vec::new();
     }
 }

@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::sync::Once;
 
-use crate::client::{Failure, Status, log, runtime};
+use crate::client::{Failure, Status, runtime};
+use crate::log;
 use crate::os;
 
 use super::last_error;

@@ -1,11 +1,12 @@
 //! Lenses on received data, and the views of events and details that they look at.
 //!
-//! A view has a slot, which says where the notice is as long as it is shown, and has a tree of what
-//! has been found in it so far. A lens is a handle like all others, made of the slot and a node's
-//! number, which no other node of the slot ever has; so a stale one finds nothing. The key of the
-//! slot itself is the token of an event.
+//! A view has a slot, which says where the notices are as long as they are shown, and has a tree
+//! of what has been found in them so far. The slot has keys for its events, which are their tokens,
+//! and then for the nodes of the tree, of which lenses are made. No other event or node ever has
+//! the same, so that a stale one finds nothing.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ptr;
 
 use bytes::Bytes;
@@ -19,15 +20,16 @@ use super::slab::Slab;
 use super::tag::Tag;
 use super::types::*;
 
-/// Slots for sixteen million views, which find 2^36 nodes each in the course of time: a slot's
-/// nodes are numbered through all views that it ever has, so that no stale lens ever fits a later
-/// one.
+/// Slots for sixteen million views, which have 2^36 keys each in the course of time: they are
+/// numbered through all views that a slot ever has, so that no stale one ever fits a later view.
 type Views = Slab<Box<Slot>, 24, 36, { u32::MAX as u64 }>;
 
 static VIEWS: Views = Slab::new();
 
 struct Slot {
     shown: Shown,
+    /// The number of events that are shown.
+    events: u32,
     tree: Tree,
     /// The room of the tree while the slot waits for another view.
     room: usize,
@@ -35,23 +37,33 @@ struct Slot {
 
 /// The data behind a view.
 pub(super) enum Shown {
-    /// An event, and its details as they are told, once somebody has looked.
-    Event { notice: *const Notice, details: Option<Vec<u8>> },
+    /// Events, and their details as they are told, where somebody has looked.
+    Events { notices: *const [Notice], details: BTreeMap<u32, Vec<u8>> },
     /// Details alone, in JSON.
     Details(Bytes),
 }
 
-// SAFETY: the notice may be read on any thread; it is only read under the slot's lock, and the
-// slot is emptied before the notice ends (see View::event).
+// SAFETY: the notices may be read on any thread; they are only read under the slot's lock, and the
+// slot is emptied before they end (see View::events).
 unsafe impl Send for Shown {}
 
-/// The part of what is shown.
+/// The part of an event that is shown.
 #[derive(Clone, Copy)]
 #[repr(u8)]
 pub(super) enum Which {
     Args,
     Kwargs,
     Details,
+}
+
+impl Which {
+    /// The number of parts, rounded up.
+    const COUNT: u32 = 4;
+
+    /// The number of an event's part among the documents of a tree.
+    fn of(self, event: u32) -> u32 {
+        event * Which::COUNT + self as u32
+    }
 }
 
 /// Something that is shown for as long as this lives.
@@ -61,68 +73,91 @@ impl View {
     /// Shows `notice`, which must not move or end before the view is dropped.
     #[inline]
     pub(super) fn event(notice: &Notice) -> View {
-        View::new(Shown::Event { notice, details: None })
+        View::events(std::slice::from_ref(notice))
+    }
+
+    /// Shows `notices`, which must not move or end before the view is dropped.
+    #[inline]
+    pub(super) fn events(notices: &[Notice]) -> View {
+        View::new(Shown::Events { notices, details: BTreeMap::new() }, notices.len() as u32)
     }
 
     /// Shows details that belong to no event.
     pub(super) fn details(details: Bytes) -> View {
-        View::new(Shown::Details(details))
+        View::new(Shown::Details(details), 1)
     }
 
-    fn new(shown: Shown) -> View {
+    fn new(shown: Shown, events: u32) -> View {
         let token = Leased::take().and_then(|(slot, mut kept)| {
-            kept.shown = shown;
+            (kept.shown, kept.events) = (shown, events);
             VIEWS.fill(slot, kept)
         });
         View(token.unwrap_or(0))
     }
 
-    /// The token, which leads to what is shown; 0 if there was no room.
+    /// The token, which leads to what is shown, of several events to the first; 0 if there was no
+    /// room.
     #[inline]
     pub(super) fn token(&self) -> u64 {
         self.0
+    }
+
+    /// The token of one of several events.
+    #[inline]
+    pub(super) fn token_of(&self, event: usize) -> u64 {
+        if self.0 == 0 { 0 } else { Views::nth_key(self.0, event as u64) }
     }
 }
 
 impl Drop for View {
     #[inline]
     fn drop(&mut self) {
-        if let Some((Some(slot), kept)) = VIEWS.empty_of(self.0, |slot| slot.tree.nodes().into()) {
+        if let Some((Some(slot), kept)) = VIEWS.empty_of(self.0, |slot| slot.keys()) {
             Leased::keep(slot, kept);
         }
     }
 }
 
+impl Slot {
+    /// The number of its keys.
+    fn keys(&self) -> u64 {
+        u64::from(self.events) + u64::from(self.tree.nodes())
+    }
+}
+
+/// Shows `look` the slot behind a token, and the number of the event that it is for.
+#[inline]
+fn with_event<R>(token: u64, look: impl FnOnce(&mut Slot, u32) -> Option<R>) -> Option<R> {
+    let look = |slot: &mut Box<Slot>, which| {
+        let event = u32::try_from(which).ok().filter(|event| *event < slot.events)?;
+        look(slot, event)
+    };
+    VIEWS.with_any(token, look).flatten()
+}
+
 /// True if a token leads to something that is shown.
 pub(super) fn is_shown(token: u64) -> bool {
-    VIEWS.with(token, |_| ()).is_some()
+    with_event(token, |_, _| Some(())).is_some()
 }
 
 /// The notice behind a token, copied; `None` if it shows none any more.
 pub(super) fn notice_of(token: u64) -> Option<Notice> {
-    let copy = |slot: &mut Box<Slot>| match &slot.shown {
-        // SAFETY: the notice lives as long as this slot is filled, and the slot is locked.
-        Shown::Event { notice, .. } => Some(unsafe { &**notice }.copy()),
-        Shown::Details(_) => None,
-    };
-    VIEWS.with(token, copy).flatten()
+    with_event(token, |slot, event| slot.shown.notice(event).map(Notice::copy))
 }
 
 /// The lens on a part of what a token leads to; `None` if there is no such part.
 #[inline]
 pub(super) fn lens_of(token: u64, which: Which) -> Option<*const wamp_value_t> {
-    let root = |slot: &mut Box<Slot>| {
-        let Slot { shown, tree, .. } = &mut **slot;
-        if let (Which::Details, Shown::Event { notice, details: details @ None }) =
-            (which, &mut *shown)
-        {
-            // SAFETY: as above.
-            *details = told_details(unsafe { &**notice });
+    let root = |slot: &mut Slot, event| {
+        let Slot { shown, tree, events, .. } = slot;
+        if let Which::Details = which {
+            shown.note_details(event);
         }
-        tree.root(shown, which as u8)
+        let root = tree.root(shown, which.of(event))?;
+        Some(u64::from(*events - event) + u64::from(root))
     };
-    let root = VIEWS.with(token, root)??;
-    Some(Tag::Value.handle::<wamp_value_t>(Views::nth_key(token, root.into())))
+    let steps = with_event(token, root)?;
+    Some(Tag::Value.handle::<wamp_value_t>(Views::nth_key(token, steps)))
 }
 
 /// Shows `look` the node behind a lens, with its tree, what that shows, and the node's number.
@@ -132,8 +167,11 @@ pub(super) fn with_node<R>(
     look: impl FnOnce(&mut Tree, &Shown, u32) -> Option<R>,
 ) -> Option<R> {
     let look = |slot: &mut Box<Slot>, which| {
-        let Slot { shown, tree, .. } = &mut **slot;
-        let index = u32::try_from(which).ok().filter(|index| *index < tree.nodes())?;
+        let Slot { shown, tree, events, .. } = &mut **slot;
+        let index = u32::try_from(which).ok()?.checked_sub(*events)?;
+        if index >= tree.nodes() {
+            return None;
+        }
         look(tree, shown, index)
     };
     VIEWS.with_any(Tag::Value.key(lens)?, look).flatten()
@@ -146,22 +184,44 @@ pub(super) fn step(lens: *const wamp_value_t, steps: u32) -> Option<*const wamp_
     Some(Tag::Value.handle::<wamp_value_t>(there))
 }
 
+impl Shown {
+    #[inline]
+    fn notice(&self, event: u32) -> Option<&Notice> {
+        match self {
+            // SAFETY: the notices live as long as this slot is filled, and the slot is locked.
+            Shown::Events { notices, .. } => unsafe { &**notices }.get(event as usize),
+            Shown::Details(_) => None,
+        }
+    }
+
+    /// Brings the details of an event into the form in which they are told.
+    fn note_details(&mut self, event: u32) {
+        // Lenses may be on what is there.
+        if matches!(self, Shown::Events { details, .. } if details.contains_key(&event)) {
+            return;
+        }
+        let told = self.notice(event).and_then(told_details);
+        if let (Shown::Events { details, .. }, Some(told)) = (self, told) {
+            details.insert(event, told);
+        }
+    }
+}
+
 impl Documents for Shown {
     #[inline]
-    fn document(&self, which: u8) -> Option<(Encoding, &[u8])> {
-        const ARGS: u8 = Which::Args as u8;
-        const KWARGS: u8 = Which::Kwargs as u8;
-        let (notice, details) = match self {
-            Shown::Event { notice, details } => (*notice, details.as_deref()),
-            Shown::Details(details) if which > KWARGS => return Some((Encoding::Json, details)),
-            Shown::Details(_) => return None,
-        };
-        // SAFETY: as above.
-        let payload = unsafe { &(*notice).event.payload };
-        match which {
-            ARGS => Some((payload.encoding(), payload.args()?)),
-            KWARGS => Some((payload.encoding(), payload.kwargs()?)),
-            _ => Some((Encoding::Json, details?)),
+    fn document(&self, which: u32) -> Option<(Encoding, &[u8])> {
+        const ARGS: u32 = Which::Args as u32;
+        const KWARGS: u32 = Which::Kwargs as u32;
+        let (event, part) = (which / Which::COUNT, which % Which::COUNT);
+        match (self, part) {
+            (Shown::Events { .. }, ARGS | KWARGS) => {
+                let payload = &self.notice(event)?.event.payload;
+                let bytes = if part == ARGS { payload.args() } else { payload.kwargs() };
+                Some((payload.encoding(), bytes?))
+            }
+            (Shown::Events { details, .. }, _) => Some((Encoding::Json, details.get(&event)?)),
+            (Shown::Details(_), ARGS | KWARGS) => None,
+            (Shown::Details(details), _) => Some((Encoding::Json, details)),
         }
     }
 }
@@ -196,7 +256,7 @@ struct Leased {
 
 impl Leased {
     const MOST: usize = 512;
-    /// The bytes of room that the texts of a tree keep, and those of all that a thread has.
+    /// The bytes of room that a tree keeps of each kind, and those of all that a thread has.
     const KEPT: usize = 80 * 1024;
     const ALL_KEPT: usize = 1024 * 1024;
 
@@ -207,8 +267,13 @@ impl Leased {
             leased.room -= slot.room;
             Some((index, slot))
         });
-        let new = || Slot { shown: Shown::Details(Bytes::new()), tree: Tree::default(), room: 0 };
-        own.ok().flatten().or_else(|| Some((VIEWS.lease()?, Box::new(new()))))
+        own.ok().flatten().or_else(|| {
+            let shown = Shown::Details(Bytes::new());
+            Some((
+                VIEWS.lease()?,
+                Box::new(Slot { shown, events: 0, tree: Tree::default(), room: 0 }),
+            ))
+        })
     }
 
     fn keep(index: u32, mut slot: Box<Slot>) {

@@ -2,7 +2,8 @@
 
 use std::ffi::{c_char, c_int, c_void};
 
-use crate::client::{Status, log, runtime};
+use crate::client::{Status, runtime};
+use crate::log;
 
 use super::args;
 use super::guard::guard;
@@ -72,9 +73,10 @@ pub unsafe extern "C" fn wamp_last_error() -> *const c_char {
 /// Sends the log, up to `level` (WAMP_LOG_OFF ... WAMP_LOG_TRACE), to `log`; NULL for none.
 ///
 /// Without it the library is silent, unless the environment variable WAMP_LOG names a level (`error
-/// warn info debug trace`): then lines go to standard error. `free` (may be NULL) runs exactly
-/// once, when another function takes its place or when this call fails. Returns WAMP_OK, or
-/// WAMP_ERR_ARGUMENT.
+/// warn info debug trace`): then lines go to standard error. Routers write lines, too: who joins
+/// and leaves and why, and who is refused what; see their option `log_format`. `free` (may be NULL)
+/// runs exactly once, when another function takes its place or when this call fails. Returns
+/// WAMP_OK, or WAMP_ERR_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_set_log(
     level: c_int,

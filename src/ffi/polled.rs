@@ -74,7 +74,8 @@ impl EventArray {
 /// The events of one poll.
 pub(super) struct PolledEvents {
     // Dropped in this order: nobody sees the notices any more when they end.
-    views: Vec<(View, EventHandles)>,
+    view: View,
+    handles: Vec<EventHandles>,
     notices: VecDeque<Notice>,
 }
 
@@ -85,27 +86,27 @@ unsafe impl Sync for PolledEvents {}
 
 impl PolledEvents {
     /// Shows notices.
-    pub(super) fn new(notices: VecDeque<Notice>) -> PolledEvents {
-        // The list is not changed any more until the views are gone: the notices do not move.
-        let show = |notice: &Notice| (View::event(notice), EventHandles::new(notice));
-        PolledEvents { views: notices.iter().map(show).collect(), notices }
+    pub(super) fn new(mut notices: VecDeque<Notice>) -> PolledEvents {
+        // The list is not changed any more until the view is gone: the notices do not move.
+        let view = View::events(notices.make_contiguous());
+        PolledEvents { view, handles: notices.iter().map(EventHandles::new).collect(), notices }
     }
 
     /// Shows them one after the other, each with its number.
     pub(super) fn for_each(&self, mut show: impl FnMut(usize, wamp_event_t)) {
-        for (index, (notice, (view, handles))) in self.notices.iter().zip(&self.views).enumerate() {
+        for (index, (notice, handles)) in self.notices.iter().zip(&self.handles).enumerate() {
             let handler = notice.event.target.as_ref().and_then(|receiver| receiver.handler());
             let user_data = handler.map_or(0, |handler| handler.user_data());
             let user_data = ptr::with_exposed_provenance_mut(user_data);
-            show(index, view::to_c_event(notice, handles, view.token(), user_data));
+            show(index, view::to_c_event(notice, handles, self.view.token_of(index), user_data));
         }
     }
 }
 
 impl Polled for PolledEvents {
     fn end(self: Box<Self>) -> VecDeque<Notice> {
-        let PolledEvents { views, mut notices } = *self;
-        drop(views);
+        let PolledEvents { view, handles, mut notices } = *self;
+        drop((view, handles));
         notices.clear();
         notices
     }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use crate::client::{Failure, Notice, NoticeKind, Session, log};
+use crate::client::{Failure, Notice, NoticeKind, Session};
 use crate::codec::{Payload, PayloadRef};
+use crate::log;
 use crate::protocol::{Event, EventKind, SubscriptionInfo, features};
 
 use super::args::{Buffer, Text, from_c};

@@ -80,6 +80,9 @@ impl From<RouterError> for Failure {
 /// |                      |                | oldest is dropped of the address that has the most   |
 /// | `trusted_proxies`    | list, []       | addresses and networks of proxies that tell for whom |
 /// |                      |                | they speak: X-Forwarded-For, PROXY protocol          |
+/// | `allowed_origins`    | list, []       | pages of other hosts that browsers may bring, such   |
+/// |                      |                | as "https://app.example.com"; "*" is all; see below  |
+/// | `log_format`         | string, text   | of lines in the log (wamp_set_log()): text or json   |
 /// | `disclose`           | object         | `caller`, `publisher`: if true, always disclosed     |
 /// | `tls`                | object         | `cert`, `key`, for wss://, rss:// and https://;      |
 /// |                      |                | `client_ca` signs the certificates that clients must |
@@ -115,6 +118,10 @@ impl From<RouterError> for Failure {
 /// Above three quarters of `memory_limit`, clients that send much are not read until less is in
 /// use, and of the clients that take nothing for half a second the one with the most waiting is
 /// dropped. At the limit, large messages are refused, with WAMP_URI_UNAVAILABLE.
+///
+/// A browser says by `Origin` whose page connects: it has to be of the router's host, or listed in
+/// `allowed_origins`. On a loopback address `Host` and `Origin` have to be loopback names, or
+/// listed: a reverse proxy that passes on the name under which it is known needs that, too.
 ///
 /// Without `auth` every client may join, as `anonymous`; with it, those that its keys name:
 ///

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::client::delivery::Wakeup;
-use crate::client::log::{Level, Sink};
 use crate::client::{EventHandler, Notice, NoticeKind};
+use crate::log::{Level, Sink};
 use crate::protocol::EventKind;
 
 use super::event_handles::EventHandles;

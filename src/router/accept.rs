@@ -7,6 +7,7 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
+use hyper::StatusCode;
 use hyper::header::HeaderMap;
 use tokio::time::{Instant, timeout_at};
 
@@ -58,7 +59,7 @@ async fn greet(shared: &Arc<Shared>, stream: Stream, mut visitor: Visitor, greet
                 let stream = stream.with_write_timeout(shared.config.write_timeout, Sign::Takes);
                 // Its requests have time limits of their own.
                 visitor.pass.is_in();
-                serve_requests(shared, stream, &visitor, server).await;
+                serve_requests(shared, stream, &visitor, greeting, server).await;
             }
         }
         ListenerKind::WebSocket(path) => {
@@ -85,12 +86,14 @@ async fn serve_one(
     let limit = config.max_message_size;
     let visitor = Mutex::new(visitor);
     let inspect = |headers: &HeaderMap| {
+        let checked = config.allowed_origins.check(headers, greeting.is_loopback);
+        checked.map_err(|why| (StatusCode::FORBIDDEN, shared.refuse_page(why)))?;
         let mut visitor = lock(&visitor);
         match visitor.forwarded(headers, &config.trusted_proxies) {
             None => Ok(()),
             Some(client) => visitor
                 .speaks_for(client, &config.trusted_proxies)
-                .map_err(|full| format!("{full}\n")),
+                .map_err(|full| (StatusCode::SERVICE_UNAVAILABLE, format!("{full}\n"))),
         }
     };
     let handshakes = async {
@@ -119,8 +122,15 @@ async fn serve_requests(
     shared: &Arc<Shared>,
     stream: Stream,
     visitor: &Visitor,
+    greeting: &Greeting,
     server: &Arc<Server>,
 ) {
+    let origins = &shared.config.allowed_origins;
+    let inspect = |headers: &HeaderMap| {
+        let checked = origins.check(headers, greeting.is_loopback);
+        checked.map_err(|why| shared.refuse_page(why))?;
+        Ok(origins.cross_origin(headers).cloned())
+    };
     let opened = |headers: &HeaderMap, mut transport: ServerTransport| {
         let source = visitor.source_of(headers, &shared.config.trusted_proxies);
         let pass = shared.gate.enter(source).map_err(|full| format!("{full}\n"))?;
@@ -141,7 +151,7 @@ async fn serve_requests(
         tokio::time::sleep(CLOSE_TIMEOUT).await;
     };
     tokio::select! {
-        () = server.serve_if(stream, opened) => {}
+        () = server.serve_if(stream, inspect, opened) => {}
         () = end => {}
     }
 }

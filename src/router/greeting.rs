@@ -10,6 +10,8 @@ use crate::transport::{ConnectError, Stream};
 #[derive(Debug)]
 pub(super) struct Greeting {
     pub(super) kind: ListenerKind,
+    /// Only programs of this machine can reach it.
+    pub(super) is_loopback: bool,
     pub(super) tls: Option<Acceptor>,
 }
 

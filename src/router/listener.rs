@@ -17,12 +17,14 @@ use tokio::net::TcpListener;
 use tokio::net::UnixListener;
 use tokio::runtime::{Handle, TryCurrentError};
 
+use crate::log::Level;
 use crate::os;
 use crate::transport::longpoll::{Server, Times};
 use crate::transport::{Address, Endpoint, Keepalive, Protocol, Stream};
 
 use super::config::Config;
 use super::greeting::{Greeting, ListenerKind};
+use super::journal::Line;
 use super::visitor::{Visitor, source};
 use super::{RouterError, Shared, accept, refusal};
 
@@ -81,13 +83,14 @@ impl Listener {
                 _ => RouterError::Bind { url, reason },
             }
         };
-        let (url, socket) = match &endpoint.address {
+        let (url, socket, is_loopback) = match &endpoint.address {
             Address::Tcp { host, port, .. } => {
                 let listener = bind_tcp(host, *port).map_err(refused)?;
-                let port = listener.local_addr().map_err(refused)?.port();
+                let address = listener.local_addr().map_err(refused)?;
                 let listener =
                     adopt(runtime, || TcpListener::from_std(listener)).map_err(refused)?;
-                (endpoint.with_port(port), Socket::Tcp(listener))
+                let url = endpoint.with_port(address.port());
+                (url, Socket::Tcp(listener), address.ip().to_canonical().is_loopback())
             }
             #[cfg(unix)]
             Address::Unix(path) => {
@@ -96,7 +99,7 @@ impl Listener {
                 listener.set_nonblocking(true).map_err(refused)?;
                 let listener =
                     adopt(runtime, || UnixListener::from_std(listener)).map_err(refused)?;
-                (url.to_owned(), Socket::Unix(listener, file))
+                (url.to_owned(), Socket::Unix(listener, file), false)
             }
             #[cfg(not(unix))]
             Address::Unix(_) => return Err(refused(io::ErrorKind::Unsupported.into())),
@@ -108,7 +111,7 @@ impl Listener {
                 ListenerKind::LongPoll(Server::new(&path, config.max_message_size, times(config)))
             }
         };
-        let greeting = Arc::new(Greeting { kind, tls });
+        let greeting = Arc::new(Greeting { kind, is_loopback, tls });
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         Ok(Listener { url, number, socket, greeting })
@@ -132,6 +135,10 @@ impl Listener {
                 }
                 // Where many are turned away at once, most are without a word.
                 Err(full) => {
+                    let line = Line::new(Level::Warn, "connection refused");
+                    let address = address.map_or_else(String::new, |address| address.to_string());
+                    let line = line.text("address", address).text("message", full.to_string());
+                    shared.journal.write(line);
                     if let Some(leave) = shared.gate.may_tell() {
                         tokio::spawn(async move {
                             refusal::tell(stream, &greeting, full).await;

@@ -27,7 +27,9 @@
 //!   `variants` (large payloads in other encodings).
 //! * `dealer`: registrations, calls and their answers.
 //! * `meta`: the router's own procedures; `meta_event`: what its own topics tell.
-//! * `stats`: its counters.
+//! * `stats`: its counters; `journal`: the lines that it writes for its operator, `refused` of them
+//!   those on requests.
+//! * `origin`: which pages a browser may bring.
 //! * `random`: ids and names that nobody may foresee.
 //! * `pattern`: finds what matches a URI; `options` and `request`: options that clients send, and
 //!   refusals.
@@ -52,6 +54,7 @@ mod gate;
 mod greeting;
 mod host;
 mod identity;
+mod journal;
 mod limits;
 mod listener;
 mod login;
@@ -60,6 +63,7 @@ mod meta_event;
 mod mistake;
 mod networks;
 mod options;
+mod origin;
 mod pattern;
 mod peer;
 mod procedure;
@@ -69,6 +73,7 @@ mod random;
 mod realm;
 mod receiving;
 mod refusal;
+mod refused;
 mod relief;
 mod request;
 mod request_ids;
@@ -96,6 +101,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 
+use crate::log::Level;
 use crate::os::{lock, unpoisoned};
 use crate::protocol::ids::IdMap;
 use crate::protocol::uri;
@@ -104,6 +110,7 @@ use auth::Failures;
 use config::Config;
 use gate::Gate;
 use host::Desk;
+use journal::{Journal, Line};
 use listener::Listener;
 use login::Reception;
 use peer::CLOSE_TIMEOUT;
@@ -191,6 +198,7 @@ struct Shared {
     /// The GOODBYEs of a closing router that are not in their sockets yet.
     unsaid: Count,
     relief: Relief,
+    journal: Journal,
     received: AtomicU64,
     sent: AtomicU64,
     dropped: AtomicU64,
@@ -221,6 +229,7 @@ impl Router {
             failures: Failures::default(),
             hashers: Arc::new(Semaphore::new(HASHERS)),
         };
+        let journal = Journal::new(config.log_format);
         let shared = Shared {
             realms,
             desk,
@@ -233,6 +242,7 @@ impl Router {
             bound: Count::default(),
             unsaid: Count::default(),
             relief: Relief::default(),
+            journal,
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
@@ -271,6 +281,8 @@ impl Router {
             listener.serve(shared).await;
         });
         listeners.tasks.push(task.abort_handle());
+        drop(listeners);
+        self.shared.journal.write(Line::new(Level::Info, "listening").text("url", &*url));
         Ok(url)
     }
 
@@ -344,6 +356,9 @@ impl Router {
             self.shared.unsaid.add();
             peer.part(uri::CLOSE_SYSTEM_SHUTDOWN, goodbye_timeout);
         }
+        let count = clients.by_id.len() as u64;
+        drop(clients);
+        self.shared.journal.write(Line::new(Level::Info, "closing").number("clients", count));
     }
 }
 
@@ -387,10 +402,18 @@ impl Shared {
         }
     }
 
+    /// Notes that a page was refused, and why.
+    fn refuse_page(&self, why: String) -> String {
+        self.journal.write(Line::new(Level::Warn, "page refused").text("message", why.trim_end()));
+        why
+    }
+
     fn dismiss(&self, peer: &Peer) {
         lock(&self.clients).by_id.remove(&peer.id());
         if peer.was_dropped() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
+            let line = Line::new(Level::Warn, "slow client dropped").number("session", peer.id());
+            self.journal.write(line.text("authid", &*peer.identity().authid));
         }
         self.settle(peer);
         self.present.done();

@@ -15,6 +15,7 @@ use crate::transport::Doorbell;
 
 use super::budget::{Budget, FLAT, Lease};
 use super::identity::Identity;
+use super::journal::Line;
 
 /// The time that a client may take to answer GOODBYE, and to take and confirm the last messages.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -240,7 +241,7 @@ impl Peer {
             return Ok(());
         }
         if queue.outbox.is_empty() {
-            wakes.0.push(self.clone());
+            wakes.peers.push(self.clone());
         }
         let room = self.limit.saturating_sub(queue.in_flight);
         let pushed = push(&mut queue.outbox, room.min(max_message));
@@ -254,7 +255,7 @@ impl Peer {
         let has_room = pushed.is_ok() && queue.outbox.len() <= room;
         if !has_room || (queue.has_grown() && queue.is_too_much()) {
             queue.drop_all();
-            wakes.0.push(self.clone());
+            wakes.peers.push(self.clone());
         }
         Ok(())
     }
@@ -431,16 +432,31 @@ impl Drop for Queue {
     }
 }
 
-/// Clients that got something and must be told, at the latest when this is dropped.
+/// Clients that got something and must be told, at the latest when this is dropped; and lines for
+/// the log, which nobody writes while a lock is held.
 #[derive(Debug, Default)]
-pub(super) struct WakeList(Vec<Arc<Peer>>);
+pub(super) struct WakeList {
+    peers: Vec<Arc<Peer>>,
+    lines: Vec<Line>,
+}
 
 impl WakeList {
     /// Rings each client's bell.
     pub(super) fn wake(&mut self) {
-        for peer in self.0.drain(..) {
+        for peer in self.peers.drain(..) {
             peer.bell.ring();
         }
+    }
+
+    /// Notes a line.
+    pub(super) fn note(&mut self, line: Line) {
+        self.lines.push(line);
+    }
+
+    /// Takes the lines that were noted.
+    #[inline]
+    pub(super) fn take_lines(&mut self) -> Vec<Line> {
+        std::mem::take(&mut self.lines)
     }
 }
 

@@ -1,7 +1,9 @@
 /*
  * A router that goes away and comes back, again and again, under load. To disturb it is left to who started it:
  *
- *     interop_storm URL REALM
+ *     interop_storm URL REALM [MODE TRANSPORTS]
+ *
+ * With TRANSPORTS, that option in JSON, there are several routers, instead of the one of the URL. MODE means nothing.
  *
  * Some connections, each with a durable registration and two durable subscriptions, call each other and publish all the
  * time. Each request must be answered exactly once and each user_data be freed exactly once. Lines of standard output
@@ -225,10 +227,11 @@ static void durable_freed(void *durable) {
   pthread_mutex_unlock(&mutex);
 }
 
-static void start(peer_t *peer) {
+static void start(peer_t *peer, const char *transports) {
   char uri[64];
   durable_t *durables = peer->durables;
   peer->connection = scenario_connection(peer->index % 2 ? "inline" : "thread", OPTIONS);
+  if (transports) GOOD(wamp_connection_set_json(peer->connection, "transports", transports));
   snprintf(uri, sizeof uri, "com.storm.procedure%d", peer->index);
   GOOD(wamp_connection_register(peer->connection, uri, NULL, serve, stands, &durables[0], durable_freed));
   snprintf(uri, sizeof uri, "com.storm.topic%d", peer->index);
@@ -278,7 +281,7 @@ int main(int argc, char **argv) {
   CHECK(pthread_create(&watcher, NULL, watch, NULL) == 0);
   for (i = 0; i < CONNECTIONS; i++) {
     peers[i].index = i;
-    start(&peers[i]);
+    start(&peers[i], argc > 4 ? argv[4] : NULL);
   }
   while (getchar() != EOF) continue;
 

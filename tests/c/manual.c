@@ -31,6 +31,36 @@ static void no_callback(const wamp_event_t *event, void *user_data) {
   scenario_fail(__FILE__, __LINE__, "no callback runs while events are polled");
 }
 
+/* Each event of a batch shows its own parts, in whatever order they are looked at; those of the batch before, none. */
+static void apart(const wamp_event_t *batch, int count) {
+  static const wamp_value_t *shown[8][4];
+  static wamp_event_t former[8];
+  static int former_count;
+  int i, part;
+  for (i = 0; i < former_count; i++) {
+    CHECK(wamp_event_args(&former[i]) == NULL && wamp_event_details(&former[i]) == NULL);
+    CHECK(wamp_event_keep(&former[i]) == NULL);
+    for (part = 0; part < 4; part++) CHECK(wamp_value_type(shown[i][part]) == WAMP_TYPE_NONE);
+  }
+  for (i = count - 1; i >= 0; i--) {
+    shown[i][0] = wamp_event_details(&batch[i]);
+    shown[i][1] = wamp_event_args(&batch[i]);
+    shown[i][2] = wamp_value_get(shown[i][0], "topic");
+    shown[i][3] = wamp_value_at(shown[i][1], 0);
+    CHECK(wamp_event_kwargs(&batch[i]) == NULL && wamp_value_at(shown[i][1], 1) == NULL);
+    SAME(wamp_value_string(shown[i][2], NULL), URI "topic");
+    former[i] = batch[i];
+  }
+  for (i = 0; i < count; i++) {
+    wamp_message_t *kept = wamp_event_keep(&batch[i]);
+    const wamp_value_t *again = wamp_value_at(wamp_event_args(wamp_message_event(kept)), 0);
+    CHECK(wamp_event_args(&batch[i]) == shown[i][1] && wamp_event_details(&batch[i]) == shown[i][0]);
+    SAME(wamp_value_string(again, NULL), wamp_value_string(shown[i][3], NULL));
+    GOOD(wamp_message_free(kept));
+  }
+  former_count = count;
+}
+
 static void polling(wamp_session_t *publisher) {
   static int here, there;
   wamp_connection_t *connection = scenario_connection("manual", NULL);
@@ -73,6 +103,7 @@ static void polling(wamp_session_t *publisher) {
     CHECK(readable(connection, LIMIT_MS));
     count = (int)GOOD(wamp_connection_poll(connection, batch, sizeof *batch, 8, 0));
     CHECK(count <= 8);
+    apart(batch, count);
     for (i = 0; i < count; i++) values[i] = wamp_value_at(wamp_event_args(&batch[i]), 0);
     for (i = 0; i < count; i++) { /* all of a batch stay readable, not only the last */
       CHECK(batch[i].kind == WAMP_EVENT && batch[i].id == subscription && batch[i].user_data == &here);

@@ -124,6 +124,24 @@ def configuration(realms: list[dict], transports: list[dict]) -> dict:
     return {"version": 2, "workers": [{**worker, "transports": transports}]}
 
 
+def make_key(directory: Path) -> str:
+    """Makes the key of the node that is going to live in a directory; gives the public half."""
+    subprocess.run([_program(), "keys", "--cbdir", directory], check=True, capture_output=True)
+    return _public_key(directory)
+
+
+def _public_key(directory: Path) -> str:
+    text = (directory / "key.pub").read_text(encoding="utf-8")
+    return re.search(r"^public-key-ed25519: ([0-9a-f]{64})$", text, re.MULTILINE)[1]
+
+
+def _program() -> Path:
+    program = Path(sys.executable).parent / "crossbar"
+    if not program.exists():
+        raise NodeError(f"there is no {program}: install requirements.txt in this environment")
+    return program
+
+
 class NodeError(Exception):
     """The node did not do what it was told; the text has the end of its log."""
 
@@ -139,14 +157,11 @@ class Node:
 
     def start(self) -> None:
         """Starts it and waits until it has opened its transports."""
-        program = Path(sys.executable).parent / "crossbar"
-        if not program.exists():
-            raise NodeError(f"there is no {program}: install requirements.txt in this environment")
         # A node that was killed leaves this behind, and the next one trips over it.
         (self.directory / "node.pid").unlink(missing_ok=True)
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [program, "start", "--cbdir", self.directory, "--loglevel", "info"],
+                [_program(), "start", "--cbdir", self.directory, "--loglevel", "info"],
                 cwd=self.directory, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                 start_new_session=True,  # one group for its two processes, which signals can reach
             )
@@ -159,9 +174,8 @@ class Node:
             time.sleep(0.05)  # a file cannot be awaited
 
     def public_key(self) -> str:
-        """Its own key for cryptosign, which it has made at its first start."""
-        text = (self.directory / "key.pub").read_text(encoding="utf-8")
-        return re.search(r"^public-key-ed25519: ([0-9a-f]{64})$", text, re.MULTILINE)[1]
+        """Its own key for cryptosign, which it has made at its first start, or make_key() before that."""
+        return _public_key(self.directory)
 
     def stop(self) -> None:
         """Shuts it down in order."""

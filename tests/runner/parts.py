@@ -146,6 +146,8 @@ PARTS = (
          interop("c_scenarios", more=("-k", "order")), tier="long", needs=PEERS, silence=3000, variables=LONG),
     Part("long-storm", "50 rounds of a Crossbar.io killed, frozen, restarted under load", 380, interop("reconnect"),
          tier="long", needs=PEERS, silence=3000, variables={"WAMP_STORM_ROUNDS": "50"}),
+    Part("long-cluster", "one program on the embedded router and on two linked nodes, killed under load", 75,
+         interop("cluster", "cluster_links"), tier="long", needs=PEERS, silence=900, excused=True),
     Part("long-websocket", "the Autobahn TestSuite, both sides, all 517 cases", 500, tests("websocket_cases"),
          tier="long", needs=("rust", "python-packages"), silence=1500, variables={"WAMP_WEBSOCKET_CASES": "all"}),
     Part("long-judges", "encodings before their judges, 1500 examples each", 350, Pytest([JUDGES]), tier="long",

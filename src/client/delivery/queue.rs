@@ -20,11 +20,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
 
 use crate::client::options::Mode;
+use crate::client::runtime;
 use crate::client::scope::{self, DeliveryScope};
 use crate::client::stats::HandlerTime;
 use crate::client::status::{Failure, Status};
 use crate::client::sync::{Condvar, lock, wait_on};
-use crate::client::{log, runtime};
+use crate::log;
 use crate::os::{Flag, SignalMask};
 
 use super::backlog::Backlog;

@@ -7,9 +7,10 @@ use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::client::options::Mode;
+use crate::client::runtime;
 use crate::client::scope::DeliveryScope;
 use crate::client::sync::{lock, wait_on};
-use crate::client::{log, runtime};
+use crate::log;
 
 use super::backlog::Backlog;
 use super::owner::{Item, Owner};

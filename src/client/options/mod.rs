@@ -19,12 +19,12 @@ use zeroize::Zeroize;
 
 use crate::auth::Credentials;
 use crate::codec::Encoding;
+use crate::log;
 use crate::protocol::features;
 use crate::protocol::uri::{self, Match};
 use crate::transport::proxy::Environment;
 use crate::transport::{DeflateOptions, ProxyChoice, SEPARATOR, Serializer, TlsOptions};
 
-use super::log;
 use super::retry::Policy;
 use super::status::{Failure, Status};
 

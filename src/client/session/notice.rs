@@ -4,9 +4,9 @@ use std::ffi::CStr;
 use std::sync::Arc;
 
 use crate::client::delivery::Item;
-use crate::client::log;
 use crate::client::on_connect::Attempt;
 use crate::client::status::Status;
+use crate::log;
 use crate::protocol::{Event, EventKind};
 
 use super::Session;

@@ -54,6 +54,16 @@ impl<'a> Reader<'a> {
 }
 
 impl<'a> Read<'a> for Reader<'a> {
+    #[inline]
+    fn code(&mut self) -> Result<u64, CodecError> {
+        // As all write it.
+        let Some(code) = self.scan.short_code().filter(|_| self.first) else {
+            return self.uint();
+        };
+        self.first = false;
+        Ok(code)
+    }
+
     fn uint(&mut self) -> Result<u64, CodecError> {
         self.next_element()?;
         let at = self.scan.at();

@@ -124,6 +124,16 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// Steps over two digits before a comma, the first of which is not 0, if they are here.
+    #[inline]
+    pub fn short_code(&mut self) -> Option<u64> {
+        let [tens @ b'1'..=b'9', ones @ b'0'..=b'9', b',', ..] = self.text.get(self.at..)? else {
+            return None;
+        };
+        self.at += 2;
+        Some(u64::from(tens - b'0') * 10 + u64::from(ones - b'0'))
+    }
+
     /// Steps over digits: their number, which is right up to 19 of them, and how many there are.
     #[inline]
     pub fn digits(&mut self) -> (u64, usize) {

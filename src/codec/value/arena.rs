@@ -1,7 +1,8 @@
 //! Texts that are lent to C: each is followed by a NUL, and none moves while there are others.
 
-/// The least room that is made at once.
+/// The least room that is made at once; and the most, but for a text that needs more.
 const CHUNK: usize = 256;
+const LARGEST: usize = 16 * 1024;
 
 /// See the module's text.
 #[derive(Debug, Default)]
@@ -23,7 +24,9 @@ impl Arena {
     pub(super) fn push(&mut self, text: &[u8]) -> Place {
         let need = text.len() + 1;
         if self.chunks.last().is_none_or(|last| last.capacity() - last.len() < need) {
-            self.chunks.push(Vec::with_capacity(need.max(CHUNK)));
+            let twice =
+                self.chunks.last().map_or(CHUNK, |last| 2 * last.capacity().min(LARGEST / 2));
+            self.chunks.push(Vec::with_capacity(need.max(twice)));
         }
         let chunk = self.chunks.len() - 1;
         let last = &mut self.chunks[chunk];
@@ -45,13 +48,17 @@ impl Arena {
         self.chunks.iter().map(Vec::capacity).sum()
     }
 
-    /// Throws all texts away, and their room but for `kept` bytes.
+    /// Throws all texts away, and their room but for one chunk of up to `kept` bytes.
     pub(super) fn clear(&mut self, kept: usize) {
-        self.chunks.truncate(1);
-        match self.chunks.first_mut() {
-            Some(first) if first.capacity() <= kept => first.clear(),
-            _ => self.chunks.clear(),
+        if let [only] = &mut self.chunks[..]
+            && only.capacity() <= kept
+        {
+            return only.clear();
         }
+        let fitting = self.chunks.drain(..).filter(|chunk| chunk.capacity() <= kept);
+        let largest = fitting.max_by_key(Vec::capacity);
+        self.chunks.extend(largest);
+        self.chunks.iter_mut().for_each(Vec::clear);
     }
 }
 

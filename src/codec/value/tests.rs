@@ -10,7 +10,7 @@ struct Shown {
 }
 
 impl Documents for Shown {
-    fn document(&self, which: u8) -> Option<(Encoding, &[u8])> {
+    fn document(&self, which: u32) -> Option<(Encoding, &[u8])> {
         (which == 0).then_some((self.encoding, &self.bytes))
     }
 }

@@ -105,7 +105,7 @@ impl<'a> Message<'a> {
 
     fn read(mut reader: impl Read<'a>) -> Result<Message<'a>, CodecError> {
         let r = &mut reader;
-        let message = match r.uint()? {
+        let message = match r.code()? {
             code::HELLO => Message::Hello(Hello::read(r)?),
             code::WELCOME => Message::Welcome(Welcome::read(r)?),
             code::ABORT => Message::Abort(Abort::read(r)?),

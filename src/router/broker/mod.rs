@@ -28,6 +28,7 @@ use super::options::{flag, read_match};
 use super::pattern::{Place, Table};
 use super::peer::{Peer, WakeList};
 use super::publication::{Publication, PublishOptions};
+use super::refused::note_refusal;
 use super::request::{Fault, check_memory, check_own_uri, check_pattern, is_reserved};
 use super::roles::{Action, Kind};
 use super::turn::{LOOK, Turn};
@@ -223,7 +224,13 @@ impl Broker {
             .and_then(|()| permissions.check(Action::Publish, &message.topic))
             .and_then(|()| check_memory(from.budget(), message.payload));
         if let Err(refused) = checked {
-            return if options.acknowledge { Err(refused) } else { Err(Fault::Unheard) };
+            if options.acknowledge {
+                return Err(refused);
+            }
+            if let Fault::Refused(refusal) = &refused {
+                note_refusal(from, refusal, wakes);
+            }
+            return Err(Fault::Unheard);
         }
         let wants_answer = options.acknowledge;
         let excluded = options.exclude_me.then(|| from.id());

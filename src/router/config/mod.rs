@@ -21,9 +21,11 @@ use super::auth::{SecretValue, Store};
 use super::budget::Budget;
 use super::gate::ConnectionLimits;
 use super::host::Dispatch;
+use super::journal::LogFormat;
 use super::limits::Limits;
 use super::mistake::{Mistake, unknown};
 use super::networks::Networks;
+use super::origin::AllowedOrigins;
 use super::roles::Roles;
 use table::TABLE;
 
@@ -48,6 +50,10 @@ pub(super) struct Config {
     pub(super) connection_limits: ConnectionLimits,
     /// The proxies that are believed.
     pub(super) trusted_proxies: Networks,
+    /// The pages of other hosts that may use it.
+    pub(super) allowed_origins: AllowedOrigins,
+    /// The form of lines in the log.
+    pub(super) log_format: LogFormat,
     /// The time after which a client is dropped that takes nothing of what waits for it. No key
     /// sets it: tests do.
     pub(super) write_timeout: Duration,
@@ -89,6 +95,8 @@ impl Default for Config {
             max_unjoined_size: 64 * 1024,
             connection_limits: ConnectionLimits::default(),
             trusted_proxies: Networks::default(),
+            allowed_origins: AllowedOrigins::default(),
+            log_format: LogFormat::default(),
             write_timeout: Duration::from_secs(60),
             disclose_caller: false,
             disclose_publisher: false,

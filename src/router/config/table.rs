@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use crate::router::auth::Store;
 use crate::router::budget::Budget;
+use crate::router::journal::LogFormat;
 use crate::router::mistake::Mistake;
+use crate::router::origin::AllowedOrigins;
 use crate::router::roles::Roles;
 use crate::transport::DeflateOptions;
 
@@ -131,6 +133,32 @@ pub(super) const TABLE: &[Spec] = &[
                the begin of any TCP connection. That address is what limits and delays are for.",
         set: |config, value| {
             config.trusted_proxies = networks(value)?;
+            Ok(())
+        },
+    },
+    Spec {
+        name: "allowed_origins",
+        kind: "list of strings",
+        default: "[]",
+        text: "Web pages that may connect from a browser, by their origin: \
+               `https://app.example.com`, `https://*.example.com`, `null` (files), or `*` for all. \
+               Pages of the router's own host always may; on a loopback address those of this \
+               machine. There a `Host` is refused, too, that is no loopback name and is not \
+               listed, which may be another's page by DNS rebinding. Requests without `Origin` \
+               are not those of pages. Long-poll answers listed pages with what CORS wants.",
+        set: |config, value| {
+            config.allowed_origins = AllowedOrigins::parse(value)?;
+            Ok(())
+        },
+    },
+    Spec {
+        name: "log_format",
+        kind: "string",
+        default: "text",
+        text: "The form of the lines that the router writes to the log (wamp_set_log()): `text`, \
+               or `json`, an object each.",
+        set: |config, value| {
+            config.log_format = LogFormat::parse(value)?;
             Ok(())
         },
     },

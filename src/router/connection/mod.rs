@@ -25,8 +25,10 @@
 //!
 //! * `reading`: the way of its messages to the session. `sending`: of those for it, to its end.
 //! * `decisions`: requests that wait until somebody has allowed them.
+//! * `logging`: the lines that the log has of it.
 
 mod decisions;
+mod logging;
 mod reading;
 mod sending;
 
@@ -64,6 +66,8 @@ pub(super) struct Connection<'a> {
     pass: &'a Pass,
     transport: Box<dyn Transport>,
     phase: Phase,
+    /// The name under which it wants to be let in.
+    claimed: String,
     /// Until when the present phase may last.
     deadline: Option<Pin<Box<Sleep>>>,
     /// Sleeps until the next call of the session has to be answered.
@@ -122,12 +126,13 @@ impl<'a> Connection<'a> {
         let relayed = transport.max_send().min(shared.config.max_message_size);
         let own = transport.announced().unwrap_or(usize::MAX);
         peer.takes_up_to(Sizes { relayed, own });
-        Connection {
+        let connection = Connection {
             shared,
             peer,
             pass,
             transport,
             phase: Phase::Opening,
+            claimed: String::new(),
             deadline: Some(Box::pin(sleep_until(hello_due))),
             call_timer: None,
             frames: Vec::new(),
@@ -140,7 +145,9 @@ impl<'a> Connection<'a> {
             hang_up: None,
             writing: None,
             wakes: WakeList::default(),
-        }
+        };
+        connection.log_connected();
+        connection
     }
 
     /// Does all there is to do; ready when the connection is to be dropped.
@@ -170,6 +177,7 @@ impl<'a> Connection<'a> {
         more |= self.hear_decisions(cx);
         self.expire_calls(cx);
         self.wakes.wake();
+        self.log_noted();
         let all_written = self.write(cx)?;
         if let Phase::Leaving | Phase::Ending = self.phase
             && self.transport.is_written(all_written, cx)
@@ -198,6 +206,7 @@ impl<'a> Connection<'a> {
             (Some(PeerCommand::Goodbye(reason, message)), Phase::Joined(session)) => {
                 // Behind the GOODBYE nobody would hear of them, nor of what is decided.
                 session.cancel_calls(&mut self.wakes);
+                self.log_left(&reason);
                 self.enter(Phase::Leaving);
                 self.say_goodbye(&reason, message.as_deref());
             }
@@ -252,6 +261,7 @@ impl<'a> Connection<'a> {
             Ok(applicant) => {
                 let certificate = self.transport.peer_certificate().map(<[u8]>::to_vec);
                 let applicant = Applicant { certificate, ..applicant };
+                self.claimed = applicant.claimed();
                 let realm = hello.realm.into_owned();
                 self.follow(Login::begin(&self.shared.reception, realm, applicant));
             }
@@ -286,6 +296,7 @@ impl<'a> Connection<'a> {
                             session.ask_about(authorizer);
                         }
                         self.enter(Phase::Joined(session));
+                        self.log_joined(&realm);
                         self.pass.is_in();
                         self.transport.limit(usize::MAX);
                     }
@@ -333,10 +344,14 @@ impl<'a> Connection<'a> {
     fn end_session(&mut self, end: LeaveReason) {
         match end {
             LeaveReason::Goodbye => {
+                self.log_left("it said GOODBYE");
                 self.end();
                 self.say_goodbye(uri::GOODBYE_AND_OUT, None);
             }
-            LeaveReason::Abort => self.end(),
+            LeaveReason::Abort => {
+                self.log_left("it said ABORT");
+                self.end();
+            }
             LeaveReason::Violation(why) => self.abort(uri::PROTOCOL_VIOLATION, &why),
         }
     }

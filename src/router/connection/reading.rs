@@ -61,7 +61,10 @@ impl Connection<'_> {
         }
         self.hung_up |= self.hang_up.is_some();
         match self.hang_up.take() {
-            Some(HangUp::Closed) => self.end(),
+            Some(HangUp::Closed) => {
+                self.log_left("it closed the connection");
+                self.end();
+            }
             Some(HangUp::Failed(error)) => self.fail(error)?,
             None => {}
         }

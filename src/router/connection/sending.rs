@@ -54,6 +54,7 @@ impl Connection<'_> {
 
     /// Leaves the realm before the client is told, so that ABORT is the last message.
     pub(super) fn abort(&mut self, reason: &str, why: &str) {
+        self.log_aborted(reason, why);
         self.end();
         let mut details = DictWriter::default();
         details.text("message", why);

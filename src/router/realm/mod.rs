@@ -36,6 +36,7 @@ use super::limits::Limits;
 use super::meta::session_details;
 use super::meta_event::MetaEvent;
 use super::peer::{Peer, WakeList};
+use super::refused::note_refusal;
 use super::request::{Fault, Refusal, check_length, check_memory, is_reserved};
 use super::request_ids::RequestIds;
 use super::roles::Action;
@@ -414,6 +415,7 @@ fn answer(
     match outcome {
         Ok(()) | Err(Fault::Unheard) => {}
         Err(Fault::Refused(refusal)) => {
+            note_refusal(peer, &refusal, wakes);
             peer.send(wakes, |out| refusal.write(kind, request, out));
         }
         Err(Fault::Violation(why)) => return Err(LeaveReason::Violation(why)),

@@ -39,7 +39,7 @@ async fn hears_all(url: &str, bytes: &[u8]) -> String {
 /// The request that opens a WebSocket.
 pub(super) fn upgrade(forwarded: &str) -> Vec<u8> {
     format!(
-        "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
          Sec-WebSocket-Protocol: wamp.2.json\r\nX-Forwarded-For: {forwarded}\r\n\r\n"
     )
@@ -50,7 +50,7 @@ pub(super) fn upgrade(forwarded: &str) -> Vec<u8> {
 fn open(forwarded: &str) -> Vec<u8> {
     let body = r#"{"protocols":["wamp.2.json"]}"#;
     format!(
-        "POST /lp/open HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: {forwarded}\r\n\
+        "POST /lp/open HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: {forwarded}\r\n\
          Content-Length: {}\r\n\r\n{body}",
         body.len()
     )

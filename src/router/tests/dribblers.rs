@@ -88,7 +88,7 @@ async fn posts(url: &str, place: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(host(url)).await.unwrap();
     let size = body.len();
     let request = format!(
-        "POST /lp/{place} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {size}\r\n\
+        "POST /lp/{place} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {size}\r\n\
          \r\n{body}"
     );
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -107,7 +107,8 @@ async fn a_request_that_does_not_come_to_its_end() {
     posts(&url, &format!("{id}/send"), HELLO).await;
     assert!(posts(&url, &format!("{id}/receive"), "").await.starts_with("[2,"));
     let mut stream = TcpStream::connect(host(&url)).await.unwrap();
-    let head = format!("POST /lp/{id}/send HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n");
+    let head =
+        format!("POST /lp/{id}/send HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     let (mut reader, mut writer) = stream.split();
     let drip = async {

@@ -302,7 +302,8 @@ async fn requests_of_who_has_not_joined_come_in_time() {
     let address = url.split('/').nth(2).unwrap();
     let post = async |what: &str| {
         let mut stream = TcpStream::connect(address).await.unwrap();
-        let head = format!("POST /lp/{what} HTTP/1.1\r\nHost: a\r\nContent-Length: 37\r\n\r\n");
+        let head =
+            format!("POST /lp/{what} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 37\r\n\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
         stream
     };

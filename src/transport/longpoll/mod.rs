@@ -17,6 +17,7 @@
 //!   `written`: when an answer is with the system.
 
 mod client;
+mod cors;
 mod http_connection;
 mod server;
 mod shared;

@@ -20,6 +20,7 @@ use crate::transport::framing::max_unit;
 use crate::transport::http::{self, Body, Unread};
 use crate::transport::{Serializer, Stream, TransportError};
 
+use super::cors;
 use super::shared::{Reply, ServerTransport, Shared, Writing};
 use super::written::{Taken, Watched};
 use super::{MAX_OPENED, Open, Opened, content_type};
@@ -80,19 +81,35 @@ impl Server {
             opened(transport);
             Ok(())
         };
-        self.serve_if(stream, opened).await;
+        self.serve_if(stream, |_| Ok(None), opened).await;
     }
 
     /// As [`Server::serve`]; `opened` also gets the head of the request, and may have something
-    /// against it.
+    /// against it. So has `inspect` of each request, and else says which other origin may read what
+    /// it is answered.
     pub async fn serve_if(
         self: &Arc<Self>,
         stream: impl Into<Stream>,
+        inspect: impl Fn(&HeaderMap) -> Result<Option<HeaderValue>, String>,
         opened: impl Fn(&HeaderMap, ServerTransport) -> Result<(), String>,
     ) {
         let taken = Taken::default();
         let stream = Watched { stream: stream.into(), taken: taken.clone() };
-        let service = service_fn(|request| self.answer(request, &taken, &opened));
+        let service = service_fn(async |request: Request<Incoming>| {
+            let origin = match inspect(request.headers()) {
+                Ok(origin) => origin,
+                Err(why) => return Ok::<_, Infallible>(http::refuse(StatusCode::FORBIDDEN, &why)),
+            };
+            let asks_first = cors::is_preflight(request.method(), request.headers());
+            let mut answer = match (&origin, asks_first) {
+                (Some(_), true) => cors::preflight(),
+                _ => self.answer(request, &taken, &opened).await,
+            };
+            if let Some(origin) = origin {
+                cors::allow(&mut answer, origin);
+            }
+            Ok(answer)
+        });
         let mut builder = http1::Builder::new();
         builder.max_buf_size(http::MAX_HEAD).timer(TokioTimer::new()).header_read_timeout(IDLE);
         // How it ends matters to nobody: the transports live longer than connections.
@@ -120,13 +137,13 @@ impl Server {
         request: Request<Incoming>,
         taken: &Taken,
         opened: &impl Fn(&HeaderMap, ServerTransport) -> Result<(), String>,
-    ) -> Result<Response<Body>, Infallible> {
+    ) -> Response<Body> {
         let (head, body) = request.into_parts();
         let place = head.uri.path().strip_prefix(&self.path).and_then(|rest| {
             let (id, what) = rest.strip_prefix('/')?.rsplit_once('/').unwrap_or(("", &rest[1..]));
             Some((id, what))
         });
-        let answer = match place {
+        match place {
             Some(("", "open")) if head.method == Method::POST => {
                 self.open(body, |transport| opened(&head.headers, transport)).await
             }
@@ -149,8 +166,7 @@ impl Server {
                 answer
             }
             _ => http::answer(StatusCode::NOT_FOUND, "nothing is here\n"),
-        };
-        Ok(answer)
+        }
     }
 
     async fn open(

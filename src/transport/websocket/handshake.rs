@@ -100,18 +100,18 @@ pub async fn accept(
     accept_if(stream, path, max_message_size, deflate, |_| Ok(())).await
 }
 
-/// As [`accept`], of a client about whose request `inspect` has nothing against. Otherwise it is
-/// told that the service is not available, and why.
+/// As [`accept`], of a client against whose request `inspect` has nothing. Otherwise it is told the
+/// status and the words that `inspect` has for it.
 pub async fn accept_if(
     stream: impl Into<Stream>,
     path: Option<&str>,
     max_message_size: usize,
     deflate: Option<&DeflateOptions>,
-    inspect: impl Fn(&HeaderMap) -> Result<(), String>,
+    inspect: impl Fn(&HeaderMap) -> Result<(), (StatusCode, String)>,
 ) -> Result<WebSocket, ConnectError> {
     // The client's preference decides.
     let decide = |headers: &HeaderMap, offered: &[&str]| {
-        inspect(headers).map_err(|why| (StatusCode::SERVICE_UNAVAILABLE, why))?;
+        inspect(headers)?;
         let chosen = offered.iter().find_map(|name| Serializer::from_subprotocol(name));
         let known = || format!("this router speaks {}\n", listed(&Serializer::ALL));
         let chosen = chosen.ok_or_else(|| (StatusCode::BAD_REQUEST, known()))?;

@@ -5,14 +5,12 @@ use std::io::Write;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, Once};
 
-use crate::os;
-
-use super::sync::lock;
+use crate::os::{self, lock};
 
 /// The weight of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-pub enum Level {
+pub(crate) enum Level {
     /// Something failed, and nobody else was told.
     Error = 1,
     /// Something is odd.
@@ -27,8 +25,15 @@ pub enum Level {
 
 const NAMES: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
+impl Level {
+    /// Its name, as `WAMP_LOG` has it.
+    pub(crate) fn name(self) -> &'static str {
+        NAMES[self as usize]
+    }
+}
+
 /// Takes log lines; may be called on any thread.
-pub trait Sink: Send + Sync {
+pub(crate) trait Sink: Send + Sync {
     /// One line without its end.
     fn line(&self, level: Level, text: &str);
 }
@@ -38,7 +43,7 @@ static SINK: Mutex<Option<Arc<dyn Sink>>> = Mutex::new(None);
 
 /// Sets the sink and the highest level it wants (0: none). The former sink is returned, to be
 /// dropped where no lock is held.
-pub fn set(level: u8, sink: Option<Arc<dyn Sink>>) -> Option<Arc<dyn Sink>> {
+pub(crate) fn set(level: u8, sink: Option<Arc<dyn Sink>>) -> Option<Arc<dyn Sink>> {
     read_environment();
     let mut current = lock(&SINK);
     LEVEL.store(if sink.is_some() { level.min(5) } else { 0 }, Ordering::Relaxed);
@@ -46,7 +51,7 @@ pub fn set(level: u8, sink: Option<Arc<dyn Sink>>) -> Option<Arc<dyn Sink>> {
 }
 
 /// Reads `WAMP_LOG`, once.
-pub fn read_environment() {
+pub(crate) fn read_environment() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let wanted = std::env::var("WAMP_LOG").unwrap_or_default().to_ascii_lowercase();
@@ -56,15 +61,21 @@ pub fn read_environment() {
     });
 }
 
+/// True if somebody wants lines of this level.
+#[inline]
+pub(crate) fn is_wanted(level: Level) -> bool {
+    level as u8 <= LEVEL.load(Ordering::Relaxed)
+}
+
 /// Writes a line if somebody wants it.
-pub fn write(level: Level, text: impl FnOnce() -> String) {
-    if level as u8 <= LEVEL.load(Ordering::Relaxed) {
+pub(crate) fn write(level: Level, text: impl FnOnce() -> String) {
+    if is_wanted(level) {
         tell(level, &text());
     }
 }
 
 /// Writes a line that was asked for by itself, whatever the level.
-pub fn tell(level: Level, text: &str) {
+pub(crate) fn tell(level: Level, text: &str) {
     let sink = lock(&SINK).clone();
     match sink {
         Some(sink) => sink.line(level, text),
@@ -72,13 +83,13 @@ pub fn tell(level: Level, text: &str) {
         // reason to panic, nor for a signal.
         None => {
             let _held = os::NoSigpipe::begin();
-            let _ = writeln!(std::io::stderr(), "wamp {}: {text}", NAMES[level as usize]);
+            let _ = writeln!(std::io::stderr(), "wamp {}: {text}", level.name());
         }
     }
 }
 
 /// True if the environment variable `WAMP_TRACE` asks for a trace of all messages.
-pub fn wants_trace() -> bool {
+pub(crate) fn wants_trace() -> bool {
     static WANTED: LazyLock<bool> = LazyLock::new(|| {
         std::env::var_os("WAMP_TRACE").is_some_and(|value| !value.is_empty() && value != "0")
     });

@@ -1,0 +1,85 @@
+//! The lines of the log, over sockets.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::limits::{asks, hears, router, says};
+use crate::log::{self, Level, Sink};
+use crate::os::lock;
+use crate::transport::testing::soon;
+use crate::transport::{ConnectOptions, connect};
+
+/// All lines of this process, of which other tests write some.
+struct Lines(Mutex<Vec<Value>>);
+
+impl Sink for Lines {
+    fn line(&self, _level: Level, text: &str) {
+        lock(&self.0).extend(serde_json::from_str::<Value>(text));
+    }
+}
+
+impl Lines {
+    /// Waits for a line that has all of these fields.
+    async fn wait(&self, wanted: &Value) {
+        let has_all = |line: &Value| {
+            let mut fields = wanted.as_object().unwrap().iter();
+            fields.all(|(name, value)| line[name] == *value)
+        };
+        let wait = async {
+            while !lock(&self.0).iter().any(has_all) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        assert!(tokio::time::timeout(Duration::from_secs(60), wait).await.is_ok(), "{wanted}");
+    }
+}
+
+#[tokio::test]
+async fn an_operator_learns_who_comes_and_goes_and_is_refused() {
+    let lines = Arc::new(Lines(Mutex::default()));
+    drop(log::set(Level::Debug as u8, Some(lines.clone())));
+    let config = json!({
+        "log_format": "json",
+        "auth": {
+            "ticket": {"logged-joe": {"ticket": "right", "role": "logged-role"}},
+            "failure_delay": {"first": 0, "most": 0},
+        },
+        "roles": {"logged-role": [{"uri": "a.", "match": "prefix", "allow": {"subscribe": true}}]},
+    });
+    let (router, url) = router(&config, "rs://127.0.0.1:0");
+    lines.wait(&json!({"event": "listening", "url": url, "level": "info"})).await;
+    let hello = r#"[1,"logged-realm",{"authid":"logged-joe","authmethods":["ticket"],
+                    "roles":{"publisher":{},"subscriber":{}}}]"#;
+    let log_in = async |ticket: &str| {
+        let options = ConnectOptions::plain(&url);
+        let mut client = soon(connect(&options)).await.unwrap();
+        assert_eq!(asks(&mut *client, hello).await[0], 4);
+        let answer = asks(&mut *client, &format!(r#"[5,"{ticket}",{{}}]"#)).await;
+        (client, answer)
+    };
+    let (_client, answer) = log_in("wrong").await;
+    assert_eq!(answer[0], 3);
+    let reason = answer[2].clone();
+    let refused = json!({"event": "not let in", "claimed": "logged-joe", "reason": reason});
+    lines.wait(&refused).await;
+    let (mut client, answer) = log_in("right").await;
+    let session = answer[1].clone();
+    lines.wait(&json!({"event": "connected", "session": session, "level": "debug"})).await;
+    let joined = json!({"event": "joined", "session": session, "realm": "logged-realm",
+        "authid": "logged-joe", "authrole": "logged-role", "authmethod": "ticket"});
+    lines.wait(&joined).await;
+    // What is refused, also where the client does not hear of it.
+    let error = "wamp.error.not_authorized";
+    says(&mut *client, r#"[16,1,{},"logged.unheard"]"#).await;
+    lines.wait(&json!({"event": "request refused", "session": session, "error": error})).await;
+    assert_eq!(asks(&mut *client, r#"[32,2,{},"b.logged"]"#).await[4], error);
+    assert_eq!(router.kick(session.as_u64(), Some("com.logged.reason")), 1);
+    assert_eq!(hears(&mut *client).await[0], 6);
+    let left = json!({"event": "left", "session": session, "reason": "com.logged.reason"});
+    lines.wait(&left).await;
+    router.close();
+    lines.wait(&json!({"event": "closing"})).await;
+    drop(log::set(0, None));
+}
