@@ -168,7 +168,7 @@ pub(super) fn with_node<R>(
     lens: *const wamp_value_t,
     look: impl FnOnce(&mut Tree, &Shown, u32) -> Option<R>,
 ) -> Option<R> {
-    let look = |slot: &mut Box<Slot>, which| {
+    let look = |slot: &mut Box<Slot>, which: u64| {
         let Slot { shown, tree, events, .. } = &mut **slot;
         let index = which.checked_sub(u64::from(*events))?;
         if index >= u64::from(tree.nodes()) {

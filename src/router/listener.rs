@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::UnixListener;
@@ -31,6 +32,10 @@ use super::{RouterError, Shared, accept, refusal};
 /// as long as there is nothing for it: so the operating system asks.
 const KEEPALIVE: Keepalive =
     Keepalive { idle: Duration::from_secs(60), timeout: Duration::from_secs(30) };
+
+/// So many connections may wait to be accepted; the system may allow less. Beyond it, clients have
+/// to try again, which they do after a second.
+const BACKLOG: i32 = 4096;
 
 /// A bound address.
 #[derive(Debug)]
@@ -80,8 +85,7 @@ impl Listener {
         };
         let (url, socket, is_loopback) = match &endpoint.address {
             Address::Tcp { host, port, .. } => {
-                let listener = StdListener::bind((host.as_str(), *port)).map_err(refused)?;
-                listener.set_nonblocking(true).map_err(refused)?;
+                let listener = bind_tcp(host, *port).map_err(refused)?;
                 let address = listener.local_addr().map_err(refused)?;
                 let listener =
                     adopt(runtime, || TcpListener::from_std(listener)).map_err(refused)?;
@@ -201,6 +205,14 @@ impl Drop for File {
     }
 }
 
+fn bind_tcp(host: &str, port: u16) -> io::Result<StdListener> {
+    let listener = StdListener::bind((host, port))?;
+    listener.set_nonblocking(true)?;
+    // The queue that the standard library asks for is short. A failure leaves it so.
+    let _ = SockRef::from(&listener).listen(BACKLOG);
+    Ok(listener)
+}
+
 /// Takes the place of a router that was killed and has left its file behind.
 #[cfg(unix)]
 fn bind_unix(path: &Path) -> io::Result<StdUnixListener> {
@@ -220,10 +232,25 @@ fn bind_unix(path: &Path) -> io::Result<StdUnixListener> {
 
 #[cfg(test)]
 mod tests {
-    use socket2::SockRef;
+    use std::net::TcpStream as StdStream;
+
     use tokio::net::TcpStream;
 
     use super::*;
+
+    /// The standard library's queue takes 128, and the next one waits for a second.
+    #[tokio::test]
+    async fn many_may_wait_to_be_accepted() {
+        let config = Config::default();
+        let listener = Listener::bind("rs://127.0.0.1:0", &config, &Handle::current()).unwrap();
+        let address = listener.url.trim_start_matches("rs://").trim_end_matches('/');
+        let address = address.parse().unwrap();
+        let patience = Duration::from_millis(900);
+        let mut clients = Vec::new();
+        for _ in 0..300 {
+            clients.push(StdStream::connect_timeout(&address, patience).unwrap());
+        }
+    }
 
     #[tokio::test]
     async fn the_system_watches_who_was_accepted() {

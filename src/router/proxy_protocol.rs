@@ -17,8 +17,10 @@ const V1_MOST: usize = 107;
 /// The fixed part of a header of version 2.
 const V2_HEAD: usize = 16;
 
-/// The time until the next look for the rest of a header.
+/// The time until the next look for the rest of a header, which doubles up to this: proxies send
+/// theirs at once, and the others shall not keep us busy.
 const REST: Duration = Duration::from_millis(2);
+const LONGEST_REST: Duration = Duration::from_millis(256);
 
 /// A header, or the lack of one.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,6 +36,7 @@ enum Found {
 /// Takes the header that begins the connection, if one does; returns the client that it tells of.
 pub(super) async fn read(stream: &TcpStream) -> io::Result<Option<IpAddr>> {
     let mut begin = [0; 1024];
+    let mut rest = REST;
     loop {
         let size = stream.peek(&mut begin).await?;
         match parse(&begin[..size]) {
@@ -47,7 +50,10 @@ pub(super) async fn read(stream: &TcpStream) -> io::Result<Option<IpAddr>> {
                 return Err(io::ErrorKind::InvalidData.into());
             }
             // Nobody tells when there is more than was looked at.
-            Found::Unfinished => tokio::time::sleep(REST).await,
+            Found::Unfinished => {
+                tokio::time::sleep(rest).await;
+                rest = LONGEST_REST.min(2 * rest);
+            }
         }
     }
 }

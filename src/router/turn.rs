@@ -7,7 +7,8 @@
 //!
 //! Work is counted in *units* of about 100 ns, so that tests can count, too. [`UNITS`] of them are
 //! a turn, which may run over by the last thing that it does: the largest of those is a message
-//! that is copied for one receiver, with one unit for each KiB.
+//! that is copied for one receiver, with one unit for each KiB, and a prefix of thousands of bytes
+//! that is taken out of a trie of them.
 
 /// The units of a turn.
 pub(super) const UNITS: usize = 8000;

@@ -164,6 +164,8 @@ PARTS = (
     Part("long-liveness", "routers frozen, cut off and slow, over each transport", 330,
          Plain([str(PYTHON), "tests/liveness/table.py"]), tier="long", needs=("binding",),
          silence=3300),
+    Part("long-attacks", "attacks on a router, and what a bystander feels; crowds", 950,
+         Plain([sys.executable, "tests/attacks/table.py"]), tier="long", needs=("library",), silence=3300),
     Part("long-fuzz", "every fuzz target for ten minutes", 7200, make("fuzz"), tier="long"),
     Part("shake-c", "C scenarios, delayed at random", 60, tests("c_scenarios", filters=("plain",)), tier="long",
          needs=("rust", "programs", "shaker"), silence=900, variables=SHAKEN),

@@ -326,6 +326,11 @@ impl Broker {
         true
     }
 
+    /// The work of adding and removing subscriptions since the last time.
+    pub(super) fn take_work(&mut self) -> usize {
+        self.subscriptions.take_work()
+    }
+
     /// True if publishers are disclosed always.
     pub(super) fn discloses(&self) -> bool {
         self.disclose

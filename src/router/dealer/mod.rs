@@ -295,6 +295,11 @@ impl Dealer {
         true
     }
 
+    /// The work of adding and removing registrations since the last time.
+    pub(super) fn take_work(&mut self) -> usize {
+        self.registrations.take_work()
+    }
+
     /// True if the session has registered this very procedure.
     pub(super) fn is_served_by(&self, procedure: &str, session: u64) -> bool {
         let entry = self.registrations.find(procedure, Match::Exact);

@@ -17,6 +17,7 @@ use std::time::SystemTime;
 use crate::protocol::ids::IdMap;
 use crate::protocol::uri::Match;
 
+use super::turn::LOOK;
 use prefixes::Prefixes;
 use wildcards::Wildcards;
 
@@ -33,6 +34,8 @@ pub(super) struct Table<T> {
     /// The URIs of the exact ones, and nothing of the others, in the order in which they came.
     ids: BTreeMap<u64, Option<Arc<str>>>,
     last_id: u64,
+    /// The lengths of the patterns that were added and removed, see [`Table::take_work`].
+    walked: usize,
 }
 
 /// The place up to which the entries that match a URI have been looked through.
@@ -73,6 +76,7 @@ impl<T> Default for Table<T> {
             wildcards: Wildcards::default(),
             ids: BTreeMap::new(),
             last_id: 0,
+            walked: 0,
         }
     }
 }
@@ -123,6 +127,7 @@ impl<T> Table<T> {
             Match::Prefix => self.prefixes.insert(&uri, id),
             Match::Wildcard => self.wildcards.insert(&uri, id),
         }
+        self.walked += uri.len();
         self.patterns.entry(id).insert_entry(entry).into_mut()
     }
 
@@ -148,11 +153,18 @@ impl<T> Table<T> {
             return self.exact.remove(&uri);
         }
         let entry = self.patterns.remove(&id)?;
+        self.walked += entry.uri.len();
         match entry.matching {
             Match::Prefix => self.prefixes.remove(&entry.uri),
             _ => self.wildcards.remove(&entry.uri),
         }
         Some(entry)
+    }
+
+    /// The work of adding and removing patterns since the last time, in units of a turn. A long
+    /// prefix may have a node for each byte, two of which are a unit.
+    pub(super) fn take_work(&mut self) -> usize {
+        std::mem::take(&mut self.walked) / 2 * LOOK
     }
 
     /// All entries.

@@ -52,6 +52,7 @@ impl State {
         turn: &mut Turn,
     ) {
         while self.remove_one(&mut departure, wakes, turn) {
+            self.count_work(turn);
             self.tell_all(wakes, turn);
             if turn.is_over() || self.has_rest() {
                 self.rest.push_back(Rest::Leave(departure));

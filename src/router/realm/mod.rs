@@ -341,9 +341,17 @@ impl State {
             Message::Extension(_) => return Ok(()),
             other => return Err(violation(other)),
         };
+        if !matches!(kind, code::CALL | code::PUBLISH) {
+            self.count_work(turn);
+        }
         answer(peer, kind, request, outcome, wakes)?;
         self.tell_all(wakes, turn);
         Ok(())
+    }
+
+    /// Counts what adding and removing patterns took.
+    fn count_work(&mut self, turn: &mut Turn) {
+        turn.spend(self.broker.take_work() + self.dealer.take_work());
     }
 
     /// A call, or, where its request id has been used already, a further part of one. That one may

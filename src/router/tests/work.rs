@@ -286,6 +286,23 @@ fn a_session_leaves_in_turns() {
     assert_eq!(caller.hears_one()[3][0]["exact"], json!([]));
 }
 
+/// Each of them is at the end of a long way down the trie.
+#[test]
+fn long_prefixes_leave_in_turns() {
+    let realms = realms();
+    let uri = "x".repeat(3000);
+    let mut ann = Client::roomy(&realms, 1);
+    for number in 0..500 {
+        let (request, prefix) = (number + 1, &uri[..2500 + number]);
+        ann.says(&format!(r#"[32,{request},{{"match":"prefix"}},"{prefix}"]"#));
+    }
+    counting::take();
+    drop(ann);
+    let (turns, most) = counting::take();
+    assert!(turns > 500 * 1250 / (UNITS + 1250), "{turns} turns");
+    assert!(most <= MOST + 1500, "{most} units in a turn");
+}
+
 #[test]
 fn a_session_that_leaves_is_gone_at_once() {
     let realms = realms();
