@@ -35,6 +35,7 @@ mod sending;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -59,6 +60,9 @@ use super::throttle::Throttle;
 use decisions::Asking;
 use reading::HangUp;
 
+/// The time for which events gather for their receivers, where a turn is too short for all of them.
+const GATHER: Duration = Duration::from_millis(4);
+
 /// See the module's text.
 pub(super) struct Connection<'a> {
     shared: &'a Shared,
@@ -82,6 +86,8 @@ pub(super) struct Connection<'a> {
     counted: usize,
     /// The decision on the first of them.
     asking: Option<Asking>,
+    /// Those who got something have waited since then to be woken.
+    cut_since: Option<Instant>,
     /// Nothing more can be read.
     hung_up: bool,
     /// The reason for that, until all that was read before is routed.
@@ -141,6 +147,7 @@ impl<'a> Connection<'a> {
             throttle: Throttle::default(),
             counted: 0,
             asking: None,
+            cut_since: None,
             hung_up: false,
             hang_up: None,
             writing: None,
@@ -176,7 +183,7 @@ impl<'a> Connection<'a> {
         self.release(cx);
         more |= self.hear_decisions(cx);
         self.expire_calls(cx);
-        self.wakes.wake();
+        self.wake(more);
         self.log_noted();
         let all_written = self.write(cx)?;
         if let Phase::Leaving | Phase::Ending = self.phase
@@ -193,6 +200,22 @@ impl<'a> Connection<'a> {
             return Err(Gone);
         }
         Ok(more)
+    }
+
+    /// Wakes those who got something; a little later where the work of one message, or of a few, is
+    /// too much for a turn: then they write what has gathered, and not each event by itself.
+    fn wake(&mut self, more: bool) {
+        let is_cut = match &self.phase {
+            Phase::Joined(session) => more && (session.has_rest() || !self.frames.is_empty()),
+            _ => false,
+        };
+        if !is_cut {
+            self.cut_since = None;
+        } else if self.cut_since.get_or_insert_with(Instant::now).elapsed() < GATHER {
+            return;
+        }
+        self.cut_since = None;
+        self.wakes.wake();
     }
 
     fn obey(&mut self) -> Result<(), Gone> {
