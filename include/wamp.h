@@ -2254,8 +2254,8 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
  * |                      |                | oldest is dropped of the address that has the most   |
  * | `trusted_proxies`    | list, []       | addresses and networks of proxies that tell for whom |
  * |                      |                | they speak: X-Forwarded-For, PROXY protocol          |
- * | `allowed_origins`    | list, []       | pages of other hosts that browsers may bring, such   |
- * |                      |                | as "https://app.example.com"; "*" is all; see below  |
+ * | `allowed_origins`    | list, []       | origins of pages of other hosts that browsers may    |
+ * |                      |                | bring, scheme and all; "*" is everything; see below  |
  * | `log_format`         | string, text   | of lines in the log (wamp_set_log()): text or json   |
  * | `disclose`           | object         | `caller`, `publisher`: if true, always disclosed     |
  * | `tls`                | object         | `cert`, `key`, for wss://, rss:// and https://;      |

@@ -28,7 +28,7 @@
 //!   attempt.
 //! * [`retry`]: when to try again. `keepalive`: when to ping, and when a peer counts as lost.
 //! * [`prefixes`]: URI shortcuts. [`payload_codec`]: the application's own encoding of payloads.
-//!   [`stats`]: numbers and the trace. [`status`]: outcomes. [`log`].
+//!   [`stats`]: numbers and the trace. [`status`]: outcomes.
 
 pub mod connection;
 pub mod delivery;

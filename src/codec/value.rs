@@ -248,27 +248,22 @@ impl Tree {
     }
 
     /// Forgets everything, for other documents. Of its room up to `kept` bytes for texts stay, and
-    /// with 0 nothing but a little.
+    /// as many for each of its lists.
     pub fn clear(&mut self, kept: usize) {
-        /// The most entries of a list for which room is kept.
-        const ENTRIES: usize = 4096;
-        const FEW: usize = 64;
         if self.branches.is_empty() {
             return;
         }
         self.stepped = 0;
-        let entries = if kept == 0 { FEW } else { ENTRIES };
-        clear(&mut self.roots, entries);
-        clear(&mut self.branches, entries);
-        clear(&mut self.links, entries);
-        clear(&mut self.spare_links, entries);
+        clear(&mut self.roots, kept);
+        clear(&mut self.branches, kept);
+        clear(&mut self.links, kept);
+        clear(&mut self.spare_links, kept);
         self.arena.clear(kept);
     }
 
-    /// About the bytes of room that it has.
+    /// The bytes of room that its texts, nodes and links have.
     pub fn room(&self) -> usize {
-        let entries = self.branches.capacity() + self.links.capacity();
-        self.arena.room() + entries * (size_of::<Branch>() + size_of::<Link>())
+        self.arena.room() + room(&self.branches) + room(&self.links)
     }
 
     // ===== finding =====
@@ -426,7 +421,11 @@ fn has_key(encoding: Encoding, bytes: &[u8], at: usize, key: &[u8]) -> bool {
 
 fn clear<T>(list: &mut Vec<T>, kept: usize) {
     list.clear();
-    if list.capacity() > kept {
+    if room(list) > kept {
         *list = Vec::new();
     }
+}
+
+fn room<T>(list: &Vec<T>) -> usize {
+    list.capacity() * size_of::<T>()
 }

@@ -288,8 +288,11 @@ class Table(unittest.TestCase):
         for file in (places.ROOT / "tests").glob("*.rs"):
             self.assertIn(file.stem, words)
         self.assertIn("hostile", words)
+        # Two linked routers and their faults, which the library has no part in: the long tier alone.
+        others = {"test_cluster.py", "test_cluster_links.py"}
         for file in (places.ROOT / parts.INTEROP).glob("test_*.py"):
-            self.assertIn(f"{parts.INTEROP}/{file.name}", words)
+            if file.name not in others:
+                self.assertIn(f"{parts.INTEROP}/{file.name}", words)
 
     def test_contributors_see_the_same_table(self) -> None:
         """python3 tests/runner --table prints it."""

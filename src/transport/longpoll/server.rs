@@ -40,7 +40,7 @@ pub struct Times {
     /// For the body of `open` as a whole, and for that of each message that comes while the
     /// transport is limited (see [`crate::transport::Transport::limit`]): 10 s.
     pub opening: Duration,
-    /// For any other body that comes with less than [`LEAST_RATE`]: 60 s.
+    /// For any other body that comes with less than 1024 bytes a second: 60 s.
     pub body: Duration,
 }
 
