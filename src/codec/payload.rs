@@ -145,6 +145,17 @@ impl Payload {
         }
     }
 
+    /// As [`Payload::detach`]; one that shared its frame with `former` shares its copy, too. The
+    /// frame that it had is returned, for the next one.
+    pub fn detach_after(&mut self, former: &Bytes, copy: &Bytes, limit: usize) -> Bytes {
+        let shared = self.frame.clone();
+        match shared.as_ptr() == former.as_ptr() && shared.len() == former.len() {
+            true => self.frame = copy.clone(),
+            false => self.detach(limit),
+        }
+        shared
+    }
+
     /// The same payload in another encoding, together with the details that stand in its frame:
     /// where they are then, and both. Nothing is refused but what nests too deep, and in JSON keys
     /// that are lists or dicts.
@@ -258,6 +269,27 @@ mod tests {
                 assert_eq!((tagged.span(), tagged.encoding()), (span, encoding));
             }
         }
+    }
+
+    #[test]
+    fn payloads_that_share_a_frame_share_its_copy() {
+        let block = Bytes::from(b"[1][2]".to_vec());
+        let payload = |at: usize| {
+            let frame = block.slice(at..at + 3);
+            let args = PayloadRef { args: Some(&frame), ..PayloadRef::NONE };
+            Payload::from_frame(&frame, args)
+        };
+        let [mut first, mut second, mut other] = [0, 0, 3].map(payload);
+        let former = first.detach_after(&Bytes::new(), &Bytes::new(), 100);
+        let copy = first.frame().clone();
+        let former = second.detach_after(&former, &copy, 100);
+        other.detach_after(&former, &copy, 100);
+        assert_eq!(second.frame().as_ptr(), first.frame().as_ptr());
+        assert_ne!(first.frame().as_ptr(), block.as_ptr());
+        assert_eq!(
+            [&first, &second, &other].map(|it| it.args().unwrap()),
+            [b"[1]", b"[1]", b"[2]"]
+        );
     }
 
     #[test]

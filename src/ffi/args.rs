@@ -340,6 +340,16 @@ pub(super) fn encoding_number(encoding: Encoding) -> u32 {
     }
 }
 
+/// A number of events to take at most; 0 or less: as many as there are.
+pub(super) fn at_most(max: c_int) -> usize {
+    usize::try_from(max).ok().filter(|max| *max > 0).unwrap_or(usize::MAX)
+}
+
+/// A number as a result.
+pub(super) fn count(count: usize) -> c_int {
+    c_int::try_from(count).unwrap_or(c_int::MAX)
+}
+
 /// A limit in milliseconds; `None` for a negative one: no limit.
 pub(super) fn timeout(timeout_ms: i32) -> Option<Duration> {
     u64::try_from(timeout_ms).ok().map(Duration::from_millis)

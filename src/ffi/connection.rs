@@ -141,10 +141,9 @@ pub unsafe extern "C" fn wamp_connection_dispatch(
     guard(|| {
         let object = find(connection)?;
         object.end_polled();
-        let max = usize::try_from(max).ok().filter(|max| *max > 0).unwrap_or(usize::MAX);
         let client = &object.client;
-        let count = client.dispatch(max, args::deadline(timeout_ms))?;
-        Ok(c_int::try_from(count).unwrap_or(c_int::MAX))
+        let count = client.dispatch(args::at_most(max), args::deadline(timeout_ms))?;
+        Ok(args::count(count))
     })
 }
 

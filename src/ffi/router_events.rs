@@ -78,10 +78,9 @@ pub unsafe extern "C" fn wamp_router_dispatch(
     guard(|| {
         let object = find(router)?;
         object.end_polled();
-        let max = usize::try_from(max).ok().filter(|max| *max > 0).unwrap_or(usize::MAX);
         let host = &object.host;
-        let count = host.queue.dispatch(&**host, max, args::deadline(timeout_ms))?;
-        Ok(c_int::try_from(count).unwrap_or(c_int::MAX))
+        let count = host.queue.dispatch(&**host, args::at_most(max), args::deadline(timeout_ms))?;
+        Ok(args::count(count))
     })
 }
 

@@ -48,6 +48,7 @@ async fn greet(shared: &Arc<Shared>, stream: Stream, mut visitor: Visitor, greet
             Ok(Ok(None)) => {}
             Ok(Ok(Some(client))) => {
                 if let Err(full) = visitor.speaks_for(client, trusted) {
+                    let full = shared.turn_away(Some(client), full);
                     return refusal::tell(stream, greeting, full).await;
                 }
             }
@@ -95,9 +96,13 @@ async fn serve_one(
         let mut visitor = lock(&visitor);
         match visitor.forwarded(headers, &config.trusted_proxies) {
             None => Ok(()),
-            Some(client) => visitor
-                .speaks_for(client, &config.trusted_proxies)
-                .map_err(|full| (StatusCode::SERVICE_UNAVAILABLE, format!("{full}\n"))),
+            Some(client) => {
+                let entered = visitor.speaks_for(client, &config.trusted_proxies);
+                entered.map_err(|full| {
+                    let full = shared.turn_away(Some(client), full);
+                    (StatusCode::SERVICE_UNAVAILABLE, format!("{full}\n"))
+                })
+            }
         }
     };
     let handshakes = async {
@@ -140,7 +145,11 @@ async fn serve_requests(
     let opened = |headers: &HeaderMap, mut transport: ServerTransport| {
         let config = shared.config();
         let source = visitor.source_of(headers, &config.trusted_proxies);
-        let pass = shared.gate.enter(source).map_err(|full| format!("{full}\n"))?;
+        let entered = shared.gate.enter(source);
+        let pass = entered.map_err(|full| {
+            let full = shared.turn_away(source.origin.address(), full);
+            format!("{full}\n")
+        })?;
         transport.limit(config.max_unjoined_size);
         let peer = shared.admit().ok_or_else(|| "this router is closed\n".to_owned())?;
         let accepted = Accepted { shared: shared.clone(), peer };

@@ -17,14 +17,12 @@ use tokio::net::TcpListener;
 use tokio::net::UnixListener;
 use tokio::runtime::{Handle, TryCurrentError};
 
-use crate::log::Level;
 use crate::os;
 use crate::transport::longpoll::{Server, Times};
 use crate::transport::{Address, Endpoint, Keepalive, Protocol, Stream};
 
 use super::config::Config;
 use super::greeting::{Greeting, ListenerKind};
-use super::journal::Line;
 use super::visitor::{Visitor, source};
 use super::{RouterError, Shared, accept, refusal};
 
@@ -135,10 +133,7 @@ impl Listener {
                 }
                 // Where many are turned away at once, most are without a word.
                 Err(full) => {
-                    let line = Line::new(Level::Warn, "connection refused");
-                    let address = address.map_or_else(String::new, |address| address.to_string());
-                    let line = line.text("address", address).text("message", full.to_string());
-                    shared.journal.write(line);
+                    let full = shared.turn_away(address, full);
                     if let Some(leave) = shared.gate.may_tell() {
                         tokio::spawn(async move {
                             refusal::tell(stream, &greeting, full).await;

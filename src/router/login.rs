@@ -32,7 +32,7 @@ use crate::protocol::uri;
 
 use super::admission::Admission;
 use super::auth::{
-    Applicant, AuthExchange, Authenticator, Failures, Method, Origin, Step, Store, Turn, WRONG,
+    Applicant, AuthExchange, Authenticator, Failures, Method, Step, Store, Turn, WRONG,
 };
 use super::host::{Answer, Desk, Grant, QuestionKind};
 use super::identity::Identity;
@@ -416,10 +416,7 @@ impl Client {
     fn details(&self) -> Map<String, Value> {
         let Applicant { session, origin, channel_id, authid, authmethods, authextra, .. } =
             &self.applicant;
-        let peer = match origin {
-            Origin::Address(address) => json!(address.to_string()),
-            Origin::Listener(_) => Value::Null,
-        };
+        let peer = origin.address().map(|address| address.to_string());
         let channel_id = channel_id.as_ref().map(|id| hex(id));
         let certificate = self.applicant.certificate.as_deref().map(pem);
         let transport = json!({"peer": peer, "channel_id": channel_id, "client_cert": certificate});

@@ -30,8 +30,8 @@
 //!   `variants` (large payloads in other encodings).
 //! * `dealer`: registrations, calls and their answers.
 //! * `meta`: the router's own procedures; `meta_event`: what its own topics tell.
-//! * `stats`: its counters; `journal`: the lines that it writes for its operator, `refused` of them
-//!   those on requests.
+//! * `stats`: its counters; `count`: so many of something, until there is none.
+//! * `journal`: the lines that it writes for its operator, `refused` of them those on requests.
 //! * `origin`: which pages a browser may bring.
 //! * `random`: ids and names that nobody may foresee.
 //! * `pattern`: finds what matches a URI; `options` and `request`: options that clients send, and
@@ -50,6 +50,7 @@ mod broker;
 mod budget;
 mod config;
 mod connection;
+mod count;
 mod deadlines;
 mod dealer;
 mod event_store;
@@ -99,8 +100,9 @@ mod welcome;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -108,14 +110,15 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 
 use crate::log::Level;
-use crate::os::{lock, unpoisoned};
+use crate::os::lock;
 use crate::protocol::ids::IdMap;
 use crate::protocol::uri;
 
 use auth::Failures;
 use budget::Budget;
 use config::Config;
-use gate::Gate;
+use count::Count;
+use gate::{Full, Gate};
 use greeting::Greeting;
 use host::Desk;
 use journal::{Journal, Line};
@@ -432,6 +435,14 @@ impl Shared {
         }
     }
 
+    /// Notes that a connection from there was turned away, and why.
+    fn turn_away(&self, address: Option<IpAddr>, full: Full) -> Full {
+        let address = address.map_or_else(String::new, |address| address.to_string());
+        let line = Line::new(Level::Warn, "connection refused").text("address", address);
+        self.journal.write(line.text("message", full.to_string()));
+        full
+    }
+
     /// Notes that a page was refused, and why.
     fn refuse_page(&self, why: String) -> String {
         self.journal.write(Line::new(Level::Warn, "page refused").text("message", why.trim_end()));
@@ -452,35 +463,6 @@ impl Shared {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// So many of something, whose end can be waited for.
-#[derive(Debug, Default)]
-struct Count {
-    number: Mutex<usize>,
-    is_none: Condvar,
-}
-
-impl Count {
-    fn add(&self) {
-        *lock(&self.number) += 1;
-    }
-
-    fn done(&self) {
-        let mut number = lock(&self.number);
-        *number -= 1;
-        if *number == 0 {
-            self.is_none.notify_all();
-        }
-    }
-
-    /// Waits until there is none; false if that was not so by the deadline.
-    fn wait_none(&self, deadline: Instant) -> bool {
-        let rest = deadline.saturating_duration_since(Instant::now());
-        let number = lock(&self.number);
-        let waited = self.is_none.wait_timeout_while(number, rest, |number| *number > 0);
-        *unpoisoned(waited).0 == 0
-    }
 }
 
 /// A bound address, for as long as this lives.

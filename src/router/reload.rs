@@ -7,9 +7,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::log::Level;
 use crate::os::lock;
 
 use super::config::Config;
+use super::journal::Line;
 use super::{Listeners, Router, RouterError, Shared, millis};
 
 impl Router {
@@ -39,6 +41,7 @@ impl Router {
         shared.realms.reload(&config);
         // Whoever has begun to log in among the former users is judged when it joins.
         shared.reception.replace(config.auth.clone());
+        shared.journal.write(Line::new(Level::Info, "reloaded"));
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::super::{self as codec, CodecError, Encoding, MAX_ID, PayloadRef, Read};
-use super::scan::{Rules, Scanner};
+use super::scan::{Rules, Scanner, short_code};
 use super::text::{binary, unescape};
 
 /// Reads the elements of one message in order.
@@ -56,7 +56,6 @@ impl<'a> Reader<'a> {
 impl<'a> Read<'a> for Reader<'a> {
     #[inline]
     fn code(&mut self) -> Result<u64, CodecError> {
-        // As all write it.
         let Some(code) = self.scan.short_code().filter(|_| self.first) else {
             return self.uint();
         };
@@ -147,9 +146,10 @@ impl<'a> Read<'a> for Reader<'a> {
 /// The type code of a message, without a look at the rest; `None` where it has none.
 #[inline]
 pub fn message_code(frame: &[u8]) -> Option<usize> {
-    // As all write it.
-    if let [b'[', tens @ b'0'..=b'9', ones @ b'0'..=b'9', b',', ..] = frame {
-        return Some(usize::from(tens - b'0') * 10 + usize::from(ones - b'0'));
+    if let [b'[', rest @ ..] = frame
+        && let Some(code) = short_code(rest)
+    {
+        return Some(code.into());
     }
     let is_digit = |byte: &&u8| byte.is_ascii_digit();
     let head = frame.iter().skip_while(|byte| matches!(byte, b'[' | b' ' | b'\t' | b'\n' | b'\r'));

@@ -124,14 +124,12 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Steps over two digits before a comma, the first of which is not 0, if they are here.
+    /// Steps over a type code in the form in which all write it, if one is here.
     #[inline]
     pub fn short_code(&mut self) -> Option<u64> {
-        let [tens @ b'1'..=b'9', ones @ b'0'..=b'9', b',', ..] = self.text.get(self.at..)? else {
-            return None;
-        };
+        let code = short_code(self.text.get(self.at..)?)?;
         self.at += 2;
-        Some(u64::from(tens - b'0') * 10 + u64::from(ones - b'0'))
+        Some(u64::from(code))
     }
 
     /// Steps over digits: their number, which is right up to 19 of them, and how many there are.
@@ -369,6 +367,18 @@ impl<'a> Scanner<'a> {
         }
         self.at += word.len();
         Ok(())
+    }
+}
+
+/// The type code that `text` begins with, in the form in which all write it: two digits, the first
+/// of which is not 0, and a comma.
+#[inline]
+pub(super) fn short_code(text: &[u8]) -> Option<u8> {
+    match text {
+        [tens @ b'1'..=b'9', ones @ b'0'..=b'9', b',', ..] => {
+            Some((tens - b'0') * 10 + (ones - b'0'))
+        }
+        _ => None,
     }
 }
 

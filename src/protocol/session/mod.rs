@@ -264,7 +264,11 @@ impl<H: Clone> Session<H> {
     /// Copies the messages that [`Session::take_events`] tells of, if they have at most `limit`
     /// bytes, so that they do not keep alive what was received with them.
     pub fn detach_events(&mut self, limit: usize) {
-        self.link.events.iter_mut().for_each(|event| event.payload.detach(limit));
+        let (mut former, mut copy) = (Bytes::new(), Bytes::new());
+        for event in &mut self.link.events {
+            former = event.payload.detach_after(&former, &copy, limit);
+            copy = event.payload.frame().clone();
+        }
     }
 
     /// The event of joining, if it is among what [`Session::take_events`] has.

@@ -66,6 +66,14 @@ const MEMORY: Duration = Duration::from_secs(600);
 const MOST_ENTRIES: usize = 16_384;
 
 impl Origin {
+    /// The address, if there is one.
+    pub(in crate::router) fn address(self) -> Option<IpAddr> {
+        match self {
+            Origin::Address(address) => Some(address),
+            Origin::Listener(_) => None,
+        }
+    }
+
     pub(in crate::router) fn of(address: IpAddr) -> Origin {
         Origin::Address(match address.to_canonical() {
             IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),

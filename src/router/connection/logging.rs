@@ -2,7 +2,6 @@
 
 use crate::log::Level;
 
-use super::super::auth::Origin;
 use super::super::journal::Line;
 use super::{Connection, Phase};
 
@@ -60,9 +59,9 @@ impl Connection<'_> {
 
     fn line(&self, level: Level, event: &'static str) -> Line {
         let line = Line::new(level, event).number("session", self.peer.id());
-        match self.pass.origin() {
-            Origin::Address(address) => line.text("address", address.to_string()),
-            Origin::Listener(_) => line,
+        match self.pass.origin().address() {
+            Some(address) => line.text("address", address.to_string()),
+            None => line,
         }
     }
 }

@@ -209,13 +209,11 @@ impl<'a> Connection<'a> {
             Phase::Joined(session) => more && (session.has_rest() || !self.frames.is_empty()),
             _ => false,
         };
-        if !is_cut {
+        let waits = is_cut && self.cut_since.get_or_insert_with(Instant::now).elapsed() < GATHER;
+        if !waits {
             self.cut_since = None;
-        } else if self.cut_since.get_or_insert_with(Instant::now).elapsed() < GATHER {
-            return;
+            self.wakes.wake();
         }
-        self.cut_since = None;
-        self.wakes.wake();
     }
 
     fn obey(&mut self) -> Result<(), Gone> {

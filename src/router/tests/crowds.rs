@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::HELLO;
-use super::limits::{join, router};
+use super::wire::{join, router};
 use crate::transport::testing::soon;
 
 /// The first bytes of RawSocket with JSON.
@@ -101,7 +101,7 @@ async fn nobody_else_is_believed() {
     let (_router, url) = router(&config, "rs://127.0.0.1:0");
     let header = [&b"PROXY TCP4 192.0.2.9 10.0.0.1 1 2\r\n"[..], &GREETING].concat();
     assert_eq!(hears_all(&url, &header).await, "", "that is no RawSocket");
-    let (_router, url) = super::limits::router(&config, "ws://127.0.0.1:0/ws");
+    let (_router, url) = super::wire::router(&config, "ws://127.0.0.1:0/ws");
     let mut stay = Vec::new();
     for _ in 0..3 {
         let (stream, answer) = sends(&url, &upgrade("192.0.2.9"), 12).await;

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use super::HELLO;
 use super::crowds::{host, upgrade};
-use super::limits::{asks, hears_raw, join, join_raw, router, says_raw};
+use super::wire::{asks, hears_raw, join, join_raw, router, says_raw};
 use crate::transport::testing::soon;
 
 /// A frame of a WebSocket client, masked with zeros.
@@ -73,7 +73,7 @@ async fn logins_that_wait_for_a_thread_have_an_end() {
     let (router, url) = router(&config, "rs://127.0.0.1:0");
     let all = router.shared.reception.hashers.available_permits() as u32;
     let _busy = router.shared.reception.hashers.acquire_many(all).await.unwrap();
-    let mut stream = super::limits::raw(&url).await;
+    let mut stream = super::wire::raw(&url).await;
     let named = r#"{"authid":"joe","authmethods":["ticket"],"roles""#;
     says_raw(&mut stream, &HELLO.replace(r#"{"roles""#, named)).await;
     assert_eq!(hears_raw(&mut stream).await[0], 4);

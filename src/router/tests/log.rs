@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::limits::{asks, hears, router, says};
+use super::wire::{self, asks, hears, join, router, says};
 use crate::log::{self, Level, Sink};
 use crate::os::lock;
 use crate::transport::testing::soon;
@@ -75,11 +75,19 @@ async fn an_operator_learns_who_comes_and_goes_and_is_refused() {
     says(&mut *client, r#"[16,1,{},"logged.unheard"]"#).await;
     lines.wait(&json!({"event": "request refused", "session": session, "error": error})).await;
     assert_eq!(asks(&mut *client, r#"[32,2,{},"b.logged"]"#).await[4], error);
+    router.reload(Some(&config.to_string())).unwrap();
+    lines.wait(&json!({"event": "reloaded", "level": "info"})).await;
     assert_eq!(router.kick(session.as_u64(), Some("com.logged.reason")), 1);
     assert_eq!(hears(&mut *client).await[0], 6);
     let left = json!({"event": "left", "session": session, "reason": "com.logged.reason"});
     lines.wait(&left).await;
     router.close();
     lines.wait(&json!({"event": "closing"})).await;
+    let (_full, url) =
+        wire::router(&json!({"log_format": "json", "max_connections": 1}), "rs://127.0.0.1:0");
+    let _only = join(&url).await;
+    assert!(soon(connect(&ConnectOptions::plain(&url))).await.is_err());
+    let why = "this router has no room for another connection (max_connections)";
+    lines.wait(&json!({"event": "connection refused", "message": why})).await;
     drop(log::set(0, None));
 }

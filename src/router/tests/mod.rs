@@ -1,5 +1,6 @@
 //! Tests of the whole router: [`memory`] and its likes, one for each subject, without sockets,
-//! [`pair`] with the client's own sessions, [`sockets`] with a real client.
+//! [`pair`] with the client's own sessions, [`sockets`] with a real client, [`wire`] with our own
+//! transports and bare bytes.
 
 mod auth;
 mod calls;
@@ -30,6 +31,7 @@ mod sockets;
 mod strangers;
 mod timing;
 mod transports;
+mod wire;
 mod work;
 
 /// The HELLO of a client of all roles.

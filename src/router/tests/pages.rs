@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::limits::router;
+use super::wire::router;
 use crate::transport::testing::soon;
 
 /// The answer to a request, as far as its head, in lower case.

@@ -12,8 +12,9 @@ use tokio::runtime::Handle;
 
 use super::HELLO;
 use super::hooks::{LOGINS, questions};
+use super::wire::{asks, hears, says};
 use crate::auth::hex;
-use crate::codec::{Encoding, Outbox, Rules};
+use crate::codec::Encoding;
 use crate::router::config::Config;
 use crate::router::{Router, RouterError};
 use crate::transport::testing::{send, soon};
@@ -32,20 +33,6 @@ async fn dial(url: &str, tls: Value) -> Result<Box<dyn Transport>, ConnectError>
     let tls = Arc::new(TlsOptions::parse(tls.as_object().unwrap()).unwrap());
     let options = ConnectOptions { tls, ..ConnectOptions::plain(url) };
     soon(connect(&options)).await
-}
-
-async fn says(transport: &mut dyn Transport, message: &str) {
-    let mut outbox = Outbox::new(Encoding::Json, Rules::Strict);
-    outbox.push(usize::MAX, |out| out.whole(message.as_bytes())).unwrap();
-    let (batch, mut next) = (outbox.take(), 0);
-    soon(poll_fn(|cx| transport.poll_send(cx, &batch, &mut next))).await.unwrap();
-}
-
-async fn hears(transport: &mut dyn Transport) -> Value {
-    match soon(poll_fn(|cx| transport.poll_receive(cx))).await.unwrap() {
-        Incoming::Message(message) => serde_json::from_slice(&message).unwrap(),
-        other => panic!("{other:?}"),
-    }
 }
 
 /// Joins, says goodbye, and sees the end.
@@ -87,18 +74,24 @@ async fn every_kind_of_address() {
     }
 }
 
-#[tokio::test]
-async fn clients_must_have_a_certificate() {
+/// The configuration of a router whose clients must have a certificate, and the options of one that
+/// has.
+fn mutual_tls() -> (Value, Value) {
     let ca = Authority::new("ours");
     let pair = ca.sign(&["127.0.0.1"], Time::Now);
     let client = ca.sign(&["client"], Time::Now);
-    let config = json!({"tls": {"cert": pair.cert, "key": pair.key, "client_ca": ca.pem()}});
+    let router = json!({"cert": pair.cert, "key": pair.key, "client_ca": ca.pem()});
+    (json!({"tls": router}), json!({"ca": ca.pem(), "cert": client.cert, "key": client.key}))
+}
+
+#[tokio::test]
+async fn clients_must_have_a_certificate() {
+    let (config, tls) = mutual_tls();
     for url in ["wss://127.0.0.1:0/ws", "rss://127.0.0.1:0"] {
         let router = router(config.clone(), url);
         let url = router.url().unwrap();
-        let tls = json!({"ca": ca.pem(), "cert": client.cert, "key": client.key});
-        visits(&url, tls).await;
-        let refused = dial(&url, json!({"ca": ca.pem()})).await.map(drop).unwrap_err();
+        visits(&url, tls.clone()).await;
+        let refused = dial(&url, json!({"ca": tls["ca"]})).await.map(drop).unwrap_err();
         assert!(matches!(refused, ConnectError::Tls { .. }), "{refused}");
         assert!(refused.to_string().contains("client certificate"), "{refused}");
     }
@@ -107,23 +100,22 @@ async fn clients_must_have_a_certificate() {
 /// The program can go by the certificate, and by the TLS connection itself.
 #[tokio::test]
 async fn the_program_is_told_of_a_certificate() {
-    let ca = Authority::new("ours");
-    let pair = ca.sign(&["127.0.0.1"], Time::Now);
-    let client = ca.sign(&["client"], Time::Now);
-    let config = json!({"tls": {"cert": pair.cert, "key": pair.key, "client_ca": ca.pem()}});
+    let (config, tls) = mutual_tls();
     for url in ["wss://127.0.0.1:0/ws", "rss://127.0.0.1:0"] {
         let router = router(config.clone(), url);
         let mut questions = questions(&router, LOGINS);
         let url = router.url().unwrap();
-        let tls = json!({"ca": ca.pem(), "cert": client.cert, "key": client.key});
-        let mut transport = dial(&url, tls).await.unwrap();
+        let mut transport = dial(&url, tls.clone()).await.unwrap();
         says(transport.as_mut(), HELLO).await;
         let question = soon(questions.recv()).await.unwrap().question.clone();
         let details: Value = serde_json::from_str(&question.details).unwrap();
         let told = &details["transport"];
         assert_eq!(told["channel_id"], hex(&transport.channel_id().unwrap()));
         let lines = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(lines(told["client_cert"].as_str().unwrap()), lines(&client.cert));
+        assert_eq!(
+            lines(told["client_cert"].as_str().unwrap()),
+            lines(tls["cert"].as_str().unwrap())
+        );
         question.allow(None).unwrap();
         assert_eq!(hears(transport.as_mut()).await[0], 2);
     }
@@ -153,11 +145,6 @@ async fn joined(options: &ConnectOptions) -> Box<dyn Transport> {
 }
 
 /// Says this, and gives the answer.
-async fn asks(transport: &mut dyn Transport, message: &str) -> Value {
-    says(transport, message).await;
-    hears(transport).await
-}
-
 #[tokio::test]
 async fn what_a_client_does_not_take_is_not_sent_to_it() {
     const TOO_LARGE: &str = "wamp.error.payload_size_exceeded";
