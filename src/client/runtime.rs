@@ -23,6 +23,7 @@ use tokio::runtime::{Builder, Handle};
 
 use crate::log;
 use crate::os;
+use crate::transport::end_round;
 
 use super::io_thread::IoThread;
 use super::scope;
@@ -445,6 +446,7 @@ fn start() -> Result<Hidden, Failure> {
                 .thread_stack_size(stack_bytes())
                 .thread_name("wamp-worker")
                 .on_thread_start(begin)
+                .on_thread_park(end_round)
                 .enable_io()
                 .enable_time()
                 .build()

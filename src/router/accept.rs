@@ -21,6 +21,7 @@ use super::connection::Connection;
 use super::gate::Pass;
 use super::greeting::{Greeting, ListenerKind};
 use super::peer::{CLOSE_TIMEOUT, Peer};
+use super::rounds::in_turn;
 use super::visitor::Visitor;
 use super::{proxy_protocol, refusal};
 
@@ -33,7 +34,9 @@ pub(super) fn serve(
     greeting: Arc<Greeting>,
 ) {
     let (gate, key) = (shared.gate.clone(), visitor.pass.key());
-    let task = tokio::spawn(async move { greet(&shared, stream, visitor, &greeting).await });
+    let place = visitor.pass.place().clone();
+    let greeted = async move { greet(&shared, stream, visitor, &greeting).await };
+    let task = tokio::spawn(in_turn(place, greeted));
     Pass::is_served_by(&gate, key, task.abort_handle());
 }
 
@@ -154,10 +157,9 @@ async fn serve_requests(
         let peer = shared.admit().ok_or_else(|| "this router is closed\n".to_owned())?;
         let accepted = Accepted { shared: shared.clone(), peer };
         let due = Instant::now() + config.hello_timeout;
-        let key = pass.key();
-        let task = tokio::spawn(async move {
-            carry(&accepted, &pass, Box::new(transport), due).await;
-        });
+        let (key, place) = (pass.key(), pass.place().clone());
+        let carried = async move { carry(&accepted, &pass, Box::new(transport), due).await };
+        let task = tokio::spawn(in_turn(place, carried));
         Pass::is_served_by(&shared.gate, key, task.abort_handle());
         Ok(())
     };

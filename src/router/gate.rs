@@ -14,6 +14,7 @@ use tokio::task::AbortHandle;
 use crate::os::lock;
 
 use super::auth::Origin;
+use super::rounds::{Party, Place};
 
 /// So many who are turned away are told why, at the same time.
 const TOLD: usize = 64;
@@ -74,6 +75,7 @@ pub(super) struct Pass {
     gate: Arc<Gate>,
     source: Source,
     id: u64,
+    place: Arc<Place>,
 }
 
 /// A limit that a new connection would exceed.
@@ -119,7 +121,8 @@ impl Gate {
         state.handshakes.entry(source.origin).or_default().insert(id, None);
         state.unfinished += 1;
         drop(state);
-        Ok(Pass { gate: self.clone(), source, id })
+        let place = Place::new(Party::From(source.origin));
+        Ok(Pass { gate: self.clone(), source, id, place })
     }
 
     /// The leave to tell one why it is turned away.
@@ -224,7 +227,13 @@ impl Pass {
             state.unfinished += 1;
         }
         self.source = source;
+        self.place.join(Party::From(source.origin));
         Ok(())
+    }
+
+    /// The place of its task among those of its thread.
+    pub(super) fn place(&self) -> &Arc<Place> {
+        &self.place
     }
 
     /// The handshakes are over: it has joined.

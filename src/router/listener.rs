@@ -21,8 +21,10 @@ use crate::os;
 use crate::transport::longpoll::{Server, Times};
 use crate::transport::{Address, Endpoint, Keepalive, Protocol, Stream};
 
+use super::auth::Origin;
 use super::config::Config;
 use super::greeting::{Greeting, ListenerKind};
+use super::rounds::{Party, Place, in_turn};
 use super::visitor::{Visitor, source};
 use super::{RouterError, Shared, accept, refusal};
 
@@ -117,9 +119,19 @@ impl Listener {
 
     /// Takes clients, for ever.
     pub(super) async fn serve(self, shared: Arc<Shared>) {
+        let place = Place::new(Party::From(Origin::Listener(self.number)));
+        in_turn(place.clone(), self.take_clients(shared, place)).await;
+    }
+
+    async fn take_clients(self, shared: Arc<Shared>, place: Arc<Place>) {
         /// The time to wait when the process has no file descriptor left for another client.
         const PAUSE: Duration = Duration::from_millis(50);
-        loop {
+        /// The number of clients that are taken at a time.
+        const AT_ONCE: usize = 8;
+        for number in 1_usize.. {
+            if number.is_multiple_of(AT_ONCE) {
+                place.let_others().await;
+            }
             let Ok((stream, address)) = self.socket.accept().await else {
                 tokio::time::sleep(PAUSE).await;
                 continue;

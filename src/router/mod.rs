@@ -86,6 +86,7 @@ mod request_ids;
 mod rights;
 mod role_rights;
 mod roles;
+mod rounds;
 mod rulings;
 mod stats;
 mod testament;

@@ -29,6 +29,7 @@ pub mod longpoll;
 pub mod proxy;
 pub mod rawsocket;
 mod read_after_reset;
+mod round;
 mod recv_buffer;
 mod serializer;
 mod socket;
@@ -54,6 +55,7 @@ use crate::os;
 
 pub use cookies::Jar;
 pub use doorbell::{Doorbell, yield_turn};
+pub use round::{begin_round, end_round, round_time};
 pub use endpoint::{Address, Endpoint, Protocol};
 pub use error::{ConnectError, Refusal, TransportError};
 pub use framing::{CROSSBAR_SEPARATOR, SEPARATOR};

@@ -43,7 +43,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::codec::{Batch, Dict, Received};
 use crate::protocol::message::{Challenge, Message};
 use crate::protocol::uri;
-use crate::transport::{Transport, TransportError, yield_turn};
+use crate::transport::{Transport, TransportError};
 
 use super::Shared;
 use super::auth::Applicant;
@@ -166,7 +166,7 @@ impl<'a> Connection<'a> {
             };
             if more {
                 // Others have their turn first.
-                yield_turn(cx);
+                self.pass.place().has_more();
                 return Poll::Pending;
             }
             self.peer.bell().fall_asleep(cx);

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use super::super::broker::BrokerRest;
 use super::super::meta::Listing;
 use super::super::peer::WakeList;
+use super::super::rounds::{Party, Place, in_turn};
 use super::super::turn::Turn;
 use super::departure::Departure;
 use super::{Realm, State};
@@ -92,11 +93,12 @@ impl Leftover {
     /// Does it, turn by turn, in a task of its own where there is a runtime.
     pub(super) fn work_off(mut self) {
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(async move {
+            let place = Place::new(Party::Departed);
+            runtime.spawn(in_turn(place.clone(), async move {
                 while self.turn() {
-                    tokio::task::yield_now().await;
+                    place.let_others().await;
                 }
-            });
+            }));
         } else {
             while self.turn() {}
         }
