@@ -75,7 +75,10 @@ impl Ids {
 /// A map whose keys are WAMP ids or local ids.
 ///
 /// Ids are made by the router or counted, so hashing them needs no defence.
-pub type IdMap<V> = HashMap<u64, V, BuildHasherDefault<IdHasher>>;
+pub type IdMap<V> = HashMap<u64, V, IdMapHasher>;
+
+/// Makes the hashers of an [`IdMap`].
+pub type IdMapHasher = BuildHasherDefault<IdHasher>;
 
 /// A hasher that spreads a number over the word by one multiplication.
 #[derive(Debug, Default, Clone, Copy)]

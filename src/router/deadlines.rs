@@ -1,14 +1,16 @@
 //! Until when the calls of a session have to be answered.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::time::Instant;
+
+use super::spread::Spread;
 
 /// The time limits of one session's calls, of which some may have ended already.
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
     in_order: BTreeSet<(Instant, u64)>,
-    by_request: HashMap<u64, Instant>,
+    by_request: Spread<u64, Instant>,
     /// The last one that was looked at, for whether its call is still running.
     looked_at: Option<(Instant, u64)>,
 }

@@ -95,6 +95,8 @@ limits! {
     max_pending_calls = 100_000, "too many calls that wait for their answers";
     /// A last word is short.
     max_testament_bytes = 1 << 20, "too many bytes in the testaments of one session";
+    /// Ten thousand sessions that an event is for, or not for. They are read under the lock.
+    max_options_size = 256 << 10, "too many bytes in the options of a message";
     /// The present value of everything in a large plant.
     max_retained_topics = 100_000, "too many topics with retained events";
     /// A tenth of what a small machine has.

@@ -88,6 +88,7 @@ mod role_rights;
 mod roles;
 mod rounds;
 mod rulings;
+mod spread;
 mod stats;
 mod testament;
 mod throttle;
@@ -217,6 +218,8 @@ struct Shared {
     /// The GOODBYEs of a closing router that are not in their sockets yet.
     unsaid: Count,
     relief: Relief,
+    /// Large messages are read one at a time.
+    readers: Arc<Semaphore>,
     journal: Journal,
     received: AtomicU64,
     sent: AtomicU64,
@@ -265,6 +268,7 @@ impl Router {
             bound: Count::default(),
             unsaid: Count::default(),
             relief: Relief::default(),
+            readers: Arc::new(Semaphore::new(1)),
             journal,
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),

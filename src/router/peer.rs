@@ -467,6 +467,12 @@ impl WakeList {
         }
     }
 
+    /// Adds all that another list has.
+    pub(super) fn append(&mut self, mut other: WakeList) {
+        self.peers.append(&mut other.peers);
+        self.lines.append(&mut other.lines);
+    }
+
     /// Notes a line.
     pub(super) fn note(&mut self, line: Line) {
         self.lines.push(line);

@@ -179,7 +179,7 @@ impl<'m> Request<'m> {
 }
 
 /// The same options, with the wish to be disclosed.
-fn disclosed(options: Dict<'_>) -> WrittenDict {
+pub(super) fn disclosed(options: Dict<'_>) -> WrittenDict {
     let mut written = DictWriter::default();
     for (key, value) in options.entries().filter(|(key, _)| *key != b"disclose_me") {
         written.raw(key, value);
@@ -188,19 +188,20 @@ fn disclosed(options: Dict<'_>) -> WrittenDict {
     written.finish()
 }
 
-/// Has `carry_out` carry out a message whose sender is to be disclosed.
-pub(super) fn with_disclosure<T>(
+/// Has `carry_out` carry out a CALL or PUBLISH with other options than its own.
+pub(super) fn with_options<T>(
     message: &Message<'_>,
+    change: impl FnOnce(Dict<'_>) -> WrittenDict,
     carry_out: impl FnOnce(&Message<'_>) -> T,
 ) -> T {
     match message {
         Message::Call(m) => {
-            let options = disclosed(m.options);
+            let options = change(m.options);
             let (options, procedure) = (options.dict(), m.procedure.as_ref().into());
             carry_out(&Message::Call(Call { options, procedure, ..*m }))
         }
         Message::Publish(m) => {
-            let options = disclosed(m.options);
+            let options = change(m.options);
             let (options, topic) = (options.dict(), m.topic.as_ref().into());
             carry_out(&Message::Publish(Publish { options, topic, ..*m }))
         }

@@ -13,13 +13,13 @@ mod fanout;
 mod review;
 mod subscribers;
 
-use std::collections::{VecDeque, hash_map};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::codec::{Dict, DictWriter, Encoding, PayloadRef};
-use crate::protocol::ids::IdMap;
+use crate::protocol::ids::{IdMap, IdMapHasher};
 use crate::protocol::message::{Publish, Subscribe, Subscribed, Unsubscribe, Unsubscribed};
 use crate::protocol::uri::{self, Match};
 
@@ -34,6 +34,7 @@ use super::refused::note_refusal;
 use super::request::{Fault, check_memory, check_own_uri, check_pattern, is_reserved};
 use super::role_rights::RoleRights;
 use super::roles::{Action, Kind};
+use super::spread::{self, SpreadIds};
 use super::turn::{LOOK, Turn};
 
 use fanout::{Encoded, Fanout, Sender, acknowledge};
@@ -65,7 +66,7 @@ pub(super) struct Broker {
 /// The subscriptions of a session.
 #[derive(Debug, Default)]
 struct OwnSubscriptions {
-    numbers: IdMap<u64>,
+    numbers: SpreadIds<u64>,
     patterns: usize,
 }
 
@@ -73,7 +74,7 @@ struct OwnSubscriptions {
 #[derive(Debug)]
 pub(super) struct Leaving {
     session: u64,
-    numbers: hash_map::IntoIter<u64, u64>,
+    numbers: spread::IntoIter<u64, u64, IdMapHasher>,
 }
 
 /// Something that did not fit into a turn.

@@ -13,6 +13,7 @@ pub(super) const RELOADS: &[(&str, &[&str])] = &[
             "max_connections_per_address",
             "max_handshakes",
             "max_history_bytes",
+            "max_options_size",
             "max_patterns",
             "max_pending_calls",
             "max_questions",

@@ -267,6 +267,16 @@ pub(super) const TABLE: &[Spec] = &[
         },
     },
     Spec {
+        name: "max_options_size",
+        kind: "integer (bytes)",
+        default: "256 KiB",
+        text: "The size of the options of one message, as JSON; 256 KiB are ten thousand \
+               receivers of an event.",
+        set: |config, value| {
+            count(value, 64, "bytes").map(|most| config.limits.max_options_size.set(most))
+        },
+    },
+    Spec {
         name: "max_retained_topics",
         kind: "integer",
         default: "100000",

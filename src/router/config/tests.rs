@@ -20,7 +20,7 @@ fn every_key_is_read() {
                 "strict_request_ids": false, "max_subscriptions": 1, "max_patterns": 2,
                 "max_registrations": 3, "max_pending_calls": 4, "max_testament_bytes": 5,
                 "max_retained_topics": 6, "max_retained_bytes": 7, "max_history_bytes": 8,
-                "max_realms": 9, "dispatch": "inline", "question_timeout": 2.5,
+                "max_realms": 9, "max_options_size": 100, "dispatch": "inline", "question_timeout": 2.5,
                 "max_questions": 7}"#,
     ));
     let mut limits = Limits::default();
@@ -33,6 +33,7 @@ fn every_key_is_read() {
     limits.max_retained_bytes.set(7);
     limits.max_history_bytes.set(8);
     limits.max_realms.set(9);
+    limits.max_options_size.set(100);
     let expected = Config {
         former_auth: None,
         realms: Some(vec!["realm1".to_owned()]),

@@ -24,10 +24,12 @@
 //! ```
 //!
 //! * `reading`: the way of its messages to the session. `sending`: of those for it, to its end.
+//! * `large`: messages that are read elsewhere.
 //! * `decisions`: requests that wait until somebody has allowed them.
 //! * `logging`: the lines that the log has of it.
 
 mod decisions;
+mod large;
 mod logging;
 mod reading;
 mod sending;
@@ -58,6 +60,7 @@ use super::receiving::Receiving;
 use super::throttle::Throttle;
 
 use decisions::Asking;
+use large::Away;
 use reading::HangUp;
 
 /// The time for which events gather for their receivers, where a turn is too short for all of them.
@@ -86,6 +89,8 @@ pub(super) struct Connection<'a> {
     counted: usize,
     /// The decision on the first of them.
     asking: Option<Asking>,
+    /// A command that comes when the session is back.
+    kept_command: Option<PeerCommand>,
     /// Those who got something have waited since then to be woken.
     cut_since: Option<Instant>,
     /// Nothing more can be read.
@@ -104,6 +109,8 @@ enum Phase {
     /// Until it is decided, and may be told, what comes next.
     Held(Coming),
     Joined(RealmSession),
+    /// Joined, and elsewhere with a large message.
+    Away(Away),
     Leaving,
     Ending,
 }
@@ -147,6 +154,7 @@ impl<'a> Connection<'a> {
             throttle: Throttle::default(),
             counted: 0,
             asking: None,
+            kept_command: None,
             cut_since: None,
             hung_up: false,
             hang_up: None,
@@ -178,14 +186,16 @@ impl<'a> Connection<'a> {
 
     /// Tells whether there may be more to read.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
+        let t0=std::time::Instant::now();let c0=crate::os::cpu_us();
+        self.come_back(cx)?;
         self.obey()?;
         let mut more = !self.throttle.is_paused(self.shared, self.peer, cx) && self.read(cx)?;
         self.release(cx);
-        more |= self.hear_decisions(cx);
+        let t1=t0.elapsed();more |= self.hear_decisions(cx);
         self.expire_calls(cx);
-        self.wake(more);
+        self.wake(more);let t2=t0.elapsed();
         self.log_noted();
-        let all_written = self.write(cx)?;
+        let all_written = self.write(cx)?;let t3=t0.elapsed(); let c3=crate::os::cpu_us()-c0; if c3>1500 { eprintln!("TURN cpu {c3} {} read {} wake {} write {} frames {}", self.peer.id()%1000, t1.as_micros(), t2.as_micros(), t3.as_micros(), self.frames.len()); }
         if let Phase::Leaving | Phase::Ending = self.phase
             && self.transport.is_written(all_written, cx)
         {
@@ -217,8 +227,15 @@ impl<'a> Connection<'a> {
     }
 
     fn obey(&mut self) -> Result<(), Gone> {
-        match (self.peer.take_command(), &self.phase) {
+        let command = match self.peer.take_command() {
+            None if matches!(self.phase, Phase::Joined(_)) => self.kept_command.take(),
+            command => command,
+        };
+        match (command, &self.phase) {
             (None, _) | (Some(PeerCommand::Goodbye(..)), Phase::Leaving | Phase::Ending) => {}
+            (Some(goodbye @ PeerCommand::Goodbye(..)), Phase::Away(_)) => {
+                self.kept_command = Some(goodbye);
+            }
             (Some(PeerCommand::Drop), _)
             | (
                 Some(PeerCommand::Goodbye(..)),
@@ -404,7 +421,7 @@ impl<'a> Connection<'a> {
     /// Enters a phase, and leaves the realm in doing so.
     fn enter(&mut self, phase: Phase) {
         self.deadline = match (&phase, &self.phase) {
-            (Phase::Opening | Phase::Joined(_), _) => None,
+            (Phase::Opening | Phase::Joined(_) | Phase::Away(_), _) => None,
             // The time for HELLO is that for the whole login.
             (Phase::Challenged(_) | Phase::Held(_), _) => self.deadline.take(),
             (Phase::Ending, Phase::Leaving | Phase::Ending) => self.deadline.take(),

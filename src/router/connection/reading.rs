@@ -2,12 +2,15 @@
 
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use crate::protocol::uri;
 use crate::transport::{Incoming, TransportError};
 
 use super::super::frames::route_chunk;
 use super::super::throttle::HEAVY;
+use super::super::turn;
+use super::large::LARGE;
 use super::{Connection, Gone, Phase};
 
 /// The most messages, and about the most bytes, that one turn reads.
@@ -26,6 +29,9 @@ pub(super) enum HangUp {
 impl Connection<'_> {
     /// Reads what is ready and has it carried out. Tells whether there may be more.
     pub(super) fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
+        if let Phase::Away(_) = self.phase {
+            return Ok(false);
+        }
         if !self.route() {
             // First comes what is left of an earlier turn.
             return Ok(true);
@@ -58,6 +64,9 @@ impl Connection<'_> {
         }
         if !self.route() {
             return Ok(true);
+        }
+        if let Phase::Away(_) = self.phase {
+            return Ok(false);
         }
         self.hung_up |= self.hang_up.is_some();
         match self.hang_up.take() {
@@ -105,6 +114,8 @@ impl Connection<'_> {
         self.shared.received.fetch_add(new as u64, Ordering::Relaxed);
         let encoding = self.peer.encoding();
         let (mut at, mut is_over, mut inquiry) = (0, false, None);
+        // A turn for each chunk may be too much for the turn of a task.
+        let began = (frames.len() > CHUNK).then(Instant::now);
         while at < frames.len() && !is_over {
             at += match &mut self.phase {
                 Phase::Opening => {
@@ -115,8 +126,15 @@ impl Connection<'_> {
                     self.authenticate(&frames[at]);
                     1
                 }
+                Phase::Joined(_) if frames[at].len() > LARGE => {
+                    self.send_away(frames[at].clone());
+                    at += 1;
+                    break;
+                }
                 Phase::Joined(session) => {
-                    let chunk = &frames[at..frames.len().min(at + CHUNK)];
+                    let some = frames[at..].iter().take(CHUNK);
+                    let small = some.take_while(|frame| frame.len() <= LARGE).count();
+                    let chunk = &frames[at..at + small];
                     match route_chunk(session, chunk, encoding, &mut self.wakes) {
                         Ok(done) => {
                             is_over = done < chunk.len() || session.has_rest();
@@ -133,8 +151,10 @@ impl Connection<'_> {
                     self.await_goodbye(&frames[at]);
                     1
                 }
+                Phase::Away(_) => break,
                 Phase::Ending => frames.len() - at,
             };
+            is_over |= at < frames.len() && began.is_some_and(|began| began.elapsed() >= turn::MOST);
         }
         frames.drain(..at);
         self.counted = frames.len();

@@ -30,13 +30,13 @@ mod options;
 mod prepared;
 mod review;
 
-use std::collections::{HashMap, hash_map};
+use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::codec::{DictWriter, Out};
 use crate::protocol::CancelMode;
-use crate::protocol::ids::IdMap;
+use crate::protocol::ids::{IdMap, IdMapHasher};
 use crate::protocol::message::{Interrupt, Register, Registered, Unregister, Unregistered, code};
 use crate::protocol::uri::{self, Match};
 
@@ -47,6 +47,7 @@ use super::peer::{Peer, WakeList};
 use super::request::{Fault, Refusal, check_own_uri};
 use super::role_rights::RoleRights;
 use super::roles::{Action, Kind};
+use super::spread::{self, Spread, SpreadIds};
 use super::turn::Turn;
 
 use ended_inputs::EndedInputs;
@@ -99,15 +100,15 @@ pub(super) struct Callee {
 struct PeerCalls {
     peer: Arc<Peer>,
     /// Its registrations.
-    registrations: IdMap<()>,
+    registrations: SpreadIds<()>,
     /// The number of those that are patterns.
     patterns: usize,
     /// The invocations that it has not yet answered.
-    invocations: IdMap<Pending>,
+    invocations: SpreadIds<Pending>,
     last_invocation: u64,
     /// The calls it waits for, by request: a number that the client may choose, so that its hash
     /// has to be a secret.
-    calls: HashMap<u64, InvocationKey>,
+    calls: Spread<u64, InvocationKey>,
     /// Its calls in several parts that ended before their last part came.
     ended_inputs: EndedInputs,
 }
@@ -116,9 +117,9 @@ struct PeerCalls {
 #[derive(Debug)]
 pub(super) struct Leaving {
     session: u64,
-    registrations: hash_map::IntoIter<u64, ()>,
-    calls: hash_map::IntoIter<u64, InvocationKey>,
-    invocations: hash_map::IntoIter<u64, Pending>,
+    registrations: spread::IntoIter<u64, (), IdMapHasher>,
+    calls: spread::IntoIter<u64, InvocationKey, RandomState>,
+    invocations: spread::IntoIter<u64, Pending, IdMapHasher>,
 }
 
 /// A call that waits for the callee's answer.
@@ -407,11 +408,11 @@ impl PeerCalls {
     fn new(peer: Arc<Peer>) -> PeerCalls {
         PeerCalls {
             peer,
-            registrations: IdMap::default(),
+            registrations: SpreadIds::default(),
             patterns: 0,
-            invocations: IdMap::default(),
+            invocations: SpreadIds::default(),
             last_invocation: 0,
-            calls: HashMap::new(),
+            calls: Spread::default(),
             ended_inputs: EndedInputs::default(),
         }
     }

@@ -17,13 +17,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::protocol::ids::IdMap;
 use crate::protocol::uri;
 
 use super::budget::{self, Budget};
 use super::limits::Limits;
 use super::publication::{OwnPublication, Publication};
 use super::request::{NO_MEMORY, Refusal, is_reserved};
+use super::spread::SpreadIds;
 use super::turn::{ACT, Turn};
 
 pub(super) use history::History;
@@ -41,7 +41,7 @@ pub(super) struct EventStore {
     /// In the order in which they came.
     past: VecDeque<Arc<Kept>>,
     /// The numbers of past publications, by their ids.
-    numbers: IdMap<u64>,
+    numbers: SpreadIds<u64>,
     past_bytes: usize,
     /// The number of past publications that are kept.
     limit: usize,
@@ -68,7 +68,7 @@ impl EventStore {
             ages: BTreeMap::new(),
             retained_bytes: 0,
             past: VecDeque::new(),
-            numbers: IdMap::default(),
+            numbers: SpreadIds::default(),
             past_bytes: 0,
             limit,
             kept: 0,

@@ -27,7 +27,7 @@ use super::peer::{Peer, WakeList};
 use super::realm::{Rest, State};
 use super::request::Fault;
 use super::roles::{Kind, Permissions};
-use super::turn::Turn;
+use super::turn::{READ, Turn};
 
 pub(super) use listing::Listing;
 use listing::Work;
@@ -68,6 +68,7 @@ impl State {
         wakes: &mut WakeList,
         turn: &mut Turn,
     ) -> Result<(), Fault> {
+        turn.spend(READ);
         let question = Question::read(from, self.permissions(from), message)?;
         let answer = match message.procedure.split('.').nth(1) {
             Some("session") => self.session_meta(&message.procedure, &question)?,

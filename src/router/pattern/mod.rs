@@ -10,13 +10,14 @@
 mod prefixes;
 mod wildcards;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::protocol::ids::IdMap;
 use crate::protocol::uri::Match;
 
+use super::spread::Spread;
 use super::turn::LOOK;
 use prefixes::Prefixes;
 use wildcards::Wildcards;
@@ -26,7 +27,7 @@ pub(super) use wildcards::MAX_COMPONENTS;
 /// See the module's text.
 #[derive(Debug)]
 pub(super) struct Table<T> {
-    exact: HashMap<Arc<str>, Entry<T>>,
+    exact: Spread<Arc<str>, Entry<T>>,
     /// Prefixes and wildcards.
     patterns: IdMap<Entry<T>>,
     prefixes: Prefixes,
@@ -70,7 +71,7 @@ pub(super) struct Entry<T> {
 impl<T> Default for Table<T> {
     fn default() -> Self {
         Table {
-            exact: HashMap::new(),
+            exact: Spread::default(),
             patterns: IdMap::default(),
             prefixes: Prefixes::default(),
             wildcards: Wildcards::default(),
@@ -123,7 +124,7 @@ impl<T> Table<T> {
         let entry = Entry { id, uri: uri.clone(), matching, created: SystemTime::now(), value };
         self.ids.insert(id, (matching == Match::Exact).then(|| uri.clone()));
         match matching {
-            Match::Exact => return self.exact.entry(uri).insert_entry(entry).into_mut(),
+            Match::Exact => return self.exact.insert(uri, entry),
             Match::Prefix => self.prefixes.insert(&uri, id),
             Match::Wildcard => self.wildcards.insert(&uri, id),
         }
@@ -150,7 +151,7 @@ impl<T> Table<T> {
     /// Takes an entry out.
     pub(super) fn remove(&mut self, id: u64) -> Option<Entry<T>> {
         if let Some(uri) = self.ids.remove(&id)? {
-            return self.exact.remove(&uri);
+            return self.exact.remove(&*uri);
         }
         let entry = self.patterns.remove(&id)?;
         self.walked += entry.uri.len();

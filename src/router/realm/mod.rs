@@ -12,6 +12,7 @@ mod caller;
 mod departure;
 mod gated;
 mod lock;
+mod oversized;
 mod preparation;
 mod rest;
 mod review;

@@ -8,9 +8,10 @@ use crate::protocol::message::Message;
 
 use super::super::dealer::Prepared;
 use super::super::peer::WakeList;
-use super::super::rulings::{Way, with_disclosure};
-use super::super::turn::{ACT, Turn, UNITS};
+use super::super::rulings::{Way, disclosed, with_options};
+use super::super::turn::{ACT, MESSAGE, Turn, UNITS};
 use super::gated::Gated;
+use super::oversized::flags_of;
 use super::preparation::prepare;
 use super::rest::Leftover;
 use super::{LeaveReason, RealmSession, State};
@@ -38,6 +39,17 @@ impl RealmSession {
             self.gated = Gated::new(authorizer, self.asks_program);
         }
         for (at, (message, frame)) in messages.iter().enumerate() {
+            if let Some(refusal) = state.check_options(message)? {
+                // Even to look through them takes long.
+                drop(state);
+                let (peer, requests) = (&self.peer, &mut self.requests);
+                state = with_options(message, flags_of, |message| {
+                    let mut state = self.realm.state.lock();
+                    let refused = state.refuse(peer, requests, message, refusal, wakes);
+                    refused.map(|()| state)
+                })?;
+                continue;
+            }
             let way = match &mut self.gated {
                 None => Way::Free,
                 Some(gated) => gated.way(&state, &self.peer, &self.requests, message),
@@ -47,6 +59,7 @@ impl RealmSession {
                 self.hold(inquiry);
                 return Ok(at);
             }
+            turn.spend(MESSAGE);
             let is_prepared = state.needs_preparation(message, frame);
             if is_prepared {
                 state = prepare(&self.realm, &self.peer, message, state);
@@ -57,7 +70,7 @@ impl RealmSession {
             let (peer, requests) = (&self.peer, &mut self.requests);
             match way {
                 Way::Refused(refusal) => state.refuse(peer, requests, message, refusal, wakes)?,
-                Way::Disclosed => with_disclosure(message, |message| {
+                Way::Disclosed => with_options(message, disclosed, |message| {
                     state.carry_out(peer, requests, message, frame, wakes, &mut turn)
                 })?,
                 _ => state.carry_out(peer, requests, message, frame, wakes, &mut turn)?,

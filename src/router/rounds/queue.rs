@@ -5,16 +5,16 @@ use std::hash::Hash;
 use std::time::Duration;
 
 /// The time of a round after which nobody is called who has much to do.
-pub(super) const ROUND: Duration = Duration::from_millis(1);
+pub(super) const ROUND: Duration = Duration::from_micros(500);
 
 /// The time of a round after which everybody waits for the next one.
-pub(super) const LONG_ROUND: Duration = Duration::from_millis(2);
+pub(super) const LONG_ROUND: Duration = Duration::from_millis(1);
 
 /// The time that a party has until others had as much.
-const SHARE: Duration = Duration::from_micros(250);
+const SHARE: Duration = Duration::from_micros(200);
 
-/// The most that a party owes after a turn that could not be cut.
-const MOST_DEBT: Duration = SHARE.saturating_mul(16);
+/// The most that counts of a turn that could not be cut.
+const MOST: Duration = SHARE.saturating_mul(16);
 
 /// See the module's text. `P` is a party, `T` someone of it.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub(super) struct Queue<P, T> {
     in_order: VecDeque<P>,
     /// Those that come into this order with the next round.
     next_round: Vec<P>,
+    /// One of them was called in this round.
+    has_called: bool,
 }
 
 /// Those of a party that wait.
@@ -33,8 +35,8 @@ pub(super) struct Queue<P, T> {
 struct Waiting<T> {
     quick: VecDeque<T>,
     busy: VecDeque<T>,
-    /// The time that it has had in advance.
-    debt: Duration,
+    /// The time that it has had of its share.
+    had: Duration,
 }
 
 impl<P, T> Default for Queue<P, T> {
@@ -44,13 +46,17 @@ impl<P, T> Default for Queue<P, T> {
             quick: VecDeque::new(),
             in_order: VecDeque::new(),
             next_round: Vec::new(),
+            has_called: false,
         }
     }
 }
 
 impl<T> Waiting<T> {
-    fn is_empty(&self) -> bool {
-        self.quick.is_empty() && self.busy.is_empty()
+    /// True if something of its share is left; else it has the next one when all others had theirs.
+    fn has_share(&mut self) -> bool {
+        let is_left = self.had < SHARE;
+        self.had = self.had.saturating_sub(if is_left { Duration::ZERO } else { SHARE });
+        is_left
     }
 }
 
@@ -60,7 +66,7 @@ impl<P: Copy + Eq + Hash, T> Queue<P, T> {
         let mut is_new = false;
         let waiting = self.parties.entry(party).or_insert_with(|| {
             is_new = true;
-            Waiting { quick: VecDeque::new(), busy: VecDeque::new(), debt: Duration::ZERO }
+            Waiting { quick: VecDeque::new(), busy: VecDeque::new(), had: Duration::ZERO }
         });
         match is_busy {
             true => waiting.busy.push_back(one),
@@ -81,39 +87,40 @@ impl<P: Copy + Eq + Hash, T> Queue<P, T> {
     /// Begins a round.
     pub(super) fn begin_round(&mut self) {
         self.in_order.extend(self.next_round.drain(..));
+        self.has_called = false;
     }
 
-    /// Takes the next one, in a round that has lasted for so long.
+    /// Takes the next one, in a round that has lasted for so long. At least one of those who have
+    /// much to do is taken in a round.
     pub(super) fn next(&mut self, round_time: Duration) -> Option<T> {
-        if round_time >= LONG_ROUND {
-            return None;
-        }
-        if let Some(party) = self.quick.pop_front() {
-            return self.take_of(party);
-        }
-        if round_time >= ROUND {
-            return None;
-        }
-        while let Some(party) = self.in_order.pop_front() {
-            match self.parties.get_mut(&party) {
-                Some(waiting) if waiting.debt >= SHARE => {
-                    waiting.debt -= SHARE;
-                    self.in_order.push_back(party);
-                }
-                _ => return self.take_of(party),
+        while round_time < LONG_ROUND
+            && let Some(party) = self.quick.front()
+        {
+            let waiting = self.parties.get_mut(party);
+            if waiting.is_some_and(|waiting| !waiting.quick.is_empty() && waiting.has_share()) {
+                return self.take_first(|queue| &mut queue.quick);
             }
+            self.in_order.extend(self.quick.pop_front());
+        }
+        while round_time < ROUND || !self.has_called {
+            let waiting = self.parties.get_mut(self.in_order.front()?);
+            if waiting.is_some_and(Waiting::has_share) {
+                self.has_called = true;
+                return self.take_first(|queue| &mut queue.in_order);
+            }
+            self.in_order.rotate_left(1);
         }
         None
     }
 
-    /// Takes somebody of a party that is in no list; it is behind all others then.
-    fn take_of(&mut self, party: P) -> Option<T> {
+    /// Takes somebody of the first party of a list.
+    fn take_first(&mut self, list: impl Fn(&mut Self) -> &mut VecDeque<P>) -> Option<T> {
+        let party = *list(self).front()?;
         let waiting = self.parties.get_mut(&party)?;
         let one = waiting.quick.pop_front().or_else(|| waiting.busy.pop_front());
-        if waiting.is_empty() {
+        if waiting.quick.is_empty() && waiting.busy.is_empty() {
             self.parties.remove(&party);
-        } else {
-            self.in_order.push_back(party);
+            list(self).pop_front();
         }
         one
     }
@@ -121,7 +128,7 @@ impl<P: Copy + Eq + Hash, T> Queue<P, T> {
     /// Notes the time that somebody of a party has had.
     pub(super) fn charge(&mut self, party: &P, time: Duration) {
         if let Some(waiting) = self.parties.get_mut(party) {
-            waiting.debt = (waiting.debt + time).min(MOST_DEBT);
+            waiting.had = (waiting.had + time).min(MOST);
         }
     }
 }
@@ -132,8 +139,14 @@ mod tests {
 
     const SHORT: Duration = Duration::ZERO;
 
-    fn all(queue: &mut Queue<char, &'static str>) -> Vec<&'static str> {
-        std::iter::from_fn(|| queue.next(SHORT)).collect()
+    /// Those who are called, each of whom has this part of its party's share.
+    fn all(queue: &mut Queue<char, &'static str>, parts: u32) -> Vec<&'static str> {
+        let mut called = Vec::new();
+        while let Some(name) = queue.next(SHORT) {
+            called.push(name);
+            queue.charge(&name.chars().next().unwrap(), SHARE / parts);
+        }
+        called
     }
 
     #[test]
@@ -145,31 +158,52 @@ mod tests {
         queue.add('b', "b1", false);
         queue.add('b', "b2", false);
         queue.add('c', "c1", false);
-        assert_eq!(all(&mut queue), ["a1", "b1", "c1", "a2", "b2", "a3"]);
+        assert_eq!(all(&mut queue, 1), ["a1", "b1", "c1", "a2", "b2", "a3"]);
         assert!(queue.is_empty() && queue.in_order.is_empty());
+    }
+
+    #[test]
+    fn a_party_has_its_share_at_a_time() {
+        let mut queue = Queue::default();
+        for name in ["a1", "a2", "a3", "a4"] {
+            queue.add('a', name, false);
+        }
+        for name in ["b1", "b2", "b3"] {
+            queue.add('b', name, true);
+        }
+        queue.begin_round();
+        assert_eq!(all(&mut queue, 2), ["a1", "a2", "b1", "b2", "a3", "a4", "b3"]);
     }
 
     #[test]
     fn who_has_much_to_do_waits_for_the_next_round_behind_those_who_come_anew() {
         let mut queue = Queue::default();
-        queue.add('a', "busy", true);
+        queue.add('c', "c busy", true);
         assert_eq!(queue.next(SHORT), None);
         queue.begin_round();
-        queue.add('a', "light", false);
-        queue.add('b', "new", false);
-        assert_eq!(all(&mut queue), ["new", "light", "busy"]);
+        queue.add('c', "c light", false);
+        queue.add('b', "b busy", true);
+        queue.add('a', "a light", false);
+        assert_eq!(all(&mut queue, 1), ["a light", "c light", "c busy"]);
+        queue.begin_round();
+        assert_eq!(all(&mut queue, 1), ["b busy"]);
     }
 
     #[test]
     fn a_long_round_is_for_those_who_come_anew_and_a_very_long_one_for_nobody() {
         let mut queue = Queue::default();
-        queue.add('a', "busy", true);
+        queue.add('a', "a1", true);
+        queue.add('a', "a2", true);
         queue.begin_round();
-        queue.add('b', "new", false);
+        queue.add('b', "b1", false);
+        queue.add('c', "c1", false);
+        assert_eq!(queue.next(ROUND), Some("b1"));
+        assert_eq!(queue.next(LONG_ROUND), Some("a1"), "one in each round");
         assert_eq!(queue.next(LONG_ROUND), None);
-        assert_eq!(queue.next(ROUND), Some("new"));
+        assert_eq!(queue.next(ROUND), Some("c1"));
         assert_eq!(queue.next(ROUND), None);
-        assert_eq!(queue.next(SHORT), Some("busy"));
+        queue.begin_round();
+        assert_eq!(queue.next(LONG_ROUND), Some("a2"));
     }
 
     #[test]
@@ -183,8 +217,8 @@ mod tests {
         }
         queue.begin_round();
         assert_eq!(queue.next(SHORT), Some("a1"));
-        queue.charge(&'a', SHARE * 2);
-        assert_eq!(all(&mut queue), ["b1", "b2", "b3", "a2", "b4", "a3"]);
+        queue.charge(&'a', SHARE * 3);
+        assert_eq!(all(&mut queue, 1), ["b1", "b2", "b3", "a2", "b4", "a3"]);
         queue.charge(&'a', SHARE);
         assert!(queue.is_empty(), "nothing is kept of those who do not wait");
     }
