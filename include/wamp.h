@@ -2271,6 +2271,7 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
  * | `max_registrations`  | 100000         | of one session                                       |
  * | `max_pending_calls`  | 100000         | of one caller, and at one callee                     |
  * | `max_testament_bytes` | 1 MiB         | the testaments of one session                        |
+ * | `max_options_size`   | bytes, 256 KiB | the options of one message                           |
  * | `max_retained_topics` | 100000        | of one realm; the oldest go                          |
  * | `max_retained_bytes` | bytes, 64 MiB  | the retained events of one realm; the oldest go      |
  * | `max_history_bytes`  | bytes, 64 MiB  | the past events of one realm; the oldest go          |

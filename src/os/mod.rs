@@ -28,11 +28,3 @@ pub(crate) use sockets::{
 };
 pub(crate) use sync::{lock, unpoisoned};
 pub(crate) use threads::{NoCancel, ThreadId};
-
-/// DEBUG
-pub(crate) fn cpu_us() -> u64 {
-    let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: debug
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut t) };
-    t.tv_sec as u64 * 1_000_000 + t.tv_nsec as u64 / 1000
-}

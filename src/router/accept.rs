@@ -21,7 +21,7 @@ use super::connection::Connection;
 use super::gate::Pass;
 use super::greeting::{Greeting, ListenerKind};
 use super::peer::{CLOSE_TIMEOUT, Peer};
-use super::rounds::in_turn;
+use super::rounds::{Party, Place, in_turn};
 use super::visitor::Visitor;
 use super::{proxy_protocol, refusal};
 
@@ -202,6 +202,22 @@ async fn carry(
     let Accepted { shared, peer } = accepted;
     let mut connection = Connection::new(shared, peer, pass, transport, hello_due);
     poll_fn(|cx| connection.poll(cx)).await;
+    drop(connection);
+    give_back(peer);
+}
+
+/// Gives back what has waited for a client that has gone, where it is much bit by bit.
+fn give_back(peer: &Peer) {
+    let mut waiting = peer.take_full().peekable();
+    if waiting.peek().is_some() {
+        let place = Place::new(Party::Departed);
+        tokio::spawn(in_turn(place.clone(), async move {
+            for piece in waiting {
+                drop(piece);
+                place.let_others().await;
+            }
+        }));
+    }
 }
 
 /// An accepted client: its entry in the router's list of clients, for as long as this lives.

@@ -13,7 +13,6 @@
 //! that is copied for one receiver, with one unit for each KiB, and a prefix of thousands of bytes
 //! that is taken out of a trie of them.
 
-
 use std::time::{Duration, Instant};
 
 /// The units of a turn.

@@ -24,7 +24,7 @@ pub(super) type Away = Pin<Box<dyn Future<Output = Option<Returned>> + Send>>;
 
 /// See [`Away`].
 pub(super) struct Returned {
-    session: RealmSession,
+    session: Box<RealmSession>,
     wakes: WakeList,
     /// The message, if it is still to be carried out.
     frame: Option<Bytes>,
@@ -50,13 +50,14 @@ impl Connection<'_> {
         })));
     }
 
-    /// Goes on with a session that is back. An error tells that it does not return.
-    pub(super) fn come_back(&mut self, cx: &mut Context<'_>) -> Result<(), Gone> {
+    /// Goes on with a session that is back; true if it has been away. An error tells that it does
+    /// not return.
+    pub(super) fn come_back(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
         let Phase::Away(away) = &mut self.phase else {
-            return Ok(());
+            return Ok(false);
         };
         let Poll::Ready(returned) = away.as_mut().poll(cx) else {
-            return Ok(());
+            return Ok(false);
         };
         let Returned { mut session, wakes, frame, result } = returned.ok_or(Gone)?;
         self.wakes.append(wakes);
@@ -69,7 +70,7 @@ impl Connection<'_> {
             (Ok(()), Some(inquiry)) => self.ask_about(inquiry),
             (Ok(()), None) => {}
         }
-        Ok(())
+        Ok(true)
     }
 }
 

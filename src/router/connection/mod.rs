@@ -108,7 +108,7 @@ enum Phase {
     Challenged(Box<Login>),
     /// Until it is decided, and may be told, what comes next.
     Held(Coming),
-    Joined(RealmSession),
+    Joined(Box<RealmSession>),
     /// Joined, and elsewhere with a large message.
     Away(Away),
     Leaving,
@@ -186,16 +186,19 @@ impl<'a> Connection<'a> {
 
     /// Tells whether there may be more to read.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
-        let t0=std::time::Instant::now();let c0=crate::os::cpu_us();
         self.come_back(cx)?;
         self.obey()?;
         let mut more = !self.throttle.is_paused(self.shared, self.peer, cx) && self.read(cx)?;
         self.release(cx);
-        let t1=t0.elapsed();more |= self.hear_decisions(cx);
+        more |= self.come_back(cx)?;
+        more |= self.hear_decisions(cx);
         self.expire_calls(cx);
-        self.wake(more);let t2=t0.elapsed();
+        self.wake(more);
         self.log_noted();
-        let all_written = self.write(cx)?;let t3=t0.elapsed(); let c3=crate::os::cpu_us()-c0; if c3>1500 { eprintln!("TURN cpu {c3} {} read {} wake {} write {} frames {}", self.peer.id()%1000, t1.as_micros(), t2.as_micros(), t3.as_micros(), self.frames.len()); }
+        let all_written = self.write(cx)?;
+        // One piece is enough for a turn.
+        more |= !all_written && self.writing.is_none();
+
         if let Phase::Leaving | Phase::Ending = self.phase
             && self.transport.is_written(all_written, cx)
         {
@@ -330,7 +333,7 @@ impl<'a> Connection<'a> {
                         if self.shared.desk.wants(QuestionKind::Action) {
                             session.ask_program();
                         }
-                        self.enter(Phase::Joined(session));
+                        self.enter(Phase::Joined(Box::new(session)));
                         self.log_joined(&realm);
                         self.pass.is_in();
                         self.transport.limit(usize::MAX);

@@ -15,7 +15,7 @@ use super::{Connection, Gone, Phase};
 
 /// The most messages, and about the most bytes, that one turn reads.
 pub(super) const TURN_MESSAGES: usize = 256;
-pub(super) const TURN_BYTES: usize = 1 << 20;
+pub(super) const TURN_BYTES: usize = 256 * 1024;
 
 /// The number of messages that are decoded and then routed under one lock of the realm.
 const CHUNK: usize = 64;
@@ -66,6 +66,7 @@ impl Connection<'_> {
             return Ok(true);
         }
         if let Phase::Away(_) = self.phase {
+            self.throttle.has_read(bytes, self.shared, self.peer);
             return Ok(false);
         }
         self.hung_up |= self.hang_up.is_some();
@@ -154,7 +155,8 @@ impl Connection<'_> {
                 Phase::Away(_) => break,
                 Phase::Ending => frames.len() - at,
             };
-            is_over |= at < frames.len() && began.is_some_and(|began| began.elapsed() >= turn::MOST);
+            is_over |=
+                at < frames.len() && began.is_some_and(|began| began.elapsed() >= turn::MOST);
         }
         frames.drain(..at);
         self.counted = frames.len();

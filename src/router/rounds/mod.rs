@@ -50,7 +50,6 @@ pub(super) struct Place {
     party: Mutex<Party>,
     state: AtomicU8,
     has_more: AtomicBool,
-    dbg: Mutex<Option<(Instant,bool)>>,
     /// Those of the thread on which it runs, once it has waited.
     rounds: OnceLock<Arc<Rounds>>,
 }
@@ -65,7 +64,7 @@ impl Place {
         Arc::new(Place {
             party: Mutex::new(party),
             state: AtomicU8::new(FREE),
-            has_more: AtomicBool::new(false),dbg:Mutex::new(None),
+            has_more: AtomicBool::new(false),
             rounds: OnceLock::new(),
         })
     }
@@ -108,7 +107,7 @@ impl Place {
 
     #[cold]
     fn wait(self: &Arc<Self>, cx: &mut Context<'_>, is_busy: bool) {
-        self.state.store(WAITING, Ordering::Release);*lock(&self.dbg)=Some((Instant::now(),is_busy));
+        self.state.store(WAITING, Ordering::Release);
         let rounds = self.rounds.get_or_init(Rounds::of_this_thread);
         let party = *lock(&self.party);
         rounds.add(party, Waiter::new(self, cx.waker()), is_busy);
@@ -151,13 +150,12 @@ impl<F: Future<Output = ()>> Future for InTurn<F> {
             return Poll::Pending;
         }
         let is_called = place.state.load(Ordering::Relaxed) == CALLED;
-        if is_called && let Some((t,b))=lock(&place.dbg).take() && t.elapsed().as_micros()>7000 { eprintln!("WAITED {} busy {b} {:?}", t.elapsed().as_micros(), lock(&place.party)); }let began = is_called.then(Instant::now);let tt=crate::os::cpu_us();
+        let began = is_called.then(Instant::now);
         let done = task.as_mut().is_none_or(|task| task.as_mut().poll(cx).is_ready());
         if done {
             // To take leave of what it has is a part of its turn.
             *task = None;
         }
-        let tt=crate::os::cpu_us()-tt; if tt>1500 { eprintln!("TASK {tt} called {is_called} done {done}"); }
         if let Some(began) = began {
             place.end_turn(began.elapsed());
         }

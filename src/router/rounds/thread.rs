@@ -64,10 +64,15 @@ impl Rounds {
     pub(super) fn add(self: &Arc<Self>, party: Party, waiter: Waiter, is_busy: bool) {
         let mut state = lock(&self.0);
         state.queue.add(party, waiter, is_busy);
-        match std::mem::replace(&mut state.host, Host::Woken) {
+        let host = match &state.host {
+            Host::Woken | Host::Ready => return,
+            Host::None | Host::Asleep(_) => std::mem::replace(&mut state.host, Host::Woken),
+        };
+        // A runtime that ends drops the task at once.
+        drop(state);
+        match host {
             Host::Asleep(waker) => waker.wake(),
-            Host::None => drop(tokio::spawn(Hosting(self.clone()))),
-            host => state.host = host,
+            _ => drop(tokio::spawn(Hosting(self.clone()))),
         }
     }
 
@@ -141,7 +146,7 @@ mod tests {
     use tokio::runtime::Builder;
     use tokio::task::LocalSet;
 
-    use super::super::{in_turn, Party, Place};
+    use super::super::{Party, Place, in_turn};
     use super::*;
     use crate::router::auth::Origin;
 

@@ -117,13 +117,14 @@ impl Client {
 
     /// The messages that have come since the last time.
     pub(super) fn hears(&self) -> Vec<Value> {
-        let Some(batch) = self.peer.take() else {
-            return Vec::new();
-        };
-        let messages = (0..batch.count()).map(|index| {
-            serde_json::from_slice(&batch.message(index)).expect("the router sends JSON")
-        });
-        messages.collect()
+        let mut messages = Vec::new();
+        while let Some(batch) = self.peer.take() {
+            messages.extend((0..batch.count()).map(|index| -> Value {
+                serde_json::from_slice(&batch.message(index)).expect("the router sends JSON")
+            }));
+            self.peer.written(batch);
+        }
+        messages
     }
 
     /// The message that has come since the last time, which is one.

@@ -2,6 +2,11 @@
 //!
 //! Whoever has something for a client writes it into the client's outbox and rings later, once for
 //! many messages. The task that empties the outbox is [`super::connection`].
+//!
+//! * `waiting`: the messages for it. `wakes`: those who are to be told of some.
+
+mod waiting;
+mod wakes;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
@@ -9,13 +14,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::codec::{Batch, Encoding, Out, Outbox, Rules, TooLarge, Unsendable};
+use crate::codec::{Batch, Encoding, Out, Outbox, TooLarge, Unsendable};
 use crate::os::lock;
 use crate::transport::Doorbell;
 
-use super::budget::{Budget, FLAT, Lease};
+use super::budget::{Budget, FLAT};
 use super::identity::Identity;
-use super::journal::Line;
+
+use waiting::Waiting;
+
+pub(super) use wakes::WakeList;
 
 /// The time that a client may take to answer GOODBYE, and to take and confirm the last messages.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -64,16 +72,7 @@ impl Sizes {
 
 #[derive(Debug)]
 struct Queue {
-    outbox: Outbox,
-    /// Bytes that the task has taken and not yet written, and the room that they take.
-    in_flight: usize,
-    in_flight_room: usize,
-    /// Bytes of a message of its own that has not come as a whole.
-    partial: usize,
-    /// The part of the router's memory that all this has.
-    lease: Lease,
-    /// The room of the outbox that is counted.
-    counted: usize,
+    waiting: Waiting,
     progress: Progress,
     command: Option<PeerCommand>,
     /// The time that it may take to answer the GOODBYE.
@@ -110,12 +109,7 @@ impl Peer {
             role: AtomicUsize::new(0),
             has_left: AtomicBool::new(false),
             queue: Mutex::new(Queue {
-                outbox: Outbox::new(Encoding::Json, Rules::Tolerant),
-                in_flight: 0,
-                in_flight_room: 0,
-                partial: 0,
-                lease: budget.connection(),
-                counted: FLAT,
+                waiting: Waiting::new(budget),
                 progress: Progress { taken: 0, read: 0, seen: -1, since: Instant::now() },
                 command: None,
                 goodbye_timeout: CLOSE_TIMEOUT,
@@ -133,7 +127,7 @@ impl Peer {
     /// Says how its messages are encoded; before the first one.
     pub(super) fn speak(&self, encoding: Encoding) {
         self.encoding.get_or_init(|| encoding);
-        lock(&self.queue).outbox = Outbox::new(encoding, Rules::Tolerant);
+        lock(&self.queue).waiting.speak(encoding);
     }
 
     /// Says how large its messages may be; before the first one.
@@ -259,22 +253,22 @@ impl Peer {
         if queue.dropped {
             return Ok(());
         }
-        if queue.outbox.is_empty() {
-            wakes.peers.push(self.clone());
+        if queue.waiting.is_empty() {
+            wakes.add(self);
         }
-        let room = self.limit.load(Ordering::Relaxed).saturating_sub(queue.in_flight);
-        let pushed = push(&mut queue.outbox, room.min(max_message));
-        match pushed {
-            Err(error @ Unsendable::Payload(_)) => return Err(error),
+        let limit = self.limit.load(Ordering::Relaxed);
+        let room = limit.saturating_sub(queue.waiting.in_flight());
+        let is_too_much = match queue.waiting.push(|outbox| push(outbox, room.min(max_message))) {
+            Ok(is_too_much) => is_too_much || queue.waiting.len() > limit,
             Err(Unsendable::TooLarge(TooLarge { size, .. })) if size > max_message => {
                 return Err(TooLarge { size, limit: max_message }.into());
             }
-            _ => {}
-        }
-        let has_room = pushed.is_ok() && queue.outbox.len() <= room;
-        if !has_room || (queue.has_grown() && queue.is_too_much()) {
+            Err(Unsendable::TooLarge(_)) => true,
+            Err(error @ Unsendable::Payload(_)) => return Err(error),
+        };
+        if is_too_much {
             queue.drop_all();
-            wakes.peers.push(self.clone());
+            wakes.add(self);
         }
         Ok(())
     }
@@ -295,7 +289,7 @@ impl Peer {
     /// the next look finds what it has taken until then.
     pub(super) fn stalled(&self, patience: Duration, now: Instant) -> Option<usize> {
         let mut queue = lock(&self.queue);
-        let waiting = queue.waiting() + queue.partial;
+        let waiting = queue.waiting.len_with_partial();
         let Progress { taken, read, seen, since } = &mut queue.progress;
         if waiting < FLAT {
             *seen = -1;
@@ -307,10 +301,7 @@ impl Peer {
         if count != *seen {
             (*seen, *since) = (count, now);
         }
-        if queue.in_flight == 0 {
-            queue.outbox.trim();
-        }
-        queue.count();
+        queue.waiting.trim();
         drop(queue);
         self.bell.ring();
         is_stalled.then_some(waiting)
@@ -324,9 +315,8 @@ impl Peer {
     /// So many bytes have come of a message that is not there as a whole, and `read` altogether.
     pub(super) fn holds(&self, partial: usize, read: u64) {
         let mut queue = lock(&self.queue);
-        queue.partial = partial;
         queue.progress.read = queue.progress.read.max(read as i64);
-        queue.count();
+        queue.waiting.has_partial(partial);
     }
 
     /// The router itself reads nothing of it for now: that it does not go on is not its fault.
@@ -371,28 +361,21 @@ impl Peer {
         lock(&self.queue).command.take()
     }
 
-    /// Takes all messages that wait, if any.
+    /// Takes messages that wait, if any: about as many as are written in one go.
     pub(super) fn take(&self) -> Option<Batch> {
-        let mut queue = lock(&self.queue);
-        if queue.outbox.is_empty() {
-            return None;
-        }
-        let spare = queue.outbox.room();
-        let batch = queue.outbox.take();
-        queue.in_flight = batch.len();
-        // A transport may copy a message that is shared.
-        queue.in_flight_room = spare - queue.outbox.room() + batch.largest_shared();
-        queue.count();
-        Some(batch)
+        lock(&self.queue).waiting.take()
     }
 
     /// The batch is written.
     pub(super) fn written(&self, batch: Batch) {
         let mut queue = lock(&self.queue);
-        (queue.in_flight, queue.in_flight_room) = (0, 0);
         queue.progress.read += 1;
-        queue.outbox.recycle(batch);
-        queue.count();
+        queue.waiting.written(batch);
+    }
+
+    /// Takes all that waits in full pieces, of a client that has gone.
+    pub(super) fn take_full(&self) -> impl Iterator<Item = Batch> + Send + use<> {
+        lock(&self.queue).waiting.take_full()
     }
 
     /// True if the client was dropped because too much waited for it.
@@ -404,89 +387,14 @@ impl Peer {
     /// not yet written, so that no other can be begun.
     pub(super) fn has_work(&self, writing: bool) -> bool {
         let queue = lock(&self.queue);
-        queue.command.is_some() || (!writing && !queue.outbox.is_empty())
+        queue.command.is_some() || (!writing && !queue.waiting.is_empty())
     }
 }
 
 impl Queue {
-    /// The number of bytes that wait.
-    fn waiting(&self) -> usize {
-        self.outbox.len() + self.in_flight
-    }
-
-    /// True if the outbox takes more room than is counted.
-    #[inline]
-    fn has_grown(&self) -> bool {
-        self.outbox.capacity() > self.counted
-    }
-
-    /// Counts the room that all takes.
-    fn count(&mut self) {
-        let room = self.outbox.room() + self.in_flight_room + self.partial;
-        self.lease.resize(room.max(FLAT));
-        self.counted = self.outbox.capacity() + (self.lease.bytes() - room);
-    }
-
-    /// Counts the room that it takes; true if the router's memory is full and this is more than
-    /// its share of it.
-    #[cold]
-    fn is_too_much(&mut self) -> bool {
-        self.count();
-        let budget = self.lease.budget();
-        budget.is_full(0) && self.waiting() > budget.share()
-    }
-
     fn drop_all(&mut self) {
-        self.outbox.clear();
-        self.outbox.trim();
-        self.count();
+        self.waiting.clear();
         self.dropped = true;
         self.command = Some(PeerCommand::Drop);
-    }
-}
-
-impl Drop for Queue {
-    fn drop(&mut self) {
-        self.lease.budget().leave();
-    }
-}
-
-/// Clients that got something and must be told, at the latest when this is dropped; and lines for
-/// the log, which nobody writes while a lock is held.
-#[derive(Debug, Default)]
-pub(super) struct WakeList {
-    peers: Vec<Arc<Peer>>,
-    lines: Vec<Line>,
-}
-
-impl WakeList {
-    /// Rings each client's bell.
-    pub(super) fn wake(&mut self) {
-        for peer in self.peers.drain(..) {
-            peer.bell.ring();
-        }
-    }
-
-    /// Adds all that another list has.
-    pub(super) fn append(&mut self, mut other: WakeList) {
-        self.peers.append(&mut other.peers);
-        self.lines.append(&mut other.lines);
-    }
-
-    /// Notes a line.
-    pub(super) fn note(&mut self, line: Line) {
-        self.lines.push(line);
-    }
-
-    /// Takes the lines that were noted.
-    #[inline]
-    pub(super) fn take_lines(&mut self) -> Vec<Line> {
-        std::mem::take(&mut self.lines)
-    }
-}
-
-impl Drop for WakeList {
-    fn drop(&mut self) {
-        self.wake();
     }
 }
