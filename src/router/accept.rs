@@ -18,6 +18,7 @@ use crate::transport::{ConnectError, Sign, Stream, Transport, rawsocket, websock
 
 use super::Shared;
 use super::connection::Connection;
+use super::door::Door;
 use super::gate::Pass;
 use super::greeting::{Greeting, ListenerKind};
 use super::peer::{CLOSE_TIMEOUT, Peer};
@@ -40,7 +41,7 @@ pub(super) fn serve(
 async fn greet(shared: &Arc<Shared>, stream: Stream, mut visitor: Visitor, greeting: &Greeting) {
     let config = shared.config();
     let due = Instant::now() + config.hello_timeout;
-    let trusted = &config.trusted_proxies;
+    let trusted = config.at(Some(&greeting.door)).trusted_proxies();
     if visitor.is_proxy(trusted)
         && let Some(tcp) = stream.tcp()
     {
@@ -88,16 +89,17 @@ async fn serve_one(
     };
     let accepted = Accepted { shared: shared.clone(), peer };
     let config = shared.config();
+    let terms = config.at(Some(&greeting.door));
     let limit = config.max_message_size;
     let visitor = Mutex::new(visitor);
     let inspect = |headers: &HeaderMap| {
-        let checked = config.allowed_origins.check(headers, greeting.is_loopback);
+        let checked = terms.allowed_origins().check(headers, greeting.is_loopback);
         checked.map_err(|why| (StatusCode::FORBIDDEN, shared.refuse_page(why)))?;
         let mut visitor = lock(&visitor);
-        match visitor.forwarded(headers, &config.trusted_proxies) {
+        match visitor.forwarded(headers, terms.trusted_proxies()) {
             None => Ok(()),
             Some(client) => {
-                let entered = visitor.speaks_for(client, &config.trusted_proxies);
+                let entered = visitor.speaks_for(client, terms.trusted_proxies());
                 entered.map_err(|full| {
                     let full = shared.turn_away(Some(client), full);
                     (StatusCode::SERVICE_UNAVAILABLE, format!("{full}\n"))
@@ -123,7 +125,7 @@ async fn serve_one(
     drop(config);
     let pass = unpoisoned(visitor.into_inner()).pass;
     if let Some(transport) = transport {
-        carry(&accepted, &pass, transport, due).await;
+        carry(&accepted, &pass, greeting.door.clone(), transport, due).await;
     }
 }
 
@@ -137,14 +139,15 @@ async fn serve_requests(
 ) {
     let inspect = |headers: &HeaderMap| {
         let config = shared.config();
-        let origins = &config.allowed_origins;
+        let origins = config.at(Some(&greeting.door)).allowed_origins();
         let checked = origins.check(headers, greeting.is_loopback);
         checked.map_err(|why| shared.refuse_page(why))?;
         Ok(origins.cross_origin(headers).cloned())
     };
+    let door = greeting.door.clone();
     let opened = |headers: &HeaderMap, mut transport: ServerTransport| {
         let config = shared.config();
-        let source = visitor.source_of(headers, &config.trusted_proxies);
+        let source = visitor.source_of(headers, config.at(Some(&door)).trusted_proxies());
         let entered = shared.gate.enter(source);
         let pass = entered.map_err(|full| {
             let full = shared.turn_away(source.origin.address(), full);
@@ -154,9 +157,9 @@ async fn serve_requests(
         let peer = shared.admit().ok_or_else(|| "this router is closed\n".to_owned())?;
         let accepted = Accepted { shared: shared.clone(), peer };
         let due = Instant::now() + config.hello_timeout;
-        let key = pass.key();
+        let (key, door) = (pass.key(), door.clone());
         let task = tokio::spawn(async move {
-            carry(&accepted, &pass, Box::new(transport), due).await;
+            carry(&accepted, &pass, door, Box::new(transport), due).await;
         });
         Pass::is_served_by(&shared.gate, key, task.abort_handle());
         Ok(())
@@ -194,11 +197,12 @@ async fn in_time<T>(
 async fn carry(
     accepted: &Accepted,
     pass: &Pass,
+    door: Arc<Door>,
     transport: Box<dyn Transport>,
     hello_due: Instant,
 ) {
     let Accepted { shared, peer } = accepted;
-    let mut connection = Connection::new(shared, peer, pass, transport, hello_due);
+    let mut connection = Connection::new(shared, peer, pass, door, transport, hello_due);
     poll_fn(|cx| connection.poll(cx)).await;
 }
 

@@ -6,14 +6,15 @@
 //!
 //! * `config`: the options, in a table that documents them; `mistake`: what is wrong with them.
 //! * `reload`: another configuration for a router that runs.
-//! * `listener`: where clients come in.
+//! * `listening`: the listeners there are. `listener`: one, where clients come in; `door`: as
+//!   those know it who came by it, with the `terms` on which they are let in.
 //! * `gate`: how many may come in, and from where; `refusal`: what the others are told.
 //! * `accept`: the way in, from a connection's first byte to a client that is served; `visitor`:
 //!   for whom it speaks, by the `networks` of trusted proxies and the `proxy_protocol`.
 //! * `connection`: the task of one client, and the states of its session; `frames`: what it reads.
 //! * `login`: from HELLO to an identity. `auth`: how clients prove who they are, with the `verdict`
 //!   in due time; `welcome`: what they are told then.
-//! * `admission`: the reason why somebody was let in.
+//! * `admission`: the reason why somebody was let in. `certificate`: what one is known by.
 //! * `role_rights`: what the roles of sessions may do at present.
 //! * `roles`: what they may do, with `rights`: what that means for a URI and for all that a pattern
 //!   matches, by its `typical` URIs. `rulings`: the requests that are asked about; `authorization`:
@@ -48,11 +49,13 @@ mod auth;
 mod authorization;
 mod broker;
 mod budget;
+mod certificate;
 mod config;
 mod connection;
 mod count;
 mod deadlines;
 mod dealer;
+mod door;
 mod event_store;
 mod frames;
 mod gate;
@@ -62,6 +65,7 @@ mod identity;
 mod journal;
 mod limits;
 mod listener;
+mod listening;
 mod login;
 mod meta;
 mod meta_event;
@@ -88,6 +92,7 @@ mod role_rights;
 mod roles;
 mod rulings;
 mod stats;
+mod terms;
 mod testament;
 mod throttle;
 mod turn;
@@ -105,9 +110,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::AbortHandle;
 
 use crate::log::Level;
 use crate::os::lock;
@@ -119,10 +122,9 @@ use budget::Budget;
 use config::Config;
 use count::Count;
 use gate::{Full, Gate};
-use greeting::Greeting;
 use host::Desk;
 use journal::{Journal, Line};
-use listener::Listener;
+use listening::Listeners;
 use login::Reception;
 use peer::CLOSE_TIMEOUT;
 use peer::Peer;
@@ -181,16 +183,6 @@ pub enum RouterError {
     Closed,
 }
 
-#[derive(Debug, Default)]
-struct Listeners {
-    closed: bool,
-    /// The URL of the first listener.
-    url: Option<String>,
-    /// All of them, with their URLs.
-    greetings: Vec<(String, Arc<Greeting>)>,
-    tasks: Vec<AbortHandle>,
-}
-
 /// The state that the tasks of a router share.
 #[derive(Debug)]
 struct Shared {
@@ -242,7 +234,7 @@ impl Router {
         let config = Arc::new(config);
         let realms = Arc::new(Realms::new(&config));
         let reception = Reception {
-            store: Mutex::new(config.auth.clone()),
+            config: Mutex::new(config.clone()),
             desk: desk.clone(),
             realms: realms.clone(),
             failures: Failures::default(),
@@ -281,37 +273,6 @@ impl Router {
     /// Says who is asked about clients; before the first [`Router::listen`], and once.
     pub fn set_host(&self, host: Arc<dyn Host>) {
         self.shared.desk.occupy(host);
-    }
-
-    /// Listens on `ws://host:port/path`, `rs://host:port` or `http://host:port/path`, with TLS on
-    /// `wss://`, `rss://` or `https://`, or on a Unix socket, as often as wanted; port 0 takes a
-    /// free one. The address is bound when this returns, and `runtime`, which needs I/O and time,
-    /// serves the clients. Returns the URL, with the port that it got.
-    pub fn listen(self: &Arc<Self>, url: &str, runtime: &Handle) -> Result<String, RouterError> {
-        let mut listeners = lock(&self.listeners);
-        if listeners.closed {
-            return Err(RouterError::Closed);
-        }
-        let listener = Listener::bind(url, &self.shared.config(), runtime)?;
-        let url = listener.url.clone();
-        listeners.url.get_or_insert_with(|| url.clone());
-        listeners.greetings.push((url.clone(), listener.greeting.clone()));
-        let shared = self.shared.clone();
-        shared.bound.add();
-        let task = runtime.spawn(async move {
-            // Dropped behind the listener, and so when the address is free.
-            let _bound = Bound(shared.clone());
-            listener.serve(shared).await;
-        });
-        listeners.tasks.push(task.abort_handle());
-        drop(listeners);
-        self.shared.journal.write(Line::new(Level::Info, "listening").text("url", &*url));
-        Ok(url)
-    }
-
-    /// The URL of the first listener, with the port that it got.
-    pub fn url(&self) -> Option<String> {
-        lock(&self.listeners).url.clone()
     }
 
     /// Ends the session `session`, or all clients' without one: with a reason, by GOODBYE, else by
@@ -365,10 +326,7 @@ impl Router {
 
     fn begin_closing(&self, goodbye_timeout: Duration) {
         let mut listeners = lock(&self.listeners);
-        listeners.closed = true;
-        for task in listeners.tasks.drain(..) {
-            task.abort();
-        }
+        listeners.close();
         drop(listeners);
         self.shared.closed.send_replace(true);
         let mut clients = lock(&self.shared.clients);
@@ -463,13 +421,4 @@ impl Shared {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// A bound address, for as long as this lives.
-struct Bound(Arc<Shared>);
-
-impl Drop for Bound {
-    fn drop(&mut self) {
-        self.0.bound.done();
-    }
 }

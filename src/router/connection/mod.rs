@@ -47,6 +47,7 @@ use crate::transport::{Transport, TransportError, yield_turn};
 
 use super::Shared;
 use super::auth::Applicant;
+use super::door::Door;
 use super::frames::message;
 use super::gate::Pass;
 use super::host::QuestionKind;
@@ -68,6 +69,8 @@ pub(super) struct Connection<'a> {
     shared: &'a Shared,
     peer: &'a Arc<Peer>,
     pass: &'a Pass,
+    /// The listener by which it came.
+    door: Arc<Door>,
     transport: Box<dyn Transport>,
     phase: Phase,
     /// The name under which it wants to be let in.
@@ -123,6 +126,7 @@ impl<'a> Connection<'a> {
         shared: &'a Shared,
         peer: &'a Arc<Peer>,
         pass: &'a Pass,
+        door: Arc<Door>,
         transport: Box<dyn Transport>,
         hello_due: Instant,
     ) -> Self {
@@ -136,6 +140,7 @@ impl<'a> Connection<'a> {
             shared,
             peer,
             pass,
+            door,
             transport,
             phase: Phase::Opening,
             claimed: String::new(),
@@ -281,7 +286,8 @@ impl<'a> Connection<'a> {
         match Applicant::read(hello.details, id, channel_id, self.pass.origin()) {
             Ok(applicant) => {
                 let certificate = self.transport.peer_certificate().map(<[u8]>::to_vec);
-                let applicant = Applicant { certificate, ..applicant };
+                let door = Some(self.door.clone());
+                let applicant = Applicant { certificate, door, ..applicant };
                 self.claimed = applicant.claimed();
                 let realm = hello.realm.into_owned();
                 self.follow(Login::begin(&self.shared.reception, realm, applicant));

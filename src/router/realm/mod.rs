@@ -29,7 +29,6 @@ use crate::os::lock;
 use crate::protocol::message::{Call, Message, Welcome, code};
 use crate::protocol::uri;
 
-use super::auth;
 use super::broker::Broker;
 use super::config::Config;
 use super::deadlines::Deadlines;
@@ -45,6 +44,7 @@ use super::request::{Fault, Refusal, check_length, check_memory, is_reserved};
 use super::request_ids::RequestIds;
 use super::role_rights::RoleNumbers;
 use super::roles::Action;
+use super::terms;
 use super::testament::Testaments;
 use super::turn::Turn;
 use super::welcome::welcome_details;
@@ -171,7 +171,7 @@ impl Realms {
     ) -> Result<RealmSession, Refusal> {
         let mut directory = lock(&self.directory);
         // It may have changed while the client has proved who it is.
-        auth::review(directory.config.auth.as_ref(), &identity.admission).map_err(|_| changed())?;
+        terms::review(&directory.config, name, &identity).map_err(|_| changed())?;
         let realm = directory.find_or_make(name)?;
         let Directory { config, settings, numbers, .. } = &*directory;
         peer.has_role(numbers.number(&identity.authrole));

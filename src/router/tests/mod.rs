@@ -4,12 +4,14 @@
 
 mod auth;
 mod calls;
+mod certificates;
 mod client;
 mod crowds;
 mod dribblers;
 mod hooks;
 mod late_input;
 mod limits;
+mod listeners;
 mod log;
 mod memory;
 mod meta;
