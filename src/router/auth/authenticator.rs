@@ -1,8 +1,8 @@
 //! Methods whose users are not configured: a procedure knows them, as `"authenticator"` names it.
 //!
 //! The procedure is asked for what a user is known by, and the login goes on as with configured
-//! users; tickets and certificates it judges itself. Those whom it does not know are challenged like
-//! the user whom it knew last, and fail in the end.
+//! users; tickets and certificates it judges itself. Those whom it does not know are challenged
+//! like the user whom it knew last, and fail in the end.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
