@@ -244,6 +244,24 @@ class AutobahnPeer(Peer):
         options = self.types.PublishOptions(acknowledge=True, **options)
         return (await self.session.publish(topic, *args, options=options)).id
 
+    async def tries(self, verb, uri, **options):
+        """The error of a request that subscribes, registers or publishes; None without one."""
+        types = self.types
+        requests = {
+            "subscribe": lambda: self.subscribe(uri, lambda *args, **kwargs: self.note(uri, args, kwargs), options),
+            "register": lambda: self.session.register(
+                lambda *args, **kwargs: self.result(args, kwargs), uri, types.RegisterOptions(**options)
+            ),
+            "publish": lambda: self.session.publish(
+                uri, "from autobahn", options=types.PublishOptions(acknowledge=True, **options)
+            ),
+        }
+        try:
+            await requests[verb]()
+        except self.application_error as error:
+            return error.error
+        return None
+
     async def start_call(self, procedure, *args, **kwargs):
         self.pending = self.session.call(procedure, *args, **kwargs)
 
