@@ -23,7 +23,7 @@ use super::gate::Pass;
 use super::greeting::{Greeting, ListenerKind};
 use super::peer::{CLOSE_TIMEOUT, Peer};
 use super::visitor::Visitor;
-use super::{proxy_protocol, refusal};
+use super::{failed_handshake, proxy_protocol, refusal};
 
 /// Serves a client from its first byte to its end, in a task that ends where there are too many
 /// whose handshakes go on.
@@ -61,7 +61,12 @@ async fn greet(shared: &Arc<Shared>, stream: Stream, mut visitor: Visitor, greet
     drop(config);
     match &greeting.kind {
         ListenerKind::LongPoll(server) => {
-            if let Ok(Ok(stream)) = timeout_at(due, greeting.secure(stream)).await {
+            let secured = timeout_at(due, greeting.secure(stream)).await;
+            if let Ok(Err(error)) = &secured {
+                let why = failed_handshake::describe(error);
+                shared.note_failed(visitor.pass.origin().address(), why);
+            }
+            if let Ok(Ok(stream)) = secured {
                 let stream = stream.with_write_timeout(write_timeout, Sign::Takes);
                 // Its requests have time limits of their own.
                 visitor.pass.is_in();
@@ -123,9 +128,14 @@ async fn serve_one(
     };
     let transport = in_time(&accepted, due, handshakes).await;
     drop(config);
+    shared.note_dropped();
     let pass = unpoisoned(visitor.into_inner()).pass;
-    if let Some(transport) = transport {
-        carry(&accepted, &pass, greeting.door.clone(), transport, due).await;
+    match transport {
+        Some(Ok(transport)) => {
+            carry(&accepted, &pass, greeting.door.clone(), transport, due).await;
+        }
+        Some(Err(why)) => shared.note_failed(pass.origin().address(), why),
+        None => {}
     }
 }
 
@@ -148,7 +158,7 @@ async fn serve_requests(
     let opened = |headers: &HeaderMap, mut transport: ServerTransport| {
         let config = shared.config();
         let source = visitor.source_of(headers, config.at(Some(&door)).trusted_proxies());
-        let entered = shared.gate.enter(source);
+        let entered = shared.enter(source);
         let pass = entered.map_err(|full| {
             let full = shared.turn_away(source.origin.address(), full);
             format!("{full}\n")
@@ -175,13 +185,13 @@ async fn serve_requests(
     }
 }
 
-/// The outcome of the handshakes; `None` if they fail, take too long, or the router closes
+/// The outcome of the handshakes, or the reason why there is none; `None` if the router closes
 /// meanwhile.
 async fn in_time<T>(
     accepted: &Accepted,
     due: Instant,
     handshake: impl Future<Output = Result<T, ConnectError>>,
-) -> Option<T> {
+) -> Option<Result<T, String>> {
     let peer = &accepted.peer;
     let mut handshake = std::pin::pin!(timeout_at(due, handshake));
     let done = poll_fn(|cx| {
@@ -191,7 +201,10 @@ async fn in_time<T>(
             None => handshake.as_mut().poll(cx).map(Some),
         }
     });
-    done.await?.ok()?.ok()
+    Some(match done.await? {
+        Ok(outcome) => outcome.map_err(|error| failed_handshake::describe(&error)),
+        Err(_) => Err("it has taken too long (hello_timeout)".to_owned()),
+    })
 }
 
 async fn carry(

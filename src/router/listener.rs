@@ -125,7 +125,7 @@ impl Listener {
             let trusted = config.at(Some(&self.greeting.door)).trusted_proxies();
             let source = source(address, self.number, trusted);
             let (shared, greeting) = (shared.clone(), self.greeting.clone());
-            match shared.gate.enter(source) {
+            match shared.enter(source) {
                 Ok(pass) => {
                     let visitor = Visitor::new(pass, address);
                     accept::serve(shared, stream, visitor, greeting);

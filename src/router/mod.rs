@@ -32,7 +32,8 @@
 //! * `dealer`: registrations, calls and their answers.
 //! * `meta`: the router's own procedures; `meta_event`: what its own topics tell.
 //! * `stats`: its counters; `count`: so many of something, until there is none.
-//! * `journal`: the lines that it writes for its operator, `refused` of them those on requests.
+//! * `journal`: the lines that it writes for its operator, `refused` of them those on requests;
+//!   `failed_handshake`: what it says of those.
 //! * `origin`: which pages a browser may bring.
 //! * `random`: ids and names that nobody may foresee.
 //! * `pattern`: finds what matches a URI; `options` and `request`: options that clients send, and
@@ -57,6 +58,7 @@ mod deadlines;
 mod dealer;
 mod door;
 mod event_store;
+mod failed_handshake;
 mod frames;
 mod gate;
 mod greeting;
@@ -121,7 +123,7 @@ use auth::Failures;
 use budget::Budget;
 use config::Config;
 use count::Count;
-use gate::{Full, Gate};
+use gate::{Full, Gate, Pass, Source};
 use host::Desk;
 use journal::{Journal, Line};
 use listening::Listeners;
@@ -399,6 +401,36 @@ impl Shared {
         let line = Line::new(Level::Warn, "connection refused").text("address", address);
         self.journal.write(line.text("message", full.to_string()));
         full
+    }
+
+    /// Lets a connection in, whose handshakes begin; where there are too many others are dropped.
+    fn enter(&self, source: Source) -> Result<Pass, Full> {
+        let entered = self.gate.enter(source);
+        self.note_dropped();
+        entered
+    }
+
+    /// Notes which handshakes were dropped.
+    fn note_dropped(&self) {
+        for origin in self.gate.take_dropped() {
+            let line = Line::new(Level::Warn, "handshake dropped");
+            let line = match origin.address() {
+                Some(address) => line.text("address", address.to_string()),
+                None => line,
+            };
+            let why = "there are too many that have not joined yet (max_handshakes)";
+            self.journal.write(line.text("message", why));
+        }
+    }
+
+    /// Notes that a client has come no further than its handshakes, and why.
+    fn note_failed(&self, address: Option<IpAddr>, why: String) {
+        let line = Line::new(Level::Info, "handshake failed");
+        let line = match address {
+            Some(address) => line.text("address", address.to_string()),
+            None => line,
+        };
+        self.journal.write(line.text("message", why));
     }
 
     /// Notes that a page was refused, and why.
