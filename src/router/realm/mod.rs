@@ -36,7 +36,7 @@ use super::dealer::Dealer;
 use super::event_store::EventStore;
 use super::identity::Identity;
 use super::limits::Limits;
-use super::meta::session_details;
+use super::meta::{Arguments, session_details};
 use super::meta_event::MetaEvent;
 use super::peer::{Peer, WakeList};
 use super::refused::note_refusal;
@@ -86,6 +86,8 @@ pub(super) struct State {
     pub(super) settings: Arc<Settings>,
     /// The work that did not fit into the present turn, beside the broker's.
     pub(super) rest: VecDeque<Rest>,
+    /// The arguments of a call for the router itself, where they have been read before.
+    pub(super) meta_arguments: Option<Result<Arguments, Fault>>,
 }
 
 /// A session as its realm sees it.
@@ -271,6 +273,7 @@ impl Realm {
             limits: limits.clone(),
             settings: settings.clone(),
             rest: VecDeque::new(),
+            meta_arguments: None,
         };
         Realm { state: FairLock::new(state) }
     }

@@ -64,6 +64,7 @@ impl RealmSession {
             }
             if is_prepared {
                 state.dealer.prepared = Prepared::default();
+                state.meta_arguments = None;
             }
             if state.has_rest() {
                 self.rest.extend(state.take_rest());
