@@ -32,8 +32,8 @@ const KEYS: [&str; 3] = ["fingerprint", "common_name", "subject_alt_name"];
 /// The type of a common name in a subject.
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 
-/// The kinds of names beside the subject.
-const ALT_NAMES: [&str; 3] = ["DNS:", "email:", "URI:"];
+/// The kinds of names beside the subject, apart from those of DNS.
+const ALT_NAMES: [&str; 2] = ["email:", "URI:"];
 
 /// The marks of a certificate in DER: the most telling ones first.
 pub(super) fn marks(certificate: &[u8]) -> Vec<Mark> {
@@ -68,6 +68,9 @@ pub(super) fn parse(entries: &Map<String, Value>) -> Result<Vec<Mark>, Mistake> 
     if key == "common_name" {
         return Ok(vec![Mark::CommonName(name)]);
     }
+    if let Some(name) = name.strip_prefix("DNS:") {
+        return Ok(vec![Mark::AltName(dns(name))]);
+    }
     match ALT_NAMES.iter().any(|kind| name.starts_with(kind)) {
         true => Ok(vec![Mark::AltName(name)]),
         false => Err(Mistake::of(key, "must begin with its kind: DNS:, email: or URI:")),
@@ -98,9 +101,14 @@ fn common_name(subject: &Name) -> Option<String> {
     Some(name.value().into_owned())
 }
 
+/// A name of DNS, in which case does not matter.
+fn dns(name: &str) -> String {
+    format!("DNS:{}", name.to_ascii_lowercase())
+}
+
 fn alt_name(name: &GeneralName) -> Option<String> {
     match name {
-        GeneralName::DnsName(name) => Some(format!("DNS:{}", name.as_str())),
+        GeneralName::DnsName(name) => Some(dns(name.as_str())),
         GeneralName::Rfc822Name(name) => Some(format!("email:{}", name.as_str())),
         GeneralName::UniformResourceIdentifier(name) => Some(format!("URI:{}", name.as_str())),
         _ => None,
@@ -138,6 +146,8 @@ mod tests {
         assert_eq!(both, vec![Mark::Fingerprint([0xab; 32]); 2]);
         let names = read(json!({"subject_alt_name": "email:joe@example.com", "role": "x"}));
         assert_eq!(names, Ok(vec![Mark::AltName("email:joe@example.com".to_owned())]));
+        let dns = read(json!({"subject_alt_name": "DNS:Sensor.Example.com"}));
+        assert_eq!(dns, Ok(vec![Mark::AltName("DNS:sensor.example.com".to_owned())]));
         for (value, told) in [
             (json!({}), "needs one of"),
             (json!({"common_name": "a", "fingerprint": digits}), "more than one"),

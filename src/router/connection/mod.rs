@@ -75,6 +75,8 @@ pub(super) struct Connection<'a> {
     phase: Phase,
     /// The name under which it wants to be let in.
     claimed: String,
+    /// The true cause of its ABORT, where it is not told.
+    cause: Option<String>,
     /// Until when the present phase may last.
     deadline: Option<Pin<Box<Sleep>>>,
     /// Sleeps until the next call of the session has to be answered.
@@ -144,6 +146,7 @@ impl<'a> Connection<'a> {
             transport,
             phase: Phase::Opening,
             claimed: String::new(),
+            cause: None,
             deadline: Some(Box::pin(sleep_until(hello_due))),
             call_timer: None,
             frames: Vec::new(),
@@ -331,6 +334,10 @@ impl<'a> Connection<'a> {
                 }
             }
             Next::Denied(reason, why) => self.abort(&reason, &why),
+            Next::Concealed { reason, why, cause } => {
+                self.cause = Some(cause);
+                self.abort(&reason, &why);
+            }
         }
     }
 

@@ -87,6 +87,8 @@ pub(super) enum Next {
     Challenged(Box<Login>),
     /// It is turned away, with the reason of the ABORT, and a text for people.
     Denied(Cow<'static, str>, String),
+    /// The same, where the true cause is for the router's operator alone.
+    Concealed { reason: Cow<'static, str>, why: String, cause: String },
 }
 
 /// The next step, once it is known and it is time for it.
@@ -211,7 +213,7 @@ impl Client {
                 if !self.reception.desk.wants(QuestionKind::Login) {
                     return match self.may_have(&identity.authrole) {
                         true => Ok(self.let_in(realm, identity)),
-                        false => Err(Box::pin(self.fail(None, None))),
+                        false => Err(Box::pin(self.fail_for_role(identity.authrole))),
                     };
                 }
                 let client = Client { realm, ..self };
@@ -256,7 +258,7 @@ impl Client {
                 let (realm, identity) = self.granted(identity, *grant);
                 match self.may_have(&identity.authrole) {
                     true => self.let_in(realm, identity),
-                    false => self.fail(None, None).await,
+                    false => self.fail_for_role(identity.authrole).await,
                 }
             }
             Answer::Challenge { method, extra } => {
@@ -278,6 +280,17 @@ impl Client {
         }
         let reason = reason.map_or(uri::AUTHENTICATION_FAILED.into(), Cow::Owned);
         Next::Denied(reason, message.unwrap_or_else(|| WRONG.to_owned()))
+    }
+
+    /// Turns it away because its role may not come by this door, as if its secret were wrong.
+    async fn fail_for_role(self, role: String) -> Next {
+        match self.fail(None, None).await {
+            Next::Denied(reason, why) => {
+                let cause = format!("its listener allows no clients with the role \"{role}\"");
+                Next::Concealed { reason, why, cause }
+            }
+            other => other,
+        }
     }
 
     /// Waits until it may hear of the outcome. An error where too many wait already.

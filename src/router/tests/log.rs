@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+use super::HELLO;
 use super::wire::{self, asks, hears, join, router, says};
 use crate::log::{self, Level, Sink};
 use crate::os::lock;
@@ -109,5 +110,13 @@ async fn an_operator_learns_who_comes_and_goes_and_is_refused() {
     let dropped = json!({"event": "handshake dropped", "address": "127.0.0.1", "message": why});
     lines.wait(&dropped).await;
     lines.wait(&failed("it has taken too long (hello_timeout)")).await;
+    let guests = json!({"log_format": "json", "listeners": [
+        {"url": "rs://127.0.0.1:0", "roles": ["guest"], "auth": {"anonymous": {"role": "admin"}}},
+    ]});
+    let (_guests, url) = wire::router(&guests, "rs://127.0.0.1:0");
+    let mut client = soon(connect(&ConnectOptions::plain(&url))).await.unwrap();
+    assert_eq!(asks(&mut *client, HELLO).await[0], 3);
+    let cause = "its listener allows no clients with the role \"admin\"";
+    lines.wait(&json!({"event": "not let in", "cause": cause})).await;
     drop(log::set(0, None));
 }
