@@ -1,7 +1,7 @@
 """A WAMP client that a test drives through its standard input, by libwamp or by autobahn-python.
 
     peer.py URL REALM libwamp
-    peer.py URL REALM autobahn SERIALIZER
+    peer.py URL REALM autobahn SERIALIZER [AUTHID TICKET]
 
 Each line in either direction is a pickled object in base64, so that values arrive exactly as they are: in, a method's
 name, its arguments and its keyword arguments; out, True and what it returned, or False and why it failed. It ends
@@ -129,9 +129,10 @@ class LibwampPeer(Peer):
 
 
 class AutobahnPeer(Peer):
-    def __init__(self, serializer):
+    def __init__(self, serializer, authid=None, ticket=None):
         super().__init__()
         self.serializer = serializer
+        self.authid, self.ticket = authid, ticket
         self.registrations = {}
         self.pending = None  # a call that start_call() has made
 
@@ -148,6 +149,12 @@ class AutobahnPeer(Peer):
         self.left = asyncio.get_running_loop().create_future()
 
         class Session(ApplicationSession):
+            def onConnect(session):
+                session.join(realm, authmethods=["ticket"] if self.authid else None, authid=self.authid)
+
+            def onChallenge(session, challenge):
+                return self.ticket
+
             def onJoin(session, details):
                 joined.set_result(session)
 

@@ -1,6 +1,6 @@
 // A WAMP client by autobahn-js that a test drives, see driven.js:
 //
-//     node peer_autobahn.js URL REALM [SERIALIZER]
+//     node peer_autobahn.js URL REALM [SERIALIZER [AUTHID TICKET]]
 
 "use strict";
 
@@ -10,7 +10,7 @@ globalThis.XMLHttpRequest ??= require("xmlhttprequest-ssl").XMLHttpRequest;
 const autobahn = require("autobahn");
 const { note, drive } = require("./driven.js");
 
-const [url, realm, serializer = "json"] = process.argv.slice(2);
+const [url, realm, serializer = "json", authid, ticket] = process.argv.slice(2);
 const { JSONSerializer, MsgpackSerializer, CBORSerializer } = autobahn.serializer;
 const serializers = { json: JSONSerializer, msgpack: MsgpackSerializer, cbor: CBORSerializer };
 const registrations = new Map();
@@ -120,7 +120,14 @@ const methods = {
 };
 
 const type = url.startsWith("http") ? "longpoll" : "websocket";
-const connection = new autobahn.Connection({ transports: [{ type, url }], serializers: [new serializers[serializer]()], realm, max_retries: 0 });
+const login = authid ? { authid, authmethods: ["ticket"], onchallenge: () => ticket } : {};
+const connection = new autobahn.Connection({
+  transports: [{ type, url }],
+  serializers: [new serializers[serializer]()],
+  realm,
+  max_retries: 0,
+  ...login,
+});
 connection.onopen = (opened) => {
   session = opened;
   drive(methods).then(() => connection.close());

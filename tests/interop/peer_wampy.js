@@ -1,6 +1,6 @@
 // A WAMP client by wampy that a test drives, see driven.js:
 //
-//     node peer_wampy.js URL REALM [SERIALIZER]
+//     node peer_wampy.js URL REALM [SERIALIZER [AUTHID TICKET]]
 
 "use strict";
 
@@ -11,14 +11,16 @@ const { MsgpackSerializer } = require("wampy/MsgpackSerializer.js");
 const { CborSerializer } = require("wampy/CborSerializer.js");
 const { note, drive } = require("./driven.js");
 
-const [url, realm, serializer = "json"] = process.argv.slice(2);
+const [url, realm, serializer = "json", authid, ticket] = process.argv.slice(2);
 const serializers = { json: JsonSerializer, msgpack: MsgpackSerializer, cbor: CborSerializer };
+const login = authid ? { authid, authmethods: ["ticket"], onChallenge: () => ticket } : {};
 const wampy = new Wampy(url, {
   realm,
   ws: WebSocket,
   autoReconnect: false,
   uriValidation: "loose",
   serializer: new serializers[serializer](),
+  ...login,
 });
 
 function both(data) {

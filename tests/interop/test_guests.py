@@ -36,11 +36,13 @@ CONFIG = {
     "realms": ["realm1"],
     "event_history": 1000,
     "roles": {"guest": GUEST, "admin": [{"uri": "", "match": "prefix", "allow": EVERYTHING}]},
+    "auth": {"anonymous": {"role": "guest"}, "ticket": {"root": {"ticket": "open sesame", "role": "admin"}}},
     "listeners": [
-        {"url": "ws://127.0.0.1:0/guests", "auth": {"anonymous": {"role": "guest"}}},
-        {"url": "ws://127.0.0.1:0/admins", "auth": {"anonymous": {"role": "admin"}}},
+        {"url": "ws://127.0.0.1:0/guests", "methods": ["anonymous"], "roles": ["guest"]},
+        {"url": "ws://127.0.0.1:0/admins", "methods": ["ticket"]},
     ],
 }
+ROOT = ("root", "open sesame")
 
 # Requests, and whether a guest may make them. `{me}` is a name that no other client has.
 PREFIX, WILDCARD = {"match": "prefix"}, {"match": "wildcard"}
@@ -102,7 +104,7 @@ def house(environment) -> Iterator[House]:
 
     with libwamp.Router(CONFIG) as router:
         guests, admins = (router.listen(listener["url"]) for listener in CONFIG["listeners"])
-        owner = start_peer(admins, "realm1", environment, "autobahn", "json")
+        owner = start_peer(admins, "realm1", environment, "autobahn", "json", *ROOT)
         try:
             owner.serve(ADD_USER, "echo")
             owner.serve(RESET, "echo")
@@ -121,7 +123,7 @@ def client(request) -> tuple[str, str]:
     return request.param
 
 
-def joined(url: str, environment, client: tuple[str, str]) -> Iterator[Peer]:
+def joined(url: str, environment, *client: str) -> Iterator[Peer]:
     peer = start_peer(url, "realm1", environment, *client)
     yield peer
     peer.end()
@@ -129,12 +131,12 @@ def joined(url: str, environment, client: tuple[str, str]) -> Iterator[Peer]:
 
 @pytest.fixture(scope="module")
 def guest(house, environment, client) -> Iterator[Peer]:
-    yield from joined(house.guests, environment, client)
+    yield from joined(house.guests, environment, *client)
 
 
 @pytest.fixture(scope="module")
 def admin(house, environment, client) -> Iterator[Peer]:
-    yield from joined(house.admins, environment, client)
+    yield from joined(house.admins, environment, *client, *ROOT)
 
 
 def requests(client: tuple[str, str], role: str) -> Iterator[tuple[str, str, dict, bool]]:
