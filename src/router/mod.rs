@@ -413,6 +413,9 @@ impl Shared {
     /// Notes which handshakes were dropped.
     fn note_dropped(&self) {
         for origin in self.gate.take_dropped() {
+            if !Line::is_wanted(Level::Warn) {
+                continue;
+            }
             let line = Line::new(Level::Warn, "handshake dropped");
             let line = match origin.address() {
                 Some(address) => line.text("address", address.to_string()),
@@ -425,6 +428,9 @@ impl Shared {
 
     /// Notes that a client has come no further than its handshakes, and why.
     fn note_failed(&self, address: Option<IpAddr>, why: String) {
+        if !Line::is_wanted(Level::Info) {
+            return;
+        }
         let line = Line::new(Level::Info, "handshake failed");
         let line = match address {
             Some(address) => line.text("address", address.to_string()),

@@ -6,10 +6,15 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
+use super::HELLO;
 use super::hooks::{LOGINS, questions};
 use super::sockets::Client;
+use super::transports::dial;
+use super::wire::{asks, says};
 use crate::router::{Router, RouterError};
 use crate::transport::testing::soon;
+use crate::transport::tls::testing::{Authority, Time};
+use crate::transport::{ConnectOptions, connect};
 
 const WRONG: &str = "the authid is not known for this method, or its secret is wrong";
 const FAILED: &str = "wamp.error.authentication_failed";
@@ -282,4 +287,67 @@ async fn a_listener_has_its_own_pages() {
         let answer = soon(tokio_tungstenite::client_async(request, stream)).await;
         assert_eq!(answer.is_ok(), is_let_in, "{path} {origin}");
     }
+}
+
+#[tokio::test]
+async fn every_transport_has_its_door() {
+    let doors = ["ws://127.0.0.1:0/ws", "rs://127.0.0.1:0", "http://127.0.0.1:0/lp"];
+    let listener = |(number, url): (usize, &&str)| json!({"url": url, "auth": {"anonymous": {"role": format!("role{number}")}}});
+    let listeners: Vec<_> = doors.iter().enumerate().map(listener).collect();
+    let house = house(&json!({"listeners": listeners}));
+    for (number, url) in house.urls.iter().enumerate() {
+        let mut client = soon(connect(&ConnectOptions::plain(url))).await.unwrap();
+        assert_eq!(role(&asks(&mut *client, HELLO).await), format!("role{number}"), "{url}");
+    }
+}
+
+/// A proxy is believed by the listener that trusts it.
+#[tokio::test]
+async fn a_listener_has_its_own_proxies() {
+    let config = json!({"trusted_proxies": ["192.0.2.1"], "listeners": [
+        {"url": url("own"), "trusted_proxies": ["127.0.0.0/8"]},
+        {"url": url("all")},
+    ]});
+    let router = Router::new(Some(&config.to_string())).unwrap();
+    let mut asked = questions(&router, LOGINS);
+    let urls = router.listen_all(&Handle::current()).unwrap();
+    for (url, peer) in urls.iter().zip(["203.0.113.7", "127.0.0.1"]) {
+        let headers = vec![("X-Forwarded-For".to_owned(), "203.0.113.7".to_owned())];
+        let options = ConnectOptions { headers, ..ConnectOptions::plain(url) };
+        let mut client = soon(connect(&options)).await.unwrap();
+        says(&mut *client, HELLO).await;
+        let question = soon(asked.recv()).await.unwrap().question.clone();
+        let details: Value = serde_json::from_str(&question.details).unwrap();
+        assert_eq!(details["transport"]["peer"], peer, "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_listener_has_its_own_certificate() {
+    let [common, own, new] = ["common", "own", "new"].map(Authority::new);
+    let tls = |authority: &Authority| {
+        let pair = authority.sign(&["127.0.0.1"], Time::Now);
+        json!({"cert": pair.cert, "key": pair.key})
+    };
+    let mut config = json!({"tls": tls(&common), "listeners": [
+        {"url": "wss://127.0.0.1:0/own", "tls": tls(&own)},
+        {"url": "wss://127.0.0.1:0/common"},
+    ]});
+    let house = house(&config);
+    let [at_own, at_common] = [&house.urls[0], &house.urls[1]];
+    let trusts = async |url: &str, authority: &Authority| {
+        dial(url, json!({"ca": authority.pem()})).await.is_ok()
+    };
+    assert!(trusts(at_own, &own).await && !trusts(at_own, &common).await);
+    assert!(trusts(at_common, &common).await && !trusts(at_common, &own).await);
+    config["listeners"][0]["tls"] = tls(&new);
+    house.reload(&config).unwrap();
+    assert!(trusts(at_own, &new).await && !trusts(at_own, &own).await);
+    assert!(trusts(at_common, &common).await);
+    // The other one still needs the one of the router.
+    config.as_object_mut().unwrap().remove("tls");
+    let Err(RouterError::Config(why)) = house.reload(&config) else {
+        panic!("a listener has no certificate");
+    };
+    assert!(why.contains(r#""listeners"[1]: "tls" is missing"#), "{why}");
 }
