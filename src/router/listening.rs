@@ -1,8 +1,8 @@
 //! The listeners of a router: opened one by one, or as the configuration lists them, and closed
 //! where it does not list them any more.
 
-use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
@@ -11,6 +11,7 @@ use crate::log::Level;
 use crate::os::lock;
 
 use super::config::Config;
+use super::count::Count;
 use super::greeting::Greeting;
 use super::journal::Line;
 use super::listener::Listener;
@@ -30,14 +31,14 @@ struct Open {
     url: String,
     greeting: Arc<Greeting>,
     task: AbortHandle,
-    /// Ends when the address is free.
-    bound: mpsc::Receiver<()>,
+    /// None once the address is free.
+    bound: Arc<Count>,
 }
 
 /// A bound address, for as long as this lives.
 struct Bound {
     shared: Arc<Shared>,
-    _bound: mpsc::Sender<()>,
+    own: Arc<Count>,
 }
 
 impl Router {
@@ -84,17 +85,18 @@ impl Listeners {
 
     fn start(&mut self, listener: Listener, shared: &Arc<Shared>, runtime: &Handle) -> String {
         let (url, greeting) = (listener.url.clone(), listener.greeting.clone());
-        let (sender, bound) = mpsc::channel();
+        let bound = Arc::new(Count::default());
+        bound.add();
         shared.bound.add();
-        let (shared, journal) = (shared.clone(), shared);
+        let (router, own) = (shared.clone(), bound.clone());
         let task = runtime.spawn(async move {
             // Dropped behind the listener, and so when the address is free.
-            let _bound = Bound { shared: shared.clone(), _bound: sender };
-            listener.serve(shared).await;
+            let _bound = Bound { shared: router.clone(), own };
+            listener.serve(router).await;
         });
         let task = task.abort_handle();
         self.open.push(Open { url: url.clone(), greeting, task, bound });
-        journal.journal.write(Line::new(Level::Info, "listening").text("url", &*url));
+        shared.journal.write(Line::new(Level::Info, "listening").text("url", &*url));
         url
     }
 
@@ -121,12 +123,12 @@ impl Listeners {
 
     /// Goes by another configuration: certificates are renewed, and listeners are closed that were
     /// listed and are not any more.
-    pub(super) fn change(&mut self, present: &Config, next: &Config, journal: &Shared) {
+    pub(super) fn change(&mut self, present: &Config, next: &Config, shared: &Shared) {
         let is_dropped = |open: &mut Open| open.is_dropped(present, next);
         for open in self.open.extract_if(.., is_dropped) {
             open.end();
             let line = Line::new(Level::Info, "listener closed").text("url", &*open.url);
-            journal.journal.write(line);
+            shared.journal.write(line);
         }
         for open in &self.open {
             if let Some(tls) = next.at(Some(&open.greeting.door)).tls() {
@@ -149,13 +151,14 @@ impl Open {
         self.greeting.door.close();
         self.task.abort();
         if Handle::try_current().is_err() {
-            let _ = self.bound.recv_timeout(CUT);
+            self.bound.wait_none(Instant::now() + CUT);
         }
     }
 }
 
 impl Drop for Bound {
     fn drop(&mut self) {
+        self.own.done();
         self.shared.bound.done();
     }
 }
