@@ -2260,7 +2260,8 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
  * | `disclose`           | object         | `caller`, `publisher`: if true, always disclosed     |
  * | `tls`                | object         | `cert`, `key`, for wss://, rss:// and https://;      |
  * |                      |                | `client_ca` signs the certificates that clients must |
- * |                      |                | have then; each a PEM text or the path of a PEM file |
+ * |                      |                | have then; each a PEM text or the path of a PEM      |
+ * |                      |                | file; `client_cert` optional: need not have          |
  * | `permessage_deflate` | bool or object | compression on WebSocket for clients that offer it,  |
  * |                      |                | off; the object is that of the connection option     |
  * | `event_history`      | number, 0      | how many past events each realm keeps                |
@@ -2283,6 +2284,8 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
  * |                      |                | others wait                                          |
  * | `auth`               | object         | who may join: see below                              |
  * | `roles`              | object         | what they may do: see below                          |
+ * | `listeners`          | list, []       | settings of single listeners: see                    |
+ * |                      |                | wamp_router_listen()                                 |
  *
  * A request beyond one of the limits `max_...` gets the error WAMP_URI_LIMIT_EXCEEDED.
  *
@@ -2307,6 +2310,7 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
  * | `wamp-scram`  | `password`; `kdf` (pbkdf2, argon2id13), `iterations`, `memory` (KiB)      |
  * | `scram`       | as `wamp-scram`, in the dialect of Crossbar.io                            |
  * | `cryptosign`  | `pubkey`, or a list of `authorized_keys`: 64 hexadecimal digits           |
+ * | `tls`         | `fingerprint`, `common_name` or `subject_alt_name` of the certificate     |
  *
  * each with the `role` that the client gets (`user`), as in {"auth": {"ticket": {"joe": {"ticket":
  * "secret", "role": "admin"}}}}. The first of the client's `authmethods` that its authid has is
@@ -2320,8 +2324,10 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
  * wamp_auth_cra_derive_key(), with `salt`, `iterations` (1000; clients refuse less) and `keylen`
  * (32); for `wamp-scram` and `scram` the `stored_key` and `server_key` of RFC 5802, with `salt`
  * (base64), `kdf`, `iterations` and `memory`. Keys of 32 bytes are in base64 or hexadecimal
- * digits. And instead of the authids, a method may have {"file": path}: a JSON file with that
- * object, which is read now.
+ * digits. For `tls` the certificate that the client shows is the proof, without a challenge:
+ * its SHA-256 in hexadecimal digits (or a list of such), the common name of its subject, or a name
+ * such as "DNS:sensor1.example.com"; `client_ca` has to have signed it. And instead of the
+ * authids, a method may have {"file": path}: a JSON file with that object, which is read now.
  *
  * A client cannot find out which authids exist: an unknown one is challenged like a known one, by
  * a method and with a salt that are always the same, and fails as with a wrong secret. These are
@@ -2369,9 +2375,16 @@ WAMP_API struct wamp_router_t *wamp_router_new(const char *config);
  * forms of the connection option `url` are accepted; wss://, rss:// and https:// need the key
  * `tls`. When it has succeeded, clients can connect. Can be called several times.
  *
+ * The router's option `listeners` is a list of objects with the settings of single listeners:
+ * `url`, the place; `realms`, `roles` and `methods`, lists of the only ones that clients have
+ * there; `auth`, `tls`, `allowed_origins` and `trusted_proxies` in place of the router's. They
+ * hold for the listener with that `url`. Without a URL (NULL) all of them are opened that are not
+ * open yet, or none where that fails for one.
+ *
  * `*listening` (may be NULL if not wanted) receives the URL with the real port, NUL-terminated,
- * which lives as long as the router; NULL on failure. Returns WAMP_OK, or WAMP_ERR_HANDLE,
- * WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is missing), WAMP_ERR_UNREACHABLE (the
+ * which lives as long as the router, of several the first; NULL on failure, and where all were
+ * open. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT (also without a URL where there are
+ * no `listeners`), WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is missing), WAMP_ERR_UNREACHABLE (the
  * address cannot be bound), WAMP_ERR_EXHAUSTED, WAMP_ERR_CLOSED (after wamp_shutdown(),
  * wamp_router_close(), or the loss of the library's descriptors: make a new router),
  * WAMP_ERR_FORKED.
@@ -2382,7 +2395,7 @@ WAMP_API int wamp_router_listen(struct wamp_router_t *router,
 
 /**
  * The URL that the router listens at, as given by wamp_router_listen(): the first if there are
- * several, NULL if there is none.
+ * several, NULL if there is none. It lives as long as the router.
  */
 WAMP_API const char *wamp_router_url(struct wamp_router_t *router);
 
@@ -2445,13 +2458,15 @@ WAMP_API int wamp_router_free(struct wamp_router_t *router);
  * user, or its method, is not in `auth`. If it would have another role it is closed with
  * `wamp.close.system_shutdown`, after which clients of this library join again. A secret that has
  * changed ends no session. Sessions in realms that are not listed any more are closed with
- * `wamp.close.close_realm`. Clients that log in meanwhile are judged by the new configuration.
+ * `wamp.close.close_realm`. Clients that log in meanwhile are judged by the new configuration. All
+ * of this holds for the settings of the listener, too, by which a client came.
  *
  * Most keys hold at once; docs/ROUTER.md tells of each. For new connections only: `tls` (so a new
  * certificate is taken), `permessage_deflate`, `allowed_origins`, `trusted_proxies`,
  * `hello_timeout`, `max_message_size` and `max_unjoined_size`; for new sessions only:
  * `strict_request_ids`. `dispatch` cannot be changed, nor can `tls` be left out while a listener
- * needs it. Listeners stay as they are.
+ * needs it. Listeners that are not in `listeners` any more are closed, and so are their sessions,
+ * with `wamp.close.system_shutdown`; new ones are opened by wamp_router_listen() without a URL.
  *
  * Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_UTF8, WAMP_ERR_OPTION (something is wrong with
  * `config`, or cannot be changed; wamp_last_error() tells what), WAMP_ERR_CLOSED,

@@ -12,7 +12,7 @@ use wamp::auth::scram::{Kdf, Profile};
 use wamp::auth::scram_router::{self, Stored};
 use wamp::auth::{ClientAuth, Credentials, PrivateKey, cra, cryptosign, hex, key_file, unhex};
 use wamp::transport::TlsOptions;
-use wamp::transport::tls::Acceptor;
+use wamp::transport::tls::{Acceptor, ClientCa};
 
 const SECRET: &str = "swordfish";
 const NONCE: &str = "b3Vycw==";
@@ -235,7 +235,7 @@ fn pem(text: &str) {
     let mut parts = text.split('\0');
     let cert = parts.next().unwrap_or_default();
     let (key, ca) = (parts.next().unwrap_or(cert), parts.next());
-    if let Err(error) = Acceptor::new(cert, key, ca) {
+    if let Err(error) = Acceptor::new(cert, key, ca.map(ClientCa::from)) {
         shows_no_line(&error, text);
     }
     let mut options = Map::new();

@@ -86,7 +86,8 @@ impl From<RouterError> for Failure {
 /// | `disclose`           | object         | `caller`, `publisher`: if true, always disclosed     |
 /// | `tls`                | object         | `cert`, `key`, for wss://, rss:// and https://;      |
 /// |                      |                | `client_ca` signs the certificates that clients must |
-/// |                      |                | have then; each a PEM text or the path of a PEM file |
+/// |                      |                | have then; each a PEM text or the path of a PEM      |
+/// |                      |                | file; `client_cert` optional: need not have          |
 /// | `permessage_deflate` | bool or object | compression on WebSocket for clients that offer it,  |
 /// |                      |                | off; the object is that of the connection option     |
 /// | `event_history`      | number, 0      | how many past events each realm keeps                |
@@ -109,6 +110,8 @@ impl From<RouterError> for Failure {
 /// |                      |                | others wait                                          |
 /// | `auth`               | object         | who may join: see below                              |
 /// | `roles`              | object         | what they may do: see below                          |
+/// | `listeners`          | list, []       | settings of single listeners: see                    |
+/// |                      |                | wamp_router_listen()                                 |
 ///
 /// A request beyond one of the limits `max_...` gets the error WAMP_URI_LIMIT_EXCEEDED.
 ///
@@ -133,6 +136,7 @@ impl From<RouterError> for Failure {
 /// | `wamp-scram`  | `password`; `kdf` (pbkdf2, argon2id13), `iterations`, `memory` (KiB)      |
 /// | `scram`       | as `wamp-scram`, in the dialect of Crossbar.io                            |
 /// | `cryptosign`  | `pubkey`, or a list of `authorized_keys`: 64 hexadecimal digits           |
+/// | `tls`         | `fingerprint`, `common_name` or `subject_alt_name` of the certificate     |
 ///
 /// each with the `role` that the client gets (`user`), as in {"auth": {"ticket": {"joe": {"ticket":
 /// "secret", "role": "admin"}}}}. The first of the client's `authmethods` that its authid has is
@@ -146,8 +150,10 @@ impl From<RouterError> for Failure {
 /// wamp_auth_cra_derive_key(), with `salt`, `iterations` (1000; clients refuse less) and `keylen`
 /// (32); for `wamp-scram` and `scram` the `stored_key` and `server_key` of RFC 5802, with `salt`
 /// (base64), `kdf`, `iterations` and `memory`. Keys of 32 bytes are in base64 or hexadecimal
-/// digits. And instead of the authids, a method may have {"file": path}: a JSON file with that
-/// object, which is read now.
+/// digits. For `tls` the certificate that the client shows is the proof, without a challenge:
+/// its SHA-256 in hexadecimal digits (or a list of such), the common name of its subject, or a name
+/// such as "DNS:sensor1.example.com"; `client_ca` has to have signed it. And instead of the
+/// authids, a method may have {"file": path}: a JSON file with that object, which is read now.
 ///
 /// A client cannot find out which authids exist: an unknown one is challenged like a known one, by
 /// a method and with a salt that are always the same, and fails as with a wrong secret. These are
@@ -205,9 +211,16 @@ pub unsafe extern "C" fn wamp_router_new(config: *const c_char) -> *mut wamp_rou
 /// forms of the connection option `url` are accepted; wss://, rss:// and https:// need the key
 /// `tls`. When it has succeeded, clients can connect. Can be called several times.
 ///
+/// The router's option `listeners` is a list of objects with the settings of single listeners:
+/// `url`, the place; `realms`, `roles` and `methods`, lists of the only ones that clients have
+/// there; `auth`, `tls`, `allowed_origins` and `trusted_proxies` in place of the router's. They
+/// hold for the listener with that `url`. Without a URL (NULL) all of them are opened that are not
+/// open yet, or none where that fails for one.
+///
 /// `*listening` (may be NULL if not wanted) receives the URL with the real port, NUL-terminated,
-/// which lives as long as the router; NULL on failure. Returns WAMP_OK, or WAMP_ERR_HANDLE,
-/// WAMP_ERR_ARGUMENT, WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is missing), WAMP_ERR_UNREACHABLE (the
+/// which lives as long as the router, of several the first; NULL on failure, and where all were
+/// open. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT (also without a URL where there are
+/// no `listeners`), WAMP_ERR_UTF8, WAMP_ERR_OPTION (`tls` is missing), WAMP_ERR_UNREACHABLE (the
 /// address cannot be bound), WAMP_ERR_EXHAUSTED, WAMP_ERR_CLOSED (after wamp_shutdown(),
 /// wamp_router_close(), or the loss of the library's descriptors: make a new router),
 /// WAMP_ERR_FORKED.
@@ -221,31 +234,40 @@ pub unsafe extern "C" fn wamp_router_listen(
     guard(|| {
         listening.set(std::ptr::null());
         let object = find(router)?;
-        let url = url.required()?;
+        let url = url.optional()?;
         object.host.queue.set_signals(SignalMask::current());
         let weak: Weak<RouterObject> = Arc::downgrade(&object);
         let handle = runtime::enter(weak)?;
-        let url = object.router.listen(url, &handle).inspect_err(|error| {
+        let opened = match url {
+            Some(url) => object.router.listen(url, &handle).map(|url| vec![url]),
+            None => object.router.listen_all(&handle),
+        };
+        let opened = opened.inspect_err(|error| {
             if matches!(error, RouterError::Descriptors { .. }) {
                 runtime::suspect();
             }
         });
-        let url = c_text(&url?);
-        listening.set(url.as_ptr());
-        lock(&object.urls).push(url);
+        let opened: Vec<_> = opened?.iter().map(|url| c_text(url)).collect();
+        if let Some(first) = opened.first() {
+            listening.set(first.as_ptr());
+        }
+        lock(&object.urls).extend(opened);
         Ok(0)
     })
 }
 
 /// The URL that the router listens at, as given by wamp_router_listen(): the first if there are
-/// several, NULL if there is none.
+/// several, NULL if there is none. It lives as long as the router.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_url(router: *mut wamp_router_t) -> *const c_char {
     let mut url: *const c_char = std::ptr::null();
     let _: c_int = guard(|| {
-        let first = lock(&find(router)?.urls).first().map(|url| url.as_ptr());
-        url =
-            first.ok_or_else(|| Failure::new(Status::Closed, "the router is not listening yet"))?;
+        let object = find(router)?;
+        let first = object.router.url();
+        let first = first.as_deref().map(c_text);
+        let urls = lock(&object.urls);
+        let kept = urls.iter().find(|kept| Some(*kept) == first.as_ref()).map(|kept| kept.as_ptr());
+        url = kept.ok_or_else(|| Failure::new(Status::Closed, "the router is not listening"))?;
         Ok(0)
     });
     url

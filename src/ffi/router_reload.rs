@@ -21,13 +21,15 @@ use super::types::*;
 /// user, or its method, is not in `auth`. If it would have another role it is closed with
 /// `wamp.close.system_shutdown`, after which clients of this library join again. A secret that has
 /// changed ends no session. Sessions in realms that are not listed any more are closed with
-/// `wamp.close.close_realm`. Clients that log in meanwhile are judged by the new configuration.
+/// `wamp.close.close_realm`. Clients that log in meanwhile are judged by the new configuration. All
+/// of this holds for the settings of the listener, too, by which a client came.
 ///
 /// Most keys hold at once; docs/ROUTER.md tells of each. For new connections only: `tls` (so a new
 /// certificate is taken), `permessage_deflate`, `allowed_origins`, `trusted_proxies`,
 /// `hello_timeout`, `max_message_size` and `max_unjoined_size`; for new sessions only:
 /// `strict_request_ids`. `dispatch` cannot be changed, nor can `tls` be left out while a listener
-/// needs it. Listeners stay as they are.
+/// needs it. Listeners that are not in `listeners` any more are closed, and so are their sessions,
+/// with `wamp.close.system_shutdown`; new ones are opened by wamp_router_listen() without a URL.
 ///
 /// Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_UTF8, WAMP_ERR_OPTION (something is wrong with
 /// `config`, or cannot be changed; wamp_last_error() tells what), WAMP_ERR_CLOSED,

@@ -18,12 +18,13 @@ use crate::transport::{ConnectError, Sign, Stream, Transport, rawsocket, websock
 
 use super::Shared;
 use super::connection::Connection;
+use super::door::Door;
 use super::gate::Pass;
 use super::greeting::{Greeting, ListenerKind};
 use super::peer::{CLOSE_TIMEOUT, Peer};
 use super::rounds::{Party, Place, in_turn};
 use super::visitor::Visitor;
-use super::{proxy_protocol, refusal};
+use super::{failed_handshake, proxy_protocol, refusal};
 
 /// Serves a client from its first byte to its end, in a task that ends where there are too many
 /// whose handshakes go on.
@@ -43,7 +44,7 @@ pub(super) fn serve(
 async fn greet(shared: &Arc<Shared>, stream: Stream, mut visitor: Visitor, greeting: &Greeting) {
     let config = shared.config();
     let due = Instant::now() + config.hello_timeout;
-    let trusted = &config.trusted_proxies;
+    let trusted = config.at(Some(&greeting.door)).trusted_proxies();
     if visitor.is_proxy(trusted)
         && let Some(tcp) = stream.tcp()
     {
@@ -63,7 +64,12 @@ async fn greet(shared: &Arc<Shared>, stream: Stream, mut visitor: Visitor, greet
     drop(config);
     match &greeting.kind {
         ListenerKind::LongPoll(server) => {
-            if let Ok(Ok(stream)) = timeout_at(due, greeting.secure(stream)).await {
+            let secured = timeout_at(due, greeting.secure(stream)).await;
+            if let Ok(Err(error)) = &secured {
+                let why = failed_handshake::describe(error);
+                shared.note_failed(visitor.pass.origin().address(), why);
+            }
+            if let Ok(Ok(stream)) = secured {
                 let stream = stream.with_write_timeout(write_timeout, Sign::Takes);
                 // Its requests have time limits of their own.
                 visitor.pass.is_in();
@@ -91,16 +97,17 @@ async fn serve_one(
     };
     let accepted = Accepted { shared: shared.clone(), peer };
     let config = shared.config();
+    let terms = config.at(Some(&greeting.door));
     let limit = config.max_message_size;
     let visitor = Mutex::new(visitor);
     let inspect = |headers: &HeaderMap| {
-        let checked = config.allowed_origins.check(headers, greeting.is_loopback);
+        let checked = terms.allowed_origins().check(headers, greeting.is_loopback);
         checked.map_err(|why| (StatusCode::FORBIDDEN, shared.refuse_page(why)))?;
         let mut visitor = lock(&visitor);
-        match visitor.forwarded(headers, &config.trusted_proxies) {
+        match visitor.forwarded(headers, terms.trusted_proxies()) {
             None => Ok(()),
             Some(client) => {
-                let entered = visitor.speaks_for(client, &config.trusted_proxies);
+                let entered = visitor.speaks_for(client, terms.trusted_proxies());
                 entered.map_err(|full| {
                     let full = shared.turn_away(Some(client), full);
                     (StatusCode::SERVICE_UNAVAILABLE, format!("{full}\n"))
@@ -124,9 +131,14 @@ async fn serve_one(
     };
     let transport = in_time(&accepted, due, handshakes).await;
     drop(config);
+    shared.note_dropped();
     let pass = unpoisoned(visitor.into_inner()).pass;
-    if let Some(transport) = transport {
-        carry(&accepted, &pass, transport, due).await;
+    match transport {
+        Some(Ok(transport)) => {
+            carry(&accepted, &pass, greeting.door.clone(), transport, due).await;
+        }
+        Some(Err(why)) => shared.note_failed(pass.origin().address(), why),
+        None => {}
     }
 }
 
@@ -140,15 +152,16 @@ async fn serve_requests(
 ) {
     let inspect = |headers: &HeaderMap| {
         let config = shared.config();
-        let origins = &config.allowed_origins;
+        let origins = config.at(Some(&greeting.door)).allowed_origins();
         let checked = origins.check(headers, greeting.is_loopback);
         checked.map_err(|why| shared.refuse_page(why))?;
         Ok(origins.cross_origin(headers).cloned())
     };
+    let door = greeting.door.clone();
     let opened = |headers: &HeaderMap, mut transport: ServerTransport| {
         let config = shared.config();
-        let source = visitor.source_of(headers, &config.trusted_proxies);
-        let entered = shared.gate.enter(source);
+        let source = visitor.source_of(headers, config.at(Some(&door)).trusted_proxies());
+        let entered = shared.enter(source);
         let pass = entered.map_err(|full| {
             let full = shared.turn_away(source.origin.address(), full);
             format!("{full}\n")
@@ -157,8 +170,8 @@ async fn serve_requests(
         let peer = shared.admit().ok_or_else(|| "this router is closed\n".to_owned())?;
         let accepted = Accepted { shared: shared.clone(), peer };
         let due = Instant::now() + config.hello_timeout;
-        let (key, place) = (pass.key(), pass.place().clone());
-        let carried = async move { carry(&accepted, &pass, Box::new(transport), due).await };
+        let (key, place, door) = (pass.key(), pass.place().clone(), door.clone());
+        let carried = async move { carry(&accepted, &pass, door, Box::new(transport), due).await };
         let task = tokio::spawn(in_turn(place, carried));
         Pass::is_served_by(&shared.gate, key, task.abort_handle());
         Ok(())
@@ -174,13 +187,13 @@ async fn serve_requests(
     }
 }
 
-/// The outcome of the handshakes; `None` if they fail, take too long, or the router closes
+/// The outcome of the handshakes, or the reason why there is none; `None` if the router closes
 /// meanwhile.
 async fn in_time<T>(
     accepted: &Accepted,
     due: Instant,
     handshake: impl Future<Output = Result<T, ConnectError>>,
-) -> Option<T> {
+) -> Option<Result<T, String>> {
     let peer = &accepted.peer;
     let mut handshake = std::pin::pin!(timeout_at(due, handshake));
     let done = poll_fn(|cx| {
@@ -190,17 +203,21 @@ async fn in_time<T>(
             None => handshake.as_mut().poll(cx).map(Some),
         }
     });
-    done.await?.ok()?.ok()
+    Some(match done.await? {
+        Ok(outcome) => outcome.map_err(|error| failed_handshake::describe(&error)),
+        Err(_) => Err("it has taken too long (hello_timeout)".to_owned()),
+    })
 }
 
 async fn carry(
     accepted: &Accepted,
     pass: &Pass,
+    door: Arc<Door>,
     transport: Box<dyn Transport>,
     hello_due: Instant,
 ) {
     let Accepted { shared, peer } = accepted;
-    let mut connection = Connection::new(shared, peer, pass, transport, hello_due);
+    let mut connection = Connection::new(shared, peer, pass, door, transport, hello_due);
     poll_fn(|cx| connection.poll(cx)).await;
     drop(connection);
     give_back(peer);

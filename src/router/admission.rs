@@ -1,5 +1,7 @@
 //! The reason why a client was let in, which may hold no more under another configuration.
 
+use super::certificate::Mark;
+
 /// See the module's text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum Admission {
@@ -9,7 +11,13 @@ pub(super) enum Admission {
     /// Anybody is let in, with this role.
     Anonymous { role: String },
     /// It has proved to be a user by these methods, which has this role.
-    Known { authid: String, methods: Vec<&'static str>, role: String },
+    Known {
+        authid: String,
+        methods: Vec<&'static str>,
+        role: String,
+        /// The mark of its certificate by which it is known, if it is.
+        mark: Option<Mark>,
+    },
     /// The procedure has let it in that knows the users of this method, or else anonymous ones.
     Procedure(Option<&'static str>),
     /// The program alone has let it in.
@@ -23,4 +31,8 @@ pub(super) enum Withdrawal {
     Removed,
     /// It would have another role.
     OtherRole,
+    /// The listener by which it came does not let it into this realm.
+    OtherRealm,
+    /// The listener by which it came is closed.
+    Closed,
 }

@@ -67,6 +67,8 @@ struct State {
     unfinished: usize,
     next: u64,
     refused: Refused,
+    /// The origins of handshakes that were dropped, and of which nobody has been told.
+    dropped: Vec<Origin>,
 }
 
 /// A connection that was let in, for as long as this lives.
@@ -130,6 +132,11 @@ impl Gate {
         self.told.clone().try_acquire_owned().ok()
     }
 
+    /// The origins of the handshakes that were dropped since the last time.
+    pub(super) fn take_dropped(&self) -> Vec<Origin> {
+        std::mem::take(&mut lock(&self.state).dropped)
+    }
+
     pub(super) fn refused(&self) -> Refused {
         lock(&self.state).refused
     }
@@ -181,6 +188,7 @@ impl State {
         let victim = victim.and_then(|(origin, ids)| Some((*origin, *ids.keys().next()?)));
         if let Some((origin, id)) = victim {
             self.refused.handshakes += 1;
+            self.dropped.push(origin);
             if let Some(Some(task)) = self.finish(origin, id) {
                 task.abort();
             }
@@ -320,6 +328,8 @@ mod tests {
         }
         assert!(attackers[96..].iter().all(|task| !task.is_finished()) && !honest.is_finished());
         assert_eq!(gate.refused().handshakes, 96);
+        assert_eq!(gate.take_dropped(), [source(2).origin; 96]);
+        assert!(gate.take_dropped().is_empty());
 
         // From many addresses, until there is no room in all.
         let many: Vec<_> = (0..30).map(|number| begins(&gate, 10 + number / 3)).collect();

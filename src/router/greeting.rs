@@ -7,10 +7,14 @@ use crate::transport::longpoll::Server;
 use crate::transport::tls::Acceptor;
 use crate::transport::{ConnectError, Stream};
 
+use super::door::Door;
+
 /// The handshakes that clients of a listener have to go through first.
 #[derive(Debug)]
 pub(super) struct Greeting {
     pub(super) kind: ListenerKind,
+    /// The door that it is at.
+    pub(super) door: Arc<Door>,
     /// Only programs of this machine can reach it.
     pub(super) is_loopback: bool,
     /// As the present configuration has it, where they speak TLS.
@@ -27,8 +31,13 @@ pub(super) enum ListenerKind {
 }
 
 impl Greeting {
-    pub(super) fn new(kind: ListenerKind, is_loopback: bool, tls: Option<Acceptor>) -> Greeting {
-        Greeting { kind, is_loopback, tls: tls.map(Mutex::new) }
+    pub(super) fn new(
+        kind: ListenerKind,
+        door: Arc<Door>,
+        is_loopback: bool,
+        tls: Option<Acceptor>,
+    ) -> Greeting {
+        Greeting { kind, door, is_loopback, tls: tls.map(Mutex::new) }
     }
 
     /// True if clients speak TLS.

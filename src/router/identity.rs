@@ -1,11 +1,14 @@
 //! The identity of a client, and the features that it announced in its HELLO.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use crate::auth::AuthError;
 use crate::codec::{CodecError, Dict};
 
 use super::admission::Admission;
+use super::door::Door;
 use super::random;
 
 /// The identity of a client, from the moment that it has joined.
@@ -23,6 +26,8 @@ pub(super) struct Identity {
     pub(super) authextra: Option<Value>,
     /// The features that it announced.
     pub(super) features: Features,
+    /// The listener by which it came; `None` for the router itself.
+    pub(super) door: Option<Arc<Door>>,
     /// The reason why it was let in.
     pub(super) admission: Admission,
 }
@@ -54,6 +59,7 @@ impl Identity {
             authprovider: None,
             authextra: None,
             features,
+            door: None,
             admission: Admission::Unconditional,
         })
     }

@@ -19,10 +19,11 @@ use tokio::runtime::{Handle, TryCurrentError};
 
 use crate::os;
 use crate::transport::longpoll::{Server, Times};
-use crate::transport::{Address, Endpoint, Keepalive, Protocol, Stream};
+use crate::transport::{Address, Keepalive, Protocol, Stream};
 
 use super::auth::Origin;
-use super::config::Config;
+use super::config::{Config, endpoint};
+use super::door::Door;
 use super::greeting::{Greeting, ListenerKind};
 use super::rounds::{Party, Place, in_turn};
 use super::visitor::{Visitor, source};
@@ -62,12 +63,8 @@ impl Listener {
         config: &Config,
         runtime: &Handle,
     ) -> Result<Listener, RouterError> {
-        let endpoint = Endpoint::parse(url).map_err(RouterError::Url)?;
-        if matches!(&endpoint.protocol, Protocol::WebSocket { path } if path.contains('?')) {
-            let why = format!("\"{url}\": leave out what follows the '?'");
-            return Err(RouterError::Url(why));
-        }
-        let tls = match (endpoint.is_secure(), &config.tls) {
+        let endpoint = endpoint(url).map_err(RouterError::Url)?;
+        let tls = match (endpoint.is_secure(), config.at_endpoint(Some(&endpoint)).tls()) {
             (false, _) => None,
             (true, Some(tls)) => Some(tls.clone()),
             (true, None) => {
@@ -104,14 +101,14 @@ impl Listener {
             #[cfg(not(unix))]
             Address::Unix(_) => return Err(refused(io::ErrorKind::Unsupported.into())),
         };
-        let kind = match endpoint.protocol {
-            Protocol::WebSocket { path } => ListenerKind::WebSocket(path),
+        let kind = match &endpoint.protocol {
+            Protocol::WebSocket { path } => ListenerKind::WebSocket(path.clone()),
             Protocol::RawSocket => ListenerKind::RawSocket,
             Protocol::LongPoll { path } => {
-                ListenerKind::LongPoll(Server::new(&path, config.max_message_size, times(config)))
+                ListenerKind::LongPoll(Server::new(path, config.max_message_size, times(config)))
             }
         };
-        let greeting = Arc::new(Greeting::new(kind, is_loopback, tls));
+        let greeting = Arc::new(Greeting::new(kind, Door::new(endpoint), is_loopback, tls));
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         Ok(Listener { url, number, socket, greeting })
@@ -136,9 +133,11 @@ impl Listener {
                 tokio::time::sleep(PAUSE).await;
                 continue;
             };
-            let source = source(address, self.number, &shared.config().trusted_proxies);
+            let config = shared.config();
+            let trusted = config.at(Some(&self.greeting.door)).trusted_proxies();
+            let source = source(address, self.number, trusted);
             let (shared, greeting) = (shared.clone(), self.greeting.clone());
-            match shared.gate.enter(source) {
+            match shared.enter(source) {
                 Ok(pass) => {
                     let visitor = Visitor::new(pass, address);
                     accept::serve(shared, stream, visitor, greeting);

@@ -6,14 +6,15 @@
 //!
 //! * `config`: the options, in a table that documents them; `mistake`: what is wrong with them.
 //! * `reload`: another configuration for a router that runs.
-//! * `listener`: where clients come in.
+//! * `listening`: the listeners there are. `listener`: one, where clients come in; `door`: as
+//!   those know it who came by it, with the `terms` on which they are let in.
 //! * `gate`: how many may come in, and from where; `refusal`: what the others are told.
 //! * `accept`: the way in, from a connection's first byte to a client that is served; `visitor`:
 //!   for whom it speaks, by the `networks` of trusted proxies and the `proxy_protocol`.
 //! * `connection`: the task of one client, and the states of its session; `frames`: what it reads.
 //! * `login`: from HELLO to an identity. `auth`: how clients prove who they are, with the `verdict`
 //!   in due time; `welcome`: what they are told then.
-//! * `admission`: the reason why somebody was let in.
+//! * `admission`: the reason why somebody was let in. `certificate`: what one is known by.
 //! * `role_rights`: what the roles of sessions may do at present.
 //! * `roles`: what they may do, with `rights`: what that means for a URI and for all that a pattern
 //!   matches, by its `typical` URIs. `rulings`: the requests that are asked about; `authorization`:
@@ -31,7 +32,8 @@
 //! * `dealer`: registrations, calls and their answers.
 //! * `meta`: the router's own procedures; `meta_event`: what its own topics tell.
 //! * `stats`: its counters; `count`: so many of something, until there is none.
-//! * `journal`: the lines that it writes for its operator, `refused` of them those on requests.
+//! * `journal`: the lines that it writes for its operator, `refused` of them those on requests;
+//!   `failed_handshake`: what it says of those.
 //! * `origin`: which pages a browser may bring.
 //! * `random`: ids and names that nobody may foresee.
 //! * `pattern`: finds what matches a URI; `options` and `request`: options that clients send, and
@@ -48,12 +50,15 @@ mod auth;
 mod authorization;
 mod broker;
 mod budget;
+mod certificate;
 mod config;
 mod connection;
 mod count;
 mod deadlines;
 mod dealer;
+mod door;
 mod event_store;
+mod failed_handshake;
 mod frames;
 mod gate;
 mod greeting;
@@ -62,6 +67,7 @@ mod identity;
 mod journal;
 mod limits;
 mod listener;
+mod listening;
 mod login;
 mod meta;
 mod meta_event;
@@ -90,6 +96,7 @@ mod rounds;
 mod rulings;
 mod spread;
 mod stats;
+mod terms;
 mod testament;
 mod throttle;
 mod turn;
@@ -107,9 +114,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::AbortHandle;
 
 use crate::log::Level;
 use crate::os::lock;
@@ -120,11 +125,10 @@ use auth::Failures;
 use budget::Budget;
 use config::Config;
 use count::Count;
-use gate::{Full, Gate};
-use greeting::Greeting;
+use gate::{Full, Gate, Pass, Source};
 use host::Desk;
 use journal::{Journal, Line};
-use listener::Listener;
+use listening::Listeners;
 use login::Reception;
 use peer::CLOSE_TIMEOUT;
 use peer::Peer;
@@ -183,16 +187,6 @@ pub enum RouterError {
     Closed,
 }
 
-#[derive(Debug, Default)]
-struct Listeners {
-    closed: bool,
-    /// The URL of the first listener.
-    url: Option<String>,
-    /// All of them, with their URLs.
-    greetings: Vec<(String, Arc<Greeting>)>,
-    tasks: Vec<AbortHandle>,
-}
-
 /// The state that the tasks of a router share.
 #[derive(Debug)]
 struct Shared {
@@ -246,7 +240,7 @@ impl Router {
         let config = Arc::new(config);
         let realms = Arc::new(Realms::new(&config));
         let reception = Reception {
-            store: Mutex::new(config.auth.clone()),
+            config: Mutex::new(config.clone()),
             desk: desk.clone(),
             realms: realms.clone(),
             failures: Failures::default(),
@@ -286,37 +280,6 @@ impl Router {
     /// Says who is asked about clients; before the first [`Router::listen`], and once.
     pub fn set_host(&self, host: Arc<dyn Host>) {
         self.shared.desk.occupy(host);
-    }
-
-    /// Listens on `ws://host:port/path`, `rs://host:port` or `http://host:port/path`, with TLS on
-    /// `wss://`, `rss://` or `https://`, or on a Unix socket, as often as wanted; port 0 takes a
-    /// free one. The address is bound when this returns, and `runtime`, which needs I/O and time,
-    /// serves the clients. Returns the URL, with the port that it got.
-    pub fn listen(self: &Arc<Self>, url: &str, runtime: &Handle) -> Result<String, RouterError> {
-        let mut listeners = lock(&self.listeners);
-        if listeners.closed {
-            return Err(RouterError::Closed);
-        }
-        let listener = Listener::bind(url, &self.shared.config(), runtime)?;
-        let url = listener.url.clone();
-        listeners.url.get_or_insert_with(|| url.clone());
-        listeners.greetings.push((url.clone(), listener.greeting.clone()));
-        let shared = self.shared.clone();
-        shared.bound.add();
-        let task = runtime.spawn(async move {
-            // Dropped behind the listener, and so when the address is free.
-            let _bound = Bound(shared.clone());
-            listener.serve(shared).await;
-        });
-        listeners.tasks.push(task.abort_handle());
-        drop(listeners);
-        self.shared.journal.write(Line::new(Level::Info, "listening").text("url", &*url));
-        Ok(url)
-    }
-
-    /// The URL of the first listener, with the port that it got.
-    pub fn url(&self) -> Option<String> {
-        lock(&self.listeners).url.clone()
     }
 
     /// Ends the session `session`, or all clients' without one: with a reason, by GOODBYE, else by
@@ -370,10 +333,7 @@ impl Router {
 
     fn begin_closing(&self, goodbye_timeout: Duration) {
         let mut listeners = lock(&self.listeners);
-        listeners.closed = true;
-        for task in listeners.tasks.drain(..) {
-            task.abort();
-        }
+        listeners.close();
         drop(listeners);
         self.shared.closed.send_replace(true);
         let mut clients = lock(&self.shared.clients);
@@ -448,6 +408,42 @@ impl Shared {
         full
     }
 
+    /// Lets a connection in, whose handshakes begin; where there are too many others are dropped.
+    fn enter(&self, source: Source) -> Result<Pass, Full> {
+        let entered = self.gate.enter(source);
+        self.note_dropped();
+        entered
+    }
+
+    /// Notes which handshakes were dropped.
+    fn note_dropped(&self) {
+        for origin in self.gate.take_dropped() {
+            if !Line::is_wanted(Level::Warn) {
+                continue;
+            }
+            let line = Line::new(Level::Warn, "handshake dropped");
+            let line = match origin.address() {
+                Some(address) => line.text("address", address.to_string()),
+                None => line,
+            };
+            let why = "there are too many that have not joined yet (max_handshakes)";
+            self.journal.write(line.text("message", why));
+        }
+    }
+
+    /// Notes that a client has come no further than its handshakes, and why.
+    fn note_failed(&self, address: Option<IpAddr>, why: String) {
+        if !Line::is_wanted(Level::Info) {
+            return;
+        }
+        let line = Line::new(Level::Info, "handshake failed");
+        let line = match address {
+            Some(address) => line.text("address", address.to_string()),
+            None => line,
+        };
+        self.journal.write(line.text("message", why));
+    }
+
     /// Notes that a page was refused, and why.
     fn refuse_page(&self, why: String) -> String {
         self.journal.write(Line::new(Level::Warn, "page refused").text("message", why.trim_end()));
@@ -468,13 +464,4 @@ impl Shared {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// A bound address, for as long as this lives.
-struct Bound(Arc<Shared>);
-
-impl Drop for Bound {
-    fn drop(&mut self) {
-        self.0.bound.done();
-    }
 }

@@ -12,7 +12,7 @@ use crate::os::lock;
 
 use super::config::Config;
 use super::journal::Line;
-use super::{Listeners, Router, RouterError, Shared, millis};
+use super::{Router, RouterError, Shared, millis};
 
 impl Router {
     /// Goes by this configuration from now on, and returns when everything does. Nothing is changed
@@ -26,21 +26,18 @@ impl Router {
         let config = Arc::new(Config { budget: present.budget.clone(), ..config });
         {
             // Held until the next listener would go by the new one.
-            let listeners = lock(&self.listeners);
-            if listeners.closed {
-                return Err(RouterError::Closed);
-            }
-            check_fixed(&listeners, &present, &config)?;
-            if let Some(tls) = &config.tls {
-                listeners.greetings.iter().for_each(|(_, greeting)| greeting.renew(tls));
-            }
+            let mut listeners = lock(&self.listeners);
+            listeners.check_open()?;
+            check_fixed(&present, &config)?;
+            listeners.check(&present, &config)?;
+            listeners.change(&present, &config, shared);
             *lock(&shared.config) = config.clone();
         }
         shared.budget.set_limit(memory_limit);
         shared.go_by(&config);
         shared.realms.reload(&config);
         // Whoever has begun to log in among the former users is judged when it joins.
-        shared.reception.replace(config.auth.clone());
+        shared.reception.replace(config.clone());
         shared.journal.write(Line::new(Level::Info, "reloaded"));
         Ok(())
     }
@@ -59,17 +56,10 @@ impl Shared {
 }
 
 /// Refuses to change what cannot change.
-fn check_fixed(listeners: &Listeners, present: &Config, next: &Config) -> Result<(), RouterError> {
-    if present.dispatch != next.dispatch {
-        let why = "\"dispatch\": cannot be changed while the router runs; make a new router";
-        return Err(RouterError::Config(why.to_owned()));
+fn check_fixed(present: &Config, next: &Config) -> Result<(), RouterError> {
+    if present.dispatch == next.dispatch {
+        return Ok(());
     }
-    let mut secure = listeners.greetings.iter().filter(|(_, greeting)| greeting.is_secure());
-    match secure.next() {
-        Some((url, _)) if next.tls.is_none() => {
-            let why = format!("\"tls\" is missing, which is needed at {url}");
-            Err(RouterError::Config(why))
-        }
-        _ => Ok(()),
-    }
+    let why = "\"dispatch\": cannot be changed while the router runs; make a new router";
+    Err(RouterError::Config(why.to_owned()))
 }

@@ -24,9 +24,6 @@ pub(super) const LOOK: usize = 1;
 /// Something is sent or removed.
 pub(super) const ACT: usize = 4;
 
-/// A message of a client, whatever it asks for.
-pub(super) const MESSAGE: usize = 10;
-
 /// A message with arguments that are read: a call of the meta API.
 pub(super) const READ: usize = 100;
 

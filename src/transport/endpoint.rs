@@ -96,6 +96,18 @@ impl Endpoint {
         format!("{scheme}://{}:{port}{path}", bracketed(host))
     }
 
+    /// True if the other one is the same place, and the same protocol is spoken there.
+    pub fn is_at(&self, other: &Endpoint) -> bool {
+        let same = match (&self.address, &other.address) {
+            (
+                Address::Tcp { host, port, secure },
+                Address::Tcp { host: other, port: other_port, secure: other_secure },
+            ) => host.eq_ignore_ascii_case(other) && port == other_port && secure == other_secure,
+            (one, other) => one == other,
+        };
+        same && self.protocol == other.protocol
+    }
+
     /// With TLS.
     pub fn is_secure(&self) -> bool {
         matches!(self.address, Address::Tcp { secure: true, .. })
@@ -289,6 +301,21 @@ mod tests {
 
     fn tcp(host: &str, port: u16, secure: bool) -> Address {
         Address::Tcp { host: host.to_owned(), port, secure }
+    }
+
+    #[test]
+    fn places_are_compared() {
+        let place = |url: &str| Endpoint::parse(url).unwrap();
+        for (one, other, is_same) in [
+            ("ws://Host/ws", "WS://host:80/ws", true),
+            ("ws://host/ws", "ws://host/", false),
+            ("ws://host/", "wss://host:80/", false),
+            ("rs://host:80", "ws://host:80", false),
+            ("rs+unix:///a", "rs+unix:///a", true),
+            ("rs+unix:///a", "rs+unix:///A", false),
+        ] {
+            assert_eq!(place(one).is_at(&place(other)), is_same, "{one} {other}");
+        }
     }
 
     #[test]

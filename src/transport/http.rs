@@ -404,7 +404,7 @@ mod tests {
     async fn why_a_connection_has_ended_before_the_request() {
         let ca = Authority::new("ours");
         let pair = ca.sign(&["127.0.0.1"], Time::Now);
-        let acceptor = Acceptor::new(&pair.cert, &pair.key, Some(&ca.pem())).unwrap();
+        let acceptor = Acceptor::new(&pair.cert, &pair.key, Some((&*ca.pem()).into())).unwrap();
         let own = Authority::new("another").sign(&["client"], Time::Now);
         let options = serde_json::json!({"ca": ca.pem(), "cert": own.cert, "key": own.key});
         let options = TlsOptions::parse(options.as_object().unwrap()).unwrap();

@@ -105,6 +105,40 @@ static void listening(void) {
   GOOD(wamp_router_free(second));
 }
 
+/* Without a URL it listens as it is configured, and a reload closes what is not listed any more. */
+static void listed(void) {
+  static const char both[] =
+      "{\"listeners\": [{\"url\": \"ws://127.0.0.1:0/guests\", \"auth\": {\"anonymous\": {\"role\": \"guest\"}}},"
+      " {\"url\": \"rs://127.0.0.1:0\", \"auth\": {\"anonymous\": {\"role\": \"admin\"}}}]}";
+  static const char one[] = "{\"listeners\": [{\"url\": \"rs://127.0.0.1:0\"}]}";
+  wamp_router_t *router = wamp_router_new(both);
+  const char *first = "unchanged", *none = "unchanged";
+  char usual[sizeof scenario.url];
+  wamp_connection_t *connection;
+  wamp_session_t *session;
+  CHECK(router != NULL);
+  GOOD(wamp_router_listen(router, NULL, &first));
+  SAME(first, wamp_router_url(router));
+  CHECK(strncmp(first, "ws://127.0.0.1:", 15) == 0 && strstr(first, ":0/") == NULL);
+  GOOD(wamp_router_listen(router, NULL, &none)); /* they are open */
+  CHECK(none == NULL);
+  memcpy(usual, scenario.url, sizeof usual);
+  snprintf(scenario.url, sizeof scenario.url, "%s", first);
+  connection = scenario_connection(scenario.mode, NULL);
+  session = scenario_join(connection);
+  SAME(wamp_value_string(wamp_value_get(wamp_session_details(session), "authrole"), NULL), "guest");
+  scenario_leave(connection, session);
+  GOOD(wamp_router_reload(router, one));
+  CHECK(strncmp(wamp_router_url(router), "rs://127.0.0.1:", 15) == 0);
+  CHECK(strstr(first, "/guests") != NULL); /* lives as long as the router */
+  FAILS(wamp_router_reload(router, "{\"listeners\": [{}]}"), WAMP_ERR_OPTION);
+  GOOD(wamp_router_reload(router, NULL));
+  CHECK(wamp_router_url(router) == NULL);
+  FAILS(wamp_router_listen(router, NULL, NULL), WAMP_ERR_ARGUMENT);
+  memcpy(scenario.url, usual, sizeof usual);
+  GOOD(wamp_router_free(router));
+}
+
 static void misuse(void) {
   wamp_router_t *none = NULL;
   FAILS(wamp_router_kick(none, 0, NULL), WAMP_ERR_HANDLE);
@@ -120,6 +154,7 @@ int main(int argc, char **argv) {
   counting();
   kicking();
   listening();
+  listed();
   misuse();
   return scenario_end();
 }

@@ -27,8 +27,13 @@ function seen([uri, count]) {
   });
 }
 
+// Some decoders make a BigInt of what needs 64 bits on the wire, which JSON cannot have.
+function plain(_, value) {
+  return typeof value === "bigint" ? Number(value) : value;
+}
+
 function say(good, value) {
-  process.stdout.write(JSON.stringify([good, value === undefined ? null : value]) + "\n");
+  process.stdout.write(JSON.stringify([good, value === undefined ? null : value], plain) + "\n");
 }
 
 // Says that the session is joined, and does what it is told until the input ends.

@@ -1,7 +1,7 @@
 """A WAMP client that a test drives through its standard input, by libwamp or by autobahn-python.
 
     peer.py URL REALM libwamp
-    peer.py URL REALM autobahn SERIALIZER
+    peer.py URL REALM autobahn SERIALIZER [AUTHID TICKET]
 
 Each line in either direction is a pickled object in base64, so that values arrive exactly as they are: in, a method's
 name, its arguments and its keyword arguments; out, True and what it returned, or False and why it failed. It ends
@@ -129,9 +129,10 @@ class LibwampPeer(Peer):
 
 
 class AutobahnPeer(Peer):
-    def __init__(self, serializer):
+    def __init__(self, serializer, authid=None, ticket=None):
         super().__init__()
         self.serializer = serializer
+        self.authid, self.ticket = authid, ticket
         self.registrations = {}
         self.pending = None  # a call that start_call() has made
 
@@ -148,6 +149,12 @@ class AutobahnPeer(Peer):
         self.left = asyncio.get_running_loop().create_future()
 
         class Session(ApplicationSession):
+            def onConnect(session):
+                session.join(realm, authmethods=["ticket"] if self.authid else None, authid=self.authid)
+
+            def onChallenge(session, challenge):
+                return self.ticket
+
             def onJoin(session, details):
                 joined.set_result(session)
 
@@ -243,6 +250,24 @@ class AutobahnPeer(Peer):
         """Publishes with options; gives the publication's id."""
         options = self.types.PublishOptions(acknowledge=True, **options)
         return (await self.session.publish(topic, *args, options=options)).id
+
+    async def tries(self, verb, uri, **options):
+        """The error of a request that subscribes, registers or publishes; None without one."""
+        types = self.types
+        requests = {
+            "subscribe": lambda: self.subscribe(uri, lambda *args, **kwargs: self.note(uri, args, kwargs), options),
+            "register": lambda: self.session.register(
+                lambda *args, **kwargs: self.result(args, kwargs), uri, types.RegisterOptions(**options)
+            ),
+            "publish": lambda: self.session.publish(
+                uri, "from autobahn", options=types.PublishOptions(acknowledge=True, **options)
+            ),
+        }
+        try:
+            await requests[verb]()
+        except self.application_error as error:
+            return error.error
+        return None
 
     async def start_call(self, procedure, *args, **kwargs):
         self.pending = self.session.call(procedure, *args, **kwargs)

@@ -1,6 +1,6 @@
 // A WAMP client by autobahn-js that a test drives, see driven.js:
 //
-//     node peer_autobahn.js URL REALM
+//     node peer_autobahn.js URL REALM [SERIALIZER [AUTHID TICKET]]
 
 "use strict";
 
@@ -10,7 +10,9 @@ globalThis.XMLHttpRequest ??= require("xmlhttprequest-ssl").XMLHttpRequest;
 const autobahn = require("autobahn");
 const { note, drive } = require("./driven.js");
 
-const [url, realm] = process.argv.slice(2);
+const [url, realm, serializer = "json", authid, ticket] = process.argv.slice(2);
+const { JSONSerializer, MsgpackSerializer, CBORSerializer } = autobahn.serializer;
+const serializers = { json: JSONSerializer, msgpack: MsgpackSerializer, cbor: CBORSerializer };
 const registrations = new Map();
 let pending = null; // a call that start_call() has made
 let session = null;
@@ -78,6 +80,16 @@ const methods = {
 
   call: ([procedure, ...args], kwargs) => outcome(session.call(procedure, args, kwargs)),
 
+  // The error of a request that subscribes, registers or publishes; null without one.
+  async tries([verb, uri], options) {
+    const requests = {
+      subscribe: () => session.subscribe(uri, (args, kwargs) => note(uri, [args || [], kwargs || {}]), options),
+      register: () => session.register(uri, (args, kwargs) => behaviours.echo(args, kwargs), options),
+      publish: () => session.publish(uri, ["from autobahn-js"], {}, { ...options, acknowledge: true }),
+    };
+    return (await outcome(requests[verb]()))[0];
+  },
+
   async call_counter([procedure, count]) {
     const progress = [];
     const call = session.call(procedure, [count], {}, { receive_progress: true });
@@ -108,7 +120,14 @@ const methods = {
 };
 
 const type = url.startsWith("http") ? "longpoll" : "websocket";
-const connection = new autobahn.Connection({ transports: [{ type, url }], realm, max_retries: 0 });
+const login = authid ? { authid, authmethods: ["ticket"], onchallenge: () => ticket } : {};
+const connection = new autobahn.Connection({
+  transports: [{ type, url }],
+  serializers: [new serializers[serializer]()],
+  realm,
+  max_retries: 0,
+  ...login,
+});
 connection.onopen = (opened) => {
   session = opened;
   drive(methods).then(() => connection.close());

@@ -1,15 +1,27 @@
 // A WAMP client by wampy that a test drives, see driven.js:
 //
-//     node peer_wampy.js URL REALM
+//     node peer_wampy.js URL REALM [SERIALIZER [AUTHID TICKET]]
 
 "use strict";
 
 const WebSocket = require("ws");
 const { Wampy, Errors } = require("wampy");
+const { JsonSerializer } = require("wampy/JsonSerializer.js");
+const { MsgpackSerializer } = require("wampy/MsgpackSerializer.js");
+const { CborSerializer } = require("wampy/CborSerializer.js");
 const { note, drive } = require("./driven.js");
 
-const [url, realm] = process.argv.slice(2);
-const wampy = new Wampy(url, { realm, ws: WebSocket, autoReconnect: false });
+const [url, realm, serializer = "json", authid, ticket] = process.argv.slice(2);
+const serializers = { json: JsonSerializer, msgpack: MsgpackSerializer, cbor: CborSerializer };
+const login = authid ? { authid, authmethods: ["ticket"], onChallenge: () => ticket } : {};
+const wampy = new Wampy(url, {
+  realm,
+  ws: WebSocket,
+  autoReconnect: false,
+  uriValidation: "loose",
+  serializer: new serializers[serializer](),
+  ...login,
+});
 
 function both(data) {
   return [data.argsList || [], data.argsDict || {}];
@@ -51,6 +63,22 @@ const methods = {
     } catch (error) {
       if (!(error instanceof Errors.CallError)) throw error;
       return [error.errorUri || error.error, ...both(error)];
+    }
+  },
+
+  // The error of a request that subscribes, registers or publishes; null without one.
+  async tries([verb, uri], options) {
+    const requests = {
+      subscribe: () => wampy.subscribe(uri, (data) => note(uri, both(data)), options),
+      register: () => wampy.register(uri, (data) => behaviours.echo(both(data)), options),
+      publish: () => wampy.publish(uri, payload(["from wampy"], {}), options),
+    };
+    try {
+      await requests[verb]();
+      return null;
+    } catch (error) {
+      if (!error.errorUri) throw error;
+      return error.errorUri;
     }
   },
 

@@ -58,9 +58,12 @@ class Peer:
 
 
 def start_peer(url: str, realm: str, environment: dict[str, str], library: str, *serializer: str) -> Peer:
-    """Starts one that uses `libwamp`, `autobahn` with a serializer, `autobahn-js` or `wampy`."""
+    """Starts one that uses `libwamp`, `autobahn` with a serializer, `autobahn-js` or `wampy`, with one or with JSON.
+
+    Behind the serializer there may be an authid and a ticket.
+    """
     if library in JAVASCRIPT:
-        command = [node(), str(DIRECTORY / JAVASCRIPT[library]), url, realm]
+        command = [node(), str(DIRECTORY / JAVASCRIPT[library]), url, realm, *serializer]
         return Peer(Program(command, {**environment, "NODE_PATH": modules()}), json.dumps, json.loads)
     command = [sys.executable, str(DIRECTORY / "peer.py"), url, realm, library, *serializer]
     return Peer(Program(command, environment), peer.pack, peer.unpack)

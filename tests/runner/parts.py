@@ -113,6 +113,8 @@ PARTS = (
     Part("interop-transports", "every transport, serializer, loss and fallback, against Crossbar.io", 165,
          interop("compression", "cookies", "fallback", "matrix", "reconnect", "tls", "transports"),
          needs=PEERS, silence=600, excused=True),
+    Part("interop-guests", "other clients as guests and admins of the embedded router", 12, interop("guests"), needs=PEERS,
+         silence=300, excused=True),
     Part("interop-c", "C scenarios against Crossbar.io", 95, interop("c_scenarios"), needs=PEERS, silence=600,
          excused=True),
     Part("hosts", "the library in a process of Mono", 3, tests("hosts"), needs=("rust", "library"), silence=600,

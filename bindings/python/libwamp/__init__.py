@@ -9,6 +9,7 @@
 
 from . import auth
 from .connection import Connection, connect
+from .deciding import Challenge
 from .durable import DurableRegistration, DurableSubscription
 from .errors import (
     AuthenticationError,
@@ -35,6 +36,7 @@ from .subscription import Event, Subscription
 
 __all__ = [
     "AuthenticationError",
+    "Challenge",
     "Closed",
     "Codec",
     "Connection",

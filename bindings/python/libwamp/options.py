@@ -71,9 +71,9 @@ class ConnectionOptions(TypedDict, total=False):
     # The authentication id: the name to log in with. Default: none.
     authmethods: Sequence[str] | None
     # The authentication methods to offer, in this order: "anonymous", "ticket", "wampcra", "scram"
-    # (Crossbar.io), "wamp-scram", "cryptosign", or one that on_challenge answers. The default:
-    # those for which there are credentials. Name the one that your router is configured for:
-    # routers do not try a second one. Default: none.
+    # (Crossbar.io), "wamp-scram", "cryptosign", "tls" (the certificate of `tlsConfiguration`), or
+    # one that on_challenge answers. The default: those for which there are credentials. Name the
+    # one that your router is configured for: routers do not try a second one. Default: none.
     ticket: str | os.PathLike[str] | None
     # Answers a "ticket" challenge. Default: none.
     secret: str | os.PathLike[str] | None

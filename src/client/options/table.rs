@@ -272,8 +272,8 @@ pub const TABLE: &[Spec] = &[
         kind: "list of strings",
         default: "none",
         text: "The authentication methods to offer, in this order: \"anonymous\", \"ticket\", \
-               \"wampcra\", \"scram\" (Crossbar.io), \"wamp-scram\", \"cryptosign\", or one that \
-               on_challenge answers. The default: those for which there are credentials. Name the \
+               \"wampcra\", \"scram\" (Crossbar.io), \"wamp-scram\", \"cryptosign\", \"tls\" (the \
+               certificate of `tlsConfiguration`), or one that on_challenge answers. The default: those for which there are credentials. Name the \
                one that your router is configured for: routers do not try a second one.",
         set: |options, value| {
             let list = value.as_array().ok_or("must be a list of strings")?;

@@ -1,9 +1,12 @@
 //! Somebody who has said HELLO: who it claims to be, and where it comes from.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::codec::{CodecError, Dict};
 
+use super::super::door::Door;
 use super::super::identity::Features;
 use super::failures::Origin;
 
@@ -17,6 +20,8 @@ pub(in crate::router) struct Applicant {
     pub(in crate::router) channel_id: Option<[u8; 32]>,
     /// The certificate that it has shown, in DER.
     pub(in crate::router) certificate: Option<Vec<u8>>,
+    /// The listener by which it has come.
+    pub(in crate::router) door: Option<Arc<Door>>,
     pub(in crate::router) features: Features,
     pub(in crate::router) authid: Option<String>,
     pub(in crate::router) authmethods: Option<Vec<String>>,
@@ -49,6 +54,7 @@ impl Applicant {
             origin,
             channel_id,
             certificate: None,
+            door: None,
             features,
             authid,
             authmethods,

@@ -1,8 +1,8 @@
 //! Methods whose users are not configured: a procedure knows them, as `"authenticator"` names it.
 //!
 //! The procedure is asked for what a user is known by, and the login goes on as with configured
-//! users; a ticket it judges itself. Those whom it does not know are challenged like the user whom
-//! it knew last, and fail in the end.
+//! users; tickets and certificates it judges itself. Those whom it does not know are challenged
+//! like the user whom it knew last, and fail in the end.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -75,5 +75,6 @@ fn plain(method: Method) -> Value {
         Method::Cra => json!({"secret": ""}),
         Method::WampScram | Method::Scram => json!({"password": "password"}),
         Method::Cryptosign => json!({"pubkey": "0".repeat(64)}),
+        Method::Tls => json!({"fingerprint": "0".repeat(64)}),
     }
 }

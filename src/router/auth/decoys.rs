@@ -84,7 +84,7 @@ impl Decoys {
     }
 
     /// A principal that is challenged as the model is, and whose secret nobody has. Public keys
-    /// need no decoys, since only answers of their owners are judged.
+    /// and certificates need no decoys, since only those of their owners are judged.
     pub(super) fn like(&self, model: &Principal, authid: &str) -> Principal {
         let key = match &model.key {
             Key::Ticket(Ticket::Plain(_)) => {
@@ -110,6 +110,7 @@ impl Decoys {
                 Key::Scram(*profile, Box::new(decoy))
             }
             Key::Public(_) => Key::Public(Vec::new()),
+            Key::Certificate(_) => Key::Certificate(Vec::new()),
         };
         Principal { role: model.role.clone(), key }
     }

@@ -39,6 +39,7 @@ use crate::codec::{Dict, Timestamp};
 use crate::protocol::uri;
 
 use super::admission::Admission;
+use super::certificate::{self, Mark};
 use super::identity::{Features, Identity};
 
 pub(super) use applicant::Applicant;
@@ -46,7 +47,7 @@ pub(super) use authenticator::Authenticator;
 pub(super) use entries::SecretValue;
 pub(super) use failures::{Failures, Origin, Turn};
 use principal::Key;
-pub(super) use principal::Method;
+pub(super) use principal::{METHODS, Method};
 pub(super) use review::review;
 pub(super) use store::{Candidate, Store};
 
@@ -57,6 +58,10 @@ pub(super) struct AuthExchange {
     session: u64,
     /// The TLS channel that a login can be bound to.
     channel_id: Option<[u8; 32]>,
+    /// The certificate that it has shown, in DER.
+    certificate: Option<Vec<u8>>,
+    /// The mark by which it is known, where its certificate has proved who it is.
+    mark: Option<Mark>,
     features: Features,
     /// The name under which its failures are counted, from this origin.
     claimed: String,
@@ -150,6 +155,8 @@ impl AuthExchange {
             store: store.clone(),
             session: applicant.session,
             channel_id: applicant.channel_id,
+            certificate: applicant.certificate.clone(),
+            mark: None,
             features: applicant.features,
             claimed: applicant.claimed(),
             origin: applicant.origin,
@@ -210,6 +217,11 @@ impl AuthExchange {
             Ok(()) if self.is_known => {}
             verdict => return Step::failed(&verdict.err().unwrap_or(wrong)),
         }
+        (*self).passed()
+    }
+
+    /// Goes on with the next method, or lets in who has passed all.
+    fn passed(mut self) -> Step {
         match self.factors.pop_front() {
             Some(method) => {
                 self.method = method;
@@ -223,6 +235,7 @@ impl AuthExchange {
                     authmethod: self.authmethod.to_owned(),
                     authextra: Some(self.told).filter(|told| !told.is_empty()).map(Value::Object),
                     features: self.features,
+                    door: None,
                     admission,
                     authprovider: None,
                 }))
@@ -240,7 +253,7 @@ impl AuthExchange {
             all => all.iter().map(|method| method.name()).collect(),
         };
         let (authid, role) = (self.authid.clone(), self.authrole.clone().unwrap_or_default());
-        Admission::Known { authid, methods, role }
+        Admission::Known { authid, methods, role, mark: self.mark.clone() }
     }
 
     fn judge(&mut self, signature: &str, extra: &Map<String, Value>) -> Result<(), AuthError> {
@@ -256,8 +269,25 @@ impl AuthExchange {
         }
     }
 
+    /// Looks at the certificate that it has shown: that needs no answer.
+    fn certified(mut self) -> Step {
+        let marks = self.certificate.as_deref().map(certificate::marks).unwrap_or_default();
+        let authid = Some(self.authid.as_str()).filter(|authid| !authid.is_empty());
+        let store = self.store.clone();
+        let Some((authid, role, mark)) = store.owner_of_certificate(&marks, authid) else {
+            return Step::failed(&AuthError::ClientNotAuthentic("nobody has that certificate"));
+        };
+        self.authid = authid.to_owned();
+        self.authrole.get_or_insert_with(|| role.to_owned());
+        self.mark = Some(mark.clone());
+        self.passed()
+    }
+
     /// Makes the challenge of the present method.
     fn challenge(mut self) -> Step {
+        if self.method == Method::Tls {
+            return self.certified();
+        }
         match self.next_challenge() {
             Ok(Some(challenge)) => {
                 self.challenge = challenge;
@@ -324,7 +354,7 @@ impl AuthExchange {
                     scram_router::Challenger::new(*profile, stored, authid, said, channel_id)?;
                 Challenge::Scram(Box::new(challenger))
             }
-            Key::Public(_) => return Ok(None),
+            Key::Public(_) | Key::Certificate(_) => return Ok(None),
         };
         Ok(Some(challenge))
     }

@@ -9,6 +9,7 @@ use crate::auth::scram::{Kdf, Profile};
 use crate::auth::scram_router::Stored;
 use crate::auth::ticket::{Ticket, TicketHash};
 use crate::auth::{DecoyKey, Secret, Stop, cra, unhex};
+use crate::router::certificate::{self, Mark};
 use crate::router::mistake::{Mistake, object};
 
 use super::entries::{either, key_bytes, needs, number, optional_text, salt_bytes, text};
@@ -27,9 +28,11 @@ pub(super) enum Key {
     Cra(Secret, Option<cra::Salt>),
     Scram(Profile, Box<Stored>),
     Public(Vec<[u8; 32]>),
+    /// The marks of its certificates.
+    Certificate(Vec<Mark>),
 }
 
-/// A method with a challenge.
+/// A method by which a client proves who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(in crate::router) enum Method {
     Ticket,
@@ -39,10 +42,18 @@ pub(in crate::router) enum Method {
     /// As Crossbar.io has it.
     Scram,
     Cryptosign,
+    /// The certificate that it has shown: there is no challenge.
+    Tls,
 }
 
-pub(super) const METHODS: [Method; 5] =
-    [Method::Ticket, Method::Cra, Method::WampScram, Method::Scram, Method::Cryptosign];
+pub(in crate::router) const METHODS: [Method; 6] = [
+    Method::Ticket,
+    Method::Cra,
+    Method::WampScram,
+    Method::Scram,
+    Method::Cryptosign,
+    Method::Tls,
+];
 
 /// The role of those for whom the configuration names none.
 const USER: &str = "user";
@@ -55,10 +66,11 @@ impl Method {
             Method::WampScram => "wamp-scram",
             Method::Scram => "scram",
             Method::Cryptosign => "cryptosign",
+            Method::Tls => "tls",
         }
     }
 
-    pub(super) fn parse(name: &str) -> Option<Method> {
+    pub(in crate::router) fn parse(name: &str) -> Option<Method> {
         METHODS.into_iter().find(|method| method.name() == name)
     }
 }
@@ -90,6 +102,7 @@ impl Principal {
                 "memory",
             ],
             Method::Cryptosign => &["pubkey", "authorized_keys", "role"],
+            Method::Tls => &["fingerprint", "common_name", "subject_alt_name", "role"],
         };
         let entries = object(value, known, "must be an object")?;
         let key = match method {
@@ -98,6 +111,7 @@ impl Principal {
             Method::WampScram => scram_key(Profile::Wamp, authid, entries, decoys)?,
             Method::Scram => scram_key(Profile::Crossbar, authid, entries, decoys)?,
             Method::Cryptosign => Key::Public(public_keys(entries)?),
+            Method::Tls => Key::Certificate(certificate::parse(entries)?),
         };
         let role = optional_text(entries, "role")?.unwrap_or(USER).to_owned();
         Ok(Principal { role, key })
@@ -108,12 +122,23 @@ impl Principal {
         matches!(&self.key, Key::Public(keys) if keys.contains(key))
     }
 
+    /// The mark by which it is known, of those that a certificate has.
+    pub(super) fn mark_of<'m>(&self, certificate: &'m [Mark]) -> Option<&'m Mark> {
+        match &self.key {
+            Key::Certificate(marks) => certificate.iter().find(|mark| marks.contains(mark)),
+            _ => None,
+        }
+    }
+
     /// The parts that clients see and that users have in common, as a text.
     pub(super) fn shape(&self) -> String {
         let role = &self.role;
         match &self.key {
             Key::Ticket(Ticket::Hashed(ticket)) => format!("{role} {:?}", ticket.kdf),
-            Key::Ticket(Ticket::Plain(_)) | Key::Public(_) | Key::Cra(_, None) => role.clone(),
+            Key::Ticket(Ticket::Plain(_))
+            | Key::Public(_)
+            | Key::Certificate(_)
+            | Key::Cra(_, None) => role.clone(),
             Key::Cra(_, Some(cra::Salt { salt, iterations, keylen })) => {
                 format!("{role} {} {iterations} {keylen}", salt.len())
             }

@@ -18,7 +18,10 @@ pub(in crate::router) fn review(
         (Some(store), Admission::Anonymous { role }) if store.has_strangers() => {
             return is_same(role, store.anonymous_role());
         }
-        (Some(store), Admission::Known { authid, methods, role }) => {
+        (Some(store), Admission::Known { authid, methods, role, mark }) => {
+            if mark.as_ref().is_some_and(|mark| !store.knows_mark(authid, mark)) {
+                return Err(Withdrawal::Removed);
+            }
             let mut now = methods.iter().map(|name| store.role_of(Method::parse(name)?, authid));
             return match now.next().flatten() {
                 Some(first) if now.all(|other| other.is_some()) => is_same(role, first),
@@ -59,7 +62,7 @@ mod tests {
         let anonymous = |role: &str| Admission::Anonymous { role: role.to_owned() };
         let known = |authid: &str, role: &str, methods: &[&'static str]| {
             let (authid, role) = (authid.to_owned(), role.to_owned());
-            Admission::Known { authid, methods: methods.to_vec(), role }
+            Admission::Known { authid, methods: methods.to_vec(), role, mark: None }
         };
         for (admission, without, by_users, by_asked) in [
             (Admission::Unconditional, Ok(()), Ok(()), Ok(())),

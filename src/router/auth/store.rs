@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::auth::{DecoyKey, PrivateKey, unhex};
+use crate::router::certificate::Mark;
 use crate::router::mistake::{Mistake, nearest, object};
 
 use super::applicant::Applicant;
@@ -25,6 +26,8 @@ pub(in crate::router) struct Store {
     authenticators: Vec<Arc<Authenticator>>,
     /// The authid that each public key belongs to: the first one that has it.
     owners: HashMap<[u8; 32], String>,
+    /// The authid that each mark of certificates belongs to, in the same way.
+    certificates: HashMap<Mark, String>,
     anonymous: Option<String>,
     router_key: Option<PrivateKey>,
     /// The methods that everybody has to pass, one after the other.
@@ -45,6 +48,7 @@ struct Draft {
     decoy_key: DecoyKey,
     users: Users,
     owners: HashMap<[u8; 32], String>,
+    certificates: HashMap<Mark, String>,
     anonymous: Option<String>,
     router_key: Option<PrivateKey>,
     factors: Vec<Method>,
@@ -123,10 +127,18 @@ impl Draft {
         for (authid, entries) in entries {
             let principal = Principal::parse(method, authid, entries, &self.decoy_key)
                 .map_err(|mistake| mistake.within(authid))?;
-            if let Key::Public(keys) = &principal.key {
-                for key in keys {
-                    self.owners.entry(*key).or_insert_with(|| authid.clone());
+            match &principal.key {
+                Key::Public(keys) => {
+                    for key in keys {
+                        self.owners.entry(*key).or_insert_with(|| authid.clone());
+                    }
                 }
+                Key::Certificate(marks) => {
+                    for mark in marks {
+                        self.certificates.entry(mark.clone()).or_insert_with(|| authid.clone());
+                    }
+                }
+                _ => {}
             }
             users.insert(authid.clone(), Arc::new(principal));
         }
@@ -150,6 +162,7 @@ impl Store {
             decoy_key: decoy_key(entries.get("decoy_key"), former)?,
             users: HashMap::new(),
             owners: HashMap::new(),
+            certificates: HashMap::new(),
             anonymous: None,
             router_key: None,
             factors: Vec::new(),
@@ -159,8 +172,8 @@ impl Store {
         for (key, value) in entries {
             draft.set(key, value).map_err(|mistake| mistake.within(key))?;
         }
-        let Draft { decoy_key, users, owners, anonymous, router_key, factors, .. } = draft;
-        let (delays, authenticators) = (draft.delays, draft.authenticators);
+        let Draft { decoy_key, users, owners, certificates, delays, authenticators, .. } = draft;
+        let (anonymous, router_key, factors) = (draft.anonymous, draft.router_key, draft.factors);
         if let Some(method) = factors.iter().find(|method| !users.contains_key(*method)) {
             return Err(Mistake::of("factors", format!("{} is not configured", method.name())));
         }
@@ -180,6 +193,7 @@ impl Store {
             decoys,
             authenticators,
             owners,
+            certificates,
             anonymous,
             router_key,
             factors,
@@ -261,7 +275,8 @@ impl Store {
         self.authenticators.iter().find(|authenticator| authenticator.method == method)
     }
 
-    fn has(&self, method: Method) -> bool {
+    /// True if somebody may have the method.
+    pub(in crate::router) fn has(&self, method: Method) -> bool {
         self.users.contains_key(&method) || self.authenticator_of(Some(method)).is_some()
     }
 
@@ -273,7 +288,7 @@ impl Store {
         }
         if authid.is_empty() {
             // Only a key is enough of a name.
-            return method == Method::Cryptosign;
+            return matches!(method, Method::Cryptosign | Method::Tls);
         }
         let model = self.decoys.model(authid);
         let is_known = self.users.values().any(|users| users.contains_key(authid));
@@ -332,8 +347,27 @@ impl Store {
         }
     }
 
+    /// The authid and role of the owner of a certificate with these marks, and the mark that
+    /// counts: the authid that the client names, or else that of the most telling mark.
+    pub(super) fn owner_of_certificate<'m>(
+        &self,
+        marks: &'m [Mark],
+        authid: Option<&str>,
+    ) -> Option<(&str, &str, &'m Mark)> {
+        let owner = || marks.iter().find_map(|mark| self.certificates.get(mark));
+        let authid = authid.or_else(|| owner().map(String::as_str))?;
+        let (authid, principal) = self.users.get(&Method::Tls)?.get_key_value(authid)?;
+        principal.mark_of(marks).map(|mark| (authid.as_str(), principal.role.as_str(), mark))
+    }
+
+    /// True if a user is still known by this mark.
+    pub(super) fn knows_mark(&self, authid: &str, mark: &Mark) -> bool {
+        let user = self.users.get(&Method::Tls).and_then(|users| users.get(authid));
+        user.is_some_and(|user| user.mark_of(std::slice::from_ref(mark)).is_some())
+    }
+
     /// Without any other method there is nobody whom an anonymous client could be mistaken for.
-    fn admits_anonymous(&self) -> bool {
+    pub(in crate::router) fn admits_anonymous(&self) -> bool {
         self.anonymous.is_some()
             || self.authenticator_of(None).is_some()
             || self.users.is_empty() && self.authenticators.is_empty()

@@ -1,8 +1,9 @@
 //! The options of a router, in one table that parses, checks and documents them.
 //!
-//! * `table`: all of them. `values`: what they are made of.
+//! * `table`: all of them. `values`: what they are made of. `listeners`: those of single listeners.
 //! * `reloads`: from when on they hold if they change.
 
+mod listeners;
 #[cfg(test)]
 mod reloads;
 mod table;
@@ -30,6 +31,7 @@ use super::mistake::{Mistake, unknown};
 use super::networks::Networks;
 use super::origin::AllowedOrigins;
 use super::roles::Roles;
+pub(super) use listeners::{ListenerSettings, endpoint};
 use table::TABLE;
 
 /// The settings of a router.
@@ -82,8 +84,10 @@ pub(super) struct Config {
     pub(super) max_questions: usize,
     /// The users known; `None` lets everybody in.
     pub(super) auth: Option<Arc<Store>>,
-    /// The users of before, while the configuration is read.
-    pub(super) former_auth: Option<Arc<Store>>,
+    /// The settings of single listeners.
+    pub(super) listeners: Vec<Arc<ListenerSettings>>,
+    /// The configuration of before, while this one is read.
+    pub(super) former: Option<Arc<Config>>,
     /// The rights of the roles; `None` allows everything.
     pub(super) roles: Option<Arc<Roles>>,
 }
@@ -114,7 +118,8 @@ impl Default for Config {
             question_timeout: Duration::from_secs(10),
             max_questions: 1000,
             auth: None,
-            former_auth: None,
+            listeners: Vec::new(),
+            former: None,
             roles: None,
         }
     }
@@ -128,10 +133,10 @@ impl Config {
 
     /// Reads the configuration that is to come after this one.
     pub(super) fn parse_next(&self, json: Option<&str>) -> Result<Config, RouterError> {
-        let next = Config { former_auth: self.auth.clone(), ..Config::default() };
+        let next = Config { former: Some(Arc::new(self.clone())), ..Config::default() };
         let next = next.read(json)?;
         let limits = next.limits.counting_as(&self.limits);
-        Ok(Config { limits, former_auth: None, ..next })
+        Ok(Config { limits, former: None, ..next })
     }
 
     fn read(self, json: Option<&str>) -> Result<Config, RouterError> {
@@ -142,9 +147,11 @@ impl Config {
         let entries: Map<String, Value> = serde_json::from_str(json)
             .map_err(|error| RouterError::Config(format!("not a JSON object: {error}")))?;
         let entries = SecretValue(Value::Object(entries));
+        let wrong = |mistake: Mistake| RouterError::Config(mistake.to_string());
         for (name, value) in entries.0.as_object().into_iter().flatten() {
-            config.set(name, value).map_err(|mistake| RouterError::Config(mistake.to_string()))?;
+            config.set(name, value).map_err(wrong)?;
         }
+        listeners::check(&config).map_err(wrong)?;
         Ok(config)
     }
 

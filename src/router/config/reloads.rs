@@ -8,6 +8,7 @@ pub(super) const RELOADS: &[(&str, &[&str])] = &[
             "auth",
             "disclose",
             "event_history",
+            "listeners",
             "log_format",
             "max_connections",
             "max_connections_per_address",

@@ -12,8 +12,8 @@ use crate::router::origin::AllowedOrigins;
 use crate::router::roles::Roles;
 use crate::transport::DeflateOptions;
 
-use super::Config;
 use super::values::{count, disclose, dispatch, flag, networks, realms, seconds, size, tls};
+use super::{Config, listeners};
 
 /// One option: how it is written, what it means, and how it is taken.
 pub(super) struct Spec {
@@ -187,7 +187,8 @@ pub(super) const TABLE: &[Spec] = &[
         default: "none",
         text: "For `wss://`, `rss://` and `https://`: `cert` and `key`, and `client_ca`, which has \
                to have signed the certificates that clients must have then; each is a PEM text or \
-               the path of a PEM file.",
+               the path of a PEM file. With `client_cert`: `optional` clients may do without one, \
+               and only those who show one are known by it.",
         set: |config, value| tls(value).map(|acceptor| config.tls = Some(acceptor)),
     },
     Spec {
@@ -348,7 +349,8 @@ pub(super) const TABLE: &[Spec] = &[
         default: "everybody may join",
         text: "The users, and how they prove who they are: see [Logins](#logins).",
         set: |config, value| {
-            config.auth = Some(Arc::new(Store::parse(value, config.former_auth.as_deref())?));
+            let former = config.former.as_ref().and_then(|former| former.auth.as_deref());
+            config.auth = Some(Arc::new(Store::parse(value, former)?));
             Ok(())
         },
     },
@@ -359,6 +361,17 @@ pub(super) const TABLE: &[Spec] = &[
         text: "What each role may do: see [Roles](#roles).",
         set: |config, value| {
             config.roles = Some(Arc::new(Roles::parse(value)?));
+            Ok(())
+        },
+    },
+    Spec {
+        name: "listeners",
+        kind: "list of objects",
+        default: "[]",
+        text: "Settings of single listeners, and what `wamp_router_listen()` without a URL opens: \
+               see [Listeners](#listeners).",
+        set: |config, value| {
+            config.listeners = listeners::parse(value, config.former.as_deref())?;
             Ok(())
         },
     },

@@ -35,7 +35,8 @@ fn every_key_is_read() {
     limits.max_realms.set(9);
     limits.max_options_size.set(100);
     let expected = Config {
-        former_auth: None,
+        listeners: Vec::new(),
+        former: None,
         realms: Some(vec!["realm1".to_owned()]),
         hello_timeout: Duration::from_millis(500),
         max_message_size: 2048,
@@ -163,6 +164,65 @@ fn an_error_tells_what_to_change() {
         ),
         (r#"{"roles": {"a": [{"urn": "a"}]}}"#, r#""roles"."a"[0]."urn": unknown; did you"#),
         (r#"{"roles": {"a": [{"uri": "a"}]}}"#, r#""roles"."a"[0]: "allow" is missing"#),
+        (r#"{"listeners": {}}"#, r#""listeners": must be a list of"#),
+        (r#"{"listeners": [{}]}"#, r#""listeners"[0]: "url" is missing"#),
+        (
+            r#"{"listeners": [{"url": "ws://a:b"}]}"#,
+            r#""listeners"[0]."url": "ws://a:b" has the port"#,
+        ),
+        (r#"{"listeners": [{"url": "ws://a/?b"}]}"#, r#""url": "ws://a/?b": leave out"#),
+        (
+            r#"{"listeners": [{"url": "ws://a", "role": []}]}"#,
+            r#""listeners"[0]."role": unknown; did you mean "roles"?"#,
+        ),
+        (
+            r#"{"listeners": [{"url": "ws://a"}, {"url": "ws://A:80/"}]}"#,
+            r#""listeners"[1]."url": "ws://A:80/" is listed twice"#,
+        ),
+        (
+            r#"{"listeners": [{"url": "ws://a", "roles": []}]}"#,
+            r#""listeners"[0]."roles": must be a list of roles, of which"#,
+        ),
+        (
+            r#"{"listeners": [{"url": "ws://a", "roles": ["gest"]}], "roles": {"guest": []}}"#,
+            r#""listeners"[0]."roles"[0]: there is no role "gest"; did you mean "guest"?"#,
+        ),
+        (
+            r#"{"listeners": [{"url": "ws://a", "realms": ["relm1"]}], "realms": ["realm1"]}"#,
+            r#""realms"[0]: there is no realm "relm1"; did you mean "realm1"?"#,
+        ),
+        (
+            r#"{"listeners": [{"url": "ws://a", "methods": ["tiket"]}]}"#,
+            r#""methods"[0]: "tiket" is no such method; did you mean "ticket"?"#,
+        ),
+        (
+            r#"{"listeners": [{"url": "ws://a", "methods": ["ticket"], "auth": {"anonymous": {}}}]}"#,
+            r#""listeners"[0]."methods"[0]: ticket is not configured in "auth""#,
+        ),
+        (
+            r#"{"listeners": [{"url": "ws://a", "auth": {"tickt": {}}}]}"#,
+            r#""listeners"[0]."auth"."tickt": unknown; did you mean "ticket"?"#,
+        ),
+        (
+            r#"{"listeners": [{"url": "wss://a"}]}"#,
+            r#""listeners"[0]: "tls" is missing, which is needed to listen on wss://a"#,
+        ),
+        (
+            r#"{"listeners": [{"url": "ws://a", "auth": {"tls": {"a": {"common_name": "a"}}}}]}"#,
+            r#""listeners"[0]."auth"."tls": needs "client_ca" in "tls""#,
+        ),
+        (
+            r#"{"auth": {"tls": {"a": {"common_name": "a"}}}}"#,
+            r#""auth"."tls": needs "client_ca" in "tls""#,
+        ),
+        (
+            r#"{"auth": {"tls": {"a": {"fingerprnt": "a"}}}}"#,
+            r#""auth"."tls"."a"."fingerprnt": unknown; did you mean "fingerprint"?"#,
+        ),
+        (
+            r#"{"tls": {"cert": "a", "key": "b", "client_cert": "optional"}}"#,
+            r#""tls"."client_cert": is only for those with "client_ca""#,
+        ),
     ] {
         let error = Config::parse(Some(json)).unwrap_err().to_string();
         assert!(error.contains(told), "{json}: {error}");

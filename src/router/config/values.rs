@@ -8,7 +8,7 @@ use crate::protocol::uri::{self, Match};
 use crate::router::host::Dispatch;
 use crate::router::mistake::{Mistake, object};
 use crate::router::networks::Networks;
-use crate::transport::tls::Acceptor;
+use crate::transport::tls::{Acceptor, ClientCa};
 
 pub(super) fn flag(value: &Value) -> Result<bool, Mistake> {
     value.as_bool().ok_or_else(|| "must be true or false".into())
@@ -56,6 +56,16 @@ pub(super) fn realms(value: &Value) -> Result<Vec<String>, Mistake> {
     names.iter().enumerate().map(read).collect()
 }
 
+/// A list of strings that is not empty.
+pub(super) fn texts(value: &Value, wanted: &str) -> Result<Vec<String>, Mistake> {
+    let list = value.as_array().filter(|list| !list.is_empty()).ok_or(wanted)?;
+    let read = |(index, text): (usize, &Value)| {
+        let text = text.as_str().ok_or_else(|| Mistake::from("must be a string").at(index))?;
+        Ok(text.to_owned())
+    };
+    list.iter().enumerate().map(read).collect()
+}
+
 pub(super) fn networks(value: &Value) -> Result<Networks, Mistake> {
     let wanted = "must be an address, or a network such as \"10.0.0.0/8\"";
     let list = value.as_array().ok_or("must be a list of addresses and networks")?;
@@ -84,7 +94,7 @@ pub(super) fn dispatch(value: &Value) -> Result<Dispatch, Mistake> {
 }
 
 pub(super) fn tls(value: &Value) -> Result<Acceptor, Mistake> {
-    let known = ["cert", "key", "client_ca"];
+    let known = ["cert", "key", "client_ca", "client_cert"];
     let entries = object(value, &known, "must be an object with \"cert\" and \"key\"")?;
     let pem = |key: &str| match entries.get(key) {
         None => Ok(None),
@@ -96,5 +106,14 @@ pub(super) fn tls(value: &Value) -> Result<Acceptor, Mistake> {
     let [cert, key, client_ca] = [pem("cert")?, pem("key")?, pem("client_ca")?];
     let cert = cert.ok_or("\"cert\" is missing")?;
     let key = key.ok_or("\"key\" is missing")?;
+    let is_optional = match entries.get("client_cert").map(|value| value.as_str()) {
+        None | Some(Some("required")) => false,
+        Some(Some("optional")) => true,
+        Some(_) => return Err(Mistake::of("client_cert", "must be \"required\" or \"optional\"")),
+    };
+    if client_ca.is_none() && entries.contains_key("client_cert") {
+        return Err(Mistake::of("client_cert", "is only for those with \"client_ca\""));
+    }
+    let client_ca = client_ca.map(|pem| ClientCa { pem, is_optional });
     Acceptor::new(cert, key, client_ca).map_err(Mistake::told)
 }

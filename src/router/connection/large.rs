@@ -74,7 +74,7 @@ impl Connection<'_> {
     }
 }
 
-/// What `read` makes, on a thread that may be kept.
+/// Runs `read` on a thread that may be kept.
 async fn one_at_a_time(
     readers: Arc<Semaphore>,
     read: impl FnOnce() -> Returned + Send + 'static,

@@ -47,7 +47,11 @@ impl Connection<'_> {
             true => self.line(Level::Warn, "aborted").text("authid", &*self.peer.identity().authid),
             false => self.line(Level::Warn, "not let in").text("claimed", &*self.claimed),
         };
-        self.shared.journal.write(line.text("reason", reason).text("message", why));
+        let line = line.text("reason", reason).text("message", why);
+        self.shared.journal.write(match &self.cause {
+            Some(cause) => line.text("cause", &**cause),
+            None => line,
+        });
     }
 
     /// The lines that were noted while a lock was held.

@@ -49,6 +49,7 @@ use crate::transport::{Transport, TransportError};
 
 use super::Shared;
 use super::auth::Applicant;
+use super::door::Door;
 use super::frames::message;
 use super::gate::Pass;
 use super::host::QuestionKind;
@@ -71,10 +72,14 @@ pub(super) struct Connection<'a> {
     shared: &'a Shared,
     peer: &'a Arc<Peer>,
     pass: &'a Pass,
+    /// The listener by which it came.
+    door: Arc<Door>,
     transport: Box<dyn Transport>,
     phase: Phase,
     /// The name under which it wants to be let in.
     claimed: String,
+    /// The true cause of its ABORT, where it is not told.
+    cause: Option<String>,
     /// Until when the present phase may last.
     deadline: Option<Pin<Box<Sleep>>>,
     /// Sleeps until the next call of the session has to be answered.
@@ -130,6 +135,7 @@ impl<'a> Connection<'a> {
         shared: &'a Shared,
         peer: &'a Arc<Peer>,
         pass: &'a Pass,
+        door: Arc<Door>,
         transport: Box<dyn Transport>,
         hello_due: Instant,
     ) -> Self {
@@ -143,9 +149,11 @@ impl<'a> Connection<'a> {
             shared,
             peer,
             pass,
+            door,
             transport,
             phase: Phase::Opening,
             claimed: String::new(),
+            cause: None,
             deadline: Some(Box::pin(sleep_until(hello_due))),
             call_timer: None,
             frames: Vec::new(),
@@ -301,7 +309,8 @@ impl<'a> Connection<'a> {
         match Applicant::read(hello.details, id, channel_id, self.pass.origin()) {
             Ok(applicant) => {
                 let certificate = self.transport.peer_certificate().map(<[u8]>::to_vec);
-                let applicant = Applicant { certificate, ..applicant };
+                let door = Some(self.door.clone());
+                let applicant = Applicant { certificate, door, ..applicant };
                 self.claimed = applicant.claimed();
                 let realm = hello.realm.into_owned();
                 self.follow(Login::begin(&self.shared.reception, realm, applicant));
@@ -345,6 +354,10 @@ impl<'a> Connection<'a> {
                 }
             }
             Next::Denied(reason, why) => self.abort(&reason, &why),
+            Next::Concealed { reason, why, cause } => {
+                self.cause = Some(cause);
+                self.abort(&reason, &why);
+            }
         }
     }
 

@@ -4,10 +4,13 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use crate::protocol::uri;
 use crate::transport::{Incoming, TransportError};
 
 use super::super::frames::route_chunk;
+use super::super::rulings::Inquiry;
 use super::super::throttle::HEAVY;
 use super::super::turn;
 use super::large::LARGE;
@@ -113,7 +116,6 @@ impl Connection<'_> {
         let mut frames = std::mem::take(&mut self.frames);
         let new = frames.len() - std::mem::take(&mut self.counted);
         self.shared.received.fetch_add(new as u64, Ordering::Relaxed);
-        let encoding = self.peer.encoding();
         let (mut at, mut is_over, mut inquiry) = (0, false, None);
         // A turn for each chunk may be too much for the turn of a task.
         let began = (frames.len() > CHUNK).then(Instant::now);
@@ -129,24 +131,14 @@ impl Connection<'_> {
                 }
                 Phase::Joined(_) if frames[at].len() > LARGE => {
                     self.send_away(frames[at].clone());
-                    at += 1;
-                    break;
+                    1
                 }
-                Phase::Joined(session) => {
+                Phase::Joined(_) => {
                     let some = frames[at..].iter().take(CHUNK);
                     let small = some.take_while(|frame| frame.len() <= LARGE).count();
-                    let chunk = &frames[at..at + small];
-                    match route_chunk(session, chunk, encoding, &mut self.wakes) {
-                        Ok(done) => {
-                            is_over = done < chunk.len() || session.has_rest();
-                            inquiry = session.take_inquiry();
-                            done
-                        }
-                        Err(end) => {
-                            self.end_session(end);
-                            chunk.len()
-                        }
-                    }
+                    let done = self.route_chunk(&frames[at..at + small], &mut inquiry);
+                    is_over = done < small || self.has_rest();
+                    done
                 }
                 Phase::Leaving => {
                     self.await_goodbye(&frames[at]);
@@ -166,5 +158,27 @@ impl Connection<'_> {
             return true;
         }
         !is_over
+    }
+
+    /// Has messages of a session carried out; tells how many are done with.
+    fn route_chunk(&mut self, chunk: &[Bytes], inquiry: &mut Option<Inquiry>) -> usize {
+        let Phase::Joined(session) = &mut self.phase else {
+            return 0;
+        };
+        match route_chunk(session, chunk, self.peer.encoding(), &mut self.wakes) {
+            Ok(done) => {
+                *inquiry = session.take_inquiry();
+                done
+            }
+            Err(end) => {
+                self.end_session(end);
+                chunk.len()
+            }
+        }
+    }
+
+    /// True if something is left of the last message that was carried out.
+    fn has_rest(&self) -> bool {
+        matches!(&self.phase, Phase::Joined(session) if session.has_rest())
     }
 }

@@ -46,6 +46,13 @@ struct Question<'a> {
     kwargs: Map<String, Value>,
 }
 
+/// The arguments of a question, which take a while to be read if they are long.
+#[derive(Debug)]
+pub(super) struct Arguments {
+    args: Vec<Value>,
+    kwargs: Map<String, Value>,
+}
+
 /// The one argument of a RESULT, or all of them in an encoded list.
 enum Answer {
     One(Value),
@@ -69,7 +76,10 @@ impl State {
         turn: &mut Turn,
     ) -> Result<(), Fault> {
         turn.spend(READ);
-        let question = Question::read(from, self.permissions(from), message)?;
+        let prepared = self.meta_arguments.take();
+        let Arguments { args, kwargs } = prepared.unwrap_or_else(|| Arguments::read(message))?;
+        let permissions = self.permissions(from).clone();
+        let question = Question { from, permissions, args, kwargs };
         let answer = match message.procedure.split('.').nth(1) {
             Some("session") => self.session_meta(&message.procedure, &question)?,
             Some("registration") => self.registration_meta(&message.procedure, &question, wakes)?,
@@ -98,12 +108,9 @@ impl State {
     }
 }
 
-impl<'a> Question<'a> {
-    fn read(
-        from: &'a Arc<Peer>,
-        permissions: &Permissions,
-        message: &Call<'_>,
-    ) -> Result<Question<'a>, Fault> {
+impl Arguments {
+    /// Reads those of a CALL for one of the router's own procedures.
+    pub(super) fn read(message: &Call<'_>) -> Result<Arguments, Fault> {
         let PayloadRef { args, kwargs, encoding } = message.payload;
         let read = |part: Option<&[u8]>, levels: usize| {
             part.map(|part| json(part, encoding, levels)).transpose()
@@ -118,9 +125,11 @@ impl<'a> Question<'a> {
             Some(Value::Object(kwargs)) => kwargs,
             _ => Map::new(),
         };
-        Ok(Question { from, permissions: permissions.clone(), args, kwargs })
+        Ok(Arguments { args, kwargs })
     }
+}
 
+impl Question<'_> {
     /// The argument at `index`, which must be there.
     fn arg<'q, T>(
         &'q self,

@@ -94,6 +94,12 @@ impl Gated {
 }
 
 impl State {
+    /// The way of a client's requests under the present rights, where they are asked about.
+    pub(super) fn gate(&self, peer: &Peer, asks_program: bool) -> Option<Box<Gated>> {
+        let authorizer = self.settings.authorizer(&peer.identity().authrole);
+        Gated::new(authorizer, asks_program)
+    }
+
     /// True if a CALL can only be a further part of one, whose first part was asked about.
     fn continues_call(&self, peer: &Peer, requests: &Requests, request: u64) -> bool {
         requests.ids.has_used(request)

@@ -30,7 +30,6 @@ use crate::os::lock;
 use crate::protocol::message::{Call, Message, Welcome, code};
 use crate::protocol::uri;
 
-use super::auth;
 use super::broker::Broker;
 use super::config::Config;
 use super::deadlines::Deadlines;
@@ -38,7 +37,7 @@ use super::dealer::Dealer;
 use super::event_store::EventStore;
 use super::identity::Identity;
 use super::limits::Limits;
-use super::meta::session_details;
+use super::meta::{Arguments, session_details};
 use super::meta_event::MetaEvent;
 use super::peer::{Peer, WakeList};
 use super::refused::note_refusal;
@@ -46,6 +45,7 @@ use super::request::{Fault, Refusal, check_length, check_memory, is_reserved};
 use super::request_ids::RequestIds;
 use super::role_rights::RoleNumbers;
 use super::roles::Action;
+use super::terms;
 use super::testament::Testaments;
 use super::turn::Turn;
 use super::welcome::welcome_details;
@@ -87,6 +87,8 @@ pub(super) struct State {
     pub(super) settings: Arc<Settings>,
     /// The work that did not fit into the present turn, beside the broker's.
     pub(super) rest: VecDeque<Rest>,
+    /// The arguments of a call for the router itself, where they have been read before.
+    pub(super) meta_arguments: Option<Result<Arguments, Fault>>,
 }
 
 /// A session as its realm sees it.
@@ -172,7 +174,7 @@ impl Realms {
     ) -> Result<RealmSession, Refusal> {
         let mut directory = lock(&self.directory);
         // It may have changed while the client has proved who it is.
-        auth::review(directory.config.auth.as_ref(), &identity.admission).map_err(|_| changed())?;
+        terms::review(&directory.config, name, &identity).map_err(|_| changed())?;
         let realm = directory.find_or_make(name)?;
         let Directory { config, settings, numbers, .. } = &*directory;
         peer.has_role(numbers.number(&identity.authrole));
@@ -272,6 +274,7 @@ impl Realm {
             limits: limits.clone(),
             settings: settings.clone(),
             rest: VecDeque::new(),
+            meta_arguments: None,
         };
         Realm { state: FairLock::new(state) }
     }

@@ -1,11 +1,15 @@
 //! Messages whose options are larger than they may be: a list of everybody who is to get an event,
 //! for example. Options are read under the realm's lock.
 
+use std::sync::{Arc, MutexGuard};
+
 use crate::codec::{Dict, DictWriter, WrittenDict};
 use crate::protocol::message::Message;
 
+use super::super::peer::{Peer, WakeList};
 use super::super::request::Refusal;
-use super::{LeaveReason, State};
+use super::super::rulings::with_options;
+use super::{LeaveReason, Realm, Requests, State};
 
 impl State {
     /// The refusal of a request whose options are too large; other messages end the session.
@@ -44,8 +48,25 @@ fn options_of<'a>(message: &Message<'a>) -> Dict<'a> {
     }
 }
 
+/// Refuses a request whose options are too large, and takes the lock for that: even to look through
+/// them takes long.
+pub(super) fn refuse_oversized<'r>(
+    realm: &'r Realm,
+    peer: &Arc<Peer>,
+    requests: &mut Requests,
+    message: &Message<'_>,
+    refusal: Refusal,
+    wakes: &mut WakeList,
+) -> Result<MutexGuard<'r, State>, LeaveReason> {
+    with_options(message, flags_of, |message| {
+        let mut state = realm.state.lock();
+        let refused = state.refuse(peer, requests, message, refusal, wakes);
+        refused.map(|()| state)
+    })
+}
+
 /// Of options that are too large those by which it is known how a refusal is told.
-pub(super) fn flags_of(options: Dict<'_>) -> WrittenDict {
+fn flags_of(options: Dict<'_>) -> WrittenDict {
     let mut flags = DictWriter::default();
     for (key, value) in options.entries() {
         if matches!(key, b"acknowledge" | b"progress") && matches!(value, b"true" | b"false") {

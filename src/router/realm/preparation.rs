@@ -4,20 +4,29 @@ use std::sync::MutexGuard;
 
 use bytes::Bytes;
 
-use crate::protocol::message::Message;
+use crate::protocol::message::{Call, Message};
 
 use super::super::dealer::Prepared;
+use super::super::meta::Arguments;
 use super::super::peer::Peer;
+use super::super::request::is_reserved;
+use super::super::roles::Action;
 use super::super::variants::{SLOW, Variants};
 use super::{Realm, State};
 
-/// Prepares a message: the payload is brought into other encodings, and the callee is looked for.
+/// Prepares a message: the payload is brought into other encodings, and the callee is looked for;
+/// or, for the router itself, the arguments are read.
 pub(super) fn prepare<'s>(
     realm: &'s Realm,
     peer: &Peer,
     message: &Message<'_>,
     mut state: MutexGuard<'s, State>,
 ) -> MutexGuard<'s, State> {
+    if let Message::Call(call) = message
+        && is_reserved(&call.procedure)
+    {
+        return read_arguments(realm, peer, call, state);
+    }
     let (payload, encodings) = state.dealer.receivers(peer, message);
     let to_make = Variants::to_make(payload, encodings);
     let mut variants = Variants::default();
@@ -37,6 +46,22 @@ pub(super) fn prepare<'s>(
     state
 }
 
+/// Reads the arguments of a call for the router itself, if it is allowed.
+fn read_arguments<'s>(
+    realm: &'s Realm,
+    peer: &Peer,
+    call: &Call<'_>,
+    mut state: MutexGuard<'s, State>,
+) -> MutexGuard<'s, State> {
+    if state.permissions(peer).check(Action::Call, &call.procedure).is_ok() {
+        drop(state);
+        let arguments = Arguments::read(call);
+        state = realm.state.lock();
+        state.meta_arguments = Some(arguments);
+    }
+    state
+}
+
 impl State {
     /// True for messages that may take long if nothing is done beforehand.
     #[inline]
@@ -46,5 +71,11 @@ impl State {
             Message::Yield(_) | Message::Error(_) => frame.len() > SLOW,
             _ => false,
         }
+    }
+
+    /// Lets go of what was prepared for a message.
+    pub(super) fn forget_prepared(&mut self) {
+        self.dealer.prepared = Prepared::default();
+        self.meta_arguments = None;
     }
 }

@@ -14,11 +14,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::super::admission::Withdrawal;
-use super::super::auth;
 use super::super::config::Config;
 use super::super::peer::{Peer, WakeList};
 use super::super::role_rights::RoleNumbers;
 use super::super::roles::Action;
+use super::super::terms;
 use super::super::turn::{ACT, LOOK, Turn};
 use super::settings::Settings;
 use super::{Directory, Realm, Realms, State};
@@ -32,6 +32,8 @@ const PATTERN: usize = 100;
 /// The sessions of a realm, as far as they are judged.
 struct Review<'c> {
     config: &'c Config,
+    /// The name of the realm.
+    realm: &'c str,
     /// The realm is none any more.
     is_removed: bool,
     /// The first session that has not been looked at.
@@ -57,24 +59,24 @@ impl Realms {
             (directory.numbers.clone(), directory.all())
         };
         // Until all have their numbers, none is used that is new.
-        present.iter().for_each(|realm| realm.number(&numbers));
+        present.iter().for_each(|(_, realm)| realm.number(&numbers));
         let (settings, removed, present) = {
             let mut directory = lock(&self.directory);
             let removed = directory.replace(config);
             (directory.settings.clone(), removed, directory.all())
         };
-        present.iter().for_each(|realm| realm.review(config, &settings, false));
-        removed.iter().for_each(|realm| realm.review(config, &settings, true));
+        present.iter().for_each(|(name, realm)| realm.review(name, config, &settings, false));
+        removed.iter().for_each(|(name, realm)| realm.review(name, config, &settings, true));
     }
 }
 
 impl Directory {
-    fn all(&self) -> Vec<Arc<Realm>> {
-        self.by_name.values().cloned().collect()
+    fn all(&self) -> Vec<(String, Arc<Realm>)> {
+        self.by_name.iter().map(|(name, realm)| (name.clone(), realm.clone())).collect()
     }
 
     /// Takes over a configuration, and gives the realms that are none any more.
-    fn replace(&mut self, config: &Arc<Config>) -> Vec<Arc<Realm>> {
+    fn replace(&mut self, config: &Arc<Config>) -> Vec<(String, Arc<Realm>)> {
         let generation = self.settings.generation + 1;
         self.settings = Settings::new(config, &self.numbers, generation);
         self.config = config.clone();
@@ -85,7 +87,7 @@ impl Directory {
         self.by_name.retain(|name, realm| {
             let stays = listed.contains(name);
             if !stays {
-                removed.push(realm.clone());
+                removed.push((name.clone(), realm.clone()));
             }
             stays
         });
@@ -115,8 +117,8 @@ impl Realm {
     }
 
     /// Goes by these settings, and judges all sessions by them.
-    fn review(&self, config: &Config, settings: &Arc<Settings>, is_removed: bool) {
-        let mut review = Review { config, is_removed, next: 0, present: None };
+    fn review(&self, name: &str, config: &Config, settings: &Arc<Settings>, is_removed: bool) {
+        let mut review = Review { config, realm: name, is_removed, next: 0, present: None };
         let mut rest = VecDeque::new();
         loop {
             let mut wakes = WakeList::default();
@@ -204,10 +206,16 @@ impl Review<'_> {
         if self.is_removed {
             return Some((uri::CLOSE_REALM, "this router has no such realm any more"));
         }
-        match auth::review(self.config.auth.as_ref(), &peer.identity().admission) {
+        match terms::review(self.config, self.realm, peer.identity()) {
             Ok(()) => None,
             Err(Withdrawal::Removed) => {
                 Some((uri::CLOSE_KILLED, "this router does not let this client in any more"))
+            }
+            Err(Withdrawal::OtherRealm) => {
+                Some((uri::CLOSE_REALM, "this listener has no such realm any more"))
+            }
+            Err(Withdrawal::Closed) => {
+                Some((uri::CLOSE_SYSTEM_SHUTDOWN, "the listener of this client is closed"))
             }
             // Clients come back after this one, as they are to.
             Err(Withdrawal::OtherRole) => Some((

@@ -6,12 +6,10 @@ use bytes::Bytes;
 
 use crate::protocol::message::Message;
 
-use super::super::dealer::Prepared;
 use super::super::peer::WakeList;
 use super::super::rulings::{Way, disclosed, with_options};
-use super::super::turn::{ACT, MESSAGE, Turn, UNITS};
-use super::gated::Gated;
-use super::oversized::flags_of;
+use super::super::turn::{ACT, Turn, UNITS};
+use super::oversized::refuse_oversized;
 use super::preparation::prepare;
 use super::rest::Leftover;
 use super::{LeaveReason, RealmSession, State};
@@ -35,31 +33,24 @@ impl RealmSession {
         if self.generation != state.settings.generation {
             // All rulings were made under other rights.
             self.generation = state.settings.generation;
-            let authorizer = state.settings.authorizer(&self.peer.identity().authrole);
-            self.gated = Gated::new(authorizer, self.asks_program);
+            self.gated = state.gate(&self.peer, self.asks_program);
         }
         for (at, (message, frame)) in messages.iter().enumerate() {
             if let Some(refusal) = state.check_options(message)? {
-                // Even to look through them takes long.
                 drop(state);
                 let (peer, requests) = (&self.peer, &mut self.requests);
-                state = with_options(message, flags_of, |message| {
-                    let mut state = self.realm.state.lock();
-                    let refused = state.refuse(peer, requests, message, refusal, wakes);
-                    refused.map(|()| state)
-                })?;
+                state = refuse_oversized(&self.realm, peer, requests, message, refusal, wakes)?;
                 continue;
             }
-            let way = match &mut self.gated {
-                None => Way::Free,
-                Some(gated) => gated.way(&state, &self.peer, &self.requests, message),
-            };
+            let way = self
+                .gated
+                .as_mut()
+                .map_or(Way::Free, |gated| gated.way(&state, &self.peer, &self.requests, message));
             if let Way::Open(inquiry) = way {
                 drop(state);
                 self.hold(inquiry);
                 return Ok(at);
             }
-            turn.spend(MESSAGE);
             let is_prepared = state.needs_preparation(message, frame);
             if is_prepared {
                 state = prepare(&self.realm, &self.peer, message, state);
@@ -76,13 +67,12 @@ impl RealmSession {
                 _ => state.carry_out(peer, requests, message, frame, wakes, &mut turn)?,
             }
             if is_prepared {
-                state.dealer.prepared = Prepared::default();
+                state.forget_prepared();
             }
             if state.has_rest() {
                 self.rest.extend(state.take_rest());
-                return Ok(at + 1);
             }
-            if turn.is_over() {
+            if turn.is_over() || !self.rest.is_empty() {
                 return Ok(at + 1);
             }
         }

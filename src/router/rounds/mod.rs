@@ -4,9 +4,9 @@
 //! has a hundred turns before anybody else's next one. Here the tasks of clients go on at once only
 //! while the *round* of their thread is short, which is all that happens between two looks at its
 //! sockets. In a long one they wait, and are called one after the other in those that follow: of
-//! each *party*, which is the address that they come from, one at a time, and first those of parties
-//! that had nobody waiting. A party that has used more than its share is passed over until others
-//! had theirs. (Routers of the Internet do so with packets: RFC 8290.)
+//! each *party*, which is the address that they come from, as many as fit into its share, and first
+//! those of parties that had nobody waiting. A party that has used more than its share is passed
+//! over until others had theirs. (Routers of the Internet do so with packets: RFC 8290.)
 //!
 //! A client that has more to do than fits into a turn waits in any case, behind those that have
 //! just come. So the delay that anybody feels is that of the turn that goes on, and of one for each
@@ -40,7 +40,7 @@ use thread::{Rounds, Waiter};
 pub(super) enum Party {
     /// The clients that come from there.
     From(Origin),
-    /// What clients leave behind whose connections have ended.
+    /// The work that clients leave behind whose connections have ended.
     Departed,
 }
 

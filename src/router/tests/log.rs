@@ -4,7 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
+use super::HELLO;
 use super::wire::{self, asks, hears, join, router, says};
 use crate::log::{self, Level, Sink};
 use crate::os::lock;
@@ -89,5 +92,31 @@ async fn an_operator_learns_who_comes_and_goes_and_is_refused() {
     assert!(soon(connect(&ConnectOptions::plain(&url))).await.is_err());
     let why = "this router has no room for another connection (max_connections)";
     lines.wait(&json!({"event": "connection refused", "message": why})).await;
+    let config = json!({"log_format": "json", "max_handshakes": 4, "hello_timeout": 0.3});
+    let (_few, url) = wire::router(&config, "rs://127.0.0.1:0");
+    let address = url.trim_start_matches("rs://");
+    let mut garbled = TcpStream::connect(address).await.unwrap();
+    garbled.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+    let why = "it does not speak RawSocket, or wants a serializer that there is not";
+    let failed = |why: &str| json!({"event": "handshake failed", "address": "127.0.0.1", "level": "info", "message": why});
+    lines.wait(&failed(why)).await;
+    drop(TcpStream::connect(address).await.unwrap());
+    lines.wait(&failed("it closed the connection before the handshake was over")).await;
+    let mut silent = Vec::new();
+    for _ in 0..5 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    let why = "there are too many that have not joined yet (max_handshakes)";
+    let dropped = json!({"event": "handshake dropped", "address": "127.0.0.1", "message": why});
+    lines.wait(&dropped).await;
+    lines.wait(&failed("it has taken too long (hello_timeout)")).await;
+    let guests = json!({"log_format": "json", "listeners": [
+        {"url": "rs://127.0.0.1:0", "roles": ["guest"], "auth": {"anonymous": {"role": "admin"}}},
+    ]});
+    let (_guests, url) = wire::router(&guests, "rs://127.0.0.1:0");
+    let mut client = soon(connect(&ConnectOptions::plain(&url))).await.unwrap();
+    assert_eq!(asks(&mut *client, HELLO).await[0], 3);
+    let cause = "its listener allows no clients with the role \"admin\"";
+    lines.wait(&json!({"event": "not let in", "cause": cause})).await;
     drop(log::set(0, None));
 }

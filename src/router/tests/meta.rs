@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::client::{Client, error, realms};
+use super::client::{Client, error, realms, realms_with};
 use crate::router::peer::PeerCommand;
 use crate::router::realm::Realms;
 
@@ -324,4 +324,26 @@ fn testaments_are_published_when_the_session_ends() {
     drop(testator);
     let heard = heir.client.hears_one();
     assert_eq!(heard[3]["topic"], "com.second");
+}
+
+/// Long arguments are read before anything is looked at, and belong to no other call.
+#[test]
+fn long_arguments_are_those_of_their_call() {
+    let rights = json!({"roles": {"admin": [{"uri": "wamp.session.", "match": "prefix",
+        "allow": {"call": true}}]}});
+    let realms = realms_with(&rights.to_string());
+    let mut asker = Asker::join(&realms, 1);
+    let _joe = Client::named(&realms, 2, "joe", "user");
+    let long = "x".repeat(100_000);
+    let get = "wamp.session.get";
+    for _ in 0..2 {
+        assert_eq!(asker.asks(get, json!([2, long]))["authid"], "joe");
+        assert_eq!(asker.asks(get, json!([1]))["authid"], "asker");
+        asker.fails(get, json!([3, long]), json!({}), "wamp.error.no_such_session");
+        asker.fails(get, json!([long]), json!({}), "wamp.error.invalid_argument");
+        asker.fails("wamp.session.no", json!([long]), json!({}), "wamp.error.no_such_procedure");
+        asker.fails("wamp.other.get", json!([2, long]), json!({}), "wamp.error.not_authorized");
+        assert_eq!(asker.asks("wamp.session.count", json!([["admin"], long])), 1);
+        assert_eq!(asker.asks("wamp.session.count", json!([])), 2);
+    }
 }

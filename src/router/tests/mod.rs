@@ -4,6 +4,7 @@
 
 mod auth;
 mod calls;
+mod certificates;
 mod client;
 mod crowds;
 mod dribblers;
@@ -11,6 +12,7 @@ mod hooks;
 mod large;
 mod late_input;
 mod limits;
+mod listeners;
 mod log;
 mod memory;
 mod meta;

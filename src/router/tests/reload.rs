@@ -195,7 +195,7 @@ fn admitted(realms: &Arc<Realms>, id: u64, role: &str, admission: Admission) -> 
 
 fn known(authid: &str, role: &str) -> Admission {
     let (authid, role) = (authid.to_owned(), role.to_owned());
-    Admission::Known { authid, methods: vec!["ticket"], role }
+    Admission::Known { authid, methods: vec!["ticket"], role, mark: None }
 }
 
 #[test]

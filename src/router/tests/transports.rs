@@ -29,7 +29,7 @@ fn router(config: Value, url: &str) -> Arc<Router> {
     router
 }
 
-async fn dial(url: &str, tls: Value) -> Result<Box<dyn Transport>, ConnectError> {
+pub(super) async fn dial(url: &str, tls: Value) -> Result<Box<dyn Transport>, ConnectError> {
     let tls = Arc::new(TlsOptions::parse(tls.as_object().unwrap()).unwrap());
     let options = ConnectOptions { tls, ..ConnectOptions::plain(url) };
     soon(connect(&options)).await

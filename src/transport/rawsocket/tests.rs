@@ -357,7 +357,7 @@ async fn over_a_unix_socket() {
 async fn who_closes_on_one_serializer_is_offered_the_next() {
     let ca = Authority::new("ours");
     let (pair, own) = (ca.sign(&["127.0.0.1"], Time::Now), ca.sign(&["client"], Time::Now));
-    let acceptor = Acceptor::new(&pair.cert, &pair.key, Some(&ca.pem())).unwrap();
+    let acceptor = Acceptor::new(&pair.cert, &pair.key, Some((&*ca.pem()).into())).unwrap();
     let (listener, url) = listen().await;
     let serve = async {
         let mut asked = Vec::new();

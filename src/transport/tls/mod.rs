@@ -74,7 +74,26 @@ pub(super) async fn connect(
 /// The server's side: a certificate with its key and, where clients must have a certificate too,
 /// the authorities that sign theirs.
 #[derive(Clone)]
-pub struct Acceptor(TlsAcceptor);
+pub struct Acceptor {
+    tls: TlsAcceptor,
+    asks_for_certificate: bool,
+}
+
+/// The authorities that sign the certificates of clients.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientCa<'a> {
+    /// A PEM text or the path of a PEM file.
+    pub pem: &'a str,
+    /// Clients may do without a certificate.
+    pub is_optional: bool,
+}
+
+/// Clients must have a certificate.
+impl<'a> From<&'a str> for ClientCa<'a> {
+    fn from(pem: &'a str) -> Self {
+        ClientCa { pem, is_optional: false }
+    }
+}
 
 /// The private key is not shown.
 impl fmt::Debug for Acceptor {
@@ -85,8 +104,8 @@ impl fmt::Debug for Acceptor {
 
 impl Acceptor {
     /// Each is a PEM text or the path of a PEM file. With `client_ca` a client without a
-    /// certificate that it has signed is refused.
-    pub fn new(cert: &str, key: &str, client_ca: Option<&str>) -> Result<Acceptor, String> {
+    /// certificate that it has signed is refused, unless it may do without any.
+    pub fn new(cert: &str, key: &str, client_ca: Option<ClientCa<'_>>) -> Result<Acceptor, String> {
         let identity = pem::identity(cert, key)?;
         let (chain, key) = (identity.chain, identity.key);
         let builder = ServerConfig::builder_with_provider(provider())
@@ -95,8 +114,13 @@ impl Acceptor {
         let builder = match client_ca {
             None => builder.with_no_client_auth(),
             Some(ca) => {
-                let roots = Arc::new(pem::roots(ca).map_err(|why| format!("`client_ca`: {why}"))?);
+                let roots =
+                    Arc::new(pem::roots(ca.pem).map_err(|why| format!("`client_ca`: {why}"))?);
                 let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider());
+                let verifier = match ca.is_optional {
+                    true => verifier.allow_unauthenticated(),
+                    false => verifier,
+                };
                 let verifier = verifier.build().map_err(|error| format!("`client_ca`: {error}"))?;
                 builder.with_client_cert_verifier(verifier)
             }
@@ -104,7 +128,13 @@ impl Acceptor {
         let config = builder
             .with_single_cert(chain, key)
             .map_err(|error| format!("`cert` and `key` do not go together: {error}"))?;
-        Ok(Acceptor::from(config))
+        let asks_for_certificate = client_ca.is_some();
+        Ok(Acceptor { asks_for_certificate, ..Acceptor::from(config) })
+    }
+
+    /// True if clients have to show a certificate, or may.
+    pub fn asks_for_certificate(&self) -> bool {
+        self.asks_for_certificate
     }
 
     /// Shakes hands with a client that has connected by TCP.
@@ -115,7 +145,7 @@ impl Acceptor {
             let error = TlsError::Other("TLS is supported over TCP only".to_owned());
             return Err(ConnectError::Tls { url, error });
         };
-        let tls = self.0.accept(ReadAfterReset::from(tcp)).await.map_err(|error| {
+        let tls = self.tls.accept(ReadAfterReset::from(tcp)).await.map_err(|error| {
             let error = explain(&error, Certificate::NotAsked);
             ConnectError::Tls { url, error: error.unwrap_or(TlsError::Closed(String::new())) }
         })?;
@@ -125,7 +155,7 @@ impl Acceptor {
 
 impl From<ServerConfig> for Acceptor {
     fn from(config: ServerConfig) -> Acceptor {
-        Acceptor(Arc::new(config).into())
+        Acceptor { tls: Arc::new(config).into(), asks_for_certificate: false }
     }
 }
 

@@ -23,7 +23,7 @@ async fn connected(acceptor: &Acceptor, options: &TlsOptions) -> (Stream, Stream
 }
 
 fn acceptor(pair: &Pair, client_ca: Option<&str>) -> Acceptor {
-    Acceptor::new(&pair.cert, &pair.key, client_ca).unwrap()
+    Acceptor::new(&pair.cert, &pair.key, client_ca.map(ClientCa::from)).unwrap()
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ fn files_are_as_good_as_texts() {
     let options = json!({"ca": cert, "cert": cert, "key": key, "server_name": "::1"});
     let options = parse(options).unwrap();
     assert!(options.warning().is_none());
-    assert!(Acceptor::new(&cert, &key, Some(&cert)).is_ok());
+    assert!(Acceptor::new(&cert, &key, Some((&*cert).into())).is_ok());
     std::fs::remove_dir_all(&directory).unwrap();
     let gone = parse(json!({ "ca": cert })).unwrap_err();
     assert!(gone.contains("`ca`: cannot read the file") && gone.contains("cert.pem"), "{gone}");
@@ -120,7 +120,7 @@ fn mistakes_are_told_without_the_key() {
         assert!(!error.contains(secret.as_str()), "{error}");
     }
     assert!(Acceptor::new(&other.cert, key, None).unwrap_err().contains("do not go together"));
-    assert!(Acceptor::new(cert, key, Some("x")).unwrap_err().contains("`client_ca`"));
+    assert!(Acceptor::new(cert, key, Some("x".into())).unwrap_err().contains("`client_ca`"));
 }
 
 #[test]

@@ -34,7 +34,18 @@ def on_hello(text: str, *, event: libwamp.Event) -> None:
     print(text, event.publication, event.topic)
 
 
+def may_join(details: dict[str, Any]) -> libwamp.Challenge | dict[str, Any]:
+    return {"authrole": "user"} if "signature" in details else libwamp.Challenge("ticket")
+
+
+async def may_do(details: dict[str, Any]) -> bool:
+    return bool(details["action"] == "call")
+
+
 async def main() -> None:
+    with libwamp.Router(on_authenticate=may_join, on_authorize=may_do) as asking:
+        place: str = asking.listen(None)
+        asking.reload({"realms": [place]})
     with libwamp.Router({"realms": ["realm1"]}) as router:
         url: str = router.listen()
         async with libwamp.connect(url, "realm1", authid="me", privkey=Path("key"), ticket=None) as session:

@@ -20,6 +20,8 @@ async def main() -> None:
         print(session.session_id)  # refused: attr-defined
     with libwamp.Router() as router:
         router.listen(8080)  # refused: arg-type
+        router.reload("{}")  # refused: arg-type
+    libwamp.Router(on_authorize=print)  # refused: arg-type
     connection = libwamp.Connection("ws://127.0.0.1/", "realm1")
     connection.run("what", print)  # refused: attr-defined
     connection.session.call("com.example.add2")  # refused: union-attr

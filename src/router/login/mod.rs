@@ -11,20 +11,21 @@
 //! have an authenticator, which is a procedure of some client. Refusals by any of them have the
 //! same words, and are slowed in the same way.
 //!
+//! * `procedures`: the authenticators. `details`: what those are told who are asked.
+//!
 //! Messages and phases are left to [`super::connection`].
+
+mod details;
+mod procedures;
 
 use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
-use crate::auth::hex;
 use crate::codec::Dict;
 use crate::os::lock;
 use crate::protocol::message::Authenticate;
@@ -34,17 +35,19 @@ use super::admission::Admission;
 use super::auth::{
     Applicant, AuthExchange, Authenticator, Failures, Method, Step, Store, Turn, WRONG,
 };
+use super::config::Config;
 use super::host::{Answer, Desk, Grant, QuestionKind};
 use super::identity::Identity;
 use super::random;
 use super::realm::Realms;
+use super::terms::Terms;
 use super::verdict::verdict;
 
 /// All that logins have in common.
 #[derive(Debug)]
 pub(super) struct Reception {
-    /// The users at present.
-    pub(super) store: Mutex<Option<Arc<Store>>>,
+    /// The configuration at present.
+    pub(super) config: Mutex<Arc<Config>>,
     pub(super) desk: Arc<Desk>,
     pub(super) realms: Arc<Realms>,
     /// The failures of those whom no store knows.
@@ -84,6 +87,8 @@ pub(super) enum Next {
     Challenged(Box<Login>),
     /// It is turned away, with the reason of the ABORT, and a text for people.
     Denied(Cow<'static, str>, String),
+    /// The same, where the true cause is for the router's operator alone.
+    Concealed { reason: Cow<'static, str>, why: String, cause: String },
 }
 
 /// The next step, once it is known and it is time for it.
@@ -93,14 +98,13 @@ pub(super) type Coming = Pin<Box<dyn Future<Output = Next> + Send>>;
 pub(super) type NowOrLater = Result<Next, Coming>;
 
 impl Reception {
-    /// Goes by other users from now on.
-    pub(super) fn replace(&self, store: Option<Arc<Store>>) {
-        *lock(&self.store) = store;
+    /// Goes by another configuration from now on.
+    pub(super) fn replace(&self, config: Arc<Config>) {
+        *lock(&self.config) = config;
     }
 
-    /// The users at present.
-    pub(super) fn store(&self) -> Option<Arc<Store>> {
-        lock(&self.store).clone()
+    fn config(&self) -> Arc<Config> {
+        lock(&self.config).clone()
     }
 }
 
@@ -109,12 +113,24 @@ impl Login {
     pub(super) fn begin(
         reception: &Arc<Reception>,
         realm: String,
-        applicant: Applicant,
+        mut applicant: Applicant,
     ) -> NowOrLater {
+        let config = reception.config();
+        let terms = config.at(applicant.door.as_ref());
+        if !terms.allow_realm(&realm) {
+            return Ok(no_such_realm(&realm));
+        }
+        if let Err(why) = restrict(&mut applicant, terms) {
+            return Ok(Next::Denied(uri::NO_MATCHING_AUTH_METHOD.into(), why));
+        }
         let client = Client { reception: reception.clone(), realm, applicant };
-        let Some(store) = &reception.store() else {
+        let Some(store) = terms.users() else {
             if reception.desk.wants(QuestionKind::Login) {
                 return Err(Box::pin(client.ask_program(None, None)));
+            }
+            if !terms.allow_method("anonymous") {
+                let why = "this listener lets nobody in who is anonymous".to_owned();
+                return Ok(Next::Denied(uri::NO_MATCHING_AUTH_METHOD.into(), why));
             }
             let step = AuthExchange::start(None, &client.applicant);
             return client.go_on(step, Grant::default());
@@ -127,6 +143,9 @@ impl Login {
                 }
                 let stage = Stage::Ticket(authenticator);
                 Ok(Next::Challenged(Box::new(Login { client, stage })))
+            }
+            Some(authenticator) if authenticator.method == Some(Method::Tls) => {
+                Err(Box::pin(client.ask_for_welcome(authenticator, None)))
             }
             Some(authenticator) => Err(Box::pin(client.ask_for_principal(authenticator))),
             None => {
@@ -174,7 +193,7 @@ impl Login {
             }
             Stage::Ticket(authenticator) => {
                 let ticket = answer.signature.clone().into_owned();
-                Err(Box::pin(client.ask_about_ticket(authenticator, ticket)))
+                Err(Box::pin(client.ask_for_welcome(authenticator, Some(ticket))))
             }
         }
     }
@@ -192,7 +211,10 @@ impl Client {
             Step::LetIn(identity) => {
                 let (realm, identity) = self.granted(*identity, grant);
                 if !self.reception.desk.wants(QuestionKind::Login) {
-                    return Ok(self.let_in(realm, identity));
+                    return match self.may_have(&identity.authrole) {
+                        true => Ok(self.let_in(realm, identity)),
+                        false => Err(Box::pin(self.fail_for_role(identity.authrole))),
+                    };
                 }
                 let client = Client { realm, ..self };
                 Err(Box::pin(client.ask_program(Some(Box::new(identity)), None)))
@@ -234,7 +256,10 @@ impl Client {
                     return self.fail(None, None).await;
                 };
                 let (realm, identity) = self.granted(identity, *grant);
-                self.let_in(realm, identity)
+                match self.may_have(&identity.authrole) {
+                    true => self.let_in(realm, identity),
+                    false => self.fail_for_role(identity.authrole).await,
+                }
             }
             Answer::Challenge { method, extra } => {
                 let stage = Stage::Program { method, extra, proven };
@@ -248,96 +273,6 @@ impl Client {
         }
     }
 
-    /// Asks a procedure for what somebody is known by.
-    async fn ask_for_principal(self, authenticator: Arc<Authenticator>) -> Next {
-        let answer = self.ask_procedure(&authenticator, None).await;
-        let Some(method) = authenticator.method else {
-            return match answer {
-                Ok((grant, _)) => self.welcome_as(None, grant).await,
-                Err(failure) => self.turn_away(failure).await,
-            };
-        };
-        let (Some(store), authid) = (self.reception.store(), self.applicant.authid()) else {
-            return self.fail(None, None).await;
-        };
-        let (grant, entries) = match answer {
-            Err(CallFailure::Late) => return self.turn_away(CallFailure::Late).await,
-            Err(CallFailure::Refused) => (Grant::default(), None),
-            Ok((grant, entries)) => (grant, Some(entries)),
-        };
-        let _hasher = self.reception.hashers.clone().acquire_owned().await;
-        let (known, authid) = (store.clone(), authid.to_owned());
-        let candidate =
-            spawn_blocking(move || known.candidate_of(&authenticator, method, &authid, entries));
-        let Ok(Ok(candidate)) = candidate.await else {
-            return self.turn_away(CallFailure::Late).await;
-        };
-        let step = AuthExchange::of_candidate(&store, &self.applicant, method, candidate);
-        match self.go_on(step, grant) {
-            Ok(next) => next,
-            Err(coming) => coming.await,
-        }
-    }
-
-    /// Asks a procedure whether a ticket is the right one.
-    async fn ask_about_ticket(self, authenticator: Arc<Authenticator>, ticket: String) -> Next {
-        match self.ask_procedure(&authenticator, Some(ticket)).await {
-            Ok((grant, _)) => self.welcome_as(Some(Method::Ticket), grant).await,
-            Err(failure) => self.turn_away(failure).await,
-        }
-    }
-
-    /// Calls an authenticator with `(realm, authid, details)`. It answers with a role, or with a
-    /// dict: what the client becomes, and what it is known by.
-    async fn ask_procedure(
-        &self,
-        authenticator: &Authenticator,
-        ticket: Option<String>,
-    ) -> Result<(Grant, Map<String, Value>), CallFailure> {
-        let procedure = &authenticator.procedure;
-        let realm = procedure.realm.as_deref().unwrap_or(&self.realm);
-        let mut details = self.details();
-        let method = authenticator.method.map_or("anonymous", Method::name);
-        details.insert("authmethod".to_owned(), json!(method));
-        if let Some(ticket) = ticket {
-            details.insert("ticket".to_owned(), json!(ticket));
-        }
-        let args = json!([self.realm, self.applicant.authid(), details]);
-        let called = self.reception.realms.call(realm, &procedure.uri, &args);
-        match timeout(self.reception.desk.limit(), called).await {
-            Ok(Ok(answer)) => principal(answer).ok_or(CallFailure::Late),
-            Ok(Err(failed)) if failed.is_refusal => Err(CallFailure::Refused),
-            Ok(Err(_)) | Err(_) => Err(CallFailure::Late),
-        }
-    }
-
-    /// Lets somebody in by the word of a procedure.
-    async fn welcome_as(self, method: Option<Method>, grant: Grant) -> Next {
-        if let Err(denied) = self.take_turn(false).await {
-            return denied;
-        }
-        let proven_by = method.map(Method::name);
-        let method = proven_by.unwrap_or("anonymous").to_owned();
-        let grant = Grant { authmethod: Some(method), ..grant };
-        match self.unproven(None, Admission::Procedure(proven_by)) {
-            Ok(identity) => match self.go_on(Step::LetIn(Box::new(identity)), grant) {
-                Ok(next) => next,
-                Err(coming) => coming.await,
-            },
-            Err(_) => self.fail(None, None).await,
-        }
-    }
-
-    async fn turn_away(self, failure: CallFailure) -> Next {
-        match failure {
-            CallFailure::Refused => self.fail(None, None).await,
-            CallFailure::Late => {
-                let why = "the authenticator has failed, or has not answered in time".to_owned();
-                Next::Denied(uri::AUTHENTICATION_FAILED.into(), why)
-            }
-        }
-    }
-
     /// Turns it away, when it is time for that.
     async fn fail(self, reason: Option<String>, message: Option<String>) -> Next {
         if let Err(denied) = self.take_turn(true).await {
@@ -347,9 +282,20 @@ impl Client {
         Next::Denied(reason, message.unwrap_or_else(|| WRONG.to_owned()))
     }
 
+    /// Turns it away because its role may not come by this door, as if its secret were wrong.
+    async fn fail_for_role(self, role: String) -> Next {
+        match self.fail(None, None).await {
+            Next::Denied(reason, why) => {
+                let cause = format!("its listener allows no clients with the role \"{role}\"");
+                Next::Concealed { reason, why, cause }
+            }
+            other => other,
+        }
+    }
+
     /// Waits until it may hear of the outcome. An error where too many wait already.
     async fn take_turn(&self, failed: bool) -> Result<(), Next> {
-        let store = self.reception.store();
+        let store = self.users();
         let strangers = &self.reception.failures;
         let failures = store.as_ref().map_or(strangers, |store| store.failures());
         let Applicant { origin, .. } = self.applicant;
@@ -367,12 +313,24 @@ impl Client {
         }
     }
 
+    /// The users known at its door.
+    fn users(&self) -> Option<Arc<Store>> {
+        self.reception.config().at(self.applicant.door.as_ref()).users().cloned()
+    }
+
+    /// True if clients may have this role at its door. Whoever may not is turned away in the same
+    /// words as with a wrong secret, which nobody is to find out there.
+    fn may_have(&self, role: &str) -> bool {
+        self.reception.config().at(self.applicant.door.as_ref()).allow_role(role)
+    }
+
     fn let_in(self, realm: String, identity: Identity) -> Next {
-        if !self.reception.realms.has(&realm) {
-            let why = format!("this router has no realm \"{realm}\"");
-            return Next::Denied(uri::NO_SUCH_REALM.into(), why);
+        let door = self.applicant.door;
+        let is_allowed = self.reception.config().at(door.as_ref()).allow_realm(&realm);
+        if !is_allowed || !self.reception.realms.has(&realm) {
+            return no_such_realm(&realm);
         }
-        Next::LetIn(realm, Box::new(identity))
+        Next::LetIn(realm, Box::new(Identity { door, ..identity }))
     }
 
     /// Somebody who has proved nothing to the router itself.
@@ -411,74 +369,35 @@ impl Client {
         };
         (grant.realm.unwrap_or_else(|| self.realm.clone()), identity)
     }
-
-    /// The details for those who are asked: what HELLO says, and where it comes from.
-    fn details(&self) -> Map<String, Value> {
-        let Applicant { session, origin, channel_id, authid, authmethods, authextra, .. } =
-            &self.applicant;
-        let peer = origin.address().map(|address| address.to_string());
-        let channel_id = channel_id.as_ref().map(|id| hex(id));
-        let certificate = self.applicant.certificate.as_deref().map(pem);
-        let transport = json!({"peer": peer, "channel_id": channel_id, "client_cert": certificate});
-        let mut details = Map::new();
-        details.insert("realm".to_owned(), json!(self.realm));
-        details.insert("session".to_owned(), json!(session));
-        details.insert("authid".to_owned(), json!(authid));
-        details.insert("authmethods".to_owned(), json!(authmethods));
-        details.insert("authextra".to_owned(), Value::Object(authextra.clone()));
-        details.insert("transport".to_owned(), transport);
-        details
-    }
 }
 
-/// An authenticator gives no principal.
-enum CallFailure {
-    /// It does not know the client, or its ticket is wrong.
-    Refused,
-    /// It is not there, or has not answered, or not as it should.
-    Late,
+fn no_such_realm(realm: &str) -> Next {
+    Next::Denied(uri::NO_SUCH_REALM.into(), format!("this router has no realm \"{realm}\""))
 }
 
-/// Reads what an authenticator answers; `None` if it is nothing that it may answer.
-fn principal(answer: Value) -> Option<(Grant, Map<String, Value>)> {
-    let entries = match answer {
-        Value::String(role) => {
-            let grant = Grant { authrole: Some(role), ..Grant::default() };
-            return Some((grant, Map::new()));
-        }
-        Value::Object(entries) => entries,
-        _ => return None,
+/// Leaves a client the methods that can be: those that its door allows, and that of certificates
+/// only if it has shown one.
+fn restrict(applicant: &mut Applicant, terms: Terms<'_>) -> Result<(), String> {
+    let (tls, has_certificate) = (Method::Tls.name(), applicant.certificate.is_some());
+    let Some(offered) = &mut applicant.authmethods else {
+        return match terms.allow_method("anonymous") {
+            true => Ok(()),
+            false => Err("this listener lets nobody in who is anonymous".to_owned()),
+        };
     };
-    let mut grant = Map::new();
-    let mut rest = Map::new();
-    for (key, value) in entries {
-        if value.is_null() {
-            continue;
-        }
-        match key.as_str() {
-            "role" | "authrole" => drop(grant.insert("authrole".to_owned(), value)),
-            "extra" | "authextra" => drop(grant.insert("authextra".to_owned(), value)),
-            "realm" | "authid" | "authprovider" => drop(grant.insert(key, value)),
-            // As Crossbar.io spells the keys of SCRAM.
-            _ => drop(rest.insert(key.replace('-', "_"), value)),
-        }
+    if offered.is_empty() {
+        return Ok(());
     }
-    Some((Grant::read(&grant).ok()?, rest))
-}
-
-/// A certificate as PEM text.
-fn pem(certificate: &[u8]) -> String {
-    let text = STANDARD.encode(certificate);
-    let mut pem = "-----BEGIN CERTIFICATE-----\n".to_owned();
-    let mut rest = text.as_str();
-    while !rest.is_empty() {
-        let (line, more) = rest.split_at(rest.len().min(64));
-        pem.push_str(line);
-        pem.push('\n');
-        rest = more;
+    let before = offered.join(", ");
+    offered.retain(|method| terms.allow_method(method));
+    if offered.is_empty() {
+        return Err(format!("none of {before} is accepted at this listener"));
     }
-    pem.push_str("-----END CERTIFICATE-----\n");
-    pem
+    offered.retain(|method| method != tls || has_certificate);
+    match offered.is_empty() {
+        true => Err("for tls show a client certificate".to_owned()),
+        false => Ok(()),
+    }
 }
 
 fn dict(dict: Dict<'_>) -> Value {
