@@ -1,0 +1,1 @@
+//! The client, as `wampcat` uses it.

@@ -1,0 +1,1 @@
+//! The embedded router, as `wampd` uses it.

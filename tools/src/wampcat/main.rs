@@ -1,0 +1,3 @@
+//! `wampcat`: a WAMP client for the command line.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! `wampd`: the embedded router as a program.
+
+fn main() {}
