@@ -63,10 +63,16 @@ CARGO_DIR := $(abspath $(or $(CARGO_HOME),$(HOME)/.cargo))
 lib: export RUSTFLAGS := $(RUSTFLAGS) --remap-path-prefix=$(CARGO_DIR)=/cargo --remap-path-prefix=$(CURDIR)=/libwamp
 lib: export CFLAGS := $(CFLAGS) -ffile-prefix-map=$(CARGO_DIR)=/cargo -ffile-prefix-map=$(TARGET)=/libwamp/target
 
-# Both in one compilation, which optimizes once; with `rlib` among them, as in Cargo.toml, there would be no link-time
-# optimization.
+# The name by which programs ask for the shared library. Unmapping code under running threads is a crash.
+ifeq ($(shell uname -s),Darwin)
+NAMED := -C link-arg=-Wl,-install_name,@rpath/libwamp.$(ABI).dylib
+else
+NAMED := -C link-arg=-Wl,-soname,libwamp.so.$(ABI) -C link-arg=-Wl,-z,nodelete
+endif
+
+# Both in one compilation, which optimizes once; with `rlib` among them there would be no link-time optimization.
 lib:
-	$(CARGO) rustc --release --lib --crate-type cdylib,staticlib
+	$(CARGO) rustc --package libwamp --release --lib --crate-type cdylib,staticlib -- $(NAMED)
 	ln -sf libwamp.so $(RELEASE)/libwamp.so.$(ABI)
 
 # The licences of what is linked into the library.
