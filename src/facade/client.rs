@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
-use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
+use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, channel};
 
 use crate::client::callbacks::Slot;
 use crate::client::durable::DurableKind;
@@ -22,7 +22,7 @@ use crate::client::{Connection, Options, Session};
 use crate::codec::check::check_payload;
 use crate::codec::{Dict, Encoding, PayloadRef, Rules};
 use crate::log;
-use crate::protocol::uri;
+use crate::protocol::{message, uri};
 
 pub use crate::client::{Failure, Status};
 pub use crate::protocol::CancelMode;
@@ -74,11 +74,22 @@ pub struct Publication {
 }
 
 /// A subscription or registration that outlives sessions.
+#[derive(Debug)]
 pub struct Listening {
     kind: DurableKind,
     id: u64,
-    /// What it hears.
-    pub heard: Receiver<Heard>,
+}
+
+/// The end of a channel at which subscriptions and registrations are told, each by its number.
+#[derive(Debug, Clone)]
+pub struct Ear(Sender<(usize, Heard)>);
+
+impl Ear {
+    /// A channel. While it is full the connection waits.
+    pub fn new() -> (Ear, Receiver<(usize, Heard)>) {
+        let (sender, heard) = channel(BACKLOG);
+        (Ear(sender), heard)
+    }
 }
 
 impl Client {
@@ -127,22 +138,39 @@ impl Client {
         Ok(Publication { reply })
     }
 
-    /// Subscribes for as long as the connection lasts.
+    /// Publishes, and hears nothing of what becomes of it.
+    pub fn publish_unacknowledged(
+        &self,
+        topic: &str,
+        options: &Map<String, Value>,
+        parts: &Parts,
+    ) -> Result<(), Failure> {
+        let options = checked(Request::Publish, options)?;
+        self.session()?.publish(topic, Dict::from_checked(&options), parts.payload()?)
+    }
+
+    /// Subscribes for as long as the connection lasts. News have this number.
     pub fn subscribe(
         &self,
         topic: &str,
         options: &Map<String, Value>,
+        ear: &Ear,
+        number: usize,
     ) -> Result<Listening, Failure> {
-        self.listen(DurableKind::Subscription, topic, &checked(Request::Subscribe, options)?)
+        let options = checked(Request::Subscribe, options)?;
+        self.listen(DurableKind::Subscription, topic, &options, ear, number)
     }
 
-    /// Registers for as long as the connection lasts.
+    /// Registers for as long as the connection lasts. News have this number.
     pub fn register(
         &self,
         procedure: &str,
         options: &Map<String, Value>,
+        ear: &Ear,
+        number: usize,
     ) -> Result<Listening, Failure> {
-        self.listen(DurableKind::Registration, procedure, &checked(Request::Register, options)?)
+        let options = checked(Request::Register, options)?;
+        self.listen(DurableKind::Registration, procedure, &options, ear, number)
     }
 
     /// Ends a subscription or registration; nothing more is told of it.
@@ -167,10 +195,17 @@ impl Client {
         let _ = self.connection.close(uri::GOODBYE_NORMAL, None, deadline);
     }
 
-    fn listen(&self, kind: DurableKind, uri: &str, options: &[u8]) -> Result<Listening, Failure> {
-        let (handler, heard) = listener(BACKLOG);
+    fn listen(
+        &self,
+        kind: DurableKind,
+        uri: &str,
+        options: &[u8],
+        ear: &Ear,
+        number: usize,
+    ) -> Result<Listening, Failure> {
+        let handler = listener(ear.0.clone(), number);
         let id = self.connection.declare(kind, uri, Dict::from_checked(options), handler)?;
-        Ok(Listening { kind, id, heard })
+        Ok(Listening { kind, id })
     }
 
     fn session(&self) -> Result<Arc<Session>, Failure> {
@@ -202,6 +237,11 @@ impl Publication {
     pub async fn acknowledged(&mut self) -> Option<Reply> {
         self.reply.recv().await
     }
+}
+
+/// The name of the messages with this type code, such as `HELLO`.
+pub fn message_name(code: u64) -> &'static str {
+    message::name(code)
 }
 
 /// Takes a line of the library's log, and its level.

@@ -229,10 +229,12 @@ pub(super) fn outcome(backlog: usize) -> (Receiver, mpsc::Receiver<Reply>) {
     (Receiver::App(told), replies)
 }
 
-/// A handler of a subscription or registration, and the end of its channel.
-pub(super) fn listener(backlog: usize) -> (Arc<dyn EventHandler>, mpsc::Receiver<Heard>) {
-    let (sender, heard) = mpsc::channel(backlog);
-    let told = handler(move |notice| {
+/// A handler of a subscription or registration, which tells its news by this number.
+pub(super) fn listener(
+    sender: mpsc::Sender<(usize, Heard)>,
+    number: usize,
+) -> Arc<dyn EventHandler> {
+    handler(move |notice| {
         let news = match notice.kind {
             NoticeKind::Restored
             | NoticeKind::Session(EventKind::Subscribed | EventKind::Registered) => Heard::Active,
@@ -251,9 +253,8 @@ pub(super) fn listener(backlog: usize) -> (Arc<dyn EventHandler>, mpsc::Receiver
             _ => return,
         };
         // An invocation that nobody takes answers itself.
-        let _ = sender.blocking_send(news);
-    });
-    (told, heard)
+        let _ = sender.blocking_send((number, news));
+    })
 }
 
 /// A handler that hears nothing.
