@@ -77,12 +77,14 @@ lib:
 	$(CARGO) rustc --package libwamp --release --lib --crate-type cdylib,staticlib -- $(NAMED)
 	ln -sf libwamp.so $(RELEASE)/libwamp.so.$(ABI)
 
-# wampd and wampcat, and the directory where they are built.
+# wampd and wampcat. PROGRAMS names another directory where they are already, built in whatever way.
 PROGRAMS ?= $(RELEASE)
 PROGRAM_NAMES := wampd wampcat
 
 programs:
+ifeq ($(abspath $(PROGRAMS)),$(RELEASE))
 	$(CARGO) build --package libwamp-tools --release --bins
+endif
 	@$(MAKE) --no-print-directory pages
 
 # The manual pages and completions, which the programs make themselves.

@@ -168,7 +168,19 @@ fn refused(url: &str, error: &io::Error) -> RouterError {
     match (os::is_exhausted(error), os::is_closed(error)) {
         (true, _) => RouterError::Exhausted { url, reason },
         (_, true) => RouterError::Descriptors { url },
-        _ => RouterError::Bind { url, reason },
+        _ => RouterError::Bind { url, reason, hint: hint(error.kind()) },
+    }
+}
+
+/// The thing to look at where an address cannot be bound.
+fn hint(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::AddrInUse => "another program listens there: end it, or choose another port",
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 and the directories of others need a right to them"
+        }
+        io::ErrorKind::NotFound => "is the directory there?",
+        _ => "is the address this machine's, and the port free?",
     }
 }
 

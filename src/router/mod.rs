@@ -161,12 +161,14 @@ pub enum RouterError {
     #[error("cannot listen: {0}")]
     Url(String),
     /// The operating system does not let us listen.
-    #[error("cannot listen on {url}: {reason}; is the address this machine's, and the port free?")]
+    #[error("cannot listen on {url}: {reason}; {hint}")]
     Bind {
         /// The URL to listen at.
         url: String,
         /// The operating system's message.
         reason: String,
+        /// The thing to look at.
+        hint: &'static str,
     },
     /// The operating system has nothing left to listen with.
     #[error("cannot listen on {url}: {reason}; raise the limits, or use less")]

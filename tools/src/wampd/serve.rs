@@ -165,10 +165,11 @@ impl Life {
         if self.settings.is_open {
             let who = if is_local { "each program of this machine" } else { "everybody" };
             lines.push(format!(
-                "It is a router for development: {who} may join any realm, without a login, and do\n\
-                 everything there. \"wampd --help\" tells how to change that; Ctrl-C ends it."
+                "It is a router for development: {who} may join any realm, without a\n\
+                 login, and do everything there. \"wampd --help\" tells how to change that."
             ));
         }
+        lines.push("Ctrl-C ends it.".to_owned());
         // Whoever does not read it does not need it.
         let _ = output::say(&lines.join("\n"));
     }

@@ -131,72 +131,76 @@ fn answer(status: StatusCode, kind: &'static str, text: String) -> Response<Full
 /// All metrics, as Prometheus reads them.
 fn metrics(stats: &RouterStats, since: SystemTime) -> String {
     let mut out = String::new();
-    let version = env!("CARGO_PKG_VERSION");
-    put(
-        &mut out,
-        "wampd_build_info",
-        "gauge",
-        "The version.",
-        &[(&format!("version=\"{version}\""), 1.0)],
-    );
-    let gauges = [
-        ("wampd_clients", "Clients that are connected, joined or not.", stats.clients),
-        ("wampd_sessions", "Sessions in all realms.", stats.sessions),
-        ("wampd_subscriptions", "Subscriptions, each counted once.", stats.subscriptions),
-        ("wampd_registrations", "Registrations, each counted once.", stats.registrations),
-        ("wampd_pending_calls", "Calls that wait for their callees.", stats.pending_calls),
-        ("wampd_memory_bytes", "Bytes that count against memory_limit.", stats.memory),
-        ("wampd_retained_topics", "Topics with retained events.", stats.retained_topics),
-        ("wampd_retained_bytes", "Bytes of retained events.", stats.retained_bytes),
-        ("wampd_history_bytes", "Bytes of past events.", stats.history_bytes),
-    ];
-    for (name, help, value) in gauges {
-        put(&mut out, name, "gauge", help, &[("", value as f64)]);
-    }
-    put(
-        &mut out,
-        "wampd_messages_total",
-        "counter",
-        "WAMP messages.",
-        &[
-            ("direction=\"in\"", stats.messages_in as f64),
-            ("direction=\"out\"", stats.messages_out as f64),
-        ],
-    );
-    put(
-        &mut out,
-        "wampd_dropped_clients_total",
-        "counter",
-        "Clients that were dropped.",
-        &[
-            ("reason=\"stalled\"", stats.dropped_stalled as f64),
-            ("reason=\"queue\"", stats.dropped.saturating_sub(stats.dropped_stalled) as f64),
-            ("reason=\"late\"", stats.dropped_late as f64),
-            ("reason=\"handshake\"", stats.dropped_handshakes as f64),
-        ],
-    );
-    put(
-        &mut out,
-        "wampd_refused_connections_total",
-        "counter",
-        "Connections turned away.",
-        &[
-            ("reason=\"connections\"", stats.refused_connections as f64),
-            ("reason=\"address\"", stats.refused_addresses as f64),
-        ],
-    );
-    put(
-        &mut out,
-        "wampd_refused_requests_total",
-        "counter",
-        "Requests that were refused.",
-        &[
-            ("reason=\"limit\"", stats.refused as f64),
-            ("reason=\"memory\"", stats.refused_messages as f64),
-        ],
-    );
+    let version = format!("version=\"{}\"", env!("CARGO_PKG_VERSION"));
+    put(&mut out, "wampd_build_info", "gauge", "The version.", &[(&version, 1.0)]);
+    gauges(&mut out, stats);
+    counters(&mut out, stats);
     process(&mut out, since);
     out
+}
+
+/// The state at present.
+fn gauges(out: &mut String, stats: &RouterStats) {
+    let gauges = [
+        ("clients", "Clients that are connected, joined or not.", stats.clients),
+        ("sessions", "Sessions in all realms.", stats.sessions),
+        ("subscriptions", "Subscriptions, each counted once.", stats.subscriptions),
+        ("registrations", "Registrations, each counted once.", stats.registrations),
+        ("pending_calls", "Calls that wait for their callees.", stats.pending_calls),
+        ("memory_bytes", "Bytes that count against memory_limit.", stats.memory),
+        ("retained_topics", "Topics with retained events.", stats.retained_topics),
+        ("retained_bytes", "Bytes of retained events.", stats.retained_bytes),
+        ("history_bytes", "Bytes of past events.", stats.history_bytes),
+    ];
+    for (name, help, value) in gauges {
+        put(out, &format!("wampd_{name}"), "gauge", help, &[("", value as f64)]);
+    }
+}
+
+/// A name, a description, and numbers by their labels.
+type Counter<'a> = (&'a str, &'a str, &'a [(&'a str, u64)]);
+
+/// The numbers of things that have happened.
+fn counters(out: &mut String, stats: &RouterStats) {
+    let queue = stats.dropped.saturating_sub(stats.dropped_stalled);
+    let counters: [Counter<'_>; 4] = [
+        (
+            "messages",
+            "WAMP messages.",
+            &[("direction=\"in\"", stats.messages_in), ("direction=\"out\"", stats.messages_out)],
+        ),
+        (
+            "dropped_clients",
+            "Clients that were dropped.",
+            &[
+                ("reason=\"queue\"", queue),
+                ("reason=\"stalled\"", stats.dropped_stalled),
+                ("reason=\"late\"", stats.dropped_late),
+                ("reason=\"handshake\"", stats.dropped_handshakes),
+            ],
+        ),
+        (
+            "refused_connections",
+            "Connections that were turned away.",
+            &[
+                ("reason=\"connections\"", stats.refused_connections),
+                ("reason=\"address\"", stats.refused_addresses),
+            ],
+        ),
+        (
+            "refused_requests",
+            "Requests that were refused.",
+            &[
+                ("reason=\"limit\"", stats.refused),
+                ("reason=\"memory\"", stats.refused_messages as u64),
+            ],
+        ),
+    ];
+    for (name, help, values) in counters {
+        let values: Vec<_> =
+            values.iter().map(|(labels, value)| (*labels, *value as f64)).collect();
+        put(out, &format!("wampd_{name}_total"), "counter", help, &values);
+    }
 }
 
 /// The metrics that every program has, by Prometheus' names.
