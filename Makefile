@@ -10,6 +10,7 @@
 # make wheel      makes a wheel of the Python binding
 # make fuzz       fuzzes the decoders and handshakes (FUZZ_SECONDS for each, FUZZ_TARGETS)
 # make audit      asks the advisory database about the dependencies (needs a network)
+# make dashboard  puts the page of examples-c/dashboard.c together, with AutobahnJS (npm)
 # make programs   builds wampd and wampcat
 # make install    installs what make has built (PREFIX, LIBDIR, INCLUDEDIR, DOCDIR, DATADIR, BINDIR, SHAREDIR, UNITDIR,
 #                 SYSCONFDIR, DESTDIR); install-strip, uninstall
@@ -53,7 +54,7 @@ SCENARIOS := $(patsubst tests/c/%.c,$(SCENARIOS_BIN)/%,$(wildcard tests/c/*.c))
 
 .PHONY: all demo check test test-long shake bench fuzz audit install install-strip uninstall clean
 .PHONY: bench-full bench-scale bench-smoke bench-peers performance count budget
-.PHONY: lib notices programs pages examples scenarios counted venv python python-tools python-lints wheel javascript shaker
+.PHONY: lib notices programs pages dashboard examples scenarios counted venv python python-tools python-lints wheel javascript shaker
 .DELETE_ON_ERROR:
 # Cargo uses all processors by itself; tests/runner runs the parts of the tests side by side.
 .NOTPARALLEL:
@@ -185,6 +186,12 @@ wheel: all venv
 # Without npm the tests that need its packages are skipped, and say so.
 javascript: $(if $(shell command -v npm),$(NODE_MODULES)/ready)
 
+# The page of examples-c/dashboard.c, with AutobahnJS and its licence beside it.
+dashboard: javascript
+	@mkdir -p $(TARGET)/dashboard
+	cp examples-c/dashboard/index.html $(NODE_MODULES)/autobahn-browser/autobahn.min.js $(TARGET)/dashboard
+	cp $(NODE_MODULES)/autobahn-browser/LICENSE $(TARGET)/dashboard/autobahn-LICENSE
+
 # The packages are JavaScript; what could be compiled for them is not needed. (`npm ci` would refuse the lock where a
 # registry lacks one of the optional packages of another platform.)
 $(NODE_MODULES)/ready: tests/interop/package.json tests/interop/package-lock.json
@@ -289,6 +296,8 @@ install:
 	install -m 644 README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE $(NOTICES) docs/*.md "$(DESTDIR)$(DOCDIR)"
 	install -m 644 docs/performance/*.svg "$(DESTDIR)$(DOCDIR)/performance"
 	install -m 644 examples-c/*.c packaging/wampd.json "$(DESTDIR)$(DOCDIR)/examples"
+	install -d "$(DESTDIR)$(DOCDIR)/examples/dashboard"
+	install -m 644 examples-c/dashboard/index.html "$(DESTDIR)$(DOCDIR)/examples/dashboard"
 	install -d "$(DESTDIR)$(BINDIR)" "$(MANUALS)" "$(BASH_COMPLETIONS)" "$(ZSH_COMPLETIONS)" "$(FISH_COMPLETIONS)"
 	install -d "$(DESTDIR)$(UNITDIR)"
 	for name in $(PROGRAM_NAMES); do \

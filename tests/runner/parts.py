@@ -141,6 +141,8 @@ PARTS = (
     # ---- long: what is seen before a subject is called done ----
     Part("long-programs", "builds wampd and wampcat as they are installed", 400, make("programs"), tier="long",
          needs=("library",), variables={"PROGRAMS": str(RELEASE)}),
+    Part("long-browser", "the live page of examples-c/dashboard.c, in Chromium", 20, Pytest(["tests/browser"]), tier="long",
+         needs=(*PEERS, "rust"), silence=300),
     Part("long-valgrind", "C scenarios under valgrind, each mode with each wire", 480,
          tests("c_scenarios", filters=("valgrind",)), tier="long", needs=("rust", "programs"), silence=3000,
          variables=LONG),
