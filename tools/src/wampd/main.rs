@@ -20,6 +20,7 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::Builder;
 
 use wamp_tools::{Failure, arguments, output, run};
@@ -32,6 +33,14 @@ fn main() -> ExitCode {
     run("wampd", wampd)
 }
 
+/// Takes as many file descriptors as the system gives: each client needs one, and the limit that
+/// shells set is for programs that use select().
+fn allow_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where it is refused, the present limit holds.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
+
 fn wampd() -> Result<(), Failure> {
     let Some(options) = arguments::read::<Options>()? else {
         return Ok(());
@@ -40,6 +49,7 @@ fn wampd() -> Result<(), Failure> {
         return page.print(Options::command(), &manual());
     }
     let settings = Settings::read(&options)?;
+    allow_descriptors();
     if options.check {
         settings.check()?;
         // Whoever reads the status alone is told by that.

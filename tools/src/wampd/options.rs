@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{ArgAction, Parser, ValueEnum};
 
 use wamp_tools::pages::Page;
 
@@ -20,6 +20,8 @@ pub(crate) const USUAL_URL: &str = "ws://127.0.0.1:8080/ws";
     max_term_width = 100,
     after_help = EXAMPLES,
     override_usage = "wampd [OPTIONS]",
+    disable_help_flag = true,
+    disable_version_flag = true,
 )]
 pub(crate) struct Options {
     /// Listen there; may be given several times [default: ws://127.0.0.1:8080/ws]
@@ -80,6 +82,14 @@ pub(crate) struct Options {
     /// Only say whether options and configuration are good
     #[arg(long, help_heading = "More")]
     pub(crate) check: bool,
+
+    /// Print this text; -h has less of it
+    #[arg(short, long, action = ArgAction::Help, help_heading = "More")]
+    help: Option<bool>,
+
+    /// Print the version
+    #[arg(short = 'V', long, action = ArgAction::Version, help_heading = "More")]
+    version: Option<bool>,
 
     /// Print the manual page, or completions for a shell
     #[arg(long, value_name = "PAGE", hide = true)]

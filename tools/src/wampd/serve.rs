@@ -31,6 +31,8 @@ pub(crate) struct Life {
     urls: Vec<String>,
     files: Arc<Files>,
     watched: Arc<Watched>,
+    /// The URL of its metrics.
+    metrics: Option<String>,
 }
 
 struct Signals {
@@ -87,8 +89,19 @@ impl Life {
         router.set_site(files.clone());
         let watched = Watched::new(router.clone());
         let (manager, urls) = (Manager::from_environment(), Vec::new());
-        let mut life =
-            Life { options, settings, journal, signals, manager, router, urls, files, watched };
+        let metrics = None;
+        let mut life = Life {
+            options,
+            settings,
+            journal,
+            signals,
+            manager,
+            router,
+            urls,
+            files,
+            watched,
+            metrics,
+        };
         life.listen()?;
         life.watch().await?;
         Ok(life)
@@ -123,10 +136,14 @@ impl Life {
         }
     }
 
-    async fn watch(&self) -> Result<(), Failure> {
+    async fn watch(&mut self) -> Result<(), Failure> {
         if let Some(url) = &self.settings.metrics {
             let address = watch::listen(url, self.watched.clone()).await?;
-            self.journal.tell(Level::Info, "metrics", &format!("http://{address}/metrics"));
+            let url = format!("http://{address}/metrics");
+            if !self.journal.greets() {
+                self.journal.tell(Level::Info, "metrics", &url);
+            }
+            self.metrics = Some(url);
         }
         Ok(())
     }
@@ -160,6 +177,9 @@ impl Life {
         let page = self.urls.iter().find_map(|url| page_url(url));
         if let Some(page) = page.filter(|_| !self.settings.mounts.is_empty()) {
             lines.push(format!("and has pages at\n  {}", paint.cyan(&page)));
+        }
+        if let Some(url) = &self.metrics {
+            lines.push(format!("and tells metrics at\n  {}", paint.cyan(url)));
         }
         let is_local = self.urls.iter().all(|url| exposure::is_local(url));
         if self.settings.is_open {
@@ -196,6 +216,8 @@ impl Life {
         let reloaded = reloaded.map_err(|error| Failure::new(error.to_string()))?;
         reloaded.map_err(|error| Failure::usage(config_error(&error)))?;
         self.files.change(next.mounts.clone());
+        self.journal = Journal::new(next.log, self.options.log_level);
+        self.journal.listen_to_all();
         let fixed = |settings: &Settings| (settings.listen.clone(), settings.metrics.clone());
         if fixed(&next) != fixed(&self.settings) {
             let why = "\"listen\" and \"metrics\" hold from the next start on";

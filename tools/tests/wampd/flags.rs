@@ -94,8 +94,8 @@ fn a_file_says_all_that_options_can() {
     });
     let config = file(&directory, "wampd.json", &config.to_string());
     let daemon = Daemon::start(&["--config", &config]);
-    daemon.wait_logged("metrics: http://127.0.0.1:");
     let urls = daemon.urls();
+    assert!(urls[3].starts_with("http://127.0.0.1:") && urls[3].ends_with("/metrics"), "{urls:?}");
     assert!(urls[0].starts_with("rs://0.0.0.0:"), "{urls:?}");
     assert_eq!(fetch(&urls[1], "/", "").1, "hello");
     let local = urls[0].replace("0.0.0.0", "127.0.0.1");
@@ -211,4 +211,18 @@ fn a_check_starts_nothing() {
     let (status, said, told) = ended(&["--check"]);
     assert_eq!((status, told.as_str()), (Some(0), ""));
     assert_eq!(said, "the configuration is good\n");
+}
+
+/// Shells allow 1024 descriptors, and the system more.
+#[test]
+fn it_takes_as_many_descriptors_as_there_are() {
+    let mut command = std::process::Command::new("sh");
+    let script = r#"ulimit -Sn 40 && exec "$0" "$@""#;
+    command.args(["-c", script, env!("CARGO_BIN_EXE_wampd"), "-l", "rs://127.0.0.1:0"]);
+    command.env_remove("JOURNAL_STREAM");
+    let daemon = Daemon::spawn(&mut command);
+    daemon.wait_for(|daemon| daemon.output().contains("Ctrl-C ends it"));
+    let url = daemon.url();
+    let clients: Vec<_> = (0..100).map(|_| Client::join(&url, "realm1").unwrap()).collect();
+    assert_eq!(clients.len(), 100);
 }

@@ -1,10 +1,12 @@
 //! Static files: one process serves a page and its WAMP.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
+use std::time::Duration;
 
 use crate::daemon::{Daemon, file, scratch};
-use crate::wire::{ask, fetch, upgrade};
+use crate::wire::{ask, connect, fetch, upgrade};
 
 /// A router with a page, and a secret beside it.
 fn site(name: &str) -> (Daemon, std::path::PathBuf) {
@@ -167,4 +169,27 @@ fn directories_have_paths_of_their_own() {
     let (head, _) = fetch(&daemon.url(), "/b/c", "");
     assert!(head.contains("301") && head.contains("location: /b/c/"), "{head}");
     assert!(fetch(&daemon.url(), "/b/cd", "").0.contains("404"));
+}
+
+/// The time for HELLO is not that of a page; but nobody keeps a connection for nothing.
+#[test]
+fn a_page_may_take_its_time() {
+    let directory = scratch("slow");
+    let config = file(&directory, "wampd.json", r#"{"hello_timeout": 0.2}"#);
+    let www = directory.join("www");
+    fs::create_dir(&www).unwrap();
+    let size = 20_000_000;
+    fs::write(www.join("large.bin"), vec![7_u8; size]).unwrap();
+    let daemon = Daemon::start(&["-p", "0", "-c", &config, "-s", www.to_str().unwrap()]);
+    let mut stream = connect(&daemon.url());
+    let host = stream.peer_addr().unwrap();
+    write!(stream, "GET /large.bin HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
+    let mut first = [0; 1];
+    stream.read_exact(&mut first).unwrap();
+    // More than the time for HELLO passes.
+    std::thread::sleep(Duration::from_millis(600));
+    let mut answer = Vec::new();
+    // It ends although nobody has asked for that.
+    stream.read_to_end(&mut answer).unwrap();
+    assert!(answer.len() > size && answer[answer.len() - size..].iter().all(|byte| *byte == 7));
 }

@@ -36,6 +36,15 @@ fn hangup_reads_the_configuration_again() {
     let goodbye = client.receive().unwrap();
     assert!(goodbye.contains("wamp.close.close_realm"), "{goodbye}");
     daemon.wait_logged("reloaded in part");
+
+    let text = r#"{"realms": ["two"], "log_format": "json"}"#;
+    file(&directory, "wampd.json", text);
+    daemon.signal("HUP");
+    let _client = {
+        daemon.wait_logged("\"reloaded\"");
+        Client::join(&url, "two").unwrap()
+    };
+    daemon.wait_logged("\"event\":\"joined\"");
     assert_eq!(daemon.end(), Some(0));
 }
 

@@ -9,10 +9,7 @@ use crate::wire::{Client, ask, fetch, until};
 fn watched() -> (Daemon, String) {
     let arguments = ["-l", "rs://127.0.0.1:0", "-m", "http://127.0.0.1:0", "--drain", "3600"];
     let daemon = Daemon::start(&arguments);
-    daemon.wait_logged("metrics: http://127.0.0.1:");
-    let log = daemon.log();
-    let url = log.split("metrics: ").nth(1).unwrap().split("/metrics").next().unwrap();
-    let url = url.to_owned();
+    let url = daemon.urls()[1].trim_end_matches("/metrics").to_owned();
     (daemon, url)
 }
 
