@@ -92,7 +92,8 @@ endif
 pages:
 	@mkdir -p $(PROGRAMS)/pages
 	@for name in $(PROGRAM_NAMES); do for page in man bash zsh fish; do \
-		$(PROGRAMS)/$$name --generate $$page > $(PROGRAMS)/pages/$$name.$$page || exit 1; done; done
+		$(PROGRAMS)/$$name $$(test $$name = wampd && echo --)page $$page > $(PROGRAMS)/pages/$$name.$$page || exit 1; \
+		done; done
 
 # The licences of what is linked into the library and the programs.
 notices: $(NOTICES)

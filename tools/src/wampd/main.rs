@@ -45,7 +45,7 @@ fn wampd() -> Result<(), Failure> {
     let Some(options) = arguments::read::<Options>()? else {
         return Ok(());
     };
-    if let Some(page) = options.generate {
+    if let Some(page) = options.page {
         return page.print(Options::command(), &manual());
     }
     let settings = Settings::read(&options)?;

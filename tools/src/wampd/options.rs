@@ -92,8 +92,8 @@ pub(crate) struct Options {
     version: Option<bool>,
 
     /// Print the manual page, or completions for a shell
-    #[arg(long, value_name = "PAGE", hide = true)]
-    pub(crate) generate: Option<Page>,
+    #[arg(long, value_name = "KIND", hide = true)]
+    pub(crate) page: Option<Page>,
 }
 
 /// The form of log lines.

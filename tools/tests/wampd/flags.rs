@@ -196,7 +196,7 @@ fn pages_have_every_option() {
         words.map(|word| word.trim_end_matches(|c: char| !c.is_alphanumeric())).collect();
     assert!(options.len() > 10, "{help}");
     for page in ["man", "bash", "zsh", "fish"] {
-        let (status, text, _) = ended(&["--generate", page]);
+        let (status, text, _) = ended(&["--page", page]);
         assert_eq!(status, Some(0));
         let text = text.replace("\\-", "-");
         for option in &options {
