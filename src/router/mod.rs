@@ -7,6 +7,8 @@
 //! * `config`: the options, in a table that documents them; `mistake`: what is wrong with them.
 //! * `reload`: another configuration for a router that runs.
 //! * `listener`: where clients come in.
+//! * `ready_socket`: a socket that somebody else has bound. `site`: pages beside WebSocket, and
+//!   `due`: the time that clients have for their handshakes.
 //! * `gate`: how many may come in, and from where; `refusal`: what the others are told.
 //! * `accept`: the way in, from a connection's first byte to a client that is served; `visitor`:
 //!   for whom it speaks, by the `networks` of trusted proxies and the `proxy_protocol`.
@@ -53,6 +55,7 @@ mod connection;
 mod count;
 mod deadlines;
 mod dealer;
+mod due;
 mod event_store;
 mod frames;
 mod gate;
@@ -75,6 +78,7 @@ mod procedure;
 mod proxy_protocol;
 mod publication;
 mod random;
+mod ready_socket;
 mod realm;
 mod receiving;
 mod refusal;
@@ -87,6 +91,7 @@ mod rights;
 mod role_rights;
 mod roles;
 mod rulings;
+mod site;
 mod stats;
 mod testament;
 mod throttle;
@@ -102,7 +107,7 @@ mod tests;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -129,7 +134,11 @@ use peer::Peer;
 use realm::Realms;
 use relief::Relief;
 
+pub(crate) use mistake::nearest;
+
 pub use host::{AnswerError, Asked, Dispatch, Host, Question, QuestionKind};
+pub use ready_socket::ReadySocket;
+pub use site::Site;
 pub use stats::RouterStats;
 
 /// So many threads may hash tickets at the same time, whoever gives them: there is other work.
@@ -152,12 +161,14 @@ pub enum RouterError {
     #[error("cannot listen: {0}")]
     Url(String),
     /// The operating system does not let us listen.
-    #[error("cannot listen on {url}: {reason}; is the address this machine's, and the port free?")]
+    #[error("cannot listen on {url}: {reason}; {hint}")]
     Bind {
         /// The URL to listen at.
         url: String,
         /// The operating system's message.
         reason: String,
+        /// The thing to look at.
+        hint: &'static str,
     },
     /// The operating system has nothing left to listen with.
     #[error("cannot listen on {url}: {reason}; raise the limits, or use less")]
@@ -209,6 +220,8 @@ struct Shared {
     /// Tells the connections of HTTP clients that the router is closed.
     closed: watch::Sender<bool>,
     gate: Arc<Gate>,
+    /// The pages beside WebSocket.
+    site: OnceLock<Arc<dyn Site>>,
     /// The clients that there are.
     present: Count,
     /// The addresses that are bound.
@@ -253,6 +266,7 @@ impl Router {
             realms,
             desk,
             gate: Gate::new(config.connection_limits),
+            site: OnceLock::new(),
             reception: Arc::new(reception),
             budget: config.budget.clone(),
             message_timeout: AtomicU64::new(millis(config.message_timeout)),
@@ -288,11 +302,22 @@ impl Router {
     /// free one. The address is bound when this returns, and `runtime`, which needs I/O and time,
     /// serves the clients. Returns the URL, with the port that it got.
     pub fn listen(self: &Arc<Self>, url: &str, runtime: &Handle) -> Result<String, RouterError> {
+        self.listen_at(url, None, runtime)
+    }
+
+    /// As [`Router::listen`], by a socket that listens already, if there is one. Its file, if it
+    /// has one, stays in the end.
+    pub fn listen_at(
+        self: &Arc<Self>,
+        url: &str,
+        ready: Option<ReadySocket>,
+        runtime: &Handle,
+    ) -> Result<String, RouterError> {
         let mut listeners = lock(&self.listeners);
         if listeners.closed {
             return Err(RouterError::Closed);
         }
-        let listener = Listener::bind(url, &self.shared.config(), runtime)?;
+        let listener = Listener::bind(url, ready, &self.shared.config(), runtime)?;
         let url = listener.url.clone();
         listeners.url.get_or_insert_with(|| url.clone());
         listeners.greetings.push((url.clone(), listener.greeting.clone()));

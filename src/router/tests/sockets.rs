@@ -308,7 +308,7 @@ async fn what_cannot_be_listened_on_is_told() {
     let second = Router::new(None).unwrap();
     let handle = Handle::current();
     for (url, told) in [
-        (url.as_str(), "is the address this machine's, and the port free?"),
+        (url.as_str(), "another program listens there: end it, or choose another port"),
         ("127.0.0.1:0", "scheme"),
         ("ftp://127.0.0.1:0/", "use ws://"),
         ("ws://127.0.0.1:0/ws?x=1", "leave out what follows the '?'"),

@@ -1,4 +1,4 @@
-//! What `wampd` and `wampcat` have in common, so that they feel alike.
+//! The common parts of `wampd` and `wampcat`, so that they feel alike.
 //!
 //! * [`arguments`]: the command line, read or refused in one sentence.
 //! * [`failure`]: a sentence on standard error and an exit status.
