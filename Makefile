@@ -181,7 +181,7 @@ python-lints: python-tools
 	$(PYTHON_TOOLS)/bin/python $(BINDING)/tools/lints.py $(TARGET)/python
 
 # A wheel with the library in it, tagged for the oldest systems that it runs on.
-wheel: all venv
+wheel: lib notices venv
 	LIBWAMP_LIBRARY=$(RELEASE)/libwamp.so $(VENV)/bin/python $(BINDING)/tools/wheel.py $(TARGET)/wheels
 
 # Without npm the tests that need its packages are skipped, and say so.
