@@ -39,10 +39,23 @@ pub struct Router {
     ///
     /// ws://host:port/path, rs://host:port for RawSocket, http://host:port/path for long-poll;
     /// wss://, rss:// or https:// with TLS; ws+unix:///path.sock:/path or rs+unix:///path.sock.
-    #[arg(short, long, global = true, env = "WAMPCAT_URL", value_name = "URL")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "WAMPCAT_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     pub url: Option<String>,
     /// The realm to join [default: realm1].
-    #[arg(long, global = true, env = "WAMPCAT_REALM", value_name = "REALM")]
+    #[arg(
+        long,
+        global = true,
+        env = "WAMPCAT_REALM",
+        hide_env_values = true,
+        value_name = "REALM"
+    )]
     pub realm: Option<String>,
     /// Options from this entry of the profile file; those given here count more.
     ///
@@ -50,14 +63,34 @@ pub struct Router {
     /// WAMPCAT_PROFILES names: an object of profiles, each of which is an object of connection
     /// options, such as {"staging": {"url": "wss://...", "authid": "joe", "ticket": "..."}}.
     /// Without this option the profile "default" is used, if there is one.
-    #[arg(short, long, global = true, env = "WAMPCAT_PROFILE", value_name = "NAME")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "WAMPCAT_PROFILE",
+        hide_env_values = true,
+        value_name = "NAME"
+    )]
     pub profile: Option<String>,
     /// Seconds that connecting may take, and then each answer; 0 for no limit [default: 30].
-    #[arg(short, long, global = true, env = "WAMPCAT_TIMEOUT", value_name = "SECONDS")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "WAMPCAT_TIMEOUT",
+        hide_env_values = true,
+        value_name = "SECONDS"
+    )]
     #[arg(value_parser = seconds)]
     pub timeout: Option<f64>,
     /// Encodings to offer, the best first: json, msgpack, cbor [default: json].
-    #[arg(long, global = true, env = "WAMPCAT_SERIALIZERS", value_name = "NAME")]
+    #[arg(
+        long,
+        global = true,
+        env = "WAMPCAT_SERIALIZERS",
+        hide_env_values = true,
+        value_name = "NAME"
+    )]
     #[arg(value_delimiter = ',', hide_short_help = true)]
     pub serializer: Vec<String>,
     /// Compress WebSocket messages.
@@ -82,13 +115,27 @@ pub struct Router {
 #[command(next_help_heading = "TLS")]
 pub struct Tls {
     /// Certificates of the authorities to trust (PEM), instead of the system's.
-    #[arg(long, global = true, env = "WAMPCAT_CA", value_name = "FILE")]
+    #[arg(long, global = true, env = "WAMPCAT_CA", hide_env_values = true, value_name = "FILE")]
     pub ca: Option<String>,
     /// The certificate to show to the router (PEM).
-    #[arg(long, global = true, env = "WAMPCAT_CERT", value_name = "FILE", hide_short_help = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "WAMPCAT_CERT",
+        hide_env_values = true,
+        value_name = "FILE",
+        hide_short_help = true
+    )]
     pub cert: Option<String>,
     /// The private key of --cert (PEM).
-    #[arg(long, global = true, env = "WAMPCAT_KEY", value_name = "FILE", hide_short_help = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "WAMPCAT_KEY",
+        hide_env_values = true,
+        value_name = "FILE",
+        hide_short_help = true
+    )]
     pub key: Option<String>,
     /// The name that the router's certificate must have, if not that of the URL.
     #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
@@ -110,11 +157,23 @@ pub struct Tls {
 #[command(next_help_heading = "Login")]
 pub struct Login {
     /// The name to log in with.
-    #[arg(long, global = true, env = "WAMPCAT_AUTHID", value_name = "NAME")]
+    #[arg(
+        long,
+        global = true,
+        env = "WAMPCAT_AUTHID",
+        hide_env_values = true,
+        value_name = "NAME"
+    )]
     pub authid: Option<String>,
     /// Methods to offer, in this order: anonymous, ticket, wampcra, scram, wamp-scram, cryptosign
     /// [default: those for which there are credentials].
-    #[arg(long, global = true, env = "WAMPCAT_AUTHMETHODS", value_name = "METHOD")]
+    #[arg(
+        long,
+        global = true,
+        env = "WAMPCAT_AUTHMETHODS",
+        hide_env_values = true,
+        value_name = "METHOD"
+    )]
     #[arg(value_delimiter = ',')]
     pub authmethod: Vec<String>,
     /// A file with the ticket; or the ticket itself in the environment variable WAMPCAT_TICKET.

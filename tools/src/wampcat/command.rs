@@ -197,24 +197,31 @@ async fn converse(
     };
     let read = async {
         let mut most = stdout.take(MOST_OUTPUT as u64 + 1);
-        let (_, read, _) =
-            tokio::join!(feed, most.read_to_end(output), read_tail(stderr, complaint));
-        read.map(|_| output.len() <= MOST_OUTPUT)
+        let all = async {
+            let read = most.read_to_end(output).await.map_err(Some)?;
+            if read > MOST_OUTPUT { Err(None) } else { Ok(()) }
+        };
+        let others = async {
+            tokio::join!(feed, read_tail(stderr, complaint));
+            Ok(())
+        };
+        tokio::try_join!(all, others)
     };
     tokio::pin!(read);
-    tokio::select! {
-        is_all = &mut read => match is_all? {
-            true => child.wait().await.map(Some),
-            false => Ok(None),
-        },
-        status = child.wait() => {
-            match timeout(GRACE, read).await {
-                Ok(Ok(false)) => Ok(None),
-                Ok(Err(error)) => Err(error),
-                // What is still open is somebody else's.
-                Ok(Ok(true)) | Err(_) => status.map(Some),
-            }
-        }
+    let (ended, is_read) = tokio::select! {
+        is_read = &mut read => (None, Some(is_read)),
+        status = child.wait() => (Some(status?), None),
+    };
+    let is_read = match is_read {
+        Some(is_read) => is_read,
+        // What is still open then is somebody else's.
+        None => timeout(GRACE, read).await.unwrap_or(Ok(((), ()))),
+    };
+    match (is_read, ended) {
+        (Err(None), _) => Ok(None),
+        (Err(Some(error)), _) => Err(error),
+        (Ok(_), Some(status)) => Ok(Some(status)),
+        (Ok(_), None) => child.wait().await.map(Some),
     }
 }
 

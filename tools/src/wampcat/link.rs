@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::options::Settings;
 use crate::signals::{Signals, interrupted};
-use crate::voice::{Voice, from_client};
+use crate::voice::{Voice, about, from_client};
 
 /// The time for a goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -86,7 +86,7 @@ impl Link {
         mut on_progress: impl FnMut(&Message),
     ) -> Result<Message, Failure> {
         let sent = self.client.call(procedure, options, parts);
-        let mut call = sent.map_err(|why| from_client(&why))?;
+        let mut call = sent.map_err(|why| about(procedure, &why))?;
         loop {
             let reply = tokio::select! {
                 reply = within(self.timeout, call.next()) => reply,

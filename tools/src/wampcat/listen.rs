@@ -9,7 +9,7 @@ use wamp::facade::client::{self, Ear, Heard, Listening};
 use wamp_tools::Failure;
 
 use crate::link::{Link, until};
-use crate::voice::from_client;
+use crate::voice::{about, from_client};
 
 /// What is listened to, and what is heard.
 pub struct Listener {
@@ -70,7 +70,7 @@ impl Listener {
         uri: &str,
         listening: Result<Listening, client::Failure>,
     ) -> Result<(), Failure> {
-        let listening = listening.map_err(|why| from_client(&why))?;
+        let listening = listening.map_err(|why| about(uri, &why))?;
         self.topics.push(Topic { uri: uri.to_owned(), listening, was_active: false });
         Ok(())
     }

@@ -15,7 +15,7 @@ use crate::link::{Link, within};
 use crate::options::{Lasting, request, settings};
 use crate::signals::{Signals, interrupted};
 use crate::values::{self, with_argument};
-use crate::voice::{Voice, from_client};
+use crate::voice::{Voice, about};
 
 /// Lines that are on their way, or wait to be.
 const AHEAD: usize = 64;
@@ -46,7 +46,7 @@ async fn one(
     parts: &Parts,
 ) -> Result<(), Failure> {
     let sent = link.client.publish(topic, options, parts);
-    let publication = sent.map_err(|why| from_client(&why))?;
+    let publication = sent.map_err(|why| about(topic, &why))?;
     acknowledged(link, publication).await
 }
 
@@ -71,7 +71,7 @@ async fn lines(
             Some(line) => {
                 let parts = with_argument(parts, &line?, publish.words.strings);
                 let publication = link.client.publish(&publish.topic, options, &parts);
-                sent.push_back(publication.map_err(|why| from_client(&why))?);
+                sent.push_back(publication.map_err(|why| about(&publish.topic, &why))?);
                 // Where input comes slowly, nothing waits for the next line.
                 while input.is_empty() && !sent.is_empty() {
                     next_acknowledged(link, &mut sent).await?;

@@ -15,13 +15,8 @@ use crate::options::{Lasting, settings};
 use crate::signals::Signals;
 use crate::voice::{Voice, unread_output};
 
-/// What is listened to where nothing is said: everything, and what the router tells by itself,
-/// which patterns of others do not include on every router.
-const ALL: &[(&str, Matching)] = &[
-    ("", Matching::Prefix),
-    ("wamp.session.on_join", Matching::Exact),
-    ("wamp.session.on_leave", Matching::Exact),
-];
+/// What is listened to where nothing is said: everything.
+const ALL: (&str, Matching) = ("", Matching::Prefix);
 
 /// Listens; the library's trace, which the voice leads to standard output, shows the rest.
 pub async fn run(
@@ -36,7 +31,7 @@ pub async fn run(
     let mut listener = Listener::new(&link);
     let given = trace.topics.iter().map(|topic| (topic.as_str(), trace.matching));
     let topics: Vec<_> = match trace.topics.is_empty() {
-        true => ALL.to_vec(),
+        true => vec![ALL],
         false => given.collect(),
     };
     let mut asked = Ok(());

@@ -41,7 +41,7 @@ impl Voice {
         };
         let level = match options.verbose {
             0 => "off",
-            1 => "info",
+            1 => "warn",
             _ => "debug",
         };
         let begun = Instant::now();
@@ -215,9 +215,26 @@ fn unread() -> Failure {
     Failure::with_code(0, "")
 }
 
-/// A failure of the library, with the exit status that it has.
+/// A failure of the library, with the exit status that it has, in the words of a command line.
 pub fn from_client(why: &client::Failure) -> Failure {
-    Failure::with_code(code(why.status), why.text.as_str())
+    const WORDS: [(&str, &str); 2] = [
+        ("see wamp_connection_new in wamp.h", "docs/OPTIONS.md of libwamp has all of them"),
+        (
+            "(The connection option \"strict_options\": false passes it on unchanged.)",
+            "(--set strict_options=false passes it on unchanged.)",
+        ),
+    ];
+    let text = WORDS.iter().fold(why.text.clone(), |text, (from, to)| text.replace(from, to));
+    Failure::with_code(code(why.status), text)
+}
+
+/// The same, of a request about this URI.
+pub fn about(uri: &str, why: &client::Failure) -> Failure {
+    let failure = from_client(why);
+    match why.status {
+        client::Status::Uri => Failure::with_code(failure.code, format!("{uri}: {failure}")),
+        _ => failure,
+    }
 }
 
 /// The exit status of a request that has failed.
