@@ -59,7 +59,7 @@ fn main() -> ExitCode {
 
 fn work(cli: Cli) -> Result<(), Failure> {
     if let Command::Page { page } = cli.command {
-        return page.print(Cli::command(), "");
+        return page.print(Cli::command(), &cli::manual());
     }
     let voice = Voice::new(&cli.global.output, matches!(cli.command, Command::Trace(_)));
     let signals = Signals::watch()?;
