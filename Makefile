@@ -181,7 +181,7 @@ python-lints: python-tools
 	$(PYTHON_TOOLS)/bin/python $(BINDING)/tools/lints.py $(TARGET)/python
 
 # A wheel with the library in it, tagged for the oldest systems that it runs on.
-wheel: all venv
+wheel: lib notices venv
 	LIBWAMP_LIBRARY=$(RELEASE)/libwamp.so $(VENV)/bin/python $(BINDING)/tools/wheel.py $(TARGET)/wheels
 
 # Without npm the tests that need its packages are skipped, and say so.
@@ -190,7 +190,8 @@ javascript: $(if $(shell command -v npm),$(NODE_MODULES)/ready)
 # The page of examples-c/dashboard.c, with AutobahnJS and its licence beside it.
 dashboard: javascript
 	@mkdir -p $(TARGET)/dashboard
-	cp examples-c/dashboard/index.html $(NODE_MODULES)/autobahn-browser/autobahn.min.js $(TARGET)/dashboard
+	cp examples-c/dashboard.html $(TARGET)/dashboard/index.html
+	cp $(NODE_MODULES)/autobahn-browser/autobahn.min.js $(TARGET)/dashboard
 	cp $(NODE_MODULES)/autobahn-browser/LICENSE $(TARGET)/dashboard/autobahn-LICENSE
 
 # The packages are JavaScript; what could be compiled for them is not needed. (`npm ci` would refuse the lock where a
@@ -296,9 +297,7 @@ install:
 	$(FILL) packaging/wamp-config-version.cmake.in > "$(CMAKE)/wamp-config-version.cmake"
 	install -m 644 README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE $(NOTICES) docs/*.md "$(DESTDIR)$(DOCDIR)"
 	install -m 644 docs/performance/*.svg "$(DESTDIR)$(DOCDIR)/performance"
-	install -m 644 examples-c/*.c packaging/wampd.json "$(DESTDIR)$(DOCDIR)/examples"
-	install -d "$(DESTDIR)$(DOCDIR)/examples/dashboard"
-	install -m 644 examples-c/dashboard/index.html "$(DESTDIR)$(DOCDIR)/examples/dashboard"
+	install -m 644 examples-c/*.c examples-c/dashboard.html packaging/wampd.json "$(DESTDIR)$(DOCDIR)/examples"
 	install -d "$(DESTDIR)$(BINDIR)" "$(MANUALS)" "$(BASH_COMPLETIONS)" "$(ZSH_COMPLETIONS)" "$(FISH_COMPLETIONS)"
 	install -d "$(DESTDIR)$(UNITDIR)"
 	for name in $(PROGRAM_NAMES); do \

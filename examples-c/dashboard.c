@@ -4,7 +4,7 @@
  *     dashboard                     a router of its own, at ws://127.0.0.1:8081/ws
  *     dashboard URL [REALM]         that router
  *
- * The page is dashboard/index.html. `make dashboard` puts it into target/dashboard, with AutobahnJS beside it; then
+ * The page is dashboard.html. `make dashboard` puts it into target/dashboard, with AutobahnJS beside it; then
  *
  *     wampd --static target/dashboard
  *

@@ -30,7 +30,7 @@ fn everything_is_in_its_place_and_goes_again() {
         format!("lib/{abi}"),
         format!("lib/{library}"),
         "lib/pkgconfig/wamp.pc".to_owned(),
-        "share/doc/libwamp/examples/dashboard/index.html".to_owned(),
+        "share/doc/libwamp/examples/dashboard.html".to_owned(),
         "share/doc/libwamp/examples/wampd.json".to_owned(),
         "share/libwamp/wamp.json".to_owned(),
         "lib/systemd/system/wampd.service".to_owned(),

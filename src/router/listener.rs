@@ -164,22 +164,25 @@ fn acceptor(endpoint: &Endpoint, config: &Config) -> Result<Option<Acceptor>, Ro
 
 /// The error of the operating system, at this URL.
 fn refused(url: &str, error: &io::Error) -> RouterError {
+    let hint = hint(error.kind(), url.contains("+unix:"));
     let (url, reason) = (url.to_owned(), error.to_string());
     match (os::is_exhausted(error), os::is_closed(error)) {
         (true, _) => RouterError::Exhausted { url, reason },
         (_, true) => RouterError::Descriptors { url },
-        _ => RouterError::Bind { url, reason, hint: hint(error.kind()) },
+        _ => RouterError::Bind { url, reason, hint },
     }
 }
 
 /// The thing to look at where an address cannot be bound.
-fn hint(kind: io::ErrorKind) -> &'static str {
-    match kind {
-        io::ErrorKind::AddrInUse => "another program listens there: end it, or choose another port",
-        io::ErrorKind::PermissionDenied => {
-            "ports below 1024 and the directories of others need a right to them"
+fn hint(kind: io::ErrorKind, is_unix: bool) -> &'static str {
+    match (kind, is_unix) {
+        (io::ErrorKind::AddrInUse, false) => {
+            "another program listens there: end it, or choose another port"
         }
-        io::ErrorKind::NotFound => "is the directory there?",
+        (io::ErrorKind::AddrInUse, true) => "another program listens there",
+        (io::ErrorKind::PermissionDenied, false) => "ports below 1024 need a right to them",
+        (io::ErrorKind::PermissionDenied, true) => "may this user write to that directory?",
+        (io::ErrorKind::NotFound, true) => "is the directory there?",
         _ => "is the address this machine's, and the port free?",
     }
 }

@@ -66,8 +66,8 @@ def browser(tmp_path: Path) -> Iterator[str]:
 def test_the_page_plots_and_calls_back(browser: str, tmp_path: Path) -> None:
     pages = tmp_path / "pages"
     pages.mkdir()
-    for file in (ROOT / "examples-c" / "dashboard" / "index.html", NODE_MODULES / "autobahn-browser" / "autobahn.min.js"):
-        shutil.copy(file, pages)
+    shutil.copy(ROOT / "examples-c" / "dashboard.html", pages / "index.html")
+    shutil.copy(NODE_MODULES / "autobahn-browser" / "autobahn.min.js", pages)
     router = Program(PROGRAMS / "wampd", "--port", "0", "--static", pages)
     url = router.wait_for(r"  (ws://\S+)\n")[1]
     page = router.wait_for(r"  (http://\S+)\n")[1]

@@ -80,7 +80,13 @@ impl Site for Files {
         let path = request.uri().path();
         let mount = mounts.iter().find(|mount| {
             path.starts_with(&mount.path) || path == mount.path.trim_end_matches('/')
-        })?;
+        });
+        let Some(mount) = mount else {
+            // Whoever tries the address in a browser is told what is there.
+            let answer =
+                || plain(StatusCode::OK, "This is wampd, a WAMP router: WebSocket only.\n");
+            return (path == "/").then(|| Box::pin(std::future::ready(answer())) as Page);
+        };
         let asked = Asked {
             mount: mount.clone(),
             path: path.to_owned(),

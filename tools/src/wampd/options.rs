@@ -33,7 +33,10 @@ pub(crate) struct Options {
     pub(crate) listen: Vec<String>,
 
     /// Listen on this port of ws://127.0.0.1/ws
-    #[arg(short, long, value_name = "PORT", conflicts_with = "listen", help_heading = "Where")]
+    #[arg(
+        short, long, value_name = "PORT", value_parser = port, conflicts_with = "listen",
+        help_heading = "Where"
+    )]
     pub(crate) port: Option<u16>,
 
     /// The certificate for wss://, rss:// and https://, with its chain (PEM)
@@ -76,7 +79,7 @@ pub(crate) struct Options {
     pub(crate) log_level: LogLevel,
 
     /// Give clients so many seconds to say goodbye when it ends [default: 5]
-    #[arg(long, value_name = "SECONDS", help_heading = "More")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "More")]
     pub(crate) drain: Option<f64>,
 
     /// Only say whether options and configuration are good
@@ -94,6 +97,14 @@ pub(crate) struct Options {
     /// Print the manual page, or completions for a shell
     #[arg(long, value_name = "KIND", hide = true)]
     pub(crate) page: Option<Page>,
+}
+
+fn port(text: &str) -> Result<u16, &'static str> {
+    text.parse().map_err(|_| "it is a number of at most 65535")
+}
+
+fn seconds(text: &str) -> Result<f64, &'static str> {
+    text.parse().map_err(|_| "it is a number of seconds")
 }
 
 /// The form of log lines.

@@ -13,6 +13,10 @@ fn alone_it_is_a_router_for_development() {
     let url = daemon.url();
     assert!(url.starts_with("ws://127.0.0.1:") && url.ends_with("/ws"), "{url}");
     assert_eq!(upgrade(&url, ""), "HTTP/1.1 101 Switching Protocols");
+    // Whoever looks there with a browser is told what it is.
+    assert_eq!(fetch(&url, "/", "").1, "This is wampd, a WAMP router: WebSocket only.\n");
+    assert!(fetch(&url, "/ws", "").0.starts_with("HTTP/1.1 426"));
+    assert!(fetch(&url, "/other", "").0.starts_with("HTTP/1.1 404"));
     let said = daemon.output();
     assert!(said.contains("router for development"), "{said}");
     assert!(said.contains("may join any realm, without a\nlogin"), "{said}");

@@ -20,7 +20,8 @@ fn refused(arguments: &[&str], status: i32, wanted: &[&str]) {
 fn of_the_command_line() {
     refused(&["--lisen", "x"], 2, &["'--lisen'", "did you mean '--listen'?"]);
     refused(&["--listen"], 2, &["a value is required"]);
-    refused(&["--port", "70000"], 2, &["70000"]);
+    refused(&["--port", "70000"], 2, &["70000", "at most 65535"]);
+    refused(&["--drain", "soon"], 2, &["soon", "a number of seconds"]);
     refused(&["--port", "1", "--listen", "ws://h"], 2, &["cannot be used with"]);
     refused(&["more"], 2, &["'more'"]);
     refused(&["--log", "xml"], 2, &["'xml'"]);
@@ -37,7 +38,8 @@ fn of_urls() {
     refused(&["-l", "ws://no-such-host.invalid:1/ws"], 1, &["no-such-host.invalid"]);
     refused(&["-l", "wss://127.0.0.1:0/ws"], 2, &["--tls-cert"]);
     refused(&["-m", "ws://127.0.0.1:1"], 2, &["http://HOST:PORT"]);
-    refused(&["-l", "rs+unix:///no/such/directory/s.sock"], 1, &["No such file"]);
+    let nowhere = "rs+unix:///no/such/directory/s.sock";
+    refused(&["-l", nowhere], 1, &["No such file", "is the directory there?"]);
 }
 
 #[test]
