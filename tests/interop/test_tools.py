@@ -143,7 +143,7 @@ def wampd(tmp_path_factory: pytest.TempPathFactory, crossbar: Router) -> Iterato
 USERS = {
     "anonymous": {"role": "anonymous"},
     "ticket": {"ticket": {"ticket": users.PASSWORD}},
-    "wampcra": {"plain": {"secret": users.PASSWORD}, "salted": {"secret": users.PASSWORD, "salt": "grains", "iterations": 500}},
+    "wampcra": {"plain": {"secret": users.PASSWORD}, "salted": {"secret": users.PASSWORD, "salt": "grains", "iterations": 1000}},
     "scram": {"pbkdf2": {"password": users.PASSWORD, "kdf": "pbkdf2", "iterations": 4096}},
     "wamp-scram": {"standard": {"password": users.PASSWORD, "kdf": "pbkdf2", "iterations": 4096}},
     "cryptosign": {"key": {"pubkey": users.PUBLIC_KEY}},
@@ -207,8 +207,7 @@ def test_events(door, listen, uri):
     keeper = listen(door, "subscribe", uri)
     door.run("publish", uri, "7", "--retain")
     assert keeper.line() == f"{uri} 7"
-    if "crossbar" not in door.url and door.run("-q", "meta", "sessions"):
-        assert door.run("-q", "subscribe", uri, "--retained", "--count", "1") == f"{uri} 7\n"
+    assert door.run("-q", "subscribe", uri, "--retained", "--count", "1") == f"{uri} 7\n"
     keeper.end()
 
 
@@ -284,7 +283,6 @@ def test_logins(crossbar, wampd, tmp_path, router, transport, login):
     assert "AUTHENTICATE" in ended.stderr and secret not in ended.stderr + ended.stdout
 
 
-@pytest.mark.skipif(not IS_LONG, reason="takes its time")
 def test_a_router_that_is_killed(tmp_path, listen, uri):
     """Who listens is there again with the next router; who does not ends with status 6."""
     port = free_port()
