@@ -323,9 +323,11 @@ impl Router {
         listeners.greetings.push((url.clone(), listener.greeting.clone()));
         let shared = self.shared.clone();
         shared.bound.add();
+        // Dropped behind the listener, and so when the address is free; also where the task ends before
+        // it has begun.
+        let held = (listener, Bound(shared.clone()));
         let task = runtime.spawn(async move {
-            // Dropped behind the listener, and so when the address is free.
-            let _bound = Bound(shared.clone());
+            let (listener, _bound) = held;
             listener.serve(shared).await;
         });
         listeners.tasks.push(task.abort_handle());

@@ -115,6 +115,8 @@ PARTS = (
          needs=PEERS, silence=600, excused=True),
     Part("interop-c", "C scenarios against Crossbar.io", 95, interop("c_scenarios"), needs=PEERS, silence=600,
          excused=True),
+    Part("interop-tools", "wampcat against Crossbar.io and wampd: each subcommand, some transports and logins", 15,
+         interop("tools"), needs=("rust", "python-packages"), silence=300, excused=True),
     Part("tools", "wampd and wampcat, as their users start them", 20, Cargo(["--package", "libwamp-tools"]),
          needs=("rust",), silence=300, excused=True),
     Part("hosts", "the library in a process of Mono", 3, tests("hosts"), needs=("rust", "library"), silence=600,
@@ -141,6 +143,8 @@ PARTS = (
     # ---- long: what is seen before a subject is called done ----
     Part("long-programs", "builds wampd and wampcat as they are installed", 400, make("programs"), tier="long",
          needs=("library",), variables={"PROGRAMS": str(RELEASE)}),
+    Part("long-tools", "wampcat against Crossbar.io and wampd: each subcommand over each transport, each login", 70,
+         interop("tools"), tier="long", needs=("rust", "python-packages"), silence=900, excused=True, variables=LONG),
     Part("long-browser", "the live page of examples-c/dashboard.c, in Chromium", 20, Pytest(["tests/browser"]), tier="long",
          needs=(*PEERS, "rust"), silence=300),
     Part("long-valgrind", "C scenarios under valgrind, each mode with each wire", 480,

@@ -515,3 +515,15 @@ async fn a_hashed_ticket_holds_up_nobody() {
     assert!(verdict.is_err(), "it came first: {verdict:?}");
     slow.hears_abort("wamp.error.authentication_failed", "its secret").await;
 }
+
+/// Its listener has not begun to run when it is ended.
+#[tokio::test]
+async fn a_router_that_is_closed_at_once_is_gone() {
+    let router = router("{}");
+    router.close();
+    let url = router.url().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    assert!(tokio::task::spawn_blocking(move || router.close_within(deadline)).await.unwrap());
+    let address = url.trim_start_matches("ws://").trim_end_matches("/ws").to_owned();
+    drop(std::net::TcpListener::bind(address).unwrap());
+}

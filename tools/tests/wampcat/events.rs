@@ -62,6 +62,8 @@ fn each_line_of_the_input_is_an_event() {
 #[test]
 fn options_of_a_publication() {
     let scene = Scene::new();
+    // What is kept goes with the last session of the realm.
+    let _keeper = scene.listen(&["subscribe", "com.other"]);
     let kept = ["publish", "com.kept", "7", "--retain", "-o", "exclude_me=false"];
     scene.run(&kept).good();
     let retained = scene.run(&["-q", "subscribe", "com.kept", "--retained", "-n", "1"]);

@@ -103,7 +103,7 @@ impl Scene {
         path.to_str().unwrap().to_owned()
     }
 
-    /// Ends the router; its clients hear of it.
+    /// Ends the router; its clients have heard of it.
     pub fn close(&self) {
         assert!(self.router.close_within(Instant::now() + LIMIT));
     }

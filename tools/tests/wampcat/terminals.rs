@@ -14,7 +14,8 @@ use crate::scene::{LIMIT, Scene};
 /// A terminal of this width, and what is written to it.
 struct Terminal {
     master: File,
-    name: String,
+    /// Kept open: the end of the last program on it is not that of the terminal.
+    slave: File,
     written: Receiver<Vec<u8>>,
     seen: String,
 }
@@ -36,7 +37,8 @@ impl Terminal {
                 }
             }
         });
-        let terminal = Terminal { master, name, written, seen: String::new() };
+        let slave = File::options().read(true).write(true).open(name).unwrap();
+        let terminal = Terminal { master, slave, written, seen: String::new() };
         terminal.resize(columns);
         terminal
     }
@@ -47,7 +49,7 @@ impl Terminal {
     }
 
     fn stdio(&self) -> Stdio {
-        File::options().read(true).write(true).open(&self.name).unwrap().into()
+        self.slave.try_clone().unwrap().into()
     }
 
     /// Waits until these words stand behind what was waited for before, and gives what was there.
