@@ -20,7 +20,7 @@ const TIMEOUT: f64 = 30.0;
 /// Variables that hold secrets, which commands shall not inherit.
 pub const SECRET_VARIABLES: &[&str] = &["WAMPCAT_TICKET", "WAMPCAT_SECRET", "WAMPCAT_PRIVKEY"];
 
-/// How long a connection is wanted.
+/// The time for which a connection is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lasting {
     /// For one thing: no retries.
@@ -29,7 +29,7 @@ pub enum Lasting {
     Listening,
 }
 
-/// What a connection is made with.
+/// The options that a connection is made with.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Connection options, as docs/OPTIONS.md has them.
