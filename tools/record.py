@@ -31,7 +31,7 @@ LIMIT = 60.0  # for whatever is awaited
 # The commands that go on, and what they say once they are ready.
 GOING_ON = (
     (re.compile(r"^wampd(?! --(check|help|version))"), re.compile(r"^Ctrl-C ends it\.$", re.M)),
-    (re.compile(r"^wampcat (register|subscribe)\b(?!.* --help)"), re.compile(r"^listening to .*$", re.M)),
+    (re.compile(r"^wampcat (register|subscribe)\b(?!.* --(help|count|for)\b)"), re.compile(r"^listening to .*$", re.M)),
 )
 # What nobody can try here, and what it is enough to have built.
 NOT_RUN = ("cargo install", "make", "sudo ")

@@ -247,8 +247,9 @@ pub fn message_name(code: u64) -> &'static str {
 /// Takes a line of the library's log, and its level.
 pub type LogSink = Box<dyn Fn(&str, &str) + Send + Sync>;
 
-/// Has lines of the library's log go to `sink`: those up to a level (`off`, `error`, `warn`, `info`,
-/// `debug`, `trace`), and the messages of connections with the option `trace`, secrets masked.
+/// Has lines of the library's log go to `sink`: those up to a level (`off`, `error`, `warn`,
+/// `info`, `debug`, `trace`), and the messages of connections with the option `trace`, secrets
+/// masked.
 pub fn set_log(level: &str, sink: LogSink) {
     struct Lines(LogSink);
     impl log::Sink for Lines {

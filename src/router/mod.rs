@@ -305,8 +305,7 @@ impl Router {
         self.listen_at(url, None, runtime)
     }
 
-    /// As [`Router::listen`], by a socket that listens already, if there is one. Its file, if it
-    /// has one, stays in the end.
+    /// As [`Router::listen`], by a socket that listens already, if there is one; its file stays.
     pub fn listen_at(
         self: &Arc<Self>,
         url: &str,
@@ -323,8 +322,7 @@ impl Router {
         listeners.greetings.push((url.clone(), listener.greeting.clone()));
         let shared = self.shared.clone();
         shared.bound.add();
-        // Dropped behind the listener, and so when the address is free; also where the task ends before
-        // it has begun.
+        // Dropped behind the listener, when the address is free, and where the task never begins.
         let held = (listener, Bound(shared.clone()));
         let task = runtime.spawn(async move {
             let (listener, _bound) = held;

@@ -1,4 +1,4 @@
-//! What a client hears, and its way into channels.
+//! The news that a client hears, and their way into channels.
 //!
 //! Handlers run on threads of the library that may block, one per connection. So a channel that is
 //! full makes the connection wait, and the socket with it, and in the end the router.

@@ -97,7 +97,7 @@ async fn measure(
     }
 }
 
-/// What all workers share.
+/// The state that all workers share.
 struct Work {
     client: Client,
     bench: Load,

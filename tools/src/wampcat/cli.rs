@@ -1,4 +1,5 @@
-//! The command line: what can be said, and the help on it. What it means is left to the subcommands.
+//! The command line: what can be said, and the help on it. What it means is left to the
+//! subcommands.
 
 mod global;
 

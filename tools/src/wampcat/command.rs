@@ -32,7 +32,7 @@ const MOST_COMPLAINT: usize = 2048;
 /// ended, which something that it has left behind may keep open.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What is run for a call.
+/// The command that is run for a call.
 #[derive(Debug, Clone)]
 pub struct Recipe {
     program: OsString,
@@ -268,7 +268,7 @@ fn is_there(program: &Path) -> bool {
     env::split_paths(&paths).any(|folder| folder.join(program).is_file())
 }
 
-/// What a command reads of a call.
+/// The text of a call that a command reads.
 pub fn input(is_text: bool, call: &wamp::facade::client::Message) -> Vec<u8> {
     let shown = values::Shown::new(&call.parts);
     if is_text {

@@ -11,7 +11,7 @@ use wamp_tools::Failure;
 use crate::link::{Link, until};
 use crate::voice::{about, from_client};
 
-/// What is listened to, and what is heard.
+/// The topics that are listened to, and what is heard.
 pub struct Listener {
     ear: Ear,
     heard: Receiver<(usize, Heard)>,

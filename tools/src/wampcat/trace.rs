@@ -15,7 +15,7 @@ use crate::options::{Lasting, settings};
 use crate::signals::Signals;
 use crate::voice::{Voice, unread_output};
 
-/// What is listened to where nothing is said: everything.
+/// The topics that are listened to where nothing is said: all.
 const ALL: (&str, Matching) = ("", Matching::Prefix);
 
 /// Listens; the library's trace, which the voice leads to standard output, shows the rest.

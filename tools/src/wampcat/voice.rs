@@ -1,4 +1,4 @@
-//! What the program says: results on standard output, everything else on standard error.
+//! The words of the program: results on standard output, everything else on standard error.
 
 use std::io;
 use std::thread;
@@ -16,7 +16,7 @@ use wamp_tools::{Failure, failure, output};
 use crate::cli::Output;
 use crate::values::{Shown, bare, compact, plain, quoted};
 
-/// How much is said, and in which form.
+/// The amount that is said, and its form.
 #[derive(Debug, Clone, Copy)]
 pub struct Voice {
     /// One JSON object per line.
@@ -29,8 +29,8 @@ pub struct Voice {
 }
 
 impl Voice {
-    /// What the options want; the library's log is led to standard error. Messages that are traced
-    /// go there too, unless they are the `result`.
+    /// The voice that the options want; the library's log is led to standard error. Messages that
+    /// are traced go there too, unless they are the `result`.
     pub fn new(options: &Output, result: bool) -> Voice {
         let voice = Voice {
             json: options.json,
