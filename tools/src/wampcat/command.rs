@@ -1,5 +1,6 @@
 //! A command that answers a call: started, fed, read, and killed where it does not end.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::io;
@@ -9,6 +10,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
@@ -145,15 +147,13 @@ impl Recipe {
         }
         let parts = match self.is_whole {
             true => whole(text),
-            false => serde_json::from_str::<&serde_json::value::RawValue>(text)
+            false => serde_json::from_str::<&RawValue>(text)
                 .map(|value| Parts { args: Some(format!("[{}]", value.get())), kwargs: None })
-                .map_err(|error| error.to_string()),
+                .map_err(|error| format!("not JSON: {error}")),
         };
         match parts {
             Ok(parts) => Answer::Result(parts),
-            Err(error) => {
-                self.failed(format!("the command's output is no JSON: {error}"), json!({}))
-            }
+            Err(error) => self.failed(format!("the command's output is {error}"), json!({})),
         }
     }
 
@@ -246,15 +246,17 @@ async fn kill(child: &mut Child, group: Option<Pid>) {
 }
 
 fn whole(text: &str) -> Result<Parts, String> {
-    let members: std::collections::BTreeMap<String, Box<serde_json::value::RawValue>> =
-        serde_json::from_str(text).map_err(|error| error.to_string())?;
-    if let Some(name) = members.keys().find(|name| !matches!(name.as_str(), "args" | "kwargs")) {
-        return Err(format!("`{name}` is neither `args` nor `kwargs`"));
+    let members: BTreeMap<String, Box<RawValue>> =
+        serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
+    // What a command has read it may write again, as cat does.
+    let is_known = |name: &str| matches!(name, "args" | "kwargs" | "procedure" | "details");
+    if let Some(name) = members.keys().find(|name| !is_known(name)) {
+        return Err(format!("wrong: `{name}` is neither `args` nor `kwargs`"));
     }
     let part = |name: &str| members.get(name).map(|value| value.get().to_owned());
     let words =
         Words { words: Vec::new(), strings: false, args: part("args"), kwargs: part("kwargs") };
-    values::parts(&words).map_err(|failure| failure.text.replace("--", ""))
+    values::parts(&words).map_err(|failure| format!("wrong: {}", failure.text.replace("--", "")))
 }
 
 /// True if a command can be found.

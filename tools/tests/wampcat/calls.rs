@@ -92,6 +92,15 @@ fn results_in_each_form() {
     assert_eq!(scene.run(&["call", "com.whole", "--raw"]).good(), "a b\n{\"x\":1}\nk=v\n");
     let whole = "{\"args\":[\"a b\",{\"x\":1}],\"kwargs\":{\"k\":\"v\"}}\n";
     assert_eq!(scene.run(&["call", "com.whole", "--json"]).good(), whole);
+    let _echo = scene.listen(&["register", "com.echo", "--whole", "--", "cat"]);
+    assert_eq!(scene.run(&["call", "com.echo", "1.50", "k=[]"]).good(), "1.50\nk=[]\n");
+    let odd = ["register", "com.odd", "--whole", "--", "echo", "{\"arg\": []}"];
+    let _odd = scene.listen(&odd);
+    let words = scene.run(&["call", "com.odd"]).bad(1);
+    assert!(
+        words.ends_with("the command's output is wrong: `arg` is neither `args` nor `kwargs`"),
+        "{words}"
+    );
     let _text = scene.listen(&["register", "com.text", "--text", "--", "tr", "a-z", "A-Z"]);
     assert_eq!(scene.run(&["call", "com.text", "a", "b"]).good(), "\"A\\nB\"\n");
 }
@@ -103,11 +112,11 @@ fn commands_that_fail() {
     for (argument, words) in [
         (
             "no-json",
-            "com.odd.failed: the command's output is no JSON: expected value at line 1 column 1",
+            "com.odd.failed: the command's output is not JSON: expected value at line 1 column 1",
         ),
         (
             "two-values",
-            "com.odd.failed: the command's output is no JSON: trailing characters at line 1 column 3",
+            "com.odd.failed: the command's output is not JSON: trailing characters at line 1 column 3",
         ),
         ("fail", "com.odd.failed: noise bad thing status=7"),
         ("silent", "com.odd.failed: the command failed: exit status: 3 status=3"),
