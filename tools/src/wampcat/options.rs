@@ -36,7 +36,7 @@ pub struct Settings {
     pub options: Map<String, Value>,
     /// The limit for connecting, and for each answer.
     pub timeout: Option<Duration>,
-    /// How long the connection is wanted.
+    /// The time for which the connection is wanted.
     pub lasting: Lasting,
 }
 
