@@ -3,11 +3,14 @@
 Without WAMP_TEST_LONG a slice of it: each subcommand once, over one transport of each router.
 """
 
+import contextlib
 import json
 import os
+import pty
 import queue
 import signal
 import subprocess
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -281,6 +284,42 @@ def test_logins(crossbar, wampd, tmp_path, router, transport, login):
         traced.command(*ask), env=traced.environment(), capture_output=True, text=True, timeout=LIMIT, check=True,
     )
     assert "AUTHENTICATE" in ended.stderr and secret not in ended.stderr + ended.stdout
+
+
+def test_a_certificate_of_our_own(crossbar):
+    trust = ["--ca", str(crossbar.pki.ca)]
+    own = ["--cert", str(crossbar.pki.client), "--key", str(crossbar.pki.client_key)]
+    assert int(Door(crossbar.client_url, [*trust, *own]).run("call", "wamp.session.count")) >= 1
+    Door(crossbar.client_url, trust).run("call", "wamp.session.count", status=3)
+
+
+def test_a_password_from_the_keyboard(wampd):
+    door = Door(wampd["guarded ws"], ["--ask", "--authmethod", "wampcra", "--authid", "plain"])
+    ask = door.command("call", "wamp.session.count")
+    # Its controlling terminal is ours.
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(ask[0], ask, door.environment())  # noqa: S606
+    seen = b""
+    while b"Password: " not in seen:
+        seen += os.read(terminal, 1024)
+    end = time.monotonic() + LIMIT
+    while termios.tcgetattr(terminal)[3] & termios.ECHO:  # which cannot be awaited
+        assert time.monotonic() < end, "what is typed would be seen"
+        time.sleep(0.01)
+    os.write(terminal, f"{users.PASSWORD}\n".encode())
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while more := os.read(terminal, 1024):
+            seen += more
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, seen
+    assert seen.split()[-1].isdigit() and users.PASSWORD.encode() not in seen, seen
+    # Without one there is nobody to ask.
+    ended = subprocess.run(
+        ask, env=door.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, start_new_session=True,
+        timeout=LIMIT, check=False,
+    )
+    assert (ended.returncode, ended.stderr.startswith("wampcat: --ask needs a terminal")) == (2, True), ended.stderr
 
 
 def test_a_router_that_is_killed(tmp_path, listen, uri):

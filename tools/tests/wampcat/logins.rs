@@ -154,3 +154,17 @@ fn each_transport_and_serializer() {
         }
     }
 }
+
+#[test]
+fn what_else_a_connection_can_have() {
+    let scene = Scene::new();
+    let more = [
+        ["--compress", "--proxy", "none", "--min-tls", "1.3"],
+        ["--header", "X-Greeting: hello", "--set", "autoping_interval=5", "--compress"],
+    ];
+    for options in more {
+        assert_eq!(with(&scene, &[], &options).good(), "1\n", "{options:?}");
+    }
+    let words = with(&scene, &[], &["--proxy", "http://127.0.0.1:1"]).bad(3);
+    assert!(words.contains("proxy"), "{words}");
+}
