@@ -162,7 +162,7 @@ impl Matching {
   wampcat -j subscribe com.example.state --retained --count 1 | jq .args[0]")]
 pub struct Subscribe {
     /// The topics.
-    #[arg(value_name = "TOPIC", required = true, value_parser = NonEmptyStringValueParser::new())]
+    #[arg(value_name = "TOPIC", required = true)]
     pub topics: Vec<String>,
     /// What the topics stand for.
     #[arg(short, long = "match", value_name = "KIND", default_value = "exact")]
@@ -324,7 +324,7 @@ pub struct Bench {
   wampcat call com.example.add2 23 42 --trace")]
 pub struct Trace {
     /// The topics [default: everything, and what the router tells of sessions].
-    #[arg(value_name = "TOPIC", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(value_name = "TOPIC")]
     pub topics: Vec<String>,
     /// What the topics stand for.
     #[arg(short, long = "match", value_name = "KIND", default_value = "exact")]

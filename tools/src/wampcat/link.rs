@@ -12,7 +12,7 @@ use wamp_tools::Failure;
 
 use serde_json::{Map, Value};
 
-use crate::options::{Lasting, Settings};
+use crate::options::{Lasting, Settings, URL};
 use crate::signals::{Signals, interrupted};
 use crate::voice::{Voice, about, from_client};
 
@@ -176,5 +176,8 @@ fn unconnected(ended: &Ended) -> Failure {
         Status::Option | Status::Uri | Status::TooLarge => 2,
         _ => 3,
     };
-    Failure { code, ..failure }
+    // A newcomer may not have one yet.
+    let is_missing = ended.why.status == Status::Unreachable && failure.text.contains(URL);
+    let hint = if is_missing { " (wampd starts one)" } else { "" };
+    Failure { code, text: failure.text + hint }
 }

@@ -13,7 +13,8 @@ use wamp_tools::Failure;
 use crate::cli::{Global, Login, Router, Tls};
 use crate::profile;
 
-const URL: &str = "ws://127.0.0.1:8080/ws";
+/// The router that wampd is, where nothing is said.
+pub const URL: &str = "ws://127.0.0.1:8080/ws";
 const REALM: &str = "realm1";
 const TIMEOUT: f64 = 30.0;
 

@@ -33,6 +33,10 @@ pub async fn run(
     let mut listener = Listener::new(&link);
     let mut asked = Ok(());
     for topic in &subscribe.topics {
+        if subscribe.matching == Matching::Exact && topic.contains(['*', '>', '+']) {
+            voice
+                .tell("*, > and + stand for themselves: --match prefix or wildcard makes patterns");
+        }
         asked = asked.and_then(|()| listener.subscribe(&link, topic, &options));
     }
     let printed = match asked {

@@ -80,6 +80,20 @@ fn options_of_a_publication() {
 }
 
 #[test]
+fn patterns() {
+    let scene = Scene::new();
+    let all = scene.listen(&["subscribe", "", "--match", "prefix"]);
+    let some = scene.listen(&["subscribe", "com..b", "--match", "wildcard"]);
+    let none = scene.start(&["subscribe", "com.*"]);
+    none.err("*, > and + stand for themselves");
+    scene.run(&["publish", "com.a.b"]).good();
+    assert_eq!(some.out(), "com.a.b");
+    while all.out() != "com.a.b" {}
+    let words = scene.run(&["subscribe", ""]).bad(2);
+    assert!(words.contains("URI"), "{words}");
+}
+
+#[test]
 fn enough_is_enough() {
     let scene = Scene::new();
     assert_eq!(scene.run(&["-q", "subscribe", "com.a", "--for", "0.2"]).good(), "");
