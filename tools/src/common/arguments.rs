@@ -50,8 +50,15 @@ fn sentence(error: &Error, program: &str) -> String {
     });
     match meant {
         Some(meant) => format!("{head}; did you mean '{meant}'?"),
-        None => format!("{head}; '{program} --help' tells more"),
+        None => format!("{head}; '{} --help' tells more", command(&plain, program)),
     }
+}
+
+/// The program and its subcommand, which the usage begins with, where the error shows one.
+fn command(error: &str, program: &str) -> String {
+    let usage = error.split("Usage: ").nth(1).unwrap_or(program);
+    let words = usage.split_whitespace().take_while(|word| !word.starts_with(['[', '<', '-']));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn first(value: &ContextValue) -> Option<String> {

@@ -47,6 +47,8 @@ impl Page {
 }
 
 fn man(mut command: Command, epilogue: &str, text: &mut Vec<u8>) -> io::Result<()> {
+    // There is no short manual page.
+    command = command.mut_args(|option| option.hide_short_help(false));
     command.build();
     let page = Man::new(command.clone()).manual("libwamp");
     page.render_title(text)?;
@@ -60,7 +62,12 @@ fn man(mut command: Command, epilogue: &str, text: &mut Vec<u8>) -> io::Result<(
             continue;
         }
         writeln!(text, ".SH \"{} {}\"", command.get_name(), name)?;
-        let page = Man::new(subcommand.clone());
+        // What each subcommand has stands above.
+        let own = subcommand.clone().mut_args(|option| {
+            let is_above = option.is_global_set() || option.get_id() == "help";
+            option.hide_short_help(false).hide(is_above)
+        });
+        let page = Man::new(own);
         let mut part = Vec::new();
         page.render_synopsis_section(&mut part)?;
         page.render_description_section(&mut part)?;

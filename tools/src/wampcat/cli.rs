@@ -12,7 +12,7 @@ pub use global::{Global, Login, Output, Router, Tls};
 
 /// Calls, publishes, subscribes and registers from the command line, over WAMP.
 #[derive(Debug, Parser)]
-#[command(name = "wampcat", version, after_long_help = AFTER_HELP, propagate_version = true)]
+#[command(name = "wampcat", version, after_long_help = AFTER_HELP)]
 #[command(subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
 pub struct Cli {
     #[command(flatten)]
@@ -188,8 +188,8 @@ pub struct Subscribe {
 ///
 /// The command gets {"procedure", "args", "kwargs", "details"} as one line of JSON on its standard
 /// input. What it writes to its standard output, one JSON value or nothing, is the result. If it
-/// fails, the caller gets the error com.example.error style URI of --error with what it wrote to
-/// its standard error. A call that is canceled kills the command, with all that it has started.
+/// fails, the caller gets the error of --error, with the end of what it wrote to its standard error
+/// and its exit status. A call that is canceled kills the command, with all that it has started.
 /// After a loss the procedure is registered again.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:

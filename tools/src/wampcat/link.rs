@@ -12,10 +12,12 @@ use wamp_tools::Failure;
 
 use serde_json::{Map, Value};
 
-use crate::options::Settings;
+use crate::options::{Lasting, Settings};
 use crate::signals::{Signals, interrupted};
 use crate::voice::{Voice, about, from_client};
 
+/// The time that the library has to say itself that connecting takes too long.
+const AT_THE_LIMIT: Duration = Duration::from_millis(500);
 /// The time for a goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -39,20 +41,31 @@ impl Link {
     ) -> Result<Link, Failure> {
         let opened = Client::open(&settings.options);
         let (client, mut changes) = opened.map_err(|why| from_client(&why))?;
+        // Who listens waits for a router as long as it takes.
+        let limit = settings.timeout.filter(|_| settings.lasting == Lasting::Once);
+        let deadline = limit.map(|limit| Instant::now() + limit + AT_THE_LIMIT);
+        let mut last = "the router did not answer in time".to_owned();
         loop {
             let change = tokio::select! {
                 change = changes.recv() => change,
                 signal = signals.wait() => return Err(interrupted(signal)),
+                () = until(deadline) => return Err(Failure::with_code(3, last)),
             };
             match change {
                 Some(Change::Open(welcome)) => {
                     let Welcome { session, realm, url, protocol, .. } = &welcome;
                     voice.detail(&format!("joined {realm} on {url} as {session}, {protocol}"));
                     let timeout = settings.timeout;
+                    if settings.lasting == Lasting::Once {
+                        client.stop_retrying();
+                    }
                     return Ok(Link { client, welcome, signals, timeout, voice, changes });
                 }
                 Some(Change::Closed(ended)) => match ended.retry_in {
-                    Some(delay) => voice.tell(&retrying(&ended, delay)),
+                    Some(delay) => {
+                        voice.tell(&retrying(&ended, delay));
+                        last = ended.why.text;
+                    }
                     None => return Err(unconnected(&ended)),
                 },
                 None => return Err(Failure::new("the connection ended without a reason")),

@@ -36,6 +36,8 @@ pub struct Settings {
     pub options: Map<String, Value>,
     /// The limit for connecting, and for each answer.
     pub timeout: Option<Duration>,
+    /// The time for which the connection is wanted.
+    pub lasting: Lasting,
 }
 
 /// Puts together what a connection is made with.
@@ -53,10 +55,10 @@ pub fn settings(global: &Global, lasting: Lasting) -> Result<Settings, Failure> 
     let connect = timeout.map_or(86_400.0, |limit| limit.as_secs_f64());
     options.entry("connect_timeout").or_insert(connect.into());
     match lasting {
-        Lasting::Once => {
+        Lasting::Once if !global.router.wait => {
             options.insert("max_retries".to_owned(), 0.into());
         }
-        Lasting::Listening => {
+        Lasting::Once | Lasting::Listening => {
             options.entry("max_retries").or_insert((-1).into());
             options.entry("initial_retry_delay").or_insert(1.0.into());
             options.entry("max_retry_delay").or_insert(30.into());
@@ -65,7 +67,7 @@ pub fn settings(global: &Global, lasting: Lasting) -> Result<Settings, Failure> 
             }
         }
     }
-    Ok(Settings { options, timeout })
+    Ok(Settings { options, timeout, lasting })
 }
 
 fn router(options: &mut Map<String, Value>, router: &Router) -> Result<(), Failure> {

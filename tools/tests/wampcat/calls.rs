@@ -226,3 +226,13 @@ fn a_second_signal_ends_at_once() {
     let number = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
     let _ = rustix::process::kill_process_group(number, Signal::KILL);
 }
+
+#[test]
+fn more_calls_than_can_wait_are_refused() {
+    let scene = Scene::new();
+    let callee = scene.listen(&["register", "com.slow", "--jobs", "1", "--", "sleep", "1000"]);
+    let words = scene.run(&["bench", "--uri", "com.slow", "-c", "1100", "-d", "1000"]).bad(1);
+    // The router has asked for another callee, and there is none.
+    assert_eq!(words, "wamp.error.no_available_callee: all callees are unavailable");
+    assert_eq!(callee.end(), 0);
+}

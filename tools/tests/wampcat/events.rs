@@ -114,3 +114,26 @@ fn a_full_disk_is_told() {
     let words = ended.bad(1);
     assert!(words.starts_with("cannot write to standard output: No space left"), "{words}");
 }
+
+/// The second signal ends it, though nobody takes what it prints.
+#[test]
+fn a_pipe_that_nobody_reads_keeps_it_no_longer_than_wanted() {
+    let scene = Scene::new();
+    let mut command = scene.command(&["subscribe", "com.a"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let unread = child.stdout.take();
+    crate::scene::wait_until(|| scene.run(&["meta", "subscriptions"]).good().contains("com.a"));
+    let long = "x".repeat(60_000);
+    for _ in 0..4 {
+        scene.run(&["publish", "com.a", &long]).good();
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    for signal in [Signal::TERM, Signal::INT] {
+        // It may have ended with the first.
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+    let ended = crate::scene::Ended::new(child.wait_with_output().unwrap());
+    assert!(matches!(ended.status, 0 | 130 | 143), "{}", ended.status);
+    drop(unread);
+}

@@ -75,9 +75,14 @@ fn a_router_that_is_not_there_yet() {
     let eager = ["--wait", "--set", "initial_retry_delay=0.05", "--set", "max_retry_delay=0.2"];
     let subscriber = scene.start(&[&eager[..], &["subscribe", "com.a"]].concat());
     subscriber.err("next attempt in");
+    let caller = scene.start(&[&eager[..], &["call", "wamp.session.get", "1"]].concat());
+    caller.err("next attempt in");
+    let words = scene.run(&[&eager[..], &["-q", "-t", "0.3", "call", "a"]].concat()).bad(3);
+    assert!(words.starts_with("cannot reach ws://127.0.0.1:"), "{words}");
     let again = Scene::with("{}", &scene.url);
     subscriber.err("listening to com.a");
-    assert_eq!(subscriber.end(), 0);
+    caller.err("wamp.error.no_such_session");
+    assert_eq!((subscriber.end(), caller.status()), (0, 1));
     drop(again);
     let words = scene.run(&["subscribe", "com.a"]).bad(3);
     assert!(words.starts_with("cannot reach ws://127.0.0.1:"), "{words}");

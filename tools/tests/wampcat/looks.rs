@@ -157,5 +157,8 @@ fn help_and_pages() {
         let text = scene.run(&["page", page]).good();
         assert!(text.contains(word), "{page}: {text}");
         assert!(page != "man" || text.contains("EXIT STATUS"), "{text}");
+        // Once, with its text.
+        let told = text.matches("anybody between can read and change all").count();
+        assert!(page != "man" || told == 1, "{text}");
     }
 }

@@ -53,6 +53,10 @@ fn of_the_command_line() {
             "option `time_out`: did you mean `timeout`? (--set strict_options=false",
         ),
         (&["call", "a", "-o", "timeout"], "--option timeout: must be name=value"),
+        (
+            &["call"],
+            "the following required arguments were not provided: <URI>; 'wampcat call --help' tells more",
+        ),
         (&["register", "a"], "the following required arguments were not provided: <COMMAND>"),
         (&["register", "a", "--", "no-such-command"], "there is no command 'no-such-command'"),
         (&["register", "a", "--", "./no-such-command"], "there is no command './no-such-command'"),

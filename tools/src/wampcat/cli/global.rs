@@ -93,7 +93,8 @@ pub struct Router {
     /// Any other connection option, its value as JSON or as a text; can be repeated.
     #[arg(long, global = true, value_name = "NAME=VALUE", hide_short_help = true)]
     pub set: Vec<String>,
-    /// Listening commands: wait for a router that is not there yet, too.
+    /// Wait for a router that is not there yet: subscribe and register for as long as it takes, the
+    /// others until --timeout.
     #[arg(long, global = true, hide_short_help = true)]
     pub wait: bool,
 }
