@@ -55,15 +55,10 @@ pub(crate) fn read_environment() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let wanted = std::env::var("WAMP_LOG").unwrap_or_default().to_ascii_lowercase();
-        if let Some(level) = number(&wanted) {
-            LEVEL.store(level, Ordering::Relaxed);
+        if let Some(level) = NAMES.iter().position(|name| *name == wanted) {
+            LEVEL.store(level as u8, Ordering::Relaxed);
         }
     });
-}
-
-/// The number of the level with this name; 0 for `off`.
-pub(crate) fn number(name: &str) -> Option<u8> {
-    NAMES.iter().position(|known| *known == name).map(|level| level as u8)
 }
 
 /// True if somebody wants lines of this level.

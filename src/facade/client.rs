@@ -21,7 +21,6 @@ use crate::client::request_options::Request;
 use crate::client::{Connection, Options, Session};
 use crate::codec::check::check_payload;
 use crate::codec::{Dict, Encoding, PayloadRef, Rules};
-use crate::log;
 use crate::protocol::{message, uri};
 
 pub use crate::client::{Failure, Status};
@@ -242,22 +241,6 @@ impl Publication {
 /// The name of the messages with this type code, such as `HELLO`.
 pub fn message_name(code: u64) -> &'static str {
     message::name(code)
-}
-
-/// Takes a line of the library's log, and its level.
-pub type LogSink = Box<dyn Fn(&str, &str) + Send + Sync>;
-
-/// Has lines of the library's log go to `sink`: those up to a level (`off`, `error`, `warn`,
-/// `info`, `debug`, `trace`), and the messages of connections with the option `trace`, secrets
-/// masked.
-pub fn set_log(level: &str, sink: LogSink) {
-    struct Lines(LogSink);
-    impl log::Sink for Lines {
-        fn line(&self, level: log::Level, text: &str) {
-            (self.0)(level.name(), text);
-        }
-    }
-    drop(log::set(log::number(level).unwrap_or(0), Some(Arc::new(Lines(sink)))));
 }
 
 /// Options of a request as an encoded dict.

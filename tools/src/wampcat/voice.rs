@@ -9,7 +9,8 @@ use rustix::io::retry_on_intr;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use wamp::facade::client::{self, Message, Parts, message_name, set_log};
+use wamp::facade::client::{self, Message, Parts, message_name};
+use wamp::facade::{Level, set_log};
 use wamp_tools::paint::Paint;
 use wamp_tools::{Failure, failure, output};
 
@@ -40,18 +41,19 @@ impl Voice {
             err: Paint::stderr(),
         };
         let level = match options.verbose {
-            0 => "off",
-            1 => "warn",
-            _ => "debug",
+            0 => None,
+            1 => Some(Level::Warn),
+            _ => Some(Level::Debug),
         };
         let begun = Instant::now();
-        let sink = move |level: &str, text: &str| match traced(text).filter(|_| level == "trace") {
+        let is_trace = |level| level == Level::Trace;
+        let sink = move |level: Level, text: &str| match traced(text).filter(|_| is_trace(level)) {
             // Where nobody reads them, the program notices by itself.
             Some(message) if result => drop(output::say(&voice.message(begun, &message))),
             Some(message) => output::tell(&voice.message(begun, &message)),
             None => output::tell(&format!("wampcat: {}", failure::one_line(text))),
         };
-        set_log(level, Box::new(sink));
+        set_log(level, sink);
         voice
     }
 

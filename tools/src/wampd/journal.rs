@@ -4,7 +4,8 @@
 use std::env;
 
 use serde_json::json;
-use wamp::facade::router::{Level, set_log, timestamp};
+use wamp::facade::router::timestamp;
+use wamp::facade::{Level, set_log};
 
 use wamp_tools::output::tell;
 use wamp_tools::paint::Paint;
@@ -41,7 +42,7 @@ impl Journal {
 
     /// Takes the router's lines from now on, from the given weight on if that is heavier.
     pub(crate) fn listen(self, at_least: Level) {
-        set_log(self.level.min(at_least), move |level, text| self.write(level, text));
+        set_log(Some(self.level.min(at_least)), move |level, text| self.write(level, text));
     }
 
     /// Takes the router's lines of the weight that was asked for.

@@ -7,7 +7,8 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::spawn_blocking;
 use tokio::time::{Interval, interval};
-use wamp::facade::router::{Level, Router, RouterError};
+use wamp::facade::Level;
+use wamp::facade::router::{Router, RouterError};
 
 use wamp_tools::paint::Paint;
 use wamp_tools::{Failure, output};
