@@ -186,7 +186,7 @@ fn the_end_of_a_callee_kills_its_commands() {
     let caller = scene.start(&["call", "com.odd", "hang"]);
     let pid = pid(&scene);
     assert_eq!(callee.end(), 0);
-    assert!(!is_alive(&pid));
+    wait_until(|| !is_alive(&pid));
     caller.err("wamp.error.canceled: the callee has ended");
     assert_eq!(caller.status(), 1);
     let words = scene.run(&["call", "com.odd"]).bad(1);
