@@ -10,7 +10,10 @@
 # make wheel      makes a wheel of the Python binding
 # make fuzz       fuzzes the decoders and handshakes (FUZZ_SECONDS for each, FUZZ_TARGETS)
 # make audit      asks the advisory database about the dependencies (needs a network)
-# make install    installs what make has built (PREFIX, LIBDIR, INCLUDEDIR, DOCDIR, DATADIR, DESTDIR); install-strip, uninstall
+# make dashboard  puts the page of examples-c/dashboard.c together, with AutobahnJS (npm)
+# make programs   builds wampd and wampcat
+# make install    installs what make has built (PREFIX, LIBDIR, INCLUDEDIR, DOCDIR, DATADIR, BINDIR, SHAREDIR, UNITDIR,
+#                 SYSCONFDIR, DESTDIR); install-strip, uninstall
 
 CARGO  ?= cargo
 PYTHON ?= python3
@@ -51,25 +54,50 @@ SCENARIOS := $(patsubst tests/c/%.c,$(SCENARIOS_BIN)/%,$(wildcard tests/c/*.c))
 
 .PHONY: all demo check test test-long shake bench fuzz audit install install-strip uninstall clean
 .PHONY: bench-full bench-scale bench-smoke bench-peers performance count budget
-.PHONY: lib examples scenarios counted venv python python-tools python-lints wheel javascript shaker
+.PHONY: lib notices programs pages dashboard examples scenarios counted venv python python-tools python-lints wheel javascript shaker
 .DELETE_ON_ERROR:
 # Cargo uses all processors by itself; tests/runner runs the parts of the tests side by side.
 .NOTPARALLEL:
 
-all: lib $(NOTICES)
+all: lib notices programs
 
 # The binaries tell nothing of where they were built.
 CARGO_DIR := $(abspath $(or $(CARGO_HOME),$(HOME)/.cargo))
-lib: export RUSTFLAGS := $(RUSTFLAGS) --remap-path-prefix=$(CARGO_DIR)=/cargo --remap-path-prefix=$(CURDIR)=/libwamp
-lib: export CFLAGS := $(CFLAGS) -ffile-prefix-map=$(CARGO_DIR)=/cargo -ffile-prefix-map=$(TARGET)=/libwamp/target
+lib programs: export RUSTFLAGS := $(RUSTFLAGS) --remap-path-prefix=$(CARGO_DIR)=/cargo --remap-path-prefix=$(CURDIR)=/libwamp
+lib programs: export CFLAGS := $(CFLAGS) -ffile-prefix-map=$(CARGO_DIR)=/cargo -ffile-prefix-map=$(TARGET)=/libwamp/target
 
-# Both in one compilation, which optimizes once; with `rlib` among them, as in Cargo.toml, there would be no link-time
-# optimization.
+# The name by which programs ask for the shared library. Unmapping code under running threads is a crash.
+ifeq ($(shell uname -s),Darwin)
+NAMED := -C link-arg=-Wl,-install_name,@rpath/libwamp.$(ABI).dylib
+else
+NAMED := -C link-arg=-Wl,-soname,libwamp.so.$(ABI) -C link-arg=-Wl,-z,nodelete
+endif
+
+# Both in one compilation, which optimizes once; with `rlib` among them there would be no link-time optimization.
 lib:
-	$(CARGO) rustc --release --lib --crate-type cdylib,staticlib
+	$(CARGO) rustc --package libwamp --release --lib --crate-type cdylib,staticlib -- $(NAMED)
 	ln -sf libwamp.so $(RELEASE)/libwamp.so.$(ABI)
 
-# The licences of what is linked into the library.
+# wampd and wampcat. PROGRAMS names another directory where they are already, built in whatever way.
+PROGRAMS ?= $(RELEASE)
+PROGRAM_NAMES := wampd wampcat
+
+programs:
+ifeq ($(abspath $(PROGRAMS)),$(RELEASE))
+	$(CARGO) build --package libwamp-tools --release --bins
+endif
+	@$(MAKE) --no-print-directory pages
+
+# The manual pages and completions, which the programs make themselves.
+pages:
+	@mkdir -p $(PROGRAMS)/pages
+	@for name in $(PROGRAM_NAMES); do for page in man bash zsh fish; do \
+		$(PROGRAMS)/$$name $$(test $$name = wampd && echo --)page $$page > $(PROGRAMS)/pages/$$name.$$page || exit 1; \
+		done; done
+
+# The licences of what is linked into the library and the programs.
+notices: $(NOTICES)
+
 $(NOTICES): packaging/notices.py Cargo.lock
 	@mkdir -p $(@D)
 	$(PYTHON) packaging/notices.py > $@
@@ -153,11 +181,18 @@ python-lints: python-tools
 	$(PYTHON_TOOLS)/bin/python $(BINDING)/tools/lints.py $(TARGET)/python
 
 # A wheel with the library in it, tagged for the oldest systems that it runs on.
-wheel: all venv
+wheel: lib notices venv
 	LIBWAMP_LIBRARY=$(RELEASE)/libwamp.so $(VENV)/bin/python $(BINDING)/tools/wheel.py $(TARGET)/wheels
 
 # Without npm the tests that need its packages are skipped, and say so.
 javascript: $(if $(shell command -v npm),$(NODE_MODULES)/ready)
+
+# The page of examples-c/dashboard.c, with AutobahnJS and its licence beside it.
+dashboard: javascript
+	@mkdir -p $(TARGET)/dashboard
+	cp examples-c/dashboard.html $(TARGET)/dashboard/index.html
+	cp $(NODE_MODULES)/autobahn-browser/autobahn.min.js $(TARGET)/dashboard
+	cp $(NODE_MODULES)/autobahn-browser/LICENSE $(TARGET)/dashboard/autobahn-LICENSE
 
 # The packages are JavaScript; what could be compiled for them is not needed. (`npm ci` would refuse the lock where a
 # registry lacks one of the optional packages of another platform.)
@@ -221,12 +256,20 @@ LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 DOCDIR ?= $(PREFIX)/share/doc/libwamp
 DATADIR ?= $(PREFIX)/share/libwamp
+BINDIR ?= $(PREFIX)/bin
+SHAREDIR ?= $(PREFIX)/share
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 OBJCOPY ?= objcopy
 STRIP ?= strip
 SHARED := $(DESTDIR)$(LIBDIR)/libwamp.so.$(VERSION)
 DEBUG_INFO := $(DESTDIR)$(LIBDIR)/.debug/libwamp.so.$(VERSION).debug
 CMAKE := $(DESTDIR)$(LIBDIR)/cmake/wamp
-FILL := sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
+BASH_COMPLETIONS := $(DESTDIR)$(SHAREDIR)/bash-completion/completions
+ZSH_COMPLETIONS := $(DESTDIR)$(SHAREDIR)/zsh/site-functions
+FISH_COMPLETIONS := $(DESTDIR)$(SHAREDIR)/fish/vendor_completions.d
+MANUALS := $(DESTDIR)$(SHAREDIR)/man/man1
+FILL := sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
 	-e 's|@VERSION@|$(VERSION)|g' -e 's|@MAJOR@|$(MAJOR)|g' -e 's|@MINOR@|$(MINOR)|g' -e 's|@ABI@|$(ABI)|g' \
 	-e 's|@LIBS_PRIVATE@|$(LIBS_PRIVATE)|g' \
 	-e 's|@INCLUDE_FROM_LIB@|$(shell realpath -m --relative-to=$(LIBDIR) $(INCLUDEDIR))|g'
@@ -235,6 +278,8 @@ FILL := sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLU
 install:
 	@test -f $(RELEASE)/libwamp.so -a -f $(RELEASE)/libwamp.a -a -f $(NOTICES) || \
 		{ echo "make install: there is no library to install; run 'make' first" >&2; exit 1; }
+	@test -f $(PROGRAMS)/pages/wampcat.fish || \
+		{ echo "make install: there are no programs to install; run 'make' first" >&2; exit 1; }
 	install -d "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(LIBDIR)/.debug" "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(CMAKE)"
 	install -d "$(DESTDIR)$(DOCDIR)/examples" "$(DESTDIR)$(DOCDIR)/performance" "$(DESTDIR)$(DATADIR)"
 	install -m 644 include/wamp.h "$(DESTDIR)$(INCLUDEDIR)/wamp.h"
@@ -252,12 +297,23 @@ install:
 	$(FILL) packaging/wamp-config-version.cmake.in > "$(CMAKE)/wamp-config-version.cmake"
 	install -m 644 README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE $(NOTICES) docs/*.md "$(DESTDIR)$(DOCDIR)"
 	install -m 644 docs/performance/*.svg "$(DESTDIR)$(DOCDIR)/performance"
-	install -m 644 examples-c/*.c "$(DESTDIR)$(DOCDIR)/examples"
+	install -m 644 examples-c/*.c examples-c/dashboard.html packaging/wampd.json "$(DESTDIR)$(DOCDIR)/examples"
+	install -d "$(DESTDIR)$(BINDIR)" "$(MANUALS)" "$(BASH_COMPLETIONS)" "$(ZSH_COMPLETIONS)" "$(FISH_COMPLETIONS)"
+	install -d "$(DESTDIR)$(UNITDIR)"
+	for name in $(PROGRAM_NAMES); do \
+		install -m 755 $(PROGRAMS)/$$name "$(DESTDIR)$(BINDIR)/$$name" && \
+		install -m 644 $(PROGRAMS)/pages/$$name.man "$(MANUALS)/$$name.1" && \
+		install -m 644 $(PROGRAMS)/pages/$$name.bash "$(BASH_COMPLETIONS)/$$name" && \
+		install -m 644 $(PROGRAMS)/pages/$$name.zsh "$(ZSH_COMPLETIONS)/_$$name" && \
+		install -m 644 $(PROGRAMS)/pages/$$name.fish "$(FISH_COMPLETIONS)/$$name.fish" || exit 1; done
+	for unit in wampd.service wampd.socket; do \
+		$(FILL) packaging/$$unit.in > "$(DESTDIR)$(UNITDIR)/$$unit" || exit 1; done
 
 # Without what debuggers read.
 install-strip: install
 	$(STRIP) --strip-unneeded "$(SHARED)"
 	$(STRIP) --strip-debug "$(DESTDIR)$(LIBDIR)/libwamp.a"
+	for name in $(PROGRAM_NAMES); do $(STRIP) --strip-unneeded "$(DESTDIR)$(BINDIR)/$$name" || exit 1; done
 	rm -f "$(DEBUG_INFO)"
 	-rmdir "$(DESTDIR)$(LIBDIR)/.debug"
 
@@ -266,6 +322,9 @@ uninstall:
 	rm -f "$(DESTDIR)$(LIBDIR)/libwamp.so" "$(DESTDIR)$(LIBDIR)/libwamp.so.$(ABI)"
 	rm -f "$(DESTDIR)$(LIBDIR)/pkgconfig/wamp.pc"
 	rm -rf "$(CMAKE)" "$(DESTDIR)$(DOCDIR)" "$(DESTDIR)$(DATADIR)"
+	for name in $(PROGRAM_NAMES); do rm -f "$(DESTDIR)$(BINDIR)/$$name" "$(MANUALS)/$$name.1" \
+		"$(BASH_COMPLETIONS)/$$name" "$(ZSH_COMPLETIONS)/_$$name" "$(FISH_COMPLETIONS)/$$name.fish"; done
+	rm -f "$(DESTDIR)$(UNITDIR)/wampd.service" "$(DESTDIR)$(UNITDIR)/wampd.socket"
 	-rmdir "$(DESTDIR)$(LIBDIR)/.debug" 2>/dev/null
 
 clean:

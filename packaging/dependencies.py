@@ -1,4 +1,5 @@
-"""Looks at what is linked into the library: licences that users can live with, and no package twice.
+"""Looks at what is linked into the library and the programs: licences that users can live with, and no package twice. And
+the library has nothing of what only programs need.
 
     python3 packaging/dependencies.py          says what is wrong, and fails
     python3 packaging/dependencies.py --list   shows the packages with their licences
@@ -19,8 +20,11 @@ LICENCES = {
 # Packages that are there in two versions all the same, and why.
 TWICE = {
     "getrandom": "ring has the older one",
-    "syn": "two macros were written with different ones; nothing of it is linked",
 }
+
+
+# Those for the command line, which are never to be in the library.
+PROGRAMS_ONLY = {"anstream", "clap", "clap_builder", "clap_complete", "clap_mangen", "mime_guess", "signal-hook-registry"}
 
 
 def is_good(licence: str) -> bool:
@@ -32,9 +36,12 @@ def is_good(licence: str) -> bool:
 
 
 def main() -> int:
-    packages = linked()
+    library = linked("libwamp")
+    names = {package["name"] for package in library}
+    packages = [package for package in linked("libwamp-tools") if package["name"] != "libwamp"]
     versions: dict[str, set[str]] = defaultdict(set)
-    faults = []
+    faults = [f"{name} is linked into the library: it is for programs" for name in sorted(names & PROGRAMS_ONLY)]
+    faults += [f"{name} is not linked into the programs" for name in sorted(names - {one["name"] for one in packages})]
     for package in packages:
         versions[package["name"]].add(package["version"])
         licence = package["license"] or ""

@@ -1,4 +1,4 @@
-"""The notices of what is linked into the library, as Markdown on standard output.
+"""The notices of what is linked into the library and the programs, as Markdown on standard output.
 
 Cargo tells the packages; their licences are the files that they bring along.
 """
@@ -6,18 +6,21 @@ Cargo tells the packages; their licences are the files that they bring along.
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 LICENCES = ("LICENSE*", "LICENCE*", "COPYING*", "NOTICE*", "UNLICENSE*", "license*")
 
 
 def main() -> None:
-    packages = linked()
+    library, programs = linked("libwamp"), linked("libwamp-tools")
+    more = [package for package in programs if package not in library and package["name"] != "libwamp"]
     print("# Third-party notices\n\nlibwamp contains these packages, under these licences:\n")
-    for package in packages:
-        print(f"* {package['name']} {package['version']}: {package['license'] or 'see its licence below'}")
+    listed(library)
+    print("\nThe programs wampd and wampcat contain them, too, and these:\n")
+    listed(more)
     texts: dict[str, list[str]] = {}  # the same text stands once, whoever brings it
-    for package in packages:
+    for package in library + more:
         for file in licences(Path(package["manifest_path"]).parent):
             text = file.read_text(encoding="utf-8", errors="replace").strip()
             texts.setdefault(text, []).append(f"{package['name']} {package['version']}")
@@ -25,33 +28,33 @@ def main() -> None:
         print(f"\n## {', '.join(dict.fromkeys(names))}\n\n```text\n{text}\n```")
 
 
-def linked() -> list[dict]:
-    """The packages that are linked into the library here, in the order of their names."""
-    metadata = json.loads(subprocess.run(
-        ["cargo", "metadata", "--format-version", "1", "--locked", "--filter-platform", host()],
-        stdout=subprocess.PIPE, check=True,
-    ).stdout)
-    packages = {package["id"]: package for package in metadata["packages"]}
-    return sorted((packages[id] for id in normal(metadata)), key=lambda package: (package["name"], package["version"]))
+def listed(packages: list[dict]) -> None:
+    for package in packages:
+        print(f"* {package['name']} {package['version']}: {package['license'] or 'see its licence below'}")
 
 
+def linked(member: str) -> list[dict]:
+    """The packages that are linked into a member of the workspace here, in the order of their names."""
+    packages = {(package["name"], package["version"]): package for package in metadata()["packages"]}
+    tree = told("cargo", "tree", "--locked", "--package", member, "--edges", "normal,no-proc-macro", "--target", host(),
+                "--prefix", "none", "--no-dedupe", "--format", "{p}")
+    named = {tuple(line.replace(" v", " ", 1).split()[:2]) for line in tree.splitlines() if line}
+    return [packages[name] for name in sorted(named) if name[0] != member]
+
+
+@cache
+def metadata() -> dict:
+    return json.loads(told("cargo", "metadata", "--format-version", "1", "--locked", "--filter-platform", host()))
+
+
+@cache
 def host() -> str:
-    told = subprocess.run(["rustc", "-vV"], stdout=subprocess.PIPE, text=True, check=True).stdout
-    return next(line.removeprefix("host: ") for line in told.splitlines() if line.startswith("host: "))
+    lines = told("rustc", "-vV").splitlines()
+    return next(line.removeprefix("host: ") for line in lines if line.startswith("host: "))
 
 
-def normal(metadata: dict) -> set[str]:
-    """The packages that are linked: no tools of the build, no tests, not libwamp itself."""
-    nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
-    root = metadata["resolve"]["root"]
-    found, waiting = set(), [root]
-    while waiting:
-        for dependency in nodes[waiting.pop()]["deps"]:
-            kinds = {kind["kind"] for kind in dependency["dep_kinds"]}
-            if None in kinds and dependency["pkg"] not in found:
-                found.add(dependency["pkg"])
-                waiting.append(dependency["pkg"])
-    return found
+def told(*command: str) -> str:
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def licences(directory: Path) -> list[Path]:

@@ -15,6 +15,7 @@
 //! * [`client`]: connections, sessions and the delivery of events, on the hidden runtime.
 //! * [`ffi`]: the C functions, and the one place with `unsafe`, beside `os`.
 //! * [`router`]: the embedded router.
+//! * [`facade`]: the door for the programs in `tools/`.
 //! * `log`: lines for whoever asks for them. `os`: what depends on the operating system.
 #![deny(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::semicolon_if_nothing_returned)]
@@ -27,6 +28,8 @@ pub mod auth;
 pub mod client;
 #[doc(hidden)]
 pub mod codec;
+#[doc(hidden)]
+pub mod facade;
 #[doc(hidden)]
 pub mod ffi;
 mod log;

@@ -10,7 +10,7 @@ use crate::os::{self, lock};
 /// The weight of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-pub(crate) enum Level {
+pub enum Level {
     /// Something failed, and nobody else was told.
     Error = 1,
     /// Something is odd.
@@ -27,7 +27,7 @@ const NAMES: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 impl Level {
     /// Its name, as `WAMP_LOG` has it.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         NAMES[self as usize]
     }
 }

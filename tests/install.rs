@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use support::{build, compiler, good, has, read, root, scratch, skip, soname, source, target};
+use support::{
+    build, compiler, good, has, programs, read, root, scratch, skip, soname, source, target,
+};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -28,8 +30,21 @@ fn everything_is_in_its_place_and_goes_again() {
         format!("lib/{abi}"),
         format!("lib/{library}"),
         "lib/pkgconfig/wamp.pc".to_owned(),
+        "share/doc/libwamp/examples/dashboard.html".to_owned(),
+        "share/doc/libwamp/examples/wampd.json".to_owned(),
         "share/libwamp/wamp.json".to_owned(),
+        "lib/systemd/system/wampd.service".to_owned(),
+        "lib/systemd/system/wampd.socket".to_owned(),
     ];
+    for name in ["wampcat", "wampd"] {
+        wanted.extend([
+            format!("bin/{name}"),
+            format!("share/bash-completion/completions/{name}"),
+            format!("share/fish/vendor_completions.d/{name}.fish"),
+            format!("share/man/man1/{name}.1"),
+            format!("share/zsh/site-functions/_{name}"),
+        ]);
+    }
     let documents =
         ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "THIRD-PARTY.md"];
     wanted.extend(documents.map(|name| format!("share/doc/libwamp/{name}")));
@@ -61,6 +76,16 @@ fn everything_is_in_its_place_and_goes_again() {
     }
     let package = fs::read_to_string(directory.join("pkgconfig/wamp.pc")).unwrap();
     assert!(package.starts_with("prefix=/opt/wamp\n"));
+
+    let unit = fs::read_to_string(directory.join("systemd/system/wampd.service")).unwrap();
+    assert!(unit.contains("/opt/wamp/bin/wampd --config /opt/wamp/etc/wampd.json\n"), "{unit}");
+    for gap in ["@BINDIR@", "@SYSCONFDIR@"] {
+        assert!(!unit.contains(gap), "{unit}");
+    }
+    let page = fs::read_to_string(stage.join("opt/wamp/share/man/man1/wampd.1")).unwrap();
+    assert!(page.contains("SIGHUP"), "{page}");
+    let version = good(Command::new(stage.join("opt/wamp/bin/wampd")).arg("--version"));
+    assert_eq!(version.trim(), format!("wampd {VERSION}"));
 
     make("install-strip", &variables);
     wanted.retain(|file| !file.ends_with(".debug"));
@@ -215,11 +240,13 @@ fn make(goal: &str, variables: &[String]) {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
         let mut make = Command::new("make");
-        build(make.arg("-C").arg(root()).arg("all").env("CARGO_TARGET_DIR", target()));
+        make.arg("-C").arg(root()).arg("all").env("PROGRAMS", programs());
+        build(make.env("CARGO_TARGET_DIR", target()));
     });
     let mut make = Command::new("make");
     make.arg("-C").arg(root()).arg(goal).args(variables);
     make.env("CARGO_TARGET_DIR", target()).env("CARGO", "no-cargo-here");
+    make.env("PROGRAMS", programs());
     good(make.env_remove("DESTDIR").env_remove("PREFIX").env_remove("LIBDIR"));
 }
 

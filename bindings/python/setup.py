@@ -36,6 +36,7 @@ SOURCES = (
     "include",
     "packaging",
     "src",
+    "tools",
 )
 
 NOTICES = "THIRD-PARTY.md"
@@ -62,7 +63,7 @@ def library() -> Path:
     check_tools()
     target = Path(os.environ.get("CARGO_TARGET_DIR") or CRATE / "target").resolve()
     subprocess.run(
-        ["make", "-C", str(CRATE), f"PYTHON={sys.executable}"],
+        ["make", "-C", str(CRATE), "lib", "notices", f"PYTHON={sys.executable}"],
         check=True,
         env={**os.environ, "CARGO_TARGET_DIR": str(target)},
     )

@@ -7,24 +7,30 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
-use hyper::StatusCode;
+use hyper::body::Incoming;
 use hyper::header::HeaderMap;
+use hyper::{Request, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
 use crate::codec::Encoding;
 use crate::os::{lock, unpoisoned};
 use crate::transport::longpoll::{Server, ServerTransport};
-use crate::transport::{ConnectError, Sign, Stream, Transport, rawsocket, websocket};
+use crate::transport::{
+    ConnectError, FindPage, Page, Sign, Stream, Transport, rawsocket, websocket,
+};
 
 use super::Shared;
+use super::config::Config;
 use super::connection::Connection;
 use super::door::Door;
+use super::due::Due;
 use super::gate::Pass;
 use super::greeting::{Greeting, ListenerKind};
 use super::peer::{CLOSE_TIMEOUT, Peer};
 use super::rounds::{Party, Place, in_turn};
+use super::site::Site;
 use super::visitor::Visitor;
-use super::{failed_handshake, proxy_protocol, refusal};
+use super::{failed_handshake, proxy_protocol, refusal, site};
 
 /// Serves a client from its first byte to its end, in a task that ends where there are too many
 /// whose handshakes go on.
@@ -43,12 +49,12 @@ pub(super) fn serve(
 
 async fn greet(shared: &Arc<Shared>, stream: Stream, mut visitor: Visitor, greeting: &Greeting) {
     let config = shared.config();
-    let due = Instant::now() + config.hello_timeout;
+    let due = Due::new(config.hello_timeout);
     let trusted = config.at(Some(&greeting.door)).trusted_proxies();
     if visitor.is_proxy(trusted)
         && let Some(tcp) = stream.tcp()
     {
-        match timeout_at(due, proxy_protocol::read(tcp)).await {
+        match timeout_at(due.at(), proxy_protocol::read(tcp)).await {
             Ok(Ok(None)) => {}
             Ok(Ok(Some(client))) => {
                 if let Err(full) = visitor.speaks_for(client, trusted) {
@@ -64,7 +70,7 @@ async fn greet(shared: &Arc<Shared>, stream: Stream, mut visitor: Visitor, greet
     drop(config);
     match &greeting.kind {
         ListenerKind::LongPoll(server) => {
-            let secured = timeout_at(due, greeting.secure(stream)).await;
+            let secured = timeout_at(due.at(), greeting.secure(stream)).await;
             if let Ok(Err(error)) = &secured {
                 let why = failed_handshake::describe(error);
                 shared.note_failed(visitor.pass.origin().address(), why);
@@ -90,7 +96,7 @@ async fn serve_one(
     visitor: Visitor,
     greeting: &Greeting,
     path: Option<&String>,
-    due: Instant,
+    due: Due,
 ) {
     let Some(peer) = shared.admit() else {
         return;
@@ -115,13 +121,21 @@ async fn serve_one(
             }
         }
     };
+    let pages = shared.site.get().map(|site| {
+        |request: &Request<Incoming>| {
+            let page = page(shared, greeting, &config, &**site, request)?;
+            Some(site::extend(page, due.clone(), config.hello_timeout))
+        }
+    });
+    let pages = pages.as_ref().map(|pages| pages as &FindPage<'_>);
     let handshakes = async {
         let stream = greeting.secure(stream).await?;
         let stream = stream.with_write_timeout(config.write_timeout, Sign::Takes);
         let mut transport: Box<dyn Transport> = match path {
             Some(path) => {
                 let deflate = config.deflate.as_ref();
-                let accepted = websocket::accept_if(stream, Some(path), limit, deflate, inspect);
+                let accepted =
+                    websocket::accept_if(stream, Some(path), limit, deflate, inspect, pages);
                 Box::new(accepted.await?)
             }
             None => Box::new(rawsocket::accept(stream, &Encoding::ALL, limit).await?),
@@ -129,16 +143,31 @@ async fn serve_one(
         transport.limit(config.max_unjoined_size);
         Ok(transport)
     };
-    let transport = in_time(&accepted, due, handshakes).await;
+    let transport = in_time(&accepted, &due, handshakes).await;
     drop(config);
     shared.note_dropped();
     let pass = unpoisoned(visitor.into_inner()).pass;
     match transport {
         Some(Ok(transport)) => {
-            carry(&accepted, &pass, greeting.door.clone(), transport, due).await;
+            carry(&accepted, &pass, greeting.door.clone(), transport, due.at()).await;
         }
         Some(Err(why)) => shared.note_failed(pass.origin().address(), why),
         None => {}
+    }
+}
+
+/// The answer to a request that does not ask for WebSocket, if there is any.
+fn page(
+    shared: &Shared,
+    greeting: &Greeting,
+    config: &Config,
+    site: &dyn Site,
+    request: &Request<Incoming>,
+) -> Option<Page> {
+    let origins = config.at(Some(&greeting.door)).allowed_origins();
+    match origins.check(request.headers(), greeting.is_loopback) {
+        Ok(()) => site.answer(request),
+        Err(why) => Some(site::refusal(StatusCode::FORBIDDEN, shared.refuse_page(why))),
     }
 }
 
@@ -191,11 +220,11 @@ async fn serve_requests(
 /// meanwhile.
 async fn in_time<T>(
     accepted: &Accepted,
-    due: Instant,
+    due: &Due,
     handshake: impl Future<Output = Result<T, ConnectError>>,
 ) -> Option<Result<T, String>> {
     let peer = &accepted.peer;
-    let mut handshake = std::pin::pin!(timeout_at(due, handshake));
+    let mut handshake = std::pin::pin!(due.limit(handshake));
     let done = poll_fn(|cx| {
         peer.bell().fall_asleep(cx);
         match peer.take_command() {
@@ -204,8 +233,8 @@ async fn in_time<T>(
         }
     });
     Some(match done.await? {
-        Ok(outcome) => outcome.map_err(|error| failed_handshake::describe(&error)),
-        Err(_) => Err("it has taken too long (hello_timeout)".to_owned()),
+        Some(outcome) => outcome.map_err(|error| failed_handshake::describe(&error)),
+        None => Err("it has taken too long (hello_timeout)".to_owned()),
     })
 }
 

@@ -19,12 +19,14 @@ use tokio::runtime::{Handle, TryCurrentError};
 
 use crate::os;
 use crate::transport::longpoll::{Server, Times};
-use crate::transport::{Address, Keepalive, Protocol, Stream};
+use crate::transport::tls::Acceptor;
+use crate::transport::{Address, Endpoint, Keepalive, Protocol, Stream};
 
 use super::auth::Origin;
 use super::config::{Config, endpoint};
 use super::door::Door;
 use super::greeting::{Greeting, ListenerKind};
+use super::ready_socket::ReadySocket;
 use super::rounds::{Party, Place, in_turn};
 use super::visitor::{Visitor, source};
 use super::{RouterError, Shared, accept, refusal};
@@ -53,53 +55,54 @@ pub(super) struct Listener {
 enum Socket {
     Tcp(TcpListener),
     #[cfg(unix)]
-    Unix(UnixListener, #[expect(dead_code, reason = "removes the file when it is dropped")] File),
+    Unix(
+        UnixListener,
+        #[expect(dead_code, reason = "removes the file when it is dropped")] Option<File>,
+    ),
 }
 
 impl Listener {
-    /// Binds the address of `url`. `runtime`, which needs I/O and time, watches it.
+    /// Binds the address of `url`, unless there is a socket for it already. `runtime`, which needs
+    /// I/O and time, watches it.
     pub(super) fn bind(
         url: &str,
+        ready: Option<ReadySocket>,
         config: &Config,
         runtime: &Handle,
     ) -> Result<Listener, RouterError> {
         let endpoint = endpoint(url).map_err(RouterError::Url)?;
-        let tls = match (endpoint.is_secure(), config.at_endpoint(Some(&endpoint)).tls()) {
-            (false, _) => None,
-            (true, Some(tls)) => Some(tls.clone()),
-            (true, None) => {
-                let why = format!("\"tls\" is missing, which is needed to listen on {url}");
-                return Err(RouterError::Config(why));
-            }
+        let tls = acceptor(&endpoint, config)?;
+        let refused = |error| refused(url, &error);
+        let is_new = ready.is_none();
+        let ready = match ready {
+            Some(ready) => ready,
+            None => bind(&endpoint.address).map_err(refused)?,
         };
-        let refused = |error: io::Error| {
-            let (url, reason) = (url.to_owned(), error.to_string());
-            match (os::is_exhausted(&error), os::is_closed(&error)) {
-                (true, _) => RouterError::Exhausted { url, reason },
-                (_, true) => RouterError::Descriptors { url },
-                _ => RouterError::Bind { url, reason },
-            }
-        };
-        let (url, socket, is_loopback) = match &endpoint.address {
-            Address::Tcp { host, port, .. } => {
-                let listener = bind_tcp(host, *port).map_err(refused)?;
+        let (url, socket, is_loopback) = match (ready, &endpoint.address) {
+            (ReadySocket::Tcp(listener), Address::Tcp { .. }) => {
                 let address = listener.local_addr().map_err(refused)?;
-                let listener =
-                    adopt(runtime, || TcpListener::from_std(listener)).map_err(refused)?;
+                let listen = || {
+                    listener.set_nonblocking(true)?;
+                    TcpListener::from_std(listener)
+                };
+                let listener = adopt(runtime, listen).map_err(refused)?;
                 let url = endpoint.with_port(address.port());
                 (url, Socket::Tcp(listener), address.ip().to_canonical().is_loopback())
             }
             #[cfg(unix)]
-            Address::Unix(path) => {
-                let listener = bind_unix(path).map_err(refused)?;
-                let file = File(path.clone());
-                listener.set_nonblocking(true).map_err(refused)?;
-                let listener =
-                    adopt(runtime, || UnixListener::from_std(listener)).map_err(refused)?;
+            (ReadySocket::Unix(listener), Address::Unix(path)) => {
+                let file = is_new.then(|| File(path.clone()));
+                let listen = || {
+                    listener.set_nonblocking(true)?;
+                    UnixListener::from_std(listener)
+                };
+                let listener = adopt(runtime, listen).map_err(refused)?;
                 (url.to_owned(), Socket::Unix(listener, file), false)
             }
-            #[cfg(not(unix))]
-            Address::Unix(_) => return Err(refused(io::ErrorKind::Unsupported.into())),
+            _ => {
+                let why = format!("\"{url}\": the socket that was handed over is of another kind");
+                return Err(RouterError::Url(why));
+            }
         };
         let kind = match &endpoint.protocol {
             Protocol::WebSocket { path } => ListenerKind::WebSocket(path.clone()),
@@ -157,6 +160,44 @@ impl Listener {
     }
 }
 
+/// The router's side of TLS, where clients of this URL speak it.
+fn acceptor(endpoint: &Endpoint, config: &Config) -> Result<Option<Acceptor>, RouterError> {
+    match (endpoint.is_secure(), config.at_endpoint(Some(endpoint)).tls()) {
+        (false, _) => Ok(None),
+        (true, Some(tls)) => Ok(Some(tls.clone())),
+        (true, None) => {
+            let why =
+                format!("\"tls\" is missing, which is needed to listen on {}", endpoint.url());
+            Err(RouterError::Config(why))
+        }
+    }
+}
+
+/// The error of the operating system, at this URL.
+fn refused(url: &str, error: &io::Error) -> RouterError {
+    let hint = hint(error.kind(), url.contains("+unix:"));
+    let (url, reason) = (url.to_owned(), error.to_string());
+    match (os::is_exhausted(error), os::is_closed(error)) {
+        (true, _) => RouterError::Exhausted { url, reason },
+        (_, true) => RouterError::Descriptors { url },
+        _ => RouterError::Bind { url, reason, hint },
+    }
+}
+
+/// The thing to look at where an address cannot be bound.
+fn hint(kind: io::ErrorKind, is_unix: bool) -> &'static str {
+    match (kind, is_unix) {
+        (io::ErrorKind::AddrInUse, false) => {
+            "another program listens there: end it, or choose another port"
+        }
+        (io::ErrorKind::AddrInUse, true) => "another program listens there",
+        (io::ErrorKind::PermissionDenied, false) => "ports below 1024 need a right to them",
+        (io::ErrorKind::PermissionDenied, true) => "may this user write to that directory?",
+        (io::ErrorKind::NotFound, true) => "is the directory there?",
+        _ => "is the address this machine's, and the port free?",
+    }
+}
+
 /// The times of HTTP clients.
 fn times(config: &Config) -> Times {
     let (opening, body) = (config.hello_timeout, config.message_timeout);
@@ -211,9 +252,18 @@ impl Drop for File {
     }
 }
 
+fn bind(address: &Address) -> io::Result<ReadySocket> {
+    match address {
+        Address::Tcp { host, port, .. } => bind_tcp(host, *port).map(ReadySocket::Tcp),
+        #[cfg(unix)]
+        Address::Unix(path) => bind_unix(path).map(ReadySocket::Unix),
+        #[cfg(not(unix))]
+        Address::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
 fn bind_tcp(host: &str, port: u16) -> io::Result<StdListener> {
     let listener = StdListener::bind((host, port))?;
-    listener.set_nonblocking(true)?;
     // The queue that the standard library asks for is short. A failure leaves it so.
     let _ = SockRef::from(&listener).listen(BACKLOG);
     Ok(listener)
@@ -248,7 +298,8 @@ mod tests {
     #[tokio::test]
     async fn many_may_wait_to_be_accepted() {
         let config = Config::default();
-        let listener = Listener::bind("rs://127.0.0.1:0", &config, &Handle::current()).unwrap();
+        let listener =
+            Listener::bind("rs://127.0.0.1:0", None, &config, &Handle::current()).unwrap();
         let address = listener.url.trim_start_matches("rs://").trim_end_matches('/');
         let address = address.parse().unwrap();
         let patience = Duration::from_millis(900);
@@ -261,7 +312,8 @@ mod tests {
     #[tokio::test]
     async fn the_system_watches_who_was_accepted() {
         let config = Config::default();
-        let listener = Listener::bind("rs://127.0.0.1:0", &config, &Handle::current()).unwrap();
+        let listener =
+            Listener::bind("rs://127.0.0.1:0", None, &config, &Handle::current()).unwrap();
         let address = listener.url.trim_start_matches("rs://").trim_end_matches('/');
         let _client = TcpStream::connect(address).await.unwrap();
         let (stream, client) = listener.socket.accept().await.unwrap();

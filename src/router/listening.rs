@@ -15,6 +15,7 @@ use super::count::Count;
 use super::greeting::Greeting;
 use super::journal::Line;
 use super::listener::Listener;
+use super::ready_socket::ReadySocket;
 use super::{Router, RouterError, Shared};
 
 /// The listeners, in the order in which they were opened.
@@ -47,9 +48,19 @@ impl Router {
     /// free one. The address is bound when this returns, and `runtime`, which needs I/O and time,
     /// serves the clients. Returns the URL, with the port that it got.
     pub fn listen(self: &Arc<Self>, url: &str, runtime: &Handle) -> Result<String, RouterError> {
+        self.listen_at(url, None, runtime)
+    }
+
+    /// As [`Router::listen`], by a socket that listens already, if there is one; its file stays.
+    pub fn listen_at(
+        self: &Arc<Self>,
+        url: &str,
+        ready: Option<ReadySocket>,
+        runtime: &Handle,
+    ) -> Result<String, RouterError> {
         let mut listeners = lock(&self.listeners);
         listeners.check_open()?;
-        let listener = Listener::bind(url, &self.shared.config(), runtime)?;
+        let listener = Listener::bind(url, ready, &self.shared.config(), runtime)?;
         Ok(listeners.start(listener, &self.shared, runtime))
     }
 
@@ -66,7 +77,7 @@ impl Router {
         let missing = config.listeners.iter().map(|listener| &listener.endpoint);
         let missing = missing
             .filter(|place| !listeners.open.iter().any(|open| open.greeting.door.is_at(place)));
-        let bound = missing.map(|place| Listener::bind(place.url(), &config, runtime));
+        let bound = missing.map(|place| Listener::bind(place.url(), None, &config, runtime));
         let bound: Vec<_> = bound.collect::<Result<_, _>>()?;
         let start = |listener| listeners.start(listener, &self.shared, runtime);
         Ok(bound.into_iter().map(start).collect())
@@ -88,10 +99,11 @@ impl Listeners {
         let bound = Arc::new(Count::default());
         bound.add();
         shared.bound.add();
-        let (router, own) = (shared.clone(), bound.clone());
+        let router = shared.clone();
+        // Dropped behind the listener, when the address is free, and where the task never begins.
+        let held = (listener, Bound { shared: shared.clone(), own: bound.clone() });
         let task = runtime.spawn(async move {
-            // Dropped behind the listener, and so when the address is free.
-            let _bound = Bound { shared: router.clone(), own };
+            let (listener, _bound) = held;
             listener.serve(router).await;
         });
         let task = task.abort_handle();

@@ -90,7 +90,7 @@ pub(super) fn unknown(key: &str, known: &[&str]) -> Mistake {
 }
 
 /// The sentence about a word that is none of `known`: the nearest one, or all of them.
-pub(super) fn nearest(word: &str, known: &[&str], all_are: &str) -> String {
+pub(crate) fn nearest(word: &str, known: &[&str], all_are: &str) -> String {
     let nearest = known
         .iter()
         .map(|known| (strsim::damerau_levenshtein(&word.to_lowercase(), known), known))

@@ -8,6 +8,8 @@
 //! * `reload`: another configuration for a router that runs.
 //! * `listening`: the listeners there are. `listener`: one, where clients come in; `door`: as
 //!   those know it who came by it, with the `terms` on which they are let in.
+//! * `ready_socket`: a socket that somebody else has bound. `site`: pages beside WebSocket, and
+//!   `due`: the time that clients have for their handshakes.
 //! * `gate`: how many may come in, and from where; `refusal`: what the others are told.
 //! * `accept`: the way in, from a connection's first byte to a client that is served; `visitor`:
 //!   for whom it speaks, by the `networks` of trusted proxies and the `proxy_protocol`.
@@ -57,6 +59,7 @@ mod count;
 mod deadlines;
 mod dealer;
 mod door;
+mod due;
 mod event_store;
 mod failed_handshake;
 mod frames;
@@ -81,6 +84,7 @@ mod procedure;
 mod proxy_protocol;
 mod publication;
 mod random;
+mod ready_socket;
 mod realm;
 mod receiving;
 mod refusal;
@@ -94,6 +98,7 @@ mod role_rights;
 mod roles;
 mod rounds;
 mod rulings;
+mod site;
 mod spread;
 mod stats;
 mod terms;
@@ -111,7 +116,7 @@ mod tests;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, watch};
@@ -135,7 +140,11 @@ use peer::Peer;
 use realm::Realms;
 use relief::Relief;
 
+pub(crate) use mistake::nearest;
+
 pub use host::{AnswerError, Asked, Dispatch, Host, Question, QuestionKind};
+pub use ready_socket::ReadySocket;
+pub use site::Site;
 pub use stats::RouterStats;
 
 /// So many threads may hash tickets at the same time, whoever gives them: there is other work.
@@ -158,12 +167,14 @@ pub enum RouterError {
     #[error("cannot listen: {0}")]
     Url(String),
     /// The operating system does not let us listen.
-    #[error("cannot listen on {url}: {reason}; is the address this machine's, and the port free?")]
+    #[error("cannot listen on {url}: {reason}; {hint}")]
     Bind {
         /// The URL to listen at.
         url: String,
         /// The operating system's message.
         reason: String,
+        /// The thing to look at.
+        hint: &'static str,
     },
     /// The operating system has nothing left to listen with.
     #[error("cannot listen on {url}: {reason}; raise the limits, or use less")]
@@ -205,6 +216,8 @@ struct Shared {
     /// Tells the connections of HTTP clients that the router is closed.
     closed: watch::Sender<bool>,
     gate: Arc<Gate>,
+    /// The pages beside WebSocket.
+    site: OnceLock<Arc<dyn Site>>,
     /// The clients that there are.
     present: Count,
     /// The addresses that are bound.
@@ -251,6 +264,7 @@ impl Router {
             realms,
             desk,
             gate: Gate::new(config.connection_limits),
+            site: OnceLock::new(),
             reception: Arc::new(reception),
             budget: config.budget.clone(),
             message_timeout: AtomicU64::new(millis(config.message_timeout)),

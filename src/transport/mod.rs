@@ -8,6 +8,7 @@
 //! * [`longpoll`]: `http://` and `https://`, both sides.
 //! * `serializer`: what can be agreed on; `framing`: messages and batches of them.
 //! * `http`, [`cookies`]: what WebSocket begins with, and long-poll consists of.
+//! * `pages`: answers to browsers on a WebSocket listener.
 //! * `recv_buffer`: what was received and not yet taken.
 //! * `tcp_keepalive`: a watch over connections without pings; `write_timeout`: an end to those
 //!   whose peer takes nothing.
@@ -26,6 +27,7 @@ pub mod error;
 mod framing;
 mod http;
 pub mod longpoll;
+mod pages;
 pub mod proxy;
 pub mod rawsocket;
 mod read_after_reset;
@@ -59,6 +61,7 @@ pub use endpoint::{Address, Endpoint, Protocol};
 pub use error::{ConnectError, Refusal, TransportError};
 pub use framing::{CROSSBAR_SEPARATOR, SEPARATOR};
 pub use http::check_header;
+pub use pages::{FindPage, Page, PageBody};
 pub use proxy::{Proxy, ProxyChoice, ProxyError};
 pub use round::{begin_round, end_round, round_time};
 pub use serializer::Serializer;

@@ -208,7 +208,7 @@ def main() -> int:
     chosen = [attack for attack in ATTACKS if not words or attack.name in words]
     files = allow_files()
     if not LIBRARY.exists():
-        print(f"{LIBRARY} is missing: cargo build --release")
+        print(f"{LIBRARY} is missing: make lib")
         return 1
     with tempfile.TemporaryDirectory() as directory:
         programs = build(Path(directory))

@@ -72,7 +72,8 @@ class Cargo:
             told.passed += sum(int(count) for count in re.findall(r"^test result: .*?(\d+) passed;", output, re.M))
             for test, story in re.findall(r"^---- (\S+) stdout ----\n(.*?)(?=^---- \S+ stdout ----$|^failures:$)",
                                           output, re.M | re.S):
-                again = ["cargo", "test", *target, "--", "--exact", test]
+                package = self.targets[:2] if self.targets[:1] == ["--package"] else []
+                again = ["cargo", "test", *package, *target, "--", "--exact", test]
                 told.failures.append(Failure(test, story, again))
         ends = re.findall(r"process didn't exit successfully: .*", ended.output)
         if ends:
@@ -81,14 +82,20 @@ class Cargo:
             told.trouble = f"cargo ended with status {ended.status}"
         return told
 
+    @staticmethod
+    def _target(file: str, program: str) -> list[str]:
+        """The option for a test program, made of this file."""
+        if file.startswith("src/"):
+            return ["--bin", program] if file.endswith("/main.rs") else ["--lib"]
+        return ["--test", program]
+
     def _programs(self, output: str) -> list[tuple[list[str], str]]:
         """What each test program said, and the option that names it."""
         words = re.split(r"^ +(?:Running (?:unittests )?(\S+) \(\S*?/([^/\s]+)-[0-9a-f]+\)|Doc-tests \S+)$",
                          output, flags=re.M)
         programs = []
         for file, program, said in zip(words[1::3], words[2::3], words[3::3], strict=True):
-            target = ["--doc"] if file is None else ["--lib"] if file.startswith("src/") else ["--test", program]
-            programs.append((target, said))
+            programs.append((["--doc"] if file is None else self._target(file, program), said))
         return programs
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness import Cargo, Harness, Plain, Pytest
-from places import PYTHON, SHAKE
+from places import PYTHON, RELEASE, SHAKE
 
 TIERS = ("check", "test", "long")  # each is seen less often than the one before; `test` holds `check` too
 
@@ -80,7 +80,7 @@ PARTS = (
          Plain([sys.executable, "packaging/dependencies.py"]), tier="check", needs=("rust",)),
     Part("runner", "this runner, on tests that fail by design", 13,
          Plain([sys.executable, "tests/runner/test_runner.py"]), tier="check"),
-    Part("unit", "unit and property tests of the crate", 48, Cargo(["--lib"]), tier="check", needs=("rust",),
+    Part("unit", "unit and property tests of the crate", 48, Cargo(["--package", "libwamp", "--lib"]), tier="check", needs=("rust",),
          silence=300),
     Part("clippy", "lints", 73, cargo("clippy", "--quiet", "--all-targets", "--", "-D", "warnings"), tier="check",
          needs=("rust",)),
@@ -117,6 +117,10 @@ PARTS = (
          silence=300, excused=True),
     Part("interop-c", "C scenarios against Crossbar.io", 95, interop("c_scenarios"), needs=PEERS, silence=600,
          excused=True),
+    Part("interop-tools", "wampcat against Crossbar.io and wampd: each subcommand, some transports and logins", 15,
+         interop("tools"), needs=("rust", "python-packages"), silence=300, excused=True),
+    Part("tools", "wampd and wampcat, as their users start them", 20, Cargo(["--package", "libwamp-tools"]),
+         needs=("rust",), silence=300, excused=True),
     Part("hosts", "the library in a process of Mono", 3, tests("hosts"), needs=("rust", "library"), silence=600,
          excused=True),
     Part("websocket", "the Autobahn TestSuite, both sides, 403 cases", 95, tests("websocket_cases"),
@@ -139,6 +143,12 @@ PARTS = (
          needs=("library",), silence=300),
 
     # ---- long: what is seen before a subject is called done ----
+    Part("long-programs", "builds wampd and wampcat as they are installed", 400, make("programs"), tier="long",
+         needs=("library",), variables={"PROGRAMS": str(RELEASE)}),
+    Part("long-tools", "wampcat against Crossbar.io and wampd: each subcommand over each transport, each login", 70,
+         interop("tools"), tier="long", needs=("rust", "python-packages"), silence=900, excused=True, variables=LONG),
+    Part("long-browser", "the live page of examples-c/dashboard.c, in Chromium", 20, Pytest(["tests/browser"]), tier="long",
+         needs=(*PEERS, "rust"), silence=300),
     Part("long-valgrind", "C scenarios under valgrind, each mode with each wire", 480,
          tests("c_scenarios", filters=("valgrind",)), tier="long", needs=("rust", "programs"), silence=3000,
          variables=LONG),

@@ -20,6 +20,7 @@ def environment() -> dict[str, str]:
         **os.environ,
         "CARGO_TARGET_DIR": str(TARGET),
         "PYTHONUNBUFFERED": "1",
+        "PROGRAMS": str(TARGET / "debug"),
         "WAMP_LIB_DIR": str(RELEASE),
         "WAMP_TEST_PYTHON": str(PYTHON),
         "LIBWAMP_PATH": str(RELEASE / "libwamp.so"),

@@ -108,6 +108,20 @@ pub fn library() -> &'static Path {
     })
 }
 
+/// The directory of wampd and wampcat, built without optimization: `PROGRAMS`, else built now.
+pub fn programs() -> &'static Path {
+    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAMS.get_or_init(|| {
+        if let Some(named) = std::env::var_os("PROGRAMS").filter(|name| !name.is_empty()) {
+            return root().join(named);
+        }
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--package", "libwamp-tools", "--bins"]);
+        build(cargo.current_dir(root()).env("CARGO_TARGET_DIR", target()));
+        target().join("debug")
+    })
+}
+
 /// A compiler, as the environment names it (CC, CXX, CFLAGS, CXXFLAGS) or the system has it, with
 /// the header's folder.
 pub fn compiler(cpp: bool) -> Command {

@@ -298,7 +298,7 @@ impl Store {
     }
 
     /// True if anonymous clients are let in by the configuration alone.
-    pub(super) fn has_strangers(&self) -> bool {
+    pub(in crate::router) fn has_strangers(&self) -> bool {
         self.admits_anonymous() && self.authenticator_of(None).is_none()
     }
 
@@ -307,7 +307,7 @@ impl Store {
         Some(&self.users.get(&method)?.get(authid)?.role)
     }
 
-    pub(super) fn anonymous_role(&self) -> &str {
+    pub(in crate::router) fn anonymous_role(&self) -> &str {
         self.anonymous.as_deref().unwrap_or("anonymous")
     }
 

@@ -308,7 +308,7 @@ async fn what_cannot_be_listened_on_is_told() {
     let second = Router::new(None).unwrap();
     let handle = Handle::current();
     for (url, told) in [
-        (url.as_str(), "is the address this machine's, and the port free?"),
+        (url.as_str(), "another program listens there: end it, or choose another port"),
         ("127.0.0.1:0", "scheme"),
         ("ftp://127.0.0.1:0/", "use ws://"),
         ("ws://127.0.0.1:0/ws?x=1", "leave out what follows the '?'"),
@@ -514,4 +514,16 @@ async fn a_hashed_ticket_holds_up_nobody() {
     let verdict = tokio::time::timeout(Duration::ZERO, slow.stream.next()).await;
     assert!(verdict.is_err(), "it came first: {verdict:?}");
     slow.hears_abort("wamp.error.authentication_failed", "its secret").await;
+}
+
+/// Its listener has not begun to run when it is ended.
+#[tokio::test]
+async fn a_router_that_is_closed_at_once_is_gone() {
+    let router = router("{}");
+    router.close();
+    let url = router.url().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    assert!(tokio::task::spawn_blocking(move || router.close_within(deadline)).await.unwrap());
+    let address = url.trim_start_matches("ws://").trim_end_matches("/ws").to_owned();
+    drop(std::net::TcpListener::bind(address).unwrap());
 }

@@ -5,6 +5,8 @@ use std::sync::Mutex;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use futures_util::FutureExt;
+use futures_util::future::Either;
 use hyper::body::Incoming;
 use hyper::header::{
     CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT,
@@ -22,7 +24,7 @@ use crate::os::{lock, random, unpoisoned};
 use crate::transport::framing::Framing;
 use crate::transport::http::{self, Body};
 use crate::transport::recv_buffer::RecvBuffer;
-use crate::transport::{ConnectError, ConnectOptions, Serializer, Stream};
+use crate::transport::{ConnectError, ConnectOptions, FindPage, Serializer, Stream};
 
 use super::deflate::Deflate;
 use super::extension::{self, DeflateOptions};
@@ -97,17 +99,19 @@ pub async fn accept(
     max_message_size: usize,
     deflate: Option<&DeflateOptions>,
 ) -> Result<WebSocket, ConnectError> {
-    accept_if(stream, path, max_message_size, deflate, |_| Ok(())).await
+    accept_if(stream, path, max_message_size, deflate, |_| Ok(()), None).await
 }
 
 /// As [`accept`], of a client against whose request `inspect` has nothing. Otherwise it is told the
-/// status and the words that `inspect` has for it.
+/// status and the words that `inspect` has for it. Requests that do not ask for WebSocket get the
+/// pages that there are.
 pub async fn accept_if(
     stream: impl Into<Stream>,
     path: Option<&str>,
     max_message_size: usize,
     deflate: Option<&DeflateOptions>,
     inspect: impl Fn(&HeaderMap) -> Result<(), (StatusCode, String)>,
+    pages: Option<&FindPage<'_>>,
 ) -> Result<WebSocket, ConnectError> {
     // The client's preference decides.
     let decide = |headers: &HeaderMap, offered: &[&str]| {
@@ -118,7 +122,7 @@ pub async fn accept_if(
         Ok(Some(chosen.subprotocol()))
     };
     let (socket, agreed) =
-        answer_if(stream.into(), path, max_message_size, deflate, decide).await?;
+        answer_if(stream.into(), path, max_message_size, deflate, decide, pages).await?;
     let serializer = agreed.and_then(Serializer::from_subprotocol).unwrap_or_default();
     let framing = Framing::following(serializer, max_message_size);
     Ok(WebSocket::new(socket, framing, max_message_size))
@@ -136,7 +140,7 @@ pub async fn answer(
     let decide = |_: &HeaderMap, offered: &[&str]| {
         choose(offered).map_err(|why| (StatusCode::BAD_REQUEST, why))
     };
-    answer_if(stream.into(), path, max_message_size, deflate, decide).await
+    answer_if(stream.into(), path, max_message_size, deflate, decide, None).await
 }
 
 async fn answer_if(
@@ -145,11 +149,20 @@ async fn answer_if(
     max_message_size: usize,
     deflate: Option<&DeflateOptions>,
     decide: impl Fn(&HeaderMap, &[&str]) -> Result<Option<&'static str>, (StatusCode, String)>,
+    pages: Option<&FindPage<'_>>,
 ) -> Result<(Socket, Option<&'static str>), ConnectError> {
     let url = stream.peer();
     let failed = |reason: String| ConnectError::Handshake { url: url.clone(), reason };
     let accepted = Mutex::new(None);
     let service = service_fn(|mut request: Request<Incoming>| {
+        let is_plain = !has_token(request.headers(), &UPGRADE, "websocket");
+        if let Some(page) = pages.filter(|_| is_plain).and_then(|find| find(&request)) {
+            return Either::Right(page.map(|page| Ok(page.map(http_body_util::Either::Right))));
+        }
+        let answered = |answer: Response<Body>| {
+            let answer = answer.map(http_body_util::Either::Left);
+            Either::Left(std::future::ready(Ok::<_, Infallible>(answer)))
+        };
         let checked = check_request(&request, path).and_then(|key| {
             let offered: Vec<_> = values(request.headers(), &SEC_WEBSOCKET_PROTOCOL).collect();
             let decided = decide(request.headers(), &offered);
@@ -159,7 +172,7 @@ async fn answer_if(
         });
         let (accept, subprotocol) = match checked {
             Ok(checked) => checked,
-            Err(refusal) => return std::future::ready(Ok::<_, Infallible>(*refusal)),
+            Err(refusal) => return answered(*refusal),
         };
         let offers = request.headers().get_all(SEC_WEBSOCKET_EXTENSIONS).into_iter();
         let offers: Vec<_> = offers.filter_map(|value| value.to_str().ok()).collect();
@@ -168,7 +181,7 @@ async fn answer_if(
         let response = switch(&accept, subprotocol, extensions.as_deref());
         let mut accepted = lock(&accepted);
         *accepted = Some((hyper::upgrade::on(&mut request), subprotocol, agreed));
-        std::future::ready(Ok(response))
+        answered(response)
     });
     let mut builder = http1::Builder::new();
     builder.max_buf_size(http::MAX_HEAD).header_read_timeout(None);
