@@ -3,21 +3,15 @@
 
 use std::io;
 use std::net::{IpAddr, TcpListener as StdListener};
-#[cfg(unix)]
-use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
-#[cfg(unix)]
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::net::TcpListener;
-#[cfg(unix)]
-use tokio::net::UnixListener;
 use tokio::runtime::{Handle, TryCurrentError};
 
-use crate::os;
+use crate::os::{self, LocalListener};
 use crate::transport::longpoll::{Server, Times};
 use crate::transport::{Address, Endpoint, Keepalive, Protocol, Stream};
 
@@ -49,8 +43,7 @@ pub(super) struct Listener {
 #[derive(Debug)]
 enum Socket {
     Tcp(TcpListener),
-    #[cfg(unix)]
-    Unix(UnixListener, #[expect(dead_code, reason = "removes the file when it is dropped")] File),
+    Local(LocalListener),
 }
 
 impl Listener {
@@ -90,17 +83,12 @@ impl Listener {
                 let url = endpoint.with_port(address.port());
                 (url, Socket::Tcp(listener), address.ip().to_canonical().is_loopback())
             }
-            #[cfg(unix)]
             Address::Unix(path) => {
-                let listener = bind_unix(path).map_err(refused)?;
-                let file = File(path.clone());
-                listener.set_nonblocking(true).map_err(refused)?;
+                let path = path.clone();
                 let listener =
-                    adopt(runtime, || UnixListener::from_std(listener)).map_err(refused)?;
-                (url.to_owned(), Socket::Unix(listener, file), false)
+                    adopt(runtime, move || LocalListener::bind(&path)).map_err(refused)?;
+                (url.to_owned(), Socket::Local(listener), false)
             }
-            #[cfg(not(unix))]
-            Address::Unix(_) => return Err(refused(io::ErrorKind::Unsupported.into())),
         };
         let kind = match endpoint.protocol {
             Protocol::WebSocket { path } => ListenerKind::WebSocket(path),
@@ -182,21 +170,8 @@ impl Socket {
                 let _ = KEEPALIVE.ask(&stream);
                 Ok((stream, Some(address.ip())))
             }
-            #[cfg(unix)]
-            Socket::Unix(listener, _) => Ok((listener.accept().await?.0.into(), None)),
+            Socket::Local(listener) => Ok((listener.accept().await?.into(), None)),
         }
-    }
-}
-
-/// The file of a Unix socket, removed in the end.
-#[cfg(unix)]
-#[derive(Debug)]
-struct File(PathBuf);
-
-#[cfg(unix)]
-impl Drop for File {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
     }
 }
 
@@ -206,23 +181,6 @@ fn bind_tcp(host: &str, port: u16) -> io::Result<StdListener> {
     // The queue that the standard library asks for is short. A failure leaves it so.
     let _ = SockRef::from(&listener).listen(BACKLOG);
     Ok(listener)
-}
-
-/// Takes the place of a router that was killed and has left its file behind.
-#[cfg(unix)]
-fn bind_unix(path: &Path) -> io::Result<StdUnixListener> {
-    match StdUnixListener::bind(path) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            let nobody = StdUnixStream::connect(path)
-                .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
-            if !nobody {
-                return Err(error);
-            }
-            std::fs::remove_file(path)?;
-            StdUnixListener::bind(path)
-        }
-        bound => bound,
-    }
 }
 
 #[cfg(test)]
