@@ -5,6 +5,7 @@
 //!
 //! * Signals, `fork`, cancellation, the end of threads and of the process: what the host does to
 //!   all of a process, and how the library keeps out of its way.
+//! * [`uptime`]: a clock that goes on while the machine sleeps.
 //! * Descriptors: a socket by its number, the [`Flag`] that a loop of the host waits for.
 //! * [`Watched`], [`Detached`], [`Returned`]: a connected socket. [`LocalListener`], and
 //!   [`connect_local`]: sockets of this machine alone, where the system has them.
@@ -31,7 +32,7 @@ pub(crate) use system::{
     Descriptor, Descriptors, Detached, Flag, LocalListener, LocalStream, NO_DESCRIPTOR, NoCancel,
     NoSigpipe, Returned, SignalMask, ThreadId, Watched, connect_local, descriptors, is_closed,
     is_exhausted, is_own_thread, made_above, raised, tcp_silence, threads_are_lost, unacknowledged,
-    wait_readable, watch_process,
+    uptime, wait_readable, watch_process,
 };
 
 /// The stack of threads that run callbacks, unless the application says otherwise: what programs in

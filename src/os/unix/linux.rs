@@ -83,6 +83,15 @@ pub(crate) fn tcp_silence(socket: RawFd) -> Option<Duration> {
     })
 }
 
+/// The time since the machine was started, with that in which it was suspended.
+pub(crate) fn uptime() -> Duration {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: there is room for what is written, and every Linux has this clock.
+    unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut now) };
+    let (seconds, nanos) = (u64::try_from(now.tv_sec), u32::try_from(now.tv_nsec));
+    Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default())
+}
+
 /// Keeps the calling thread from being canceled (`pthread_cancel`) until dropped: cancellation
 /// unwinds the stack, which Rust does not bear. A cancellation that comes meanwhile waits.
 pub(crate) struct NoCancel {

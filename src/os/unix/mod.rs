@@ -21,7 +21,7 @@ use other as kernel;
 pub(crate) use descriptors::{Descriptors, descriptors, made_above, raised};
 pub(crate) use flag::Flag;
 pub(crate) use fork::{threads_are_lost, watch_process};
-pub(crate) use kernel::{NoCancel, ThreadId, tcp_silence, unacknowledged};
+pub(crate) use kernel::{NoCancel, ThreadId, tcp_silence, unacknowledged, uptime};
 #[cfg(test)]
 pub(crate) use local::HAS_LOCAL_SOCKETS;
 pub(crate) use local::{LocalListener, LocalStream, connect_local};

@@ -56,6 +56,15 @@ pub(crate) fn tcp_silence(_socket: RawFd) -> Option<Duration> {
     None
 }
 
+/// The time on the system's steady clock.
+pub(crate) fn uptime() -> Duration {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: there is room for what is written, and every Unix has this clock.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    let (seconds, nanos) = (u64::try_from(now.tv_sec), u32::try_from(now.tv_nsec));
+    Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default())
+}
+
 /// Keeps nothing from the calling thread: threads that are canceled are Linux's affair.
 pub(crate) struct NoCancel;
 

@@ -11,7 +11,8 @@ pub(crate) use flag::Flag;
 pub(crate) use local::HAS_LOCAL_SOCKETS;
 pub(crate) use local::{LocalListener, LocalStream, connect_local};
 pub(crate) use process::{
-    NoCancel, NoSigpipe, SignalMask, ThreadId, is_own_thread, threads_are_lost, watch_process,
+    NoCancel, NoSigpipe, SignalMask, ThreadId, is_own_thread, threads_are_lost, uptime,
+    watch_process,
 };
 pub(crate) use sockets::{
     Descriptors, descriptors, is_closed, is_exhausted, made_above, raised, tcp_silence,

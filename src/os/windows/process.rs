@@ -8,11 +8,13 @@ use std::cell::Cell;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::ptr;
 use std::sync::{Arc, Once};
+use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{DUPLICATE_SAME_ACCESS, DuplicateHandle, WAIT_TIMEOUT};
 use windows_sys::Win32::System::LibraryLoader::{
     GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_PIN, GetModuleHandleExW,
 };
+use windows_sys::Win32::System::SystemInformation::GetTickCount64;
 use windows_sys::Win32::System::Threading::{
     GetCurrentProcess, GetCurrentThread, WaitForSingleObject,
 };
@@ -39,6 +41,12 @@ pub(crate) fn watch_process() {
         // SAFETY: the address is one of this module's, and there is room for what is written.
         unsafe { GetModuleHandleExW(how, here, &mut module) };
     });
+}
+
+/// The time since the machine was started, with that in which it was suspended.
+pub(crate) fn uptime() -> Duration {
+    // SAFETY: it takes nothing, and cannot fail.
+    Duration::from_millis(unsafe { GetTickCount64() })
 }
 
 thread_local! {
