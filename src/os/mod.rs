@@ -26,14 +26,14 @@ use windows as system;
 
 pub(crate) use random::random;
 pub(crate) use sync::{lock, unpoisoned};
-#[cfg(test)]
-pub(crate) use system::HAS_LOCAL_SOCKETS;
 pub(crate) use system::{
     Descriptor, Descriptors, Detached, Flag, LocalListener, LocalStream, NO_DESCRIPTOR, NoCancel,
     NoSigpipe, Returned, SignalMask, ThreadId, Watched, connect_local, descriptors, is_closed,
     is_exhausted, is_own_thread, made_above, raised, tcp_silence, threads_are_lost, unacknowledged,
     uptime, wait_readable, watch_process,
 };
+#[cfg(test)]
+pub(crate) use system::{HAS_LOCAL_SOCKETS, keepalive_times, user_timeout};
 
 /// The stack of threads that run callbacks, unless the application says otherwise: what programs in
 /// C are used to, as untouched pages cost nothing. Where addresses are few, they cost these.

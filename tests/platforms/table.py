@@ -54,12 +54,16 @@ def runs(name: str, program: str) -> list[str]:
     return [*cross.TARGETS[name].runner, program + (".exe" if name == cross.WINDOWS else "")]
 
 
+def scenarios(name: str) -> list[Path]:
+    """The scenarios, but for those that the system has no use for, and those that other tests drive."""
+    files = sorted((ROOT / "tests" / "c").glob("*.c"))
+    return [file for file in files if not file.stem.startswith("interop_") and file.stem not in known.not_there(name)]
+
+
 def scenario_jobs(name: str, folder: str) -> list[dict]:
-    """The scenarios in all their modes, but for those that the system has no use for."""
+    """The scenarios in all their modes."""
     jobs = []
-    for file in sorted((ROOT / "tests" / "c").glob("*.c")):
-        if file.stem.startswith("interop_") or file.stem in known.not_there(name):
-            continue
+    for file in scenarios(name):
         modes = MODES if "scenario.mode" in file.read_text(encoding="utf-8") else MODES[:1]
         command = runs(name, f"{folder}/{file.stem}")
         jobs += [
@@ -84,10 +88,11 @@ def hello_jobs(name: str, folder: str, package: str) -> list[dict]:
     return [hello, quickstart]
 
 
-def compile_all(name: str, folder: str, package: str) -> None:
+def compile_all(name: str, folder: str, package: str, kinds: list[str]) -> None:
     """Compiles the programs; one that does not compile fails later, when it is to run."""
     programs = [ROOT / "tests" / "platforms" / "router.c", ROOT / "examples-c" / "quickstart.c"]
-    programs += [file for file in (ROOT / "tests" / "c").glob("*.c") if file.stem not in known.not_there(name)]
+    if "scenarios" in kinds:
+        programs += scenarios(name)
     lines = [f"mkdir -p {folder}"]
     if name == cross.WINDOWS:
         lines.append(f"cp {package}/bin/wamp.dll {folder}")
@@ -103,7 +108,7 @@ def run_programs(name: str, kinds: list[str]) -> dict[str, list[dict]]:
     """Runs the programs in C."""
     package = f"{cross.PLACE}/libwamp-{cross.version()}-{name}"
     folder = f"{cross.PLACE}/programs/{name}"
-    compile_all(name, folder, package)
+    compile_all(name, folder, package, kinds)
     found = {}
     for kind in kinds:
         jobs = scenario_jobs(name, folder) if kind == "scenarios" else hello_jobs(name, folder, package)

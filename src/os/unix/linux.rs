@@ -153,3 +153,9 @@ impl ThreadId {
         unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), self.0, 0) != 0 }
     }
 }
+
+/// The time after which the system gives up what is not confirmed; `None` for its own.
+#[cfg(test)]
+pub(crate) fn user_timeout(tcp: &tokio::net::TcpStream) -> Option<Duration> {
+    socket2::SockRef::from(tcp).tcp_user_timeout().ok()?
+}

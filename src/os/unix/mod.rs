@@ -21,11 +21,15 @@ use other as kernel;
 pub(crate) use descriptors::{Descriptors, descriptors, made_above, raised};
 pub(crate) use flag::Flag;
 pub(crate) use fork::{threads_are_lost, watch_process};
+#[cfg(test)]
+pub(crate) use kernel::user_timeout;
 pub(crate) use kernel::{NoCancel, ThreadId, tcp_silence, unacknowledged, uptime};
 #[cfg(test)]
 pub(crate) use local::HAS_LOCAL_SOCKETS;
 pub(crate) use local::{LocalListener, LocalStream, connect_local};
 pub(crate) use signals::{NoSigpipe, SignalMask, is_own_thread};
+#[cfg(test)]
+pub(crate) use sockets::keepalive_times;
 pub(crate) use sockets::{is_closed, is_exhausted, wait_readable};
 pub(crate) use watch::{Detached, Returned, Watched};
 

@@ -89,3 +89,9 @@ impl ThreadId {
         true
     }
 }
+
+/// The time after which the system gives up what is not confirmed; `None` for its own.
+#[cfg(test)]
+pub(crate) fn user_timeout(_tcp: &tokio::net::TcpStream) -> Option<Duration> {
+    None
+}

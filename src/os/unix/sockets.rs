@@ -35,3 +35,11 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
 pub(crate) fn is_closed(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EBADF)
 }
+
+/// The silence after which the system asks a TCP peer, and the time between its questions; `None`
+/// where it does not tell.
+#[cfg(test)]
+pub(crate) fn keepalive_times(tcp: &tokio::net::TcpStream) -> Option<(Duration, Duration)> {
+    let socket = socket2::SockRef::from(tcp);
+    Some((socket.tcp_keepalive_time().ok()?, socket.tcp_keepalive_interval().ok()?))
+}

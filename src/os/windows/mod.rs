@@ -18,6 +18,8 @@ pub(crate) use sockets::{
     Descriptors, descriptors, is_closed, is_exhausted, made_above, raised, tcp_silence,
     unacknowledged, wait_readable,
 };
+#[cfg(test)]
+pub(crate) use sockets::{keepalive_times, user_timeout};
 pub(crate) use watch::{Detached, Returned, Watched};
 
 /// A socket's number.

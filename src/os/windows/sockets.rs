@@ -91,3 +91,15 @@ impl Descriptors {
     /// Takes their numbers out of use for good.
     pub(crate) fn occupy(&self) {}
 }
+
+/// The silence after which the system asks a TCP peer, which it does not tell.
+#[cfg(test)]
+pub(crate) fn keepalive_times(_tcp: &tokio::net::TcpStream) -> Option<(Duration, Duration)> {
+    None
+}
+
+/// The time after which the system gives up what is not confirmed: nobody has set it.
+#[cfg(test)]
+pub(crate) fn user_timeout(_tcp: &tokio::net::TcpStream) -> Option<Duration> {
+    None
+}

@@ -6,6 +6,11 @@
 #include <winsock2.h>
 #include <windows.h>
 
+/* Words of the time of segments, and of COM. */
+#undef far
+#undef near
+#undef FAILED
+
 typedef unsigned long nfds_t;
 
 static inline int poll(struct pollfd *fds, nfds_t count, int timeout_ms) {
