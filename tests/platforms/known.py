@@ -4,6 +4,7 @@ import cross
 
 # Scenarios of what Windows does not have.
 NOT_ON_WINDOWS = {
+    "local_cancel": "threads are not canceled: pthread_cancel() is winpthreads' own",
     "local_copies": "a DLL is copied and loaded otherwise",
     "local_closed_fds": "programs close no descriptors that they do not know",
     "local_exhausted": "there is no limit of descriptors to set",
