@@ -137,11 +137,13 @@ def make_root() -> None:
     stamp.write_text(wanted, encoding="utf-8")
 
 
-# Everything that is started there ends with the command, and nothing stays mounted.
+# Everything that is started there ends with the command, and nothing stays mounted. Wine has its server's socket in /tmp,
+# and two of them must not meet.
 ENTER = f"""
 set -e
 mount -t proc proc "$1/proc"
 mount --rbind /dev "$1/dev"
+mount -t tmpfs tmpfs "$1/tmp"
 mkdir -p "$1{SOURCE}" "$1{PLACE}"
 mount --bind "$2" "$1{SOURCE}"
 mount --bind "$3" "$1{PLACE}"
