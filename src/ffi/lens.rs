@@ -23,7 +23,7 @@ use super::types::*;
 /// Slots for sixteen million views, which have 2^36 keys each in the course of time: they are
 /// numbered through all views that a slot ever has, so that no stale one ever fits a later view.
 ///
-/// Where pointers have 32 bits: two thousand views, of half a million keys at least.
+/// If pointers have 32 bits: two thousand views, of half a million keys at least.
 type Views = Slab<Box<Slot>, { BITS.0 }, { BITS.1 }, MOST_KEYS>;
 
 const BITS: (u32, u32) = if IS_NARROW { (11, 20) } else { (24, 36) };

@@ -12,8 +12,8 @@
 //! freed. (The `sharded-slab` crate does the same with fewer bits of generation, which wrap, and a
 //! bound on the number of threads, which a host may exceed.)
 //!
-//! Where pointers have 32 bits there are too few for that: generations begin again when a slot has
-//! had them all, and a handle that old may lead to what has its slot then.
+//! Of pointers with 32 bits there are too few for that: generations begin again when a slot has had
+//! them all, and a handle that old may lead to what has its slot then.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -28,9 +28,9 @@ pub(crate) use random::random;
 pub(crate) use sync::{lock, unpoisoned};
 pub(crate) use system::{
     Descriptor, Descriptors, Detached, Flag, LocalListener, LocalStream, NO_DESCRIPTOR, NoCancel,
-    NoSigpipe, Returned, SignalMask, ThreadId, Watched, connect_local, descriptors, is_closed,
-    is_exhausted, is_own_thread, made_above, raised, tcp_silence, threads_are_lost, unacknowledged,
-    uptime, wait_readable, watch_process,
+    NoSigpipe, Returned, SignalMask, TELLS_UNACKNOWLEDGED, ThreadId, Watched, connect_local,
+    descriptors, is_closed, is_exhausted, is_own_thread, made_above, raised, tcp_silence,
+    threads_are_lost, unacknowledged, uptime, wait_readable, watch_process,
 };
 #[cfg(test)]
 pub(crate) use system::{HAS_LOCAL_SOCKETS, keepalive_times, user_timeout};

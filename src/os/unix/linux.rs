@@ -48,6 +48,9 @@ impl AsRawFd for Signal {
     }
 }
 
+/// True: [`unacknowledged`] tells something.
+pub(crate) const TELLS_UNACKNOWLEDGED: bool = true;
+
 /// The number of written bytes that wait for the socket's peer: over TCP until the peer's system
 /// has acknowledged them, on a Unix socket until the peer has read them, and then with what the
 /// system needs to keep them. 0 where the system does not tell.

@@ -23,7 +23,9 @@ pub(crate) use flag::Flag;
 pub(crate) use fork::{threads_are_lost, watch_process};
 #[cfg(test)]
 pub(crate) use kernel::user_timeout;
-pub(crate) use kernel::{NoCancel, ThreadId, tcp_silence, unacknowledged, uptime};
+pub(crate) use kernel::{
+    NoCancel, TELLS_UNACKNOWLEDGED, ThreadId, tcp_silence, unacknowledged, uptime,
+};
 #[cfg(test)]
 pub(crate) use local::HAS_LOCAL_SOCKETS;
 pub(crate) use local::{LocalListener, LocalStream, connect_local};

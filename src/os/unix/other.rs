@@ -46,6 +46,9 @@ impl AsRawFd for Signal {
     }
 }
 
+/// True if [`unacknowledged`] tells something.
+pub(crate) const TELLS_UNACKNOWLEDGED: bool = false;
+
 /// The number of written bytes that wait for the socket's peer: 0, as the system does not tell.
 pub(crate) fn unacknowledged(_socket: RawFd) -> u64 {
     0

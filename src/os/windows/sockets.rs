@@ -13,6 +13,9 @@ use windows_sys::Win32::Networking::WinSock::{
 
 use super::Descriptor;
 
+/// True if [`unacknowledged`] tells something.
+pub(crate) const TELLS_UNACKNOWLEDGED: bool = false;
+
 /// The number of written bytes that wait for the socket's peer: 0, as the system does not tell.
 pub(crate) fn unacknowledged(_socket: Descriptor) -> u64 {
     0
