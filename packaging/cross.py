@@ -61,7 +61,7 @@ def glibc(prefix: str, cross: str, qemu: str, says: str) -> Target:
 
 def musl(prefix: str, debian: str, packages: tuple[str, ...], runner: tuple[str, ...], says: str) -> Target:
     """A Linux with musl. The shared library has libgcc's unwinder in it, which otherwise drags glibc in."""
-    flags = f"-C target-feature=-crt-static -C link-self-contained=no -L native={PLACE}/gcc-eh"
+    flags = f"-C target-feature=-crt-static -C link-self-contained=no -L native={PLACE}/gcc-eh/{prefix}"
     more = ("musl-tools", f"musl-dev:{debian}", *packages)
     return Target(f"{prefix}-musl-gcc", f"{prefix}-gnu-", more, says, runner, flags)
 
@@ -194,17 +194,23 @@ def cargo(name: str) -> dict[str, str]:
     return made | dict(target.variables)
 
 
-def prepare() -> None:
-    """What the linker of musl's libraries takes for libgcc_s."""
-    place = CROSS / "gcc-eh"
-    place.mkdir(parents=True, exist_ok=True)
-    (place / "libgcc_s.so").write_text("INPUT(-lgcc_eh -lgcc)\n", encoding="utf-8")
+def prepare(name: str) -> None:
+    """Makes the root, and what the linker of musl's libraries takes for libgcc_s."""
+    make_root()
+    found = re.search(r"native=(\S+)", TARGETS[name].flags)
+    if found is None:
+        return
+    place = found[1]
+    in_root(
+        f"set -e; mkdir -p {place}; cd {place}\n"
+        f"{TARGETS[name].gcc} -O2 -fPIC -fvisibility=hidden -c {SOURCE}/packaging/musl/find_object.c -o find_object.o\n"
+        f"echo 'INPUT(-lgcc_eh -lgcc {place}/find_object.o)' > libgcc_s.so"
+    )
 
 
 def build(name: str) -> Path:
     """Builds the library for a target; gives the folder that it is in."""
-    make_root()
-    prepare()
+    prepare(name)
     tell(f"builds {name}")
     in_root(
         f"exec cargo rustc --quiet --locked --profile {PROFILE} --lib --crate-type cdylib,staticlib"

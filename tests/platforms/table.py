@@ -213,8 +213,7 @@ def main() -> int:
                 cross.pack(name)
             found |= run_programs(name, programs)
         if "units" in kinds:
-            cross.make_root()
-            cross.prepare()
+            cross.prepare(name)
             found["units"] = run_units(name)
         RESULTS.mkdir(parents=True, exist_ok=True)
         when = datetime.now(UTC).date().isoformat()
