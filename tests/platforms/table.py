@@ -114,12 +114,12 @@ def run_programs(name: str, kinds: list[str]) -> dict[str, list[dict]]:
     for kind in kinds:
         jobs = scenario_jobs(name, folder) if kind == "scenarios" else hello_jobs(name, folder, package)
         RESULTS.mkdir(parents=True, exist_ok=True)
-        (RESULTS / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
+        (RESULTS / f"{name}-jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
         place = f"{cross.PLACE}/results"
         cross.in_root(
-            f"exec python3 tests/platforms/run.py {place}/jobs.json {place}/done.json", dict(cross.TARGETS[name].variables)
+            f"exec python3 tests/platforms/run.py {place}/{name}-jobs.json {place}/{name}-done.json", dict(cross.TARGETS[name].variables)
         )
-        found[kind] = json.loads((RESULTS / "done.json").read_text(encoding="utf-8"))
+        found[kind] = json.loads((RESULTS / f"{name}-done.json").read_text(encoding="utf-8"))
     return found
 
 
@@ -163,7 +163,7 @@ def cell(found: dict | None, name: str, kind: str) -> str:
         return "not tried"
     passed = sum(result["passed"] for result in results)
     missing = len(known.not_there(name)) if kind == "scenarios" else 0
-    return f"{passed} of {len(results)}" + (f", {missing} have no sense there" if missing else "")
+    return f"{passed} of {len(results)}" + (f"; {missing} left out" if missing else "")
 
 
 def table(results: dict[str, dict]) -> str:
@@ -183,7 +183,20 @@ def table(results: dict[str, dict]) -> str:
     if failures:
         lines += ["", "| failed | where | why |", "|---|---|---|"]
         lines += [f"| {test} | {', '.join(names)} | {why} |" for (test, why), names in sorted(failures.items())]
+    lines += ["", "| left out | where | why |", "|---|---|---|"]
+    lines += [f"| {test} | {name} | {why} |" for name in results for test, why in sorted(known.not_there(name).items())]
     return "\n".join(lines)
+
+
+def read(name: str) -> dict | None:
+    """The results of a target that were kept, but for those of scenarios that are left out by now."""
+    file = RESULTS / f"{name}.json"
+    if not file.exists():
+        return None
+    found = json.loads(file.read_text(encoding="utf-8"))
+    left_out = known.not_there(name)
+    kept = [result for result in found["kinds"].get("scenarios", []) if result["name"].split()[0] not in left_out]
+    return found | {"kinds": found["kinds"] | ({"scenarios": kept} if kept else {})}
 
 
 BEGIN, END = "<!-- table: made by tests/platforms/table.py -->", "<!-- end of the table -->"
@@ -205,8 +218,7 @@ def main() -> int:
     given = asked.parse_args()
     kinds = given.only or list(KINDS)
     for name in list(cross.TARGETS) if given.targets == ["all"] else given.targets:
-        file = RESULTS / f"{name}.json"
-        found = json.loads(file.read_text(encoding="utf-8"))["kinds"] if file.exists() else {}
+        found = (read(name) or {"kinds": {}})["kinds"]
         programs = [kind for kind in kinds if kind != "units"]
         if programs:
             if not given.keep:
@@ -217,12 +229,8 @@ def main() -> int:
             found["units"] = run_units(name)
         RESULTS.mkdir(parents=True, exist_ok=True)
         when = datetime.now(UTC).date().isoformat()
-        file.write_text(json.dumps({"when": when, "kinds": found}, indent=1), encoding="utf-8")
-    results = {
-        name: json.loads(file.read_text(encoding="utf-8"))
-        for name in cross.TARGETS
-        if (file := RESULTS / f"{name}.json").exists()
-    }
+        (RESULTS / f"{name}.json").write_text(json.dumps({"when": when, "kinds": found}, indent=1), encoding="utf-8")
+    results = {name: found for name in cross.TARGETS if (found := read(name)) is not None}
     write_page(results)
     failed = unexplained(results)
     print("\n".join(failed))
