@@ -17,6 +17,7 @@ NOT_ON_WINDOWS = {
 }
 
 QEMU_MEMORY = "qemu does not limit the memory of a program (RLIMIT_AS), so that it does not run out of it"
+CHECKS = "a standard library with checks of its own, as PROFILE=dev had it, ends the process for a descriptor that is gone"
 RESET = "a reset is told before what came ahead of it, so that the last words of a peer may be lost"
 
 # The name of a test, a part of the target's name, and why it fails there.
@@ -24,6 +25,7 @@ KNOWN = [
     ("local_exhausted", "aarch64", QEMU_MEMORY),
     ("local_exhausted", "armv7", QEMU_MEMORY),
     ("local_exhausted", "riscv64", QEMU_MEMORY),
+    ("local_closed_fds", "musl", CHECKS),
     ("who_has_not_joined_is_not_let_say_much", "windows", RESET),
     ("the end of the run", "windows", "Wine's getaddrinfo() gives addresses that are not aligned, which a standard library with checks refuses"),
 ]

@@ -24,7 +24,6 @@ import known  # noqa: E402
 RESULTS = cross.CROSS / "results"
 PAGE = ROOT / "docs" / "PLATFORMS.md"
 MODES = ("thread", "manual", "inline")
-WITHOUT_CHECKS = "profile.dev.package.std.debug-assertions=false"
 KINDS = ("hello", "scenarios", "units")
 TITLES = {
     "hello": "the program of README.md, and its router", "scenarios": "C scenarios (tests/c)", "units": "unit tests",
@@ -131,8 +130,7 @@ def run_units(name: str) -> list[dict]:
     RESULTS.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as output:
         cross.in_root(
-            # The standard library without its own checks, as it is everywhere: Wine breaks some of them.
-            f"exec cargo test --locked --lib --no-fail-fast --config {WITHOUT_CHECKS} --target {name}"
+            f"exec cargo test --locked --lib --no-fail-fast {cross.WITHOUT_CHECKS} --target {name}"
             " -Zbuild-std=std,panic_unwind,test",
             cross.cargo(name), check=False, stdout=output, stderr=output,
         )
