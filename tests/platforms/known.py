@@ -25,7 +25,7 @@ KNOWN = [
     ("local_exhausted", "aarch64", QEMU_MEMORY),
     ("local_exhausted", "armv7", QEMU_MEMORY),
     ("local_exhausted", "riscv64", QEMU_MEMORY),
-    ("local_closed_fds", "musl", CHECKS),
+    ("local_closed_fds", "linux", CHECKS),
     ("who_has_not_joined_is_not_let_say_much", "windows", RESET),
     ("the end of the run", "windows", "Wine's getaddrinfo() gives addresses that are not aligned, which a standard library with checks refuses"),
 ]
