@@ -8,6 +8,7 @@
 # make count      counts instructions per message, and compares them with their budget
 # make budget     counts them, and writes the budget anew
 # make wheel      makes a wheel of the Python binding
+# make cross      builds a package for another system (TARGET, see docs/PLATFORMS.md); platforms: tries all of them
 # make fuzz       fuzzes the decoders and handshakes (FUZZ_SECONDS for each, FUZZ_TARGETS)
 # make audit      asks the advisory database about the dependencies (needs a network)
 # make dashboard  puts the page of examples-c/dashboard.c together, with AutobahnJS (npm)
@@ -53,6 +54,7 @@ EXAMPLES  := $(patsubst examples-c/%.c,$(EXAMPLES_BIN)/%,$(wildcard examples-c/*
 SCENARIOS := $(patsubst tests/c/%.c,$(SCENARIOS_BIN)/%,$(wildcard tests/c/*.c))
 
 .PHONY: all demo check test test-long shake bench fuzz audit install install-strip uninstall clean
+.PHONY: cross platforms
 .PHONY: bench-full bench-scale bench-smoke bench-peers performance count budget
 .PHONY: lib notices programs pages dashboard examples scenarios counted venv python python-tools python-lints wheel javascript shaker
 .DELETE_ON_ERROR:
@@ -201,6 +203,13 @@ $(NODE_MODULES)/ready: tests/interop/package.json tests/interop/package-lock.jso
 	cp $^ $(TARGET)
 	npm install --prefix $(TARGET) --no-save --ignore-scripts --no-audit --no-fund --loglevel error
 	touch $@
+
+# In a root of Debian of its own, so that the compilers are the same everywhere. TARGET is another one here.
+cross:
+	$(PYTHON) packaging/cross.py $(if $(filter command,$(firstword $(origin TARGET))),$(TARGET),--list)
+
+platforms:
+	$(PYTHON) tests/platforms/table.py all
 
 # ROUNDS says how often each row is measured, ONLY keeps the rows whose names contain it, such as call/ws/json/16.
 MEASURE := $(PYTHON) benches/run.py

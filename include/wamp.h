@@ -100,7 +100,8 @@
  * The library prints nothing unless asked to (wamp_set_log(), wamp_session_log(), the option `trace`,
  * the environment variables WAMP_LOG and WAMP_TRACE). The environment is read when the first
  * connection, router or log is made, on that thread, and never again. After fork(), functions return
- * WAMP_ERR_FORKED in the child. The library's file descriptors are its own: if a program closes them
+ * WAMP_ERR_FORKED in the child; on Windows, which ends the threads of a process before the destructors
+ * of its DLLs run, they do so there. The library's file descriptors are its own: if a program closes them
  * all the same, as daemons close all above 2, every connection ends with a status, and the next open
  * starts afresh.
  *
@@ -368,7 +369,8 @@
 #define WAMP_ERR_TIMEOUT -13
 
 /**
- * This process was forked from one that used the library: its threads do not exist here.
+ * The library's threads do not exist here: the process was forked from one that used the library,
+ * or, on Windows, is about to end.
  */
 #define WAMP_ERR_FORKED -14
 
@@ -1262,7 +1264,7 @@ WAMP_API int wamp_connection_poll(struct wamp_connection_t *connection,
 
 /**
  * Manual mode: a file descriptor that is readable while events are waiting, for poll(2) and the
- * like.
+ * like. On Windows it is a SOCKET, for WSAPoll(), select() and libuv.
  *
  * It belongs to the connection: do not read from it or close it. It is closed when the connection
  * is freed and no session or message of it is kept any more; remove it from your loop before that.
@@ -1270,6 +1272,16 @@ WAMP_API int wamp_connection_poll(struct wamp_connection_t *connection,
  * WAMP_ERR_EXHAUSTED (the process is out of file descriptors).
  */
 WAMP_API int wamp_connection_fd(struct wamp_connection_t *connection);
+
+/**
+ * Manual mode, on Windows: writes an event object (a HANDLE) that is signaled while events are
+ * waiting to `*event`, for WaitForMultipleObjects() and the like; NULL on failure.
+ *
+ * It belongs to the connection, as what wamp_connection_fd() returns does: do not reset or close
+ * it. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_STATE (not in manual mode),
+ * WAMP_ERR_EXHAUSTED, WAMP_ERR_UNSUPPORTED (not on Windows).
+ */
+WAMP_API int wamp_connection_event(struct wamp_connection_t *connection, void **event);
 
 /**
  * Manual mode, for hosts without file descriptors: `wakeup` is called when events start to wait,
@@ -2545,6 +2557,14 @@ WAMP_API int wamp_router_poll(struct wamp_router_t *router,
  * WAMP_ERR_HANDLE, WAMP_ERR_STATE (not in manual mode), WAMP_ERR_EXHAUSTED.
  */
 WAMP_API int wamp_router_fd(struct wamp_router_t *router);
+
+/**
+ * Manual mode, on Windows: writes an event object (a HANDLE) that is signaled while events of the
+ * router are waiting to `*event`, as wamp_connection_event() has it; NULL on failure. Returns
+ * WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_STATE (not in manual mode),
+ * WAMP_ERR_EXHAUSTED, WAMP_ERR_UNSUPPORTED (not on Windows).
+ */
+WAMP_API int wamp_router_event(struct wamp_router_t *router, void **event);
 
 /**
  * Manual mode, for hosts without file descriptors: `wakeup` is called when events of the router

@@ -113,6 +113,29 @@ int use(wamp_session_t *session) {
     }
 }
 
+/// The header as MSVC reads it, with everything that only GCC understands left out.
+#[test]
+fn msvc_sees_nothing_of_gcc() {
+    let directory = scratch("header-msvc");
+    let headers = source("include/wamp.h");
+    for name in read("include/wamp.h").lines().filter_map(|line| line.strip_prefix("#include <")) {
+        fs::write(directory.join(name.trim_end_matches('>')), "").unwrap();
+    }
+    let read_with = |more: &[&str]| {
+        let mut read = compiler(false);
+        read.args(["-E", "-P", "-nostdinc", "-U__GNUC__", "-D_WIN32", "-D_MSC_VER=1940"]);
+        good(read.args(more).arg("-I").arg(&directory).arg(&headers))
+    };
+    let (shared, fixed) = (read_with(&[]), read_with(&["-DWAMP_STATIC"]));
+    assert!(!shared.contains("__attribute__") && !fixed.contains("__attribute__"));
+    assert!(!fixed.contains("__declspec"), "a static library is not imported");
+    for name in abi_list("symbols") {
+        let (before, _) = shared.split_once(&format!("{name}(")).expect("the header declares it");
+        let declaration = before.rsplit([';', '}']).next().unwrap_or_default().trim();
+        assert!(declaration.starts_with("__declspec(dllimport)"), "{name}: {declaration}");
+    }
+}
+
 /// What a variable of type `int` takes is a status or a small number: only the local ids that
 /// requests return, and the whole numbers of values, are wider.
 #[test]

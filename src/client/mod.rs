@@ -26,10 +26,12 @@
 //!   inside a callback. `sync`: locks.
 //! * [`login`]: the answers to challenges. [`on_connect`]: the application's word before an
 //!   attempt.
-//! * [`retry`]: when to try again. `keepalive`: when to ping, and when a peer counts as lost.
+//! * [`retry`]: when to try again; `awake`: a wait that goes on while the machine sleeps.
+//!   `keepalive`: when to ping, and when a peer counts as lost.
 //! * [`prefixes`]: URI shortcuts. [`payload_codec`]: the application's own encoding of payloads.
 //!   [`stats`]: numbers and the trace. [`status`]: outcomes.
 
+mod awake;
 pub mod connection;
 pub mod delivery;
 mod io_thread;

@@ -12,7 +12,6 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::mem;
-use std::os::fd::RawFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak, mpsc};
@@ -22,7 +21,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Handle};
 
 use crate::log;
-use crate::os;
+use crate::os::{self, Descriptor};
 use crate::transport::end_round;
 
 use super::io_thread::IoThread;
@@ -34,8 +33,6 @@ use super::sync::{Condvar, lock, wait_on};
 const IO_THREADS: usize = 2;
 /// Callbacks that block at the same time. Threads beyond the need of the moment end by themselves.
 const MAX_CALLBACK_THREADS: usize = 16 * 1024;
-/// The stack that programs in C are used to; untouched pages cost nothing.
-const STACK_BYTES: usize = 8 * 1024 * 1024;
 
 struct Hidden {
     io_threads: Vec<IoThread>,
@@ -153,7 +150,7 @@ fn with_runtime<T>(
     user: Weak<dyn Closable>,
     begin: impl FnOnce(&Handle) -> T,
 ) -> Result<T, Failure> {
-    if os::forked() {
+    if os::threads_are_lost() {
         return Err(Status::Forked.into());
     }
     wait_for_look();
@@ -198,7 +195,7 @@ pub fn is_closing() -> bool {
 
 /// Ends everything that uses the runtime and joins its threads.
 pub fn shutdown(timeout: Option<Duration>) -> Result<(), Failure> {
-    if os::forked() {
+    if os::threads_are_lost() {
         return Err(Status::Forked.into());
     }
     if scope::in_callback() || scope::in_io() {
@@ -298,7 +295,7 @@ pub(super) fn wait_for_io<'m, T>(
 
 /// Waits until one of these descriptors can be read, or failed, and tells which; `None` when the
 /// deadline has passed. As [`wait_for_io`] does, it has an eye on those of the runtime.
-pub(super) fn wait_readable(fds: [RawFd; 2], deadline: Option<Instant>) -> Option<[bool; 2]> {
+pub(super) fn wait_readable(fds: [Descriptor; 2], deadline: Option<Instant>) -> Option<[bool; 2]> {
     loop {
         let now = Instant::now();
         let rest = deadline.map_or(CHECKS, |deadline| deadline.saturating_duration_since(now));
@@ -411,14 +408,14 @@ pub fn want_stack(bytes: usize) {
 
 fn stack_bytes() -> usize {
     match WANTED_STACK.load(Ordering::Relaxed) {
-        0 => STACK_BYTES,
+        0 => os::STACK_BYTES,
         wanted => wanted,
     }
 }
 
 fn start() -> Result<Hidden, Failure> {
     log::read_environment();
-    os::watch_fork();
+    os::watch_process();
     let signals = os::SignalMask::current().for_io();
     // The first threads inherit it, so that no signal can slip in before on_thread_start has run.
     let _inherited = signals.borrow();

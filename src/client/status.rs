@@ -103,7 +103,7 @@ const TABLE: &[(Status, &str, &str)] = &[
     (
         Status::Forked,
         "WAMP_ERR_FORKED\0",
-        "the library was in use before fork(): use it in one process only, or call exec\0",
+        "the library's threads do not exist here, after fork() or at the end of the process\0",
     ),
     (
         Status::Internal,

@@ -7,7 +7,8 @@ use std::time::SystemTime;
 use crate::codec::Timestamp;
 use crate::os;
 
-pub use crate::router::{ReadySocket, Router, RouterError, RouterStats, Site};
+pub use crate::os::ReadySocket;
+pub use crate::router::{Router, RouterError, RouterStats, Site};
 pub use crate::transport::{Address, Endpoint, Page, PageBody, Protocol};
 
 /// The time now, as the router's log in JSON has it.
@@ -18,7 +19,7 @@ pub fn timestamp() -> String {
 /// The sockets that the process was started with, from descriptor 3 on, as many as `count` says.
 /// The second call gives none.
 pub fn inherited_sockets(count: usize) -> io::Result<Vec<ReadySocket>> {
-    os::inherited(count).into_iter().map(ReadySocket::new).collect()
+    os::inherited(count)
 }
 
 /// The word of `known` that is nearest to this one, in a sentence.

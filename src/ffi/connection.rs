@@ -2,9 +2,11 @@
 //! [`super::setup`] makes them.
 
 use std::ffi::{c_char, c_int, c_void};
+use std::ptr;
 use std::time::Instant;
 
 use crate::client::{Failure, Mode, Status, lock};
+use crate::os::Flag;
 use crate::protocol::uri;
 
 use super::args::{self, Out, Text, from_c};
@@ -183,7 +185,7 @@ pub unsafe extern "C" fn wamp_connection_poll(
 }
 
 /// Manual mode: a file descriptor that is readable while events are waiting, for poll(2) and the
-/// like.
+/// like. On Windows it is a SOCKET, for WSAPoll(), select() and libuv.
 ///
 /// It belongs to the connection: do not read from it or close it. It is closed when the connection
 /// is freed and no session or message of it is kept any more; remove it from your loop before that.
@@ -191,7 +193,36 @@ pub unsafe extern "C" fn wamp_connection_poll(
 /// WAMP_ERR_EXHAUSTED (the process is out of file descriptors).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_connection_fd(connection: *mut wamp_connection_t) -> c_int {
-    guard(|| find(connection)?.client.fd())
+    guard(|| Ok(find(connection)?.client.flag()?.number()))
+}
+
+/// Manual mode, on Windows: writes an event object (a HANDLE) that is signaled while events are
+/// waiting to `*event`, for WaitForMultipleObjects() and the like; NULL on failure.
+///
+/// It belongs to the connection, as what wamp_connection_fd() returns does: do not reset or close
+/// it. Returns WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_STATE (not in manual mode),
+/// WAMP_ERR_EXHAUSTED, WAMP_ERR_UNSUPPORTED (not on Windows).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_connection_event(
+    connection: *mut wamp_connection_t,
+    event: *mut *mut c_void,
+) -> c_int {
+    from_c!(event: Out);
+    event.set(ptr::null_mut());
+    guard(|| {
+        let object = find(connection)?;
+        event.check()?;
+        event.set(event_of(object.client.flag()?)?);
+        Ok(0)
+    })
+}
+
+/// The event object of a flag.
+pub(super) fn event_of(flag: &Flag) -> Result<*mut c_void, Failure> {
+    flag.event().ok_or_else(|| {
+        let text = "only Windows has event objects: use the file descriptor instead";
+        Failure::new(Status::Unsupported, text)
+    })
 }
 
 /// Manual mode, for hosts without file descriptors: `wakeup` is called when events start to wait,

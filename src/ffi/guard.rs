@@ -53,7 +53,7 @@ impl<T> Outcome for *mut T {
 #[inline]
 #[cfg_attr(debug_assertions, track_caller)]
 pub(super) fn guard<T: Outcome>(body: impl FnOnce() -> Result<T, Failure>) -> T {
-    if os::forked() {
+    if os::threads_are_lost() {
         return fail(Status::Forked.into());
     }
     match contain(body) {
@@ -71,7 +71,7 @@ pub(super) fn guard<T: Outcome>(body: impl FnOnce() -> Result<T, Failure>) -> T 
 /// make no system call that could be a cancellation point, so that none has to be kept away.
 #[inline]
 pub(super) fn plain<T>(otherwise: T, body: impl FnOnce() -> Option<T>) -> T {
-    if os::forked() {
+    if os::threads_are_lost() {
         return otherwise;
     }
     catch(body).flatten().unwrap_or(otherwise)
@@ -79,7 +79,7 @@ pub(super) fn plain<T>(otherwise: T, body: impl FnOnce() -> Option<T>) -> T {
 
 /// As [`plain`], for what writes to the log.
 pub(super) fn plain_io(body: impl FnOnce()) {
-    if !os::forked() {
+    if !os::threads_are_lost() {
         contain(body);
     }
 }

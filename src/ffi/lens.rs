@@ -17,12 +17,17 @@ use crate::codec::{Dict, DictWriter, Encoding, Tree};
 use crate::protocol::EventKind;
 
 use super::slab::Slab;
-use super::tag::Tag;
+use super::tag::{IS_NARROW, Tag};
 use super::types::*;
 
 /// Slots for sixteen million views, which have 2^36 keys each in the course of time: they are
 /// numbered through all views that a slot ever has, so that no stale one ever fits a later view.
-type Views = Slab<Box<Slot>, 24, 36, { u32::MAX as u64 }>;
+///
+/// If pointers have 32 bits: two thousand views, of half a million keys at least.
+type Views = Slab<Box<Slot>, { BITS.0 }, { BITS.1 }, MOST_KEYS>;
+
+const BITS: (u32, u32) = if IS_NARROW { (11, 20) } else { (24, 36) };
+const MOST_KEYS: u64 = if IS_NARROW { 1 << 19 } else { u32::MAX as u64 };
 
 static VIEWS: Views = Slab::new();
 

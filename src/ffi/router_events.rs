@@ -2,12 +2,14 @@
 //! polled.
 
 use std::ffi::{c_int, c_void};
+use std::ptr;
 use std::sync::Arc;
 
 use crate::client::{Failure, Mode, Status, lock};
 use crate::router::QuestionKind;
 
-use super::args;
+use super::args::{self, Out, from_c};
+use super::connection::event_of;
 use super::guard::guard;
 use super::handles::find;
 use super::polled::{EventArray, PolledEvents};
@@ -122,7 +124,26 @@ pub unsafe extern "C" fn wamp_router_poll(
 /// WAMP_ERR_HANDLE, WAMP_ERR_STATE (not in manual mode), WAMP_ERR_EXHAUSTED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wamp_router_fd(router: *mut wamp_router_t) -> c_int {
-    guard(|| find(router)?.host.queue.fd())
+    guard(|| Ok(find(router)?.host.queue.flag()?.number()))
+}
+
+/// Manual mode, on Windows: writes an event object (a HANDLE) that is signaled while events of the
+/// router are waiting to `*event`, as wamp_connection_event() has it; NULL on failure. Returns
+/// WAMP_OK, or WAMP_ERR_HANDLE, WAMP_ERR_ARGUMENT, WAMP_ERR_STATE (not in manual mode),
+/// WAMP_ERR_EXHAUSTED, WAMP_ERR_UNSUPPORTED (not on Windows).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_router_event(
+    router: *mut wamp_router_t,
+    event: *mut *mut c_void,
+) -> c_int {
+    from_c!(event: Out);
+    event.set(ptr::null_mut());
+    guard(|| {
+        let object = find(router)?;
+        event.check()?;
+        event.set(event_of(object.host.queue.flag()?)?);
+        Ok(0)
+    })
 }
 
 /// Manual mode, for hosts without file descriptors: `wakeup` is called when events of the router

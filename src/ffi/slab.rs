@@ -11,6 +11,9 @@
 //! so no handle ever comes alive again. Freed slots are reused in the order in which they were
 //! freed. (The `sharded-slab` crate does the same with fewer bits of generation, which wrap, and a
 //! bound on the number of threads, which a host may exceed.)
+//!
+//! Of pointers with 32 bits there are too few for that: generations begin again when a slot has had
+//! them all, and a handle that old may lead to what has its slot then.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,13 +21,24 @@ use std::sync::{Mutex, OnceLock};
 
 use crate::client::lock;
 
+use super::tag::IS_NARROW;
+
 /// Slots of the first chunk; each chunk has twice as many as the one before.
 const FIRST: u32 = 64;
 const CHUNKS: usize = 22;
 
+/// The bits of a key that most slabs have for the slot, and for the generation.
+const BITS: (u32, u32) = if IS_NARROW { (15, 12) } else { (28, 32) };
+
 /// A slab whose keys have `INDEX` bits for the slot and `GENERATION` bits above them. A value may
 /// take several generations, so that as many keys lead to it, but not more than `MOST`.
-pub(super) struct Slab<T, const INDEX: u32 = 28, const GENERATION: u32 = 32, const MOST: u64 = 1> {
+pub(super) struct Slab<
+    T,
+    const INDEX: u32 = { BITS.0 },
+    const GENERATION: u32 = { BITS.1 },
+    const MOST: u64 = 1,
+    const WRAPS: bool = IS_NARROW,
+> {
     chunks: [OnceLock<Box<[Slot<T>]>>; CHUNKS],
     made: AtomicU32,
     free: Mutex<VecDeque<u32>>,
@@ -32,7 +46,9 @@ pub(super) struct Slab<T, const INDEX: u32 = 28, const GENERATION: u32 = 32, con
 
 struct Slot<T>(Mutex<(u64, Option<T>)>);
 
-impl<T, const INDEX: u32, const GENERATION: u32, const MOST: u64> Slab<T, INDEX, GENERATION, MOST> {
+impl<T, const INDEX: u32, const GENERATION: u32, const MOST: u64, const WRAPS: bool>
+    Slab<T, INDEX, GENERATION, MOST, WRAPS>
+{
     /// An empty slab.
     pub(super) const fn new() -> Self {
         Slab {
@@ -117,7 +133,10 @@ impl<T, const INDEX: u32, const GENERATION: u32, const MOST: u64> Slab<T, INDEX,
         }
         let value = slot.1.take()?;
         slot.0 = generation + keys(&value).clamp(1, MOST);
-        let fits_another = slot.0 + MOST <= 1 << GENERATION;
+        let mut fits_another = slot.0 + MOST <= 1 << GENERATION;
+        if WRAPS && !fits_another {
+            (slot.0, fits_another) = (1, true);
+        }
         Some((fits_another.then_some(index), value))
     }
 
@@ -168,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_stale_key_finds_nothing() {
-        let slab: Slab<i32> = Slab::new();
+        let slab: Slab<i32, 28, 32> = Slab::new();
         let keys: Vec<u64> = (0..500).map(|value| slab.insert(value).unwrap()).collect();
         assert_eq!(slab.with(keys[300], |value| *value), Some(300));
         assert_eq!(slab.remove(keys[300]), Some(300));
@@ -184,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_small_slab_fills_up_and_is_used_up() {
-        let slab: Slab<u32, 2, 2> = Slab::new();
+        let slab: Slab<u32, 2, 2, 1, false> = Slab::new();
         let keys: Vec<_> = (0..4).map(|value| slab.insert(value).unwrap()).collect();
         assert_eq!(slab.insert(4), None);
         let mut seen = keys.clone();
@@ -203,8 +222,22 @@ mod tests {
     }
 
     #[test]
+    fn where_bits_are_few_generations_begin_again() {
+        let slab: Slab<u32, 2, 2, 1, true> = Slab::new();
+        let first = slab.insert(0).unwrap();
+        let mut key = first;
+        for value in 1..10 {
+            assert_eq!(slab.remove(key), Some(value - 1));
+            let next = slab.insert(value).unwrap();
+            assert!(next != key && next < 1 << 4 && slab.with(key, |_| ()).is_none());
+            key = next;
+        }
+        assert_eq!(slab.made.load(Ordering::Relaxed), 1, "its slot was enough");
+    }
+
+    #[test]
     fn a_value_may_have_several_keys() {
-        type Wide = Slab<u64, 2, 6, 8>;
+        type Wide = Slab<u64, 2, 6, 8, false>;
         let slab = Wide::new();
         let mut stale = Vec::new();
         let mut values = 0;

@@ -19,33 +19,51 @@ pub(super) enum Tag {
     Question = 11,
 }
 
-const TAG_SHIFT: u32 = 60;
+/// Pointers have 32 bits, so that handles have to do with less than they should have.
+pub(super) const IS_NARROW: bool = usize::BITS < 64;
 
 impl Tag {
-    /// The handle of a slab's key.
+    /// The number in the highest bits, and of how many bits the key below it is. Where there are
+    /// few, values have half of all numbers, as each of them needs one.
+    #[inline]
+    const fn place(self) -> (u64, u32) {
+        match (IS_NARROW, self) {
+            (false, _) => (self as u64, 60),
+            (true, Tag::Value) => (1, 31),
+            (true, _) => (self as u64, 27),
+        }
+    }
+
+    /// The handle of a slab's key. NULL for a key that has no room, as there may be where pointers
+    /// have 32 bits.
     #[inline]
     pub(super) fn handle<T>(self, key: u64) -> *mut T {
-        ptr::without_provenance_mut(((self as u64) << TAG_SHIFT | key ^ salt()) as usize)
+        let (number, bits) = self.place();
+        if IS_NARROW && key >> bits != 0 {
+            return ptr::null_mut();
+        }
+        ptr::without_provenance_mut((number << bits | key ^ salt(bits)) as usize)
     }
 
     /// The slab's key of a handle; `None` if it is one of something else.
     #[inline]
     pub(super) fn key<T>(self, handle: *const T) -> Option<u64> {
+        let (expected, bits) = self.place();
         let number = handle.addr() as u64;
-        let key = number & ((1 << TAG_SHIFT) - 1);
-        (number >> TAG_SHIFT == self as u64).then_some(key ^ salt())
+        let key = number & ((1 << bits) - 1);
+        (number >> bits == expected).then_some(key ^ salt(bits))
     }
 }
 
 /// Differs between two copies of the library in one process, which lie at different addresses: so a
 /// handle of the one is no handle of the other.
 #[inline]
-fn salt() -> u64 {
+fn salt(bits: u32) -> u64 {
     static PLACE: u8 = 0;
     let address = ptr::from_ref(&PLACE).addr() as u64;
     // Every bit of the address moves the upper bits, where generations stand.
-    address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - TAG_SHIFT)
+    address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - bits)
 }
 
-// Handles are numbers of 64 bits in the shape of a pointer.
-const _: () = assert!(usize::BITS == 64, "libwamp needs a 64-bit target");
+// Handles are numbers in the shape of a pointer.
+const _: () = assert!(usize::BITS == 64 || usize::BITS == 32, "pointers of 32 or 64 bits");

@@ -30,7 +30,8 @@ pub const WAMP_ERR_NO_SUCH_ID: c_int = -11;
 pub const WAMP_ERR_DEADLOCK: c_int = -12;
 /// The time limit has passed.
 pub const WAMP_ERR_TIMEOUT: c_int = -13;
-/// This process was forked from one that used the library: its threads do not exist here.
+/// The library's threads do not exist here: the process was forked from one that used the library,
+/// or, on Windows, is about to end.
 pub const WAMP_ERR_FORKED: c_int = -14;
 /// A bug in libwamp.
 pub const WAMP_ERR_INTERNAL: c_int = -15;

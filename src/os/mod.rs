@@ -1,33 +1,45 @@
-//! The small part that depends on the operating system.
+//! The small part that depends on the operating system, and the only one that asks which it is.
 //!
-//! Written for Linux; other Unix systems take the portable halves, which are not tried yet.
+//! `unix` and `windows` have the same names, and one of them is compiled. The part of Linux that
+//! other Unix systems lack is `unix/linux.rs`, and `unix/other.rs` stands there for it.
 //!
-//! * [`signals`]: what the library's threads block, and writes without SIGPIPE.
-//! * [`threads`]: cancellation, and the very end of a thread. [`fork`]: children.
-//! * [`sockets`]: what the system knows of a peer. `descriptors`: numbers that others may take.
+//! * Signals, `fork`, cancellation, the end of threads and of the process: what the host does to
+//!   all of a process, and how the library keeps out of its way.
+//! * [`uptime`]: a clock that goes on while the machine sleeps.
+//! * Descriptors: a socket by its number, the [`Flag`] that a loop of the host waits for.
+//! * [`Watched`], [`Detached`], [`Returned`]: a connected socket. [`LocalListener`], and
+//!   [`connect_local`]: sockets of this machine alone, where the system has them.
 //! * [`inherited()`]: sockets that the process was started with.
-//! * [`random()`]: bytes that nobody can foresee.
-//! * [`flag`]: a pollable descriptor. [`sync`]: locks that go on after a panic.
+//! * [`random()`]: bytes that nobody can foresee. [`lock`]: locks that go on after a panic.
 #![expect(unsafe_code, reason = "the system is called as C has it")]
 
-mod descriptors;
-mod flag;
-mod fork;
-mod inherited;
 mod random;
-mod signals;
-mod sockets;
 mod sync;
-mod threads;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
-pub(crate) use descriptors::{Descriptors, descriptors, made_above, raised};
-pub(crate) use flag::Flag;
-pub(crate) use fork::{forked, watch_fork};
-pub(crate) use inherited::inherited;
+#[cfg(unix)]
+use unix as system;
+#[cfg(windows)]
+use windows as system;
+
 pub(crate) use random::random;
-pub(crate) use signals::{NO_SIGPIPE, NoSigpipe, SignalMask, is_own_thread};
-pub(crate) use sockets::{
-    Ours, is_closed, is_exhausted, receive, tcp_silence, unacknowledged, wait_readable, watch_reads,
-};
 pub(crate) use sync::{lock, unpoisoned};
-pub(crate) use threads::{NoCancel, ThreadId};
+pub use system::ReadySocket;
+pub(crate) use system::{
+    Descriptor, Descriptors, Detached, Flag, LocalListener, LocalStream, NO_DESCRIPTOR, NoCancel,
+    NoSigpipe, Returned, SignalMask, TELLS_UNACKNOWLEDGED, ThreadId, Watched, connect_local,
+    descriptors, inherited, is_closed, is_exhausted, is_own_thread, made_above, raised,
+    tcp_silence, threads_are_lost, unacknowledged, uptime, wait_readable, watch_process,
+};
+#[cfg(test)]
+pub(crate) use system::{HAS_LOCAL_SOCKETS, keepalive_times, user_timeout};
+
+/// The stack of threads that run callbacks, unless the application says otherwise: what programs in
+/// C are used to, as untouched pages cost nothing. Where addresses are few, they cost these.
+pub(crate) const STACK_BYTES: usize = match cfg!(target_pointer_width = "64") {
+    true => 8 * 1024 * 1024,
+    false => 1024 * 1024,
+};

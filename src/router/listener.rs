@@ -3,21 +3,15 @@
 
 use std::io;
 use std::net::{IpAddr, TcpListener as StdListener};
-#[cfg(unix)]
-use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
-#[cfg(unix)]
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::net::TcpListener;
-#[cfg(unix)]
-use tokio::net::UnixListener;
 use tokio::runtime::{Handle, TryCurrentError};
 
-use crate::os;
+use crate::os::{self, LocalListener, ReadySocket};
 use crate::transport::longpoll::{Server, Times};
 use crate::transport::tls::Acceptor;
 use crate::transport::{Address, Endpoint, Keepalive, Protocol, Stream};
@@ -26,7 +20,6 @@ use super::auth::Origin;
 use super::config::{Config, endpoint};
 use super::door::Door;
 use super::greeting::{Greeting, ListenerKind};
-use super::ready_socket::ReadySocket;
 use super::rounds::{Party, Place, in_turn};
 use super::visitor::{Visitor, source};
 use super::{RouterError, Shared, accept, refusal};
@@ -54,11 +47,7 @@ pub(super) struct Listener {
 #[derive(Debug)]
 enum Socket {
     Tcp(TcpListener),
-    #[cfg(unix)]
-    Unix(
-        UnixListener,
-        #[expect(dead_code, reason = "removes the file when it is dropped")] Option<File>,
-    ),
+    Local(LocalListener),
 }
 
 impl Listener {
@@ -73,13 +62,12 @@ impl Listener {
         let endpoint = endpoint(url).map_err(RouterError::Url)?;
         let tls = acceptor(&endpoint, config)?;
         let refused = |error| refused(url, &error);
-        let is_new = ready.is_none();
-        let ready = match ready {
-            Some(ready) => ready,
-            None => bind(&endpoint.address).map_err(refused)?,
-        };
-        let (url, socket, is_loopback) = match (ready, &endpoint.address) {
-            (ReadySocket::Tcp(listener), Address::Tcp { .. }) => {
+        let (url, socket, is_loopback) = match &endpoint.address {
+            Address::Tcp { host, port, .. } => {
+                let listener = match ready {
+                    None => bind_tcp(host, *port).map_err(refused)?,
+                    Some(ready) => ready.into_tcp().map_err(refused)?,
+                };
                 let address = listener.local_addr().map_err(refused)?;
                 let listen = || {
                     listener.set_nonblocking(true)?;
@@ -89,19 +77,14 @@ impl Listener {
                 let url = endpoint.with_port(address.port());
                 (url, Socket::Tcp(listener), address.ip().to_canonical().is_loopback())
             }
-            #[cfg(unix)]
-            (ReadySocket::Unix(listener), Address::Unix(path)) => {
-                let file = is_new.then(|| File(path.clone()));
-                let listen = || {
-                    listener.set_nonblocking(true)?;
-                    UnixListener::from_std(listener)
+            Address::Unix(path) => {
+                let path = path.clone();
+                let listen = move || match ready {
+                    None => LocalListener::bind(&path),
+                    Some(ready) => LocalListener::from_ready(ready),
                 };
                 let listener = adopt(runtime, listen).map_err(refused)?;
-                (url.to_owned(), Socket::Unix(listener, file), false)
-            }
-            _ => {
-                let why = format!("\"{url}\": the socket that was handed over is of another kind");
-                return Err(RouterError::Url(why));
+                (url.to_owned(), Socket::Local(listener), false)
             }
         };
         let kind = match &endpoint.protocol {
@@ -234,31 +217,8 @@ impl Socket {
                 let _ = KEEPALIVE.ask(&stream);
                 Ok((stream, Some(address.ip())))
             }
-            #[cfg(unix)]
-            Socket::Unix(listener, _) => Ok((listener.accept().await?.0.into(), None)),
+            Socket::Local(listener) => Ok((listener.accept().await?.into(), None)),
         }
-    }
-}
-
-/// The file of a Unix socket, removed in the end.
-#[cfg(unix)]
-#[derive(Debug)]
-struct File(PathBuf);
-
-#[cfg(unix)]
-impl Drop for File {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-fn bind(address: &Address) -> io::Result<ReadySocket> {
-    match address {
-        Address::Tcp { host, port, .. } => bind_tcp(host, *port).map(ReadySocket::Tcp),
-        #[cfg(unix)]
-        Address::Unix(path) => bind_unix(path).map(ReadySocket::Unix),
-        #[cfg(not(unix))]
-        Address::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 
@@ -267,23 +227,6 @@ fn bind_tcp(host: &str, port: u16) -> io::Result<StdListener> {
     // The queue that the standard library asks for is short. A failure leaves it so.
     let _ = SockRef::from(&listener).listen(BACKLOG);
     Ok(listener)
-}
-
-/// Takes the place of a router that was killed and has left its file behind.
-#[cfg(unix)]
-fn bind_unix(path: &Path) -> io::Result<StdUnixListener> {
-    match StdUnixListener::bind(path) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            let nobody = StdUnixStream::connect(path)
-                .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
-            if !nobody {
-                return Err(error);
-            }
-            std::fs::remove_file(path)?;
-            StdUnixListener::bind(path)
-        }
-        bound => bound,
-    }
 }
 
 #[cfg(test)]
@@ -320,7 +263,7 @@ mod tests {
         assert!(client.unwrap().is_loopback());
         let socket = SockRef::from(stream.tcp().unwrap());
         assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
-        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE.idle);
-        assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEPALIVE.timeout / 3);
+        let times = os::keepalive_times(stream.tcp().unwrap());
+        assert!(times.is_none_or(|times| times == (KEEPALIVE.idle, KEEPALIVE.timeout / 3)));
     }
 }

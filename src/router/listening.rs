@@ -8,14 +8,13 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 use crate::log::Level;
-use crate::os::lock;
+use crate::os::{ReadySocket, lock};
 
 use super::config::Config;
 use super::count::Count;
 use super::greeting::Greeting;
 use super::journal::Line;
 use super::listener::Listener;
-use super::ready_socket::ReadySocket;
 use super::{Router, RouterError, Shared};
 
 /// The listeners, in the order in which they were opened.

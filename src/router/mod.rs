@@ -8,8 +8,7 @@
 //! * `reload`: another configuration for a router that runs.
 //! * `listening`: the listeners there are. `listener`: one, where clients come in; `door`: as
 //!   those know it who came by it, with the `terms` on which they are let in.
-//! * `ready_socket`: a socket that somebody else has bound. `site`: pages beside WebSocket, and
-//!   `due`: the time that clients have for their handshakes.
+//! * `site`: pages beside WebSocket, and `due`: the time that clients have for their handshakes.
 //! * `gate`: how many may come in, and from where; `refusal`: what the others are told.
 //! * `accept`: the way in, from a connection's first byte to a client that is served; `visitor`:
 //!   for whom it speaks, by the `networks` of trusted proxies and the `proxy_protocol`.
@@ -84,7 +83,6 @@ mod procedure;
 mod proxy_protocol;
 mod publication;
 mod random;
-mod ready_socket;
 mod realm;
 mod receiving;
 mod refusal;
@@ -143,7 +141,6 @@ use relief::Relief;
 pub(crate) use mistake::nearest;
 
 pub use host::{AnswerError, Asked, Dispatch, Host, Question, QuestionKind};
-pub use ready_socket::ReadySocket;
 pub use site::Site;
 pub use stats::RouterStats;
 

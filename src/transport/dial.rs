@@ -16,8 +16,6 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-#[cfg(unix)]
-use tokio::net::UnixSocket;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -46,15 +44,8 @@ pub(super) async fn tcp(host: &str, port: u16) -> io::Result<Socket> {
 }
 
 /// Connects to a Unix socket.
-#[cfg(unix)]
 pub(super) async fn unix(path: &Path) -> io::Result<Stream> {
-    os::raised(UnixSocket::new_stream()?).connect(path).await.map(Stream::from)
-}
-
-/// There are none.
-#[cfg(not(unix))]
-pub(super) async fn unix(_path: &Path) -> io::Result<Stream> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no Unix sockets"))
+    os::connect_local(path).await.map(Stream::from)
 }
 
 async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
@@ -225,7 +216,7 @@ mod tests {
         let (one, other) = (refusing(), refusing());
         let error = race(vec![one]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-        assert_eq!(error.raw_os_error(), Some(libc::ECONNREFUSED));
+        assert!(error.raw_os_error().is_some(), "as the system has it");
         let error = race(vec![one, other]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         let text = error.to_string();

@@ -75,10 +75,11 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+    use crate::transport::testing::tcp_pair;
 
     #[tokio::test]
     async fn sockets_are_looked_at_between_the_turns_of_a_busy_task() {
-        let (mut near, mut far) = tokio::net::UnixStream::pair().unwrap();
+        let (mut near, mut far) = tcp_pair().await;
         let mut waits = tokio::spawn(async move { far.read_u8().await.unwrap() });
         // It waits for its socket.
         tokio::task::yield_now().await;

@@ -40,12 +40,10 @@ mod tcp_keepalive;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tls;
-mod watch;
 pub mod websocket;
 mod write_timeout;
 
 use std::io;
-use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -53,7 +51,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::codec::{Batch, Encoding};
-use crate::os;
+use crate::os::{self, Descriptor};
 
 pub use cookies::Jar;
 pub use doorbell::{Doorbell, yield_turn};
@@ -135,7 +133,7 @@ pub trait Transport: Send {
     /// Takes the socket from the runtime, for a thread that watches it by itself: until
     /// [`Transport::attach`] nobody is woken for it. Returns its descriptor; `None` where it has
     /// to stay with the runtime.
-    fn detach(&mut self) -> Option<io::Result<RawFd>> {
+    fn detach(&mut self) -> Option<io::Result<Descriptor>> {
         None
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::codec::{Batch, Encoding, Outbox, Rules};
+use crate::os::{HAS_LOCAL_SOCKETS, LocalStream};
 
 use super::socket::Socket;
 use super::{Incoming, Transport, TransportError};
@@ -66,16 +67,21 @@ pub(crate) async fn carry<M: AsRef<[u8]>>(
     sent.unwrap();
 }
 
+/// A connection over TCP, both ends.
+pub(super) async fn tcp_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    (near, listener.accept().await.unwrap().0)
+}
+
 /// A socket of each kind, with its peer.
 pub(super) async fn socket_pairs() -> Vec<(Socket, Socket)> {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let tcp = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let (peer, _) = listener.accept().await.unwrap();
+    let (tcp, peer) = tcp_pair().await;
     let mut pairs = vec![(tcp.into(), peer.into())];
-    #[cfg(unix)]
-    {
-        let (unix, peer) = tokio::net::UnixStream::pair().unwrap();
-        pairs.push((unix.into(), peer.into()));
+    match LocalStream::pair() {
+        Ok((local, peer)) => pairs.push((local.into(), peer.into())),
+        Err(error) if HAS_LOCAL_SOCKETS => panic!("{error}"),
+        Err(_) => {}
     }
     pairs
 }

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::os;
+
 use super::socket::Socket;
 
 /// All that a peer has to show.
@@ -59,9 +61,10 @@ struct Look {
 impl Look {
     /// `is_stuck`: a write waits for room.
     fn at(socket: &Socket, wanted: Sign, is_stuck: bool) -> Look {
-        if socket.tcp().is_none() {
+        if socket.tcp().is_none() || !os::TELLS_UNACKNOWLEDGED {
             // There is one buffer between us and the peer, which is small and fills as the peer's
-            // own would: that it has not read yet is no reason to doubt it.
+            // own would: that it has not read yet is no reason to doubt it. Elsewhere nothing but
+            // such a buffer is known.
             let taken = socket.byte_counts().written as i64;
             return Look { is_waiting: is_stuck, taken, silence: Duration::ZERO };
         }

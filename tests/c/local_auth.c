@@ -60,9 +60,15 @@ static void cra(void) {
   FAILS(wamp_auth_cra_sign("\xff", challenge, out, sizeof out), WAMP_ERR_UTF8);
 }
 
+#ifdef _WIN32
+#define SCRATCH "" /* the folder that it runs in */
+#else
+#define SCRATCH "/tmp/"
+#endif
+
 static void cryptosign(void) {
   static const char challenge[] = "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff";
-  char path[] = "/tmp/wamp-key-XXXXXX";
+  char path[] = SCRATCH "wamp-key-XXXXXX";
   int file = mkstemp(path);
   CHECK(file >= 0 && write(file, key_file, sizeof key_file - 1) == (ssize_t)(sizeof key_file - 1));
   close(file);

@@ -26,6 +26,7 @@ static void on_wakeup(void *user_data) { (void)user_data; }
 static void as_connection(void *handle) {
   wamp_connection_t *c = handle;
   wamp_session_t *session = NULL;
+  void *pointer = handle;
   wamp_event_t event;
   BAD(wamp_connection_on_open(c, on_any, GIFT));
   BAD(wamp_connection_on_close(c, on_any, GIFT));
@@ -54,6 +55,7 @@ static void as_connection(void *handle) {
   BAD(wamp_connection_dispatch(c, 0, 0));
   BAD(wamp_connection_poll(c, &event, sizeof event, 1, 0));
   BAD(wamp_connection_fd(c));
+  BAD(wamp_connection_event(c, &pointer));
   BAD(wamp_connection_flush(c, 1000));
   bad_free(wamp_connection_free(c), c);
 }
@@ -148,6 +150,7 @@ static void as_builder(void *handle) {
 
 static void as_router(void *handle) {
   wamp_router_t *r = handle;
+  void *pointer = handle;
   wamp_event_t event;
   BAD(wamp_router_listen(r, "ws://127.0.0.1:0/ws", NULL));
   CHECK(wamp_router_url(r) == NULL && wamp_router_stats(r) == NULL);
@@ -157,6 +160,7 @@ static void as_router(void *handle) {
   BAD(wamp_router_dispatch(r, 0, 0));
   BAD(wamp_router_poll(r, &event, sizeof event, 1, 0));
   BAD(wamp_router_fd(r));
+  BAD(wamp_router_event(r, &pointer));
   BAD(wamp_router_set_wakeup(r, on_wakeup, GIFT));
   BAD(wamp_router_close(r, 1000));
   bad_free(wamp_router_free(r), r);

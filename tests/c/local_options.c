@@ -47,6 +47,19 @@ static void joins(wamp_connection_t *connection, const char *realm) {
   GOOD(wamp_connection_close(connection, NULL, NULL, LIMIT_MS));
 }
 
+/* Windows alone has event objects. */
+static void event_object(wamp_connection_t *connection) {
+  void *event = connection;
+  FAILS(wamp_connection_event(connection, NULL), WAMP_ERR_ARGUMENT);
+#ifdef _WIN32
+  GOOD(wamp_connection_event(connection, &event));
+  CHECK(event != NULL);
+#else
+  REFUSED(wamp_connection_event(connection, &event), WAMP_ERR_UNSUPPORTED, "use the file descriptor");
+  CHECK(event == NULL);
+#endif
+}
+
 int main(int argc, char **argv) {
   static latch_t opened = LATCH;
   wamp_connection_t *connection;
@@ -65,6 +78,7 @@ int main(int argc, char **argv) {
   /* The last one set counts, in all the ways of saying it. */
   GOOD(wamp_connection_set_string(connection, "dispatch", "manual"));
   CHECK(wamp_connection_fd(connection) >= 0);
+  event_object(connection);
   GOOD(wamp_connection_set_string(connection, "dispatch", scenario.mode));
   GOOD(wamp_connection_set_json(connection, "realm", "\"realm1\""));
   GOOD(wamp_connection_set_string(connection, "realm", scenario.realm));

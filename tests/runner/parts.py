@@ -178,6 +178,8 @@ PARTS = (
          silence=3300),
     Part("long-attacks", "attacks on a router, and what a bystander feels; crowds", 950,
          Plain([sys.executable, "tests/attacks/table.py"]), tier="long", needs=("library",), silence=3300),
+    Part("long-cross", "the library on Windows, ARM, RISC-V and musl, under Wine and qemu", 7200,
+         Plain([sys.executable, "tests/platforms/table.py", "all"]), tier="long"),
     Part("long-fuzz", "every fuzz target for ten minutes", 7200, make("fuzz"), tier="long"),
     Part("shake-c", "C scenarios, delayed at random", 60, tests("c_scenarios", filters=("plain",)), tier="long",
          needs=("rust", "programs", "shaker"), silence=900, variables=SHAKEN),

@@ -33,7 +33,7 @@ use futures_util::FutureExt;
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use crate::os::SignalMask;
+use crate::os::{Flag, SignalMask};
 use crate::protocol::uri;
 use crate::transport::Jar;
 
@@ -311,9 +311,9 @@ impl Connection {
         self.shared.queue.recycle(polled);
     }
 
-    /// The fd that is readable while events wait.
-    pub fn fd(&self) -> Result<i32, Failure> {
-        self.shared.queue.fd()
+    /// The flag that is up while events wait.
+    pub fn flag(&self) -> Result<&Flag, Failure> {
+        self.shared.queue.flag()
     }
 
     /// Sets the host's wakeup; the former one is returned, to be dropped where no lock is held.

@@ -14,7 +14,6 @@
 //! ```
 
 use std::mem;
-use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -26,7 +25,7 @@ use tokio::runtime::Handle;
 use crate::client::delivery::Sleeper;
 use crate::client::runtime;
 use crate::client::session::{Driver, Shared};
-use crate::os::Flag;
+use crate::os::{Descriptor, Flag};
 
 use super::close_reason::CloseReason;
 use super::hand_over::{HandOver, Turn};
@@ -95,7 +94,7 @@ impl SharedPump {
     }
 
     /// Takes the socket from the runtime, for this thread.
-    fn take_socket(&self) -> Option<([RawFd; 2], &Arc<Flag>)> {
+    fn take_socket(&self) -> Option<([Descriptor; 2], &Arc<Flag>)> {
         let is_paused = |pause: u32| pause.checked_sub(1);
         if self.pause.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_paused).is_ok()
             || !has_context()
@@ -352,7 +351,7 @@ mod tests {
     async fn a_thread_that_polls_reads_its_events_itself() {
         let router = Scripted::new(true, [message(WELCOME)]).with_socket();
         let (session, shared, woken) = asleep(&router);
-        let fd = session.shared().queue.fd().unwrap();
+        let fd = session.shared().queue.flag().unwrap().fd();
         let is_raised = || os::wait_readable([fd, fd], Duration::ZERO).unwrap()[0];
         // ON_OPEN.
         assert_eq!(polled(&session, 1).len(), 1);

@@ -14,6 +14,7 @@ use futures_util::FutureExt;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
+use crate::client::awake::wait_awake;
 use crate::client::login::Login;
 use crate::client::on_connect::{Attempt, Decision};
 use crate::client::options::{Options, TransportOptions};
@@ -25,6 +26,7 @@ use crate::client::status::{Failure, Status};
 use crate::client::sync::{lock, notify};
 use crate::codec::{Payload, PayloadRef, Span};
 use crate::log;
+use crate::os;
 use crate::protocol::event::c_text;
 use crate::protocol::{Event, EventKind};
 use crate::transport::{self, ConnectError, ConnectOptions, Keepalive, Transport};
@@ -70,7 +72,7 @@ pub(super) async fn run(connection: Arc<Connection>, opens: u64) {
             biased;
             () = connection.stop.notified() => {}
             () = connection.retry_now.notified() => {}
-            () = tokio::time::sleep(next.delay) => {}
+            () = wait_awake(next.delay, os::uptime) => {}
         }
         if !lock(&connection.state).begin_retry() {
             let end = match lock(&connection.state).is_closing() {

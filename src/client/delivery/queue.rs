@@ -168,8 +168,8 @@ impl<E: Item> EventQueue<E> {
         former
     }
 
-    /// The fd that is readable while events wait.
-    pub fn fd(&self) -> Result<i32, Failure> {
+    /// The flag that is up while events wait.
+    pub fn flag(&self) -> Result<&Flag, Failure> {
         self.check_manual()?;
         let queue = lock(&self.queue);
         if self.flag.get().is_none() {
@@ -180,7 +180,7 @@ impl<E: Item> EventQueue<E> {
             }
             let _ = self.flag.set(flag);
         }
-        self.flag.get().map(Flag::fd).ok_or_else(|| Status::Internal.into())
+        self.flag.get().ok_or_else(|| Status::Internal.into())
     }
 
     /// Delivers at most `max` events on this thread; waits until `deadline` for the first one.

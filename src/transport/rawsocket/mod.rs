@@ -19,7 +19,6 @@ mod handshake;
 mod tests;
 
 use std::io::{self, IoSlice};
-use std::os::fd::RawFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -27,6 +26,7 @@ use bytes::{Buf, BytesMut};
 use tokio::io::AsyncWrite;
 
 use crate::codec::{Batch, Encoding, is_utf8};
+use crate::os::Descriptor;
 
 use super::{ByteCounts, Incoming, Serializer, Stream, Transport, TransportError};
 use frame::{Frames, HEAD, Kind, MAX_SIZE, head};
@@ -228,7 +228,7 @@ impl Transport for RawSocket {
         true
     }
 
-    fn detach(&mut self) -> Option<io::Result<RawFd>> {
+    fn detach(&mut self) -> Option<io::Result<Descriptor>> {
         Some(self.stream.socket_mut().detach())
     }
 

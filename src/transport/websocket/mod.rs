@@ -20,12 +20,12 @@ mod upgrade;
 mod tests;
 
 use std::io;
-use std::os::fd::RawFd;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
 use crate::codec::{Batch, Encoding};
+use crate::os::Descriptor;
 
 use super::framing::Framing;
 use super::{ByteCounts, Incoming, Serializer, Transport, TransportError};
@@ -152,7 +152,7 @@ impl Transport for WebSocket {
         true
     }
 
-    fn detach(&mut self) -> Option<io::Result<RawFd>> {
+    fn detach(&mut self) -> Option<io::Result<Descriptor>> {
         Some(self.socket.stream_mut().socket_mut().detach())
     }
 

@@ -466,14 +466,14 @@ mod tests {
     use std::task::Waker;
 
     use tokio::io::AsyncReadExt;
-    use tokio::net::UnixStream;
 
     use super::*;
+    use crate::transport::testing::tcp_pair;
 
     #[tokio::test]
     async fn room_for_frames_is_kept_by_nobody() {
         let mut cx = Context::from_waker(Waker::noop());
-        let (ours, mut peer) = UnixStream::pair().unwrap();
+        let (ours, mut peer) = tcp_pair().await;
         let mut socket = Socket::new(ours.into(), RecvBuffer::default(), 100, None, None);
         let mut begin = None;
         for text in ["what comes first", "later"] {

@@ -3,11 +3,11 @@
 //! Nothing of the application's runs on such a thread, which may hold any lock of the application:
 //! whatever would do that, and whatever is not done at once, is left to the task.
 
-use std::os::fd::RawFd;
 use std::task::Context;
 
 use crate::client::connection::hand_over::Watched;
 use crate::client::session::events::Deferred;
+use crate::os::Descriptor;
 use crate::protocol::Phase;
 use crate::transport::TransportError;
 
@@ -70,7 +70,7 @@ impl Pump {
 
     /// Takes the socket from the runtime. `None`: it stays there, or is lost, which is left to the
     /// task.
-    pub(in super::super) fn detach(&mut self) -> Option<RawFd> {
+    pub(in super::super) fn detach(&mut self) -> Option<Descriptor> {
         if !self.is_idle() || self.borrowed.is_detached {
             return None;
         }

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::RawFd;
 use std::sync::Mutex;
 
 use super::*;
@@ -11,7 +10,7 @@ use crate::client::options::Options;
 use crate::client::status::Status;
 use crate::client::sync::lock;
 use crate::codec::Encoding;
-use crate::os::Flag;
+use crate::os::{Descriptor, Flag};
 use crate::transport::Serializer;
 
 pub(in super::super) type Step = Result<Incoming, TransportError>;
@@ -125,7 +124,7 @@ impl Transport for Scripted {
         true
     }
 
-    fn detach(&mut self) -> Option<io::Result<RawFd>> {
+    fn detach(&mut self) -> Option<io::Result<Descriptor>> {
         let mut script = lock(&self.0);
         if script.is_lost {
             return Some(Err(io::ErrorKind::NotConnected.into()));

@@ -190,7 +190,7 @@ fn the_io_task_delivers_what_it_is_rung_for() {
 #[test]
 fn the_host_delivers_or_polls() {
     let program = program(Mode::Manual, |_, _| {});
-    let fd = program.queue.fd().unwrap();
+    let fd = program.queue.flag().unwrap().fd();
     assert!(fd >= 0 && !program.push([]));
     assert!(program.push([1, 2, 0, 3]), "the first that waits calls for the wakeup");
     assert!(!program.push([4]), "and no other");

@@ -136,13 +136,6 @@ fn change_mask(how: c_int, set: &libc::sigset_t) -> libc::sigset_t {
     before
 }
 
-/// A flag of `sendmsg`: a peer that has gone is told as an error, and by no signal. Where there is
-/// no such flag sockets have an option for it, which mio sets.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) const NO_SIGPIPE: c_int = libc::MSG_NOSIGNAL;
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) const NO_SIGPIPE: c_int = 0;
-
 /// Keeps SIGPIPE from the calling thread until dropped, for writes that cannot go without: what of
 /// it they raise is taken back.
 pub(crate) struct NoSigpipe {

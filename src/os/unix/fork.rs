@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 static FORKED: AtomicBool = AtomicBool::new(false);
 
-/// True in a child that was forked after [`watch_fork`]: our threads do not exist there.
+/// True where our threads do not exist: in a child that was forked after [`watch_process`].
 #[inline]
-pub(crate) fn forked() -> bool {
+pub(crate) fn threads_are_lost() -> bool {
     FORKED.load(Ordering::Relaxed)
 }
 
 /// From now on children of this process learn that they are children. Checking a flag is cheaper
 /// than comparing process ids, which costs a system call each time.
-pub(crate) fn watch_fork() {
+pub(crate) fn watch_process() {
     extern "C" fn in_child() {
         FORKED.store(true, Ordering::Relaxed);
     }

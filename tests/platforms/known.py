@@ -1,0 +1,44 @@
+"""Programs that a system has no use for, and failures whose reason is known."""
+
+import cross
+
+# Scenarios of what Windows does not have.
+NOT_ON_WINDOWS = {
+    "local_cancel": "threads are not canceled: pthread_cancel() is winpthreads' own",
+    "local_copies": "a DLL is copied and loaded otherwise",
+    "local_closed_fds": "programs close no descriptors that they do not know",
+    "local_exhausted": "there is no limit of descriptors to set",
+    "local_fork": "there is no fork()",
+    "local_frozen": "processes are not stopped by signals",
+    "local_last_moments": "threads have no keys with destructors of POSIX, and end otherwise",
+    "local_router_end": "processes are not ended by signals",
+    "local_signals": "there are no signals",
+    "local_sigpipe": "there are no signals",
+}
+
+QEMU_MEMORY = "qemu does not limit the memory of a program (RLIMIT_AS), so that it does not run out of it"
+CHECKS = "a standard library with checks of its own, as PROFILE=dev had it, ends the process for a descriptor that is gone"
+RESET = "a reset is told before what came ahead of it, so that the last words of a peer may be lost"
+
+# The name of a test, a part of the target's name, and why it fails there.
+KNOWN = [
+    ("local_exhausted", "aarch64", QEMU_MEMORY),
+    ("local_exhausted", "armv7", QEMU_MEMORY),
+    ("local_exhausted", "riscv64", QEMU_MEMORY),
+    ("local_closed_fds", "linux", CHECKS),
+    ("who_has_not_joined_is_not_let_say_much", "windows", RESET),
+    ("what_the_peer_takes_is_known", "windows", "Windows does not tell how much of what was written is unsent"),
+    ("a_pong_does_not_fall_into_a_message", "windows", "Windows takes a large write as a whole, so that nothing of it waits"),
+    ("a_write_to_nobody_is_an_error", "windows", "a peer that is gone is always a reset, and the test waited for another word; mended since"),
+    ("the end of the run", "windows", "Wine's getaddrinfo() gives addresses that are not aligned, which a standard library with checks refuses"),
+]
+
+
+def not_there(target: str) -> dict[str, str]:
+    """The scenarios that are not for a target, and why."""
+    return NOT_ON_WINDOWS if target == cross.WINDOWS else {}
+
+
+def reason(target: str, test: str) -> str | None:
+    """The reason why a test fails there; None if it is not known."""
+    return next((why for name, part, why in KNOWN if name in test and part in target), None)
