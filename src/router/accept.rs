@@ -54,8 +54,9 @@ async fn greet(shared: &Arc<Shared>, stream: Stream, mut visitor: Visitor, greet
     if visitor.is_proxy(trusted)
         && let Some(tcp) = stream.tcp()
     {
+        visitor.pass.may_speak(true);
         match timeout_at(due.at(), proxy_protocol::read(tcp)).await {
-            Ok(Ok(None)) => {}
+            Ok(Ok(None)) => visitor.pass.may_speak(false),
             Ok(Ok(Some(client))) => {
                 if let Err(full) = visitor.speaks_for(client, trusted) {
                     let full = shared.turn_away(Some(client), full);

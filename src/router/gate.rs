@@ -223,6 +223,7 @@ impl Pass {
     /// Comes from somewhere else, as a trusted proxy has told.
     pub(super) fn comes_from(&mut self, source: Source) -> Result<(), Full> {
         if source == self.source {
+            self.may_speak(false);
             return Ok(());
         }
         let mut state = lock(&self.gate.state);
@@ -235,8 +236,14 @@ impl Pass {
             state.unfinished += 1;
         }
         self.source = source;
-        self.place.join(Party::From(source.origin));
+        self.may_speak(false);
         Ok(())
+    }
+
+    /// May yet say for whom it speaks; or does not.
+    pub(super) fn may_speak(&self, for_others: bool) {
+        let party = if for_others { Party::Arriving } else { Party::From };
+        self.place.join(party(self.source.origin));
     }
 
     /// The place of its task among those of its thread.

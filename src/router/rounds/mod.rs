@@ -40,6 +40,8 @@ use thread::{Rounds, Waiter};
 pub(super) enum Party {
     /// The clients that come from there.
     From(Origin),
+    /// Connections of that proxy that may yet say for whom they speak.
+    Arriving(Origin),
     /// The work that clients leave behind whose connections have ended.
     Departed,
 }
@@ -54,17 +56,19 @@ pub(super) struct Place {
     rounds: Arc<Rounds>,
 }
 
-/// The states of a place: it does not wait, it waits to be called, it has been called.
-const FREE: u8 = 0;
-const WAITING: u8 = 1;
-const CALLED: u8 = 2;
+/// The states of a place: it has not begun, it does not wait, it waits to be called, it has been
+/// called.
+const NEW: u8 = 0;
+const FREE: u8 = 1;
+const WAITING: u8 = 2;
+const CALLED: u8 = 3;
 
 impl Place {
     /// A place on this thread.
     pub(super) fn new(party: Party) -> Arc<Place> {
         Arc::new(Place {
             party: Mutex::new(party),
-            state: AtomicU8::new(FREE),
+            state: AtomicU8::new(NEW),
             has_more: AtomicBool::new(false),
             rounds: Rounds::of_this_thread(),
         })
@@ -97,6 +101,11 @@ impl Place {
     #[inline]
     fn may_go_on(self: &Arc<Self>, cx: &mut Context<'_>) -> bool {
         match self.state.load(Ordering::Acquire) {
+            // The turn of whoever has begun it goes on.
+            NEW => {
+                self.state.store(FREE, Ordering::Relaxed);
+                true
+            }
             FREE if self.rounds.is_idle() && round_time() < LONG_ROUND => true,
             FREE => {
                 self.wait(cx, false);
