@@ -68,25 +68,21 @@ CARGO_DIR := $(abspath $(or $(CARGO_HOME),$(HOME)/.cargo))
 lib programs: export RUSTFLAGS := $(RUSTFLAGS) --remap-path-prefix=$(CARGO_DIR)=/cargo --remap-path-prefix=$(CURDIR)=/libwamp
 lib programs: export CFLAGS := $(CFLAGS) -ffile-prefix-map=$(CARGO_DIR)=/cargo -ffile-prefix-map=$(TARGET)=/libwamp/target
 
-# The name by which programs ask for the shared library. Unmapping code under running threads is a crash.
-ifeq ($(shell uname -s),Darwin)
-NAMED := -C link-arg=-Wl,-install_name,@rpath/libwamp.$(ABI).dylib
-else
-NAMED := -C link-arg=-Wl,-soname,libwamp.so.$(ABI) -C link-arg=-Wl,-z,nodelete
-endif
-
-# Both in one compilation, which optimizes once; with `rlib` among them there would be no link-time optimization.
+# Both in one compilation, which optimizes once; with `rlib` among them, as in Cargo.toml, there would be no link-time
+# optimization.
 lib:
-	$(CARGO) rustc --package libwamp --release --lib --crate-type cdylib,staticlib -- $(NAMED)
+	$(CARGO) rustc --package libwamp --release --lib --crate-type cdylib,staticlib
 	ln -sf libwamp.so $(RELEASE)/libwamp.so.$(ABI)
 
-# wampd and wampcat. PROGRAMS names another directory where they are already, built in whatever way.
-PROGRAMS ?= $(RELEASE)
+# wampd and wampcat, in a place of their own: they have a library without link-time optimization, of the same name. PROGRAMS
+# names another directory where they are already, built in whatever way.
+BUILT_PROGRAMS := $(TARGET)/programs/release
+PROGRAMS ?= $(BUILT_PROGRAMS)
 PROGRAM_NAMES := wampd wampcat
 
 programs:
-ifeq ($(abspath $(PROGRAMS)),$(RELEASE))
-	$(CARGO) build --package libwamp-tools --release --bins
+ifeq ($(abspath $(PROGRAMS)),$(BUILT_PROGRAMS))
+	$(CARGO) build --package libwamp-tools --release --bins --target-dir $(TARGET)/programs
 endif
 	@$(MAKE) --no-print-directory pages
 

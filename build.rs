@@ -1,6 +1,6 @@
 //! Makes wamp.h and wamp.json in OUT_DIR (tests/header.rs and tests/description.rs compare them with
 //! those of include/), the table of statuses for src/ffi/statuses.rs, and the URIs for
-//! src/protocol/uri.rs.
+//! src/protocol/uri.rs; names the library.
 
 use std::error::Error;
 use std::fs;
@@ -25,6 +25,7 @@ fn main() {
         panic!("what is made of src/ffi could not be made: {error}");
     }
     println!("cargo:rustc-env=WAMP_GENERATED={}", out.display());
+    name_library();
 }
 
 fn write_all(root: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
@@ -38,6 +39,25 @@ fn write_all(root: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     fs::write(out.join("wamp.h"), &header)?;
     fs::write(out.join("wamp.json"), description::text(&header, &functions, &sets)?)?;
     Ok(())
+}
+
+fn name_library() {
+    // While the major version is 0, each minor version has an ABI of its own.
+    let abi = match env("CARGO_PKG_VERSION_MAJOR").as_str() {
+        "0" => format!("0.{}", env("CARGO_PKG_VERSION_MINOR")),
+        major => major.to_owned(),
+    };
+    match env("CARGO_CFG_TARGET_OS").as_str() {
+        "linux" | "android" | "freebsd" => {
+            println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libwamp.so.{abi}");
+            // Unmapping code under running threads is a crash.
+            println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+        }
+        "macos" => {
+            println!("cargo:rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libwamp.{abi}.dylib");
+        }
+        _ => {}
+    }
 }
 
 fn env(name: &str) -> String {

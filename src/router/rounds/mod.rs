@@ -2,8 +2,8 @@
 //!
 //! A runtime runs its tasks in the order in which they were woken: who has a hundred connections
 //! has a hundred turns before anybody else's next one. Here the tasks of clients go on at once only
-//! while the *round* of their thread is short, which is all that happens between two looks at its
-//! sockets. In a long one they wait, and are called one after the other in those that follow: of
+//! while nobody waits and the *round* of their thread is short, which is all that happens between two
+//! looks at its sockets. Otherwise they wait, and are called one after the other in those that follow: of
 //! each *party*, which is the address that they come from, as many as fit into its share, and first
 //! those of parties that had nobody waiting. A party that has used more than its share is passed
 //! over until others had theirs. (Routers of the Internet do so with packets: RFC 8290.)
@@ -23,7 +23,7 @@ use std::future::poll_fn;
 use std::mem;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -50,8 +50,8 @@ pub(super) struct Place {
     party: Mutex<Party>,
     state: AtomicU8,
     has_more: AtomicBool,
-    /// Those of the thread on which it runs, once it has waited.
-    rounds: OnceLock<Arc<Rounds>>,
+    /// Those of the thread on which it runs.
+    rounds: Arc<Rounds>,
 }
 
 /// The states of a place: it does not wait, it waits to be called, it has been called.
@@ -60,12 +60,13 @@ const WAITING: u8 = 1;
 const CALLED: u8 = 2;
 
 impl Place {
+    /// A place on this thread.
     pub(super) fn new(party: Party) -> Arc<Place> {
         Arc::new(Place {
             party: Mutex::new(party),
             state: AtomicU8::new(FREE),
             has_more: AtomicBool::new(false),
-            rounds: OnceLock::new(),
+            rounds: Rounds::of_this_thread(),
         })
     }
 
@@ -96,7 +97,7 @@ impl Place {
     #[inline]
     fn may_go_on(self: &Arc<Self>, cx: &mut Context<'_>) -> bool {
         match self.state.load(Ordering::Acquire) {
-            FREE if round_time() < LONG_ROUND => true,
+            FREE if self.rounds.is_idle() && round_time() < LONG_ROUND => true,
             FREE => {
                 self.wait(cx, false);
                 false
@@ -108,9 +109,8 @@ impl Place {
     #[cold]
     fn wait(self: &Arc<Self>, cx: &mut Context<'_>, is_busy: bool) {
         self.state.store(WAITING, Ordering::Release);
-        let rounds = self.rounds.get_or_init(Rounds::of_this_thread);
         let party = *lock(&self.party);
-        rounds.add(party, Waiter::new(self, cx.waker()), is_busy);
+        self.rounds.add(party, Waiter::new(self, cx.waker()), is_busy);
     }
 
     /// Calls the task; false if it does not wait any more.
@@ -123,9 +123,7 @@ impl Place {
     fn end_turn(&self, time: Duration) {
         self.state.store(FREE, Ordering::Release);
         let party = *lock(&self.party);
-        if let Some(rounds) = self.rounds.get() {
-            rounds.go_on(party, time);
-        }
+        self.rounds.go_on(party, time);
     }
 }
 

@@ -90,9 +90,9 @@ impl<P: Copy + Eq + Hash, T> Queue<P, T> {
         self.has_called = false;
     }
 
-    /// Takes the next one, in a round that has lasted for so long. At least one of those who have
-    /// much to do is taken in a round.
-    pub(super) fn next(&mut self, round_time: Duration) -> Option<T> {
+    /// Takes the next one, in a round that has lasted for so long, and tells if it has much to do.
+    /// At least one of those is taken in a round.
+    pub(super) fn next(&mut self, round_time: Duration) -> Option<(T, bool)> {
         while round_time < LONG_ROUND
             && let Some(party) = self.quick.front()
         {
@@ -114,10 +114,11 @@ impl<P: Copy + Eq + Hash, T> Queue<P, T> {
     }
 
     /// Takes somebody of the first party of a list.
-    fn take_first(&mut self, list: impl Fn(&mut Self) -> &mut VecDeque<P>) -> Option<T> {
+    fn take_first(&mut self, list: impl Fn(&mut Self) -> &mut VecDeque<P>) -> Option<(T, bool)> {
         let party = *list(self).front()?;
         let waiting = self.parties.get_mut(&party)?;
-        let one = waiting.quick.pop_front().or_else(|| waiting.busy.pop_front());
+        let quick = waiting.quick.pop_front().map(|one| (one, false));
+        let one = quick.or_else(|| waiting.busy.pop_front().map(|one| (one, true)));
         if waiting.quick.is_empty() && waiting.busy.is_empty() {
             self.parties.remove(&party);
             list(self).pop_front();
@@ -139,10 +140,14 @@ mod tests {
 
     const SHORT: Duration = Duration::ZERO;
 
+    fn name(next: Option<(&'static str, bool)>) -> Option<&'static str> {
+        next.map(|(name, _)| name)
+    }
+
     /// Those who are called, each of whom has this part of its party's share.
     fn all(queue: &mut Queue<char, &'static str>, parts: u32) -> Vec<&'static str> {
         let mut called = Vec::new();
-        while let Some(name) = queue.next(SHORT) {
+        while let Some((name, _)) = queue.next(SHORT) {
             called.push(name);
             queue.charge(&name.chars().next().unwrap(), SHARE / parts);
         }
@@ -197,13 +202,13 @@ mod tests {
         queue.begin_round();
         queue.add('b', "b1", false);
         queue.add('c', "c1", false);
-        assert_eq!(queue.next(ROUND), Some("b1"));
-        assert_eq!(queue.next(LONG_ROUND), Some("a1"), "one in each round");
+        assert_eq!(name(queue.next(ROUND)), Some("b1"));
+        assert_eq!(name(queue.next(LONG_ROUND)), Some("a1"), "one in each round");
         assert_eq!(queue.next(LONG_ROUND), None);
-        assert_eq!(queue.next(ROUND), Some("c1"));
+        assert_eq!(name(queue.next(ROUND)), Some("c1"));
         assert_eq!(queue.next(ROUND), None);
         queue.begin_round();
-        assert_eq!(queue.next(LONG_ROUND), Some("a2"));
+        assert_eq!(name(queue.next(LONG_ROUND)), Some("a2"));
     }
 
     #[test]
@@ -216,7 +221,7 @@ mod tests {
             queue.add('b', name, true);
         }
         queue.begin_round();
-        assert_eq!(queue.next(SHORT), Some("a1"));
+        assert_eq!(name(queue.next(SHORT)), Some("a1"));
         queue.charge(&'a', SHARE * 3);
         assert_eq!(all(&mut queue, 1), ["b1", "b2", "b3", "a2", "b4", "a3"]);
         queue.charge(&'a', SHARE);
@@ -230,8 +235,8 @@ mod tests {
         queue.add('a', "a1", true);
         queue.add('a', "a2", true);
         queue.begin_round();
-        assert_eq!(queue.next(SHORT), Some("a1"));
+        assert_eq!(name(queue.next(SHORT)), Some("a1"));
         queue.charge(&'a', Duration::from_secs(3600));
-        assert_eq!(queue.next(SHORT), Some("a2"));
+        assert_eq!(name(queue.next(SHORT)), Some("a2"));
     }
 }

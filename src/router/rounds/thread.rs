@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -18,7 +19,11 @@ thread_local! {
 
 /// See the module's text.
 #[derive(Debug, Default)]
-pub(super) struct Rounds(Mutex<State>);
+pub(super) struct Rounds {
+    state: Mutex<State>,
+    /// The number of those who wait and have little to do.
+    waiting: AtomicUsize,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -60,9 +65,18 @@ impl Rounds {
         HERE.try_with(Arc::clone).unwrap_or_default()
     }
 
+    /// True if nobody waits but those who have much to do.
+    #[inline]
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) == 0
+    }
+
     /// Adds a task that is to wait.
     pub(super) fn add(self: &Arc<Self>, party: Party, waiter: Waiter, is_busy: bool) {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
+        if !is_busy {
+            self.waiting.fetch_add(1, Ordering::Relaxed);
+        }
         state.queue.add(party, waiter, is_busy);
         let host = match &state.host {
             Host::Woken | Host::Ready => return,
@@ -78,7 +92,7 @@ impl Rounds {
 
     /// Calls the next one: somebody of this party has had a turn.
     pub(super) fn go_on(&self, party: Party, time: Duration) {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         state.queue.charge(&party, time);
         state.is_called = false;
         self.call(state);
@@ -88,8 +102,11 @@ impl Rounds {
     fn call(&self, mut state: MutexGuard<'_, State>) {
         let mut gone = Vec::new();
         while !state.is_called
-            && let Some(waiter) = state.queue.next(round_time())
+            && let Some((waiter, is_busy)) = state.queue.next(round_time())
         {
+            if !is_busy {
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
+            }
             state.is_called = waiter.place.call();
             gone.push(waiter);
         }
@@ -110,7 +127,7 @@ impl Future for Hosting {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Infallible> {
         let rounds = &self.0;
-        let mut state = lock(&rounds.0);
+        let mut state = lock(&rounds.state);
         if !matches!(state.host, Host::Ready) {
             state.host = Host::Ready;
             yield_turn(cx);
@@ -119,7 +136,7 @@ impl Future for Hosting {
         begin_round();
         state.queue.begin_round();
         rounds.call(state);
-        let mut state = lock(&rounds.0);
+        let mut state = lock(&rounds.state);
         if state.queue.is_empty() {
             state.host = Host::Asleep(cx.waker().clone());
         } else {
@@ -132,8 +149,11 @@ impl Future for Hosting {
 impl Drop for Hosting {
     /// The runtime ends, and with it all who wait.
     fn drop(&mut self) {
-        let state = std::mem::take(&mut *lock(&self.0.0));
+        let mut state = lock(&self.0.state);
+        let gone = std::mem::take(&mut *state);
+        self.0.waiting.store(0, Ordering::Relaxed);
         drop(state);
+        drop(gone);
     }
 }
 
