@@ -8,7 +8,7 @@ use crate::codec::Timestamp;
 use crate::os;
 
 pub use crate::os::ReadySocket;
-pub use crate::router::{Router, RouterError, RouterStats, Site};
+pub use crate::router::{Checked, Router, RouterError, RouterStats, Site};
 pub use crate::transport::{Address, Endpoint, Page, PageBody, Protocol};
 
 /// The time now, as the router's log in JSON has it.

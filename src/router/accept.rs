@@ -104,24 +104,10 @@ async fn serve_one(
     };
     let accepted = Accepted { shared: shared.clone(), peer };
     let config = shared.config();
-    let terms = config.at(Some(&greeting.door));
     let limit = config.max_message_size;
     let visitor = Mutex::new(visitor);
-    let inspect = |headers: &HeaderMap| {
-        let checked = terms.allowed_origins().check(headers, greeting.is_loopback);
-        checked.map_err(|why| (StatusCode::FORBIDDEN, shared.refuse_page(why)))?;
-        let mut visitor = lock(&visitor);
-        match visitor.forwarded(headers, terms.trusted_proxies()) {
-            None => Ok(()),
-            Some(client) => {
-                let entered = visitor.speaks_for(client, terms.trusted_proxies());
-                entered.map_err(|full| {
-                    let full = shared.turn_away(Some(client), full);
-                    (StatusCode::SERVICE_UNAVAILABLE, format!("{full}\n"))
-                })
-            }
-        }
-    };
+    let inspect =
+        |headers: &HeaderMap| inspect(shared, greeting, &config, &mut lock(&visitor), headers);
     let pages = shared.site.get().map(|site| {
         |request: &Request<Incoming>| {
             let page = page(shared, greeting, &config, &**site, request)?;
@@ -155,6 +141,27 @@ async fn serve_one(
         Some(Err(why)) => shared.note_failed(pass.origin().address(), why),
         None => {}
     }
+}
+
+/// Judges a request by its head: a page has to be allowed, and a proxy says whom it speaks for.
+fn inspect(
+    shared: &Shared,
+    greeting: &Greeting,
+    config: &Config,
+    visitor: &mut Visitor,
+    headers: &HeaderMap,
+) -> Result<(), (StatusCode, String)> {
+    let terms = config.at(Some(&greeting.door));
+    let checked = terms.allowed_origins().check(headers, greeting.is_loopback);
+    checked.map_err(|why| (StatusCode::FORBIDDEN, shared.refuse_page(why)))?;
+    let Some(client) = visitor.forwarded(headers, terms.trusted_proxies()) else {
+        return Ok(());
+    };
+    let entered = visitor.speaks_for(client, terms.trusted_proxies());
+    entered.map_err(|full| {
+        let full = shared.turn_away(Some(client), full);
+        (StatusCode::SERVICE_UNAVAILABLE, format!("{full}\n"))
+    })
 }
 
 /// The answer to a request that does not ask for WebSocket, if there is any.

@@ -140,6 +140,7 @@ use relief::Relief;
 
 pub(crate) use mistake::nearest;
 
+pub use config::Checked;
 pub use host::{AnswerError, Asked, Dispatch, Host, Question, QuestionKind};
 pub use site::Site;
 pub use stats::RouterStats;

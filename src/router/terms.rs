@@ -65,6 +65,20 @@ impl<'c> Terms<'c> {
         own.unwrap_or(&self.config.allowed_origins)
     }
 
+    /// True if everybody may join, and do everything.
+    pub(super) fn are_open(self) -> bool {
+        let stranger = match self.users() {
+            None => Some("anonymous"),
+            Some(store) => store.has_strangers().then(|| store.anonymous_role()),
+        };
+        let roles = self.config.roles.as_ref();
+        stranger.is_some_and(|role| {
+            self.allow_method("anonymous")
+                && self.allow_role(role)
+                && roles.is_none_or(|roles| roles.allow_everything(role))
+        })
+    }
+
     /// True if clients may join this realm, as far as the door is concerned.
     pub(super) fn allow_realm(self, realm: &str) -> bool {
         allows(self.own.and_then(|own| own.realms.as_deref()), realm)

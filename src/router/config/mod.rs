@@ -1,8 +1,9 @@
 //! The options of a router, in one table that parses, checks and documents them.
 //!
 //! * `table`: all of them. `values`: what they are made of. `listeners`: those of single listeners.
-//! * `reloads`: from when on they hold if they change.
+//! * `reloads`: from when on they hold if they change. `checked`: what they say of single places.
 
+mod checked;
 mod listeners;
 #[cfg(test)]
 mod reloads;
@@ -20,6 +21,7 @@ use serde_json::{Map, Value};
 use crate::transport::DeflateOptions;
 use crate::transport::tls::Acceptor;
 
+use super::RouterError;
 use super::auth::{SecretValue, Store};
 use super::budget::Budget;
 use super::gate::ConnectionLimits;
@@ -30,16 +32,9 @@ use super::mistake::{Mistake, unknown};
 use super::networks::Networks;
 use super::origin::AllowedOrigins;
 use super::roles::Roles;
-use super::{Router, RouterError};
+pub use checked::Checked;
 pub(super) use listeners::{ListenerSettings, endpoint};
 use table::TABLE;
-
-impl Router {
-    /// Checks a configuration; true if by it everybody may join, and do everything.
-    pub fn check(config: Option<&str>) -> Result<bool, RouterError> {
-        Config::parse(config).map(|config| config.is_open())
-    }
-}
 
 /// The settings of a router.
 #[derive(Debug, Clone)]
@@ -144,19 +139,6 @@ impl Config {
         let next = next.read(json)?;
         let limits = next.limits.counting_as(&self.limits);
         Ok(Config { limits, former: None, ..next })
-    }
-
-    /// True if everybody may join, and do everything.
-    fn is_open(&self) -> bool {
-        let stranger = match &self.auth {
-            None => Some("anonymous"),
-            Some(store) => store.has_strangers().then(|| store.anonymous_role()),
-        };
-        match (stranger, &self.roles) {
-            (None, _) => false,
-            (Some(_), None) => true,
-            (Some(role), Some(roles)) => roles.allow_everything(role),
-        }
     }
 
     fn read(self, json: Option<&str>) -> Result<Config, RouterError> {

@@ -291,3 +291,33 @@ fn defaults_are_what_the_table_says() {
         assert_eq!(format!("{config:?}"), before, "the default of `{}`", spec.name);
     }
 }
+
+#[test]
+fn each_place_is_judged_by_its_own_settings() {
+    use crate::router::Router;
+    use crate::transport::Endpoint;
+
+    let all = r#"{"call": true, "register": true, "publish": true, "subscribe": true}"#;
+    let config = format!(
+        r#"{{"auth": {{"ticket": {{"joe": {{"ticket": "secret"}}}}, "anonymous": {{}}}},
+            "roles": {{"anonymous": [{{"uri": "", "match": "prefix", "allow": {all}}}],
+                "user": [], "guest": []}},
+            "listeners": [
+                {{"url": "ws://a/open"}},
+                {{"url": "ws://a/methods", "methods": ["ticket"]}},
+                {{"url": "ws://a/roles", "roles": ["user"]}},
+                {{"url": "ws://a/guests", "auth": {{"anonymous": {{"role": "guest"}}}}}},
+                {{"url": "ws://a/users", "auth": {{"ticket": {{"ann": {{"ticket": "s"}}}}}}}}
+            ]}}"#
+    );
+    let checked = Router::check(Some(&config)).unwrap();
+    let place = |url: &str| Endpoint::parse(url).unwrap();
+    let urls: Vec<_> = checked.places().map(Endpoint::url).collect();
+    assert_eq!(urls.len(), 5);
+    assert!(urls.iter().all(|url| checked.lists(&place(url))));
+    let open: Vec<_> = urls.iter().filter(|url| checked.is_open_at(&place(url))).collect();
+    assert_eq!(open, [&"ws://a/open"]);
+    // Whatever is not listed is as the router is.
+    let other = place("wss://a/other");
+    assert!(checked.is_open_at(&other) && !checked.lists(&other) && !checked.has_tls_at(&other));
+}

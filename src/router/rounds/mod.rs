@@ -2,11 +2,12 @@
 //!
 //! A runtime runs its tasks in the order in which they were woken: who has a hundred connections
 //! has a hundred turns before anybody else's next one. Here the tasks of clients go on at once only
-//! while nobody waits and the *round* of their thread is short, which is all that happens between two
-//! looks at its sockets. Otherwise they wait, and are called one after the other in those that follow: of
-//! each *party*, which is the address that they come from, as many as fit into its share, and first
-//! those of parties that had nobody waiting. A party that has used more than its share is passed
-//! over until others had theirs. (Routers of the Internet do so with packets: RFC 8290.)
+//! while nobody waits and the *round* of their thread is short, which is all that happens between
+//! two looks at its sockets. Otherwise they wait, and are called one after the other in those that
+//! follow: of each *party*, which is the address that they come from, as many as fit into its
+//! share, and first those of parties that had nobody waiting. A party that has used more than its
+//! share is passed over until others had theirs. (Routers of the Internet do so with packets: RFC
+//! 8290.)
 //!
 //! A client that has more to do than fits into a turn waits in any case, behind those that have
 //! just come. So the delay that anybody feels is that of the turn that goes on, and of one for each

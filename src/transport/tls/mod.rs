@@ -77,6 +77,7 @@ pub(super) async fn connect(
 pub struct Acceptor {
     tls: TlsAcceptor,
     asks_for_certificate: bool,
+    needs_certificate: bool,
 }
 
 /// The authorities that sign the certificates of clients.
@@ -129,12 +130,18 @@ impl Acceptor {
             .with_single_cert(chain, key)
             .map_err(|error| format!("`cert` and `key` do not go together: {error}"))?;
         let asks_for_certificate = client_ca.is_some();
-        Ok(Acceptor { asks_for_certificate, ..Acceptor::from(config) })
+        let needs_certificate = client_ca.is_some_and(|ca| !ca.is_optional);
+        Ok(Acceptor { asks_for_certificate, needs_certificate, ..Acceptor::from(config) })
     }
 
     /// True if clients have to show a certificate, or may.
     pub fn asks_for_certificate(&self) -> bool {
         self.asks_for_certificate
+    }
+
+    /// True if clients have to show a certificate.
+    pub fn needs_certificate(&self) -> bool {
+        self.needs_certificate
     }
 
     /// Shakes hands with a client that has connected by TCP.
@@ -155,7 +162,8 @@ impl Acceptor {
 
 impl From<ServerConfig> for Acceptor {
     fn from(config: ServerConfig) -> Acceptor {
-        Acceptor { tls: Arc::new(config).into(), asks_for_certificate: false }
+        let tls = Arc::new(config).into();
+        Acceptor { tls, asks_for_certificate: false, needs_certificate: false }
     }
 }
 

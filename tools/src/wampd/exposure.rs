@@ -9,12 +9,10 @@ use wamp_tools::Failure;
 
 use crate::settings::Settings;
 
-/// Refuses to listen at a URL that other machines reach where everybody may do everything.
-pub(crate) fn check(url: &str, settings: &Settings) -> Result<(), Failure> {
-    if !settings.is_open || settings.may_be_open || is_local(url) {
-        return Ok(());
-    }
-    if settings.wants_certificates && Endpoint::parse(url).is_ok_and(|at| at.is_secure()) {
+/// Refuses to listen at a place where everybody may do everything, and that other machines reach,
+/// by this URL.
+pub(crate) fn check(place: &Endpoint, url: &str, settings: &Settings) -> Result<(), Failure> {
+    if settings.may_be_open || !settings.checked.is_open_at(place) || is_local(url) {
         return Ok(());
     }
     Err(Failure::usage(format!(

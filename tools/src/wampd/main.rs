@@ -2,7 +2,7 @@
 //!
 //! * [`options`]: the command line. [`settings`]: what it and the configuration file ask for.
 //! * [`exposure`]: a refusal to be open to other machines by mistake.
-//! * [`serve`]: the life of the router, from its listeners to its drain.
+//! * [`serve`]: the life of the router, from its start to its drain. [`places`]: where it listens.
 //! * [`service`]: what a service manager wants to know, and hands over.
 //! * [`files`]: static files for browsers. [`watch`]: metrics and health. [`journal`]: log lines.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::semicolon_if_nothing_returned)]
@@ -12,6 +12,7 @@ mod exposure;
 mod files;
 mod journal;
 mod options;
+mod places;
 mod serve;
 mod service;
 mod settings;

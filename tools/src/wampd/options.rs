@@ -28,7 +28,8 @@ pub(crate) struct Options {
     ///
     /// ws:// and wss:// are WebSocket, rs:// and rss:// RawSocket, http:// and https:// long-poll;
     /// ws+unix:///path/to.sock and rs+unix:///path/to.sock are Unix sockets. Port 0 takes a free
-    /// one. Sockets that systemd hands over are taken in this order first.
+    /// one. Sockets that systemd hands over are taken in this order first. Without it, the
+    /// "listeners" of the configuration are where it listens.
     #[arg(short, long, value_name = "URL", help_heading = "Where")]
     pub(crate) listen: Vec<String>,
 

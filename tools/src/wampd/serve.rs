@@ -1,23 +1,24 @@
 //! The life of the router: it listens, greets, reloads when it is asked to, and drains in the end.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
-use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::{Interval, interval};
 use wamp::facade::Level;
-use wamp::facade::router::{Router, RouterError};
+use wamp::facade::router::Router;
 
 use wamp_tools::paint::Paint;
 use wamp_tools::{Failure, output};
 
-use crate::exposure;
 use crate::files::Files;
 use crate::journal::Journal;
 use crate::options::Options;
-use crate::service::{self, Manager};
+use crate::places::Places;
+use crate::service::Manager;
 use crate::settings::{Settings, config_error};
 use crate::watch::{self, Watched};
 
@@ -29,7 +30,7 @@ pub(crate) struct Life {
     signals: Signals,
     manager: Manager,
     router: Arc<Router>,
-    urls: Vec<String>,
+    places: Places,
     files: Arc<Files>,
     watched: Arc<Watched>,
     /// The URL of its metrics.
@@ -89,8 +90,8 @@ impl Life {
         files.change(settings.mounts.clone());
         router.set_site(files.clone());
         let watched = Watched::new(router.clone());
-        let (manager, urls) = (Manager::from_environment(), Vec::new());
-        let metrics = None;
+        let (manager, metrics) = (Manager::from_environment(), None);
+        let places = Places::open(&router, &settings)?;
         let mut life = Life {
             options,
             settings,
@@ -98,43 +99,13 @@ impl Life {
             signals,
             manager,
             router,
-            urls,
+            places,
             files,
             watched,
             metrics,
         };
-        life.listen()?;
         life.watch().await?;
         Ok(life)
-    }
-
-    /// Takes the sockets that are handed over, and binds those for which there is none.
-    fn listen(&mut self) -> Result<(), Failure> {
-        let mut sockets = service::sockets()?.into_iter();
-        let named =
-            if sockets.len() == 0 { self.settings.urls() } else { self.settings.listen.clone() };
-        let mut named = named.into_iter();
-        loop {
-            let (url, socket) = (named.next(), sockets.next());
-            let real = socket.as_ref().map(|socket| socket.websocket_url("/ws")).transpose();
-            let real =
-                real.map_err(|error| Failure::new(format!("a socket is no use: {error}")))?;
-            let Some(url) = url.or_else(|| real.clone()) else {
-                return Ok(());
-            };
-            // Its address counts, whatever is written.
-            exposure::check(&url, &self.settings)?;
-            exposure::check(real.as_ref().unwrap_or(&url), &self.settings)?;
-            let listening = self.router.listen_at(&url, socket, &Handle::current());
-            self.urls.push(listening.map_err(|error| match error {
-                RouterError::Config(_) => {
-                    let why = format!("{url} needs a certificate: give --tls-cert and --tls-key");
-                    Failure::usage(why)
-                }
-                RouterError::Url(_) => Failure::usage(error.to_string()),
-                error => Failure::new(error.to_string()),
-            })?);
-        }
     }
 
     async fn watch(&mut self) -> Result<(), Failure> {
@@ -155,8 +126,7 @@ impl Life {
             self.greet();
             self.journal.listen_to_all();
         }
-        let status = format!("READY=1\nSTATUS=listening at {}", self.urls.join(", "));
-        self.manager.tell(&status);
+        self.manager.tell(&format!("READY=1\nSTATUS={}", self.status()));
         let mut watchdog = self.manager.watchdog().map(interval);
         loop {
             tokio::select! {
@@ -170,36 +140,55 @@ impl Life {
         self.drain().await
     }
 
+    fn status(&self) -> String {
+        format!("listening at {}", self.places.urls().join(", "))
+    }
+
     fn greet(&self) {
         let paint = Paint::stdout();
         let version = env!("CARGO_PKG_VERSION");
         let mut lines = vec![format!("{} {version} listens at", paint.bold("wampd"))];
-        lines.extend(self.urls.iter().map(|url| format!("  {}", paint.cyan(url))));
-        let page = self.urls.iter().find_map(|url| page_url(url));
+        let urls = self.places.urls();
+        lines.extend(urls.iter().map(|url| format!("  {}", paint.cyan(url))));
+        let page = urls.iter().find_map(|url| page_url(url));
         if let Some(page) = page.filter(|_| !self.settings.mounts.is_empty()) {
             lines.push(format!("and has pages at\n  {}", paint.cyan(&page)));
         }
         if let Some(url) = &self.metrics {
             lines.push(format!("and tells metrics at\n  {}", paint.cyan(url)));
         }
-        let is_local = self.urls.iter().all(|url| exposure::is_local(url));
-        if self.settings.is_open {
-            let who = if is_local { "each program of this machine" } else { "everybody" };
-            lines.push(format!(
+        lines.extend(self.warning());
+        lines.push("Ctrl-C ends it.".to_owned());
+        // Whoever does not read it does not need it.
+        let _ = output::say(&lines.join("\n"));
+    }
+
+    /// The words for those who do not know that everybody may do everything.
+    fn warning(&self) -> Option<String> {
+        let open = self.places.open_to_all(&self.settings);
+        let is_local = open.iter().all(|place| place.is_local());
+        let who = if is_local { "each program of this machine" } else { "everybody" };
+        if open.is_empty() {
+            return None;
+        }
+        if open.len() == self.places.urls().len() {
+            return Some(format!(
                 "It is a router for development: {who} may join any realm, without a\n\
                  login, and do everything there. \"wampd --help\" tells how to change that."
             ));
         }
-        lines.push("Ctrl-C ends it.".to_owned());
-        // Whoever does not read it does not need it.
-        let _ = output::say(&lines.join("\n"));
+        let open: Vec<_> = open.iter().map(|place| place.url.as_str()).collect();
+        let open = open.join(", ");
+        Some(format!("At {open} {who} may join, without a\nlogin, and do everything there."))
     }
 
     /// Reads the configuration again; keeps the present one where something is wrong with it.
     async fn reload(&mut self) {
         self.manager.tell("RELOADING=1");
         match self.reloaded().await {
-            Ok(()) => self.manager.tell("READY=1\nSTATUS=reloaded"),
+            Ok(()) => {
+                self.manager.tell(&format!("READY=1\nSTATUS=reloaded, {}", self.status()));
+            }
             Err(failure) => {
                 self.journal.tell(Level::Error, "not reloaded", &failure.text);
                 self.manager.tell(&format!("READY=1\nSTATUS=not reloaded: {failure}"));
@@ -209,12 +198,9 @@ impl Life {
 
     async fn reloaded(&mut self) -> Result<(), Failure> {
         let next = Settings::read(&self.options)?;
-        for url in &self.urls {
-            exposure::check(url, &next)?;
-        }
+        let missing = self.places.missing(&self.settings, &next)?;
         let (router, config) = (self.router.clone(), next.router.clone());
-        let reloaded = spawn_blocking(move || router.reload(Some(&config))).await;
-        let reloaded = reloaded.map_err(|error| Failure::new(error.to_string()))?;
+        let reloaded = apart(move || router.reload(Some(&config))).await?;
         reloaded.map_err(|error| Failure::usage(config_error(&error)))?;
         self.files.change(next.mounts.clone());
         self.journal = Journal::new(next.log, self.options.log_level);
@@ -223,6 +209,13 @@ impl Life {
         if fixed(&next) != fixed(&self.settings) {
             let why = "\"listen\" and \"metrics\" hold from the next start on";
             self.journal.tell(Level::Warn, "reloaded in part", why);
+        }
+        for failure in self.places.change(&self.router, &self.settings, &next, missing) {
+            self.journal.tell(Level::Error, "reloaded in part", &failure.text);
+        }
+        for url in self.places.left_over(&next) {
+            let why = format!("it listens at {url} until it ends");
+            self.journal.tell(Level::Warn, "reloaded in part", &why);
         }
         self.settings = next;
         Ok(())
@@ -247,6 +240,17 @@ impl Life {
             }
         }
     }
+}
+
+/// Does something on a thread outside of the runtime. There, and only there, the router waits until
+/// the addresses of listeners that it closes are free.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    let (done, result) = oneshot::channel();
+    // Nobody waits for the result where it cannot be sent.
+    let work = move || drop(done.send(work()));
+    let failed = |why: String| Failure::new(format!("a thread has failed: {why}"));
+    thread::Builder::new().spawn(work).map_err(|error| failed(error.to_string()))?;
+    result.await.map_err(|error| failed(error.to_string()))
 }
 
 /// Waits for the next time that a watchdog wants to hear something; without one for ever.

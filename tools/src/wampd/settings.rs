@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use wamp::facade::router::{Endpoint, Router, RouterError, nearest};
+use wamp::facade::router::{Checked, Endpoint, Router, RouterError, nearest};
 
 use wamp_tools::Failure;
 
@@ -18,13 +18,11 @@ use crate::options::{LogFormat, Options, USUAL_URL};
 pub(crate) struct Settings {
     /// The router's configuration, as `wamp_router_new()` takes it.
     pub(crate) router: String,
-    /// Everybody may join, and do everything.
-    pub(crate) is_open: bool,
-    /// The user knows that.
+    /// The same, read.
+    pub(crate) checked: Checked,
+    /// The user knows where everybody may do everything.
     pub(crate) may_be_open: bool,
-    /// Clients with TLS need a certificate.
-    pub(crate) wants_certificates: bool,
-    /// The URLs to listen at; empty if none is named.
+    /// The URLs to listen at in place of those that the router's configuration lists.
     pub(crate) listen: Vec<String>,
     pub(crate) metrics: Option<String>,
     pub(crate) mounts: Vec<Mount>,
@@ -72,9 +70,8 @@ impl Settings {
             Some("json") => LogFormat::Json,
             _ => LogFormat::Text,
         };
-        let wants_certificates = router.get("tls").is_some_and(|tls| !tls["client_ca"].is_null());
         let router = Value::Object(router).to_string();
-        let is_open = Router::check(Some(&router)).map_err(|error| wrong(config_error(&error)))?;
+        let checked = Router::check(Some(&router)).map_err(|error| wrong(config_error(&error)))?;
         let own = Own { entries: file.own };
         let drain = match options.drain {
             Some(seconds) => seconds,
@@ -86,9 +83,8 @@ impl Settings {
         };
         Ok(Settings {
             router,
-            is_open,
+            checked,
             may_be_open: options.open || own.flag("open").map_err(&wrong)?,
-            wants_certificates,
             listen: match options.port {
                 Some(port) => vec![format!("ws://127.0.0.1:{port}/ws")],
                 None if options.listen.is_empty() => own.texts("listen").map_err(&wrong)?,
@@ -107,28 +103,36 @@ impl Settings {
         })
     }
 
-    /// The URLs to listen at where nothing else is handed over.
-    pub(crate) fn urls(&self) -> Vec<String> {
+    /// The URLs to listen at that the user names.
+    pub(crate) fn named(&self) -> Vec<String> {
         match self.listen.as_slice() {
-            [] => vec![USUAL_URL.to_owned()],
+            [] => self.checked.places().map(|place| place.url().to_owned()).collect(),
             urls => urls.to_vec(),
         }
+    }
+
+    /// The URLs to listen at where nothing else is handed over.
+    pub(crate) fn urls(&self) -> Vec<String> {
+        match self.named() {
+            none if none.is_empty() => vec![USUAL_URL.to_owned()],
+            urls => urls,
+        }
+    }
+
+    /// Says what forbids to listen at a place. `real` is the URL of the socket that was handed over
+    /// for it.
+    pub(crate) fn check_place(&self, place: &Endpoint, real: Option<&str>) -> Result<(), Failure> {
+        if place.is_secure() && !self.checked.has_tls_at(place) {
+            let why = format!("{place} needs a certificate: give --tls-cert and --tls-key");
+            return Err(Failure::usage(why));
+        }
+        exposure::check(place, real.unwrap_or(place.url()), self)
     }
 
     /// Says what would not let it start, as far as that can be told without listening.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         for url in self.urls() {
-            let endpoint = Endpoint::parse(&url);
-            let endpoint =
-                endpoint.map_err(|why| Failure::usage(format!("cannot listen: {why}")))?;
-            if endpoint.is_secure()
-                && serde_json::from_str::<Value>(&self.router)
-                    .is_ok_and(|config| config["tls"].is_null())
-            {
-                let why = format!("{url} needs a certificate: give --tls-cert and --tls-key");
-                return Err(Failure::usage(why));
-            }
-            exposure::check(&url, self)?;
+            self.check_place(&parse(&url)?, None)?;
         }
         self.metrics.as_deref().map_or(Ok(()), |url| crate::watch::address(url).map(drop))
     }
@@ -206,6 +210,11 @@ impl Own {
         };
         self.take("static", wanted, mounts).map(Option::unwrap_or_default)
     }
+}
+
+/// Reads a URL to listen at.
+pub(crate) fn parse(url: &str) -> Result<Endpoint, Failure> {
+    Checked::place(url).map_err(|why| Failure::usage(format!("cannot listen: {why}")))
 }
 
 /// Takes `DIR` or `/PATH=DIR`.

@@ -2,6 +2,7 @@
 
 mod daemon;
 mod flags;
+mod listeners;
 mod mistakes;
 mod pages;
 mod service;

@@ -35,6 +35,7 @@ fn of_urls() {
     refused(&["-l", "8080"], 2, &["\"8080\""]);
     refused(&["-l", "ftp://127.0.0.1"], 2, &["\"ftp\"", "ws://"]);
     refused(&["-l", "ws://127.0.0.1:0/ws?a=b"], 2, &["'?'"]);
+    refused(&["-l", "ws://127.0.0.1:0/ws?a=b", "--check"], 2, &["'?'"]);
     refused(&["-l", "ws://no-such-host.invalid:1/ws"], 1, &["no-such-host.invalid"]);
     refused(&["-l", "wss://127.0.0.1:0/ws"], 2, &["--tls-cert"]);
     refused(&["-m", "ws://127.0.0.1:1"], 2, &["http://HOST:PORT"]);

@@ -43,7 +43,7 @@ fn readiness_reload_and_end_are_told() {
 
     daemon.signal("HUP");
     assert_eq!(manager.next(), "RELOADING=1");
-    assert_eq!(manager.next(), "READY=1\nSTATUS=reloaded");
+    assert_eq!(manager.next(), format!("READY=1\nSTATUS=reloaded, listening at {url}"));
     file(&directory, "wampd.json", "{");
     daemon.signal("HUP");
     assert_eq!(manager.next(), "RELOADING=1");
@@ -126,6 +126,40 @@ fn a_socket_that_others_reach_needs_a_login() {
     let mut daemon = activated(&[OwnedFd::from(tcp)], "-l ws://127.0.0.1:8080/ws");
     assert_eq!(daemon.wait().code(), Some(2));
     assert!(daemon.log().contains("can be reached from other machines"), "{}", daemon.log());
+}
+
+#[test]
+fn a_socket_that_others_reach_needs_a_login_later_too() {
+    let directory = scratch("activated-reload");
+    let closed = r#"{"auth": {"ticket": {"joe": {"ticket": "secret"}}}}"#;
+    let config = file(&directory, "wampd.json", closed);
+    let tcp = TcpListener::bind("0.0.0.0:0").unwrap();
+    let arguments = format!("-l ws://127.0.0.1:8080/ws -c {config}");
+    let daemon = activated(&[OwnedFd::from(tcp)], &arguments);
+    daemon.wait_for(|daemon| daemon.output().contains("Ctrl-C ends it"));
+    file(&directory, "wampd.json", "{}");
+    daemon.signal("HUP");
+    daemon.wait_logged("not reloaded: ws://0.0.0.0:");
+}
+
+#[test]
+fn sockets_are_taken_by_the_listeners_of_the_file() {
+    let directory = scratch("activated-listeners");
+    let config = r#"{
+        "auth": {"ticket": {"joe": {"ticket": "secret"}}, "anonymous": {}},
+        "listeners": [{"url": "rs://127.0.0.1:1", "methods": ["ticket"]},
+                      {"url": "ws://127.0.0.1:0/ws"}]
+    }"#;
+    let config = file(&directory, "wampd.json", config);
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = tcp.local_addr().unwrap().port();
+    let daemon = activated(&[OwnedFd::from(tcp)], &format!("-c {config}"));
+    daemon.wait_for(|daemon| daemon.output().contains("Ctrl-C ends it"));
+    let urls = daemon.urls();
+    assert_eq!((urls.len(), &urls[0]), (2, &format!("rs://127.0.0.1:{port}")));
+    assert!(Client::join(&urls[0], "realm1").is_err());
+    assert!(Client::log_in(&urls[0], "realm1", "joe", "secret").is_ok());
+    assert_eq!(upgrade(&urls[1], ""), "HTTP/1.1 101 Switching Protocols");
 }
 
 #[test]

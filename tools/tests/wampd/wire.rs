@@ -25,6 +25,21 @@ impl Client {
         if answer.starts_with("[2,") { Ok(client) } else { Err(answer) }
     }
 
+    /// Joins a realm with a ticket; the last answer otherwise.
+    pub fn log_in(url: &str, realm: &str, authid: &str, ticket: &str) -> Result<Client, String> {
+        let mut client = Client::connect(url);
+        client.send(&format!(
+            r#"[1,"{realm}",{{"roles":{{"caller":{{}}}},"authmethods":["ticket"],"authid":"{authid}"}}]"#
+        ));
+        let answer = client.receive().ok_or("it closed the connection")?;
+        if !answer.starts_with("[4,") {
+            return Err(answer);
+        }
+        client.send(&format!(r#"[5,"{ticket}",{{}}]"#));
+        let answer = client.receive().ok_or("it closed the connection")?;
+        if answer.starts_with("[2,") { Ok(client) } else { Err(answer) }
+    }
+
     fn connect(url: &str) -> Client {
         let mut stream: Box<dyn Stream> = match url.strip_prefix("rs+unix://") {
             Some(path) => {
