@@ -25,6 +25,9 @@ const TRUSTED: usize = 1024 * 1024;
 /// Less room than this at the end of a block is left unused.
 const LEAST: usize = 4 * 1024;
 
+/// The bytes that are read at a time where others wait for theirs.
+const TURN: usize = 512 * 1024;
+
 thread_local! {
     /// The rest of a block, for the next connection that reads on this thread.
     static SPARE: Cell<BytesMut> = Cell::default();
@@ -35,12 +38,20 @@ thread_local! {
 #[derive(Debug, Default)]
 pub(super) struct RecvBuffer {
     bytes: BytesMut,
+    /// Others have their turn after so many bytes, if any, of which these were read.
+    turn: usize,
+    read: usize,
 }
 
 impl RecvBuffer {
     /// With what somebody else has already read.
     pub(super) fn with(bytes: &[u8]) -> RecvBuffer {
-        RecvBuffer { bytes: BytesMut::from(bytes) }
+        RecvBuffer { bytes: BytesMut::from(bytes), ..RecvBuffer::default() }
+    }
+
+    /// Reads for a while only, as somebody who serves many: the task is woken for the rest.
+    pub(super) fn read_in_turns(&mut self) {
+        self.turn = TURN;
     }
 
     /// The bytes that are there.
@@ -80,12 +91,21 @@ impl RecvBuffer {
         stream: &mut (impl AsyncRead + Unpin),
         frame: usize,
     ) -> Poll<io::Result<usize>> {
+        if self.turn > 0 && self.read >= self.turn {
+            self.read = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let Some(room) = self.room(frame) else {
             return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
         };
         let read = pin!(stream.read_buf(room)).poll(cx);
-        if read.is_pending() {
-            self.rest();
+        match &read {
+            Poll::Ready(read) => self.read += *read.as_ref().unwrap_or(&0),
+            Poll::Pending => {
+                self.read = 0;
+                self.rest();
+            }
         }
         read
     }
@@ -154,6 +174,42 @@ mod tests {
     use tokio::io::{AsyncWriteExt, DuplexStream};
 
     use super::*;
+
+    /// Whoever reads in turns is woken for the rest, and has all in the end.
+    #[test]
+    fn a_long_read_leaves_turns_to_others() {
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        use std::task::{Wake, Waker};
+
+        struct Count(AtomicUsize);
+
+        impl Wake for Count {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+
+        let sent = vec![7; 4 * TURN];
+        let mut stream = &sent[..];
+        let mut buffer = RecvBuffer::default();
+        buffer.read_in_turns();
+        let count = Arc::new(Count(AtomicUsize::new(0)));
+        let waker = Waker::from(count.clone());
+        let (mut turns, mut begun) = (1, 0);
+        loop {
+            match buffer.poll_fill(&mut Context::from_waker(&waker), &mut stream, sent.len()) {
+                Poll::Ready(Ok(0)) => break,
+                Poll::Ready(read) => drop(read.unwrap()),
+                Poll::Pending => {
+                    assert!(buffer.bytes.len() - begun < 4 * TURN, "not all at once");
+                    (turns, begun) = (turns + 1, buffer.bytes.len());
+                }
+            }
+        }
+        assert_eq!((buffer.bytes(), count.0.load(Ordering::Relaxed)), (&sent[..], turns - 1));
+        assert!(turns > 1);
+    }
 
     #[test]
     fn messages_share_the_block_that_they_were_read_into() {

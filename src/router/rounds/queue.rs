@@ -11,7 +11,7 @@ pub(super) const ROUND: Duration = Duration::from_micros(500);
 pub(super) const LONG_ROUND: Duration = Duration::from_millis(1);
 
 /// The time that a party has until others had as much.
-const SHARE: Duration = Duration::from_micros(200);
+const SHARE: Duration = Duration::from_micros(100);
 
 /// The most that counts of a turn that could not be cut.
 const MOST: Duration = SHARE.saturating_mul(16);

@@ -64,6 +64,11 @@ impl Frames {
         Frames { buffer: RecvBuffer::default(), agreed: max_size, max_size }
     }
 
+    /// See [`RecvBuffer::read_in_turns`].
+    pub(super) fn read_in_turns(&mut self) {
+        self.buffer.read_in_turns();
+    }
+
     /// Changes how large a payload may be, up to what the peer was told.
     pub(super) fn limit(&mut self, max_size: usize) {
         self.max_size = max_size.min(self.agreed);

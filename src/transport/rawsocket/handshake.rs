@@ -89,7 +89,9 @@ pub async fn accept(
     stream.write_all(&[MAGIC, answer, 0, 0]).await.map_err(lost)?;
     stream.flush().await.map_err(lost)?;
     let agreed = agreed.map_err(refused)?;
-    Ok(RawSocket::new(stream, agreed, max_message_size, length(wanted >> 4)))
+    let mut socket = RawSocket::new(stream, agreed, max_message_size, length(wanted >> 4));
+    socket.frames.read_in_turns();
+    Ok(socket)
 }
 
 /// The largest length that can be announced and is not beyond our limit.

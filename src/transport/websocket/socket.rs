@@ -102,11 +102,15 @@ impl Socket {
     /// After the handshake; `buffer` has what was read behind it.
     pub(super) fn new(
         stream: Stream,
-        buffer: RecvBuffer,
+        mut buffer: RecvBuffer,
         max_message_size: usize,
         keys: Option<Keys>,
         deflate: Option<Deflate>,
     ) -> Socket {
+        if keys.is_none() {
+            // The side of the server, which has others to serve.
+            buffer.read_in_turns();
+        }
         Socket {
             stream,
             buffer,
