@@ -130,7 +130,7 @@ async fn serve_one(
         transport.limit(config.max_unjoined_size);
         Ok(transport)
     };
-    let transport = in_time(&accepted, &due, handshakes).await;
+    let transport = in_time(&accepted, &due, Box::pin(handshakes)).await;
     drop(config);
     shared.note_dropped();
     let pass = unpoisoned(visitor.into_inner()).pass;

@@ -83,6 +83,7 @@ mod procedure;
 mod proxy_protocol;
 mod publication;
 mod random;
+mod readers;
 mod realm;
 mod receiving;
 mod refusal;
@@ -135,6 +136,7 @@ use listening::Listeners;
 use login::Reception;
 use peer::CLOSE_TIMEOUT;
 use peer::Peer;
+use readers::Readers;
 use realm::Realms;
 use relief::Relief;
 
@@ -223,8 +225,8 @@ struct Shared {
     /// The GOODBYEs of a closing router that are not in their sockets yet.
     unsaid: Count,
     relief: Relief,
-    /// Large messages are read one at a time.
-    readers: Arc<Semaphore>,
+    /// The order of large messages.
+    readers: Arc<Readers>,
     journal: Journal,
     received: AtomicU64,
     sent: AtomicU64,
@@ -274,7 +276,7 @@ impl Router {
             bound: Count::default(),
             unsaid: Count::default(),
             relief: Relief::default(),
-            readers: Arc::new(Semaphore::new(1)),
+            readers: Arc::default(),
             journal,
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),

@@ -1,6 +1,7 @@
 //! Turns: the measure of work that is done under one lock of a realm.
 //!
-//! Whatever a message of a client asks for, at most about a millisecond of it is done at a time.
+//! Whatever a message of a client asks for, at most about half a millisecond of it is done at a
+//! time.
 //! Then the lock is free for others, and the task of the client goes on with what is left when
 //! they have had their turn, before it looks at the client's next message: what one client says
 //! takes effect in the order in which it says it.

@@ -12,7 +12,7 @@ use std::mem;
 use std::pin::pin;
 use std::task::{Context, Poll};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// The size that is asked for in one read, and thus how much is read of several messages at once.
@@ -91,7 +91,8 @@ impl RecvBuffer {
         stream: &mut (impl AsyncRead + Unpin),
         frame: usize,
     ) -> Poll<io::Result<usize>> {
-        if self.turn > 0 && self.read >= self.turn {
+        let (turn, read_before) = (self.turn, self.read);
+        if turn > 0 && read_before >= turn {
             self.read = 0;
             cx.waker().wake_by_ref();
             return Poll::Pending;
@@ -99,7 +100,8 @@ impl RecvBuffer {
         let Some(room) = self.room(frame) else {
             return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
         };
-        let read = pin!(stream.read_buf(room)).poll(cx);
+        let most = if turn > 0 { turn - read_before } else { usize::MAX };
+        let read = pin!(stream.read_buf(&mut room.limit(most))).poll(cx);
         match &read {
             Poll::Ready(read) => self.read += *read.as_ref().unwrap_or(&0),
             Poll::Pending => {

@@ -16,6 +16,15 @@ static bool readable(wamp_connection_t *connection, int timeout_ms) {
   return poll(&waiting, 1, timeout_ms) == 1 && (waiting.revents & POLLIN);
 }
 
+/* Nothing is under way: not readable. What a request leaves behind may make it so once more, for nothing to be told. */
+static void nothing_waits(wamp_connection_t *connection) {
+  wamp_event_t batch[8];
+  int i;
+  for (i = 0; i < 10 && readable(connection, 0); i++)
+    CHECK(GOOD(wamp_connection_poll(connection, batch, sizeof *batch, 8, 0)) == 0);
+  CHECK(!readable(connection, 0));
+}
+
 /* Polls until an event of this kind comes, and gives it. */
 static wamp_event_t poll_for(wamp_connection_t *connection, uint32_t kind) {
   wamp_event_t event;
@@ -94,7 +103,7 @@ static void polling(wamp_session_t *publisher) {
 
   /* Nothing is under way now: not readable. Then it is, and no more after all has been fetched. */
   CHECK(GOOD(wamp_connection_poll(connection, batch, sizeof *batch, 8, 0)) == 0);
-  CHECK(!readable(connection, 0));
+  nothing_waits(connection);
   for (i = 0; i < 20; i++) {
     snprintf(number, sizeof number, "[\"number %d\"]", i);
     GOOD(wamp_session_publish(publisher, URI "topic", WAMP_ARGS(number), NULL));
@@ -113,7 +122,7 @@ static void polling(wamp_session_t *publisher) {
     }
     got += count;
   }
-  CHECK(!readable(connection, 0));
+  nothing_waits(connection);
 
   /* A larger struct: the library steps by the size it is told. */
   for (i = 0; i < 4; i++) GOOD(wamp_session_publish(publisher, URI "topic", WAMP_ARGS("[\"later\"]"), NULL));

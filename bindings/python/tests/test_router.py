@@ -129,15 +129,18 @@ def test_publish_refuses_when_the_queue_is_full_and_drain_waits(router_process):
             sent = 0
             os.kill(pid, signal.SIGSTOP)  # the sockets fill, then the queue
             try:
-                with pytest.raises(libwamp.QueueFull) as caught:
-                    for sent in range(100_000):
-                        publisher.publish(topic, sent, text)
-                        await asyncio.sleep(0)
-                assert isinstance(caught.value, BufferError)
-                assert caught.value.name == "WAMP_ERR_AGAIN"
-                drain = asyncio.create_task(publisher.drain())
-                await asyncio.sleep(0)
-                assert not drain.done()
+                while True:
+                    with pytest.raises(libwamp.QueueFull) as caught:
+                        for _ in range(100_000):
+                            publisher.publish(topic, sent, text)
+                            sent += 1
+                            await asyncio.sleep(0)
+                    assert isinstance(caught.value, BufferError)
+                    assert caught.value.name == "WAMP_ERR_AGAIN"
+                    drain = asyncio.create_task(publisher.drain())
+                    done, _ = await asyncio.wait([drain], timeout=0.5)
+                    if not done:  # the system's buffers do not grow any more
+                        break
             finally:
                 os.kill(pid, signal.SIGCONT)
             await drain

@@ -272,7 +272,8 @@ pub(super) const TABLE: &[Spec] = &[
         kind: "integer (bytes)",
         default: "256 KiB",
         text: "The size of the options of one message, as JSON; 256 KiB are ten thousand \
-               receivers of an event.",
+               receivers of an event. A request beyond it is refused; any other message ends the \
+               session.",
         set: |config, value| {
             count(value, 64, "bytes").map(|most| config.limits.max_options_size.set(most))
         },

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
+use super::super::auth::Origin;
 use super::super::frames::route_chunk;
 use super::super::peer::WakeList;
+use super::super::readers::Readers;
 use super::super::realm::{LeaveReason, RealmSession};
 use super::{Connection, Gone, Phase};
 
@@ -40,7 +41,8 @@ impl Connection<'_> {
             return;
         };
         let (encoding, readers) = (self.peer.encoding(), self.shared.readers.clone());
-        self.phase = Phase::Away(Box::pin(one_at_a_time(readers, move || {
+        let origin = self.pass.origin();
+        self.phase = Phase::Away(Box::pin(in_order(readers, origin, move || {
             let mut wakes = WakeList::default();
             let frames = [frame];
             let done = route_chunk(&mut session, &frames, encoding, &mut wakes);
@@ -75,14 +77,15 @@ impl Connection<'_> {
 }
 
 /// Runs `read` on a thread that may be kept.
-async fn one_at_a_time(
-    readers: Arc<Semaphore>,
+async fn in_order(
+    readers: Arc<Readers>,
+    origin: Origin,
     read: impl FnOnce() -> Returned + Send + 'static,
 ) -> Option<Returned> {
-    let permit = readers.acquire_owned().await.ok()?;
+    let leave = readers.wait(origin).await?;
     let reading = spawn_blocking(move || {
         let returned = read();
-        drop(permit);
+        drop(leave);
         returned
     });
     reading.await.ok()

@@ -23,6 +23,9 @@
 //!        after hello_timeout: gone
 //! ```
 //!
+//! While a large message of a session is carried out elsewhere it is Away, which is Joined to all
+//! others.
+//!
 //! * `reading`: the way of its messages to the session. `sending`: of those for it, to its end.
 //! * `large`: messages that are read elsewhere.
 //! * `decisions`: requests that wait until somebody has allowed them.
@@ -194,12 +197,11 @@ impl<'a> Connection<'a> {
 
     /// Tells whether there may be more to read.
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
-        self.come_back(cx)?;
         self.obey()?;
         let mut more = !self.throttle.is_paused(self.shared, self.peer, cx) && self.read(cx)?;
         self.release(cx);
-        more |= self.come_back(cx)?;
         more |= self.hear_decisions(cx);
+        more |= self.come_back(cx)?;
         self.expire_calls(cx);
         self.wake(more);
         self.log_noted();
@@ -245,7 +247,7 @@ impl<'a> Connection<'a> {
         match (command, &self.phase) {
             (None, _) | (Some(PeerCommand::Goodbye(..)), Phase::Leaving | Phase::Ending) => {}
             (Some(goodbye @ PeerCommand::Goodbye(..)), Phase::Away(_)) => {
-                self.kept_command = Some(goodbye);
+                self.kept_command.get_or_insert(goodbye);
             }
             (Some(PeerCommand::Drop), _)
             | (

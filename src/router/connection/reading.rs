@@ -33,14 +33,20 @@ impl Connection<'_> {
     /// Reads what is ready and has it carried out. Tells whether there may be more.
     pub(super) fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Gone> {
         if let Phase::Away(_) = self.phase {
+            // It is the router that takes its time.
+            self.peer.is_paused();
             return Ok(false);
         }
         if !self.route() {
             // First comes what is left of an earlier turn.
             return Ok(true);
         }
+        if let Phase::Away(_) = self.phase {
+            return Ok(false);
+        }
         let mut bytes = 0;
         let mut is_all = false;
+        let before = self.transport.byte_counts().read;
         for _ in 0..TURN_MESSAGES {
             let is_enough = bytes > TURN_BYTES || self.has_enough();
             if self.hung_up || self.hang_up.is_some() || is_enough {
@@ -83,7 +89,10 @@ impl Connection<'_> {
         }
         if is_all {
             self.receive_rest(cx);
-            return Ok(self.throttle.has_read(bytes, self.shared, self.peer));
+            let is_paused = self.throttle.has_read(bytes, self.shared, self.peer);
+            // A part of a large message is much, too.
+            let is_much = self.transport.byte_counts().read - before > TURN_BYTES as u64;
+            return Ok(is_paused || is_much);
         }
         self.throttle.has_read(HEAVY + 1, self.shared, self.peer);
         Ok(!self.hung_up && !self.has_enough())
@@ -140,6 +149,8 @@ impl Connection<'_> {
                     is_over = done < small || self.has_rest();
                     done
                 }
+                // The answer to a GOODBYE is never as large.
+                Phase::Leaving if frames[at].len() > LARGE => 1,
                 Phase::Leaving => {
                     self.await_goodbye(&frames[at]);
                     1

@@ -79,8 +79,9 @@ struct Queue {
     goodbye_timeout: Duration,
     /// The router waits until the GOODBYE is in the socket.
     is_awaited: bool,
-    /// Nothing is taken any more.
+    /// Nothing is taken any more: too much waited, or nobody is there.
     dropped: bool,
+    gone: bool,
 }
 
 /// The progress of a client with what it is sent and what it sends, as far as somebody has looked.
@@ -115,6 +116,7 @@ impl Peer {
                 goodbye_timeout: CLOSE_TIMEOUT,
                 is_awaited: false,
                 dropped: false,
+                gone: false,
             }),
         })
     }
@@ -250,7 +252,7 @@ impl Peer {
         push: impl FnOnce(&mut Outbox, usize) -> Result<(), Unsendable>,
     ) -> Result<(), Unsendable> {
         let mut queue = lock(&self.queue);
-        if queue.dropped {
+        if queue.dropped || queue.gone {
             return Ok(());
         }
         if queue.waiting.is_empty() {
@@ -375,7 +377,9 @@ impl Peer {
 
     /// Takes all that waits in full pieces, of a client that has gone.
     pub(super) fn take_full(&self) -> impl Iterator<Item = Batch> + Send + use<> {
-        lock(&self.queue).waiting.take_full()
+        let mut queue = lock(&self.queue);
+        queue.gone = true;
+        queue.waiting.take_full()
     }
 
     /// True if the client was dropped because too much waited for it.

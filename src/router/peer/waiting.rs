@@ -97,6 +97,7 @@ impl Waiting {
         push(&mut self.outbox)?;
         if self.outbox.len() >= PIECE {
             self.begin_piece();
+            return Ok(self.is_too_much());
         }
         Ok(self.outbox.capacity() > self.counted && self.is_too_much())
     }
@@ -234,6 +235,16 @@ mod tests {
         let batch = waiting.take().unwrap();
         assert_eq!(batch.len(), 4 * PIECE);
         assert!(budget.used() >= 4 * PIECE && budget.used() < 5 * PIECE);
+    }
+
+    #[test]
+    fn whoever_has_much_waiting_is_too_much_where_memory_is_full() {
+        let budget = Budget::new(4 * PIECE);
+        let mut waiting = Waiting::new(&budget);
+        let text = vec![b'x'; PIECE];
+        let mut push = || waiting.push(|outbox| outbox.push(1 << 20, |out| out.whole(&text)));
+        assert!(!push().unwrap() && !push().unwrap());
+        assert!((0..4).any(|_| push().unwrap()));
     }
 
     #[test]

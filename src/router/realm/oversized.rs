@@ -1,7 +1,7 @@
 //! Messages whose options are larger than they may be: a list of everybody who is to get an event,
 //! for example. Options are read under the realm's lock.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use crate::codec::{Dict, DictWriter, WrittenDict};
 use crate::protocol::message::Message;
@@ -50,18 +50,16 @@ fn options_of<'a>(message: &Message<'a>) -> Dict<'a> {
 
 /// Refuses a request whose options are too large, and takes the lock for that: even to look through
 /// them takes long.
-pub(super) fn refuse_oversized<'r>(
-    realm: &'r Realm,
+pub(super) fn refuse_oversized(
+    realm: &Realm,
     peer: &Arc<Peer>,
     requests: &mut Requests,
     message: &Message<'_>,
     refusal: Refusal,
     wakes: &mut WakeList,
-) -> Result<MutexGuard<'r, State>, LeaveReason> {
+) -> Result<(), LeaveReason> {
     with_options(message, flags_of, |message| {
-        let mut state = realm.state.lock();
-        let refused = state.refuse(peer, requests, message, refusal, wakes);
-        refused.map(|()| state)
+        realm.state.lock().refuse(peer, requests, message, refusal, wakes)
     })
 }
 

@@ -93,14 +93,19 @@ impl Leftover {
     /// Does it, turn by turn, in a task of its own where there is a runtime.
     pub(super) fn work_off(mut self) {
         if let Ok(runtime) = Handle::try_current() {
-            let place = Place::new(Party::Departed);
-            runtime.spawn(in_turn(place.clone(), async move {
-                while self.turn() {
-                    place.let_others().await;
-                }
-            }));
+            runtime.spawn(async move {
+                // On the thread that runs it, which need not be this one.
+                let place = Place::new(Party::Departed);
+                in_turn(place.clone(), self.work(place)).await;
+            });
         } else {
             while self.turn() {}
+        }
+    }
+
+    async fn work(mut self, place: Arc<Place>) {
+        while self.turn() {
+            place.let_others().await;
         }
     }
 

@@ -39,8 +39,9 @@ impl RealmSession {
             if let Some(refusal) = state.check_options(message)? {
                 drop(state);
                 let (peer, requests) = (&self.peer, &mut self.requests);
-                state = refuse_oversized(&self.realm, peer, requests, message, refusal, wakes)?;
-                continue;
+                refuse_oversized(&self.realm, peer, requests, message, refusal, wakes)?;
+                // The lock was free: much may be otherwise.
+                return Ok(at + 1);
             }
             let way = self
                 .gated
@@ -55,20 +56,22 @@ impl RealmSession {
             if is_prepared {
                 state = prepare(&self.realm, &self.peer, message, state);
                 if self.peer.has_left() {
+                    state.forget_prepared();
                     return Ok(messages.len());
                 }
             }
             let (peer, requests) = (&self.peer, &mut self.requests);
-            match way {
-                Way::Refused(refusal) => state.refuse(peer, requests, message, refusal, wakes)?,
+            let done = match way {
+                Way::Refused(refusal) => state.refuse(peer, requests, message, refusal, wakes),
                 Way::Disclosed => with_options(message, disclosed, |message| {
                     state.carry_out(peer, requests, message, frame, wakes, &mut turn)
-                })?,
-                _ => state.carry_out(peer, requests, message, frame, wakes, &mut turn)?,
-            }
+                }),
+                _ => state.carry_out(peer, requests, message, frame, wakes, &mut turn),
+            };
             if is_prepared {
                 state.forget_prepared();
             }
+            done?;
             if state.has_rest() {
                 self.rest.extend(state.take_rest());
             }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::client::{Client, realms};
 use super::wire::{asks, hears, join, router, says};
 
 const SIZE: usize = 2 << 20;
@@ -76,4 +77,16 @@ async fn what_is_large_and_wrong_is_told() {
     says(&mut *ann, &format!(r#"[16,1,{{}},"a.topic",["{filler}"}}"#)).await;
     let abort = hears(&mut *ann).await;
     assert_eq!((&abort[0], &abort[2]), (&json!(3), &json!("wamp.error.protocol_violation")));
+}
+
+/// What was read of a message that ends its session is nobody else's.
+#[test]
+fn arguments_are_not_handed_on() {
+    let realms = realms();
+    let (mut ann, mut bob) = (Client::join(&realms, 1), Client::join(&realms, 2));
+    let filler = "x".repeat(100_000);
+    let wrong = format!(r#"[48,7,{{}},"wamp.session.get",[1,"{filler}"]]"#);
+    assert!(ann.tries(&wrong).is_err(), "requests count from 1");
+    bob.says(r#"[48,1,{},"wamp.session.get",[2]]"#);
+    assert_eq!(bob.hears_one()[3][0]["session"], json!(2));
 }

@@ -325,3 +325,26 @@ async fn an_authenticator_judges_tickets_and_nobodies() {
     let nobody = applicant(&router, "realm1", json!({})).await;
     nobody.hears_abort(UNKNOWN, "has failed, or has not answered").await;
 }
+
+/// A large message is read elsewhere, and waits for its ruling like any other.
+#[tokio::test]
+async fn an_authorizer_decides_on_large_messages() {
+    let router = router(&authorized());
+    let mut back = back(&router, json!({})).await;
+    back.says(&json!([32, 2, {}, "com.a"]).to_string()).await;
+    assert_eq!(back.hears().await[0], 33);
+    let mut guest = applicant(&router, "realm1", json!({})).await;
+    assert_eq!(guest.hears().await[0], 2);
+    let filler = "x".repeat(2 << 20);
+    for (request, is_allowed) in [(1, true), (2, false), (3, true)] {
+        let publish = json!([16, request, {"acknowledge": true}, "com.a", [filler]]);
+        guest.says(&publish.to_string()).await;
+        back.serves(json!(is_allowed)).await;
+        if is_allowed {
+            assert_eq!(back.hears().await[0], 36);
+            assert_eq!(guest.hears().await[0], 17);
+        } else {
+            assert_eq!(guest.hears().await[4], DENIED);
+        }
+    }
+}
