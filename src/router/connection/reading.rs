@@ -44,33 +44,8 @@ impl Connection<'_> {
         if let Phase::Away(_) = self.phase {
             return Ok(false);
         }
-        let mut bytes = 0;
-        let mut is_all = false;
         let before = self.transport.byte_counts().read;
-        for _ in 0..TURN_MESSAGES {
-            let is_enough = bytes > TURN_BYTES || self.has_enough();
-            if self.hung_up || self.hang_up.is_some() || is_enough {
-                break;
-            }
-            match self.transport.poll_receive(cx) {
-                Poll::Ready(Ok(Incoming::Message(frame))) => {
-                    bytes += frame.len();
-                    self.received += 1;
-                    self.frames.push(frame);
-                    // How large the next one may be is up to what becomes of this one.
-                    if let Phase::Opening | Phase::Challenged(_) | Phase::Held(_) = self.phase {
-                        self.route();
-                    }
-                }
-                Poll::Ready(Ok(Incoming::Alive | Incoming::Pong)) => {}
-                Poll::Pending => {
-                    is_all = true;
-                    break;
-                }
-                Poll::Ready(Ok(Incoming::Closed { .. })) => self.hang_up = Some(HangUp::Closed),
-                Poll::Ready(Err(error)) => self.hang_up = Some(HangUp::Failed(error)),
-            }
-        }
+        let (bytes, is_all) = self.receive(cx);
         if !self.route() {
             return Ok(true);
         }
@@ -96,6 +71,37 @@ impl Connection<'_> {
         }
         self.throttle.has_read(HEAVY + 1, self.shared, self.peer);
         Ok(!self.hung_up && !self.has_enough())
+    }
+
+    /// Takes what is ready. Tells how many bytes of messages that was, and if it was all.
+    fn receive(&mut self, cx: &mut Context<'_>) -> (usize, bool) {
+        let mut bytes = 0;
+        let mut is_all = false;
+        for _ in 0..TURN_MESSAGES {
+            let is_enough = bytes > TURN_BYTES || self.has_enough();
+            if self.hung_up || self.hang_up.is_some() || is_enough {
+                break;
+            }
+            match self.transport.poll_receive(cx) {
+                Poll::Ready(Ok(Incoming::Message(frame))) => {
+                    bytes += frame.len();
+                    self.received += 1;
+                    self.frames.push(frame);
+                    // How large the next one may be is up to what becomes of this one.
+                    if let Phase::Opening | Phase::Challenged(_) | Phase::Held(_) = self.phase {
+                        self.route();
+                    }
+                }
+                Poll::Ready(Ok(Incoming::Alive | Incoming::Pong)) => {}
+                Poll::Pending => {
+                    is_all = true;
+                    break;
+                }
+                Poll::Ready(Ok(Incoming::Closed { .. })) => self.hang_up = Some(HangUp::Closed),
+                Poll::Ready(Err(error)) => self.hang_up = Some(HangUp::Failed(error)),
+            }
+        }
+        (bytes, is_all)
     }
 
     /// Looks at a message of which a part has come.

@@ -23,12 +23,10 @@ impl RealmSession {
         messages: &[(Message<'_>, &Bytes)],
         wakes: &mut WakeList,
     ) -> Result<usize, LeaveReason> {
-        debug_assert!(self.rest.is_empty(), "what is left comes first");
-        let mut turn = Turn::default();
-        let mut state = self.realm.state.lock();
+        debug_assert!(!self.has_rest(), "what is left comes first");
+        let (mut turn, mut state) = (Turn::default(), self.realm.state.lock());
         if self.peer.has_left() {
-            // It was killed; its connection is about to say so.
-            return Ok(messages.len());
+            return Ok(messages.len()); // It was killed; its connection is about to say so.
         }
         if self.generation != state.settings.generation {
             // All rulings were made under other rights.
@@ -40,8 +38,7 @@ impl RealmSession {
                 drop(state);
                 let (peer, requests) = (&self.peer, &mut self.requests);
                 refuse_oversized(&self.realm, peer, requests, message, refusal, wakes)?;
-                // The lock was free: much may be otherwise.
-                return Ok(at + 1);
+                return Ok(at + 1); // The lock was free: much may be otherwise.
             }
             let way = self
                 .gated
@@ -75,7 +72,7 @@ impl RealmSession {
             if state.has_rest() {
                 self.rest.extend(state.take_rest());
             }
-            if turn.is_over() || !self.rest.is_empty() {
+            if turn.is_over() || self.has_rest() {
                 return Ok(at + 1);
             }
         }
