@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness import Cargo, Harness, Plain, Pytest
-from places import PYTHON, RELEASE, SHAKE
+from places import PYTHON, SHAKE, TARGET
 
 TIERS = ("check", "test", "long")  # each is seen less often than the one before; `test` holds `check` too
 
@@ -144,7 +144,7 @@ PARTS = (
 
     # ---- long: what is seen before a subject is called done ----
     Part("long-programs", "builds wampd and wampcat as they are installed", 400, make("programs"), tier="long",
-         needs=("library",), variables={"PROGRAMS": str(RELEASE)}),
+         needs=("library",), variables={"PROGRAMS": str(TARGET / "programs" / "release")}),
     Part("long-tools", "wampcat against Crossbar.io and wampd: each subcommand over each transport, each login", 70,
          interop("tools"), tier="long", needs=("rust", "python-packages"), silence=900, excused=True, variables=LONG),
     Part("long-browser", "the live page of examples-c/dashboard.c, in Chromium", 20, Pytest(["tests/browser"]), tier="long",
