@@ -30,7 +30,7 @@
 #define OWN_URL "ws://127.0.0.1:8081/ws"
 #define TOPIC "com.example.dashboard.load"
 
-/* What a page can set, on a thread of the library, while main() reads it. */
+/* Set by a page, on a thread of the library, while main() reads it. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int64_t interval_ms = 1000;
 

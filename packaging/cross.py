@@ -29,7 +29,7 @@ DEBIAN = CROSS / "root"
 PROFILE = os.environ.get("PROFILE", "release")
 # The standard library without checks of its own, as it is everywhere: some of them end the process.
 WITHOUT_CHECKS = "--config profile.dev.package.std.debug-assertions=false"
-# Where the tree and the results are in the root.
+# The places of the tree and of the results in the root.
 SOURCE, PLACE = "/libwamp", "/cross"
 BUILD = f"{PLACE}/build"
 

@@ -1,5 +1,5 @@
 """Holds the Rust code to the measures of CONTRIBUTING.md, "Style": short functions and files, shallow nesting, comments
-within 100 columns, doc comments that begin with a noun or a verb.
+within 100 columns, doc comments that begin with a noun or a verb. And nothing in the tree that was built.
 
     python3 tests/style.py            says what does not keep to them, and fails
     python3 tests/style.py --table    shows the measures of the code
@@ -7,6 +7,7 @@ within 100 columns, doc comments that begin with a noun or a verb.
 
 import re
 import statistics
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,13 @@ COLUMNS = 100
 FILE_LINES = 500
 FUNCTION_LINES = 60
 NESTING = 5
+
+# The top of the tree. What is built, in whatever place, is no part of it.
+TOP = {
+    ".ci", ".gitignore", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "Cargo.lock", "Cargo.toml", "LICENSE-APACHE",
+    "LICENSE-MIT", "Makefile", "README.md", "SECURITY.md", "benches", "bindings", "build", "build.rs", "cbindgen.toml",
+    "clippy.toml", "docs", "examples-c", "fuzz", "include", "packaging", "rustfmt.toml", "src", "tests", "tools",
+}
 
 QUESTIONS = {"Who", "What", "Where", "Whom", "Whose", "Which", "Whether", "When", "How", "That"}
 
@@ -77,8 +85,18 @@ def wide_comments(file: Path) -> list[str]:
     ]
 
 
+def strangers() -> list[str]:
+    """Whatever git has at the top of the tree that does not belong there; nothing where there is no git."""
+    command = ["git", "-C", str(ROOT), "ls-tree", "--name-only", "HEAD"]
+    try:
+        names = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    except FileNotFoundError:
+        return []
+    return [f"{name} does not belong to the tree (TOP in tests/style.py)" for name in names if name not in TOP]
+
+
 def main() -> int:
-    faults, measured, sizes = [], [], []
+    faults, measured, sizes = strangers(), [], []
     for file in sorted(file for source in SOURCES for file in source.rglob("*.rs")):
         if is_test(file):
             continue
@@ -87,9 +105,7 @@ def main() -> int:
         sizes.append(len(lines))
         if len(lines) > FILE_LINES:
             faults.append(f"{name} has {len(lines)} lines")
-        # Help is for users, who may be asked something.
-        if "wampcat/cli" not in name:
-            faults += questions(name, lines)
+        faults += questions(name, lines)
         measured += functions(name, lines)
     for function in measured:
         if function.lines > FUNCTION_LINES:

@@ -33,10 +33,10 @@ GOING_ON = (
     (re.compile(r"^wampd(?! --(check|help|version))"), re.compile(r"^Ctrl-C ends it\.$", re.M)),
     (re.compile(r"^wampcat (register|subscribe)\b(?!.* --(help|count|for)\b)"), re.compile(r"^listening to .*$", re.M)),
 )
-# What nobody can try here, and what it is enough to have built.
+# Commands that nobody can try here, and those for which it is enough to have built something.
 NOT_RUN = ("cargo install", "make", "sudo ")
 PORTS = ("8080", "9090")
-# What differs from run to run.
+# Texts that differ from run to run.
 VARYING = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "TIME"),
     (re.compile(r"\b\d{9,16}\b"), "ID"),
@@ -77,7 +77,7 @@ class Running:
                 raise Wrong(f"{why}; it said:\n{self.said}")
 
     def rest(self) -> str:
-        """What has been said since the last time."""
+        """The output since the last time."""
         said, self.shown = self.said[self.shown :], len(self.said)
         return said
 
@@ -175,7 +175,7 @@ class Session:
 
 
 def farewell(said: str) -> str:
-    """What is said when a command is interrupted; a router has said much before."""
+    """The last words of a command that is interrupted; a router has said much before."""
     lines = said.splitlines(keepends=True)
     begin = next((index for index, line in enumerate(lines) if " closing clients=" in line), 0)
     return "".join(lines[begin:])
@@ -196,7 +196,7 @@ def free_ports(count: int) -> list[str]:
 
 
 def steady(text: str) -> str:
-    """What is the same in each run."""
+    """The text without all that differs from run to run."""
     for pattern, name in VARYING:
         text = pattern.sub(name, text)
     return text

@@ -244,7 +244,7 @@ def test_trace(door, listen, uri):
     trace.end()
 
 
-# What each user logs in with: method, name, variable, secret.
+# The logins of each user: method, name, variable, secret.
 LOGINS = {
     "anonymous": ("anonymous", None, None, None),
     "ticket": ("ticket", "ticket", "WAMPCAT_TICKET", users.PASSWORD),
@@ -323,7 +323,7 @@ def test_a_password_from_the_keyboard(wampd):
 
 
 def test_a_router_that_is_killed(tmp_path, listen, uri):
-    """Who listens is there again with the next router; who does not ends with status 6."""
+    """A command that listens is there again with the next router; others end with status 6."""
     port = free_port()
     door = Door(f"ws://127.0.0.1:{port}/ws", ["--set", "initial_retry_delay=0.1", "--set", "max_retry_delay=0.5"])
     first = _start_wampd(tmp_path / "first.json", {}, [door.url])

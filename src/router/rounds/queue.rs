@@ -53,7 +53,7 @@ impl<P, T> Default for Queue<P, T> {
 
 impl<T> Waiting<T> {
     /// True if something of its share is left; else it has the next one when all others had theirs.
-    fn has_share(&mut self) -> bool {
+    fn take_share(&mut self) -> bool {
         let is_left = self.had < SHARE;
         self.had = self.had.saturating_sub(if is_left { Duration::ZERO } else { SHARE });
         is_left
@@ -97,14 +97,14 @@ impl<P: Copy + Eq + Hash, T> Queue<P, T> {
             && let Some(party) = self.quick.front()
         {
             let waiting = self.parties.get_mut(party);
-            if waiting.is_some_and(|waiting| !waiting.quick.is_empty() && waiting.has_share()) {
+            if waiting.is_some_and(|waiting| !waiting.quick.is_empty() && waiting.take_share()) {
                 return self.take_first(|queue| &mut queue.quick);
             }
             self.in_order.extend(self.quick.pop_front());
         }
         while round_time < ROUND || !self.has_called {
             let waiting = self.parties.get_mut(self.in_order.front()?);
-            if waiting.is_some_and(Waiting::has_share) {
+            if waiting.is_some_and(Waiting::take_share) {
                 self.has_called = true;
                 return self.take_first(|queue| &mut queue.in_order);
             }

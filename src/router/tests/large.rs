@@ -7,7 +7,7 @@ use super::wire::{asks, hears, join, router, says};
 
 const SIZE: usize = 2 << 20;
 
-/// What a client says takes effect in the order in which it says it, whatever its size.
+/// Messages take effect in the order in which a client says them, whatever their size.
 #[tokio::test]
 async fn large_messages_and_small_ones_keep_their_order() {
     for url in ["rs://127.0.0.1:0", "ws://127.0.0.1:0/ws"] {
@@ -79,7 +79,7 @@ async fn what_is_large_and_wrong_is_told() {
     assert_eq!((&abort[0], &abort[2]), (&json!(3), &json!("wamp.error.protocol_violation")));
 }
 
-/// What was read of a message that ends its session is nobody else's.
+/// The arguments of a message that ends its session are nobody else's.
 #[test]
 fn arguments_are_not_handed_on() {
     let realms = realms();

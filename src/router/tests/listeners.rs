@@ -128,7 +128,7 @@ async fn each_listener_lets_in_whom_it_may() {
     client.hears_abort("wamp.error.no_matching_auth_method", "none of ticket").await;
 }
 
-/// What the program grants is limited by the listener, too.
+/// The listener limits the grants of the program, too.
 #[tokio::test]
 async fn the_program_cannot_open_another_door() {
     let config = json!({"listeners": [

@@ -21,7 +21,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Call(Call),
@@ -164,7 +164,7 @@ pub struct Subscribe {
     /// The topics.
     #[arg(value_name = "TOPIC", required = true)]
     pub topics: Vec<String>,
-    /// What the topics stand for.
+    /// The meaning of the topics.
     #[arg(short, long = "match", value_name = "KIND", default_value = "exact")]
     pub matching: Matching,
     /// End after so many events.
@@ -218,10 +218,10 @@ pub struct Register {
     /// The error of calls whose command fails.
     #[arg(long, value_name = "URI", default_value = "wamp.error.runtime_error")]
     pub error: String,
-    /// What the URI stands for.
+    /// The meaning of the URI.
     #[arg(short, long = "match", value_name = "KIND", default_value = "exact")]
     pub matching: Matching,
-    /// Who is called where several have registered: single, first, last, roundrobin, random.
+    /// The one to be called where several have registered: single, first, last, roundrobin, random.
     #[arg(long, value_name = "POLICY")]
     pub invoke: Option<String>,
     /// Take the procedure over from whoever has registered it.
@@ -239,7 +239,7 @@ pub struct Meta {
     pub what: MetaWhat,
 }
 
-/// What to show.
+/// The things to show.
 #[derive(Debug, Subcommand)]
 pub enum MetaWhat {
     /// The sessions of the realm, or one of them.
@@ -270,7 +270,7 @@ pub struct Ping {
     /// Call this procedure instead: the time to the callee and back.
     #[arg(value_name = "URI")]
     pub uri: Option<String>,
-    /// How many times; 0: until interrupted.
+    /// The number of times; 0: until interrupted.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 5)]
     pub count: u64,
     /// Seconds from one to the next.
@@ -278,7 +278,7 @@ pub struct Ping {
     pub interval: f64,
 }
 
-/// What is measured.
+/// The loads that can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "lowercase")]
 pub enum Load {
@@ -293,7 +293,7 @@ pub enum Load {
 /// Measure how much the router carries, and how fast.
 #[derive(Debug, Args)]
 pub struct Bench {
-    /// What to measure.
+    /// The load to measure.
     #[arg(value_name = "LOAD", default_value = "call")]
     pub load: Load,
     /// For "call": call this procedure of somebody else, with the payload as its one argument.
@@ -326,7 +326,7 @@ pub struct Trace {
     /// The topics [default: everything, and what the router tells of sessions].
     #[arg(value_name = "TOPIC")]
     pub topics: Vec<String>,
-    /// What the topics stand for.
+    /// The meaning of the topics.
     #[arg(short, long = "match", value_name = "KIND", default_value = "exact")]
     pub matching: Matching,
     /// End after so many seconds.

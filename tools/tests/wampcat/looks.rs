@@ -1,4 +1,4 @@
-//! What looks at a router: meta, ping, bench, trace. And the help.
+//! The commands that look at a router: meta, ping, bench, trace. And the help.
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -99,7 +99,8 @@ fn figures_of_each_load() {
     assert!(words.starts_with("wamp.error.no_such_procedure"), "{words}");
     let long = scene.start(&["bench", "-d", "1000", "-c", "1"]);
     crate::scene::wait_until(|| scene.run(&["meta", "sessions"]).good().lines().count() == 4);
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    let before = scene.messages();
+    crate::scene::wait_until(|| scene.messages() > before + 10);
     long.signal(Signal::INT);
     assert!(long.out().starts_with("call: "));
     assert_eq!(long.status(), 0);

@@ -103,6 +103,11 @@ impl Scene {
         path.to_str().unwrap().to_owned()
     }
 
+    /// The number of messages that have come to the router.
+    pub fn messages(&self) -> u64 {
+        self.router.stats().messages_in
+    }
+
     /// Ends the router; its clients have heard of it.
     pub fn close(&self) {
         assert!(self.router.close_within(Instant::now() + LIMIT));

@@ -102,12 +102,12 @@ impl Daemon {
         self.wait_for(|daemon| daemon.log().contains(text));
     }
 
-    /// What it has said on standard output.
+    /// Its words on standard output.
     pub fn output(&self) -> String {
         self.said.lock().unwrap().clone()
     }
 
-    /// What it has said on standard error.
+    /// Its words on standard error.
     pub fn log(&self) -> String {
         self.logged.lock().unwrap().clone()
     }

@@ -48,7 +48,7 @@ fn hangup_reads_the_configuration_again() {
     assert_eq!(daemon.end(), Some(0));
 }
 
-/// What would have been refused at the start is refused later, too.
+/// A configuration that is refused at the start is refused later, too.
 #[test]
 fn hangup_opens_nothing_by_mistake() {
     let directory = scratch("reload-open");

@@ -80,7 +80,7 @@ pub fn connect(url: &str) -> TcpStream {
     stream
 }
 
-/// What is answered to an HTTP request: its head, and its body.
+/// The answer to an HTTP request: its head, and its body.
 pub fn ask(url: &str, request: &str) -> (String, Vec<u8>) {
     let mut stream = connect(url);
     stream.write_all(request.as_bytes()).unwrap();
@@ -92,7 +92,7 @@ pub fn ask(url: &str, request: &str) -> (String, Vec<u8>) {
     (String::from_utf8(answer).unwrap(), body)
 }
 
-/// What is answered to GET on a connection that is closed then.
+/// The answer to GET on a connection that is closed then.
 pub fn fetch(url: &str, path: &str, headers: &str) -> (String, String) {
     let host = url.split_once("://").unwrap().1.split('/').next().unwrap();
     let request =

@@ -194,7 +194,7 @@ pub struct Login {
     pub authextra: Option<String>,
 }
 
-/// What is shown, and how.
+/// The form of what is shown.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct Output {
