@@ -117,6 +117,11 @@ impl Outbox {
         }
     }
 
+    /// Makes room for so many bytes before anything waits.
+    pub fn make_room(&mut self, bytes: usize) {
+        self.bytes.reserve(bytes);
+    }
+
     /// Throws away what waits.
     pub fn clear(&mut self) {
         self.bytes.clear();

@@ -5,7 +5,8 @@
 //! over maps of their own here, each of which has little to move.
 
 use std::borrow::Borrow;
-use std::collections::{HashMap, hash_map};
+use std::collections::HashMap;
+use std::collections::hash_map::{self, Entry};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::iter::once;
 use std::vec;
@@ -115,9 +116,21 @@ impl<K: Eq + Hash, V, S: BuildHasher + Default> Spread<K, V, S> {
         if self.few.len() >= MANY {
             self.spread();
         }
-        let is_new = !self.contains_key(&key);
-        self.len += usize::from(is_new);
-        self.part_mut(&key).entry(key).insert_entry(value).into_mut()
+        let number = if self.many.is_empty() { None } else { Some(self.number_of(&key)) };
+        let part = match number {
+            None => &mut self.few,
+            Some(number) => &mut self.many[number],
+        };
+        match part.entry(key) {
+            Entry::Occupied(mut entry) => {
+                entry.insert(value);
+                entry.into_mut()
+            }
+            Entry::Vacant(entry) => {
+                self.len += 1;
+                entry.insert(value)
+            }
+        }
     }
 
     #[cold]

@@ -206,7 +206,6 @@ impl<'a> Connection<'a> {
         self.wake(more);
         self.log_noted();
         let all_written = self.write(cx)?;
-        // One piece is enough for a turn.
         more |= !all_written && self.writing.is_none();
 
         if let Phase::Leaving | Phase::Ending = self.phase

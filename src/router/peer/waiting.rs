@@ -11,8 +11,12 @@ use crate::codec::{Batch, Encoding, Outbox, Rules};
 
 use super::super::budget::{Budget, FLAT, Lease};
 
-/// The size from which on a piece is full.
-const PIECE: usize = 256 * 1024;
+/// The size from which on a piece is full: its buffer is one that an outbox keeps for the next.
+const PIECE: usize = 192 * 1024;
+
+/// The room of the piece behind one that was full of messages of its own: it need not grow step by
+/// step.
+const ROOM: usize = 256 * 1024;
 
 /// See the module's text.
 #[derive(Debug)]
@@ -108,6 +112,9 @@ impl Waiting {
         self.full_len += batch.len();
         self.full_room += room;
         self.full.push_back(Piece { batch, room });
+        if room >= PIECE {
+            self.outbox.make_room(ROOM);
+        }
         self.count();
     }
 
@@ -220,6 +227,30 @@ mod tests {
         assert!(numbers.into_iter().eq(0..100) && waiting.is_empty());
         waiting.trim();
         assert_eq!((size, budget.used()), (0, FLAT));
+    }
+
+    /// Neither is copied to make room for more, nor is room asked for that was there before.
+    #[test]
+    fn the_room_of_a_piece_is_there_at_once_and_used_again() {
+        let mut waiting = Waiting::new(&Budget::new(1 << 30));
+        let text = vec![b'x'; 10_000];
+        let mut push = |waiting: &mut Waiting| {
+            waiting.push(|outbox| outbox.push(1 << 20, |out| out.whole(&text))).unwrap();
+        };
+        while waiting.full.is_empty() {
+            push(&mut waiting);
+        }
+        assert_eq!(waiting.outbox.capacity(), ROOM);
+        let batch = waiting.take().unwrap();
+        let begin = batch.message(0).as_ptr();
+        waiting.written(batch);
+        while waiting.full.is_empty() {
+            push(&mut waiting);
+        }
+        push(&mut waiting);
+        waiting.take().unwrap();
+        let next = waiting.take().unwrap();
+        assert_eq!(next.message(0).as_ptr(), begin);
     }
 
     #[test]
