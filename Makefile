@@ -21,7 +21,13 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 CFLAGS ?= -O2 -g
 
-TARGET  := $(abspath $(or $(CARGO_TARGET_DIR),target))
+# Rules bear no spaces in names, which the path of this tree may have: so what is built is named from here. Who works
+# elsewhere takes ABSOLUTE.
+ifneq ($(word 2,$(CARGO_TARGET_DIR)),)
+$(error CARGO_TARGET_DIR is "$(CARGO_TARGET_DIR)", and make cannot build in a path with spaces; name another, or none)
+endif
+TARGET  := $(if $(CARGO_TARGET_DIR),$(abspath $(CARGO_TARGET_DIR)),target)
+ABSOLUTE := $(if $(CARGO_TARGET_DIR),$(TARGET),$(CURDIR)/target)
 RELEASE := $(TARGET)/release
 EXAMPLES_BIN := $(TARGET)/c/examples
 SCENARIOS_BIN := $(TARGET)/c/scenarios
@@ -33,7 +39,7 @@ BINDING := bindings/python
 PYTHON_TOOLS := $(TARGET)/python-tools
 NOTICES := $(RELEASE)/THIRD-PARTY.md
 CARGO_FUZZ := $(TARGET)/tools/bin/cargo-fuzz
-export CARGO_TARGET_DIR := $(TARGET)
+export CARGO_TARGET_DIR := $(ABSOLUTE)
 
 # Cargo.toml is the one place that holds the version.
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
@@ -48,7 +54,7 @@ ABI := $(if $(filter 0,$(MAJOR)),$(MAJOR).$(MINOR),$(MAJOR))
 LIBS_PRIVATE := -lutil -lrt -lpthread -lm -ldl
 
 STRICT := -std=c99 -D_POSIX_C_SOURCE=200809L -Wall -Wextra -pedantic -Werror
-LINK := -L$(RELEASE) -lwamp -lpthread -Wl,-rpath,$(RELEASE)
+LINK := -L$(RELEASE) -lwamp -lpthread -Wl,-rpath,"$(ABSOLUTE)/release"
 
 EXAMPLES  := $(patsubst examples-c/%.c,$(EXAMPLES_BIN)/%,$(wildcard examples-c/*.c))
 SCENARIOS := $(patsubst tests/c/%.c,$(SCENARIOS_BIN)/%,$(wildcard tests/c/*.c))
@@ -64,9 +70,14 @@ SCENARIOS := $(patsubst tests/c/%.c,$(SCENARIOS_BIN)/%,$(wildcard tests/c/*.c))
 all: lib notices programs
 
 # The binaries tell nothing of where they were built.
-CARGO_DIR := $(abspath $(or $(CARGO_HOME),$(HOME)/.cargo))
-lib programs: export RUSTFLAGS := $(RUSTFLAGS) --remap-path-prefix=$(CARGO_DIR)=/cargo --remap-path-prefix=$(CURDIR)=/libwamp
-lib programs: export CFLAGS := $(CFLAGS) -ffile-prefix-map=$(CARGO_DIR)=/cargo -ffile-prefix-map=$(TARGET)=/libwamp/target
+CARGO_DIR := $(or $(CARGO_HOME),$(HOME)/.cargo)
+CARGO_DIR := $(if $(word 2,$(CARGO_DIR)),$(CARGO_DIR),$(abspath $(CARGO_DIR)))
+# Cargo splits RUSTFLAGS where there are spaces, and this where there is that sign.
+SIGN := $(shell printf '\037')
+GIVEN := $(subst $() ,$(SIGN),$(strip $(RUSTFLAGS)))
+lib programs: export CARGO_ENCODED_RUSTFLAGS := $(if $(GIVEN),$(GIVEN)$(SIGN))--remap-path-prefix=$(CARGO_DIR)=/cargo$(SIGN)--remap-path-prefix=$(CURDIR)=/libwamp
+lib programs: export CC_SHELL_ESCAPED_FLAGS := 1
+lib programs: export CFLAGS := $(CFLAGS) "-ffile-prefix-map=$(CARGO_DIR)=/cargo" "-ffile-prefix-map=$(ABSOLUTE)=/libwamp/target"
 
 # Both in one compilation, which optimizes once; with `rlib` among them, as in Cargo.toml, there would be no link-time
 # optimization.
@@ -81,7 +92,7 @@ PROGRAMS ?= $(BUILT_PROGRAMS)
 PROGRAM_NAMES := wampd wampcat
 
 programs:
-ifeq ($(abspath $(PROGRAMS)),$(BUILT_PROGRAMS))
+ifeq ($(abspath $(PROGRAMS)),$(abspath $(BUILT_PROGRAMS)))
 	$(CARGO) build --package libwamp-tools --release --bins --target-dir $(TARGET)/programs
 endif
 	@$(MAKE) --no-print-directory pages
@@ -162,8 +173,8 @@ $(VENV)/ready: tests/interop/requirements.txt
 python: $(BINDING)/libwamp/_wamp.abi3.so
 
 $(BINDING)/libwamp/_wamp.abi3.so: $(BINDING)/setup.py $(BINDING)/build_wamp.py include/wamp.h $(VENV)/ready | lib
-	cd $(BINDING) && LIBWAMP_LIBRARY=$(RELEASE)/libwamp.so $(VENV)/bin/python setup.py --quiet build_ext --force \
-		--build-temp $(TARGET)/python --inplace
+	cd $(BINDING) && LIBWAMP_LIBRARY="$(ABSOLUTE)/release/libwamp.so" "$(ABSOLUTE)/venv/bin/python" setup.py --quiet \
+		build_ext --force --build-temp "$(ABSOLUTE)/python" --inplace
 	touch $@
 
 # What looks at the binding's code, apart from the tests' packages, so that `make check` is quick everywhere.
@@ -176,11 +187,11 @@ $(PYTHON_TOOLS)/ready: $(BINDING)/tools/requirements.txt
 	touch $@
 
 python-lints: python-tools
-	$(PYTHON_TOOLS)/bin/python $(BINDING)/tools/lints.py $(TARGET)/python
+	$(PYTHON_TOOLS)/bin/python $(BINDING)/tools/lints.py "$(ABSOLUTE)/python"
 
 # A wheel with the library in it, tagged for the oldest systems that it runs on.
 wheel: lib notices venv
-	LIBWAMP_LIBRARY=$(RELEASE)/libwamp.so $(VENV)/bin/python $(BINDING)/tools/wheel.py $(TARGET)/wheels
+	LIBWAMP_LIBRARY="$(ABSOLUTE)/release/libwamp.so" $(VENV)/bin/python $(BINDING)/tools/wheel.py "$(ABSOLUTE)/wheels"
 
 # Without npm the tests that need its packages are skipped, and say so.
 javascript: $(if $(shell command -v npm),$(NODE_MODULES)/ready)
@@ -197,7 +208,7 @@ dashboard: javascript
 $(NODE_MODULES)/ready: tests/interop/package.json tests/interop/package-lock.json
 	@mkdir -p $(@D)
 	cp $^ $(TARGET)
-	npm install --prefix $(TARGET) --no-save --ignore-scripts --no-audit --no-fund --loglevel error
+	npm install --prefix "$(ABSOLUTE)" --no-save --ignore-scripts --no-audit --no-fund --loglevel error
 	touch $@
 
 # In a root of Debian of its own, so that the compilers are the same everywhere. TARGET is another one here.
@@ -237,7 +248,7 @@ CXX := c++
 endif
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS ?= $(notdir $(basename $(wildcard fuzz/fuzz_targets/*.rs)))
-fuzz: export CARGO_FUZZ := $(CARGO_FUZZ)
+fuzz: export CARGO_FUZZ := $(ABSOLUTE)/tools/bin/cargo-fuzz
 fuzz: export FUZZ_SECONDS := $(FUZZ_SECONDS)
 fuzz: $(if $(shell command -v $(CXX)),$(CARGO_FUZZ))
 ifeq ($(shell command -v $(CXX)),)
@@ -248,14 +259,14 @@ else
 endif
 
 $(CARGO_FUZZ):
-	$(CARGO) install --quiet --locked --root $(TARGET)/tools cargo-fuzz
+	$(CARGO) install --quiet --locked --root "$(ABSOLUTE)/tools" cargo-fuzz
 
 CARGO_AUDIT := $(TARGET)/tools/bin/cargo-audit
 audit: $(CARGO_AUDIT)
 	$(CARGO_AUDIT) audit
 
 $(CARGO_AUDIT):
-	$(CARGO) install --quiet --locked --root $(TARGET)/tools cargo-audit
+	$(CARGO) install --quiet --locked --root "$(ABSOLUTE)/tools" cargo-audit
 
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
@@ -277,7 +288,7 @@ MANUALS := $(DESTDIR)$(SHAREDIR)/man/man1
 FILL := sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
 	-e 's|@VERSION@|$(VERSION)|g' -e 's|@MAJOR@|$(MAJOR)|g' -e 's|@MINOR@|$(MINOR)|g' -e 's|@ABI@|$(ABI)|g' \
 	-e 's|@LIBS_PRIVATE@|$(LIBS_PRIVATE)|g' \
-	-e 's|@INCLUDE_FROM_LIB@|$(shell realpath -m --relative-to=$(LIBDIR) $(INCLUDEDIR))|g'
+	-e 's|@INCLUDE_FROM_LIB@|$(shell realpath -m --relative-to="$(LIBDIR)" "$(INCLUDEDIR)")|g'
 
 # Builds nothing, so that it can be run by another user, without Rust.
 install:
@@ -293,7 +304,8 @@ install:
 	$(OBJCOPY) --only-keep-debug "$(SHARED)" "$(DEBUG_INFO)"
 	chmod 644 "$(DEBUG_INFO)"
 	$(STRIP) --strip-debug "$(SHARED)"
-	cd "$(DESTDIR)$(LIBDIR)/.debug" && $(OBJCOPY) --add-gnu-debuglink=libwamp.so.$(VERSION).debug "$(abspath $(SHARED))"
+	shared=$$(realpath "$(SHARED)") && cd "$(DESTDIR)$(LIBDIR)/.debug" && \
+		$(OBJCOPY) --add-gnu-debuglink=libwamp.so.$(VERSION).debug "$$shared"
 	ln -sf libwamp.so.$(VERSION) "$(DESTDIR)$(LIBDIR)/libwamp.so.$(ABI)"
 	ln -sf libwamp.so.$(ABI) "$(DESTDIR)$(LIBDIR)/libwamp.so"
 	install -m 644 $(RELEASE)/libwamp.a "$(DESTDIR)$(LIBDIR)/libwamp.a"

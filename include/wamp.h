@@ -2256,7 +2256,8 @@ WAMP_API const struct wamp_payload_t *wamp_builder_payload(struct wamp_builder_t
  * | `max_message_size`   | bytes, 16 MiB  | the largest message that is accepted and passed on   |
  * | `send_queue_bytes`   | bytes, 256 MiB | how much may wait for a client until it is dropped   |
  * | `memory_limit`       | bytes, 1 GiB   | the memory that clients may make the router use, all |
- * |                      |                | together: see below                                  |
+ * |                      |                | together: see below; a quarter of that of a small    |
+ * |                      |                | machine, or of its control group                     |
  * | `message_timeout`    | seconds, 60    | how long a message may take to come                  |
  * | `max_unjoined_size`  | bytes, 64 KiB  | the largest message of a client that has not joined  |
  * | `max_connections`    | number, 20000  | connections, joined or not                           |

@@ -3,13 +3,15 @@
 
 mod support;
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
 use support::{
-    build, compiler, good, has, programs, read, root, scratch, skip, soname, source, target,
+    build, compiler, good, has, library, programs, read, root, scratch, skip, soname, source,
+    target,
 };
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -78,7 +80,10 @@ fn everything_is_in_its_place_and_goes_again() {
     assert!(package.starts_with("prefix=/opt/wamp\n"));
 
     let unit = fs::read_to_string(directory.join("systemd/system/wampd.service")).unwrap();
-    assert!(unit.contains("/opt/wamp/bin/wampd --config /opt/wamp/etc/wampd.json\n"), "{unit}");
+    assert!(
+        unit.contains("\"/opt/wamp/bin/wampd\" --config \"/opt/wamp/etc/wampd.json\"\n"),
+        "{unit}"
+    );
     for gap in ["@BINDIR@", "@SYSCONFDIR@"] {
         assert!(!unit.contains(gap), "{unit}");
     }
@@ -225,11 +230,46 @@ fn a_program_is_built_by_cmake() {
     }
 }
 
+/// The compiler of Rust is not needed for it: what stands in for cargo tells how it was called.
+#[test]
+fn the_tree_and_the_home_may_have_spaces_in_their_names() {
+    const CARGO: &str = "#!/bin/sh\n\
+        mkdir -p \"$CARGO_TARGET_DIR/release\" && cp \"$LIBRARY\" \"$CARGO_TARGET_DIR/release\" || exit 1\n\
+        printf '%s\\n' \"$CARGO_ENCODED_RUSTFLAGS\" | tr '\\037' '\\n'\n\
+        eval \"printf 'C: %s\\n' $CFLAGS\"\n";
+    let home = scratch("home of José Müller");
+    let tree = home.join("src/libwamp");
+    fs::create_dir_all(&tree).unwrap();
+    for name in ["Makefile", "Cargo.toml", "include", "examples-c", "tests"] {
+        symlink(source(name), tree.join(name)).unwrap();
+    }
+    let cargo = home.join("cargo");
+    fs::write(&cargo, CARGO).unwrap();
+    fs::set_permissions(&cargo, Permissions::from_mode(0o755)).unwrap();
+    let mut make = Command::new("make");
+    make.current_dir(&tree).args(["lib", "examples"]).arg("CARGO=\"$(HOME)/cargo\"");
+    make.env("HOME", &home).env("LIBRARY", library().join("libwamp.so"));
+    make.env("RUSTFLAGS", "-Cdebuginfo=1 -Copt-level=2").env("CFLAGS", "-O1 -g");
+    let told = good(make.env_remove("CARGO_TARGET_DIR").env_remove("CARGO_HOME"));
+    let (tree, home) = (tree.display(), home.display());
+    for flag in [
+        "-Cdebuginfo=1".to_owned(),
+        "-Copt-level=2".to_owned(),
+        format!("--remap-path-prefix={home}/.cargo=/cargo"),
+        format!("--remap-path-prefix={tree}=/libwamp"),
+        format!("C: -ffile-prefix-map={tree}/target=/libwamp/target"),
+    ] {
+        assert!(told.lines().any(|line| line == flag), "no {flag} in\n{told}");
+    }
+    assert!(!told.contains("warning"), "{told}");
+    check(&PathBuf::from(format!("{tree}/target/c/examples/quickstart")));
+}
+
 /// Installed once for all consumers.
 fn prefix() -> &'static Path {
     static PREFIX: OnceLock<PathBuf> = OnceLock::new();
     PREFIX.get_or_init(|| {
-        let prefix = scratch("install-prefix");
+        let prefix = scratch("install-prefix/of José Müller");
         make("install", &[format!("PREFIX={}", prefix.display())]);
         prefix
     })
@@ -250,12 +290,13 @@ fn make(goal: &str, variables: &[String]) {
     good(make.env_remove("DESTDIR").env_remove("PREFIX").env_remove("LIBDIR"));
 }
 
-/// What pkg-config answers, word by word.
+/// What pkg-config answers, word by word, as a shell takes it.
 fn package(arguments: &[&str]) -> Vec<String> {
-    let mut command = Command::new("pkg-config");
+    let mut command = Command::new("sh");
     command.env("PKG_CONFIG_LIBDIR", prefix().join("lib/pkgconfig"));
-    let words = good(command.args(arguments).arg("wamp"));
-    words.split_whitespace().map(str::to_owned).collect()
+    let script = r#"words=$(pkg-config "$@" wamp) && eval "printf '%s\n' $words""#;
+    let words = good(command.args(["-c", script, "sh"]).args(arguments));
+    words.lines().map(str::to_owned).collect()
 }
 
 /// The beginning of a command that builds an example; without the source tree's header.

@@ -5,7 +5,7 @@
 //!
 //! * Signals, `fork`, cancellation, the end of threads and of the process: what the host does to
 //!   all of a process, and how the library keeps out of its way.
-//! * [`uptime`]: a clock that goes on while the machine sleeps.
+//! * [`uptime`]: a clock that goes on while the machine sleeps. [`memory()`]: how much there is.
 //! * Descriptors: a socket by its number, the [`Flag`] that a loop of the host waits for.
 //! * [`Watched`], [`Detached`], [`Returned`]: a connected socket. [`LocalListener`], and
 //!   [`connect_local`]: sockets of this machine alone, where the system has them.
@@ -31,7 +31,7 @@ pub use system::ReadySocket;
 pub(crate) use system::{
     Descriptor, Descriptors, Detached, Flag, LocalListener, LocalStream, NO_DESCRIPTOR, NoCancel,
     NoSigpipe, Returned, SignalMask, TELLS_UNACKNOWLEDGED, ThreadId, Watched, connect_local,
-    descriptors, inherited, is_closed, is_exhausted, is_own_thread, made_above, raised,
+    descriptors, inherited, is_closed, is_exhausted, is_own_thread, made_above, memory, raised,
     tcp_silence, threads_are_lost, unacknowledged, uptime, wait_readable, watch_process,
 };
 #[cfg(test)]

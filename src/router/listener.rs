@@ -2,7 +2,7 @@
 //! HTTP long-poll, over TCP, TLS or a Unix socket.
 
 use std::io;
-use std::net::{IpAddr, TcpListener as StdListener};
+use std::net::{IpAddr, Ipv6Addr, TcpListener as StdListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -61,7 +61,7 @@ impl Listener {
     ) -> Result<Listener, RouterError> {
         let endpoint = endpoint(url).map_err(RouterError::Url)?;
         let tls = acceptor(&endpoint, config)?;
-        let refused = |error| refused(url, &error);
+        let refused = |error| refused(&endpoint, &error);
         let (url, socket, is_loopback) = match &endpoint.address {
             Address::Tcp { host, port, .. } => {
                 let listener = match ready {
@@ -157,9 +157,9 @@ fn acceptor(endpoint: &Endpoint, config: &Config) -> Result<Option<Acceptor>, Ro
 }
 
 /// The error of the operating system, at this URL.
-fn refused(url: &str, error: &io::Error) -> RouterError {
-    let hint = hint(error.kind(), url.contains("+unix:"));
-    let (url, reason) = (url.to_owned(), error.to_string());
+fn refused(endpoint: &Endpoint, error: &io::Error) -> RouterError {
+    let hint = hint(error.kind(), &endpoint.address);
+    let (url, reason) = (endpoint.url().to_owned(), error.to_string());
     match (os::is_exhausted(error), os::is_closed(error)) {
         (true, _) => RouterError::Exhausted { url, reason },
         (_, true) => RouterError::Descriptors { url },
@@ -168,7 +168,8 @@ fn refused(url: &str, error: &io::Error) -> RouterError {
 }
 
 /// The thing to look at where an address cannot be bound.
-fn hint(kind: io::ErrorKind, is_unix: bool) -> &'static str {
+fn hint(kind: io::ErrorKind, address: &Address) -> &'static str {
+    let is_unix = matches!(address, Address::Unix(_));
     match (kind, is_unix) {
         (io::ErrorKind::AddrInUse, false) => {
             "another program listens there: end it, or choose another port"
@@ -177,8 +178,26 @@ fn hint(kind: io::ErrorKind, is_unix: bool) -> &'static str {
         (io::ErrorKind::PermissionDenied, false) => "ports below 1024 need a right to them",
         (io::ErrorKind::PermissionDenied, true) => "may this user write to that directory?",
         (io::ErrorKind::NotFound, true) => "is the directory there?",
+        (io::ErrorKind::ReadOnlyFilesystem, true) => {
+            "choose a directory that can be written to, as in /run"
+        }
+        (io::ErrorKind::InvalidFilename, true) => "choose a shorter one, as in /run",
+        (_, true) => "can there be a socket?",
+        _ if is_ipv6(address) => {
+            "is IPv6 on here, and the address this machine's? Without IPv6 listen on 0.0.0.0 or \
+             127.0.0.1"
+        }
         _ => "is the address this machine's, and the port free?",
     }
+}
+
+fn is_ipv6(address: &Address) -> bool {
+    let host = match address {
+        Address::Tcp { host, .. } => host,
+        Address::Unix(_) => return false,
+    };
+    // The network interface may follow.
+    host.split('%').next().is_some_and(|host| host.parse::<Ipv6Addr>().is_ok())
 }
 
 /// The times of HTTP clients.

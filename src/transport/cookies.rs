@@ -5,12 +5,13 @@
 //! its path and "Secure" allow it (RFC 6265). "Domain" does not make it go to further hosts.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use cookie::time::OffsetDateTime;
 use cookie::{Cookie, Expiration};
 use hyper::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 
-use crate::os::lock;
+use crate::os::{self, lock};
 
 use super::{Address, Endpoint};
 
@@ -31,13 +32,32 @@ pub struct Jar {
 struct Kept {
     host: String,
     cookie: Cookie<'static>,
-    expires: Option<OffsetDateTime>,
+    end: End,
+}
+
+/// The end of a cookie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// With the connection.
+    Never,
+    /// A time of the calendar.
+    At(OffsetDateTime),
+    /// A time of the clock that nobody sets, so that a machine that learns after its start what day
+    /// it is does not take a cookie of a minute ago for one of 1970.
+    After(Duration),
+}
+
+/// The present, by both clocks.
+#[derive(Debug, Clone, Copy)]
+struct Now {
+    date: OffsetDateTime,
+    uptime: Duration,
 }
 
 impl Jar {
     /// Takes the cookies out of an answer of `endpoint` to a request for `path`.
     pub fn take(&self, endpoint: &Endpoint, path: &str, headers: &HeaderMap) {
-        let now = OffsetDateTime::now_utc();
+        let now = Now::read();
         let mut cookies = lock(&self.cookies);
         for value in headers.get_all(SET_COOKIE) {
             let text = value.to_str().ok().filter(|text| text.len() <= MAX_COOKIE);
@@ -48,14 +68,14 @@ impl Jar {
             if !cookie.path().is_some_and(|path| path.starts_with('/')) {
                 cookie.set_path(folder(path).to_owned());
             }
-            let expires = match (cookie.max_age(), cookie.expires()) {
-                (Some(age), _) => Some(now.saturating_add(age)),
-                (None, Some(Expiration::DateTime(time))) => Some(time),
-                (None, _) => None,
+            let end = match (cookie.max_age(), cookie.expires()) {
+                (Some(age), _) => now.after(age),
+                (None, Some(Expiration::DateTime(time))) => End::At(time),
+                (None, _) => End::Never,
             };
-            let kept = Kept { host: host(endpoint), cookie, expires };
+            let kept = Kept { host: host(endpoint), cookie, end };
             cookies.retain(|other| !kept.replaces(other));
-            if kept.expires.is_none_or(|expires| expires > now) {
+            if kept.end.is_ahead(now) {
                 cookies.push(kept);
             }
         }
@@ -70,9 +90,9 @@ impl Jar {
 
     /// Adds those that are for `path` at `endpoint` to a request.
     pub fn give(&self, endpoint: &Endpoint, path: &str, headers: &mut HeaderMap) {
-        let now = OffsetDateTime::now_utc();
+        let now = Now::read();
         let mut cookies = lock(&self.cookies);
-        cookies.retain(|kept| kept.expires.is_none_or(|expires| expires > now));
+        cookies.retain(|kept| kept.end.is_ahead(now));
         let fitting = cookies.iter().filter(|kept| kept.is_for(endpoint, path));
         let list: Vec<_> = fitting.map(|kept| kept.cookie.stripped().to_string()).collect();
         if !list.is_empty()
@@ -80,6 +100,28 @@ impl Jar {
         {
             value.set_sensitive(true);
             headers.insert(COOKIE, value);
+        }
+    }
+}
+
+impl Now {
+    fn read() -> Now {
+        Now { date: OffsetDateTime::now_utc(), uptime: os::uptime() }
+    }
+
+    fn after(self, age: cookie::time::Duration) -> End {
+        // One that is below zero ends at once.
+        let age = Duration::try_from(age).unwrap_or_default();
+        End::After(self.uptime.saturating_add(age))
+    }
+}
+
+impl End {
+    fn is_ahead(self, now: Now) -> bool {
+        match self {
+            End::Never => true,
+            End::At(date) => date > now.date,
+            End::After(uptime) => uptime > now.uptime,
         }
     }
 }
@@ -180,6 +222,19 @@ mod tests {
         headers.clear();
         jar.give(&endpoint, "/lp/x/send", &mut headers);
         assert_eq!(headers[COOKIE], "own=1; deep=2");
+    }
+
+    #[test]
+    fn an_age_is_not_counted_by_the_calendar() {
+        let (second, day) = (Duration::from_secs(1), cookie::time::Duration::DAY);
+        let boot = Now { date: OffsetDateTime::UNIX_EPOCH, uptime: second };
+        let set = Now { date: boot.date + 20_000 * day, uptime: 2 * second };
+        let (hour, dated) = (boot.after(day / 24), End::At(boot.date + day));
+        assert_eq!((hour.is_ahead(set), dated.is_ahead(set)), (true, false));
+        assert_eq!((hour.is_ahead(boot), dated.is_ahead(boot)), (true, true));
+        let late = Now { uptime: 3601 * second, ..boot };
+        assert_eq!((hour.is_ahead(late), dated.is_ahead(late)), (false, true));
+        assert!(!boot.after(-day).is_ahead(boot) && End::Never.is_ahead(late));
     }
 
     #[test]

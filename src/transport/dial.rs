@@ -86,7 +86,7 @@ async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
             biased;
             Some((address, outcome)) = attempts.next() => match outcome {
                 Ok(stream) => return Ok(stream),
-                Err(error) => failures.push((address, error)),
+                Err(error) => failures.push((address, of_family(error, address))),
             },
             () = sleep(STAGGER), if untried.len() > 0 => {}
         }
@@ -99,6 +99,18 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
     not_ourselves(os::raised(socket).connect(address).await?, address)
+}
+
+/// Tells of IPv6 where that may be off: the system says no more than that it cannot.
+fn of_family(error: io::Error, address: SocketAddr) -> io::Error {
+    let is_answer = matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset | io::ErrorKind::TimedOut
+    );
+    if address.is_ipv4() || is_answer || os::is_exhausted(&error) || os::is_closed(&error) {
+        return error;
+    }
+    io::Error::new(error.kind(), format!("{error}, perhaps because IPv6 is off here"))
 }
 
 /// Refuses a connection to ourselves. Where nobody listens at a port of this machine that the
@@ -222,6 +234,17 @@ mod tests {
         let text = error.to_string();
         assert!(text.contains(&one.to_string()) && text.contains(&other.to_string()), "{text}");
         assert_eq!(race(Vec::new()).await.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_machine_without_ipv6_is_told_of() {
+        let failed = |kind: io::ErrorKind, address: &str| {
+            of_family(kind.into(), address.parse().unwrap()).to_string().contains("IPv6 is off")
+        };
+        assert!(failed(io::ErrorKind::AddrNotAvailable, "[::1]:1"));
+        assert!(failed(io::ErrorKind::NetworkUnreachable, "[2001:db8::1]:1"));
+        assert!(!failed(io::ErrorKind::NetworkUnreachable, "192.0.2.1:1"));
+        assert!(!failed(io::ErrorKind::ConnectionRefused, "[::1]:1"));
     }
 
     #[tokio::test]

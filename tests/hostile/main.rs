@@ -7,6 +7,7 @@
 //! | module | what the peer does |
 //! |---|---|
 //! | [`connecting`] | answers the upgrade badly, slowly or not at all |
+//! | [`clock`] | is good, while this machine's clock is wrong, and set |
 //! | [`tls`] | has no good certificate, wants one, or does not speak TLS |
 //! | [`proxy`] | is a proxy, or stands behind one |
 //! | [`joining`] | answers HELLO badly |
@@ -34,6 +35,7 @@ mod authority;
 mod batches;
 mod binding;
 mod client;
+mod clock;
 mod closing;
 mod compression;
 mod connecting;

@@ -264,6 +264,18 @@ fn a_unix_socket_that_is_not_there() {
 }
 
 #[test]
+fn a_unix_socket_whose_path_is_too_long() {
+    for scheme in ["ws+unix", "rs+unix"] {
+        let url = format!("{scheme}:///tmp/{}", "\u{540d} ".repeat(30));
+        let client = Client::open(scheme, &url, json!({}));
+        let told = client.closed_as(WAMP_ERR_UNREACHABLE, "unreachable");
+        assert!(told.message.contains("125 bytes"), "{}", told.message);
+        assert!(told.message.contains("at most 107"), "{}", told.message);
+        client.finish();
+    }
+}
+
+#[test]
 fn silence_ends_no_session_without_pings() {
     let peer = Peer::raw(|mut stream| {
         welcome(&mut stream, 24);

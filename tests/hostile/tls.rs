@@ -44,6 +44,11 @@ static ONLY_12: &[&SupportedProtocolVersion] = &[&TLS12];
 
 impl Front {
     pub fn new(shake: &Shake<'_>, behind: &str) -> Front {
+        Front::with_several(shake, &[behind])
+    }
+
+    /// One connection after the other, each with a peer of its own behind it.
+    pub fn with_several(shake: &Shake<'_>, behind: &[&str]) -> Front {
         let chain = CertificateDer::pem_slice_iter(shake.pair.cert.as_bytes());
         let chain = chain.collect::<Result<_, _>>().expect("a certificate");
         let key = PrivateKeyDer::from_pem_slice(shake.pair.key.as_bytes()).expect("a key");
@@ -67,10 +72,13 @@ impl Front {
 
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let behind = behind.trim_start_matches("ws://").trim_end_matches("/ws").to_owned();
+        let bare = |url: &&str| url.trim_start_matches("ws://").trim_end_matches("/ws").to_owned();
+        let behind: Vec<String> = behind.iter().map(bare).collect();
         let (sender, ended) = channel();
         thread::spawn(move || {
-            bridge(&acceptor, peer::accept(&listener), &behind);
+            for behind in &behind {
+                bridge(&acceptor, peer::accept(&listener), behind);
+            }
             sender.send(())
         });
         Front { url: format!("wss://localhost:{}/ws", address.port()), address, ended }
@@ -198,6 +206,21 @@ fn the_authorities_of_the_system_are_trusted() {
 }
 
 #[test]
+fn a_system_without_authorities() {
+    let nowhere = concat!(env!("CARGO_TARGET_TMPDIR"), "/no-such-store");
+    let environment = [("SSL_CERT_FILE", nowhere), ("SSL_CERT_DIR", nowhere)];
+    alone("tls::a_system_without_authorities", &environment, || {
+        let ca = Authority::new("ours");
+        let pair = ca.sign(&["localhost"], Time::Now);
+        let shake = Shake { pair: &pair, versions: ALL, client_ca: None };
+        let advice = ["no root certificates", "ca-certificates", "SSL_CERT_FILE", "`ca`", nowhere];
+        is_told("no store", &shake, json!({}), &advice);
+        joins("with its own", &shake, json!({ "ca": ca.pem() }));
+        joins("by its key", &shake, json!({"verify": false, "pins": [pin(&pair)]}));
+    });
+}
+
+#[test]
 fn certificates_that_will_not_do() {
     let (ca, other) = (Authority::new("ours"), Authority::new("another"));
     let namesake = Authority::new("ours");
@@ -213,8 +236,15 @@ fn certificates_that_will_not_do() {
     let found = pin(&pair);
     type Row<'a> = (&'a Pair, Value, &'a [&'a str]);
     let rows: [(&str, Row<'_>); 10] = [
-        ("expired", (&past, trusting.clone(), &["expired", "days ago", "clock"])),
-        ("not yet valid", (&future, trusting.clone(), &["not valid yet", "clock"])),
+        ("expired", (&past, trusting.clone(), &["expired", "days ago, as it is 20", "clock"])),
+        (
+            "not yet valid",
+            (
+                &future,
+                trusting.clone(),
+                &["not valid yet but from 2099-01-01T00:00:00Z on", "it is 20", "clock"],
+            ),
+        ),
         (
             "for somebody else",
             (

@@ -176,6 +176,8 @@ PARTS = (
     Part("long-liveness", "routers frozen, cut off and slow, over each transport", 330,
          Plain([str(PYTHON), "tests/liveness/table.py"]), tier="long", needs=("binding",),
          silence=3300),
+    Part("long-systems", "machines without IPv6, with 64 MB of memory, with file systems that cannot be written to", 30,
+         Plain([sys.executable, "tests/systems"]), tier="long", needs=("rust", "programs", "binding"), silence=300),
     Part("long-attacks", "attacks on a router, and what a bystander feels; crowds", 950,
          Plain([sys.executable, "tests/attacks/table.py"]), tier="long", needs=("library",), silence=3300),
     Part("long-cross", "the library on Windows, ARM, RISC-V and musl, under Wine and qemu", 7200,

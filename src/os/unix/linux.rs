@@ -1,8 +1,10 @@
 //! The part that Linux has beyond other Unix systems.
 
 use std::ffi::c_int;
+use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::path::Path;
 use std::time::Duration;
 
 /// A flag of `sendmsg`: a peer that has gone is told as an error, and by no signal.
@@ -93,6 +95,30 @@ pub(crate) fn uptime() -> Duration {
     unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut now) };
     let (seconds, nanos) = (u64::try_from(now.tv_sec), u32::try_from(now.tv_nsec));
     Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default())
+}
+
+/// The least limit that a control group sets to the memory of this process. Those above its own set
+/// limits, too; a container may see its own as the only one.
+pub(super) fn memory_of_group() -> Option<u64> {
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    groups.lines().filter_map(memory_limit).min()
+}
+
+/// The limit of a line of `/proc/self/cgroup`, of either version: `NUMBER:CONTROLLERS:PATH`.
+fn memory_limit(line: &str) -> Option<u64> {
+    let mut fields = line.splitn(3, ':').skip(1);
+    let (controllers, path) = (fields.next()?, fields.next()?);
+    let (top, file) = match controllers {
+        "" => ("/sys/fs/cgroup", "memory.max"),
+        "memory" => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+        _ => return None,
+    };
+    let limits = Path::new(path.strip_prefix('/')?).ancestors().filter_map(|group| {
+        let text = fs::read_to_string(Path::new(top).join(group).join(file)).ok()?;
+        // Or "max".
+        text.trim().parse().ok()
+    });
+    limits.min()
 }
 
 /// Keeps the calling thread from being canceled (`pthread_cancel`) until dropped: cancellation

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::mem::offset_of;
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,7 @@ pub(crate) const HAS_LOCAL_SOCKETS: bool = true;
 
 /// Connects to a socket that is a file.
 pub(crate) async fn connect_local(path: &Path) -> io::Result<LocalStream> {
+    check_size(path)?;
     raised(UnixSocket::new_stream()?).connect(path).await
 }
 
@@ -62,8 +64,22 @@ impl Drop for File {
     }
 }
 
+/// Refuses a path that the system has no room for. It would say no more than that.
+fn check_size(path: &Path) -> io::Result<()> {
+    // With the NUL at its end.
+    const ROOM: usize = size_of::<libc::sockaddr_un>() - offset_of!(libc::sockaddr_un, sun_path);
+    let size = path.as_os_str().len();
+    if size < ROOM {
+        return Ok(());
+    }
+    let most = ROOM - 1;
+    let text = format!("its path has {size} bytes, and that of a Unix socket at most {most}");
+    Err(io::Error::new(ErrorKind::InvalidFilename, text))
+}
+
 /// Takes the place of a router that was killed and has left its file behind.
 fn bind(path: &Path) -> io::Result<StdListener> {
+    check_size(path)?;
     match StdListener::bind(path) {
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
             let nobody = StdStream::connect(path)

@@ -7,6 +7,7 @@ mod inherited;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
 mod local;
+mod memory;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod other;
 mod ours;
@@ -32,6 +33,7 @@ pub(crate) use kernel::{
 #[cfg(test)]
 pub(crate) use local::HAS_LOCAL_SOCKETS;
 pub(crate) use local::{LocalListener, LocalStream, connect_local};
+pub(crate) use memory::memory;
 pub(crate) use signals::{NoSigpipe, SignalMask, is_own_thread};
 #[cfg(test)]
 pub(crate) use sockets::keepalive_times;

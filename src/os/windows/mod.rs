@@ -14,7 +14,7 @@ pub(crate) use inherited::inherited;
 pub(crate) use local::HAS_LOCAL_SOCKETS;
 pub(crate) use local::{LocalListener, LocalStream, connect_local};
 pub(crate) use process::{
-    NoCancel, NoSigpipe, SignalMask, ThreadId, is_own_thread, threads_are_lost, uptime,
+    NoCancel, NoSigpipe, SignalMask, ThreadId, is_own_thread, memory, threads_are_lost, uptime,
     watch_process,
 };
 pub(crate) use sockets::{

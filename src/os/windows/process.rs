@@ -14,7 +14,9 @@ use windows_sys::Win32::Foundation::{DUPLICATE_SAME_ACCESS, DuplicateHandle, WAI
 use windows_sys::Win32::System::LibraryLoader::{
     GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_PIN, GetModuleHandleExW,
 };
-use windows_sys::Win32::System::SystemInformation::GetTickCount64;
+use windows_sys::Win32::System::SystemInformation::{
+    GetTickCount64, GlobalMemoryStatusEx, MEMORYSTATUSEX,
+};
 use windows_sys::Win32::System::Threading::{
     GetCurrentProcess, GetCurrentThread, WaitForSingleObject,
 };
@@ -47,6 +49,15 @@ pub(crate) fn watch_process() {
 pub(crate) fn uptime() -> Duration {
     // SAFETY: it takes nothing, and cannot fail.
     Duration::from_millis(unsafe { GetTickCount64() })
+}
+
+/// The bytes of memory that the machine has.
+pub(crate) fn memory() -> Option<u64> {
+    let size = size_of::<MEMORYSTATUSEX>() as u32;
+    let mut status = MEMORYSTATUSEX { dwLength: size, ..MEMORYSTATUSEX::default() };
+    // SAFETY: the structure has the size that it says.
+    let told = unsafe { GlobalMemoryStatusEx(&mut status) };
+    (told != 0).then_some(status.ullTotalPhys)
 }
 
 thread_local! {

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::os;
 use crate::transport::DeflateOptions;
 use crate::transport::tls::Acceptor;
 
@@ -94,6 +95,13 @@ pub(super) struct Config {
     pub(super) roles: Option<Arc<Roles>>,
 }
 
+/// The default of `memory_limit`: what leaves room for everything else where there is little.
+fn memory_limit(memory: Option<u64>) -> usize {
+    const MOST: usize = 1 << 30;
+    let quarter = memory.and_then(|bytes| usize::try_from(bytes / 4).ok());
+    quarter.unwrap_or(MOST).clamp(1 << 20, MOST)
+}
+
 impl Default for Config {
     fn default() -> Self {
         Config {
@@ -101,7 +109,7 @@ impl Default for Config {
             hello_timeout: Duration::from_secs(10),
             max_message_size: 16 << 20,
             send_queue_bytes: 256 << 20,
-            budget: Budget::new(1 << 30),
+            budget: Budget::new(memory_limit(os::memory())),
             message_timeout: Duration::from_secs(60),
             max_unjoined_size: 64 * 1024,
             connection_limits: ConnectionLimits::default(),

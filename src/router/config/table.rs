@@ -66,13 +66,14 @@ pub(super) const TABLE: &[Spec] = &[
     Spec {
         name: "memory_limit",
         kind: "integer (bytes)",
-        default: "1024 MiB",
+        default: "1024 MiB or less",
         text: "The memory that clients may make the router use, all together: messages that wait \
                for them, parts of messages that come in, what realms keep, and 16 KiB for each \
                connection. Above three quarters of it, clients that send much are not read until \
                it is less, and of the clients that take nothing for half a second the one with \
                the most waiting is dropped. At the limit, large messages are refused, those \
-               without `acknowledge` silently. 1048576 or more.",
+               without `acknowledge` silently. 1048576 or more. The default is a quarter of the \
+               memory of the machine, or of its control group, but not more than 1024 MiB.",
         set: |config, value| {
             let least = 1 << 20;
             let bytes = count(value, least, "bytes")?;

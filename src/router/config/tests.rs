@@ -293,6 +293,19 @@ fn defaults_are_what_the_table_says() {
 }
 
 #[test]
+fn a_small_machine_has_less_memory_to_give() {
+    for (memory, limit) in [
+        (None, 1 << 30),
+        (Some(64 << 20), 16 << 20),
+        (Some(4 << 30), 1 << 30),
+        (Some(64 << 30), 1 << 30),
+        (Some(1 << 20), 1 << 20),
+    ] {
+        assert_eq!(memory_limit(memory), limit, "{memory:?}");
+    }
+}
+
+#[test]
 fn each_place_is_judged_by_its_own_settings() {
     use crate::router::Router;
     use crate::transport::Endpoint;

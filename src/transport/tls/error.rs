@@ -8,6 +8,7 @@ use tokio_rustls::rustls::{
 };
 
 use super::verify::PinMismatch;
+use crate::codec::Timestamp;
 use crate::transport::stream::Certificate;
 
 /// The reason why a TLS connection failed.
@@ -20,8 +21,10 @@ pub enum TlsError {
     )]
     Expired(String),
     /// The certificate's time has not begun.
-    #[error("the server's certificate is not valid yet; is this machine's clock right?")]
-    NotYetValid,
+    #[error(
+        "the server's certificate is not valid yet{0}; set this machine's clock, if it is wrong"
+    )]
+    NotYetValid(String),
     /// The certificate is for somebody else.
     #[error(
         "the server's certificate is not for {expected} but for {presented}; connect under a name \
@@ -99,8 +102,8 @@ pub enum TlsError {
     Closed(String),
     /// Nothing to verify certificates against.
     #[error(
-        "this system has no root certificates ({0}); install them (package ca-certificates), or \
-         give `ca` in `tlsConfiguration`"
+        "this system has no root certificates ({0}); install them (package ca-certificates), name \
+         their file in SSL_CERT_FILE, or give `ca` in `tlsConfiguration`"
     )]
     NoRoots(String),
     /// Something else.
@@ -145,8 +148,10 @@ fn certificate(error: &CertificateError) -> TlsError {
         CertificateError::ExpiredContext { time, not_after } => {
             TlsError::Expired(ago(*time, *not_after))
         }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            TlsError::NotYetValid
+        CertificateError::NotValidYet => TlsError::NotYetValid(String::new()),
+        CertificateError::NotValidYetContext { time, not_before } => {
+            let (begins, now) = (moment(*not_before), moment(*time));
+            TlsError::NotYetValid(format!(" but from {begins} on, and it is {now} here"))
         }
         CertificateError::NotValidForName => TlsError::WrongHost {
             expected: "this host".to_owned(),
@@ -206,11 +211,19 @@ fn alerted(alert: Alert, asked: Certificate) -> TlsError {
 }
 
 fn ago(now: UnixTime, then: UnixTime) -> String {
-    match now.as_secs().saturating_sub(then.as_secs()) / 86_400 {
-        0 => " today".to_owned(),
-        1 => " yesterday".to_owned(),
-        days => format!(" {days} days ago"),
-    }
+    let ago = match now.as_secs().saturating_sub(then.as_secs()) / 86_400 {
+        0 => "today".to_owned(),
+        1 => "yesterday".to_owned(),
+        days => format!("{days} days ago"),
+    };
+    format!(" {ago}, as it is {} here", moment(now))
+}
+
+/// A machine without a clock of its own begins in 1970, which is best seen from the date.
+fn moment(time: UnixTime) -> String {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    let text = Timestamp { seconds, nanos: 0 }.text();
+    text.unwrap_or_else(|| format!("{seconds} s after 1970"))
 }
 
 /// rustls writes names as in `DnsName("localhost")`.

@@ -155,7 +155,7 @@ impl Asked {
     }
 
     fn give(&self, file: File, metadata: &Metadata, content_type: &str) -> Response<PageBody> {
-        let modified = metadata.modified().unwrap_or(UNIX_EPOCH);
+        let modified = writable(metadata.modified().unwrap_or(UNIX_EPOCH));
         let age = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
         let tag = format!("\"{:x}-{:x}\"", metadata.len(), age.as_nanos());
         let is_known = self.is_known(&tag, modified);
@@ -192,6 +192,12 @@ impl Asked {
                 .is_some_and(|date| modified < date + Duration::from_secs(1)),
         }
     }
+}
+
+/// The nearest time that HTTP can write, which has no years before 1970, nor of five digits.
+fn writable(time: SystemTime) -> SystemTime {
+    const LAST: Duration = Duration::from_secs(253_402_300_799);
+    time.clamp(UNIX_EPOCH, UNIX_EPOCH + LAST)
 }
 
 /// The names of a path, decoded; `None` where one of them is not for others.

@@ -4,9 +4,9 @@ use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -32,12 +32,23 @@ const IDLE: Duration = Duration::from_secs(30);
 pub(crate) struct Watched {
     router: Arc<Router>,
     is_closing: AtomicBool,
-    since: SystemTime,
+    begun: Instant,
+    /// The same by the calendar.
+    since: Mutex<SystemTime>,
 }
 
 impl Watched {
     pub(crate) fn new(router: Arc<Router>) -> Arc<Watched> {
-        Arc::new(Watched { router, is_closing: AtomicBool::new(false), since: SystemTime::now() })
+        let (is_closing, since) = (AtomicBool::new(false), Mutex::new(SystemTime::now()));
+        Arc::new(Watched { router, is_closing, begun: Instant::now(), since })
+    }
+
+    /// The time of the start, which was not in 1970 where the clock was set since.
+    fn since(&self) -> SystemTime {
+        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        let counted = SystemTime::now().checked_sub(self.begun.elapsed());
+        *since = settled(*since, counted.unwrap_or(UNIX_EPOCH));
+        *since
     }
 
     /// It says that it is not well from now on.
@@ -50,7 +61,7 @@ impl Watched {
         match (request.uri().path(), is_read) {
             ("/metrics", true) => {
                 let kind = "text/plain; version=0.0.4; charset=utf-8";
-                answer(StatusCode::OK, kind, metrics(&self.router.stats(), self.since))
+                answer(StatusCode::OK, kind, metrics(&self.router.stats(), self.since()))
             }
             ("/healthz", true) if self.is_closing.load(Ordering::Relaxed) => {
                 text(StatusCode::SERVICE_UNAVAILABLE, "closing\n")
@@ -203,6 +214,17 @@ fn counters(out: &mut String, stats: &RouterStats) {
     }
 }
 
+/// The time that was noted, unless the one that is counted back to is a day from it: small steps of
+/// the clock are none of the start, of which a new time means a new process.
+fn settled(noted: SystemTime, counted: SystemTime) -> SystemTime {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let (early, late) = (noted.min(counted), noted.max(counted));
+    match late.duration_since(early) {
+        Ok(step) if step > DAY => counted,
+        _ => noted,
+    }
+}
+
 /// The metrics that every program has, by Prometheus' names.
 fn process(out: &mut String, since: SystemTime) {
     let since = since.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
@@ -254,6 +276,16 @@ mod tests {
             let (name, value) = line.rsplit_once(' ').unwrap();
             assert!(value.parse::<f64>().is_ok() && name.contains('_'), "{line}");
         }
+    }
+
+    #[test]
+    fn a_start_is_not_in_1970_once_the_clock_is_set() {
+        let minute = Duration::from_secs(60);
+        let (boot, today) = (UNIX_EPOCH + minute, UNIX_EPOCH + 29_000_000 * minute);
+        assert_eq!(settled(boot, today), today);
+        assert_eq!(settled(today, boot), boot);
+        assert_eq!(settled(today, today + minute), today);
+        assert_eq!(settled(today, today - minute), today);
     }
 
     #[test]

@@ -44,6 +44,16 @@ fn of_urls() {
 }
 
 #[test]
+fn of_addresses_that_this_machine_has_not() {
+    // Kept for documentation, so that nobody has it.
+    let advice = ["IPv6", "0.0.0.0 or 127.0.0.1"];
+    refused(&["--open", "-l", "ws://[2001:db8::1]:0/ws"], 1, &advice);
+    let long = format!("rs+unix:///tmp/{}.sock", "\u{fc}".repeat(60));
+    let advice = ["130 bytes", "at most 107", "choose a shorter one"];
+    refused(&["-l", &long], 1, &advice);
+}
+
+#[test]
 fn of_ports() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();

@@ -1,9 +1,9 @@
 //! Static files: one process serves a page and its WAMP.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::symlink;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::daemon::{Daemon, file, scratch};
 use crate::wire::{ask, connect, fetch, upgrade};
@@ -122,6 +122,32 @@ fn a_browser_takes_a_file_once() {
     file(&www, "app.js", "let a = 22;");
     let (_, body) = fetch(&url, "/app.js", &format!("If-None-Match: {tag}\r\n"));
     assert_eq!(body, "let a = 22;");
+}
+
+#[test]
+fn a_file_may_be_of_any_date() {
+    let (daemon, www) = site("dates");
+    let url = daemon.url();
+    let day = Duration::from_secs(86_400);
+    for (date, told) in [
+        (UNIX_EPOCH - 365 * day, "Thu, 01 Jan 1970 00:00:00 GMT"),
+        (UNIX_EPOCH, "Thu, 01 Jan 1970 00:00:00 GMT"),
+        (UNIX_EPOCH + 20_000 * day, "Fri, 04 Oct 2024 00:00:00 GMT"),
+        (UNIX_EPOCH + 4_000_000 * day, "Fri, 31 Dec 9999 23:59:59 GMT"),
+    ] {
+        // Not every file system knows all dates; it then takes the nearest.
+        let app = File::options().write(true).open(www.join("app.js")).unwrap();
+        app.set_modified(date).unwrap();
+        let kept = app.metadata().unwrap().modified().unwrap() == date;
+        let (head, body) = fetch(&url, "/app.js", "");
+        assert_eq!(body, "let a = 1;", "{date:?}: {head}");
+        let wanted = format!("last-modified: {told}").to_ascii_lowercase();
+        assert!(!kept || head.to_ascii_lowercase().contains(&wanted), "{date:?}: {head}");
+        let known = format!("If-Modified-Since: {told}\r\n");
+        let (head, _) = fetch(&url, "/app.js", &known);
+        assert!(!kept || head.starts_with("HTTP/1.1 304"), "{date:?}: {head}");
+    }
+    assert!(!daemon.log().contains("panicked"), "{}", daemon.log());
 }
 
 #[test]
