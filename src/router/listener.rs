@@ -2,6 +2,7 @@
 //! HTTP long-poll, over TCP, TLS or a Unix socket.
 
 use std::io;
+use std::mem;
 use std::net::{IpAddr, Ipv6Addr, TcpListener as StdListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -111,14 +112,22 @@ impl Listener {
         const PAUSE: Duration = Duration::from_millis(50);
         /// The number of clients that are taken at a time.
         const AT_ONCE: usize = 8;
+        let mut is_told = false;
         for number in 1_usize.. {
             if number.is_multiple_of(AT_ONCE) {
                 place.let_others().await;
             }
-            let Ok((stream, address)) = self.socket.accept().await else {
-                tokio::time::sleep(PAUSE).await;
-                continue;
+            let (stream, address) = match self.socket.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    if !mem::replace(&mut is_told, true) {
+                        shared.note_deaf(&self.url, &error);
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
             };
+            is_told = false;
             let config = shared.config();
             let trusted = config.at(Some(&self.greeting.door)).trusted_proxies();
             let source = source(address, self.number, trusted);

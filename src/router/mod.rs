@@ -113,6 +113,7 @@ mod welcome;
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -121,7 +122,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, watch};
 
 use crate::log::Level;
-use crate::os::lock;
+use crate::os::{self, lock};
 use crate::protocol::ids::IdMap;
 use crate::protocol::uri;
 
@@ -443,6 +444,16 @@ impl Shared {
             let why = "there are too many that have not joined yet (max_handshakes)";
             self.journal.write(line.text("message", why));
         }
+    }
+
+    /// Notes that no client comes in there for now, and why.
+    fn note_deaf(&self, url: &str, error: &io::Error) {
+        let hint = match os::is_exhausted(error) {
+            true => "; allow it more open files, or lower max_connections",
+            false => "",
+        };
+        let line = Line::new(Level::Warn, "clients not accepted").text("url", url);
+        self.journal.write(line.text("message", format!("{error}{hint}")));
     }
 
     /// Notes that a client has come no further than its handshakes, and why.

@@ -234,7 +234,7 @@ mod tests {
     fn the_room_of_a_piece_is_there_at_once_and_used_again() {
         let mut waiting = Waiting::new(&Budget::new(1 << 30));
         let text = vec![b'x'; 10_000];
-        let mut push = |waiting: &mut Waiting| {
+        let push = |waiting: &mut Waiting| {
             waiting.push(|outbox| outbox.push(1 << 20, |out| out.whole(&text))).unwrap();
         };
         while waiting.full.is_empty() {

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::daemon::{Daemon, ended, file, scratch, wampd};
-use crate::wire::{Client, fetch, upgrade};
+use crate::wire::{Client, connect, fetch, upgrade};
 
 #[test]
 fn alone_it_is_a_router_for_development() {
@@ -229,4 +229,22 @@ fn it_takes_as_many_descriptors_as_there_are() {
     let url = daemon.url();
     let clients: Vec<_> = (0..100).map(|_| Client::join(&url, "realm1").unwrap()).collect();
     assert_eq!(clients.len(), 100);
+}
+
+/// Whoever runs it learns why nobody comes in, and they do once others have gone.
+#[test]
+fn a_lack_of_descriptors_is_told() {
+    let mut command = std::process::Command::new("sh");
+    let script = r#"ulimit -n 40 && exec "$0" "$@""#;
+    command.args(["-c", script, env!("CARGO_BIN_EXE_wampd"), "-l", "rs://127.0.0.1:0"]);
+    command.env_remove("JOURNAL_STREAM");
+    let daemon = Daemon::spawn(&mut command);
+    daemon.wait_for(|daemon| daemon.output().contains("Ctrl-C ends it"));
+    let (url, advice) = (daemon.url(), "allow it more open files, or lower max_connections");
+    let clients: Vec<_> = (0..40).map(|_| connect(&url)).collect();
+    daemon.wait_logged("clients not accepted");
+    daemon.wait_logged(advice);
+    drop(clients);
+    Client::join(&url, "realm1").unwrap();
+    assert_eq!(daemon.log().matches(advice).count(), 1, "{}", daemon.log());
 }
