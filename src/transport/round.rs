@@ -16,10 +16,11 @@ pub fn end_round() {
     BEGAN.set(None);
 }
 
-/// Begins a round of this thread.
+/// Begins a round of this thread that counts as if it had lasted for `had` already.
 #[inline]
-pub fn begin_round() {
-    BEGAN.set(Some(Instant::now()));
+pub fn begin_round(had: Duration) {
+    let now = Instant::now();
+    BEGAN.set(Some(now.checked_sub(had).unwrap_or(now)));
 }
 
 /// The time since the round of this thread began; it begins now if there is none.

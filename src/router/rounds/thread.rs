@@ -10,8 +10,12 @@ use std::time::Duration;
 use crate::os::lock;
 use crate::transport::{begin_round, round_time, yield_turn};
 
-use super::queue::Queue;
+use super::queue::{Queue, ROUND};
 use super::{Party, Place};
+
+/// Where so many come with one look at the sockets, there are more behind them of whom nobody knows
+/// yet, and who may have less to do: the round is as short as can be.
+const CROWD: usize = 40;
 
 thread_local! {
     static HERE: Arc<Rounds> = Arc::default();
@@ -30,6 +34,8 @@ struct State {
     queue: Queue<Party, Waiter>,
     /// Somebody was called whose turn is not over.
     is_called: bool,
+    /// The number of those who have come since the last round began.
+    new: usize,
     host: Host,
 }
 
@@ -78,6 +84,7 @@ impl Rounds {
             self.waiting.fetch_add(1, Ordering::Relaxed);
         }
         state.queue.add(party, waiter, is_busy);
+        state.new += 1;
         let host = match &state.host {
             Host::Woken | Host::Ready => return,
             Host::None | Host::Asleep(_) => std::mem::replace(&mut state.host, Host::Woken),
@@ -133,7 +140,8 @@ impl Future for Hosting {
             yield_turn(cx);
             return Poll::Pending;
         }
-        begin_round();
+        let had = if std::mem::take(&mut state.new) < CROWD { Duration::ZERO } else { ROUND };
+        begin_round(had);
         state.queue.begin_round();
         rounds.call(state);
         let mut state = lock(&rounds.state);
@@ -218,6 +226,31 @@ mod tests {
             in_turn(own.clone(), task).await;
             let most = between.iter().max().copied();
             assert!(most <= Some(4), "{between:?}");
+        });
+    }
+
+    /// Where many come at once, the sockets are looked at again before more than one of them has
+    /// had a turn.
+    #[test]
+    fn a_crowd_makes_a_short_round() {
+        run(async {
+            let turns = Rc::new(RefCell::new(0_usize));
+            for _ in 0..2 * CROWD {
+                let (place, turns) = (place(1), turns.clone());
+                tokio::task::spawn_local(in_turn(place.clone(), async move {
+                    place.let_others().await;
+                    *turns.borrow_mut() += 1;
+                    work(Duration::from_micros(20));
+                }));
+            }
+            while *turns.borrow() == 0 {
+                tokio::task::yield_now().await;
+            }
+            let first = *turns.borrow();
+            assert!(first <= 2, "{first}");
+            while *turns.borrow() < 2 * CROWD {
+                tokio::task::yield_now().await;
+            }
         });
     }
 
