@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use cookie::time::OffsetDateTime;
 use cookie::{Cookie, Expiration};
-use hyper::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
+use http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 
 use crate::os::lock;
 
