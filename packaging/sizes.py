@@ -11,7 +11,6 @@ them, as they have the same header and the same functions; the router that it co
 import argparse
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -79,7 +78,8 @@ def build(variant: Variant) -> Path:
     # The name that programs ask for: while the major version is 0, each minor version has an ABI of its own.
     soname = next(word.strip("[]") for line in run(["readelf", "-d", folder / "libwamp.so"]).splitlines()
                   if "SONAME" in line for word in line.split()[-1:])
-    shutil.copy(folder / "libwamp.so", folder / soname)
+    (folder / soname).unlink(missing_ok=True)
+    (folder / soname).symlink_to("libwamp.so")
     return folder
 
 

@@ -19,7 +19,7 @@
 //! * [`error`]: what goes wrong with all this.
 //! * [`doorbell`]: how other threads tell the owning task that there is something to write.
 //!
-//! Some of these may be left out of a build ([`crate::parts`]): a file `left_out.rs` in the folder
+//! Some of these may be left out of a build (`crate::parts`): a file `left_out.rs` in the folder
 //! of each stands in for it then.
 
 #[cfg(feature = "cookies")]
