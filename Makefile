@@ -9,6 +9,7 @@
 # make budget     counts them, and writes the budget anew
 # make wheel      makes a wheel of the Python binding
 # make cross      builds a package for another system (TARGET, see docs/PLATFORMS.md); platforms: tries all of them
+# make sizes      builds the library with parts left out, and writes their sizes into docs/PLATFORMS.md (an hour)
 # make fuzz       fuzzes the decoders and handshakes (FUZZ_SECONDS for each, FUZZ_TARGETS)
 # make audit      asks the advisory database about the dependencies (needs a network)
 # make dashboard  puts the page of examples-c/dashboard.c together, with AutobahnJS (npm)
@@ -60,7 +61,7 @@ EXAMPLES  := $(patsubst examples-c/%.c,$(EXAMPLES_BIN)/%,$(wildcard examples-c/*
 SCENARIOS := $(patsubst tests/c/%.c,$(SCENARIOS_BIN)/%,$(wildcard tests/c/*.c))
 
 .PHONY: all demo check test test-long shake bench fuzz audit install install-strip uninstall clean
-.PHONY: cross platforms
+.PHONY: cross platforms sizes
 .PHONY: bench-full bench-scale bench-smoke bench-peers performance count budget
 .PHONY: lib notices programs pages dashboard examples scenarios counted venv python python-tools python-lints wheel javascript shaker
 .DELETE_ON_ERROR:
@@ -217,6 +218,9 @@ cross:
 
 platforms:
 	$(PYTHON) tests/platforms/table.py all
+
+sizes:
+	$(PYTHON) packaging/sizes.py
 
 # ROUNDS says how often each row is measured, ONLY keeps the rows whose names contain it, such as call/ws/json/16.
 MEASURE := $(PYTHON) benches/run.py

@@ -968,6 +968,14 @@ WAMP_API const char *wamp_version(void);
 WAMP_API uint32_t wamp_version_number(void);
 
 /**
+ * The parts that this library was built with, a JSON list of Cargo features in the order of the
+ * alphabet; static. All of them: ["argon2","cookies","deflate","longpoll","proxy","router","tls"].
+ * What needs a part that is missing is refused as soon as it is asked for, with a text that names
+ * the part.
+ */
+WAMP_API const char *wamp_parts(void);
+
+/**
  * Closes all connections and routers of the process, no matter which part of it made them, and
  * joins all threads of the library, within `timeout_ms` (negative: no limit). Handles stay valid
  * and have to be freed as usual; the library can be used again afterwards. Not required before a

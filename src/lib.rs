@@ -16,11 +16,20 @@
 //! * [`ffi`]: the C functions, and the one place with `unsafe`, beside `os`.
 //! * [`router`]: the embedded router.
 //! * [`facade`]: the door for the programs in `tools/`.
-//! * `log`: lines for whoever asks for them. `os`: what depends on the operating system.
+//! * `log`: lines for whoever asks for them. `os`: what depends on the operating system. `parts`:
+//!   what a build may leave out.
 #![deny(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::semicolon_if_nothing_returned)]
 #![deny(clippy::allow_attributes, clippy::allow_attributes_without_reason)]
-#![deny(unreachable_pub)]
+// The door for the programs in tools/ is there with the router alone.
+#![cfg_attr(feature = "router", deny(unreachable_pub))]
+#![cfg_attr(
+    not(all(feature = "longpoll", feature = "router", feature = "tls")),
+    expect(
+        dead_code,
+        reason = "what only a part that is left out needs; a whole build is looked at"
+    )
+)]
 
 #[doc(hidden)]
 pub mod auth;
@@ -28,15 +37,22 @@ pub mod auth;
 pub mod client;
 #[doc(hidden)]
 pub mod codec;
+#[cfg(feature = "router")]
 #[doc(hidden)]
 pub mod facade;
 #[doc(hidden)]
 pub mod ffi;
 mod log;
 mod os;
+mod parts;
 #[doc(hidden)]
 pub mod protocol;
+#[cfg(feature = "router")]
 #[doc(hidden)]
+pub mod router;
+#[cfg(not(feature = "router"))]
+#[doc(hidden)]
+#[path = "router/left_out.rs"]
 pub mod router;
 #[doc(hidden)]
 pub mod transport;

@@ -72,6 +72,9 @@ pub enum AuthError {
          on the router with a lower memory cost"
     )]
     NoMemory(u32),
+    /// A part of the library that this build does not have.
+    #[error("{0}")]
+    LeftOut(String),
     /// The session has ended before the answer was made.
     #[error("the login was abandoned")]
     GivenUp,

@@ -2,8 +2,13 @@
 //!
 //! Two dialects are spoken, told apart by the method's name ([`Profile`]). Here are the sums that
 //! both sides do, and the client's answer; the router's side is in [`super::scram_router`], and
-//! `kdf` hashes passwords.
+//! `kdf` hashes passwords, with `argon2` where that is wanted.
 
+#[cfg(feature = "argon2")]
+mod argon2;
+#[cfg(not(feature = "argon2"))]
+#[path = "scram/argon2/left_out.rs"]
+mod argon2;
 mod kdf;
 
 use base64::Engine;

@@ -9,6 +9,7 @@
 use std::sync::{Arc, Mutex};
 
 use crate::client::{Failure, Session, Status};
+use crate::parts::Part;
 
 use super::objects::{
     BuilderObject, Challenge, ConnectionObject, Invocation, Lendable, Message, PendingAttempt,
@@ -68,12 +69,25 @@ pub(super) fn insert<H: Handle>(object: Arc<H::Object>) -> Option<*mut H> {
 /// The object that a handle leads to.
 #[inline]
 pub(super) fn find<H: Handle>(handle: *mut H) -> Result<Arc<H::Object>, Failure> {
-    key(handle).and_then(find_key::<H>).ok_or_else(|| Status::Handle.into())
+    key(handle).and_then(find_key::<H>).ok_or_else(missing::<H>)
 }
 
 /// Takes the object out: its handle leads nowhere from now on.
 pub(super) fn remove<H: Handle>(handle: *mut H) -> Result<Arc<H::Object>, Failure> {
-    key(handle).and_then(|key| H::slab().remove(key)).ok_or_else(|| Status::Handle.into())
+    key(handle).and_then(|key| H::slab().remove(key)).ok_or_else(missing::<H>)
+}
+
+/// The failure of a handle that leads to nothing, as all do of a part that is left out.
+#[cold]
+fn missing<H: Handle>() -> Failure {
+    let built = match H::TAG {
+        Tag::Router | Tag::Question => Part::Router.require(),
+        _ => Ok(()),
+    };
+    match built {
+        Ok(()) => Status::Handle.into(),
+        Err(left_out) => Failure::new(Status::Handle, left_out),
+    }
 }
 
 /// The object under a key, as the client keeps it for us.

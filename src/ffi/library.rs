@@ -1,9 +1,11 @@
 //! Functions of the library as a whole.
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::sync::LazyLock;
 
 use crate::client::{Status, runtime};
 use crate::log;
+use crate::parts::Part;
 
 use super::args;
 use super::guard::guard;
@@ -27,6 +29,19 @@ pub unsafe extern "C" fn wamp_version_number() -> u32 {
         env!("CARGO_PKG_VERSION").split(['.', '-']).map(|part| part.parse().unwrap_or(0));
     let mut next = || parts.next().unwrap_or(0u32);
     next() << 16 | next() << 8 | next()
+}
+
+/// The parts that this library was built with, a JSON list of Cargo features in the order of the
+/// alphabet; static. All of them: ["argon2","cookies","deflate","longpoll","proxy","router","tls"].
+/// What needs a part that is missing is refused as soon as it is asked for, with a text that names
+/// the part.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wamp_parts() -> *const c_char {
+    static LIST: LazyLock<CString> = LazyLock::new(|| {
+        let built: Vec<_> = Part::built().map(|name| format!("\"{name}\"")).collect();
+        CString::new(format!("[{}]", built.join(","))).unwrap_or_default()
+    });
+    LIST.as_ptr()
 }
 
 /// Closes all connections and routers of the process, no matter which part of it made them, and

@@ -49,6 +49,7 @@ impl From<RouterError> for Failure {
             RouterError::Url(_) => Status::Argument,
             RouterError::Bind { .. } => Status::Unreachable,
             RouterError::Exhausted { .. } => Status::Exhausted,
+            RouterError::LeftOut(_) => Status::Unsupported,
             RouterError::Closed => Status::Closed,
             RouterError::Descriptors { .. } => Status::Internal,
         };

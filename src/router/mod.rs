@@ -32,7 +32,8 @@
 //!   `variants` (large payloads in other encodings).
 //! * `dealer`: registrations, calls and their answers.
 //! * `meta`: the router's own procedures; `meta_event`: what its own topics tell.
-//! * `stats`: its counters; `count`: so many of something, until there is none.
+//! * `figures`: its counters, which `stats` gathers; `count`: so many of something, until there is
+//!   none; `error`: its failures.
 //! * `journal`: the lines that it writes for its operator, `refused` of them those on requests;
 //!   `failed_handshake`: what it says of those.
 //! * `origin`: which pages a browser may bring.
@@ -51,6 +52,10 @@ mod auth;
 mod authorization;
 mod broker;
 mod budget;
+#[cfg(feature = "tls")]
+mod certificate;
+#[cfg(not(feature = "tls"))]
+#[path = "certificate/left_out.rs"]
 mod certificate;
 mod config;
 mod connection;
@@ -59,8 +64,10 @@ mod deadlines;
 mod dealer;
 mod door;
 mod due;
+mod error;
 mod event_store;
 mod failed_handshake;
+mod figures;
 mod frames;
 mod gate;
 mod greeting;
@@ -144,9 +151,10 @@ use relief::Relief;
 pub(crate) use mistake::nearest;
 
 pub use config::Checked;
+pub use error::RouterError;
+pub use figures::RouterStats;
 pub use host::{AnswerError, Asked, Dispatch, Host, Question, QuestionKind};
 pub use site::Site;
-pub use stats::RouterStats;
 
 /// So many threads may hash tickets at the same time, whoever gives them: there is other work.
 const HASHERS: usize = 2;
@@ -156,47 +164,6 @@ const HASHERS: usize = 2;
 pub struct Router {
     shared: Arc<Shared>,
     listeners: Mutex<Listeners>,
-}
-
-/// The failure of a router, and what the user can change.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RouterError {
-    /// The configuration cannot be used.
-    #[error("router configuration: {0}")]
-    Config(String),
-    /// The URL is none to listen on.
-    #[error("cannot listen: {0}")]
-    Url(String),
-    /// The operating system does not let us listen.
-    #[error("cannot listen on {url}: {reason}; {hint}")]
-    Bind {
-        /// The URL to listen at.
-        url: String,
-        /// The operating system's message.
-        reason: String,
-        /// The thing to look at.
-        hint: &'static str,
-    },
-    /// The operating system has nothing left to listen with.
-    #[error("cannot listen on {url}: {reason}; raise the limits, or use less")]
-    Exhausted {
-        /// The URL to listen at.
-        url: String,
-        /// The operating system's message.
-        reason: String,
-    },
-    /// The descriptors of the I/O threads are gone.
-    #[error(
-        "cannot listen on {url}: the library's I/O threads have failed; has the program closed \
-         descriptors that are not its own?"
-    )]
-    Descriptors {
-        /// The URL to listen at.
-        url: String,
-    },
-    /// The router was closed.
-    #[error("the router is closed; make a new one to listen again")]
-    Closed,
 }
 
 /// The state that the tasks of a router share.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cookie::time::OffsetDateTime;
 use cookie::{Cookie, Expiration};
-use hyper::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
+use http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 
 use crate::os::{self, lock};
 

@@ -12,7 +12,9 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
-use hyper::Uri;
+use http::Uri;
+
+use crate::parts::Part;
 
 /// The place to connect to, and the protocol to talk there. Shows itself as the URL that it was
 /// parsed from.
@@ -69,7 +71,11 @@ impl Endpoint {
             Some("rs+unix") => unix(url, false),
             _ => tcp(url),
         };
-        let (protocol, address) = parsed.map_err(|why| match url.contains('@') {
+        let built = parsed.and_then(|(protocol, address)| {
+            check_built(&protocol, &address).map_err(|why| format!("cannot be used: {why}"))?;
+            Ok((protocol, address))
+        });
+        let (protocol, address) = built.map_err(|why| match url.contains('@') {
             // It may hold a password.
             true => why,
             false => format!("\"{url}\" {why}"),
@@ -157,6 +163,17 @@ fn bracketed(host: &str) -> String {
     match host.contains(':') {
         true => format!("[{host}]"),
         false => host.to_owned(),
+    }
+}
+
+/// Refuses what this build has left out.
+fn check_built(protocol: &Protocol, address: &Address) -> Result<(), String> {
+    if let Protocol::LongPoll { .. } = protocol {
+        Part::LongPoll.require()?;
+    }
+    match address {
+        Address::Tcp { secure: true, .. } => Part::Tls.require(),
+        Address::Tcp { .. } | Address::Unix(_) => Ok(()),
     }
 }
 

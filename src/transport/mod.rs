@@ -12,13 +12,20 @@
 //! * `recv_buffer`: what was received and not yet taken.
 //! * `tcp_keepalive`: a watch over connections without pings; `write_timeout`: an end to those
 //!   whose peer takes nothing.
-//! * [`tls`]: what is below `wss://`, `rss://` and `https://`.
+//! * [`tls`]: what is below `wss://`, `rss://` and `https://`; `tls_stream`: its bytes.
 //! * [`endpoint`]: URLs; `dial`: connections to them; `stream`, `read_after_reset`, `socket`,
 //!   `watch`: the layers that these are made of.
 //! * [`proxy`]: what may stand between us and the router.
 //! * [`error`]: what goes wrong with all this.
 //! * [`doorbell`]: how other threads tell the owning task that there is something to write.
+//!
+//! Some of these may be left out of a build (`crate::parts`): a file `left_out.rs` in the folder
+//! of each stands in for it then.
 
+#[cfg(feature = "cookies")]
+pub mod cookies;
+#[cfg(not(feature = "cookies"))]
+#[path = "cookies/left_out.rs"]
 pub mod cookies;
 mod dial;
 pub mod doorbell;
@@ -26,8 +33,17 @@ pub mod endpoint;
 pub mod error;
 mod framing;
 mod http;
+#[cfg(feature = "longpoll")]
 pub mod longpoll;
+#[cfg(not(feature = "longpoll"))]
+#[path = "longpoll/left_out.rs"]
+pub mod longpoll;
+#[cfg(feature = "router")]
 mod pages;
+#[cfg(feature = "proxy")]
+pub mod proxy;
+#[cfg(not(feature = "proxy"))]
+#[path = "proxy/left_out.rs"]
 pub mod proxy;
 pub mod rawsocket;
 mod read_after_reset;
@@ -39,7 +55,16 @@ mod stream;
 mod tcp_keepalive;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "tls/left_out.rs"]
+pub mod tls;
+#[cfg(feature = "tls")]
+mod tls_stream;
+#[cfg(not(feature = "tls"))]
+#[path = "tls_stream/left_out.rs"]
+mod tls_stream;
 pub mod websocket;
 mod write_timeout;
 
@@ -53,12 +78,13 @@ use bytes::Bytes;
 use crate::codec::{Batch, Encoding};
 use crate::os::{self, Descriptor};
 
+pub use self::http::check_header;
 pub use cookies::Jar;
 pub use doorbell::{Doorbell, yield_turn};
 pub use endpoint::{Address, Endpoint, Protocol};
 pub use error::{ConnectError, Refusal, TransportError};
 pub use framing::{CROSSBAR_SEPARATOR, SEPARATOR};
-pub use http::check_header;
+#[cfg(feature = "router")]
 pub use pages::{FindPage, Page, PageBody};
 pub use proxy::{Proxy, ProxyChoice, ProxyError};
 pub use round::{begin_round, end_round, round_time};

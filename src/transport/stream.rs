@@ -9,17 +9,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsStream;
-use tokio_rustls::rustls::ProtocolVersion;
 
 use crate::os::lock;
 
 use super::read_after_reset::ReadAfterReset;
 use super::socket::{ByteCounts, Socket};
+use super::tls_stream::TlsStream;
 use super::write_timeout::{Sign, WriteTimeout};
-
-/// The label of a channel binding by RFC 9266, "tls-exporter".
-const BINDING: &[u8] = b"EXPORTER-Channel-Binding";
 
 /// A connected socket, with or without TLS.
 #[derive(Debug)]
@@ -31,8 +27,7 @@ pub struct Stream {
 #[derive(Debug)]
 enum Kind {
     Clear(ReadAfterReset),
-    // TLS has much state: a connection in clear shall not carry its size about.
-    Tls(Box<TlsStream<ReadAfterReset>>),
+    Tls(TlsStream),
 }
 
 /// The signs that a connection has shown of the other side; looked into when a handshake over it
@@ -68,9 +63,10 @@ impl HandshakeHints {
 const FIRST: u16 = 0x100;
 
 impl Stream {
-    pub(super) fn tls(stream: TlsStream<ReadAfterReset>, certificate: Certificate) -> Stream {
+    #[cfg(feature = "tls")]
+    pub(super) fn tls(stream: impl Into<TlsStream>, certificate: Certificate) -> Stream {
         let hints = HandshakeHints { certificate, ..HandshakeHints::default() };
-        Stream::new(Kind::Tls(Box::new(stream)), Arc::new(hints))
+        Stream::new(Kind::Tls(stream.into()), Arc::new(hints))
     }
 
     fn new(kind: Kind, hints: Arc<HandshakeHints>) -> Stream {
@@ -84,7 +80,7 @@ impl Stream {
         match &mut self.kind {
             Kind::Clear(socket) => socket.set_write_timeout(write_timeout),
             // Below TLS, which takes some of what is written although nobody takes anything of it.
-            Kind::Tls(tls) => tls.get_mut().0.set_write_timeout(write_timeout),
+            Kind::Tls(tls) => tls.below_mut().set_write_timeout(write_timeout),
         }
         self
     }
@@ -105,8 +101,7 @@ impl Stream {
 
     #[cfg(test)]
     pub(super) fn is_resumed(&self) -> bool {
-        use tokio_rustls::rustls::HandshakeKind::Resumed;
-        matches!(&self.kind, Kind::Tls(tls) if tls.get_ref().1.handshake_kind() == Some(Resumed))
+        matches!(&self.kind, Kind::Tls(tls) if tls.is_resumed())
     }
 
     /// The other end, in words.
@@ -123,14 +118,14 @@ impl Stream {
     fn socket(&self) -> &Socket {
         match &self.kind {
             Kind::Clear(socket) => socket.socket(),
-            Kind::Tls(tls) => tls.get_ref().0.socket(),
+            Kind::Tls(tls) => tls.below().socket(),
         }
     }
 
     pub(super) fn socket_mut(&mut self) -> &mut Socket {
         match &mut self.kind {
             Kind::Clear(socket) => socket.socket_mut(),
-            Kind::Tls(tls) => tls.get_mut().0.socket_mut(),
+            Kind::Tls(tls) => tls.below_mut().socket_mut(),
         }
     }
 
@@ -146,35 +141,17 @@ impl Stream {
 
     /// See [`super::Transport::peer_certificate`].
     pub(super) fn peer_certificate(&self) -> Option<&[u8]> {
-        let Kind::Tls(tls) = &self.kind else {
-            return None;
-        };
-        let chain = match &**tls {
-            TlsStream::Client(tls) => tls.get_ref().1.peer_certificates(),
-            TlsStream::Server(tls) => tls.get_ref().1.peer_certificates(),
-        };
-        chain?.first().map(|certificate| &**certificate)
+        match &self.kind {
+            Kind::Clear(_) => None,
+            Kind::Tls(tls) => tls.peer_certificate(),
+        }
     }
 
     /// See [`super::Transport::channel_id`].
     pub(super) fn channel_id(&self) -> Option<[u8; 32]> {
-        let Kind::Tls(tls) = &self.kind else {
-            return None;
-        };
-        // With TLS 1.2 it would be unique only where both sides know the extended master secret.
-        let exported = match &**tls {
-            TlsStream::Client(tls) => {
-                let (_, tls) = tls.get_ref();
-                (tls.protocol_version(), tls.export_keying_material([0; 32], BINDING, None))
-            }
-            TlsStream::Server(tls) => {
-                let (_, tls) = tls.get_ref();
-                (tls.protocol_version(), tls.export_keying_material([0; 32], BINDING, None))
-            }
-        };
-        match exported {
-            (Some(ProtocolVersion::TLSv1_3), id) => id.ok(),
-            _ => None,
+        match &self.kind {
+            Kind::Clear(_) => None,
+            Kind::Tls(tls) => tls.channel_id(),
         }
     }
 }

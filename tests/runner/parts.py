@@ -139,6 +139,8 @@ PARTS = (
          excused=True),
     Part("readme", "all that README and docs tell to do", 10, tests("readme"),
          needs=("rust", "binding"), silence=300, excused=True),
+    Part("features", "the library with parts left out: lints, and the smallest client in C", 60,
+         Plain([sys.executable, "tests/features/check.py", "few"]), needs=("rust", "library"), silence=600),
     Part("benchmark", "the benchmark, for a moment: each role gives a figure", 10, make("bench-smoke"),
          needs=("library",), silence=300),
 
@@ -182,6 +184,8 @@ PARTS = (
          Plain([sys.executable, "tests/attacks/table.py"]), tier="long", needs=("library",), silence=3300),
     Part("long-cross", "the library on Windows, ARM, RISC-V and musl, under Wine and qemu", 7200,
          Plain([sys.executable, "tests/platforms/table.py", "all"]), tier="long"),
+    Part("long-features", "the same, with each part alone and each left out", 300,
+         Plain([sys.executable, "tests/features/check.py", "all"]), tier="long", needs=("rust", "library"), silence=900),
     Part("long-fuzz", "every fuzz target for ten minutes", 7200, make("fuzz"), tier="long"),
     Part("shake-c", "C scenarios, delayed at random", 60, tests("c_scenarios", filters=("plain",)), tier="long",
          needs=("rust", "programs", "shaker"), silence=900, variables=SHAKEN),

@@ -1,13 +1,14 @@
 //! The functions that make keys of passwords, and the limits of their costs: a router names them,
 //! and nobody else has checked them.
 
-use argon2::{Algorithm, Argon2, Params, Version};
 use zeroize::Zeroizing;
 
 use crate::auth::AuthError;
 use crate::auth::derive::{Stop, pbkdf2};
+use crate::parts::Part;
 
 use super::Profile;
+use super::argon2::argon2id;
 
 /// RFC 7677 wants no fewer, and fewer would help a false router to guess the password.
 pub const LEAST_PBKDF2_ITERATIONS: u32 = 4096;
@@ -50,6 +51,7 @@ impl Kdf {
                 Ok(Kdf::Pbkdf2 { iterations: within("iterations", iterations, least, most)? })
             }
             "argon2id13" | "argon2id-13" => {
+                Part::Argon2.require().map_err(AuthError::LeftOut)?;
                 let memory = memory.ok_or(wrong("memory", "is missing"))?;
                 let memory = within("memory", memory, LEAST_MEMORY, MOST_MEMORY)?;
                 let most = MOST_MEMORY_PASSES / u64::from(memory);
@@ -110,28 +112,6 @@ fn within(what: &'static str, given: u64, least: u32, most: u32) -> Result<u32, 
         Ok(cost) if cost <= most => Ok(cost),
         _ => Err(AuthError::TooCostly { what, given, most: u64::from(most) }),
     }
-}
-
-fn argon2id(
-    iterations: u32,
-    memory: u32,
-    password: &[u8],
-    salt: &[u8],
-    hash: &mut [u8],
-) -> Result<(), AuthError> {
-    let made = Params::new(memory, iterations, 1, Some(hash.len())).and_then(|params| {
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        argon2.hash_password_into(password, salt, hash)
-    });
-    made.map_err(|error| match error {
-        argon2::Error::OutOfMemory => AuthError::NoMemory(memory),
-        // Costs and the size of the hash are within the function's limits.
-        _ => AuthError::Malformed {
-            method: "SCRAM",
-            field: "salt",
-            problem: "must have at least 8 bytes for argon2",
-        },
-    })
 }
 
 #[cfg(test)]

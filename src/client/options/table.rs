@@ -4,10 +4,11 @@ use serde_json::Value;
 
 use crate::auth::{self, Secret, key_file};
 use crate::client::retry::AUTH_FAILURES;
+use crate::parts::Part;
 use crate::transport::Proxy;
 
 use super::transports::{headers, separator, serializers, tls, transport};
-use super::values::{bytes, flag, number, seconds, text};
+use super::values::{bytes, flag, flag_of, number, seconds, text};
 use super::*;
 
 /// One option: how it is written, what it means, and how it is taken.
@@ -334,7 +335,7 @@ pub const TABLE: &[Spec] = &[
                router that does not support this is refused.",
         set: |options, value| {
             options.credentials.channel_binding = match value.as_str() {
-                Some("tls-exporter") => true,
+                Some("tls-exporter") => Part::Tls.require().map(|()| true)?,
                 _ => return Err("must be \"tls-exporter\", or left out".to_owned()),
             };
             Ok(())
@@ -346,7 +347,9 @@ pub const TABLE: &[Spec] = &[
         default: "false",
         text: "For \"scram\" with argon2: the router's keys were made from the hash itself, and \
                not from its base64 text as by Autobahn's tools.",
-        set: |options, value| flag(value).map(|raw| options.credentials.scram_raw = raw),
+        set: |options, value| {
+            flag_of(Part::Argon2, value).map(|raw| options.credentials.scram_raw = raw)
+        },
     },
     Spec {
         name: "authextra",
@@ -405,7 +408,7 @@ pub const TABLE: &[Spec] = &[
         text: "Cookies that a router sets in a handshake are sent back with later attempts of this \
                connection, for cookie authentication and load balancers. A header \"Cookie\" in \
                `headers` replaces them.",
-        set: |options, value| flag(value).map(|wanted| options.cookies = wanted),
+        set: |options, value| flag_of(Part::Cookies, value).map(|wanted| options.cookies = wanted),
     },
     Spec {
         name: "rawsocket_pings",

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::parts::Part;
+
 pub(super) fn text(value: &Value) -> Result<String, String> {
     value.as_str().map(str::to_owned).ok_or_else(|| "must be a string".to_owned())
 }
@@ -30,4 +32,13 @@ pub(super) fn bytes(value: &Value, least: u64, most: u64) -> Result<usize, Strin
 
 pub(super) fn flag(value: &Value) -> Result<bool, String> {
     value.as_bool().ok_or_else(|| "must be true or false".to_owned())
+}
+
+/// A flag that, where it is set, needs a part of the library.
+pub(super) fn flag_of(part: Part, value: &Value) -> Result<bool, String> {
+    let is_set = flag(value)?;
+    if is_set {
+        part.require()?;
+    }
+    Ok(is_set)
 }

@@ -4,13 +4,14 @@
 //! * `verify`: whether a server's certificate is good enough.
 //! * `pem`: certificates and keys out of texts and files.
 //! * `identity`: the client's certificate, and whether a server wanted it.
-//! * `error`: what can go wrong, each told apart.
+//! * `error`: what can go wrong, each told apart; `explain`: which of it an error is.
 //!
 //! A server's certificate is verified against the roots of the system, or against those that the
 //! application gives; who wants less must spell it out. The provider of cryptography is named
 //! where it is used, so that a host with another rustls in it is not disturbed.
 
 mod error;
+mod explain;
 mod identity;
 mod options;
 mod pem;
@@ -39,7 +40,8 @@ use super::stream::{Certificate, Stream};
 pub use error::TlsError;
 pub use options::TlsOptions;
 
-pub(super) use error::{explain, explain_loss};
+pub(super) use error::explain_loss;
+pub(super) use explain::explain;
 
 /// Shakes hands with the server at `host` (a name, or an address without brackets).
 pub(super) async fn connect(
@@ -62,9 +64,9 @@ pub(super) async fn connect(
     match connected {
         // In TLS 1.2 the server has looked at our certificate, or lived with none, by now.
         Ok(tls) if tls.get_ref().1.protocol_version() == Some(ProtocolVersion::TLSv1_2) => {
-            Ok(Stream::tls(tls.into(), Certificate::NotAsked))
+            Ok(Stream::tls(tls, Certificate::NotAsked))
         }
-        Ok(tls) => Ok(Stream::tls(tls.into(), certificate)),
+        Ok(tls) => Ok(Stream::tls(tls, certificate)),
         Err(error) => {
             Err(explain(&error, certificate).unwrap_or_else(|| TlsError::Closed(error.to_string())))
         }
@@ -156,7 +158,7 @@ impl Acceptor {
             let error = explain(&error, Certificate::NotAsked);
             ConnectError::Tls { url, error: error.unwrap_or(TlsError::Closed(String::new())) }
         })?;
-        Ok(Stream::tls(tls.into(), Certificate::NotAsked))
+        Ok(Stream::tls(tls, Certificate::NotAsked))
     }
 }
 

@@ -4,15 +4,23 @@
 //! Subprotocol `wamp.2.json` has text messages, `wamp.2.msgpack` and `wamp.2.cbor` have binary
 //! ones. The client's and the server's side share the open connection; only the handshakes differ.
 //!
-//! * `handshake`: the upgrade from HTTP; `upgrade`: what a client says and hears in it.
+//! * `handshake`: the upgrade from HTTP; `upgrade`: what a client says and hears in it; `accept`:
+//!   the server's side of it.
 //! * `socket`: messages over frames; `frame`: the heads of frames; `keys`: their masks.
-//! * `extension`: the parameters of compression; `deflate`: compression itself.
+//! * `extension`: the parameters of compression; `deflate`: compression itself; `left_out`: both of
+//!   them, in builds without.
 
+#[cfg(feature = "router")]
+mod accept;
+#[cfg(feature = "deflate")]
 mod deflate;
+#[cfg(feature = "deflate")]
 mod extension;
 mod frame;
 mod handshake;
 mod keys;
+#[cfg(not(feature = "deflate"))]
+mod left_out;
 mod socket;
 mod upgrade;
 
@@ -30,8 +38,13 @@ use crate::os::Descriptor;
 use super::framing::Framing;
 use super::{ByteCounts, Incoming, Serializer, Transport, TransportError};
 
+#[cfg(not(feature = "deflate"))]
+use {left_out as deflate, left_out as extension};
+
+#[cfg(feature = "router")]
+pub use accept::{accept, accept_if, answer};
 pub use extension::DeflateOptions;
-pub use handshake::{accept, accept_if, answer, connect, open};
+pub use handshake::{connect, open};
 pub use socket::{Received, Socket};
 
 /// The room that a buffer keeps when all of it is written.

@@ -6,8 +6,8 @@
 use std::future::poll_fn;
 use std::io;
 
-use hyper::StatusCode;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use http::StatusCode;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use crate::transport::http::{MAX_HEAD, NoAnswer};
@@ -107,7 +107,7 @@ fn has_end(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::{COOKIE, HOST, SET_COOKIE};
+    use http::header::{COOKIE, HOST, SET_COOKIE};
     use tokio::io::{AsyncReadExt, duplex};
 
     use super::*;
