@@ -197,6 +197,14 @@ def read(name: str) -> dict | None:
     return found | {"kinds": found["kinds"] | ({"scenarios": kept} if kept else {})}
 
 
+def keep(name: str, results: dict[str, list[dict]]) -> None:
+    """Keeps results of a target beside those of other kinds, which another run may have brought meanwhile."""
+    found = (read(name) or {"kinds": {}})["kinds"] | results
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    when = datetime.now(UTC).date().isoformat()
+    (RESULTS / f"{name}.json").write_text(json.dumps({"when": when, "kinds": found}, indent=1), encoding="utf-8")
+
+
 BEGIN, END = "<!-- table: made by tests/platforms/table.py -->", "<!-- end of the table -->"
 
 
@@ -216,18 +224,14 @@ def main() -> int:
     given = asked.parse_args()
     kinds = given.only or list(KINDS)
     for name in list(cross.TARGETS) if given.targets == ["all"] else given.targets:
-        found = (read(name) or {"kinds": {}})["kinds"]
         programs = [kind for kind in kinds if kind != "units"]
         if programs:
             if not given.keep:
                 cross.pack(name)
-            found |= run_programs(name, programs)
+            keep(name, run_programs(name, programs))
         if "units" in kinds:
             cross.prepare(name)
-            found["units"] = run_units(name)
-        RESULTS.mkdir(parents=True, exist_ok=True)
-        when = datetime.now(UTC).date().isoformat()
-        (RESULTS / f"{name}.json").write_text(json.dumps({"when": when, "kinds": found}, indent=1), encoding="utf-8")
+            keep(name, {"units": run_units(name)})
     results = {name: found for name in cross.TARGETS if (found := read(name)) is not None}
     write_page(results)
     failed = unexplained(results)
