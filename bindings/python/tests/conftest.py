@@ -13,6 +13,10 @@ if os.environ.get("WAMP_TEST_LOOP") == "uvloop":
     import uvloop
 
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+elif os.environ.get("WAMP_TEST_LOOP") == "deaf":
+    import loops
+
+    asyncio.set_event_loop_policy(loops.DeafPolicy())
 
 
 def pytest_report_header() -> str:
