@@ -20,14 +20,17 @@ sys.path[:0] = [str(ROOT / "packaging"), str(Path(__file__).parent)]
 
 import cross  # noqa: E402
 import known  # noqa: E402
+import packages  # noqa: E402
+import pythons  # noqa: E402
 
 RESULTS = cross.CROSS / "results"
 PAGE = ROOT / "docs" / "PLATFORMS.md"
 MODES = ("thread", "manual", "inline")
-KINDS = ("hello", "scenarios", "units")
+KINDS = ("hello", "package", "scenarios", "units", "python")
+PROGRAMS = KINDS[:3]
 TITLES = {
-    "hello": "the program of README.md, and its router", "scenarios": "C scenarios (tests/c)", "units": "unit tests",
-    "python": "Python binding",
+    "hello": "the program of README.md, and its router", "package": "the package, by pkg-config and CMake", "scenarios": "C scenarios (tests/c)", "units": "unit tests",
+    "python": "Python: the wheel, and tests of the binding",
 }
 
 
@@ -111,15 +114,26 @@ def run_programs(name: str, kinds: list[str]) -> dict[str, list[dict]]:
     compile_all(name, folder, package, kinds)
     found = {}
     for kind in kinds:
-        jobs = scenario_jobs(name, folder) if kind == "scenarios" else hello_jobs(name, folder, package)
-        RESULTS.mkdir(parents=True, exist_ok=True)
-        (RESULTS / f"{name}-jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
-        place = f"{cross.PLACE}/results"
-        cross.in_root(
-            f"exec python3 tests/platforms/run.py {place}/{name}-jobs.json {place}/{name}-done.json", dict(cross.TARGETS[name].variables)
-        )
-        found[kind] = json.loads((RESULTS / f"{name}-done.json").read_text(encoding="utf-8"))
+        if kind == "package":
+            cross.in_root(packages.write_script(name, package, f"{folder}/package"))
+            found[kind] = [*packages.check(name), *run_jobs(name, packages.jobs(name, f"{folder}/package"))]
+        elif kind == "scenarios":
+            found[kind] = run_jobs(name, scenario_jobs(name, folder))
+        else:
+            found[kind] = run_jobs(name, hello_jobs(name, folder, package))
     return found
+
+
+def run_jobs(name: str, jobs: list[dict]) -> list[dict]:
+    """Runs programs in the root, by run.py."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{name}-jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
+    place = f"{cross.PLACE}/results"
+    cross.in_root(
+        f"exec python3 tests/platforms/run.py {place}/{name}-jobs.json {place}/{name}-done.json",
+        dict(cross.TARGETS[name].variables),
+    )
+    return json.loads((RESULTS / f"{name}-done.json").read_text(encoding="utf-8"))
 
 
 # ---- unit tests ----
@@ -224,11 +238,13 @@ def main() -> int:
     given = asked.parse_args()
     kinds = given.only or list(KINDS)
     for name in list(cross.TARGETS) if given.targets == ["all"] else given.targets:
-        programs = [kind for kind in kinds if kind != "units"]
+        programs = [kind for kind in kinds if kind in PROGRAMS]
+        if not given.keep and kinds != ["units"]:
+            cross.pack(name)
         if programs:
-            if not given.keep:
-                cross.pack(name)
             keep(name, run_programs(name, programs))
+        if "python" in kinds:
+            keep(name, {"python": pythons.run_python(name)})
         if "units" in kinds:
             cross.prepare(name)
             keep(name, {"units": run_units(name)})
