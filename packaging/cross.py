@@ -224,7 +224,7 @@ def build(name: str) -> Path:
     prepare(name)
     tell(f"builds {name}")
     in_root(
-        f"exec cargo rustc --quiet --locked {WITHOUT_CHECKS} --profile {PROFILE} --lib --crate-type cdylib,staticlib"
+        f"exec cargo rustc --quiet --package libwamp --locked {WITHOUT_CHECKS} --profile {PROFILE} --lib --crate-type cdylib,staticlib"
         f" --target {name} -Zbuild-std=std,panic_unwind",
         cargo(name),
     )

@@ -144,7 +144,7 @@ def run_units(name: str) -> list[dict]:
     RESULTS.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as output:
         cross.in_root(
-            f"exec cargo test --locked --lib --no-fail-fast {cross.WITHOUT_CHECKS} --target {name}"
+            f"exec cargo test --package libwamp --locked --lib --no-fail-fast {cross.WITHOUT_CHECKS} --target {name}"
             " -Zbuild-std=std,panic_unwind,test",
             cross.cargo(name), check=False, stdout=output, stderr=output,
         )
@@ -170,12 +170,13 @@ def unexplained(results: dict[str, dict]) -> list[str]:
 
 def cell(found: dict | None, name: str, kind: str) -> str:
     """The number of those that passed, and of what was tried."""
-    results = (found or {"kinds": {}})["kinds"].get(kind)
-    if results is None:
+    if found is None or kind not in found["kinds"]:
         return "not tried"
+    results = found["kinds"][kind]
     passed = sum(result["passed"] for result in results)
     missing = len(known.not_there(name)) if kind == "scenarios" else 0
-    return f"{passed} of {len(results)}" + (f"; {missing} left out" if missing else "")
+    quick = kind != "units" and found["profiles"].get(kind) == "dev"
+    return f"{passed} of {len(results)}" + (f"; {missing} left out" if missing else "") + ("; dev" if quick else "")
 
 
 def table(results: dict[str, dict]) -> str:
@@ -213,10 +214,14 @@ def read(name: str) -> dict | None:
 
 def keep(name: str, results: dict[str, list[dict]]) -> None:
     """Keeps results of a target beside those of other kinds, which another run may have brought meanwhile."""
-    found = (read(name) or {"kinds": {}})["kinds"] | results
+    before = read(name) or {}
     RESULTS.mkdir(parents=True, exist_ok=True)
-    when = datetime.now(UTC).date().isoformat()
-    (RESULTS / f"{name}.json").write_text(json.dumps({"when": when, "kinds": found}, indent=1), encoding="utf-8")
+    now = {
+        "when": datetime.now(UTC).date().isoformat(),
+        "kinds": before.get("kinds", {}) | results,
+        "profiles": before.get("profiles", {}) | dict.fromkeys(results, cross.PROFILE),
+    }
+    (RESULTS / f"{name}.json").write_text(json.dumps(now, indent=1), encoding="utf-8")
 
 
 BEGIN, END = "<!-- table: made by tests/platforms/table.py -->", "<!-- end of the table -->"
