@@ -29,6 +29,8 @@ DEBIAN = CROSS / "root"
 PROFILE = os.environ.get("PROFILE", "release")
 # The standard library without checks of its own, as it is everywhere: some of them end the process.
 WITHOUT_CHECKS = "--config profile.dev.package.std.debug-assertions=false"
+# With what tests need, so that what PROFILE=dev builds serves them, too.
+STD = "std,panic_unwind,test" if PROFILE == "dev" else "std,panic_unwind"
 # The places of the tree and of the results in the root.
 SOURCE, PLACE = "/libwamp", "/cross"
 BUILD = f"{PLACE}/build"
@@ -225,7 +227,7 @@ def build(name: str) -> Path:
     tell(f"builds {name}")
     in_root(
         f"exec cargo rustc --quiet --package libwamp --locked {WITHOUT_CHECKS} --profile {PROFILE} --lib --crate-type cdylib,staticlib"
-        f" --target {name} -Zbuild-std=std,panic_unwind",
+        f" --target {name} -Zbuild-std={STD}",
         cargo(name),
     )
     return CROSS / "build" / name / ("debug" if PROFILE == "dev" else PROFILE)

@@ -57,12 +57,19 @@ def make_debian(name: str, debian: str) -> None:
         f"for deb in {inside}/debs/*.deb; do dpkg-deb --fsys-tarfile $deb | tar -x -C {inside} --keep-directory-symlink; done"
     )
     # Programs that tests start are started by it, too.
-    qemu = cross.TARGETS[name].runner[0]
+    qemu, *more = qemu_python(name)
+    real = " ".join(more)
     wrapper = place / "usr" / "bin" / "python"
     wrapper.unlink(missing_ok=True)
-    wrapper.write_text(f'#!/bin/sh\nexec {qemu} -0 "$0" -L {inside} {inside}/usr/bin/python3 "$@"\n', encoding="ascii")
+    wrapper.write_text(f'#!/bin/sh\nexec {qemu} -0 "$0" {real} "$@"\n', encoding="ascii")
     wrapper.chmod(0o755)
     (place / "ready").touch()
+
+
+def qemu_python(name: str) -> list[str]:
+    """The command that runs Debian's interpreter for a processor."""
+    place = f"{cross.PLACE}/python/{DEBIAN_NAMES[name]}"
+    return [cross.TARGETS[name].runner[0], "-L", place, f"{place}/usr/bin/python3"]
 
 
 def make_windows() -> None:
@@ -120,6 +127,8 @@ def script(name: str, wheel: Path, python: list[str]) -> str:
     """The commands that run in the root: pip judges itself whether a wheel is for its system."""
     pip = next((PYTHONS / "downloads").glob("pip-*.whl")).name
     run = " ".join(python)
+    # It looks at the interpreter's own file, to see what it was made for.
+    real = run if name == cross.WINDOWS else " ".join(qemu_python(name))
     tests = "/tmp/tree/bindings/python/tests"
     ignored = " ".join(f"--ignore={tests}/{file}" for file in LEFT_OUT)
     return (
@@ -127,7 +136,7 @@ def script(name: str, wheel: Path, python: list[str]) -> str:
         f"cp -r bindings/python/tests bindings/python/tools bindings/python/examples bindings/python/build_wamp.py"
         " /tmp/tree/bindings/python\n"
         "cp -r include README.md docs Cargo.toml /tmp/tree; cd /tmp\n"
-        f"{run} {cross.PLACE}/python/downloads/{pip}/pip install --quiet --disable-pip-version-check --no-deps --no-index"
+        f"{real} {cross.PLACE}/python/downloads/{pip}/pip install --quiet --disable-pip-version-check --no-deps --no-index"
         f" --target site {cross.PLACE}/wheels/{wheel.name}\n"
         f"exec {run} -m pytest -q -p no:cacheprovider --junitxml={cross.PLACE}/results/{name}-python.xml {ignored} {tests}\n"
     )
