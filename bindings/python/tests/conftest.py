@@ -14,9 +14,13 @@ if os.environ.get("WAMP_TEST_LOOP") == "uvloop":
 
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 elif os.environ.get("WAMP_TEST_LOOP") == "deaf":
-    import loops
+    from loops import DeafLoop
 
-    asyncio.set_event_loop_policy(loops.DeafPolicy())
+    class DeafPolicy(asyncio.DefaultEventLoopPolicy):
+        def new_event_loop(self) -> asyncio.AbstractEventLoop:
+            return DeafLoop()
+
+    asyncio.set_event_loop_policy(DeafPolicy())
 
 
 def pytest_report_header() -> str:

@@ -14,11 +14,3 @@ class DeafLoop(asyncio.SelectorEventLoop):
     def remove_reader(self, *_: Any) -> bool:
         """Is not there either."""
         raise NotImplementedError
-
-
-class DeafPolicy(asyncio.DefaultEventLoopPolicy):
-    """Makes such loops."""
-
-    def new_event_loop(self) -> asyncio.AbstractEventLoop:
-        """A new one."""
-        return DeafLoop()
