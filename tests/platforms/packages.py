@@ -48,7 +48,11 @@ def write_script(name: str, package: str, folder: str) -> str:
         f"{cmake} > cmake.txt && cmake --build made >> cmake.txt && cp made/cmake_* .",
     ]
     if windows:
-        lines += [f"{gcc} {source} -I{package}/include {package}/lib/wamp.lib -lpthread -o def_shared", f"cp {package}/bin/wamp.dll ."]
+        lines += [
+            f"{gcc} {source} -I{package}/include {package}/lib/wamp.lib -lpthread -o def_shared",
+            # MinGW's threads, which the programs ask for, and the library does not.
+            f"cp {package}/bin/wamp.dll /usr/x86_64-w64-mingw32/lib/libwinpthread-1.dll .",
+        ]
     return "\n".join(lines)
 
 
