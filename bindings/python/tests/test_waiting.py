@@ -1,6 +1,7 @@
 """Loops that watch no descriptors: there the library wakes them."""
 
 import asyncio
+import os
 from pathlib import Path
 
 from loops import DeafLoop
@@ -87,6 +88,6 @@ def test_a_program_may_end_with_all_open():
             left = runner.run(main())
         print("ended")
         """,
-        PYTHONPATH=str(Path(__file__).parent),
+        PYTHONPATH=os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
     )
     assert told.endswith("ended\n")
