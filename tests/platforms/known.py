@@ -34,11 +34,8 @@ KNOWN = [
     ("test_the_example_answers_before_it_ends", "windows", "processes are not ended by signals"),
     ("test_a_lost_router_ends_everything", "windows", "processes are not ended by signals"),
     ("test_publish_refuses_when_the_queue_is_full", "windows", "processes are not stopped by signals"),
-    ("test_a_program_may_end_with_all_open", "", "it was told where the tests are, and no longer where the wheel is; mended since"),
     ("test_after_a_fork_it_is_said", "windows", "there is no fork()"),
     ("test_classes_show_what_is_documented", "windows", "what OSError is the base of has the attribute winerror there"),
-    ("test_pieces_that_come_in_one_batch", "windows", "it called os.sched_yield(), which there is none of; mended since"),
-    ("test_the_module_is_fresh", "", "it looks at the source of the package, which is not there; left out since"),
     ("what_the_peer_takes_is_known", "windows", "Windows does not tell how much of what was written is unsent"),
     ("a_pong_does_not_fall_into_a_message", "windows", "Windows takes a large write as a whole, so that nothing of it waits"),
 ]
