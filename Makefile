@@ -8,7 +8,8 @@
 # make count      counts instructions per message, and compares them with their budget
 # make budget     counts them, and writes the budget anew
 # make wheel      makes a wheel of the Python binding
-# make cross      builds a package for another system (TARGET, see docs/PLATFORMS.md); platforms: tries all of them
+# make cross      builds a package for another system (TARGET, see docs/PLATFORMS.md), cross-wheel a wheel of the Python
+#                 binding; platforms: tries all of them
 # make sizes      builds the library with parts left out, and writes their sizes into docs/PLATFORMS.md (an hour)
 # make fuzz       fuzzes the decoders and handshakes (FUZZ_SECONDS for each, FUZZ_TARGETS)
 # make audit      asks the advisory database about the dependencies (needs a network)
@@ -61,7 +62,7 @@ EXAMPLES  := $(patsubst examples-c/%.c,$(EXAMPLES_BIN)/%,$(wildcard examples-c/*
 SCENARIOS := $(patsubst tests/c/%.c,$(SCENARIOS_BIN)/%,$(wildcard tests/c/*.c))
 
 .PHONY: all demo check test test-long shake bench fuzz audit install install-strip uninstall clean
-.PHONY: cross platforms sizes
+.PHONY: cross cross-wheel platforms sizes
 .PHONY: bench-full bench-scale bench-smoke bench-peers performance count budget
 .PHONY: lib notices programs pages dashboard examples scenarios counted venv python python-tools python-lints wheel javascript shaker
 .DELETE_ON_ERROR:
@@ -213,8 +214,13 @@ $(NODE_MODULES)/ready: tests/interop/package.json tests/interop/package-lock.jso
 	touch $@
 
 # In a root of Debian of its own, so that the compilers are the same everywhere. TARGET is another one here.
+CROSS_TARGET := $(if $(filter command,$(firstword $(origin TARGET))),$(TARGET))
+
 cross:
-	$(PYTHON) packaging/cross.py $(if $(filter command,$(firstword $(origin TARGET))),$(TARGET),--list)
+	$(PYTHON) packaging/cross.py $(or $(CROSS_TARGET),--list)
+
+cross-wheel:
+	$(PYTHON) packaging/wheels.py $(or $(CROSS_TARGET),all)
 
 platforms:
 	$(PYTHON) tests/platforms/table.py all

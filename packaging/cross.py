@@ -29,13 +29,21 @@ DEBIAN = CROSS / "root"
 PROFILE = os.environ.get("PROFILE", "release")
 # The standard library without checks of its own, as it is everywhere: some of them end the process.
 WITHOUT_CHECKS = "--config profile.dev.package.std.debug-assertions=false"
+# With what tests need, so that what PROFILE=dev builds serves them, too.
+STD = "std,panic_unwind,test" if PROFILE == "dev" else "std,panic_unwind"
 # The places of the tree and of the results in the root.
 SOURCE, PLACE = "/libwamp", "/cross"
 BUILD = f"{PLACE}/build"
 
 # The first suite of Debian whose Rust is new enough.
 SUITE = "sid"
-PACKAGES = ("ca-certificates", "cargo", "gcc", "libc6-dev", "make", "python3", "rust-src", "rustc")
+PACKAGES = (
+    "ca-certificates", "cargo", "gcc", "libc6-dev", "make", "python3", "rust-src", "rustc",
+    # What makes wheels of the Python binding: packaging/wheels.py.
+    "python3-cffi", "python3-setuptools", "python3-wheel",
+    # What tries the packages: tests/platforms/packages.py.
+    "cmake", "pkgconf",
+)
 ARCHITECTURES = ("arm64", "armhf", "riscv64")
 WINDOWS = "x86_64-pc-windows-gnu"
 
@@ -133,6 +141,9 @@ def make_root() -> None:
         command = ["debootstrap", "--variant=minbase", SUITE, str(DEBIAN), mirror()]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     (DEBIAN / "etc" / "apt" / "apt.conf.d" / "90cross").write_text(SETTINGS, encoding="utf-8")
+    (DEBIAN / "etc" / "apt" / "sources.list").write_text(
+        "".join(f"{kind} {mirror()} {SUITE} main\n" for kind in ("deb", "deb-src")), encoding="ascii"
+    )
     steps = [f"dpkg --add-architecture {architecture}" for architecture in ARCHITECTURES]
     steps += ["apt-get -qq update", f"apt-get -qq install -y {' '.join(packages)} > /dev/null"]
     in_root("set -e\n" + "\n".join(steps), {"DEBIAN_FRONTEND": "noninteractive"})
@@ -215,8 +226,8 @@ def build(name: str) -> Path:
     prepare(name)
     tell(f"builds {name}")
     in_root(
-        f"exec cargo rustc --quiet --locked {WITHOUT_CHECKS} --profile {PROFILE} --lib --crate-type cdylib,staticlib"
-        f" --target {name} -Zbuild-std=std,panic_unwind",
+        f"exec cargo rustc --quiet --package libwamp --locked {WITHOUT_CHECKS} --profile {PROFILE} --lib --crate-type cdylib,staticlib"
+        f" --target {name} -Zbuild-std={STD}",
         cargo(name),
     )
     return CROSS / "build" / name / ("debug" if PROFILE == "dev" else PROFILE)
@@ -234,6 +245,8 @@ def pack(name: str) -> Path:
     shutil.copy(ROOT / "include" / "wamp.h", folder / "include")
     for document in ("README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"):
         shutil.copy(ROOT / document, folder / "share" / "doc" / "libwamp")
+    notices = f"{PLACE}/{folder.name}/share/doc/libwamp/THIRD-PARTY.md"
+    in_root(f"exec python3 packaging/notices.py {name} > {notices}", {"PYTHONDONTWRITEBYTECODE": "1"})
     for example in (ROOT / "examples-c").glob("*.c"):
         shutil.copy(example, folder / "share" / "doc" / "libwamp" / "examples")
     shutil.copy(made / "libwamp.a", folder / "lib")

@@ -1,5 +1,7 @@
 """The notices of what is linked into the library and the programs, as Markdown on standard output.
 
+    python3 packaging/notices.py [TARGET]      for another system than this one
+
 Cargo tells the packages; their licences are the files that they bring along.
 """
 
@@ -34,9 +36,9 @@ def listed(packages: list[dict]) -> None:
 
 
 def linked(member: str) -> list[dict]:
-    """The packages that are linked into a member of the workspace here, in the order of their names."""
+    """The packages that are linked into a member of the workspace, in the order of their names."""
     packages = {(package["name"], package["version"]): package for package in metadata()["packages"]}
-    tree = told("cargo", "tree", "--locked", "--package", member, "--edges", "normal,no-proc-macro", "--target", host(),
+    tree = told("cargo", "tree", "--locked", "--package", member, "--edges", "normal,no-proc-macro", "--target", target(),
                 "--prefix", "none", "--no-dedupe", "--format", "{p}")
     named = {tuple(line.replace(" v", " ", 1).split()[:2]) for line in tree.splitlines() if line}
     return [packages[name] for name in sorted(named) if name[0] != member]
@@ -44,11 +46,14 @@ def linked(member: str) -> list[dict]:
 
 @cache
 def metadata() -> dict:
-    return json.loads(told("cargo", "metadata", "--format-version", "1", "--locked", "--filter-platform", host()))
+    return json.loads(told("cargo", "metadata", "--format-version", "1", "--locked", "--filter-platform", target()))
 
 
 @cache
-def host() -> str:
+def target() -> str:
+    """The system that is asked about: this one, unless another is named."""
+    if len(sys.argv) > 1:
+        return sys.argv[1]
     lines = told("rustc", "-vV").splitlines()
     return next(line.removeprefix("host: ") for line in lines if line.startswith("host: "))
 

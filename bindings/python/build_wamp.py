@@ -19,6 +19,8 @@ MORE = """
 static char *const WAMP_VERSION;
 extern "Python" void wamp_python_log(int level, const char *line, void *user_data);
 extern "Python" void wamp_python_log_free(void *user_data);
+extern "Python" void wamp_python_wake(void *user_data);
+extern "Python" void wamp_python_wake_free(void *user_data);
 """
 
 # Requests whose payload is given in parts. To make a `wamp_payload_t` in Python takes several objects for each

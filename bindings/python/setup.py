@@ -2,17 +2,22 @@
 
 The library is built of its source, which needs Rust, a C compiler and make. Where the environment variable
 LIBWAMP_LIBRARY names the file of one that is built already, that is taken instead.
+
+For another system than this one, LIBWAMP_COMPILER is the command that makes shared libraries there, with what it needs to
+find the headers of Python; LIBWAMP_STRIP is the command that strips them. LIBWAMP_NOTICES names
+the file with the licences of what is in the library, if it does not lie beside it.
 """
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 
-from setuptools import Command, setup
+from setuptools import Command, Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 from setuptools.command.sdist import sdist
@@ -49,8 +54,10 @@ def version() -> str:
     return found[1]
 
 
-def soname() -> str:
+def shared_name(built: Path) -> str:
     """The name by which the extension module asks for the library."""
+    if built.suffix == ".dll":
+        return built.name
     major, minor, _ = version().split(".")
     return f"libwamp.so.{f'0.{minor}' if major == '0' else major}"
 
@@ -87,29 +94,50 @@ def check_tools() -> None:
 class BuildExtension(build_ext):
     """Links the module to the library, and puts that beside it."""
 
+    beside = ""  # the library's name there
+
     def run(self) -> None:
         """Builds both; in the source tree the library is a link, so that the one last built is used."""
         built = library()
+        self.beside = shared_name(built)
         for extension in self.extensions:
             extension.extra_objects.append(str(built))
         super().run()
         place = Path(self.get_ext_fullpath("libwamp._wamp")).resolve().parent
-        beside = place / soname()
+        beside = place / self.beside
         beside.unlink(missing_ok=True)
         if self.inplace:
             beside.symlink_to(built)
             return
         shutil.copy(built, beside)
-        if strip := shutil.which("strip"):
+        if strip := shutil.which(os.environ.get("LIBWAMP_STRIP", "strip")):
             module = self.get_ext_fullpath("libwamp._wamp")
             subprocess.run([strip, "--strip-debug", str(beside), module], check=True)
-        if (notices := built.parent / NOTICES).is_file():
+        if (notices := Path(os.environ.get("LIBWAMP_NOTICES", built.parent / NOTICES))).is_file():
             shutil.copy(notices, place)
+
+    def build_extension(self, extension: Extension) -> None:
+        """Compiles the module."""
+        command = os.environ.get("LIBWAMP_COMPILER")
+        if command is None:
+            super().build_extension(extension)
+            return
+        module = self.get_ext_fullpath(extension.name)
+        Path(module).parent.mkdir(parents=True, exist_ok=True)
+        given = [*extension.sources, *extension.extra_objects, *extension.extra_link_args]
+        folders = [f"-I{folder}" for folder in extension.include_dirs]
+        more = ["-lpython3"] if module.endswith(".pyd") else []
+        subprocess.run([*shlex.split(command), "-shared", *folders, *given, *more, "-o", module], check=True)
+
+    def get_ext_filename(self, fullname: str) -> str:
+        """Names the module's file, which has another ending on Windows."""
+        named: str = super().get_ext_filename(fullname)
+        return f"{named.split('.')[0]}.pyd" if self.beside.endswith(".dll") else named
 
     def get_outputs(self) -> list[str]:
         """Tells what is built."""
         place = Path(self.get_ext_fullpath("libwamp._wamp")).parent
-        return [*super().get_outputs(), str(place / soname())]
+        return [*super().get_outputs(), str(place / self.beside)]
 
 
 class SourceDistribution(sdist):

@@ -3,6 +3,7 @@
  * way in which bytes are given to a socket while clients come and go over each transport: only a call that asks for no
  * signal will do.
  */
+#undef _TIME_BITS       /* of 64 bits would have sendmsg() be called otherwise here than in the library, on 32-bit systems */
 #define _DEFAULT_SOURCE /* syscall() */
 #define _POSIX_C_SOURCE 200809L
 #include "scenario.h"

@@ -28,6 +28,8 @@ def run(job: dict) -> dict:
         done = subprocess.run(job["command"], stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT, check=False)
     except subprocess.TimeoutExpired as error:
         return outcome(job, False, f"no end within {LIMIT} s", error.stdout, error.stderr)
+    except OSError as error:  # it was not built
+        return outcome(job, False, str(error))
     finally:
         ended = end(router)
     text = done.stdout.decode("utf-8", "replace")

@@ -20,14 +20,17 @@ sys.path[:0] = [str(ROOT / "packaging"), str(Path(__file__).parent)]
 
 import cross  # noqa: E402
 import known  # noqa: E402
+import packages  # noqa: E402
+import pythons  # noqa: E402
 
 RESULTS = cross.CROSS / "results"
 PAGE = ROOT / "docs" / "PLATFORMS.md"
 MODES = ("thread", "manual", "inline")
-KINDS = ("hello", "scenarios", "units")
+KINDS = ("hello", "package", "scenarios", "units", "python")
+PROGRAMS = KINDS[:3]
 TITLES = {
-    "hello": "the program of README.md, and its router", "scenarios": "C scenarios (tests/c)", "units": "unit tests",
-    "python": "Python binding",
+    "hello": "the program of README.md, and its router", "package": "the package, by pkg-config and CMake", "scenarios": "C scenarios (tests/c)", "units": "unit tests",
+    "python": "Python: the wheel, and tests of the binding",
 }
 
 
@@ -111,15 +114,26 @@ def run_programs(name: str, kinds: list[str]) -> dict[str, list[dict]]:
     compile_all(name, folder, package, kinds)
     found = {}
     for kind in kinds:
-        jobs = scenario_jobs(name, folder) if kind == "scenarios" else hello_jobs(name, folder, package)
-        RESULTS.mkdir(parents=True, exist_ok=True)
-        (RESULTS / f"{name}-jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
-        place = f"{cross.PLACE}/results"
-        cross.in_root(
-            f"exec python3 tests/platforms/run.py {place}/{name}-jobs.json {place}/{name}-done.json", dict(cross.TARGETS[name].variables)
-        )
-        found[kind] = json.loads((RESULTS / f"{name}-done.json").read_text(encoding="utf-8"))
+        if kind == "package":
+            cross.in_root(packages.write_script(name, package, f"{folder}/package"))
+            found[kind] = [*packages.check(name), *run_jobs(name, packages.jobs(name, f"{folder}/package"))]
+        elif kind == "scenarios":
+            found[kind] = run_jobs(name, scenario_jobs(name, folder))
+        else:
+            found[kind] = run_jobs(name, hello_jobs(name, folder, package))
     return found
+
+
+def run_jobs(name: str, jobs: list[dict]) -> list[dict]:
+    """Runs programs in the root, by run.py."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{name}-jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
+    place = f"{cross.PLACE}/results"
+    cross.in_root(
+        f"exec python3 tests/platforms/run.py {place}/{name}-jobs.json {place}/{name}-done.json",
+        dict(cross.TARGETS[name].variables),
+    )
+    return json.loads((RESULTS / f"{name}-done.json").read_text(encoding="utf-8"))
 
 
 # ---- unit tests ----
@@ -130,7 +144,7 @@ def run_units(name: str) -> list[dict]:
     RESULTS.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as output:
         cross.in_root(
-            f"exec cargo test --locked --lib --no-fail-fast {cross.WITHOUT_CHECKS} --target {name}"
+            f"exec cargo test --package libwamp --locked --lib --no-fail-fast {cross.WITHOUT_CHECKS} --target {name}"
             " -Zbuild-std=std,panic_unwind,test",
             cross.cargo(name), check=False, stdout=output, stderr=output,
         )
@@ -156,12 +170,13 @@ def unexplained(results: dict[str, dict]) -> list[str]:
 
 def cell(found: dict | None, name: str, kind: str) -> str:
     """The number of those that passed, and of what was tried."""
-    results = (found or {"kinds": {}})["kinds"].get(kind)
-    if results is None:
+    if found is None or kind not in found["kinds"]:
         return "not tried"
+    results = found["kinds"][kind]
     passed = sum(result["passed"] for result in results)
     missing = len(known.not_there(name)) if kind == "scenarios" else 0
-    return f"{passed} of {len(results)}" + (f"; {missing} left out" if missing else "")
+    quick = kind != "units" and found["profiles"].get(kind) == "dev"
+    return f"{passed} of {len(results)}" + (f"; {missing} left out" if missing else "") + ("; dev" if quick else "")
 
 
 def table(results: dict[str, dict]) -> str:
@@ -197,6 +212,18 @@ def read(name: str) -> dict | None:
     return found | {"kinds": found["kinds"] | ({"scenarios": kept} if kept else {})}
 
 
+def keep(name: str, results: dict[str, list[dict]]) -> None:
+    """Keeps results of a target beside those of other kinds, which another run may have brought meanwhile."""
+    before = read(name) or {}
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    now = {
+        "when": datetime.now(UTC).date().isoformat(),
+        "kinds": before.get("kinds", {}) | results,
+        "profiles": before.get("profiles", {}) | dict.fromkeys(results, cross.PROFILE),
+    }
+    (RESULTS / f"{name}.json").write_text(json.dumps(now, indent=1), encoding="utf-8")
+
+
 BEGIN, END = "<!-- table: made by tests/platforms/table.py -->", "<!-- end of the table -->"
 
 
@@ -216,18 +243,16 @@ def main() -> int:
     given = asked.parse_args()
     kinds = given.only or list(KINDS)
     for name in list(cross.TARGETS) if given.targets == ["all"] else given.targets:
-        found = (read(name) or {"kinds": {}})["kinds"]
-        programs = [kind for kind in kinds if kind != "units"]
+        programs = [kind for kind in kinds if kind in PROGRAMS]
+        if not given.keep and kinds != ["units"]:
+            cross.pack(name)
         if programs:
-            if not given.keep:
-                cross.pack(name)
-            found |= run_programs(name, programs)
+            keep(name, run_programs(name, programs))
+        if "python" in kinds:
+            keep(name, {"python": pythons.run_python(name)})
         if "units" in kinds:
             cross.prepare(name)
-            found["units"] = run_units(name)
-        RESULTS.mkdir(parents=True, exist_ok=True)
-        when = datetime.now(UTC).date().isoformat()
-        (RESULTS / f"{name}.json").write_text(json.dumps({"when": when, "kinds": found}, indent=1), encoding="utf-8")
+            keep(name, {"units": run_units(name)})
     results = {name: found for name in cross.TARGETS if (found := read(name)) is not None}
     write_page(results)
     failed = unexplained(results)

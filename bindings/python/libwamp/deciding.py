@@ -17,6 +17,7 @@ from .afterwards import add_loop, attend
 from .errors import Error, check
 from .ffi import EVENTS, ffi, lib, to_c
 from .payload import details_of
+from .waiting import Reader
 from .wire import EXITS, is_awaitable, is_cancelled
 
 _log = logging.getLogger("libwamp")
@@ -64,7 +65,7 @@ class Decisions:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.get_ident()
         self._keeps: object = None  # while it listens
-        self._fd = -1
+        self._reader = Reader(lib.wamp_router_fd, lib.wamp_router_set_wakeup, router)
 
     def listen(self, router: object) -> None:
         """Takes questions from now on, in the running loop, and keeps the router alive until the end."""
@@ -79,9 +80,9 @@ class Decisions:
         if self._loop is not None and not self._loop.is_closed():
             raise RuntimeError(f"on_authenticate and on_authorize of this router run in {self._loop!r}")
         self._running.clear()
-        self._fd = check(lib.wamp_router_fd(self._router))
+        self._reader.open()
         self._loop, self._thread, self._keeps = loop, threading.get_ident(), router
-        loop.add_reader(self._fd, self._on_readable)
+        self._reader.start(loop, self._on_readable)
         add_loop(loop)
 
     def end(self) -> None:
@@ -92,7 +93,7 @@ class Decisions:
         if threading.get_ident() != self._thread:
             self._loop = loop
             raise RuntimeError(f"the callbacks of this router run in {loop!r}: close it there")
-        loop.remove_reader(self._fd)
+        self._reader.stop(loop)
         self._keeps = None
         for task in list(self._running):
             task.cancel()

@@ -17,11 +17,12 @@ from typing import Any, NamedTuple
 
 from .afterwards import add_loop, attend, discard, garbage, lines
 from .coding import Coding
-from .errors import check, last_error, making_failed
+from .errors import last_error, making_failed
 from .ffi import CHARS, EVENTS, SIZE, ffi, lib
 from .lane import Lane, inside
 from .logs import follow_logging
 from .payload import Result, connection_options_to_c, details_of, loads_all, unwrap
+from .waiting import Reader
 
 _log = logging.getLogger("libwamp")
 _BATCH = 256
@@ -86,7 +87,6 @@ class Wire:
         self._needed: set[object] = set()  # one for each handler that waits for an event itself
         self._moves = 0  # how many handlers in lanes have ended
         self._watch: asyncio.TimerHandle | None = None  # for a standstill, from when it stops reading
-        self._fd = -1
         self._events = ffi.new(EVENTS, _BATCH)
         self._text = ffi.new(CHARS, _ROOM)  # their payloads, but for long ones
         self._text_size = ffi.new(SIZE)
@@ -100,6 +100,7 @@ class Wire:
         self.pointer = lib.wamp_connection_new(connection_options_to_c({**options, "dispatch": "manual"}))
         if self.pointer == ffi.NULL:
             raise making_failed(lib.WAMP_ERR_OPTION)
+        self._reader = Reader(lib.wamp_connection_fd, lib.wamp_connection_set_wakeup, self.pointer)
 
     def __del__(self) -> None:
         if getattr(self, "pointer", ffi.NULL) != ffi.NULL:
@@ -107,7 +108,7 @@ class Wire:
 
     def listen(self, receivers: Receivers) -> None:
         """Takes events from now on, in the running loop."""
-        self._fd = check(lib.wamp_connection_fd(self.pointer))
+        self._reader.open()
         self._receivers = {
             lib.WAMP_WRITABLE: self._on_writable,
             lib.WAMP_RESULT: self._on_result,
@@ -124,7 +125,7 @@ class Wire:
     def silence(self) -> None:
         """Takes no more events."""
         if self._reading and self._loop is not None and not self._loop.is_closed():
-            self._loop.remove_reader(self._fd)
+            self._reader.stop(self._loop)
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
@@ -286,9 +287,9 @@ class Wire:
             return
         self._reading = wanted
         if wanted:
-            loop.add_reader(self._fd, self._on_readable)
+            self._reader.start(loop, self._on_readable)
         else:
-            loop.remove_reader(self._fd)
+            self._reader.stop(loop)
             if self._watch is None:
                 self._watch = loop.call_later(_STANDSTILL, self._look_for_standstill, self._moves)
 

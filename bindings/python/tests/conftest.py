@@ -13,6 +13,14 @@ if os.environ.get("WAMP_TEST_LOOP") == "uvloop":
     import uvloop
 
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+elif os.environ.get("WAMP_TEST_LOOP") == "deaf":
+    from loops import DeafLoop
+
+    class DeafPolicy(asyncio.DefaultEventLoopPolicy):
+        def new_event_loop(self) -> asyncio.AbstractEventLoop:
+            return DeafLoop()
+
+    asyncio.set_event_loop_policy(DeafPolicy())
 
 
 def pytest_report_header() -> str:

@@ -2,12 +2,14 @@
 
 import asyncio
 import itertools
+import os
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-LIMIT = 60  # seconds: generous, met only where something hangs
+# Seconds: generous, met only where something hangs.
+LIMIT = float(os.environ.get("WAMP_TEST_LIMIT", "60"))
 
 _numbers = itertools.count(1)
 

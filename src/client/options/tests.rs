@@ -168,6 +168,16 @@ fn the_documentation_is_made_of_the_table() {
     assert!(written == page, "docs/OPTIONS.md is stale: WAMP_UPDATE_DOCS=1 cargo test options");
 }
 
+/// On systems of 32 bits, too.
+#[test]
+fn queues_may_be_larger_than_all_that_can_be() {
+    for name in ["send_queue_bytes", "receive_queue_bytes"] {
+        let spec = TABLE.iter().find(|spec| spec.name == name).unwrap();
+        (spec.set)(&mut Options::default(), &Value::from(1_u64 << 40)).unwrap();
+        assert!((spec.set)(&mut Options::default(), &Value::from((1_u64 << 40) + 1)).is_err());
+    }
+}
+
 #[test]
 fn defaults_are_what_the_table_says() {
     let mut options = Options::default();

@@ -292,6 +292,21 @@ fn defaults_are_what_the_table_says() {
     }
 }
 
+/// Also on systems of 32 bits, where a limit of 1 TiB is never met.
+#[test]
+fn limits_above_all_that_can_be_are_taken() {
+    for limit in [1_u64 << 40, u64::MAX] {
+        let text = format!(
+            r#"{{"max_message_size": {limit}, "send_queue_bytes": {limit}, "memory_limit": {limit},
+                "max_connections": {limit}}}"#
+        );
+        let config = Config::parse(Some(&text)).unwrap();
+        let limits = [config.max_message_size, config.send_queue_bytes, config.budget.limit()];
+        assert!(limits.iter().all(|limit| *limit <= isize::MAX as usize), "{limits:?}");
+        assert!(!config.budget.is_full(1 << 30));
+    }
+}
+
 #[test]
 fn a_small_machine_has_less_memory_to_give() {
     for (memory, limit) in [

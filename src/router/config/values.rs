@@ -24,20 +24,23 @@ pub(super) fn seconds(value: &Value) -> Result<Duration, Mistake> {
 
 /// A size in bytes.
 pub(super) fn size(value: &Value) -> Result<usize, Mistake> {
-    value
-        .as_u64()
-        .filter(|size| *size >= 1024)
-        .and_then(|size| usize::try_from(size).ok())
-        .ok_or_else(|| "must be a number of bytes, 1024 or more".into())
+    count(value, 1024, "bytes")
 }
 
 /// A number of `things`, `least` or more.
 pub(super) fn count(value: &Value, least: usize, things: &str) -> Result<usize, Mistake> {
     value
         .as_u64()
-        .and_then(|count| usize::try_from(count).ok())
+        .map(addressable)
         .filter(|count| *count >= least)
         .ok_or_else(|| format!("must be a number of {things}, {least} or more").into())
+}
+
+/// A limit as one on what a program can have at all: nothing is larger than `isize::MAX`, so that a
+/// higher limit is never met, and sums with it would not fit.
+fn addressable(limit: u64) -> usize {
+    const MOST: usize = isize::MAX as usize;
+    usize::try_from(limit).map_or(MOST, |limit| limit.min(MOST))
 }
 
 pub(super) fn realms(value: &Value) -> Result<Vec<String>, Mistake> {

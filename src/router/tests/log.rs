@@ -92,7 +92,7 @@ async fn an_operator_learns_who_comes_and_goes_and_is_refused() {
     assert!(soon(connect(&ConnectOptions::plain(&url))).await.is_err());
     let why = "this router has no room for another connection (max_connections)";
     lines.wait(&json!({"event": "connection refused", "message": why})).await;
-    let config = json!({"log_format": "json", "max_handshakes": 4, "hello_timeout": 0.3});
+    let config = json!({"log_format": "json", "max_handshakes": 4, "hello_timeout": 2});
     let (_few, url) = wire::router(&config, "rs://127.0.0.1:0");
     let address = url.trim_start_matches("rs://");
     let mut garbled = TcpStream::connect(address).await.unwrap();
