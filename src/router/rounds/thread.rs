@@ -13,8 +13,8 @@ use crate::transport::{begin_round, round_time, yield_turn};
 use super::queue::{Queue, ROUND};
 use super::{Party, Place};
 
-/// Where so many come with one look at the sockets, there are more behind them of whom nobody knows
-/// yet, and who may have less to do: the round is as short as can be.
+/// As many as come with one look at the sockets where there are more behind them, whom nobody knows
+/// yet, and who may have less to do: then the round is as short as can be.
 const CROWD: usize = 40;
 
 thread_local! {
