@@ -35,8 +35,8 @@ pub use system::ReadySocket;
 pub(crate) use system::{
     Descriptor, Descriptors, Detached, Flag, LocalStream, NO_DESCRIPTOR, NoCancel, NoSigpipe,
     Returned, SignalMask, TELLS_UNACKNOWLEDGED, ThreadId, Watched, connect_local, descriptors,
-    is_closed, is_exhausted, is_own_thread, made_above, memory, raised, tcp_silence,
-    threads_are_lost, unacknowledged, uptime, wait_readable, watch_process,
+    is_closed, is_exhausted, is_own_thread, made_above, raised, tcp_silence, threads_are_lost,
+    unacknowledged, uptime, wait_readable, watch_process,
 };
 #[cfg(test)]
 pub(crate) use system::{HAS_LOCAL_SOCKETS, keepalive_times, user_timeout};
@@ -44,7 +44,7 @@ pub(crate) use system::{HAS_LOCAL_SOCKETS, keepalive_times, user_timeout};
     not(feature = "router"),
     expect(unused_imports, reason = "only the router listens")
 )]
-pub(crate) use system::{LocalListener, inherited};
+pub(crate) use system::{LocalListener, inherited, memory};
 
 /// The stack of threads that run callbacks, unless the application says otherwise: what programs in
 /// C are used to, as untouched pages cost nothing. Where addresses are few, they cost these.
