@@ -106,6 +106,8 @@ PARTS = (
          Plain([sys.executable, "tests/instructions/guard.py"]), needs=("programs",), silence=300),
     Part("instructions-guard", "the same, on a client that wastes some by design", 9,
          Plain([sys.executable, "tests/instructions/test_guard.py"]), needs=("programs",), silence=300),
+    Part("features", "the library with parts left out: lints, and the smallest client in C", 60,
+         Plain([sys.executable, "tests/features/check.py", "few"]), needs=("rust", "library"), silence=600),
     Part("interop-features", "the whole client against Crossbar.io, Autobahn and wampy", 165,
          interop("auth", "auth_helpers", "autobahn", "examples", "features", "javascript", "longpoll_javascript",
                  "patterns", "python_binding", "store", "twins"),
@@ -139,8 +141,6 @@ PARTS = (
          excused=True),
     Part("readme", "all that README and docs tell to do", 10, tests("readme"),
          needs=("rust", "binding"), silence=300, excused=True),
-    Part("features", "the library with parts left out: lints, and the smallest client in C", 60,
-         Plain([sys.executable, "tests/features/check.py", "few"]), needs=("rust", "library"), silence=600),
     Part("benchmark", "the benchmark, for a moment: each role gives a figure", 10, make("bench-smoke"),
          needs=("library",), silence=300),
 
