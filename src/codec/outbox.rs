@@ -7,9 +7,6 @@ use bytes::Bytes;
 
 use super::{CodecError, Encoding, Out, Rules};
 
-/// The room that is kept for the messages to come.
-const KEPT: usize = 256 * 1024;
-
 /// Messages in the order in which they go out.
 #[derive(Debug)]
 pub struct Outbox {
@@ -53,6 +50,9 @@ pub enum Unsendable {
 }
 
 impl Outbox {
+    /// The room that is kept for the messages to come.
+    pub const KEPT: usize = 256 * 1024;
+
     /// For messages of this encoding. The rules are for payloads of another one.
     pub fn new(encoding: Encoding, rules: Rules) -> Outbox {
         let (bytes, ends) = Default::default();
@@ -103,8 +103,8 @@ impl Outbox {
     #[cold]
     fn take_back(&mut self, start: usize, room: usize) {
         self.bytes.truncate(start);
-        if self.bytes.capacity() > KEPT.max(room) {
-            self.bytes.shrink_to(KEPT.max(room));
+        if self.bytes.capacity() > Outbox::KEPT.max(room) {
+            self.bytes.shrink_to(Outbox::KEPT.max(room));
         }
     }
 
@@ -162,12 +162,12 @@ impl Outbox {
 
     /// Gives the buffers of a written batch back for reuse, where nothing else holds them.
     pub fn recycle(&mut self, batch: Batch) {
-        if batch.bytes.len() > KEPT {
+        if batch.bytes.len() > Outbox::KEPT {
             return;
         }
         // The room of what grows is up to twice what is in it.
         if let Ok(bytes) = batch.bytes.try_into_mut()
-            && bytes.capacity() <= 2 * KEPT
+            && bytes.capacity() <= 2 * Outbox::KEPT
         {
             let (mut bytes, mut ends) = (Vec::from(bytes), batch.ends);
             bytes.clear();
@@ -312,8 +312,8 @@ mod tests {
     fn a_refused_message_leaves_no_room_behind() {
         let mut outbox = Outbox::new(Encoding::Json, Rules::Strict);
         outbox.push(10, |out| out.whole(b"one")).unwrap();
-        outbox.push(10, |out| out.whole(&vec![b'x'; 10 * KEPT])).unwrap_err();
-        assert!(outbox.bytes.capacity() <= KEPT, "{}", outbox.bytes.capacity());
+        outbox.push(10, |out| out.whole(&vec![b'x'; 10 * Outbox::KEPT])).unwrap_err();
+        assert!(outbox.bytes.capacity() <= Outbox::KEPT, "{}", outbox.bytes.capacity());
         assert_eq!(outbox.take().message(0), "one");
     }
 }

@@ -46,6 +46,13 @@ pub(crate) use system::{HAS_LOCAL_SOCKETS, keepalive_times, user_timeout};
 )]
 pub(crate) use system::{LocalListener, inherited, memory};
 
+/// A limit as one on what a program can have at all: nothing is larger than `isize::MAX`, so that a
+/// higher limit is never met, and sums with it would not fit.
+pub(crate) fn addressable(limit: u64) -> usize {
+    const MOST: usize = isize::MAX as usize;
+    usize::try_from(limit).map_or(MOST, |limit| limit.min(MOST))
+}
+
 /// The stack of threads that run callbacks, unless the application says otherwise: what programs in
 /// C are used to, as untouched pages cost nothing. Where addresses are few, they cost these.
 pub(crate) const STACK_BYTES: usize = match cfg!(target_pointer_width = "64") {

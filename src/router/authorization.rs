@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 
 use crate::protocol::uri;
 
-use super::host::{Answer, Desk, Permit, QuestionKind};
+use super::asking::QuestionKind;
+use super::host::{Answer, Desk, Permit};
 use super::meta::session_details;
 use super::peer::Peer;
 use super::procedure::Procedure;

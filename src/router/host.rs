@@ -18,6 +18,8 @@ use crate::codec::{Dict, json};
 use crate::os::lock;
 use crate::protocol::uri::{self, Match};
 
+use super::asking::QuestionKind;
+
 /// The program's side: takes questions.
 pub trait Host: Send + Sync + std::fmt::Debug {
     /// True if the program wants to be asked this.
@@ -25,27 +27,6 @@ pub trait Host: Send + Sync + std::fmt::Debug {
 
     /// Takes a question; never blocks.
     fn ask(&self, asked: Asked);
-}
-
-/// The thread on which the program is told of questions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Dispatch {
-    /// One of the library's.
-    #[default]
-    Thread,
-    /// One that asks for them.
-    Manual,
-    /// The I/O thread.
-    Inline,
-}
-
-/// The subject of a question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum QuestionKind {
-    /// A login: may this client join?
-    Login,
-    /// A request of a client: may it do this?
-    Action,
 }
 
 /// A question on its way to the program.

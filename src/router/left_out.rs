@@ -1,5 +1,6 @@
 //! `router` in a build without: none can be made, and so there are no questions of one.
 
+mod asking;
 mod error;
 mod figures;
 
@@ -13,6 +14,7 @@ use tokio::runtime::Handle;
 use crate::parts::Part;
 use crate::protocol::uri::UriError;
 
+pub use asking::{Dispatch, QuestionKind};
 pub use error::RouterError;
 pub use figures::RouterStats;
 
@@ -27,23 +29,6 @@ pub trait Host: Send + Sync + Debug {
 
     /// See the room itself.
     fn ask(&self, asked: Asked);
-}
-
-/// The thread on which the program is told of questions.
-#[derive(Debug, Clone, Copy)]
-#[expect(missing_docs, reason = "as in the room itself")]
-pub enum Dispatch {
-    Thread,
-    Manual,
-    Inline,
-}
-
-/// The subject of a question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "as in the room itself")]
-pub enum QuestionKind {
-    Login,
-    Action,
 }
 
 /// A question on its way to the program.

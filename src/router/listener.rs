@@ -2,11 +2,10 @@
 //! HTTP long-poll, over TCP, TLS or a Unix socket.
 
 use std::io;
-use std::mem;
 use std::net::{IpAddr, Ipv6Addr, TcpListener as StdListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 use tokio::net::TcpListener;
@@ -112,7 +111,9 @@ impl Listener {
         const PAUSE: Duration = Duration::from_millis(50);
         /// The number of clients that are taken at a time.
         const AT_ONCE: usize = 8;
-        let mut is_told = false;
+        /// The time between two lines of the log about failures, which may come and go.
+        const AGAIN: Duration = Duration::from_secs(60);
+        let mut told: Option<Instant> = None;
         for number in 1_usize.. {
             if number.is_multiple_of(AT_ONCE) {
                 place.let_others().await;
@@ -120,14 +121,14 @@ impl Listener {
             let (stream, address) = match self.socket.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    if !mem::replace(&mut is_told, true) {
+                    if told.is_none_or(|told| told.elapsed() >= AGAIN) {
                         shared.note_deaf(&self.url, &error);
+                        told = Some(Instant::now());
                     }
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }
             };
-            is_told = false;
             let config = shared.config();
             let trusted = config.at(Some(&self.greeting.door)).trusted_proxies();
             let source = source(address, self.number, trusted);

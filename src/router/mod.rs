@@ -20,7 +20,8 @@
 //! * `roles`: what they may do, with `rights`: what that means for a URI and for all that a pattern
 //!   matches, by its `typical` URIs. `rulings`: the requests that are asked about; `authorization`:
 //!   those who are asked.
-//! * `host`: the program, as far as it is asked; `procedure`: one that the router calls.
+//! * `host`: the program, as far as it is asked; `asking`: of what, and on which thread;
+//!   `procedure`: one that the router calls.
 //! * `peer`: a client as the others see it: a place for its messages; `identity`: who it is.
 //! * `budget`: the memory that clients make the router use; `relief`: who is dropped where it is
 //!   tight; `throttle`: who is not read meanwhile; `receiving`: messages that have not come as a
@@ -48,6 +49,7 @@
 
 mod accept;
 mod admission;
+mod asking;
 mod auth;
 mod authorization;
 mod broker;
@@ -150,10 +152,11 @@ use relief::Relief;
 
 pub(crate) use mistake::nearest;
 
+pub use asking::{Dispatch, QuestionKind};
 pub use config::Checked;
 pub use error::RouterError;
 pub use figures::RouterStats;
-pub use host::{AnswerError, Asked, Dispatch, Host, Question, QuestionKind};
+pub use host::{AnswerError, Asked, Host, Question};
 pub use site::Site;
 
 /// So many threads may hash tickets at the same time, whoever gives them: there is other work.

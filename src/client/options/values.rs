@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::os;
 use crate::parts::Part;
 
 pub(super) fn text(value: &Value) -> Result<String, String> {
@@ -27,8 +28,7 @@ pub(super) fn number(value: &Value, most: f64) -> Result<f64, String> {
 pub(super) fn bytes(value: &Value, least: u64, most: u64) -> Result<usize, String> {
     let wrong = || format!("must be a number of bytes, {least} to {most}");
     let size = value.as_u64().filter(|size| (least..=most).contains(size)).ok_or_else(wrong)?;
-    // A limit above all that a 32-bit program can address is one that is never met.
-    Ok(usize::try_from(size).unwrap_or(usize::MAX))
+    Ok(os::addressable(size))
 }
 
 pub(super) fn flag(value: &Value) -> Result<bool, String> {

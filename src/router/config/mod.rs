@@ -23,10 +23,10 @@ use crate::transport::DeflateOptions;
 use crate::transport::tls::Acceptor;
 
 use super::RouterError;
+use super::asking::Dispatch;
 use super::auth::{SecretValue, Store};
 use super::budget::Budget;
 use super::gate::ConnectionLimits;
-use super::host::Dispatch;
 use super::journal::LogFormat;
 use super::limits::Limits;
 use super::mistake::{Mistake, unknown};

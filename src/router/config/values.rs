@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::os;
 use crate::protocol::uri::{self, Match};
-use crate::router::host::Dispatch;
+use crate::router::asking::Dispatch;
 use crate::router::mistake::{Mistake, object};
 use crate::router::networks::Networks;
 use crate::transport::tls::{Acceptor, ClientCa};
@@ -31,16 +32,9 @@ pub(super) fn size(value: &Value) -> Result<usize, Mistake> {
 pub(super) fn count(value: &Value, least: usize, things: &str) -> Result<usize, Mistake> {
     value
         .as_u64()
-        .map(addressable)
+        .map(os::addressable)
         .filter(|count| *count >= least)
         .ok_or_else(|| format!("must be a number of {things}, {least} or more").into())
-}
-
-/// A limit as one on what a program can have at all: nothing is larger than `isize::MAX`, so that a
-/// higher limit is never met, and sums with it would not fit.
-fn addressable(limit: u64) -> usize {
-    const MOST: usize = isize::MAX as usize;
-    usize::try_from(limit).map_or(MOST, |limit| limit.min(MOST))
 }
 
 pub(super) fn realms(value: &Value) -> Result<Vec<String>, Mistake> {

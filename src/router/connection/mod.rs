@@ -51,11 +51,11 @@ use crate::protocol::uri;
 use crate::transport::{Transport, TransportError};
 
 use super::Shared;
+use super::asking::QuestionKind;
 use super::auth::Applicant;
 use super::door::Door;
 use super::frames::message;
 use super::gate::Pass;
-use super::host::QuestionKind;
 use super::identity::check_roles;
 use super::login::{Coming, Login, Next, NowOrLater};
 use super::peer::{Peer, PeerCommand, Sizes, WakeList};

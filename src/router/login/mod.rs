@@ -32,11 +32,12 @@ use crate::protocol::message::Authenticate;
 use crate::protocol::uri;
 
 use super::admission::Admission;
+use super::asking::QuestionKind;
 use super::auth::{
     Applicant, AuthExchange, Authenticator, Failures, Method, Step, Store, Turn, WRONG,
 };
 use super::config::Config;
-use super::host::{Answer, Desk, Grant, QuestionKind};
+use super::host::{Answer, Desk, Grant};
 use super::identity::Identity;
 use super::random;
 use super::realm::Realms;

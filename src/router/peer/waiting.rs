@@ -12,11 +12,11 @@ use crate::codec::{Batch, Encoding, Outbox, Rules};
 use super::super::budget::{Budget, FLAT, Lease};
 
 /// The size from which on a piece is full: its buffer is one that an outbox keeps for the next.
-const PIECE: usize = 192 * 1024;
+const PIECE: usize = Outbox::KEPT / 4 * 3;
 
 /// The room of the piece behind one that was full of messages of its own: it need not grow step by
 /// step.
-const ROOM: usize = 256 * 1024;
+const ROOM: usize = Outbox::KEPT;
 
 /// See the module's text.
 #[derive(Debug)]

@@ -13,6 +13,9 @@
 //! just come. So the delay that anybody feels is that of the turn that goes on, and of one for each
 //! party that has much to do, whatever the number of its connections.
 //!
+//! A round is short when many have come with the last look at the sockets, so that those behind
+//! them are seen soon.
+//!
 //! [`in_turn`] makes a task wait; its [`Place`] says for whom, and is told that it has more to do.
 //!
 //! * `queue`: those who wait, and their order. `thread`: the rounds of a thread.

@@ -217,15 +217,21 @@ fn a_check_starts_nothing() {
     assert_eq!(said, "the configuration is good\n");
 }
 
-/// Shells allow 1024 descriptors, and the system more.
-#[test]
-fn it_takes_as_many_descriptors_as_there_are() {
+/// One that listens, under a limit as the shell sets it.
+fn limited(limit: &str) -> Daemon {
     let mut command = std::process::Command::new("sh");
-    let script = r#"ulimit -Sn 40 && exec "$0" "$@""#;
-    command.args(["-c", script, env!("CARGO_BIN_EXE_wampd"), "-l", "rs://127.0.0.1:0"]);
+    let script = format!(r#"ulimit {limit} && exec "$0" "$@""#);
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_wampd"), "-l", "rs://127.0.0.1:0"]);
     command.env_remove("JOURNAL_STREAM");
     let daemon = Daemon::spawn(&mut command);
     daemon.wait_for(|daemon| daemon.output().contains("Ctrl-C ends it"));
+    daemon
+}
+
+/// Shells allow 1024 descriptors, and the system more.
+#[test]
+fn it_takes_as_many_descriptors_as_there_are() {
+    let daemon = limited("-Sn 40");
     let url = daemon.url();
     let clients: Vec<_> = (0..100).map(|_| Client::join(&url, "realm1").unwrap()).collect();
     assert_eq!(clients.len(), 100);
@@ -234,12 +240,7 @@ fn it_takes_as_many_descriptors_as_there_are() {
 /// Whoever runs it learns why nobody comes in, and they do once others have gone.
 #[test]
 fn a_lack_of_descriptors_is_told() {
-    let mut command = std::process::Command::new("sh");
-    let script = r#"ulimit -n 40 && exec "$0" "$@""#;
-    command.args(["-c", script, env!("CARGO_BIN_EXE_wampd"), "-l", "rs://127.0.0.1:0"]);
-    command.env_remove("JOURNAL_STREAM");
-    let daemon = Daemon::spawn(&mut command);
-    daemon.wait_for(|daemon| daemon.output().contains("Ctrl-C ends it"));
+    let daemon = limited("-n 40");
     let (url, advice) = (daemon.url(), "allow it more open files, or lower max_connections");
     let clients: Vec<_> = (0..40).map(|_| connect(&url)).collect();
     daemon.wait_logged("clients not accepted");
