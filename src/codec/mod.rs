@@ -12,6 +12,7 @@
 //! * [`outbox`]: encoded messages that wait to be written.
 //! * [`check`]: payloads that the application gives.
 //! * [`payload`]: encoded args and kwargs, lent ([`PayloadRef`]) and owned ([`Payload`]).
+//!   [`copies`]: copies of those that are kept longer than what came with them.
 //! * [`value`]: a read-only tree over a received payload, which grows as somebody looks.
 //!   `utf8`: the check of texts.
 //! * [`builder`]: writes a payload without a library for its encoding.
@@ -19,6 +20,7 @@
 pub mod binary;
 pub mod builder;
 pub mod check;
+pub mod copies;
 pub mod json;
 pub mod outbox;
 pub mod payload;
@@ -31,6 +33,7 @@ pub mod value;
 pub mod writer;
 
 pub use builder::Builder;
+pub use copies::Copies;
 pub use json::{Dict, DictWriter, Rules, WrittenDict};
 pub use outbox::{Batch, Outbox, TooLarge, Unsendable};
 pub use payload::{Payload, PayloadRef, Span};

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{CodecError, Dict, Encoding, Rules, transcode};
+use super::{CodecError, Copies, Dict, Encoding, Rules, transcode};
 
 /// A lent payload: slices of somebody's buffer. Absent and empty are different: `[]` is a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -145,15 +145,11 @@ impl Payload {
         }
     }
 
-    /// As [`Payload::detach`]; one that shared its frame with `former` shares its copy, too. The
-    /// frame that it had is returned, for the next one.
-    pub fn detach_after(&mut self, former: &Bytes, copy: &Bytes, limit: usize) -> Bytes {
-        let shared = self.frame.clone();
-        match shared.as_ptr() == former.as_ptr() && shared.len() == former.len() {
-            true => self.frame = copy.clone(),
-            false => self.detach(limit),
+    /// As [`Payload::detach`], for one of many that came together.
+    pub fn detach_into(&mut self, copies: &mut Copies, limit: usize) {
+        if self.frame.len() <= limit {
+            self.frame = copies.copy(&self.frame);
         }
-        shared
     }
 
     /// The same payload in another encoding, together with the details that stand in its frame:
@@ -272,24 +268,19 @@ mod tests {
     }
 
     #[test]
-    fn payloads_that_share_a_frame_share_its_copy() {
+    fn a_payload_that_is_detached_keeps_no_block_alive() {
         let block = Bytes::from(b"[1][2]".to_vec());
-        let payload = |at: usize| {
+        let mut copies = Copies::of([3, 3].into_iter());
+        let mut payloads = [0, 3].map(|at| {
             let frame = block.slice(at..at + 3);
             let args = PayloadRef { args: Some(&frame), ..PayloadRef::NONE };
             Payload::from_frame(&frame, args)
-        };
-        let [mut first, mut second, mut other] = [0, 0, 3].map(payload);
-        let former = first.detach_after(&Bytes::new(), &Bytes::new(), 100);
-        let copy = first.frame().clone();
-        let former = second.detach_after(&former, &copy, 100);
-        other.detach_after(&former, &copy, 100);
-        assert_eq!(second.frame().as_ptr(), first.frame().as_ptr());
-        assert_ne!(first.frame().as_ptr(), block.as_ptr());
-        assert_eq!(
-            [&first, &second, &other].map(|it| it.args().unwrap()),
-            [b"[1]", b"[1]", b"[2]"]
-        );
+        });
+        payloads.iter_mut().for_each(|payload| payload.detach_into(&mut copies, 2));
+        assert!(!block.is_unique(), "they are too large");
+        payloads.iter_mut().for_each(|payload| payload.detach_into(&mut copies, 3));
+        assert!(block.is_unique());
+        assert_eq!(payloads.each_ref().map(|it| it.args().unwrap()), [b"[1]", b"[2]"]);
     }
 
     #[test]

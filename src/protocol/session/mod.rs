@@ -25,7 +25,7 @@ use std::vec::Drain;
 
 use bytes::Bytes;
 
-use crate::codec::{Batch, Dict, Encoding, Outbox, PayloadRef, Received};
+use crate::codec::{Batch, Copies, Dict, Encoding, Outbox, PayloadRef, Received};
 
 use super::calls::Calls;
 use super::challenges::{Challenges, Gate};
@@ -264,10 +264,10 @@ impl<H: Clone> Session<H> {
     /// Copies the messages that [`Session::take_events`] tells of, if they have at most `limit`
     /// bytes, so that they do not keep alive what was received with them.
     pub fn detach_events(&mut self, limit: usize) {
-        let (mut former, mut copy) = (Bytes::new(), Bytes::new());
+        let sizes = self.link.events.iter().map(|event| event.payload.frame().len());
+        let mut copies = Copies::of(sizes);
         for event in &mut self.link.events {
-            former = event.payload.detach_after(&former, &copy, limit);
-            copy = event.payload.frame().clone();
+            event.payload.detach_into(&mut copies, limit);
         }
     }
 
