@@ -6,7 +6,8 @@
 //! * Signals, `fork`, cancellation, the end of threads and of the process: what the host does to
 //!   all of a process, and how the library keeps out of its way.
 //! * [`uptime`]: a clock that goes on while the machine sleeps. [`memory()`]: how much there is.
-//! * Descriptors: a socket by its number, the [`Flag`] that a loop of the host waits for.
+//! * Descriptors: a socket by its number, the [`Flag`] that a loop of the host waits for, [`Room`]
+//!   for more of them.
 //! * [`Watched`], [`Detached`], [`Returned`]: a connected socket. [`LocalListener`], and
 //!   [`connect_local`]: sockets of this machine alone, where the system has them.
 //! * [`inherited()`]: sockets that the process was started with.
@@ -34,9 +35,9 @@ pub(crate) use sync::{lock, unpoisoned};
 pub use system::ReadySocket;
 pub(crate) use system::{
     Descriptor, Descriptors, Detached, Flag, LocalStream, NO_DESCRIPTOR, NoCancel, NoSigpipe,
-    Returned, SignalMask, TELLS_UNACKNOWLEDGED, ThreadId, Watched, connect_local, descriptors,
-    is_closed, is_exhausted, is_own_thread, made_above, raised, tcp_silence, threads_are_lost,
-    unacknowledged, uptime, wait_readable, watch_process,
+    Returned, Room, SignalMask, TELLS_UNACKNOWLEDGED, ThreadId, Watched, connect_local,
+    descriptors, is_closed, is_exhausted, is_own_thread, made_above, raised, tcp_silence,
+    threads_are_lost, unacknowledged, uptime, wait_readable, watch_process,
 };
 #[cfg(test)]
 pub(crate) use system::{HAS_LOCAL_SOCKETS, keepalive_times, user_timeout};

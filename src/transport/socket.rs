@@ -6,12 +6,14 @@
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::task::spawn_blocking;
 
 use crate::os::{self, Descriptor, Detached, LocalStream, Returned, Watched};
 
@@ -42,6 +44,11 @@ enum State {
 
 impl Socket {
     fn new(socket: Watched) -> Socket {
+        if let Some(room) = os::Room::lacking(socket.fd()) {
+            // Without a thread for it somebody waits when it is needed.
+            let make = || drop(spawn_blocking(|| room.make()));
+            let _ = catch_unwind(AssertUnwindSafe(make));
+        }
         Socket { state: State::Watched(socket), byte_counts: ByteCounts::default() }
     }
 

@@ -72,18 +72,23 @@ pub(crate) fn made_above<T>(make: impl FnOnce() -> T) -> T {
 
 /// The number that the library's begin with: half of what the process may have, at most.
 fn first() -> RawFd {
+    MOST_FIRST.min(limit() / 2)
+}
+
+/// The number of descriptors that the process may have; 0 if the system does not tell.
+pub(super) fn limit() -> RawFd {
     let mut limit = MaybeUninit::<libc::rlimit>::uninit();
     // SAFETY: there is room for what is written.
     if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, limit.as_mut_ptr()) } != 0 {
         return 0;
     }
     // SAFETY: getrlimit has filled it.
-    let half = unsafe { limit.assume_init() }.rlim_cur / 2;
-    RawFd::try_from(half).map_or(MOST_FIRST, |half| half.min(MOST_FIRST))
+    let limit = unsafe { limit.assume_init() }.rlim_cur;
+    RawFd::try_from(limit).unwrap_or(RawFd::MAX)
 }
 
 /// A copy under the lowest number that is free, from this one on.
-fn copy_above(descriptor: RawFd, first: RawFd) -> Option<OwnedFd> {
+pub(super) fn copy_above(descriptor: RawFd, first: RawFd) -> Option<OwnedFd> {
     // SAFETY: it takes numbers alone; one that is no descriptor is an error.
     let copy = unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, first) };
     // SAFETY: it was made just now, for us.

@@ -1,11 +1,15 @@
 //! The part that Linux has beyond other Unix systems.
 
+mod room;
+
 use std::ffi::c_int;
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::time::Duration;
+
+pub(crate) use room::Room;
 
 /// A flag of `sendmsg`: a peer that has gone is told as an error, and by no signal.
 pub(super) const NO_SIGPIPE: c_int = libc::MSG_NOSIGNAL;

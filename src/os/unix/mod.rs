@@ -28,7 +28,7 @@ pub(crate) use inherited::inherited;
 #[cfg(test)]
 pub(crate) use kernel::user_timeout;
 pub(crate) use kernel::{
-    NoCancel, TELLS_UNACKNOWLEDGED, ThreadId, tcp_silence, unacknowledged, uptime,
+    NoCancel, Room, TELLS_UNACKNOWLEDGED, ThreadId, tcp_silence, unacknowledged, uptime,
 };
 #[cfg(test)]
 pub(crate) use local::HAS_LOCAL_SOCKETS;

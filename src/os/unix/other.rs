@@ -73,6 +73,22 @@ pub(crate) fn uptime() -> Duration {
     Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default())
 }
 
+/// Room for descriptors, of which the system makes as much as it needs by itself.
+#[derive(Debug)]
+pub(crate) enum Room {}
+
+impl Room {
+    /// None.
+    pub(crate) fn lacking(_descriptor: RawFd) -> Option<Room> {
+        None
+    }
+
+    /// Makes it.
+    pub(crate) fn make(self) {
+        match self {}
+    }
+}
+
 /// Keeps nothing from the calling thread: threads that are canceled are Linux's affair.
 pub(crate) struct NoCancel;
 

@@ -18,8 +18,8 @@ pub(crate) use process::{
     watch_process,
 };
 pub(crate) use sockets::{
-    Descriptors, TELLS_UNACKNOWLEDGED, descriptors, is_closed, is_exhausted, made_above, raised,
-    tcp_silence, unacknowledged, wait_readable,
+    Descriptors, Room, TELLS_UNACKNOWLEDGED, descriptors, is_closed, is_exhausted, made_above,
+    raised, tcp_silence, unacknowledged, wait_readable,
 };
 #[cfg(test)]
 pub(crate) use sockets::{keepalive_times, user_timeout};

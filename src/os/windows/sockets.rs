@@ -68,6 +68,22 @@ pub(crate) fn made_above<T>(make: impl FnOnce() -> T) -> T {
     make()
 }
 
+/// Room for descriptors, of which the system makes as much as it needs by itself.
+#[derive(Debug)]
+pub(crate) enum Room {}
+
+impl Room {
+    /// None.
+    pub(crate) fn lacking(_descriptor: Descriptor) -> Option<Room> {
+        None
+    }
+
+    /// Makes it.
+    pub(crate) fn make(self) {
+        match self {}
+    }
+}
+
 /// Handles that a poll of the system hangs on, which no program closes under the library.
 #[derive(Debug, Default)]
 pub(crate) struct Descriptors;
