@@ -12,6 +12,15 @@ from functools import cache
 from pathlib import Path
 
 LICENCES = ("LICENSE*", "LICENCE*", "COPYING*", "NOTICE*", "UNLICENSE*", "license*")
+# What the compilers link beside the packages, by the end of a target's name, and where Debian has the licences.
+LIBGCC = "libgcc, of the GNU Compiler Collection: GPL-3.0-or-later WITH GCC-exception-3.1"
+RUNTIMES = {
+    "windows-gnu": [
+        ("the runtime of MinGW-w64, with winpthreads: ZPL-2.1, MIT and others", "mingw-w64-common"),
+        (LIBGCC, "gcc-mingw-w64-base"),
+    ],
+    "musl": [(LIBGCC, "libgcc-s1")],
+}
 
 
 def main() -> None:
@@ -19,6 +28,9 @@ def main() -> None:
     more = [package for package in programs if package not in library and package["name"] != "libwamp"]
     print("# Third-party notices\n\nlibwamp contains these packages, under these licences:\n")
     listed(library)
+    print(f"* the standard library of {told('rustc', '--version').strip()}: MIT OR Apache-2.0")
+    for runtime, _ in runtimes():
+        print(f"* {runtime}")
     print("\nThe programs wampd and wampcat contain them, too, and these:\n")
     listed(more)
     texts: dict[str, list[str]] = {}  # the same text stands once, whoever brings it
@@ -26,8 +38,15 @@ def main() -> None:
         for file in licences(Path(package["manifest_path"]).parent):
             text = file.read_text(encoding="utf-8", errors="replace").strip()
             texts.setdefault(text, []).append(f"{package['name']} {package['version']}")
+    for runtime, package in runtimes():
+        text = Path("/usr/share/doc", package, "copyright").read_text(encoding="utf-8", errors="replace").strip()
+        texts.setdefault(text, []).append(runtime.split(":")[0])
     for text, names in texts.items():
         print(f"\n## {', '.join(dict.fromkeys(names))}\n\n```text\n{text}\n```")
+
+
+def runtimes() -> list[tuple[str, str]]:
+    return next((linked for end, linked in RUNTIMES.items() if target().endswith(end)), [])
 
 
 def listed(packages: list[dict]) -> None:

@@ -105,7 +105,7 @@ def check_debug(name: str, folder: Path) -> None:
     assert debug.stat().st_size > 1 << 20, f"{debug.name} has {debug.stat().st_size} bytes"
 
 
-def check_documents(_name: str, folder: Path) -> None:
+def check_documents(name: str, folder: Path) -> None:
     """Header, licences and notices are there."""
     documents = folder / "share" / "doc" / "libwamp"
     missing = [
@@ -115,7 +115,12 @@ def check_documents(_name: str, folder: Path) -> None:
     ]
     assert not missing, f"lacks {missing}"
     assert (folder / "include" / "wamp.h").read_bytes() == (ROOT / "include" / "wamp.h").read_bytes(), "another header"
-    assert "rustls " in (documents / "THIRD-PARTY.md").read_text(encoding="utf-8"), "the notices name no rustls"
+    notices = (documents / "THIRD-PARTY.md").read_text(encoding="utf-8")
+    linked = ["rustls ", "standard library", *(["winpthreads"] if name == cross.WINDOWS else [])]
+    if name == cross.WINDOWS or name.endswith("-musl"):
+        linked.append("GCC-exception")
+    unnamed = [part for part in linked if part not in notices]
+    assert not unnamed, f"the notices name no {', '.join(unnamed)}"
 
 
 def check_definitions(name: str, folder: Path) -> None:
