@@ -28,8 +28,6 @@ KNOWN = [
     ("local_closed_fds", "linux", CHECKS),
     ("who_has_not_joined_is_not_let_say_much", "windows", RESET),
     ("last_words_are_read_after_a_reset", "windows", RESET),
-    ("all_listeners_are_opened_or_none", "windows", "it had a Unix socket, which there is none of; mended since"),
-    ("an_operator_learns_who_comes", "windows", "it gave five connections 0.3 s, which was too little there; mended since"),
     ("test_a_certificate_says_who_it_is", "windows", "it makes certificates by the command openssl, which is not there"),
     ("test_the_example_answers_before_it_ends", "windows", "processes are not ended by signals"),
     ("test_a_lost_router_ends_everything", "windows", "processes are not ended by signals"),
