@@ -117,7 +117,7 @@ def run_programs(name: str, kinds: list[str]) -> dict[str, list[dict]]:
     found = {}
     for kind in kinds:
         if kind == "package":
-            cross.in_root(packages.write_script(name, package, f"{folder}/package"))
+            cross.in_root(packages.write_script(name, package, f"{folder}/package"), check=False)
             found[kind] = [*packages.check(name), *run_jobs(name, packages.jobs(name, f"{folder}/package"))]
         elif kind == "scenarios":
             found[kind] = run_jobs(name, scenario_jobs(name, folder))
@@ -142,6 +142,9 @@ def run_jobs(name: str, jobs: list[dict]) -> list[dict]:
 
 def run_units(name: str, exact: tuple[str, ...] = ()) -> list[dict]:
     """Runs the unit tests of the crate, or those with these names, one after another."""
+    variables = cross.cargo(name)
+    if cross.TARGETS[name].runner[:1] not in ((), ("wine",)):
+        variables["PROPTEST_CASES"] = "16"  # of 256, which take minutes on an emulated processor
     chosen = f" -- --test-threads=1 --exact {' '.join(exact)}" if exact else ""
     log = RESULTS / f"{name}-units.txt"
     RESULTS.mkdir(parents=True, exist_ok=True)
@@ -149,7 +152,7 @@ def run_units(name: str, exact: tuple[str, ...] = ()) -> list[dict]:
         cross.in_root(
             f"exec cargo test --package libwamp --locked --lib --no-fail-fast {cross.WITHOUT_CHECKS} --target {name}"
             f" -Zbuild-std=std,panic_unwind,test{chosen}",
-            cross.cargo(name), check=False, stdout=output, stderr=output,
+            variables, check=False, stdout=output, stderr=output,
         )
     text = log.read_text(encoding="utf-8", errors="replace")
     lines = re.findall(r"^test (\S+)(?: - should panic)? \.\.\. (ok|FAILED)$", text, re.MULTILINE)
