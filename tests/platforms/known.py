@@ -18,6 +18,7 @@ NOT_ON_WINDOWS = {
 
 QEMU_MEMORY = "qemu does not limit the memory of a program (RLIMIT_AS), so that it does not run out of it"
 QEMU_SIGNALS = "qemu has no room for the last four real-time signals, so that no mask holds SIGRTMAX"
+CHECKS = "it was built with a standard library with checks of its own, which ends the process for a descriptor that is gone"
 RESET = "a reset is told before what came ahead of it, so that the last words of a peer may be lost"
 
 # The name of a test, a part of the target's name, and why it fails there.
@@ -28,6 +29,7 @@ KNOWN = [
     ("a_mask_is_worn_and_given_back", "aarch64", QEMU_SIGNALS),
     ("a_mask_is_worn_and_given_back", "armv7", QEMU_SIGNALS),
     ("a_mask_is_worn_and_given_back", "riscv64", QEMU_SIGNALS),
+    ("local_closed_fds", "x86_64-unknown-linux-musl", CHECKS),
     ("who_has_not_joined_is_not_let_say_much", "windows", RESET),
     ("last_words_are_read_after_a_reset", "windows", RESET),
     ("test_a_certificate_says_who_it_is", "windows", "it makes certificates by the command openssl, which is not there"),
