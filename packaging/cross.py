@@ -210,15 +210,20 @@ def cargo(name: str) -> dict[str, str]:
 def prepare(name: str) -> None:
     """Makes the root, and what the linker of musl's libraries takes for libgcc_s."""
     make_root()
-    found = re.search(r"native=(\S+)", TARGETS[name].flags)
-    if found is None:
+    made = find_object(name)
+    if not made:
         return
-    place = found[1]
     in_root(
-        f"set -e; mkdir -p {place}; cd {place}\n"
-        f"{TARGETS[name].gcc} -O2 -fPIC -fvisibility=hidden -c {SOURCE}/packaging/musl/find_object.c -o find_object.o\n"
-        f"echo 'INPUT(-lgcc_eh -lgcc {place}/find_object.o)' > libgcc_s.so"
+        f"set -e; mkdir -p {Path(made).parent}; cd {Path(made).parent}\n"
+        f"{TARGETS[name].gcc} -O2 -fPIC -fvisibility=hidden -c {SOURCE}/packaging/musl/find_object.c -o {made}\n"
+        f"echo 'INPUT(-lgcc_eh -lgcc {made})' > libgcc_s.so"
     )
+
+
+def find_object(name: str) -> str:
+    """The object with what Debian's unwinder, which is made for glibc, lacks beside musl; empty for other targets."""
+    found = re.search(r"native=(\S+)", TARGETS[name].flags)
+    return f"{found[1]}/find_object.o" if found else ""
 
 
 def build(name: str) -> Path:

@@ -60,3 +60,14 @@ pub(crate) const STACK_BYTES: usize = match cfg!(target_pointer_width = "64") {
     true => 8 * 1024 * 1024,
     false => 1024 * 1024,
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_has_memory_of_a_sane_size() {
+        let told = memory().unwrap();
+        assert!((1 << 24..1 << 48).contains(&told), "{told}");
+    }
+}

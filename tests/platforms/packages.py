@@ -39,11 +39,12 @@ def write_script(name: str, package: str, folder: str) -> str:
     cmake = (
         f"cmake -S . -B made -DCMAKE_C_COMPILER={target.gcc} -DCMAKE_SYSTEM_NAME={'Windows' if windows else 'Linux'}"
         f" -DCMAKE_C_FLAGS='-D_POSIX_C_SOURCE=200809L {' '.join(target.cflags)}' -Dwamp_DIR={package}/lib/cmake/wamp"
+        f" -DMORE={cross.find_object(name)}"
     )
     lines = [
         f"rm -rf {folder}; mkdir -p {folder}; cp {source} {folder}; cd {folder}",
         f"{gcc} {source} -o pkg_shared $({ask} --cflags --libs wamp) {more} -lpthread",
-        f"{static} {private} {whole} -lpthread -o pkg_static",
+        f"{static} {private} {whole} {cross.find_object(name)} -lpthread -o pkg_static",
         f"cat > CMakeLists.txt <<'END'\n{PROJECT}END",
         f"{cmake} > cmake.txt && cmake --build made >> cmake.txt && cp made/cmake_* .",
     ]

@@ -1,7 +1,9 @@
 """Tries the library on every system that packaging/cross.py builds it for, and makes the table of docs/PLATFORMS.md.
 
     python3 tests/platforms/table.py TARGET...   tries these (all targets: all), and renews their columns
-    python3 tests/platforms/table.py --only units TARGET...   some of it: hello, scenarios, units, python
+    python3 tests/platforms/table.py --only units TARGET...   some of it: hello, package, scenarios, units, python
+    python3 tests/platforms/table.py --failed TARGET...   scenarios and unit tests that failed without a known reason, each
+                                                 once more by itself: on a busy machine, limits of time say little
     python3 tests/platforms/table.py             makes the table of what was tried last
 
 Windows is Wine here, and the processors are qemu's: what passes shows that the library works there, what fails may be the
@@ -115,7 +117,7 @@ def run_programs(name: str, kinds: list[str]) -> dict[str, list[dict]]:
     found = {}
     for kind in kinds:
         if kind == "package":
-            cross.in_root(packages.write_script(name, package, f"{folder}/package"))
+            cross.in_root(packages.write_script(name, package, f"{folder}/package"), check=False)
             found[kind] = [*packages.check(name), *run_jobs(name, packages.jobs(name, f"{folder}/package"))]
         elif kind == "scenarios":
             found[kind] = run_jobs(name, scenario_jobs(name, folder))
@@ -138,21 +140,50 @@ def run_jobs(name: str, jobs: list[dict]) -> list[dict]:
 
 # ---- unit tests ----
 
-def run_units(name: str) -> list[dict]:
-    """Runs the unit tests of the crate, one by one where the first run does not come to its end."""
+def run_units(name: str, exact: tuple[str, ...] = ()) -> list[dict]:
+    """Runs the unit tests of the crate, or those with these names, one after another."""
+    variables = cross.cargo(name)
+    if cross.TARGETS[name].runner[:1] not in ((), ("wine",)):
+        variables["PROPTEST_CASES"] = "16"  # of 256, which take minutes on an emulated processor
+    chosen = f" -- --test-threads=1 --exact {' '.join(exact)}" if exact else ""
     log = RESULTS / f"{name}-units.txt"
     RESULTS.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as output:
         cross.in_root(
             f"exec cargo test --package libwamp --locked --lib --no-fail-fast {cross.WITHOUT_CHECKS} --target {name}"
-            " -Zbuild-std=std,panic_unwind,test",
-            cross.cargo(name), check=False, stdout=output, stderr=output,
+            f" -Zbuild-std=std,panic_unwind,test{chosen}",
+            variables, check=False, stdout=output, stderr=output,
         )
     text = log.read_text(encoding="utf-8", errors="replace")
     lines = re.findall(r"^test (\S+)(?: - should panic)? \.\.\. (ok|FAILED)$", text, re.MULTILINE)
     if "test result:" not in text:
         lines.append(("the end of the run", "FAILED"))
     return [{"name": test, "passed": how == "ok", "told": ""} for test, how in lines]
+
+
+# ---- once more ----
+
+def run_failed(name: str) -> dict[str, list[dict]]:
+    """Runs scenarios and unit tests once more that failed without a known reason, with what is built."""
+    kinds = (read(name) or {"kinds": {}})["kinds"]
+    failed = {
+        kind: {result["name"] for result in kinds.get(kind, []) if not result["passed"] and not known.reason(name, result["name"])}
+        for kind in ("scenarios", "units")
+    }
+    again = {}
+    if failed["scenarios"]:
+        jobs = [job for job in scenario_jobs(name, f"{cross.PLACE}/programs/{name}") if job["name"] in failed["scenarios"]]
+        again["scenarios"] = run_jobs(name, jobs)
+    if failed["units"]:
+        cross.prepare(name)
+        again["units"] = run_units(name, tuple(sorted(failed["units"])))
+    return {kind: renewed(kinds[kind], results) for kind, results in again.items()}
+
+
+def renewed(before: list[dict], results: list[dict]) -> list[dict]:
+    """The results of a run, with newer ones of some of its tests."""
+    newer = {result["name"]: result for result in results}
+    return [newer.get(result["name"], result) for result in before]
 
 
 # ---- the page ----
@@ -212,14 +243,15 @@ def read(name: str) -> dict | None:
     return found | {"kinds": found["kinds"] | ({"scenarios": kept} if kept else {})}
 
 
-def keep(name: str, results: dict[str, list[dict]]) -> None:
-    """Keeps results of a target beside those of other kinds, which another run may have brought meanwhile."""
+def keep(name: str, results: dict[str, list[dict]], built: bool = True) -> None:
+    """Keeps results of a target beside those of other kinds, which another run may have brought meanwhile; `built`: of
+    what PROFILE says, and not of what was there."""
     before = read(name) or {}
     RESULTS.mkdir(parents=True, exist_ok=True)
     now = {
         "when": datetime.now(UTC).date().isoformat(),
         "kinds": before.get("kinds", {}) | results,
-        "profiles": before.get("profiles", {}) | dict.fromkeys(results, cross.PROFILE),
+        "profiles": before.get("profiles", {}) | (dict.fromkeys(results, cross.PROFILE) if built else {}),
     }
     (RESULTS / f"{name}.json").write_text(json.dumps(now, indent=1), encoding="utf-8")
 
@@ -240,9 +272,13 @@ def main() -> int:
     asked.add_argument("targets", nargs="*", metavar="TARGET")
     asked.add_argument("--only", action="append", choices=KINDS)
     asked.add_argument("--keep", action="store_true", help="the packages that are there, instead of new ones")
+    asked.add_argument("--failed", action="store_true", help="what failed without a known reason, with what is built")
     given = asked.parse_args()
     kinds = given.only or list(KINDS)
     for name in list(cross.TARGETS) if given.targets == ["all"] else given.targets:
+        if given.failed:
+            keep(name, run_failed(name), built=False)
+            continue
         programs = [kind for kind in kinds if kind in PROGRAMS]
         if not given.keep and kinds != ["units"]:
             cross.pack(name)
