@@ -5,6 +5,10 @@
 //!
 //! A connection has a block only while something is in it: otherwise the thread keeps it for
 //! whichever connection reads next, so that ten thousand idle ones share one.
+//!
+//! * `used_blocks`: full ones, to be used again.
+
+mod used_blocks;
 
 use std::cell::Cell;
 use std::io;
@@ -38,6 +42,8 @@ thread_local! {
 #[derive(Debug, Default)]
 pub(super) struct RecvBuffer {
     bytes: BytesMut,
+    /// The size of the block that they are in, as far as it is known.
+    block: usize,
     /// Others have their turn after so many bytes, if any, of which these were read.
     turn: usize,
     read: usize,
@@ -107,6 +113,7 @@ impl RecvBuffer {
             Poll::Pending => {
                 self.read = 0;
                 self.rest();
+                used_blocks::shrink();
             }
         }
         read
@@ -122,14 +129,21 @@ impl RecvBuffer {
         }
         if self.bytes.capacity() < needed && self.bytes.is_empty() {
             // A thread that is about to end has none.
-            self.bytes = SPARE.try_with(Cell::take).unwrap_or_default();
+            let spare = SPARE.try_with(Cell::take).unwrap_or_default();
+            self.go_on_in(spare, BLOCK);
         }
         if self.bytes.capacity() < needed {
-            let mut block = BytesMut::with_capacity(needed.max(BLOCK));
-            block.extend_from_slice(&self.bytes);
-            self.bytes = block;
+            let room = needed.max(BLOCK);
+            self.go_on_in(used_blocks::take(room), room);
         }
         Some(&mut self.bytes)
+    }
+
+    /// Goes on in another block, with room for more.
+    fn go_on_in(&mut self, mut block: BytesMut, size: usize) {
+        block.extend_from_slice(&self.bytes);
+        let former = mem::replace(&mut self.bytes, block);
+        used_blocks::keep(former, mem::replace(&mut self.block, size));
     }
 
     #[cold]
@@ -141,6 +155,7 @@ impl RecvBuffer {
                 block.try_reserve_exact(size).ok()?;
                 block.extend_from_slice(&self.bytes);
                 self.bytes = unshared(block);
+                self.block = size;
             }
         }
         Some(&mut self.bytes)
