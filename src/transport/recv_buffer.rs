@@ -192,6 +192,33 @@ mod tests {
 
     use super::*;
 
+    /// The block of a large message is used for another one once nobody has the first any more.
+    #[tokio::test]
+    async fn blocks_of_large_messages_are_used_again() {
+        const SIZE: usize = 2 * BLOCK;
+        let (mut far, mut near) = tokio::io::duplex(SIZE);
+        let mut buffer = RecvBuffer::default();
+        let mut next = async || {
+            far.write_all(&[7; SIZE]).await.unwrap();
+            loop {
+                if let Some(message) = buffer.take(0, SIZE) {
+                    return message;
+                }
+                let fill = |cx: &mut Context<'_>| buffer.poll_fill(cx, &mut near, SIZE);
+                std::future::poll_fn(fill).await.unwrap();
+            }
+        };
+        let first = next().await;
+        let second = next().await;
+        assert_eq!(used_blocks::kept(), 1, "the first is somebody's");
+        assert_ne!(first.as_ptr(), second.as_ptr());
+        let places = [first.as_ptr(), second.as_ptr()];
+        drop((first, second));
+        let third = next().await;
+        assert_eq!(used_blocks::kept(), 1);
+        assert!(places.contains(&third.as_ptr()));
+    }
+
     /// Whoever reads in turns is woken for the rest, and has all in the end.
     #[test]
     fn a_long_read_leaves_turns_to_others() {

@@ -97,7 +97,6 @@ class Told:
 def run(programs: dict[str, Path], attack: Attack) -> Told:
     with router(programs, {**CONFIG, **attack.config}) as one:
         bystander = Client([str(programs["bystander"]), str(one.port)])
-        time.sleep(0.3)
         before = one.memory("VmRSS")
         reports, spans, trouble = [], [], ""
         stolen, started = stolen_time(), time.monotonic()

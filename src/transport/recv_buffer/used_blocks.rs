@@ -51,6 +51,12 @@ pub(super) fn shrink() {
     });
 }
 
+/// The number of those that are kept on this thread.
+#[cfg(test)]
+pub(super) fn kept() -> usize {
+    with(|used| used.blocks.len()).unwrap_or_default()
+}
+
 /// `None` on a thread that is about to end.
 fn with<T>(run: impl FnOnce(&mut UsedBlocks) -> T) -> Option<T> {
     USED.try_with(|used| run(&mut used.borrow_mut())).ok()

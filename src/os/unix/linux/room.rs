@@ -52,8 +52,14 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::net::{TcpListener, TcpStream as StdStream};
+    use std::os::fd::AsRawFd;
+    use std::time::{Duration, Instant};
+
+    use tokio::net::TcpStream;
 
     use super::*;
+    use crate::transport::Stream;
 
     fn table_size() -> RawFd {
         let status = fs::read_to_string("/proc/self/status").unwrap();
@@ -71,6 +77,24 @@ mod tests {
         assert_eq!(beyond(2304), Some(Room(9216)));
         assert_eq!(beyond(9000), Some(Room(20_000)));
         assert_eq!(beyond(19_999), None, "there can be no more");
+    }
+
+    /// Whoever has a socket of so high a number has room made for those to come.
+    #[tokio::test]
+    async fn sockets_have_room_made() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let low = StdStream::connect(listener.local_addr().unwrap()).unwrap();
+        low.set_nonblocking(true).unwrap();
+        let high = copy_above(low.as_raw_fd(), FIRST - FIRST / 4).unwrap();
+        let wanted = (high.as_raw_fd() * GROWTH).min(limit());
+        let high = TcpStream::from_std(StdStream::from(high)).unwrap();
+        let _stream = Stream::from(high);
+        assert!(ROOM.load(Ordering::Relaxed) >= wanted);
+        let begun = Instant::now();
+        while table_size() < wanted {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{}", table_size());
+            tokio::task::yield_now().await;
+        }
     }
 
     #[test]
