@@ -124,8 +124,12 @@ def test_freed_by_the_next_call():
         assert not afterwards.garbage
 
         async def main():
-            while router.stats["sessions"]:
-                await asyncio.sleep(0.01)
+            left = asyncio.Event()
+            async with libwamp.connect(router.url, "realm1") as session:
+                await session.subscribe("wamp.session.on_leave", lambda *_: left.set())
+                if await session.call("wamp.session.count") > 1:
+                    await left.wait()
+                assert router.stats["sessions"] == 1
 
         run(main())
 

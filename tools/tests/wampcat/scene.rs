@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use tokio::runtime::{Builder, Handle};
 
 use wamp::router::Router;
@@ -207,22 +208,23 @@ impl Running {
         }
     }
 
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.id() as i32).unwrap()
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_raw(self.id() as i32).unwrap(), signal).unwrap();
+        kill_process(self.pid(), signal).unwrap();
     }
 
     /// Waits for its end, and gives the status.
     #[track_caller]
     pub fn status(mut self) -> i32 {
-        let end = Instant::now() + LIMIT;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return number(status);
-            }
-            assert!(Instant::now() < end, "it does not end");
-            thread::sleep(Duration::from_millis(5));
-        }
+        let ended = pidfd_open(self.pid(), PidfdFlags::empty()).unwrap();
+        let limit = Timespec { tv_sec: LIMIT.as_secs() as i64, tv_nsec: 0 };
+        let is_ended = poll(&mut [PollFd::new(&ended, PollFlags::IN)], Some(&limit)).unwrap() > 0;
+        assert!(is_ended, "it does not end");
+        number(self.child.wait().unwrap())
     }
 
     /// Ends it as a service manager does.
